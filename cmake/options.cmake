@@ -1,0 +1,20 @@
+add_library(options INTERFACE)
+target_compile_options(options INTERFACE
+  -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast
+  -Woverloaded-virtual -Wcast-align -Wcast-qual -Wformat=2 -Wimplicit-fallthrough -Wundef -Werror
+  -fstack-protector-strong)
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS)
+  target_link_options(options INTERFACE -Wl,-z,relro,-z,now)
+endif()
+if(ROOKERY_SANITIZE)
+  target_compile_options(options INTERFACE -fsanitize=${ROOKERY_SANITIZE} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -g1)
+  target_link_options(options INTERFACE -fsanitize=${ROOKERY_SANITIZE})
+  # Sanitizers instrument code in ways that trip the flow-based warnings of g++ 12.
+  target_compile_options(options INTERFACE -Wno-maybe-uninitialized)
+endif()
+if(CMAKE_UNITY_BUILD)
+  # All files of a room may be one translation unit then; what is anonymous stays so.
+  target_compile_options(options INTERFACE -Wno-subobject-linkage)
+endif()
