@@ -1,0 +1,113 @@
+#include "albatross/pem.h"
+
+#include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+
+namespace rookery::albatross {
+
+namespace {
+
+constexpr int minimalRsaBits = 2048;
+
+openssl::BioPtr reader(std::string_view pem) {
+  const std::size_t size = std::min<std::size_t>(pem.size(), std::numeric_limits<int>::max());
+  return openssl::BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(size)));
+}
+
+/// True at the end of a PEM text: there is no further block.
+bool nothingLeft() {
+  const unsigned long code = ERR_peek_last_error();
+  return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+}
+
+/// OpenSSL asks for a pass phrase only when the key is encrypted. There is nobody to ask.
+int refusePassphrase(char*, int, int, void* encrypted) {
+  *static_cast<bool*>(encrypted) = true;
+  return -1;
+}
+
+std::string groupName(const EVP_PKEY* key) {
+  std::array<char, 64> name{};
+  std::size_t length = 0;
+  if (EVP_PKEY_get_group_name(key, name.data(), name.size(), &length) != 1) return {};
+  return {name.data(), length};
+}
+
+Result<void> checkType(const EVP_PKEY* key, std::string_view what) {
+  const auto unsupported = [&](std::string_view type) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The {} is of type {}; use Ed25519, P-256, P-384, P-521, or RSA from {} bits.",
+                            what, type, minimalRsaBits));
+  };
+  switch (EVP_PKEY_get_base_id(key)) {
+    case EVP_PKEY_ED25519:
+      return {};
+    case EVP_PKEY_RSA:
+      if (EVP_PKEY_get_bits(key) < minimalRsaBits)
+        return unsupported(fmt::format("RSA-{}", EVP_PKEY_get_bits(key)));
+      return {};
+    case EVP_PKEY_EC: {
+      const std::string group = groupName(key);
+      if (group == SN_X9_62_prime256v1 || group == SN_secp384r1 || group == SN_secp521r1) return {};
+      return unsupported(group.empty() ? "EC on a curve without a name" : group);
+    }
+    default: {
+      const char* type = EVP_PKEY_get0_type_name(key);
+      return unsupported(type == nullptr ? "unknown" : type);
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<openssl::CertificatePtr>> readCertificates(std::string_view pem, std::string_view what) {
+  const openssl::BioPtr bio = reader(pem);
+  std::vector<openssl::CertificatePtr> certificates;
+  ERR_clear_error();
+  while (openssl::CertificatePtr next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
+    certificates.push_back(std::move(next));
+  }
+  const bool complete = nothingLeft();
+  const std::string reason = openssl::lastError();
+  if (!complete) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The {} is damaged: its PEM certificate number {} cannot be read ({}).", what,
+                            certificates.size() + 1, reason));
+  }
+  if (certificates.empty()) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The {} holds no PEM certificate (\"-----BEGIN CERTIFICATE-----\").", what));
+  }
+  return certificates;
+}
+
+Result<openssl::KeyPtr> readPrivateKey(std::string_view pem, std::string_view what) {
+  const openssl::BioPtr bio = reader(pem);
+  bool encrypted = false;
+  ERR_clear_error();
+  openssl::KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, refusePassphrase, &encrypted));
+  const std::string reason = openssl::lastError();
+  if (encrypted) {
+    return fail(
+        Reason::CredentialInvalid,
+        fmt::format("The {} is encrypted; store it without a pass phrase, readable by its user only.", what));
+  }
+  if (pem.find("PRIVATE KEY-----") == std::string_view::npos) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The {} holds no PEM private key (\"-----BEGIN PRIVATE KEY-----\").", what));
+  }
+  if (key == nullptr) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The {} is damaged: it cannot be read ({}).", what, reason));
+  }
+  if (auto supported = checkType(key.get(), what); !supported) return std::unexpected(supported.error());
+  return key;
+}
+
+}  // namespace rookery::albatross
