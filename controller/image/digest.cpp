@@ -1,0 +1,32 @@
+#include "image/digest.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <array>
+
+#include "error.h"
+
+namespace rookery::image {
+
+void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+
+Sha256::Sha256() : context_(EVP_MD_CTX_new()) {
+  check(context_ && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "SHA-256 is available");
+}
+
+void Sha256::update(std::span<const char> bytes) {
+  check(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "a running SHA-256 takes bytes");
+}
+
+std::string Sha256::finish() {
+  std::string digest(32, '\0');
+  unsigned int size = 0;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> raw;
+  check(EVP_DigestFinal_ex(context_.get(), raw.data(), &size) == 1 && size == digest.size(),
+        "a SHA-256 has 32 bytes");
+  std::copy_n(raw.begin(), digest.size(), digest.begin());
+  return digest;
+}
+
+}  // namespace rookery::image

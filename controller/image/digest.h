@@ -1,0 +1,27 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+struct evp_md_ctx_st;
+
+namespace rookery::image {
+
+/// A SHA-256 that is computed as the bytes come by.
+class Sha256 {
+ public:
+  Sha256();
+
+  void update(std::span<const char> bytes);
+  /// The raw 32 bytes. Once only, and nothing can be added after it.
+  std::string finish();
+
+ private:
+  struct Free {
+    void operator()(evp_md_ctx_st* context) const;
+  };
+  std::unique_ptr<evp_md_ctx_st, Free> context_;
+};
+
+}  // namespace rookery::image

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "error.h"
+#include "image/solo5.h"
+
+namespace rookery::image {
+
+/// A file's time: since the epoch, in two parts because either end of what a file system stores overflows
+/// one.
+struct FileTime {
+  std::int64_t seconds = 0;
+  std::int64_t nanoseconds = 0;
+  friend bool operator==(const FileTime&, const FileTime&) = default;
+};
+
+/// What tells one state of a file from another without reading it. The change time is in it because tools
+/// that copy a modification time (cp -p, rsync -t) cannot set that one.
+struct Stamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  FileTime modified;
+  FileTime changed;
+  friend bool operator==(const Stamp&, const Stamp&) = default;
+};
+
+/// The stamp of what `path` leads to now; nothing when it cannot be had.
+std::optional<Stamp> stampOf(const std::filesystem::path& path);
+
+/// An image file, open for reading. Read with pread only, so that it may be read from several threads.
+class File : public ByteSource {
+ public:
+  /// Never waits, whatever is at `path`. Errors: ImageNotFound, ImageUnreadable, ImageInvalid (not a regular
+  /// file).
+  static Result<File> open(const std::filesystem::path& path);
+
+  File(File&& other) noexcept;
+  File& operator=(File&& other) noexcept;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  ~File() override;
+
+  std::string name() const override;
+  /// The size when it was opened.
+  std::uint64_t size() const override { return stamp_.size; }
+  Result<std::string> read(std::uint64_t offset, std::size_t length) const override;
+
+  /// Fills `buffer` from `offset`. Errors: ImageUnreadable; ImageChanged when the file ends before.
+  Result<void> readInto(std::uint64_t offset, std::span<char> buffer) const;
+
+  /// The stamp when it was opened.
+  const Stamp& stamp() const { return stamp_; }
+  /// True while the file is as it was when it was opened, as far as its stamp tells.
+  bool unchanged() const;
+  /// The error for a file that is no longer what it was.
+  std::unexpected<Error> changed() const;
+
+ private:
+  File(int descriptor, std::filesystem::path path) : descriptor_(descriptor), path_(std::move(path)) {}
+
+  int descriptor_ = -1;
+  std::filesystem::path path_;
+  Stamp stamp_;
+};
+
+}  // namespace rookery::image

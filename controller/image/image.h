@@ -1,0 +1,97 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "error.h"
+
+namespace rookery::image {
+
+/// The tender that an image is linked for (Solo5's ABI note).
+enum class Target : std::uint32_t { Hvt = 1, Spt = 2, Virtio = 3, Muen = 4, Genode = 5, Xen = 6 };
+std::string_view toString(Target target);
+
+/// What the notes of a Solo5 image say: for whom it was linked and the devices that it must be given,
+/// exactly.
+struct Manifest {
+  Target target = Target::Hvt;
+  std::uint32_t abiVersion = 0;
+  std::set<std::string> blockDevices;
+  std::set<std::string> networkDevices;
+  friend bool operator==(const Manifest&, const Manifest&) = default;
+};
+
+/// An image file as it was when it was looked at.
+struct Image {
+  std::filesystem::path path;
+  std::uint64_t size = 0;
+  std::string digest;  // SHA-256, raw 32 bytes
+  Manifest manifest;
+  friend bool operator==(const Image&, const Image&) = default;
+};
+
+/// Raw bytes to lower-case hex and back (empty when `text` is not hex).
+std::string toHex(std::string_view bytes);
+std::string fromHex(std::string_view text);
+
+/// Inspects image files and remembers what it saw by (path, size, times, inode, device), so that looking
+/// again at an unchanged file reads nothing of it. A file that changed less than two seconds before it was
+/// read is read again next time: its time stamps are too coarse to tell another change. Thread-safe; who asks
+/// for a file that is just being read waits for the answer.
+class Inspector {
+ public:
+  using Clock = std::function<std::chrono::system_clock::time_point()>;
+
+  /// `now` is the clock that the files' time stamps are compared with.
+  explicit Inspector(Clock now = std::chrono::system_clock::now);
+  ~Inspector();
+  Inspector(const Inspector&) = delete;
+  Inspector& operator=(const Inspector&) = delete;
+
+  /// Errors: ImageNotFound, ImageUnreadable, ImageInvalid (not an ELF, truncated, no Solo5 notes, a note that
+  /// breaks the format: says which and where), ImageChanged (it changed while it was read). An image for
+  /// another tender than hvt or spt is not an error here: that is for who deploys it to judge.
+  Result<Image> inspect(const std::filesystem::path& path);
+
+  /// How many files were read since the start, for tests and metrics.
+  std::uint64_t filesRead() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// Reads one image once, from one file descriptor with pread, and hashes on the way.
+class Reader {
+ public:
+  /// `expected` is the raw digest of the bytes that are meant. Errors: ImageNotFound, ImageUnreadable,
+  /// ImageInvalid.
+  static Result<Reader> open(const std::filesystem::path& path, std::string expected);
+
+  Reader(Reader&&) noexcept;
+  Reader& operator=(Reader&&) noexcept;
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+  ~Reader();
+
+  /// The next bytes (at most 64 KiB), valid until the next call; empty at the end, after the digest of all
+  /// that was read was found to be the expected one. Errors: ImageChanged (another digest or length),
+  /// ImageUnreadable.
+  Result<std::span<const std::byte>> next();
+
+  std::uint64_t size() const;
+
+ private:
+  struct State;
+  explicit Reader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rookery::image
