@@ -1,0 +1,288 @@
+#include "api/decode.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "api/expand.h"
+#include "api/syntax.h"
+
+namespace rookery::api {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The text of a field, if it is there and nothing is wrong with it.
+template <class Check>
+std::optional<std::string> take(const Field& field, Check check) {
+  std::optional<std::string> text = field.text();
+  if (!text) return std::nullopt;
+  if (Complaint complaint = check(*text)) {
+    field.problem(std::move(*complaint));
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<std::string> takeName(const Field& field) {
+  return take(field, [](std::string_view text) { return checkName(text); });
+}
+
+/// The name of what only Kubernetes sees.
+std::optional<std::string> takeLongName(const Field& field) {
+  return take(field, [](std::string_view text) { return checkName(text, 253); });
+}
+
+fs::path takePath(const Field& field, const fs::path& folder) {
+  const auto text = take(field, checkPrintable);
+  return text ? (folder / *text).lexically_normal() : fs::path();
+}
+
+std::optional<std::int64_t> takeMi(const Field& field) {
+  const auto text = field.text();
+  if (!text) return std::nullopt;
+  const Result<std::int64_t> amount = parseMi(*text);
+  if (amount) return *amount;
+  field.problem(amount.error().message);
+  return std::nullopt;
+}
+
+void takeDuration(const Field& field, std::chrono::milliseconds& duration) {
+  const auto text = field.text();
+  if (!text) return;
+  const Result<std::chrono::milliseconds> parsed = parseDuration(*text);
+  if (parsed) {
+    duration = *parsed;
+  } else {
+    field.problem(parsed.error().message);
+  }
+}
+
+std::set<std::int64_t> takeNumbers(const Field& list) {
+  std::set<std::int64_t> numbers;
+  for (const Field& item : list.items()) {
+    if (const auto number = item.number()) numbers.insert(*number);
+  }
+  return numbers;
+}
+
+template <class Check>
+std::set<std::string> takeTexts(const Field& list, Check check) {
+  std::set<std::string> texts;
+  for (const Field& item : list.items()) {
+    if (auto text = take(item, check)) texts.insert(std::move(*text));
+  }
+  return texts;
+}
+
+/// The value of an enumeration whose enumerators stand in the order of `words`.
+template <class Enum>
+Enum takeWord(const Field& field, std::initializer_list<std::string_view> words) {
+  const auto found = std::ranges::find(words, field.text().value_or(""));
+  return static_cast<Enum>(found == words.end() ? 0 : found - words.begin());
+}
+
+std::map<std::string, std::string> takeLabels(const Field& field, bool checkValues) {
+  std::map<std::string, std::string> labels;
+  for (const auto& [key, value] : field.members()) {
+    if (Complaint complaint = checkLabelKey(key)) {
+      value.problemWithName(std::move(*complaint));
+    } else if (checkValues) {
+      labels[key] = take(value, checkLabelValue).value_or("");
+    } else {
+      labels[key] = value.text().value_or("");
+    }
+  }
+  return labels;
+}
+
+AlbatrossInstance::Files takeFiles(const Field& files, const fs::path& folder) {
+  return {.ca = takePath(files["ca"], folder),
+          .certificate = takePath(files["certificate"], folder),
+          .privateKey = takePath(files["privateKey"], folder)};
+}
+
+void takeCredentials(const Field& credentials, const fs::path& folder, AlbatrossInstance& instance) {
+  const Field files = credentials["files"];
+  const Field secretRef = credentials["secretRef"];
+  if (files.present()) instance.credentials = takeFiles(files, folder);
+  if (secretRef.present()) {
+    instance.credentials =
+        AlbatrossInstance::SecretRef{.nameSpace = take(secretRef["namespace"], checkNamespace).value_or(""),
+                                     .name = takeLongName(secretRef["name"]).value_or("")};
+  }
+  if (credentials.present() && files.present() == secretRef.present()) {
+    credentials.problemWithName(fmt::format("exactly one of files and secretRef must be given{}",
+                                            files.present() ? ", not both" : ""));
+  }
+}
+
+Unikernel::NetworkInterface takeInterface(const Field& item) {
+  Unikernel::NetworkInterface interface{.name = take(item["name"], checkPrintable).value_or(""),
+                                        .bridge = take(item["bridge"], checkPrintable),
+                                        .mac = take(item["mac"], checkMac)};
+  if (interface.mac) interface.mac = toLower(*interface.mac);
+  return interface;
+}
+
+Unikernel::BlockDevice takeBlockDevice(const Field& item) {
+  const Field name = item["name"], volumeName = item["volumeName"], sectorSize = item["sectorSize"];
+  Unikernel::BlockDevice device{.name = take(name, checkPrintable).value_or(""),
+                                .volumeName = takeName(volumeName),
+                                .sectorSize = sectorSize.number()};
+  if (device.sectorSize && !std::has_single_bit(static_cast<std::uint64_t>(*device.sectorSize))) {
+    sectorSize.problem(
+        fmt::format("a sector size must be a power of two, such as 512 or 4096, not {}", *device.sectorSize));
+  }
+  if (!volumeName.written() && !device.name.empty() && checkName(device.name)) {
+    name.problem(fmt::format("{} cannot be the name of a volume; say with volumeName which volume it is",
+                             quote(device.name)));
+  }
+  return device;
+}
+
+std::vector<Unikernel::BlockDevice> takeBlockDevices(const Field& list) {
+  std::vector<Unikernel::BlockDevice> devices;
+  std::set<std::string> volumes;
+  for (const Field& item : list.items()) {
+    const auto& device = devices.emplace_back(takeBlockDevice(item));
+    const std::string volume = device.volumeName.value_or(device.name);
+    if (volume.empty() || volumes.insert(volume).second) continue;
+    const Field at = device.volumeName ? item["volumeName"] : item["name"];
+    at.problem(
+        fmt::format("the volume {} is used by another device of this unikernel already", quote(volume)));
+  }
+  return devices;
+}
+
+std::vector<Unikernel::ArgumentFrom> takeArgumentsFrom(const Field& list) {
+  std::vector<Unikernel::ArgumentFrom> values;
+  for (const Field& item : list.items()) {
+    const Field reference = item["secretKeyRef"];
+    values.push_back({.name = take(item["name"], checkVariable).value_or(""),
+                      .secretKeyRef = {.name = takeLongName(reference["name"]).value_or(""),
+                                       .key = take(reference["key"], checkSecretKey).value_or("")}});
+  }
+  return values;
+}
+
+std::vector<std::string> takeArguments(const Field& list) {
+  std::vector<std::string> arguments;
+  for (const Field& item : list.items()) {
+    const std::string& argument = arguments.emplace_back(item.text().value_or(""));
+    if (argument.contains('\0')) item.problem("an argument cannot hold a NUL character");
+  }
+  return arguments;
+}
+
+void takeFailBehaviour(const Field& field, Unikernel& unikernel) {
+  unikernel.restart = field["restart"].flag(false);
+  unikernel.exitCodes = takeNumbers(field["exitCodes"]);
+  if (!unikernel.exitCodes.empty() && !field["restart"].written()) {
+    field["exitCodes"].problemWithName("exit codes mean nothing without restart; add restart: true");
+  }
+}
+
+}  // namespace
+
+Metadata decodeMetadata(const Field& metadata, Kind kind) {
+  Metadata decoded{.name = (kind == Kind::Secret ? takeLongName : takeName)(metadata["name"]).value_or(""),
+                   .nameSpace = take(metadata["namespace"], checkNamespace).value_or("default"),
+                   .labels = takeLabels(metadata["labels"], true),
+                   .annotations = takeLabels(metadata["annotations"], false)};
+  if (kind == Kind::AlbatrossInstance) {
+    decoded.nameSpace.clear();
+    if (metadata["namespace"].present()) {
+      metadata["namespace"].problemWithName("an AlbatrossInstance has no namespace; remove it");
+    }
+  }
+  return decoded;
+}
+
+AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
+  AlbatrossInstance instance{.endpoint = take(spec["endpoint"], checkEndpoint).value_or(""),
+                             .credentials = {},
+                             .serverName = take(spec["serverName"], checkPrintable),
+                             .rootNamespace = take(spec["rootNamespace"], checkNamespace),
+                             .allowedNamespaces = {},
+                             .suspend = spec["suspend"].flag(false)};
+  takeCredentials(spec["credentials"], folder, instance);
+  if (const Field allowed = spec["allowedNamespaces"]; allowed.present()) {
+    instance.allowedNamespaces = takeTexts(allowed, checkNamespace);
+  }
+  const Field timeouts = spec["timeouts"];
+  takeDuration(timeouts["connect"], instance.connectTimeout);
+  takeDuration(timeouts["command"], instance.commandTimeout);
+  takeDuration(timeouts["stream"], instance.streamTimeout);
+  return instance;
+}
+
+Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
+  Unikernel unikernel;
+  unikernel.instance = takeName(spec["instance"]);
+  unikernel.image = {.path = takePath(spec["image"]["path"], folder),
+                     .sha256 = take(spec["image"]["sha256"], checkSha256)};
+  if (unikernel.image.sha256) unikernel.image.sha256 = toLower(*unikernel.image.sha256);
+  unikernel.cpuIDs = takeNumbers(spec["cpuIDs"]);
+  unikernel.memory = takeMi(spec["memory"]).value_or(1);
+  constexpr std::int64_t mostMemory =
+      16 << 20;  // 16Ti: more than any machine has, less than what overflows a sum
+  if (unikernel.memory <= 0 || unikernel.memory > mostMemory) {
+    spec["memory"].problem("the memory must be more than 0 and at most 16Ti");
+  }
+  for (const Field& item : spec["networkInterfaces"].items()) {
+    unikernel.networkInterfaces.push_back(takeInterface(item));
+  }
+  unikernel.blockDevices = takeBlockDevices(spec["blockDevices"]);
+  unikernel.arguments = takeArguments(spec["arguments"]);
+  unikernel.argumentsFrom = takeArgumentsFrom(spec["argumentsFrom"]);
+  const bool named = std::ranges::any_of(
+      unikernel.arguments, [](const auto& argument) { return argument.starts_with("--name="); });
+  unikernel.addName = spec["addName"].flag(!named);
+  takeFailBehaviour(spec["failBehaviour"], unikernel);
+  unikernel.runPolicy = takeWord<Unikernel::RunPolicy>(spec["runPolicy"], {"Always", "Once"});
+  unikernel.startup = spec["startup"].number();
+  unikernel.updateStrategy =
+      takeWord<Unikernel::UpdateStrategy>(spec["update"]["strategy"], {"ForceCreate", "OnDelete"});
+  unikernel.adopt = takeWord<Unikernel::Adopt>(spec["adopt"], {"IfIdentical", "Always", "Never"});
+  unikernel.minReadySeconds = spec["minReadySeconds"].number().value_or(0);
+  unikernel.prune = spec["prune"].flag(true);
+  unikernel.suspend = spec["suspend"].flag(false);
+  return unikernel;
+}
+
+UnikernelPolicy decodePolicy(const Field& spec) {
+  UnikernelPolicy policy{.instance = takeName(spec["instance"]),
+                         .unikernels = spec["unikernels"].number().value_or(0),
+                         .memory = takeMi(spec["memory"]).value_or(0),
+                         .cpuIDs = takeNumbers(spec["cpuIDs"]),
+                         .blockStorage = takeMi(spec["blockStorage"]),
+                         .bridges = takeTexts(spec["bridges"], checkPrintable)};
+  if (spec["memory"].present() && policy.memory <= 16) {
+    spec["memory"].problem("the memory must be more than 16Mi, or no unikernel fits in");
+  }
+  return policy;
+}
+
+Secret decodeSecret(const Field& manifest) {
+  Secret secret;
+  for (const auto& [key, value] : manifest["data"].members()) {
+    if (Complaint complaint = checkSecretKey(key)) value.problemWithName(std::move(*complaint));
+    const Result<std::string> bytes = decodeBase64(value.text().value_or(""));
+    if (bytes) {
+      secret.data[key] = *bytes;
+    } else {
+      value.problem(bytes.error().message);
+    }
+  }
+  for (const auto& [key, value] : manifest["stringData"].members()) {
+    if (Complaint complaint = checkSecretKey(key)) value.problemWithName(std::move(*complaint));
+    secret.data[key] = value.text().value_or("");
+  }
+  return secret;
+}
+
+}  // namespace rookery::api

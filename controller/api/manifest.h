@@ -1,0 +1,46 @@
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <string_view>
+#include <vector>
+
+#include "api/object.h"
+
+namespace rookery::api {
+
+/// What one manifest file holds.
+struct Manifest {
+  std::vector<ObjectPtr> objects;  // the valid ones
+  std::vector<Problem> problems;   // every mistake, in the order of the file
+  std::set<ObjectKey> invalid;     // objects that are declared but have a mistake
+  // False: not YAML (or JSON) at all, too large, not UTF-8, or a document in it whose kind and name cannot be
+  // made out: what the file declares is not known. Then there are no objects, only problems.
+  bool parsed = true;
+};
+
+/// Limits on what is untrusted input.
+inline constexpr std::size_t maxManifestBytes = 4u << 20;
+inline constexpr std::size_t maxManifestNodes = 200'000;  // after aliases are followed
+inline constexpr std::size_t maxManifestDepth = 64;
+
+/// Parses and validates a file of YAML documents or JSON: schema (the CRDs compiled in), defaults, and what a
+/// schema cannot say. `List` documents are not among the kinds. A document of a kind that is none of ours is
+/// a problem, and hides no object. Relative paths are resolved against the file's folder. Never throws.
+Manifest parseManifest(std::string_view text, const Origin& file);
+
+/// Reads and parses. A file that is missing, unreadable, no regular file or over maxManifestBytes (then
+/// unread) is a problem with parsed = false.
+Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file);
+
+/// Checks that need the whole set: an object declared twice (DuplicateObject, a problem for each place).
+/// Returns the keys concerned.
+std::set<ObjectKey> findDuplicates(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems);
+
+/// References between objects, which need no server: instances named and there (or the only one) and open to
+/// the namespace, Secrets and their keys, policies that cannot be set or that contradict each other; exactly
+/// as the controller will resolve them. What files hold (images, credentials) is for those to check who read
+/// them.
+void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems);
+
+}  // namespace rookery::api

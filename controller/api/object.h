@@ -1,0 +1,175 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "error.h"
+
+/// The kinds of API group rookery.dev as C++ values. A value of these types is valid: schema, defaults and
+/// what a schema cannot say have been seen to (manifest.h). Memory is in whole Mi (the server's "MB").
+namespace rookery::api {
+
+inline constexpr std::string_view groupVersion = "rookery.dev/v1alpha1";
+
+enum class Kind { AlbatrossInstance, Unikernel, UnikernelPolicy, Secret };
+std::string_view toString(Kind kind);
+
+/// What makes an object the same object: kind, namespace (empty for cluster-scoped ones) and name.
+struct ObjectKey {
+  Kind kind = Kind::Unikernel;
+  std::string nameSpace;
+  std::string name;
+  /// "Unikernel shop/web", "AlbatrossInstance eu-1"
+  std::string toString() const;
+  friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+
+/// A position in a file. Both count from 1, columns in bytes; 0: not known.
+struct Place {
+  std::size_t line = 0;
+  std::size_t column = 0;
+  friend auto operator<=>(const Place&, const Place&) = default;
+};
+
+/// Where in the sources something stands. line and column count from 1; 0: the file as a whole.
+struct Origin {
+  std::filesystem::path root;  // the manifest root that it was found under, as the user gave it
+  std::filesystem::path file;  // the file, below or equal to the root, symlinks not resolved
+  std::size_t line = 0;
+  std::size_t column = 0;
+  /// "file:line:column", or less where less is known
+  std::string toString() const;
+  friend bool operator==(const Origin&, const Origin&) = default;
+};
+
+/// A mistake in a manifest: what `validate` prints and `plan -o json` lists.
+struct Problem {
+  Reason reason = Reason::InvalidManifest;
+  Origin origin;
+  std::optional<ObjectKey> object;
+  std::string field;  // "spec.memory", "spec.networkInterfaces[0].mac"; empty: the object or file as a whole
+  std::string message;  // a sentence; without the place, which origin and field give
+  /// "file:line:column: spec.memory: message"
+  std::string toString() const;
+  friend bool operator==(const Problem&, const Problem&) = default;
+};
+
+struct Metadata {
+  std::string name;
+  std::string nameSpace;
+  std::map<std::string, std::string> labels;
+  std::map<std::string, std::string> annotations;
+};
+
+struct AlbatrossInstance {
+  struct Files {
+    std::filesystem::path ca, certificate, privateKey;  // absolute: resolved against the manifest
+  };
+  struct SecretRef {
+    std::string nameSpace, name;  // keys ca.crt, tls.crt, tls.key
+  };
+  std::string endpoint;
+  std::variant<Files, SecretRef> credentials;
+  std::optional<std::string> serverName;
+  std::optional<std::string> rootNamespace;
+  std::optional<std::set<std::string>> allowedNamespaces;  // absent: all
+  std::chrono::milliseconds connectTimeout{5'000}, commandTimeout{30'000}, streamTimeout{600'000};
+  bool suspend = false;
+};
+
+struct SecretKeyRef {
+  std::string name, key;  // of a Secret in the object's own namespace
+};
+
+struct Unikernel {
+  enum class RunPolicy { Always, Once };
+  enum class UpdateStrategy { ForceCreate, OnDelete };
+  enum class Adopt { IfIdentical, Always, Never };
+  struct Image {
+    std::filesystem::path path;         // absolute: resolved against the manifest
+    std::optional<std::string> sha256;  // lower-case hex
+  };
+  struct NetworkInterface {
+    std::string name;
+    std::optional<std::string> bridge;
+    std::optional<std::string> mac;  // "02:00:00:00:00:01", lower case
+  };
+  struct BlockDevice {
+    std::string name;
+    std::optional<std::string> volumeName;
+    std::optional<std::int64_t> sectorSize;
+  };
+  struct ArgumentFrom {
+    std::string name;
+    SecretKeyRef secretKeyRef;
+  };
+  std::optional<std::string> instance;  // absent: the only instance there is
+  Image image;
+  std::set<std::int64_t> cpuIDs = {0};
+  std::int64_t memory = 32;  // Mi
+  std::vector<NetworkInterface> networkInterfaces;
+  std::vector<BlockDevice> blockDevices;
+  std::vector<std::string> arguments;  // as written, before expansion
+  std::vector<ArgumentFrom> argumentsFrom;
+  bool addName = true;   // the default has been worked out: false when an argument begins with --name=
+  bool restart = false;  // failBehaviour
+  std::set<std::int64_t> exitCodes;  // failBehaviour; empty: on any
+  RunPolicy runPolicy = RunPolicy::Always;
+  std::optional<std::int64_t> startup;
+  UpdateStrategy updateStrategy = UpdateStrategy::ForceCreate;
+  Adopt adopt = Adopt::IfIdentical;
+  std::int64_t minReadySeconds = 0;
+  bool prune = true;
+  bool suspend = false;
+};
+
+struct UnikernelPolicy {
+  std::optional<std::string> instance;
+  std::int64_t unikernels = 1;
+  std::int64_t memory = 0;  // Mi
+  std::set<std::int64_t> cpuIDs;
+  std::optional<std::int64_t> blockStorage;  // Mi
+  std::set<std::string> bridges;
+};
+
+struct Secret {
+  std::map<std::string, std::string>
+      data;  // decoded bytes, stringData merged over data. Never to be printed.
+};
+
+/// One valid object of a source.
+struct Object {
+  Metadata metadata;
+  Origin origin;
+  nlohmann::json manifest;  // as written, with the schema's defaults; no status. Without data for a Secret.
+  std::string specDigest;  // SHA-256 hex of the spec without what equals a default: the generation rises when
+                           // it changes
+  std::map<std::string, Place, std::less<>>
+      places;  // of the fields in metadata and spec, by path ("spec.image.path")
+  std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, Secret> spec;
+
+  Kind kind() const;
+  ObjectKey key() const;
+  /// Where `field` ("spec.image.path") stands, or the nearest field around it that was written, or the
+  /// object.
+  Origin originOf(std::string_view field) const;
+  template <class T>
+  const T& as() const {
+    return std::get<T>(spec);
+  }
+};
+
+using ObjectPtr = std::shared_ptr<const Object>;
+
+}  // namespace rookery::api

@@ -1,0 +1,78 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "api/manifest.h"
+
+namespace rookery::api {
+
+namespace {
+
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() {
+    if (number_ >= 0) ::close(number_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  Descriptor(Descriptor&&) = delete;
+  Descriptor& operator=(Descriptor&&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+std::unexpected<Error> failErrno(std::string_view what) {
+  return fail(Reason::SourceUnreadable, fmt::format("{}: {}", what, std::generic_category().message(errno)));
+}
+
+std::unexpected<Error> failSize(std::string_view size) {
+  return fail(
+      Reason::InvalidManifest,
+      fmt::format("the file has {} bytes; a manifest has at most {}; split it", size, maxManifestBytes));
+}
+
+Result<std::string> readBounded(const std::filesystem::path& file) {
+  // O_NONBLOCK: to open a FIFO would wait for its writer.
+  const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (descriptor.number() < 0) return failErrno("the file cannot be opened");
+  struct stat status{};
+  if (::fstat(descriptor.number(), &status) != 0) return failErrno("the file cannot be examined");
+  if (!S_ISREG(status.st_mode)) return fail(Reason::SourceUnreadable, "this is not a regular file");
+  if (static_cast<std::size_t>(status.st_size) > maxManifestBytes)
+    return failSize(std::to_string(status.st_size));
+  // One byte more than it should have shows a file that grows.
+  std::string text(static_cast<std::size_t>(status.st_size) + 1, '\0');
+  std::size_t filled = 0;
+  while (true) {
+    const ssize_t count = ::read(descriptor.number(), text.data() + filled, text.size() - filled);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return failErrno("the file cannot be read");
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+    if (filled > maxManifestBytes) return failSize(fmt::format("more than {}", maxManifestBytes));
+    if (filled == text.size()) text.resize(text.size() * 2);
+  }
+  text.resize(filled);
+  return text;
+}
+
+}  // namespace
+
+Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file) {
+  const Origin origin{.root = root, .file = file};
+  const Result<std::string> text = readBounded(file);
+  if (text) return parseManifest(*text, origin);
+  Manifest manifest;
+  manifest.parsed = false;
+  manifest.problems.push_back({text.error().reason, origin, {}, "", text.error().message});
+  return manifest;
+}
+
+}  // namespace rookery::api

@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <ranges>
+#include <span>
+#include <tuple>
+
+#include "api/manifest.h"
+#include "api/yaml.h"
+
+namespace rookery::api {
+
+namespace {
+
+void tell(const Object& object, std::string field, Reason reason, std::string message,
+          std::vector<Problem>& problems) {
+  Origin origin = object.originOf(field);
+  problems.push_back({reason, std::move(origin), object.key(), std::move(field), std::move(message)});
+}
+
+/// Checks the references of a set of objects.
+class Checker {
+ public:
+  Checker(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems) : problems_(problems) {
+    for (const ObjectPtr& object : objects) {
+      objects_.emplace(object->key(), object.get());
+      if (object->kind() == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
+    }
+  }
+
+  void run() {
+    for (const auto& [key, object] : objects_) {
+      if (key.kind == Kind::AlbatrossInstance) checkCredentials(*object);
+      if (key.kind == Kind::Unikernel) checkUnikernel(*object);
+      if (key.kind == Kind::UnikernelPolicy) checkPolicy(*object);
+    }
+    for (const auto& [domain, policies] : policies_) checkOnlyPolicy(domain.first, policies);
+  }
+
+ private:
+  /// The instances there are, for a message. Not more than fit in one.
+  std::string listInstances() const {
+    constexpr std::size_t most = 20;
+    const auto shown = std::views::take(instances_, most);
+    const std::string names = fmt::format("{}", fmt::join(shown.begin(), shown.end(), ", "));
+    return instances_.size() <= most ? names : fmt::format("{} and {} more", names, instances_.size() - most);
+  }
+
+  const Object* find(Kind kind, std::string_view nameSpace, std::string_view name) const {
+    const auto found = objects_.find(ObjectKey{kind, std::string(nameSpace), std::string(name)});
+    return found == objects_.end() ? nullptr : found->second;
+  }
+
+  /// The instance that `object` is for: the one that it names, or the only one; none and told when there is
+  /// none, or when it is not open to the object's namespace.
+  const Object* resolveInstance(const Object& object, const std::optional<std::string>& named) {
+    const Object* instance = named ? find(Kind::AlbatrossInstance, "", *named) : onlyInstance(object);
+    if (named && instance == nullptr) {
+      tell(object, "spec.instance", Reason::InstanceNotFound,
+           instances_.empty()
+               ? fmt::format("there is no AlbatrossInstance {}, nor any other; declare one", *named)
+               : fmt::format("there is no AlbatrossInstance {}; there is {}", *named, listInstances()),
+           problems_);
+    }
+    if (instance == nullptr) return nullptr;
+    const auto& allowed = instance->as<AlbatrossInstance>().allowedNamespaces;
+    if (!allowed || allowed->contains(object.metadata.nameSpace)) return instance;
+    tell(object, "spec.instance", Reason::NamespaceNotAllowed,
+         fmt::format(
+             "the AlbatrossInstance {} is not open to the namespace {}; add it to its spec.allowedNamespaces",
+             instance->metadata.name, object.metadata.nameSpace),
+         problems_);
+    return nullptr;
+  }
+
+  const Object* onlyInstance(const Object& object) {
+    if (instances_.size() == 1) return find(Kind::AlbatrossInstance, "", *instances_.begin());
+    if (instances_.empty()) {
+      tell(object, "spec.instance", Reason::InstanceNotFound, "there is no AlbatrossInstance; declare one",
+           problems_);
+    } else {
+      tell(object, "spec.instance", Reason::InstanceAmbiguous,
+           fmt::format("there are several AlbatrossInstances; name one of {}", listInstances()), problems_);
+    }
+    return nullptr;
+  }
+
+  void checkUnikernel(const Object& object) {
+    const auto& unikernel = object.as<Unikernel>();
+    resolveInstance(object, unikernel.instance);
+    for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i) {
+      const SecretKeyRef& reference = unikernel.argumentsFrom[i].secretKeyRef;
+      checkSecret(object, itemPath("spec.argumentsFrom", i) + ".secretKeyRef", object.metadata.nameSpace,
+                  reference.name, {&reference.key, 1});
+    }
+  }
+
+  void checkCredentials(const Object& object) {
+    const auto* reference =
+        std::get_if<AlbatrossInstance::SecretRef>(&object.as<AlbatrossInstance>().credentials);
+    if (reference == nullptr) return;
+    static const std::array<std::string, 3> keys = {"ca.crt", "tls.crt", "tls.key"};
+    checkSecret(object, "spec.credentials.secretRef", reference->nameSpace, reference->name, keys);
+  }
+
+  void checkSecret(const Object& object, const std::string& field, const std::string& nameSpace,
+                   const std::string& name, std::span<const std::string> keys) {
+    const Object* secret = find(Kind::Secret, nameSpace, name);
+    if (secret == nullptr) {
+      tell(object, field + ".name", Reason::ReferenceNotFound,
+           fmt::format("there is no Secret {} in the namespace {}", name, nameSpace), problems_);
+      return;
+    }
+    for (const std::string& key : keys) {
+      if (secret->as<Secret>().data.contains(key)) continue;
+      tell(object, keys.size() == 1 ? field + ".key" : field, Reason::ReferenceNotFound,
+           fmt::format("the Secret {}/{} has no key {}", nameSpace, name, key), problems_);
+    }
+  }
+
+  void checkPolicy(const Object& object) {
+    const Object* instance = resolveInstance(object, object.as<UnikernelPolicy>().instance);
+    if (instance == nullptr) return;
+    const std::string& nameSpace = object.metadata.nameSpace;
+    if (instance->as<AlbatrossInstance>().rootNamespace == nameSpace) {
+      tell(object, "metadata.namespace", Reason::PolicyInvalid,
+           fmt::format("{} is the rootNamespace of the AlbatrossInstance {}: its limits are those of the "
+                       "credential, and "
+                       "no policy can be set there; remove this one",
+                       nameSpace, instance->metadata.name),
+           problems_);
+    }
+    policies_[{instance->metadata.name, nameSpace}].push_back(&object);
+  }
+
+  void checkOnlyPolicy(const std::string& instance, const std::vector<const Object*>& policies) {
+    if (policies.size() < 2) return;
+    for (const Object* policy : policies) {
+      const Object* other = policy == policies.front() ? policies.back() : policies.front();
+      tell(*policy, "", Reason::PolicyInvalid,
+           fmt::format(
+               "the namespace {} has another UnikernelPolicy on the AlbatrossInstance {}: {}; keep one",
+               policy->metadata.nameSpace, instance, other->metadata.name),
+           problems_);
+    }
+  }
+
+  std::vector<Problem>& problems_;
+  std::map<ObjectKey, const Object*> objects_;
+  std::set<std::string> instances_;
+  std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
+      policies_;  // by instance and namespace
+};
+
+}  // namespace
+
+std::set<ObjectKey> findDuplicates(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems) {
+  std::map<ObjectKey, std::vector<const Object*>> byKey;
+  for (const ObjectPtr& object : objects) byKey[object->key()].push_back(object.get());
+  std::set<ObjectKey> duplicates;
+  for (const auto& [key, places] : byKey) {
+    if (places.size() < 2) continue;
+    duplicates.insert(key);
+    for (const Object* object : places) {
+      const Object* other = object == places.front() ? places.back() : places.front();
+      tell(*object, "", Reason::DuplicateObject,
+           fmt::format("{} is declared {} times, also at {}; keep one", key.toString(), places.size(),
+                       other->origin.toString()),
+           problems);
+    }
+  }
+  return duplicates;
+}
+
+void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems) {
+  Checker(objects, problems).run();
+}
+
+}  // namespace rookery::api

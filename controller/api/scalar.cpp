@@ -1,0 +1,160 @@
+#include "api/scalar.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace rookery::api {
+
+using nlohmann::json;
+
+namespace {
+
+bool isDigit(char c) { return c >= '0' && c <= '9'; }
+
+std::optional<json> readWord(std::string_view text) {
+  constexpr std::array<std::string_view, 5> nulls = {"", "~", "null", "Null", "NULL"};
+  constexpr std::array<std::string_view, 11> trues = {"true", "True", "TRUE", "yes", "Yes", "YES",
+                                                      "y",    "Y",    "on",   "On",  "ON"};
+  constexpr std::array<std::string_view, 11> falses = {"false", "False", "FALSE", "no",  "No", "NO",
+                                                       "n",     "N",     "off",   "Off", "OFF"};
+  if (std::ranges::find(nulls, text) != nulls.end()) return json(nullptr);
+  if (std::ranges::find(trues, text) != trues.end()) return json(true);
+  if (std::ranges::find(falses, text) != falses.end()) return json(false);
+  return std::nullopt;
+}
+
+/// An integer in Go's notation (strconv.ParseInt with base 0), which is kubectl's.
+std::optional<json> readInteger(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  int base = 10;
+  if (text.size() > 1 && text[0] == '0') {
+    const char letter = text[1];
+    base = letter == 'x' || letter == 'X' ? 16 : letter == 'b' || letter == 'B' ? 2 : 8;
+    text.remove_prefix(base != 8 || letter == 'o' || letter == 'O' ? 2 : 1);
+  }
+  std::uint64_t magnitude = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), magnitude, base);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  constexpr auto largest = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (!negative && magnitude > largest) return json(magnitude);
+  if (!negative) return json(static_cast<std::int64_t>(magnitude));
+  if (magnitude == largest + 1) return json(std::numeric_limits<std::int64_t>::min());
+  if (magnitude > largest) return std::nullopt;
+  return json(-static_cast<std::int64_t>(magnitude));
+}
+
+std::size_t countDigits(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::find_if_not(text, isDigit) - text.begin());
+}
+
+/// YAML 1.1's notation, without sign: digits with an optional point, then an optional exponent.
+bool isDecimal(std::string_view text) {
+  const std::size_t whole = countDigits(text);
+  text.remove_prefix(whole);
+  std::size_t fraction = 0;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    fraction = countDigits(text);
+    text.remove_prefix(fraction);
+  }
+  if (whole + fraction == 0) return false;
+  if (text.empty()) return true;
+  if (text[0] != 'e' && text[0] != 'E') return false;
+  text.remove_prefix(1);
+  if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+  return !text.empty() && countDigits(text) == text.size();
+}
+
+std::optional<json> readDecimal(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  if (negative || text.starts_with('+')) text.remove_prefix(1);
+  if (!isDecimal(text)) return std::nullopt;
+  double value = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), value).ec != std::errc()) return std::nullopt;
+  if (negative) value = -value;
+  // A whole number is an integer to Kubernetes, however it is written; below 2^53 a double holds it exactly.
+  if (std::abs(value) < 0x1p53 && value == std::trunc(value)) return json(static_cast<std::int64_t>(value));
+  return json(value);
+}
+
+/// How many bytes the UTF-8 sequence at the start of `text` takes (RFC 3629); 0: it is not one.
+std::size_t sequenceLength(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0u) == 0x80u; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
+    const bool surrogate = first == 0xED && byte(1) > 0x9F;
+    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const bool overlong = first == 0xF0 && byte(1) < 0x90;
+    const bool tooLarge = first == 0xF4 && byte(1) > 0x8F;
+    return continues(1) && continues(2) && continues(3) && !overlong && !tooLarge ? 4 : 0;
+  }
+  return 0;
+}
+
+/// The code unit of an escape (\uXXXX) at the start of `text`.
+std::optional<unsigned> readEscape(std::string_view text) {
+  unsigned unit = 0;
+  if (text.size() < 6 || !text.starts_with("\\u")) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
+  return error == std::errc() && end == text.data() + 6 ? std::optional(unit) : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<json> readPlainScalar(std::string_view text) {
+  if (auto word = readWord(text)) return word;
+  const std::string_view unsignedText = text.substr(text[0] == '+' || text[0] == '-' ? 1 : 0);
+  if (unsignedText == ".inf" || unsignedText == ".Inf" || unsignedText == ".INF") return std::nullopt;
+  if (text == ".nan" || text == ".NaN" || text == ".NAN") return std::nullopt;
+  const bool numeric = isDigit(text[0]) || text[0] == '.' || text[0] == '+' || text[0] == '-';
+  if (!numeric) return json(text);
+  std::string digits(text);
+  std::erase(digits, '_');
+  if (auto integer = readInteger(digits)) return integer;
+  if (auto number = readDecimal(digits)) return number;
+  return json(text);
+}
+
+std::optional<std::size_t> findInvalidByte(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const bool control = (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    const std::size_t length = sequenceLength(text.substr(at, 4));
+    if (control || length == 0) return at;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+std::string joinSurrogates(std::string_view text) {
+  std::string joined;
+  for (std::size_t at = 0; at < text.size();) {
+    const unsigned high = readEscape(text.substr(at)).value_or(0);
+    const unsigned low = readEscape(text.substr(std::min(at + 6, text.size()))).value_or(0);
+    if (high >= 0xD800 && high < 0xDC00 && low >= 0xDC00 && low < 0xE000) {
+      joined += fmt::format("\\U{:08x}", 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
+      at += 12;
+    } else {
+      const std::size_t length = text[at] == '\\' ? 2 : 1;  // "\\ud83d" is a backslash and no escape
+      joined += text.substr(at, length);
+      at += length;
+    }
+  }
+  return joined;
+}
+
+}  // namespace rookery::api

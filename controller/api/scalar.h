@@ -1,0 +1,22 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace rookery::api {
+
+/// A plain YAML scalar as JSON, by the rules that yaml.h lists. Nothing: an infinity, not-a-number, or a
+/// number too large for a double.
+std::optional<nlohmann::json> readPlainScalar(std::string_view text);
+
+/// The offset of the first byte that text must not hold: not UTF-8 (RFC 3629), or a control character other
+/// than tab, line feed and carriage return.
+std::optional<std::size_t> findInvalidByte(std::string_view text);
+
+/// `text`, which is JSON, with each character that is escaped as a UTF-16 surrogate pair ("\ud83d\ude00", RFC
+/// 8259, section 7) escaped as YAML does it instead ("\U0001f600").
+std::string joinSurrogates(std::string_view text);
+
+}  // namespace rookery::api

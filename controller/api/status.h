@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/object.h"
+
+namespace rookery::api {
+
+using SystemTime = std::chrono::system_clock::time_point;
+
+/// A condition as Kubernetes has it (metav1.Condition), of the types that kstatus reads.
+struct Condition {
+  enum class Type { Ready, Reconciling, Stalled };
+  enum class Status { True, False, Unknown };
+  Type type = Type::Ready;
+  Status status = Status::Unknown;
+  Reason reason = Reason::Reconciling;
+  std::string message;
+  SystemTime lastTransitionTime;
+  friend bool operator==(const Condition&, const Condition&) = default;
+};
+
+struct LastAction {
+  std::string verb;
+  SystemTime time;
+  std::uint64_t bytes = 0;
+  std::chrono::milliseconds duration{0};
+  friend bool operator==(const LastAction&, const LastAction&) = default;
+};
+
+/// Status of an object; what a kind does not have stays empty.
+struct Status {
+  std::vector<Condition> conditions;
+  std::int64_t observedGeneration = 0;
+  // Unikernel
+  std::optional<std::string> instance;
+  std::optional<std::string> digest;  // lower-case hex
+  std::optional<SystemTime> startedAt;
+  std::int64_t restarts = 0;
+  std::optional<LastAction> lastAction;
+  std::vector<std::string> history;  // digests of the last 5 images, newest first
+  friend bool operator==(const Status&, const Status&) = default;
+
+  const Condition* condition(Condition::Type type) const;
+  bool ready() const;
+};
+
+/// Time as RFC 3339 with whole seconds in UTC, as Kubernetes writes it.
+std::string toRfc3339(SystemTime time);
+nlohmann::json toJson(const Status& status);
+
+/// The object as the Kubernetes API shapes it: manifest, metadata.generation, status.
+nlohmann::json toJson(const Object& object, std::int64_t generation, const Status& status);
+
+}  // namespace rookery::api

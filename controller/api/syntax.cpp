@@ -1,0 +1,225 @@
+#include "api/syntax.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "api/yaml.h"
+
+namespace rookery::api {
+
+namespace {
+
+bool isDecimal(char c) { return c >= '0' && c <= '9'; }
+bool isLower(char c) { return c >= 'a' && c <= 'z'; }
+bool isUpper(char c) { return c >= 'A' && c <= 'Z'; }
+bool isAlphanumeric(char c) { return isDecimal(c) || isLower(c) || isUpper(c); }
+bool isHex(char c) { return isDecimal(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+/// RFC 1123's label in lower case, of any length.
+bool isLabel(std::string_view text) {
+  return !text.empty() && text.front() != '-' && text.back() != '-' &&
+         std::ranges::all_of(text, [](char c) { return isDecimal(c) || isLower(c) || c == '-'; });
+}
+
+bool isSubdomain(std::string_view text) {
+  while (true) {
+    const std::size_t dot = text.find('.');
+    if (!isLabel(text.substr(0, dot))) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+  }
+}
+
+/// Kubernetes' "qualified name" without its prefix.
+bool isLabelWord(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && isAlphanumeric(text.front()) && isAlphanumeric(text.back()) &&
+         std::ranges::all_of(text,
+                             [](char c) { return isAlphanumeric(c) || c == '-' || c == '_' || c == '.'; });
+}
+
+/// Ends a complaint about a name with one that would do, where there is an obvious one.
+std::string suggestion(std::string_view text, bool (*isValid)(std::string_view)) {
+  std::string better = toLower(text);
+  std::ranges::replace(better, '_', '-');
+  return better != text && isValid(better) ? fmt::format("; write {}", quote(better)) : "";
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t end = text.find(separator);
+    parts.push_back(text.substr(0, end));
+    if (end == std::string_view::npos) return parts;
+    text.remove_prefix(end + 1);
+  }
+}
+
+bool isPort(std::string_view text) {
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
+}
+
+bool isIPv6(std::string_view text) {
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
+}
+
+bool isHost(std::string_view text) {
+  return !text.empty() && text.size() <= 253 && text.front() != '-' && text.front() != '.' &&
+         std::ranges::all_of(text,
+                             [](char c) { return isAlphanumeric(c) || c == '-' || c == '.' || c == '_'; });
+}
+
+}  // namespace
+
+Complaint checkName(std::string_view text, std::size_t longest) {
+  if (text.size() > longest) {
+    return fmt::format("a name has at most {} characters, this one has {}", longest, text.size());
+  }
+  if (isSubdomain(text)) return std::nullopt;
+  return fmt::format(
+      "{} is not a name that both Kubernetes and Albatross take: lower-case letters, digits, \"-\" and "
+      "\".\", with a "
+      "letter or digit at both ends and beside each dot{}",
+      quote(text), suggestion(text, isSubdomain));
+}
+
+Complaint checkNamespace(std::string_view text) {
+  if (text.size() > 63)
+    return fmt::format("a namespace has at most 63 characters, this one has {}", text.size());
+  if (isLabel(text)) return std::nullopt;
+  return fmt::format(
+      "{} is not a namespace that both Kubernetes and Albatross take: lower-case letters, digits and \"-\", "
+      "with a "
+      "letter or digit at both ends{}",
+      quote(text), suggestion(text, isLabel));
+}
+
+Complaint checkLabelKey(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  const bool hasPrefix = slash != std::string_view::npos;
+  const std::string_view prefix = hasPrefix ? text.substr(0, slash) : "";
+  const std::string_view word = hasPrefix ? text.substr(slash + 1) : text;
+  if (isLabelWord(word) && (!hasPrefix || (prefix.size() <= 253 && isSubdomain(prefix)))) return std::nullopt;
+  return fmt::format(
+      "{} is not a key that Kubernetes takes: at most 63 letters, digits, \"-\", \"_\" and \".\", with a "
+      "letter or "
+      "digit at both ends, after an optional domain and \"/\"",
+      quote(text));
+}
+
+Complaint checkLabelValue(std::string_view text) {
+  if (text.empty() || isLabelWord(text)) return std::nullopt;
+  return fmt::format(
+      "{} is not a label that Kubernetes takes: at most 63 letters, digits, \"-\", \"_\" and \".\", with a "
+      "letter or "
+      "digit at both ends",
+      quote(text));
+}
+
+Complaint checkSecretKey(std::string_view text) {
+  const bool valid = !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](char c) {
+    return isAlphanumeric(c) || c == '-' || c == '_' || c == '.';
+  });
+  if (valid) return std::nullopt;
+  return fmt::format(
+      "{} is not a key that a Secret can have: 1 to 253 letters, digits, \"-\", \"_\" and \".\"",
+      quote(text));
+}
+
+Complaint checkVariable(std::string_view text) {
+  const bool valid = !text.empty() && !isDecimal(text.front()) && !checkSecretKey(text);
+  if (valid) return std::nullopt;
+  return fmt::format(
+      "{} is not a name that $(…) can refer to: letters, digits, \"-\", \"_\" and \".\", not beginning with "
+      "a digit",
+      quote(text));
+}
+
+Complaint checkEndpoint(std::string_view text) {
+  std::string_view host = text;
+  std::string_view port = "1025";
+  bool valid = true;
+  if (text.starts_with('[')) {
+    const std::size_t bracket = std::min(text.find(']'), text.size() - 1);
+    host = text.substr(1, bracket - 1);
+    if (bracket + 1 < text.size()) {
+      valid = text[bracket + 1] == ':';
+      port = text.substr(std::min(bracket + 2, text.size()));
+    }
+    valid = valid && text[bracket] == ']' && isIPv6(host);
+  } else {
+    if (isIPv6(text)) return fmt::format("an IPv6 address stands in brackets; write \"[{}]:1025\"", text);
+    if (const std::size_t colon = text.find(':'); colon != std::string_view::npos) {
+      host = text.substr(0, colon);
+      port = text.substr(colon + 1);
+    }
+    valid = isHost(host) && !port.contains('/');
+  }
+  if (!valid) return fmt::format("{} is not host:port, such as \"10.0.42.15:1025\"", quote(text));
+  if (!isPort(port)) return fmt::format("{} is not a port, which is a number from 1 to 65535", quote(port));
+  return std::nullopt;
+}
+
+Complaint checkMac(std::string_view text) {
+  const std::vector<std::string_view> octets = split(text, ':');
+  const bool valid = octets.size() == 6 && std::ranges::all_of(octets, [](std::string_view octet) {
+                       return octet.size() == 2 && isHex(octet[0]) && isHex(octet[1]);
+                     });
+  if (!valid) return fmt::format("{} is not a MAC address, such as \"02:00:00:00:00:01\"", quote(text));
+  // IEEE 802: the lowest bit of the first octet is set in group addresses.
+  constexpr std::string_view odd = "13579bdfBDF";
+  if (odd.contains(text[1])) {
+    return fmt::format("{} is a multicast address; a device's own has an even first octet, such as 02",
+                       quote(text));
+  }
+  if (text.find_first_not_of("0:") == std::string_view::npos) {
+    return "the all-zero address is nobody's; write one such as \"02:00:00:00:00:01\", or none";
+  }
+  return std::nullopt;
+}
+
+Complaint checkSha256(std::string_view text) {
+  if (text.size() == 64 && std::ranges::all_of(text, isHex)) return std::nullopt;
+  return fmt::format("a SHA-256 digest is 64 hexadecimal digits; this is {} characters", text.size());
+}
+
+Complaint checkPrintable(std::string_view text) {
+  const bool printable =
+      std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  if (printable) return std::nullopt;
+  return fmt::format("{} holds a control character", quote(text));
+}
+
+Result<std::string> decodeBase64(std::string_view text) {
+  std::string digits(text);
+  std::erase_if(digits, [](char c) { return c == '\r' || c == '\n'; });
+  const std::size_t padding = digits.ends_with("==") ? 2 : digits.ends_with('=') ? 1 : 0;
+  const bool alphabet = std::ranges::all_of(std::string_view(digits).substr(0, digits.size() - padding),
+                                            [](char c) { return isAlphanumeric(c) || c == '+' || c == '/'; });
+  if (!alphabet || digits.size() % 4 != 0) {
+    return fail(Reason::InvalidManifest, "the value is not base64; put plain text under stringData");
+  }
+  std::string bytes(digits.size() / 4 * 3, '\0');
+  const int length = ::EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                       reinterpret_cast<const unsigned char*>(digits.data()),
+                                       static_cast<int>(digits.size()));
+  check(length >= 0 && static_cast<std::size_t>(length) == bytes.size(), "checked base64 can be decoded");
+  bytes.resize(bytes.size() - padding);
+  return bytes;
+}
+
+std::string toLower(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(),
+                         [](char c) { return isUpper(c) ? static_cast<char>(c + ('a' - 'A')) : c; });
+  return lower;
+}
+
+}  // namespace rookery::api

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "error.h"
+
+/// Syntax of the strings in a spec that a schema cannot say, or not in words.
+namespace rookery::api {
+
+/// What is wrong, as the end of a sentence about the field; nothing: it is right.
+using Complaint = std::optional<std::string>;
+
+/// The name of an object: one that Kubernetes (RFC 1123 subdomain) and Albatross (label: at most 63 of
+/// [A-Za-z0-9.-], not starting with '-', folded to lower case) both take. `longest`: 63, or 253 for what only
+/// Kubernetes sees.
+Complaint checkName(std::string_view text, std::size_t longest = 63);
+/// A namespace: a name without dots (RFC 1123 label).
+Complaint checkNamespace(std::string_view text);
+/// The key of a label or annotation: [prefix/]name.
+Complaint checkLabelKey(std::string_view text);
+Complaint checkLabelValue(std::string_view text);
+/// A key in a Secret.
+Complaint checkSecretKey(std::string_view text);
+/// What arguments refer to as $(NAME); Kubernetes' rule for environment variables.
+Complaint checkVariable(std::string_view text);
+/// "host:port", "[v6]:port" or "host".
+Complaint checkEndpoint(std::string_view text);
+/// Six octets in hex, unicast.
+Complaint checkMac(std::string_view text);
+/// 64 hexadecimal digits.
+Complaint checkSha256(std::string_view text);
+/// No control characters.
+Complaint checkPrintable(std::string_view text);
+
+/// Decodes base64 (RFC 4648, section 4) as Kubernetes does: padded; line breaks are skipped. The error does
+/// not repeat the text.
+Result<std::string> decodeBase64(std::string_view text);
+
+/// ASCII letters in lower case.
+std::string toLower(std::string_view text);
+
+}  // namespace rookery::api

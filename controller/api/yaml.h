@@ -1,0 +1,64 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/object.h"
+
+namespace rookery::api {
+
+/// Where the parts of a JSON value stand in the YAML that it was read from.
+struct Places {
+  Place key;  // of a member: its key; of anything else: the value
+  Place value;
+  std::string text;  // a number or boolean as it was written
+  std::map<std::string, Places, std::less<>> members;
+  std::vector<Places> items;
+};
+
+/// What is wrong with YAML, and where. `field` is known for a duplicate key.
+struct YamlProblem {
+  Place place;
+  std::string field;
+  std::string message;
+};
+
+struct YamlDocument {
+  nlohmann::json value;
+  Places places;
+  std::vector<YamlProblem>
+      duplicates;  // keys given twice, at the second; the first one's value is in `value`
+};
+
+/// Reads a stream of YAML documents (JSON is YAML) as JSON. Empty documents are left out. Scalars are read as
+/// kubectl reads them (YAML 1.1), for what JSON can hold:
+///
+///   plain  empty, ~, null, Null, NULL                                        null
+///          true, yes, y, on and false, no, n, off, as they stand,
+///          capitalised or in capitals                                        boolean
+///          [+-] 0x…, 0o…, 0b…, leading 0 (octal) or decimal, _ ignored       integer
+///          [+-] digits with . or exponent; whole ones count as integers      number
+///          anything else, times and dates included                           string
+///   quoted, block scalars, and anything tagged !!str or !                    string
+///   tagged !!int, !!float, !!bool, !!null                                    read as if plain; must be of
+///   that type
+///
+/// Refused, with the place: other tags, `<<`, keys that are not scalars, an alias within its own anchor,
+/// infinities, bytes that are not UTF-8, control characters, a second document without `---`, and what
+/// exceeds the limits on nodes and depth (manifest.h). Never throws.
+std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text);
+
+/// `path` followed by a member's name; quoted in brackets where it is not a plain word.
+std::string memberPath(std::string_view path, std::string_view member);
+std::string itemPath(std::string_view path, std::size_t index);
+
+/// `text` in quotation marks, cut when long and with control characters escaped, so that a message can hold
+/// it.
+std::string quote(std::string_view text);
+
+}  // namespace rookery::api

@@ -1,0 +1,507 @@
+#include "api/manifest.h"
+
+#include <gmock/gmock.h>
+
+#include "problems.h"
+
+namespace rookery::api {
+namespace {
+
+using testing::ElementsAre;
+using testing::ElementsAreArray;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using namespace std::chrono_literals;
+
+const std::string fullInstance = R"(apiVersion: rookery.dev/v1alpha1
+kind: AlbatrossInstance
+metadata: {name: eu-1, labels: {region: eu}}
+spec:
+  endpoint: 10.0.42.15:1025
+  credentials:
+    files: {ca: pki/cacert.pem, certificate: ../pki/admin.pem, privateKey: /etc/admin.key}
+  serverName: server
+  rootNamespace: default
+  allowedNamespaces: [shop, db]
+  timeouts: {connect: 1s, stream: 1h}
+  suspend: true
+)";
+
+const std::string fullUnikernel = R"yaml(apiVersion: rookery.dev/v1alpha1
+kind: Unikernel
+metadata:
+  name: web
+  namespace: shop
+  labels: {app: web}
+  annotations: {example.com/note: "a\nb"}
+  creationTimestamp: null
+  resourceVersion: "12"
+  managedFields: [{manager: kubectl, fieldsV1: {f:spec: {}}}]
+spec:
+  instance: eu-1
+  image:
+    path: images/web.hvt
+    sha256: 4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C4F0C
+  cpuIDs: [1, 0]
+  memory: 1Gi
+  networkInterfaces: [{name: service, bridge: br0, mac: "02:00:00:00:00:AB"}, {name: other}]
+  blockDevices: [{name: storage, volumeName: data, sectorSize: 4096}]
+  arguments: ["--ipv4=10.0.42.20/24", "--password=$(DB_PASSWORD)"]
+  argumentsFrom: [{name: DB_PASSWORD, secretKeyRef: {name: db, key: password}}]
+  addName: false
+  failBehaviour: {restart: true, exitCodes: [2, 3]}
+  runPolicy: Once
+  startup: 50
+  update: {strategy: OnDelete}
+  adopt: Never
+  minReadySeconds: 3
+  prune: false
+  suspend: true
+status: {anything: {at: all}}
+)yaml";
+
+TEST(Manifest, DecodesAnInstance) {
+  const Manifest manifest = parse(fullInstance, "/m/shop/f.yaml");
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const Object& object = *manifest.objects.at(0);
+  EXPECT_EQ(object.key(), (ObjectKey{Kind::AlbatrossInstance, "", "eu-1"}));
+  EXPECT_EQ(object.metadata.labels.at("region"), "eu");
+  const auto& instance = object.as<AlbatrossInstance>();
+  EXPECT_EQ(instance.endpoint, "10.0.42.15:1025");
+  const auto& files = std::get<AlbatrossInstance::Files>(instance.credentials);
+  EXPECT_EQ(files.ca, "/m/shop/pki/cacert.pem");
+  EXPECT_EQ(files.certificate, "/m/pki/admin.pem");
+  EXPECT_EQ(files.privateKey, "/etc/admin.key");
+  EXPECT_EQ(instance.serverName, "server");
+  EXPECT_EQ(instance.rootNamespace, "default");
+  EXPECT_THAT(*instance.allowedNamespaces, ElementsAre("db", "shop"));
+  EXPECT_EQ(instance.connectTimeout, 1s);
+  EXPECT_EQ(instance.commandTimeout, 30s);
+  EXPECT_EQ(instance.streamTimeout, 1h);
+  EXPECT_TRUE(instance.suspend);
+}
+
+TEST(Manifest, DecodesAUnikernel) {
+  const Manifest manifest = parse(fullUnikernel);
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const Object& object = *manifest.objects.at(0);
+  EXPECT_EQ(object.key().toString(), "Unikernel shop/web");
+  EXPECT_EQ(object.metadata.annotations.at("example.com/note"), "a\nb");
+  EXPECT_FALSE(object.manifest.contains("status"));
+  const auto& unikernel = object.as<Unikernel>();
+  EXPECT_EQ(unikernel.instance, "eu-1");
+  EXPECT_EQ(unikernel.image.path, "/m/images/web.hvt");
+  EXPECT_EQ(unikernel.image.sha256, "4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c4f0c");
+  EXPECT_THAT(unikernel.cpuIDs, ElementsAre(0, 1));
+  EXPECT_EQ(unikernel.memory, 1024);
+  ASSERT_THAT(unikernel.networkInterfaces, SizeIs(2));
+  EXPECT_EQ(unikernel.networkInterfaces[0].mac, "02:00:00:00:00:ab");
+  EXPECT_EQ(unikernel.networkInterfaces[1].bridge, std::nullopt);
+  EXPECT_EQ(unikernel.blockDevices.at(0).volumeName, "data");
+  EXPECT_EQ(unikernel.blockDevices.at(0).sectorSize, 4096);
+  EXPECT_THAT(unikernel.arguments, ElementsAre("--ipv4=10.0.42.20/24", "--password=$(DB_PASSWORD)"));
+  EXPECT_EQ(unikernel.argumentsFrom.at(0).secretKeyRef.key, "password");
+  EXPECT_FALSE(unikernel.addName);
+  EXPECT_TRUE(unikernel.restart);
+  EXPECT_THAT(unikernel.exitCodes, ElementsAre(2, 3));
+  EXPECT_EQ(unikernel.runPolicy, Unikernel::RunPolicy::Once);
+  EXPECT_EQ(unikernel.startup, 50);
+  EXPECT_EQ(unikernel.updateStrategy, Unikernel::UpdateStrategy::OnDelete);
+  EXPECT_EQ(unikernel.adopt, Unikernel::Adopt::Never);
+  EXPECT_EQ(unikernel.minReadySeconds, 3);
+  EXPECT_FALSE(unikernel.prune);
+  EXPECT_TRUE(unikernel.suspend);
+}
+
+TEST(Manifest, FillsInDefaults) {
+  const Manifest manifest = parse(
+      "{apiVersion: rookery.dev/v1alpha1, kind: Unikernel, metadata: {name: web}, spec: {image: {path: x}, "
+      "memory: }}");
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const Object& object = *manifest.objects.at(0);
+  EXPECT_EQ(object.metadata.nameSpace, "default");
+  const auto& unikernel = object.as<Unikernel>();
+  EXPECT_EQ(unikernel.memory, 32);
+  EXPECT_THAT(unikernel.cpuIDs, ElementsAre(0));
+  EXPECT_TRUE(unikernel.addName);
+  EXPECT_TRUE(unikernel.prune);
+  EXPECT_FALSE(unikernel.restart);
+  EXPECT_EQ(object.manifest, nlohmann::json::parse(R"({
+    "apiVersion": "rookery.dev/v1alpha1", "kind": "Unikernel", "metadata": {"name": "web", "namespace": "default"},
+    "spec": {"image": {"path": "x"}, "memory": "32Mi", "cpuIDs": [0], "failBehaviour": {"restart": false},
+             "runPolicy": "Always", "update": {"strategy": "ForceCreate"}, "adopt": "IfIdentical",
+             "minReadySeconds": 0, "prune": true, "suspend": false}})"));
+}
+
+TEST(Manifest, AddNameFollowsTheArguments) {
+  const std::pair<const char*, bool> specs[] = {{"  arguments: [--name=x]\n", false},
+                                                {"  arguments: [--names=x, --name]\n", true},
+                                                {"  arguments: [--name=x]\n  addName: true\n", true},
+                                                {"  addName: false\n", false}};
+  for (const auto& [spec, addName] : specs) {
+    EXPECT_EQ(parse(unikernel(spec)).objects.at(0)->as<Unikernel>().addName, addName) << spec;
+  }
+}
+
+TEST(Manifest, DecodesAPolicy) {
+  const Manifest manifest = parse(
+      "{apiVersion: rookery.dev/v1alpha1, kind: UnikernelPolicy, metadata: {name: p, namespace: shop}, spec: "
+      "{unikernels: 4, memory: 1Gi, cpuIDs: [0, 1], blockStorage: 0Mi, bridges: [br1, br0]}}");
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const auto& policy = manifest.objects.at(0)->as<UnikernelPolicy>();
+  EXPECT_EQ(policy.unikernels, 4);
+  EXPECT_EQ(policy.memory, 1024);
+  EXPECT_EQ(policy.blockStorage, 0);
+  EXPECT_THAT(policy.bridges, ElementsAre("br0", "br1"));
+}
+
+constexpr std::string_view secretText = R"(apiVersion: v1
+kind: Secret
+metadata:
+  name: db
+  annotations: {a: b, kubectl.kubernetes.io/last-applied-configuration: '{"data": "aHVudGVyMg=="}'}
+type: Opaque
+immutable: true
+data: {password: aHVudGVyMg==, user: eA==}
+stringData: {user: admin}
+)";
+
+TEST(Manifest, DecodesASecretAndKeepsItSecret) {
+  const Manifest manifest = parse(secretText);
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const Object& object = *manifest.objects.at(0);
+  EXPECT_EQ(object.key().toString(), "Secret default/db");
+  EXPECT_THAT(object.as<Secret>().data,
+              ElementsAre(std::pair("password", "hunter2"), std::pair("user", "admin")));
+  EXPECT_EQ(object.manifest, nlohmann::json::parse(R"({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+    "immutable": true, "metadata": {"name": "db", "namespace": "default", "annotations": {"a": "b"}}})"));
+  EXPECT_THAT(object.metadata.annotations, ElementsAre(std::pair("a", "b")));
+}
+
+TEST(Manifest, NoMessageRepeatsASecret) {
+  const char* const mistakes[] = {"data: {a: hunter2!}",
+                                  "data: {a: 7777}",
+                                  "data: hunter2",
+                                  "data: [hunter2]",
+                                  "stringData: {a: [hunter2]}",
+                                  "stringData: {a: 7777}",
+                                  "stringData: hunter2",
+                                  "stringData: {\"a b\": hunter2}",
+                                  "type: {a: hunter2}",
+                                  "immutable: hunter2",
+                                  "extra: hunter2",
+                                  "stringData: {a: hunter2, a: hunter2}",
+                                  "data: {a: 7777.5}"};
+  for (const char* mistake : mistakes) {
+    const Manifest manifest =
+        parse("apiVersion: v1\nkind: Secret\nmetadata: {name: db}\n" + std::string(mistake));
+    ASSERT_THAT(manifest.problems, SizeIs(1)) << mistake;
+    EXPECT_THAT(manifest.problems[0].toString(), Not(HasSubstr("hunter2"))) << mistake;
+    EXPECT_THAT(manifest.problems[0].toString(), Not(HasSubstr("7777"))) << mistake;
+  }
+}
+
+std::string digestOf(std::string_view text) { return parse(text).objects.at(0)->specDigest; }
+
+TEST(Manifest, TheSpecDigestFollowsWhatIsMeant) {
+  const std::string plain = digestOf(unikernel(""));
+  EXPECT_THAT(plain, SizeIs(64));
+  EXPECT_EQ(plain, digestOf("# moved\n" + unikernel("  memory: 32Mi\n  update: {strategy: ForceCreate}\n")));
+  EXPECT_EQ(plain, digestOf(unikernel("") + "status: {a: b}\n"));
+  EXPECT_NE(plain, digestOf(unikernel("  memory: 64Mi\n")));
+  EXPECT_NE(plain, digestOf(unikernel("  failBehaviour: {restart: true}\n")));
+  const std::string secret(secretText);
+  EXPECT_EQ(digestOf(secret), digestOf(secret + "# moved\n"));
+  EXPECT_NE(digestOf(secret), digestOf(secret.substr(0, secret.find("stringData"))));
+}
+
+TEST(Manifest, KnowsWhereFieldsStand) {
+  const ObjectPtr object = parse("# a file\n" + fullUnikernel).objects.at(0);
+  EXPECT_EQ(object->origin.toString(), "/m/f.yaml:2:1");
+  EXPECT_EQ(object->originOf("spec.image.path").toString(), "/m/f.yaml:15:11");
+  EXPECT_EQ(object->originOf("spec.networkInterfaces[1].bridge").toString(), "/m/f.yaml:19:79");
+  EXPECT_EQ(object->originOf("spec.unknown").toString(), "/m/f.yaml:12:1");
+  EXPECT_EQ(object->originOf("").toString(), "/m/f.yaml:2:1");
+}
+
+struct Mistake {
+  std::string text;
+  std::vector<std::string> problems;
+};
+
+void expectProblems(const std::vector<Mistake>& mistakes) {
+  for (const auto& [text, problems] : mistakes) {
+    const Manifest manifest = parse(text);
+    EXPECT_THAT(describe(manifest.problems), ElementsAreArray(problems)) << text;
+    EXPECT_THAT(manifest.objects, IsEmpty()) << text;
+    EXPECT_TRUE(manifest.parsed) << text;
+  }
+}
+
+const std::string badName =
+    " is not a name that both Kubernetes and Albatross take: lower-case letters, digits, \"-\" and \".\", "
+    "with a letter "
+    "or digit at both ends and beside each dot";
+
+TEST(Mistakes, InAUnikernel) {
+  const std::vector<std::pair<std::string, std::string>> mistakes = {
+      {"  instanc: a", "6:3: spec.instanc: there is no such field; did you mean \"instance\"?"},
+      {"  MEMORY: 1Mi", "6:3: spec.MEMORY: there is no such field; did you mean \"memory\"?"},
+      {"  healthCheck: {}",
+       "6:3: spec.healthCheck: there is no such field; there are addName, adopt, arguments, "
+       "argumentsFrom, blockDevices, cpuIDs, failBehaviour, image, instance, memory, "
+       "minReadySeconds, networkInterfaces, prune, runPolicy, startup, suspend, update"},
+      {"  memory: 32", "6:11: spec.memory: expected a string, got the number 32; write \"32Mi\""},
+      {"  memory: \"32\"", "6:11: spec.memory: \"32\" has no unit; write \"32Mi\""},
+      {"  memory: 32M", "6:11: spec.memory: \"32M\" is not a whole number of Mi; write one such as \"31Mi\""},
+      {"  memory: 0Mi", "6:11: spec.memory: the memory must be more than 0 and at most 16Ti"},
+      {"  memory: 17Ti", "6:11: spec.memory: the memory must be more than 0 and at most 16Ti"},
+      {"  memory: [32Mi]", "6:11: spec.memory: expected a string, got a list"},
+      {"  memory: {a: b}", "6:11: spec.memory: expected a string, got a mapping"},
+      {"  instance: eu_1", "6:13: spec.instance: \"eu_1\"" + badName + "; write \"eu-1\""},
+      {"  instance: ''", "6:13: spec.instance: this must not be empty"},
+      {"  instance:", "6:3: spec.instance: this field has no value; give it one or remove it"},
+      {"  cpuIDs: []", "6:11: spec.cpuIDs: this must not be empty"},
+      {"  cpuIDs: [0, 1, 0]", "6:18: spec.cpuIDs[2]: 0 is listed twice; remove one"},
+      {"  cpuIDs: [-1]", "6:12: spec.cpuIDs[0]: this must be from 0 to 4095, not -1"},
+      {"  cpuIDs: 0", "6:11: spec.cpuIDs: expected a list, got the number 0"},
+      {"  cpuIDs: [a]", "6:12: spec.cpuIDs[0]: expected a whole number, got the string \"a\""},
+      {"  cpuIDs: [0.5]", "6:12: spec.cpuIDs[0]: expected a whole number, got the number 0.5"},
+      {"  networkInterfaces: [{name: a}, {name: a}]",
+       "6:41: spec.networkInterfaces[1].name: \"a\" is listed twice; remove one"},
+      {"  networkInterfaces: [{bridge: a}]", "6:23: spec.networkInterfaces[0].name: this field is required"},
+      {"  networkInterfaces: [{name: \"a\\eb\"}]",
+       "6:30: spec.networkInterfaces[0].name: \"a\\x1bb\" holds a control character"},
+      {"  networkInterfaces: [{name: a, mac: 03:00:00:00:00:01}]",
+       "6:38: spec.networkInterfaces[0].mac: \"03:00:00:00:00:01\" is a multicast address; a device's own "
+       "has an even "
+       "first octet, such as 02"},
+      {"  blockDevices: [{name: a}, {name: a}]",
+       "6:36: spec.blockDevices[1].name: \"a\" is listed twice; remove one"},
+      {"  blockDevices: [{name: a, volumeName: b}, {name: b}]",
+       "6:51: spec.blockDevices[1].name: the volume \"b\" is used by another device of this unikernel "
+       "already"},
+      {"  blockDevices: [{name: A_}]",
+       "6:25: spec.blockDevices[0].name: \"A_\" cannot be the name of a volume; say with volumeName which "
+       "volume it is"},
+      {"  blockDevices: [{name: a, sectorSize: 513}]",
+       "6:40: spec.blockDevices[0].sectorSize: a sector size must be a power of two, such as 512 or 4096, "
+       "not 513"},
+      {"  arguments: [a, 5]", "6:18: spec.arguments[1]: expected a string, got the number 5; write \"5\""},
+      {"  arguments: [yes]",
+       "6:15: spec.arguments[0]: expected a string, got the boolean yes; write \"yes\""},
+      {"  arguments: [\"a\\0b\"]", "6:15: spec.arguments[0]: an argument cannot hold a NUL character"},
+      {"  arguments: [~]", "6:14: spec.arguments[0]: this field has no value; give it one or remove it"},
+      {"  argumentsFrom: [{name: 9x, secretKeyRef: {name: db, key: a}}]",
+       "6:26: spec.argumentsFrom[0].name: \"9x\" is not a name that $(…) can refer to: letters, digits, "
+       "\"-\", \"_\" and "
+       "\".\", not beginning with a digit"},
+      {"  argumentsFrom: [{name: x}]", "6:19: spec.argumentsFrom[0].secretKeyRef: this field is required"},
+      {"  addName: \"true\"", "6:12: spec.addName: expected true or false, got the string \"true\""},
+      {"  failBehaviour: {exitCodes: [256], restart: true}",
+       "6:31: spec.failBehaviour.exitCodes[0]: this must be from 0 to 255, not 256"},
+      {"  failBehaviour: {exitCodes: [3]}",
+       "6:19: spec.failBehaviour.exitCodes: exit codes mean nothing without restart; add restart: true"},
+      {"  runPolicy: always",
+       "6:14: spec.runPolicy: this must be one of Always, Once, not \"always\"; did you mean Always?"},
+      {"  startup: 101", "6:12: spec.startup: this must be from 0 to 100, not 101"},
+      {"  startup: 99999999999999999999",
+       "6:12: spec.startup: expected a whole number, got the number 99999999999999999999"},
+      {"  startup: 9223372036854775808",
+       "6:12: spec.startup: this must be from 0 to 100, not 9223372036854775808"},
+      {"  update: {strategy: Recreate}",
+       "6:22: spec.update.strategy: this must be one of ForceCreate, OnDelete, not \"Recreate\""},
+      {"  minReadySeconds: -1", "6:20: spec.minReadySeconds: this must be from 0 to 86400, not -1"},
+      {"  suspend: true\n  suspend: false",
+       "7:3: spec.suspend: this key is given twice, first in line 6; remove one"},
+      {"  startup: 1\nextra: 1",
+       "7:1: extra: there is no such field; there are apiVersion, kind, metadata, spec"},
+  };
+  for (const auto& [spec, problem] : mistakes) expectProblems({{unikernel(spec), {problem}}});
+}
+
+TEST(Mistakes, AllOfADocumentAreTold) {
+  expectProblems(
+      {{"apiVersion: rookery.dev/v1beta1\nkind: Unikernel\nmetadata: {name: Web, namespace: a.b, labels: {v: "
+        "1.10}}\n"
+        "spec: {image: {pathh: x, sha256: abc}, memory: 0x20, startup: -1}\n",
+        {"1:13: apiVersion: this must be rookery.dev/v1alpha1 for the kind Unikernel, not "
+         "\"rookery.dev/v1beta1\"",
+         "3:18: metadata.name: \"Web\"" + badName + "; write \"web\"",
+         "3:34: metadata.namespace: \"a.b\" is not a namespace that both Kubernetes and Albatross take: "
+         "lower-case letters, digits and \"-\", with a letter or digit at both ends",
+         "3:51: metadata.labels.v: expected a string, got the number 1.10; write \"1.10\"",
+         "4:8: spec.image.path: this field is required",
+         "4:16: spec.image.pathh: there is no such field; did you mean \"path\"?",
+         "4:34: spec.image.sha256: a SHA-256 digest is 64 hexadecimal digits; this is 3 characters",
+         "4:48: spec.memory: expected a string, got the number 0x20; write \"0x20Mi\"",
+         "4:63: spec.startup: this must be from 0 to 100, not -1"}}});
+}
+
+TEST(Mistakes, InAnInstance) {
+  const auto instance = [](std::string_view rest) {
+    return "apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: eu-1}\nspec:\n" +
+           std::string(rest);
+  };
+  const std::string files = "  credentials: {files: {ca: a, certificate: b, privateKey: c}}\n";
+  expectProblems(
+      {{instance(files), {"4:1: spec.endpoint: this field is required"}},
+       {instance(files + "  endpoint: unix:///run/x\n"),
+        {"6:13: spec.endpoint: \"unix:///run/x\" is not host:port, such as \"10.0.42.15:1025\""}},
+       {instance("  endpoint: a:1\n  credentials: {}\n"),
+        {"6:3: spec.credentials: exactly one of files and secretRef must be given"}},
+       {instance("  endpoint: a:1\n  credentials: {files: {ca: a, certificate: b, privateKey: c}, secretRef: "
+                 "{namespace: "
+                 "a, name: b}}\n"),
+        {"6:3: spec.credentials: exactly one of files and secretRef must be given, not both"}},
+       {instance("  endpoint: a:1\n" + files + "  timeouts: {connect: 5, command: 5d, stream: 0s}\n"),
+        {"7:23: spec.timeouts.connect: expected a string, got the number 5; write \"5s\"",
+         "7:35: spec.timeouts.command: \"5d\" is not a duration, such as \"30s\", \"5m\" or \"1h30m\"",
+         "7:47: spec.timeouts.stream: \"0s\" is not a duration of 1ms to a year"}},
+       {instance("  endpoint: a:1\n" + files + "  allowedNamespaces: [a, a]\n"),
+        {"7:26: spec.allowedNamespaces[1]: \"a\" is listed twice; remove one"}},
+       {"apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: a, namespace: "
+        "b}\nspec:\n"
+        "  endpoint: a:1\n" +
+            files,
+        {"3:21: metadata.namespace: an AlbatrossInstance has no namespace; remove it"}}});
+}
+
+TEST(Mistakes, InAPolicy) {
+  expectProblems(
+      {{"apiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {name: p}\n"
+        "spec: {unikernels: 0, memory: 16Mi, cpuIDs: [], blockStorage: 100}\n",
+        {"4:20: spec.unikernels: this must be from 1 to 1000000, not 0",
+         "4:31: spec.memory: the memory must be more than 16Mi, or no unikernel fits in",
+         "4:45: spec.cpuIDs: this must not be empty",
+         "4:63: spec.blockStorage: expected a string, got the number 100; write \"100Mi\""}}});
+}
+
+TEST(Mistakes, InMetadata) {
+  const auto labelled = [](std::string_view metadata) {
+    return "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: a, " + std::string(metadata) +
+           "}\nspec: {image: {path: x}}\n";
+  };
+  expectProblems({{labelled("labels: {-a: b}"),
+                   {"3:30: metadata.labels.-a: \"-a\" is not a key that Kubernetes takes: at most 63 "
+                    "letters, digits, \"-\", \"_\" "
+                    "and \".\", with a letter or digit at both ends, after an optional domain and \"/\""}},
+                  {labelled("labels: {x/a: b c}"),
+                   {"3:35: metadata.labels[\"x/a\"]: \"b c\" is not a label that Kubernetes takes: at most "
+                    "63 letters, digits, "
+                    "\"-\", \"_\" and \".\", with a letter or digit at both ends"}},
+                  {labelled("labels: [a]"), {"3:29: metadata.labels: expected a mapping, got a list"}},
+                  {labelled("label: {a: b}"),
+                   {"3:21: metadata.label: there is no such field; did you mean \"labels\"?"}},
+                  {labelled("namespace: ''"), {"3:32: metadata.namespace: this must not be empty"}}});
+}
+
+TEST(Mistakes, InWhatADocumentIs) {
+  expectProblems(
+      {{"apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a}\n",
+        {"2:7: kind: \"Unikernl\" is not a kind that rookery knows; did you mean Unikernel?"}},
+       {"apiVersion: rookery.dev/v1alpha1\nkind: Zebra\nmetadata: {name: a}\n",
+        {"2:7: kind: \"Zebra\" is not a kind that rookery knows; it knows AlbatrossInstance, Unikernel, "
+         "UnikernelPolicy, "
+         "Secret"}},
+       {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {}\n",
+        {"2:7: kind: \"Deployment\" of \"apps/v1\" is not a kind that rookery knows; keep it in another "
+         "folder"}},
+       {"kind: Secret\nmetadata: {name: a}\n", {"1:1: apiVersion: this field is required; write v1"}},
+       {"apiVersion: v1\nkind: Unikernel\nmetadata: {name: a}\nspec:\n",
+        {"1:13: apiVersion: this must be rookery.dev/v1alpha1 for the kind Unikernel, not \"v1\"",
+         "4:1: spec: this field has no value; give it one or remove it"}}});
+}
+
+TEST(Mistakes, LeaveTheOtherDocumentsAlone) {
+  const Manifest manifest = parse(unikernel("  memory: 5\n") + "---\n" + fullInstance);
+  EXPECT_TRUE(manifest.parsed);
+  EXPECT_THAT(manifest.objects, SizeIs(1));
+  EXPECT_THAT(manifest.invalid, ElementsAre(ObjectKey{Kind::Unikernel, "shop", "web"}));
+  EXPECT_EQ(manifest.problems.at(0).object, (ObjectKey{Kind::Unikernel, "shop", "web"}));
+}
+
+// So that a typing mistake in its kind does not make an object look removed.
+TEST(Mistakes, AnUnknownKindOfOursMayBeAnyOfOurs) {
+  const Manifest manifest =
+      parse("apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a, namespace: b}\n");
+  EXPECT_THAT(manifest.invalid,
+              ElementsAre(ObjectKey{Kind::AlbatrossInstance, "", "a"}, ObjectKey{Kind::Unikernel, "b", "a"},
+                          ObjectKey{Kind::UnikernelPolicy, "b", "a"}, ObjectKey{Kind::Secret, "b", "a"}));
+  EXPECT_EQ(parse("apiVersion: rookery.dev/v1alpha1\nmetadata: {name: a, namespace: b}\n").invalid,
+            manifest.invalid);
+  EXPECT_THAT(parse("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n").invalid, IsEmpty());
+}
+
+TEST(Mistakes, WhatHidesWhichObjectIsMeantHidesTheFile) {
+  const std::string good = unikernel("") + "---\n";
+  const std::pair<std::string, std::string> cases[] = {
+      {"a: b: c\n", "7:5: this is not valid YAML: illegal map value"},
+      {"just text\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
+      {"[]\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
+      {"apiVersion: v1\nmetadata: {}\n",
+       "7:1: kind: a document says its kind, one of AlbatrossInstance, Unikernel, UnikernelPolicy, Secret"},
+      {"apiVersion: v1\nkind: Secret\n", "7:1: metadata: this field is required"},
+      {"apiVersion: v1\nkind: Secret\nmetadata: {}\n", "9:1: metadata.name: this field is required"},
+      {"apiVersion: v1\nkind: Secret\nmetadata: {name: 5}\n",
+       "9:18: metadata.name: expected a string, got a number"},
+      {"apiVersion: v1\nkind: Secret\nmetadata: {name: a, name: b}\n",
+       "9:21: metadata.name: this key is given twice, first in line 9; remove one"},
+      {"apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\n",
+       "8:7: kind: \"Unikernl\" is not a kind that rookery knows; did you mean Unikernel?"}};
+  for (const auto& [text, problem] : cases) {
+    const Manifest manifest = parse(good + text);
+    EXPECT_FALSE(manifest.parsed) << text;
+    EXPECT_THAT(manifest.objects, IsEmpty()) << text;
+    EXPECT_THAT(describe(manifest.problems), ElementsAre(problem)) << text;
+  }
+}
+
+TEST(Mistakes, AreCountedPastAThousand) {
+  std::string spec;
+  for (int i = 0; i < 1'500; ++i) spec += "  k" + std::to_string(i) + ": 1\n";
+  const Manifest manifest = parse(unikernel(spec));
+  EXPECT_THAT(manifest.problems, SizeIs(1'001));
+  EXPECT_EQ(manifest.problems.back().message, "there are 500 more mistakes");
+  EXPECT_THAT(manifest.objects, IsEmpty());
+}
+
+TEST(Mistakes, LongValuesReachNeitherPatternsNorMessages) {
+  const std::pair<std::string, std::string> values[] = {
+      {std::string(1'000'000, 'a'),
+       "6:11: spec.memory: this is 1000000 characters long; at most 32 are allowed"},
+      {std::string(1'000'000, '1'),
+       "6:11: spec.memory: this is 1000000 characters long; at most 32 are allowed"},
+      {std::string(50, '1'), "6:11: spec.memory: expected a string, got a number; write it in quotes"}};
+  for (const auto& [value, problem] : values) {
+    EXPECT_THAT(describe(parse(unikernel("  memory: " + value + "\n")).problems), ElementsAre(problem));
+  }
+}
+
+TEST(Manifest, TakesTenThousandDocuments) {
+  std::string text;
+  for (int i = 0; i < 10'000; ++i) {
+    text += "---\n{apiVersion: v1, kind: Secret, metadata: {name: s" + std::to_string(i) + "}}\n";
+  }
+  EXPECT_THAT(parse(text).objects, SizeIs(10'000));
+}
+
+TEST(Manifest, ReadsJsonWithSurrogates) {
+  const Manifest manifest = parse(
+      R"({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a"}, "stringData": {"a": "\ud83d\ude00"}})",
+      "/m/a.json");
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  EXPECT_EQ(manifest.objects.at(0)->as<Secret>().data.at("a"), "😀");
+}
+
+TEST(Manifest, ATextOverTheLimitIsRefused) {
+  const Manifest manifest = parse(std::string(maxManifestBytes + 1, ' '));
+  EXPECT_FALSE(manifest.parsed);
+  EXPECT_THAT(describe(manifest.problems),
+              ElementsAre("f: the text has 4194305 bytes; a manifest has at most 4194304; split it"));
+}
+
+}  // namespace
+}  // namespace rookery::api

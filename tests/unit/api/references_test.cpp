@@ -1,0 +1,126 @@
+#include <gmock/gmock.h>
+
+#include "api/manifest.h"
+#include "problems.h"
+
+namespace rookery::api {
+namespace {
+
+using testing::ElementsAre;
+
+std::string instance(std::string_view name, std::string_view spec = "") {
+  return "apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: " + std::string(name) +
+         "}\nspec:\n  endpoint: 10.0.0.1:1025\n" +
+         (spec.contains("credentials") ? ""
+                                       : "  credentials: {files: {ca: a, certificate: b, privateKey: c}}\n") +
+         std::string(spec) + "---\n";
+}
+
+std::string policy(std::string_view metadata, std::string_view spec = "") {
+  return "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {" + std::string(metadata) +
+         "}\nspec: {unikernels: 1, memory: 64Mi, cpuIDs: [0]" + std::string(spec) + "}\n---\n";
+}
+
+const std::string secret =
+    "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop}\nstringData: {a: b}\n---\n";
+
+std::vector<std::string> check(const std::string& text) {
+  const Manifest manifest = parse(text);
+  EXPECT_THAT(describe(manifest.problems), ElementsAre());
+  std::vector<Problem> problems;
+  checkReferences(manifest.objects, problems);
+  return describe(problems);
+}
+
+TEST(References, WhatResolvesIsFine) {
+  EXPECT_THAT(check(instance("eu-1", "  rootNamespace: default\n") + unikernel("") + "---\n" +
+                    policy("name: p, namespace: shop")),
+              ElementsAre());
+  EXPECT_THAT(
+      check(secret + instance("eu-1", "  allowedNamespaces: [shop]\n") + instance("eu-2") +
+            unikernel("  instance: eu-1\n  argumentsFrom: [{name: X, secretKeyRef: {name: db, key: a}}]\n")),
+      ElementsAre());
+}
+
+TEST(References, Instances) {
+  EXPECT_THAT(check(unikernel("")),
+              ElementsAre("4:1: spec.instance: there is no AlbatrossInstance; declare one"));
+  EXPECT_THAT(
+      check(unikernel("  instance: eu-1\n")),
+      ElementsAre("6:13: spec.instance: there is no AlbatrossInstance eu-1, nor any other; declare one"));
+  EXPECT_THAT(check(instance("eu-1") + instance("eu-2") + unikernel("  instance: eu\n")),
+              ElementsAre("20:13: spec.instance: there is no AlbatrossInstance eu; there is eu-1, eu-2"));
+  EXPECT_THAT(
+      check(instance("eu-1") + instance("eu-2") + policy("name: p")),
+      ElementsAre("18:1: spec.instance: there are several AlbatrossInstances; name one of eu-1, eu-2"));
+  EXPECT_THAT(
+      check(instance("eu-1", "  allowedNamespaces: [db]\n") + unikernel("")),
+      ElementsAre(
+          "12:1: spec.instance: the AlbatrossInstance eu-1 is not open to the namespace shop; add it to "
+          "its spec.allowedNamespaces"));
+}
+
+TEST(References, AListOfManyInstancesIsCut) {
+  std::string text;
+  for (int i = 10; i < 35; ++i) text += instance("i" + std::to_string(i));
+  const auto problems = check(text + unikernel(""));
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_TRUE(problems[0].ends_with("i28, i29 and 5 more")) << problems[0];
+}
+
+TEST(References, Secrets) {
+  EXPECT_THAT(
+      check(instance("eu-1") +
+            unikernel("  argumentsFrom:\n  - {name: X, secretKeyRef: {name: db, key: a}}\n")),
+      ElementsAre(
+          "14:36: spec.argumentsFrom[0].secretKeyRef.name: there is no Secret db in the namespace shop"));
+  EXPECT_THAT(check(secret + instance("eu-1") +
+                    unikernel("  argumentsFrom:\n  - {name: X, secretKeyRef: {name: db, key: b}}\n")),
+              ElementsAre("19:45: spec.argumentsFrom[0].secretKeyRef.key: the Secret shop/db has no key b"));
+  const std::string credentials = "  credentials:\n    secretRef: {namespace: shop, name: db}\n";
+  EXPECT_THAT(
+      check(instance("eu-1", credentials)),
+      ElementsAre("7:40: spec.credentials.secretRef.name: there is no Secret db in the namespace shop"));
+  EXPECT_THAT(check(secret + instance("eu-1", credentials)),
+              ElementsAre("12:5: spec.credentials.secretRef: the Secret shop/db has no key ca.crt",
+                          "12:5: spec.credentials.secretRef: the Secret shop/db has no key tls.crt",
+                          "12:5: spec.credentials.secretRef: the Secret shop/db has no key tls.key"));
+}
+
+TEST(References, Policies) {
+  EXPECT_THAT(
+      check(instance("eu-1", "  rootNamespace: shop\n") + policy("name: p, namespace: shop")),
+      ElementsAre(
+          "11:32: metadata.namespace: shop is the rootNamespace of the AlbatrossInstance eu-1: its limits "
+          "are those of the credential, and no policy can be set there; remove this one"));
+  EXPECT_THAT(
+      check(instance("eu-1") + policy("name: p") + policy("name: q", ", instance: eu-1") +
+            policy("name: p, namespace: db")),
+      ElementsAre(
+          "8:1: the namespace default has another UnikernelPolicy on the AlbatrossInstance eu-1: q; keep "
+          "one",
+          "13:1: the namespace default has another UnikernelPolicy on the AlbatrossInstance eu-1: p; "
+          "keep one"));
+}
+
+TEST(Duplicates, AreAProblemInEachPlace) {
+  const Manifest one = parse(unikernel(""), "/m/a.yaml");
+  const Manifest two = parse("---\n" + unikernel("") + "---\n" + unikernel(""), "/m/b.yaml");
+  const Manifest other = parse(secret, "/m/c.yaml");
+  std::vector<ObjectPtr> objects;
+  for (const Manifest* manifest : {&one, &two, &other}) {
+    objects.insert(objects.end(), manifest->objects.begin(), manifest->objects.end());
+  }
+  std::vector<Problem> problems;
+  const std::set<ObjectKey> keys = findDuplicates(objects, problems);
+  EXPECT_THAT(keys, ElementsAre(ObjectKey{Kind::Unikernel, "shop", "web"}));
+  ASSERT_EQ(problems.size(), 3u);
+  EXPECT_EQ(problems[0].toString(),
+            "/m/a.yaml:1:1: Unikernel shop/web is declared 3 times, also at /m/b.yaml:8:1; keep one");
+  EXPECT_EQ(problems[1].toString(),
+            "/m/b.yaml:2:1: Unikernel shop/web is declared 3 times, also at /m/a.yaml:1:1; keep one");
+  EXPECT_EQ(problems[1].reason, Reason::DuplicateObject);
+}
+
+}  // namespace
+}  // namespace rookery::api

@@ -1,0 +1,225 @@
+#include "api/yaml.h"
+
+#include <gmock/gmock.h>
+
+#include "api/manifest.h"
+#include "api/scalar.h"
+
+namespace rookery::api {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::SizeIs;
+
+std::string repeat(std::string_view text, std::size_t times) {
+  std::string repeated;
+  for (std::size_t i = 0; i < times; ++i) repeated += text;
+  return repeated;
+}
+
+json valueOf(std::string_view text) {
+  auto documents = parseYaml(text);
+  if (!documents) return "error: " + documents.error().message;
+  if (documents->size() != 1) return "documents: " + std::to_string(documents->size());
+  return documents->front().value;
+}
+
+// Each as `kubectl annotate --local -o json` reads it.
+TEST(Yaml, ReadsScalarsAsKubectlDoes) {
+  const std::pair<const char*, json> scalars[] = {
+      {"~", nullptr},
+      {"Null", nullptr},
+      {"", nullptr},
+      {"y", true},
+      {"On", true},
+      {"TRUE", true},
+      {"n", false},
+      {"OFF", false},
+      {"tRue", "tRue"},
+      {"0x1F", 31},
+      {"0o17", 15},
+      {"017", 15},
+      {"08", 8},
+      {"0b11", 3},
+      {"1_000", 1000},
+      {"+5", 5},
+      {"-7", -7},
+      {"1.0", 1},
+      {"1e3", 1000},
+      {".5", 0.5},
+      {"1.", 1},
+      {"1.5e2", 150},
+      {"2001-01-01", "2001-01-01"},
+      {"12:30:45", "12:30:45"},
+      {"02:00:00:00:00:01", "02:00:00:00:00:01"},
+      {"9223372036854775807", 9223372036854775807},
+      {"9223372036854775808", 9223372036854775808u},
+      {"-9223372036854775808", std::numeric_limits<std::int64_t>::min()},
+      {"99999999999999999999", 1e20},
+      {"-0x10", -16},
+      {"1.10", 1.1},
+      {"0.1e", "0.1e"},
+      {"0x", "0x"},
+      {"1e400", "1e400"},
+      {"_1", "_1"},
+      {"-_1", -1},
+      {"1e3_0", 1e30},
+      {"-0", 0},
+      {"00", 0},
+      {"09.5", 9.5},
+      {"-", "-"},
+      {"+", "+"},
+      {".", "."},
+      {"1.2.3", "1.2.3"},
+      {"32Mi", "32Mi"},
+      {"<<", "<<"}};
+  for (const auto& [text, value] : scalars) EXPECT_EQ(readPlainScalar(text), value) << text;
+  for (const char* text : {".inf", "-.INF", "+.Inf", ".nan"})
+    EXPECT_EQ(readPlainScalar(text), std::nullopt) << text;
+}
+
+TEST(Yaml, QuotedAndTaggedScalars) {
+  const std::pair<const char*, json> scalars[] = {{"\"12\"", "12"},
+                                                  {"'yes'", "yes"},
+                                                  {"! 12", "12"},
+                                                  {"!!str 12", "12"},
+                                                  {"!!str", ""},
+                                                  {"!!int \"12\"", 12},
+                                                  {"!!float 1.5", 1.5},
+                                                  {"!!bool yes", true},
+                                                  {"!!null ~", nullptr},
+                                                  {"|\n  12\n", "12\n"},
+                                                  {"\"\\u00e9\\x41\"", "éA"}};
+  for (const auto& [text, value] : scalars) EXPECT_EQ(valueOf(std::string("a: ") + text)["a"], value) << text;
+}
+
+TEST(Yaml, ReadsJson) {
+  EXPECT_EQ(valueOf("{\n\t\"a\":\t[1, 2.5, true, null, \"x\\/y\"],\n\t\"b\":{}}\n"),
+            json::parse(R"({"a": [1, 2.5, true, null, "x/y"], "b": {}})"));
+  EXPECT_EQ(joinSurrogates(R"(["\ud83d\ude00", "\\ud83d\\ude00", "\ud83d", "\u0041\ud83d\ude00"])"),
+            R"(["\U0001f600", "\\ud83d\\ude00", "\ud83d", "\u0041\U0001f600"])");
+}
+
+TEST(Yaml, LeavesOutEmptyDocuments) {
+  EXPECT_EQ(valueOf("---\n# nothing\n---\na: 1\n---\n--- ~\n...\n"), json({{"a", 1}}));
+  EXPECT_EQ(valueOf(""), "documents: 0");
+  EXPECT_EQ(valueOf("\xEF\xBB\xBF"
+                    "a: 1\n---\nb: 2\n"),
+            "documents: 2");
+}
+
+TEST(Yaml, KnowsWhereThingsStand) {
+  const auto documents = parseYaml("a: &x\n  - b: 1\n    c:\nd: *x\ne: !!str\n");
+  ASSERT_TRUE(documents);
+  const Places& root = documents->front().places;
+  EXPECT_EQ(root.value, (Place{1, 1}));
+  EXPECT_EQ(root.members.at("a").key, (Place{1, 1}));
+  const Places& item = root.members.at("a").items.at(0);
+  EXPECT_EQ(item.value, (Place{2, 5}));
+  EXPECT_EQ(item.members.at("b").value, (Place{2, 8}));
+  EXPECT_EQ(item.members.at("b").text, "1");
+  EXPECT_EQ(item.members.at("c").value, (Place{3, 5})) << "nothing stands where its key does";
+  EXPECT_EQ(root.members.at("d").value, (Place{4, 4})) << "an alias, not its anchor";
+  EXPECT_EQ(documents->front().value["d"], documents->front().value["a"]);
+}
+
+TEST(Yaml, FindsDuplicateKeys) {
+  const auto documents = parseYaml("a: {b: 1, c: [{d: 1, d: 2}]}\na: 3\n");
+  ASSERT_TRUE(documents);
+  const YamlDocument& document = documents->front();
+  ASSERT_THAT(document.duplicates, SizeIs(2));
+  EXPECT_EQ(document.duplicates[0].field, "a.c[0].d");
+  EXPECT_EQ(document.duplicates[0].place, (Place{1, 22}));
+  EXPECT_EQ(document.duplicates[1].field, "a");
+  EXPECT_EQ(document.duplicates[1].message, "this key is given twice, first in line 1; remove one");
+  EXPECT_EQ(document.value["a"]["b"], 1) << "the first one's value";
+}
+
+struct Refused {
+  std::string text;
+  Place place;
+  std::string message;
+};
+
+TEST(Yaml, RefusesWithAPlace) {
+  const Refused cases[] = {
+      {"a: 1\nb: [1,\n", {3, 1}, "this is not valid YAML: end of sequence flow not found"},
+      {"a: b: c", {1, 5}, "this is not valid YAML: illegal map value"},
+      {"a:\n\tb: 1\n",
+       {2, 3},
+       "this is not valid YAML: illegal map value; indent with spaces, not with tabs"},
+      {"a: *b", {1, 4}, "this is not valid YAML: the referenced anchor is not defined"},
+      {"a: \"x\n", {1, 4}, "the quotation mark here is never closed"},
+      {"a: 1\nb: 'it''s\n", {2, 4}, "the quotation mark here is never closed"},
+      {"a: !!str &x \"x\\\"\n", {1, 4}, "the quotation mark here is never closed"},
+      {"a: 1\n---\n{b: 1}, c\n",
+       {3, 7},
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {"- a\nb: 1\n",
+       {2, 1},
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {repeat("[],", 100'000),
+       {1, 3},
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {"a: {<<: {b: c}}", {1, 5}, "merge keys (<<) are not supported; write the fields out"},
+      {"a: &x [*x]", {1, 8}, "an alias cannot stand within what it refers to"},
+      {"a: &x b\n*x : c", {2, 1}, "an alias cannot be a key; write the key out"},
+      {"? [a]\n: b", {1, 3}, "a mapping or a list cannot be a key; or is its closing bracket missing?"},
+      {"~: b", {1, 1}, "a key is missing here, or it is null; put it in quotes"},
+      {"a: !x b", {1, 4}, "the tag \"!x\" is not supported; remove it"},
+      {"a: !!binary aGk=", {1, 4}, "the tag \"tag:yaml.org,2002:binary\" is not supported; remove it"},
+      {"a: !!set {b, c}", {1, 4}, "the tag \"tag:yaml.org,2002:set\" is not supported; remove it"},
+      {"a: !!int x", {1, 4}, "the value is not of the type that its tag !!int says"},
+      {"a: -.inf", {1, 4}, "JSON has no infinity and no NaN; put it in quotes if it is meant as a string"},
+      {"a: b\nc: \xC3(", {2, 4}, "the byte 0xc3 is not UTF-8; a manifest is UTF-8 text"},
+      {"a: \xED\xA0\x80", {1, 4}, "the byte 0xed is not UTF-8; a manifest is UTF-8 text"},
+      {"a: \xC0\x80", {1, 4}, "the byte 0xc0 is not UTF-8; a manifest is UTF-8 text"},
+      {"a: \xF4\x90\x80\x80", {1, 4}, "the byte 0xf4 is not UTF-8; a manifest is UTF-8 text"},
+      {"a: \xF0\x9F\x98", {1, 4}, "the byte 0xf0 is not UTF-8; a manifest is UTF-8 text"},
+      {std::string("a: \0b", 5), {1, 4}, "the byte 0x00 is a control character; a manifest is UTF-8 text"},
+      {"a: 1\n\x04\nb: 2\n", {2, 1}, "the byte 0x04 is a control character; a manifest is UTF-8 text"},
+      {"a: " + repeat("[", 64) + repeat("]", 64), {1, 67}, "the value is nested more than 64 levels deep"},
+      {"a: " + repeat("{b: ", 100'000), {1, 256}, "the value is nested more than 64 levels deep"},
+      {repeat("- ", 100'000), {1, 129}, "the value is nested more than 64 levels deep"},
+      {"a: [" + repeat("1,", 200'000) + "]",
+       {1, 400'001},
+       "the file holds more than 200000 values once its aliases are followed; split it"},
+  };
+  for (const Refused& refused : cases) {
+    const auto documents = parseYaml(refused.text);
+    ASSERT_FALSE(documents) << refused.text.substr(0, 80);
+    EXPECT_EQ(documents.error().place, refused.place) << refused.text.substr(0, 80);
+    EXPECT_EQ(documents.error().message, refused.message) << refused.text.substr(0, 80);
+  }
+}
+
+TEST(Yaml, NestsAsDeepAsTheLimit) { EXPECT_TRUE(parseYaml(repeat("- ", maxManifestDepth) + "a")); }
+
+TEST(Yaml, AnAliasBombIsNotBuilt) {
+  std::string laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
+  for (int i = 1; i < 10; ++i) {
+    const std::string alias = "*a" + std::to_string(i - 1);
+    laughs +=
+        "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [" + repeat(alias + ", ", 9) + alias + "]\n";
+  }
+  const auto values = parseYaml(laughs);
+  ASSERT_FALSE(values);
+  EXPECT_EQ(values.error().message,
+            "the file holds more than 200000 values once its aliases are followed; split it");
+
+  const auto bytes = parseYaml("a: &a " + std::string(1 << 20, 'x') + "\nb: [*a, *a, *a, *a]\n");
+  ASSERT_FALSE(bytes);
+  EXPECT_EQ(bytes.error().message,
+            "the file holds more than 4194304 bytes once its aliases are followed; split it");
+  EXPECT_EQ(bytes.error().place, (Place{2, 13}));
+}
+
+TEST(Yaml, QuotesForMessages) {
+  EXPECT_EQ(quote("a\x1b[1m\nb"), "\"a\\x1b[1m\\x0ab\"");
+  EXPECT_EQ(quote(std::string(79, 'x') + "é"), '"' + std::string(79, 'x') + "\"…");
+  EXPECT_EQ(memberPath(itemPath(memberPath("", "a"), 3), "b/c"), "a[3][\"b/c\"]");
+}
+
+}  // namespace
+}  // namespace rookery::api
