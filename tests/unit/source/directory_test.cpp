@@ -1,0 +1,528 @@
+#include "source/directory.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <chrono>
+#include <exception>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "fixtures/temp_dir.h"
+#include "unit/source/overflow.h"
+
+namespace rookery::source {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::UnorderedElementsAre;
+
+constexpr auto safetyNet = 20s;
+
+/// A manifest of one unikernel; its memory tells its versions apart.
+std::string unikernel(const std::string& name, int memory = 32) {
+  return fmt::format(
+      "apiVersion: rookery.dev/v1alpha1\n"
+      "kind: Unikernel\n"
+      "metadata: {{name: {}, namespace: shop}}\n"
+      "spec: {{image: {{path: web.hvt}}, memory: {}Mi}}\n",
+      name, memory);
+}
+
+/// The same with a mistake that leaves the file well-formed.
+std::string invalidUnikernel(const std::string& name) {
+  return fmt::format(
+      "apiVersion: rookery.dev/v1alpha1\n"
+      "kind: Unikernel\n"
+      "metadata: {{name: {}, namespace: shop}}\n"
+      "spec: {{image: {{path: web.hvt}}, memory: much}}\n",
+      name);
+}
+
+constexpr const char* broken = "kind: {Unikernel\n";
+
+api::ObjectKey keyOf(const std::string& name) { return {api::Kind::Unikernel, "shop", name}; }
+
+/// Name and memory of each object.
+std::map<std::string, std::int64_t> objectsOf(const SnapshotPtr& snapshot) {
+  std::map<std::string, std::int64_t> found;
+  for (const api::ObjectPtr& object : snapshot->objects) {
+    found.emplace(object->metadata.name, object->as<api::Unikernel>().memory);
+  }
+  return found;
+}
+
+std::vector<Reason> reasonsOf(const SnapshotPtr& snapshot) {
+  std::vector<Reason> reasons;
+  for (const api::Problem& problem : snapshot->problems) reasons.push_back(problem.reason);
+  return reasons;
+}
+
+class DirectorySourceTest : public testing::Test {
+ protected:
+  void SetUp() override { fs::create_directory(root()); }
+
+  fs::path root() const { return folder_.path() / "root"; }
+
+  /// A source that only a change wakes: the period of the rescan is beyond the test.
+  DirectorySource& open(std::vector<fs::path> roots) {
+    DirectoryOptions options;
+    options.roots = std::move(roots);
+    options.debounce = 5ms;
+    options.rescan = 1h;
+    return open(std::move(options));
+  }
+  DirectorySource& open(DirectoryOptions options) { return source_.emplace(std::move(options)); }
+  DirectorySource& open() { return open({root()}); }
+
+  /// The next snapshot, or null when nothing comes.
+  SnapshotPtr next() {
+    SnapshotPtr result;
+    asio::co_spawn(io_, source_->next(), [&](const std::exception_ptr& error, SnapshotPtr snapshot) {
+      EXPECT_FALSE(error);
+      result = std::move(snapshot);
+    });
+    io_.restart();
+    io_.run_for(safetyNet);
+    EXPECT_NE(result, nullptr) << "nothing woke the source";
+    return result ? result : std::make_shared<Snapshot>();
+  }
+
+  fixtures::TempDir folder_;
+  asio::io_context io_;
+  std::optional<DirectorySource> source_;
+};
+
+TEST_F(DirectorySourceTest, FindsManifestsAndNothingElse) {
+  folder_.write("root/b.yaml", unikernel("b"));
+  folder_.write("root/nested/deeper/a.yml", unikernel("a") + "---\n" + unikernel("a2"));
+  folder_.write("root/c.json", R"({"apiVersion": "rookery.dev/v1alpha1", "kind": "Unikernel",
+      "metadata": {"name": "c", "namespace": "shop"}, "spec": {"image": {"path": "web.hvt"}, "memory": "32Mi"}})");
+  folder_.write("root/README.md", broken);
+  folder_.write("root/.hidden.yaml", broken);
+  folder_.write("root/.git/config.yaml", broken);
+  folder_.write("root/.cache/x.yaml", broken);
+
+  const SnapshotPtr snapshot = open().scan();
+
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_EQ(snapshot->files, 3u);
+  std::vector<std::string> names;
+  for (const api::ObjectPtr& object : snapshot->objects) names.push_back(object->metadata.name);
+  EXPECT_THAT(names, ElementsAre("a", "a2", "b", "c"));
+  EXPECT_EQ(snapshot->objects[0]->origin.root, root());
+  EXPECT_EQ(snapshot->objects[0]->origin.file, root() / "nested/deeper/a.yml");
+  ASSERT_EQ(snapshot->roots.size(), 1u);
+  EXPECT_TRUE(snapshot->roots[0].complete);
+  EXPECT_FALSE(snapshot->roots[0].gitLocked);
+  EXPECT_EQ(snapshot->roots[0].objects, 4u);
+}
+
+TEST_F(DirectorySourceTest, ScansAtOnceWhenNothingIsKnownYet) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  open();
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, SeesEveryWayOfSaving) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1));
+  open().scan();
+
+  std::ofstream(file) << unikernel("web", 2);
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 2)));
+  folder_.replace("root/web.yaml", unikernel("web", 3));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 3)));
+  fs::rename(file, root() / "web.yaml~");
+  folder_.write("root/web.yaml", unikernel("web", 4));
+  fs::remove(root() / "web.yaml~");
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 4)));
+}
+
+TEST_F(DirectorySourceTest, SeesFoldersComeMoveAndGo) {
+  folder_.write("outside/team/db.yaml", unikernel("db"));
+  folder_.write("root/web.yaml", unikernel("web"));
+  open().scan();
+
+  folder_.write("root/new/deeper/still/api.yaml", unikernel("api"));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("api", 32), Pair("web", 32)));
+  folder_.write("root/new/deeper/still/more/cache.yaml", unikernel("cache"));
+  EXPECT_THAT(objectsOf(next()), Contains(Pair("cache", 32)));
+  fs::rename(folder_.path() / "outside/team", root() / "team");
+  EXPECT_THAT(objectsOf(next()), Contains(Pair("db", 32)));
+  folder_.write("root/team/db.yaml", unikernel("db", 64));
+  EXPECT_THAT(objectsOf(next()), Contains(Pair("db", 64)));
+  fs::rename(root() / "team", folder_.path() / "outside/team");
+  const SnapshotPtr without = next();
+  EXPECT_THAT(objectsOf(without), testing::Not(Contains(Pair("db", 64))));
+  EXPECT_FALSE(without->declared.contains(keyOf("db")));
+  fs::remove_all(root() / "new");
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, MissesNothingThatAppearsDuringItsScans) {
+  constexpr int folders = 60;
+  open().scan();
+  std::jthread writer([this] {
+    for (int i = 0; i < folders; ++i) {
+      folder_.write(fmt::format("root/a{0}/b/c/d/web{0}.yaml", i), unikernel(fmt::format("web{}", i)));
+    }
+  });
+  const auto deadline = std::chrono::steady_clock::now() + safetyNet;
+  SnapshotPtr snapshot;
+  do {
+    snapshot = next();
+  } while (snapshot->objects.size() < folders && std::chrono::steady_clock::now() < deadline);
+  EXPECT_EQ(snapshot->objects.size(), std::size_t{folders});
+}
+
+TEST_F(DirectorySourceTest, AnotherFilesChangeWakesItToo) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/images/web.hvt", "1");
+  open().scan();
+
+  folder_.replace("root/images/web.hvt", "2");
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, ReadsAnUnchangedFileOnlyOnce) {
+  const fs::path old = folder_.write("root/old.yaml", unikernel("old"));
+  const fs::path young = folder_.write("root/young.yaml", unikernel("young", 32));
+  fs::last_write_time(old, fs::file_time_type::clock::now() - 1h);
+  const SnapshotPtr first = open().scan();
+  const SnapshotPtr second = source_->scan();
+  EXPECT_EQ(second->objects[0], first->objects[0]);
+  EXPECT_NE(second->objects[1], first->objects[1])
+      << "it may have changed within one tick of the file's clock";
+
+  fs::last_write_time(young, fs::file_time_type::clock::now() - 1h);
+  source_->scan();
+  const fs::file_time_type before = fs::last_write_time(young);
+  std::ofstream(young) << unikernel("young", 64);
+  fs::last_write_time(young, before);
+  EXPECT_THAT(objectsOf(source_->scan()), Contains(Pair("young", 64))) << "same size and mtime";
+}
+
+TEST_F(DirectorySourceTest, OverflowMeansLookingAgain) {
+  open().scan();
+  overflow(root());
+  folder_.write("root/nested/web.yaml", unikernel("web"));  // no event of it fits into the queue
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+  folder_.write("root/nested/web.yaml", unikernel("web", 64));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 64)));
+}
+
+// What no longer says anything stays as it was
+
+TEST_F(DirectorySourceTest, ABrokenFileKeepsItsLastGoodObjects) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1) + "---\n" + unikernel("api", 1));
+  open().scan();
+
+  folder_.write("root/web.yaml", broken);
+  for (int scans = 0; scans < 2; ++scans) {
+    const SnapshotPtr snapshot = source_->scan();
+    EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 1), Pair("web", 1)));
+    EXPECT_THAT(snapshot->declared, ElementsAre(keyOf("api"), keyOf("web")));
+    EXPECT_THAT(snapshot->unreliable, ElementsAre(file));
+    EXPECT_THAT(snapshot->problems, testing::SizeIs(1));
+    EXPECT_FALSE(snapshot->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
+  }
+  folder_.write("root/web.yaml", unikernel("web", 2));
+  const SnapshotPtr repaired = source_->scan();
+  EXPECT_THAT(objectsOf(repaired), ElementsAre(Pair("web", 2)));
+  EXPECT_THAT(repaired->unreliable, IsEmpty());
+  EXPECT_FALSE(repaired->declared.contains(keyOf("api")));
+}
+
+TEST_F(DirectorySourceTest, ABrokenFileThatIsRemovedLosesItsObjects) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web"));
+  open().scan();
+  folder_.write("root/web.yaml", broken);
+  next();
+  fs::remove(file);
+  const SnapshotPtr snapshot = next();
+  EXPECT_THAT(snapshot->objects, IsEmpty());
+  EXPECT_THAT(snapshot->declared, IsEmpty());
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+}
+
+TEST_F(DirectorySourceTest, AnInvalidObjectKeepsItsLastGoodVersionOnly) {
+  folder_.write("root/web.yaml", unikernel("web", 1) + "---\n" + unikernel("api", 1));
+  open().scan();
+
+  folder_.write("root/web.yaml",
+                invalidUnikernel("web") + "---\n" + unikernel("api", 2) + "---\n" + invalidUnikernel("new"));
+  for (int scans = 0; scans < 2; ++scans) {
+    const SnapshotPtr snapshot = source_->scan();
+    EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 2), Pair("web", 1)));
+    EXPECT_THAT(snapshot->declared, ElementsAre(keyOf("api"), keyOf("new"), keyOf("web")));
+    EXPECT_THAT(snapshot->unreliable, IsEmpty());
+    EXPECT_THAT(snapshot->problems, testing::SizeIs(2));
+  }
+}
+
+TEST_F(DirectorySourceTest, ADuplicateIsAnErrorOnBothPlaces) {
+  folder_.write("root/a.yaml", unikernel("web", 1));
+  open().scan();
+
+  folder_.write("root/b.yaml", unikernel("web", 2) + "---\n" + unikernel("new", 1));
+  folder_.write("root/c.yaml", unikernel("new", 2));
+  const SnapshotPtr snapshot = next();
+
+  EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::DuplicateObject, Reason::DuplicateObject,
+                                               Reason::DuplicateObject, Reason::DuplicateObject));
+  EXPECT_EQ(snapshot->problems.front().origin.file, root() / "a.yaml");
+  EXPECT_EQ(snapshot->problems.back().origin.file, root() / "c.yaml");
+  EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("web", 1))) << "the version from before there were two";
+  EXPECT_THAT(snapshot->declared, ElementsAre(keyOf("new"), keyOf("web")));
+
+  fs::remove(root() / "a.yaml");
+  fs::remove(root() / "c.yaml");
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("new", 1), Pair("web", 2)));
+}
+
+TEST_F(DirectorySourceTest, AGitLockSuspendsAbsence) {
+  folder_.write("root/.git/HEAD", "ref: refs/heads/main\n");
+  folder_.write("root/deploy/web.yaml", unikernel("web"));
+  const fs::path deploy = root() / "deploy";
+  open({deploy}).scan();
+
+  folder_.write("root/.git/index.lock", "");
+  fs::remove(deploy / "web.yaml");
+  const SnapshotPtr locked = next();
+  ASSERT_EQ(locked->roots.size(), 1u);
+  EXPECT_TRUE(locked->roots[0].gitLocked);
+  EXPECT_THAT(objectsOf(locked), ElementsAre(Pair("web", 32)));
+
+  fs::remove(root() / ".git/index.lock");
+  const SnapshotPtr unlocked = next();
+  EXPECT_FALSE(unlocked->roots[0].gitLocked);
+  EXPECT_THAT(unlocked->objects, IsEmpty());
+}
+
+TEST_F(DirectorySourceTest, ALockOfALinkedWorkTreeOrOfOneBelowCounts) {
+  folder_.write("root/.git", "gitdir: ../repository/worktrees/root\n");
+  folder_.write("root/library/.git/HEAD", "");
+  folder_.write("repository/worktrees/root/HEAD", "");
+  EXPECT_FALSE(open().scan()->roots[0].gitLocked);
+
+  folder_.write("repository/worktrees/root/index.lock", "");
+  EXPECT_TRUE(next()->roots[0].gitLocked);
+  fs::remove(folder_.path() / "repository/worktrees/root/index.lock");
+  EXPECT_FALSE(next()->roots[0].gitLocked);
+  folder_.write("root/library/.git/index.lock", "");
+  EXPECT_TRUE(next()->roots[0].gitLocked);
+}
+
+// Links
+
+TEST_F(DirectorySourceTest, FollowsTheSwapsOfGitSync) {
+  folder_.write("root/rev-1/web.yaml", unikernel("web", 1));
+  fs::create_directory_symlink("rev-1", root() / "current");
+  const fs::path current = root() / "current";
+  open({current}).scan();
+
+  for (int revision = 2; revision < 5; ++revision) {
+    const std::string name = fmt::format("rev-{}", revision);
+    folder_.write("root/" + name + "/web.yaml", unikernel("web", revision));
+    fs::create_directory_symlink(name, root() / "next");
+    fs::rename(root() / "next", current);
+    fs::remove_all(root() / fmt::format("rev-{}", revision - 1));
+    const SnapshotPtr snapshot = next();
+    EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("web", revision)));
+    EXPECT_THAT(snapshot->problems, IsEmpty());
+    EXPECT_EQ(snapshot->objects.at(0)->origin.file, current / "web.yaml");
+  }
+}
+
+TEST_F(DirectorySourceTest, FollowsTheSwapsOfAConfigMap) {
+  folder_.write("root/..2024_1/web.yaml", unikernel("web", 1));
+  fs::create_directory_symlink("..2024_1", root() / "..data");
+  fs::create_symlink("..data/web.yaml", root() / "web.yaml");
+  EXPECT_THAT(objectsOf(open().scan()), ElementsAre(Pair("web", 1)));
+
+  for (int version = 2; version < 5; ++version) {
+    const std::string name = fmt::format("..2024_{}", version);
+    folder_.write("root/" + name + "/web.yaml", unikernel("web", version));
+    fs::create_directory_symlink(name, root() / "..data_tmp");
+    fs::rename(root() / "..data_tmp", root() / "..data");
+    fs::remove_all(root() / fmt::format("..2024_{}", version - 1));
+    const SnapshotPtr snapshot = next();
+    EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("web", version)));
+    EXPECT_THAT(snapshot->problems, IsEmpty());
+  }
+}
+
+TEST_F(DirectorySourceTest, EntersEachRealFolderOnceAndReadsEachRealFileOnce) {
+  folder_.write("root/real/web.yaml", unikernel("web"));
+  fs::create_directory_symlink("..", root() / "real/up");
+  fs::create_directory_symlink("real", root() / "again");
+  fs::create_symlink("real/web.yaml", root() / "web.yaml");
+
+  const SnapshotPtr snapshot = open({root(), root() / "real"}).scan();
+
+  EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("web", 32)));
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_EQ(snapshot->files, 1u);
+}
+
+TEST_F(DirectorySourceTest, SeesChangesBehindALinkThatLeadsOut) {
+  folder_.write("outside/web.yaml", unikernel("web", 1));
+  fs::create_symlink("../outside/web.yaml", root() / "web.yaml");
+  open().scan();
+  folder_.write("outside/web.yaml", unikernel("web", 2));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 2)));
+}
+
+// Roots that cannot be seen whole
+
+TEST_F(DirectorySourceTest, ARootThatAppearsLaterIsSeen) {
+  const fs::path late = folder_.path() / "a/b/manifests";
+  const SnapshotPtr missing = open({late}).scan();
+  EXPECT_FALSE(missing->roots[0].complete);
+  ASSERT_THAT(reasonsOf(missing), ElementsAre(Reason::SourceUnreadable));
+  EXPECT_EQ(missing->problems[0].origin.file, late);
+  EXPECT_THAT(missing->problems[0].message, HasSubstr("No such file"));
+
+  fs::create_directory(folder_.path() / "a");
+  EXPECT_FALSE(next()->roots[0].complete);
+  folder_.write("a/b/manifests/web.yaml", unikernel("web"));
+  const SnapshotPtr there = next();
+  EXPECT_TRUE(there->roots[0].complete);
+  EXPECT_THAT(there->problems, IsEmpty());
+  EXPECT_THAT(objectsOf(there), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, ARootThatVanishesKeepsItsObjectsUntilItIsBack) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1));
+  open().scan();
+
+  fs::rename(root(), folder_.path() / "away");
+  const SnapshotPtr gone = next();
+  EXPECT_FALSE(gone->roots[0].complete);
+  EXPECT_THAT(objectsOf(gone), ElementsAre(Pair("web", 1)));
+  EXPECT_TRUE(gone->declared.contains(keyOf("web")));
+  EXPECT_FALSE(gone->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
+
+  fs::create_directory(root());
+  const SnapshotPtr back = next();
+  EXPECT_TRUE(back->roots[0].complete);
+  EXPECT_THAT(back->objects, IsEmpty());
+  folder_.write("root/web.yaml", unikernel("web", 2));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 2)));
+}
+
+TEST_F(DirectorySourceTest, SaysWhatItCouldNotLookInto) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  fs::create_directory_symlink("nowhere", root() / "team");
+  const SnapshotPtr dangling = open().scan();
+  EXPECT_FALSE(dangling->roots[0].complete) << "a folder may have been there";
+  ASSERT_THAT(reasonsOf(dangling), ElementsAre(Reason::SourceUnreadable));
+  EXPECT_EQ(dangling->problems[0].origin.file, root() / "team");
+
+  fs::remove(root() / "team");
+  fs::create_symlink("nowhere", root() / "api.yaml");
+  const SnapshotPtr file = source_->scan();
+  EXPECT_TRUE(file->roots[0].complete);
+  EXPECT_THAT(file->unreliable, ElementsAre(root() / "api.yaml"));
+
+  const SnapshotPtr notAFolder = open({root() / "web.yaml/below"}).scan();
+  EXPECT_FALSE(notAFolder->roots[0].complete);
+  EXPECT_THAT(notAFolder->problems.at(0).message, HasSubstr("Not a directory"));
+}
+
+TEST_F(DirectorySourceTest, DoesNotOpenWhatIsNoRegularFile) {
+  ASSERT_EQ(::mkfifo((root() / "web.yaml").c_str(), 0600), 0);
+  const SnapshotPtr snapshot = open().scan();
+  EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::SourceUnreadable));
+  EXPECT_THAT(snapshot->unreliable, ElementsAre(root() / "web.yaml"));
+}
+
+TEST_F(DirectorySourceTest, ARootMayBeASingleFile) {
+  const fs::path file = folder_.write("root/web.manifest", unikernel("web", 1));
+  folder_.write("root/other.yaml", unikernel("other"));
+  EXPECT_THAT(objectsOf(open({file}).scan()), ElementsAre(Pair("web", 1)));
+
+  folder_.replace("root/web.manifest", unikernel("web", 2));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 2)));
+  fs::remove(file);
+  const SnapshotPtr removed = next();
+  EXPECT_FALSE(removed->roots[0].complete);
+  EXPECT_THAT(objectsOf(removed), ElementsAre(Pair("web", 2)));
+}
+
+TEST_F(DirectorySourceTest, ProblemsComeInTheOrderOfTheirPlaces) {
+  folder_.write("root/b.yaml", invalidUnikernel("b1") + "---\n" + invalidUnikernel("b2"));
+  folder_.write("root/a.yaml", broken);
+  fs::create_symlink("nowhere", root() / "ab");
+  const SnapshotPtr first = open().scan();
+  std::vector<std::string> files;
+  for (const api::Problem& problem : first->problems) files.push_back(problem.origin.file.filename());
+  EXPECT_THAT(files, ElementsAre("a.yaml", "ab", "b.yaml", "b.yaml"));
+  EXPECT_LT(first->problems[2].origin.line, first->problems[3].origin.line);
+  EXPECT_EQ(source_->scan()->problems, first->problems);
+}
+
+// Waiting
+
+TEST_F(DirectorySourceTest, ThePeriodSufficesWithoutWatches) {
+  DirectoryOptions options;
+  options.roots = {root()};
+  options.rescan = 1ms;
+  options.watch = false;
+  open(options).scan();
+  folder_.write("root/web.yaml", unikernel("web"));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, ChangesWithoutEndDoNotStarveIt) {
+  DirectoryOptions options;
+  options.roots = {root()};
+  options.debounce = 1h;
+  options.debounceLimit = 5ms;
+  options.rescan = 2h;
+  open(options).scan();
+  folder_.write("root/web.yaml", unikernel("web"));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, EndsEmptyWhenCancelled) {
+  open().scan();
+  asio::cancellation_signal cancel;
+  std::optional<SnapshotPtr> result;
+  asio::co_spawn(
+      io_, source_->next(),
+      asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& error, SnapshotPtr snapshot) {
+        EXPECT_FALSE(error);
+        result = std::move(snapshot);
+      }));
+  asio::post(io_, [&] { cancel.emit(asio::cancellation_type::terminal); });
+  io_.run_for(safetyNet);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(*result, nullptr);
+
+  folder_.write("root/web.yaml", unikernel("web"));
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32))) << "and can be used again";
+}
+
+}  // namespace
+}  // namespace rookery::source
