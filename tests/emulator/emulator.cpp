@@ -1,0 +1,324 @@
+#include "emulator/emulator.h"
+
+#include <fmt/format.h>
+#include <openssl/ssl.h>
+
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "emulator/frames.h"
+#include "emulator/peer.h"
+
+namespace rookery::emulator {
+
+using asio::ip::tcp;
+using boost::system::error_code;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr std::chrono::seconds lingering(2);  // for a client to take the end of the connection
+constexpr std::chrono::milliseconds pauseWithoutFiles(50);
+constexpr std::size_t largestCertificateList =
+    32U << 20U;  // bytes: a certificate may carry an image of up to 16 MiB
+
+Result<asio::ssl::context> makeTls(const ServerPki& pki) {
+  asio::ssl::context tls(asio::ssl::context::tlsv13_server);
+  error_code error;
+  tls.set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, error);
+  const auto step = [&](auto&& action) {
+    if (!error) action();
+  };
+  step([&] { tls.add_certificate_authority(asio::buffer(pki.ca), error); });
+  step([&] { tls.use_certificate_chain(asio::buffer(pki.server.certificate), error); });
+  step([&] { tls.use_private_key(asio::buffer(pki.server.privateKey), asio::ssl::context::pem, error); });
+  SSL_CTX* handle = tls.native_handle();
+  if (error || ::SSL_CTX_check_private_key(handle) != 1) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The server's certificates cannot be used: {}.",
+                            error ? error.message() : "server.key is not the key of server.pem"));
+  }
+  ::X509_VERIFY_PARAM_set_flags(::SSL_CTX_get0_param(handle), X509_V_FLAG_PARTIAL_CHAIN);
+  ::SSL_CTX_set_max_cert_list(handle, largestCertificateList);
+  ::SSL_CTX_set_num_tickets(handle, 0);  // a certificate is a command: a session has no use for a second one
+  ::SSL_CTX_set_session_cache_mode(handle, SSL_SESS_CACHE_OFF);
+  return tls;
+}
+
+Result<tcp::acceptor> listen(asio::io_context& context, const tcp::endpoint& endpoint) {
+  tcp::acceptor acceptor(context);
+  error_code error;
+  acceptor.open(endpoint.protocol(), error);
+  if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+  if (!error) acceptor.bind(endpoint, error);
+  if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+  if (!error) return acceptor;
+  return fail(Reason::SystemError,
+              fmt::format("The emulator cannot listen on {}:{}: {}.", endpoint.address().to_string(),
+                          endpoint.port(), error.message()));
+}
+
+/// The image that a command leaves to be streamed; null when there is none.
+std::string* streamedImage(albatross::Command& command) {
+  auto* unikernel = std::get_if<albatross::UnikernelCommand>(&command);
+  if (unikernel == nullptr) return nullptr;
+  std::string* image = nullptr;
+  if (auto* create = std::get_if<albatross::unikernel::Create>(unikernel)) image = &create->config.image;
+  if (auto* create = std::get_if<albatross::unikernel::ForceCreate>(unikernel)) image = &create->config.image;
+  return image == nullptr || !image->empty() ? nullptr : image;
+}
+
+std::string toFrame(const albatross::Name& name,
+                    const std::variant<albatross::Success, albatross::Failure>& answer) {
+  const auto payload = std::visit([](const auto& part) { return albatross::Payload(part); }, answer);
+  const std::string message = albatross::encode({{0, name}, payload});
+  return albatross::frameHeader(message.size()) + message;
+}
+
+Outcome outcomeOf(const Answer& answer) {
+  if (!answer) return Outcome::Closed;
+  return std::holds_alternative<albatross::Success>(*answer) ? Outcome::Ok : Outcome::Failed;
+}
+
+}  // namespace
+
+/// One client and its one command.
+struct Emulator::Connection {
+  Connection(tcp::socket socket, asio::ssl::context& tls)
+      : stream(std::move(socket), tls), timer(stream.get_executor()) {}
+
+  void breakOff() {
+    error_code ignored;
+    stream.next_layer().close(ignored);
+  }
+
+  asio::ssl::stream<tcp::socket> stream;
+  asio::steady_timer timer;
+  Request request;        // until the server has it
+  albatross::Name name;   // its name
+  bool mutation = false;  // whether it changes something
+  Journal::Entry entry{"none", "", 0, Outcome::Closed, ""};
+  std::optional<Answer> answer;  // once the server has one
+};
+
+Result<std::unique_ptr<Emulator>> Emulator::start(asio::io_context& context, Options options) {
+  auto tls = makeTls(options.pki);
+  if (!tls) return std::unexpected(tls.error());
+  std::optional<StateDir> stateDir;
+  State state;
+  if (options.stateDir) {
+    auto opened = StateDir::open(*options.stateDir);
+    if (!opened) return std::unexpected(opened.error());
+    auto loaded = opened->load();
+    if (!loaded) return std::unexpected(loaded.error());
+    stateDir = *std::move(opened);
+    state = *std::move(loaded);
+  }
+  auto acceptor = listen(context, options.listen);
+  if (!acceptor) return std::unexpected(acceptor.error());
+  std::unique_ptr<Emulator> emulator(
+      new Emulator(context, *std::move(acceptor), *std::move(tls), std::move(stateDir), std::move(options)));
+  emulator->server_.restore(state, emulator->options_.now());
+  emulator->scheduleTick();
+  asio::co_spawn(context, emulator->accept(), asio::detached);
+  return emulator;
+}
+
+Emulator::Emulator(asio::io_context& context, tcp::acceptor acceptor, asio::ssl::context tls,
+                   std::optional<StateDir> stateDir, Options options)
+    : context_(context),
+      acceptor_(std::move(acceptor)),
+      tls_(std::move(tls)),
+      stateDir_(std::move(stateDir)),
+      options_(std::move(options)),
+      journal_([this](const Journal::Entry& entry) { options_.log(entry.logfmt()); }),
+      server_(options_.machine, hooks()),
+      tick_(context) {
+  server_.faults() = options_.faults;
+}
+
+ServerHooks Emulator::hooks() {
+  ServerHooks hooks;
+  hooks.policyAdded = [this](const albatross::Name& domain) {
+    journal_.add({"policy-add", domain.toString(), 0, Outcome::Ok, "added policy"});
+  };
+  if (stateDir_) {
+    hooks.dump = [this](const Resources& resources) { saved(stateDir_->save(resources)); };
+    hooks.blocksChanged = [this](const Resources& resources) { saved(stateDir_->saveBlocks(resources)); };
+  }
+  return hooks;
+}
+
+void Emulator::saved(const Result<void>& result) {
+  if (!result) options_.log(fmt::format("error=\"{}\"", result.error().message));
+}
+
+void Emulator::passTime() {
+  server_.tick(options_.now());
+  scheduleTick();
+}
+
+void Emulator::scheduleTick() {
+  const auto next = server_.nextEvent();
+  if (!next) {
+    tick_.cancel();
+    return;
+  }
+  tick_.expires_after(std::max(*next - options_.now(), milliseconds(0)));
+  tick_.async_wait([this](const error_code& error) {
+    if (!error) passTime();
+  });
+}
+
+asio::awaitable<void> Emulator::accept() {
+  while (true) {
+    error_code error;
+    tcp::socket socket = co_await acceptor_.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (!error) {
+      socket.set_option(tcp::no_delay(true), error);
+      auto connection = std::make_shared<Connection>(std::move(socket), tls_);
+      asio::co_spawn(context_, serve(std::move(connection)), asio::detached);
+      continue;
+    }
+    asio::steady_timer pause(context_,
+                             pauseWithoutFiles);  // no file descriptor left, or the client gone already
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+asio::awaitable<void> Emulator::serve(std::shared_ptr<Connection> connection) {
+  Connection& client = *connection;
+  error_code error;
+  if (server_.faults().hang) {
+    co_await drain(client);
+    co_return;
+  }
+  co_await client.stream.async_handshake(asio::ssl::stream_base::server,
+                                         asio::redirect_error(asio::use_awaitable, error));
+  if (error) {
+    client.entry.outcome = Outcome::Closed;
+    client.entry.result = fmt::format("handshake: {}", error.message());
+    journal_.add(std::move(client.entry));
+    client.stream.next_layer().shutdown(tcp::socket::shutdown_send, error);
+    breakOffLater(connection);
+    co_await drain(client);
+    client.timer.cancel();
+    co_return;
+  }
+  Answer answer = co_await carryOut(client);
+  co_await reply(client, std::move(answer));
+  breakOffLater(connection);
+  co_await client.stream.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+  client.timer.cancel();
+}
+
+/// The client's own end of a connection is waited for, but not for ever: what it still sends must not destroy
+/// the alert or the reply on its way.
+void Emulator::breakOffLater(const std::shared_ptr<Connection>& connection) {
+  connection->timer.expires_after(lingering);
+  connection->timer.async_wait([connection](const error_code& cancelled) {
+    if (!cancelled) connection->breakOff();
+  });
+}
+
+asio::awaitable<void> Emulator::drain(Connection& client) {
+  std::array<char, 4096> ignored{};
+  error_code error;
+  while (!error) {
+    co_await client.stream.next_layer().async_read_some(asio::buffer(ignored),
+                                                        asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+/// Whether the stream came to its end.
+asio::awaitable<bool> Emulator::receiveImage(Connection& client) {
+  FrameCollector frames;
+  std::array<char, 1U << 16U> buffer{};
+  while (true) {
+    error_code error;
+    const std::size_t length = co_await client.stream.async_read_some(
+        asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+    const bool ended = frames.feed({buffer.data(), length});
+    journal_.countImageBytes(frames.content().size() - client.entry.bytes);
+    client.entry.bytes = frames.content().size();
+    if (const auto limit = server_.faults().cutAfter; limit && client.entry.bytes >= *limit) {
+      client.breakOff();
+      co_return false;
+    }
+    if (ended) break;
+    if (error) co_return false;
+  }
+  *streamedImage(client.request.command) = frames.takeContent();
+  co_return true;
+}
+
+asio::awaitable<Answer> Emulator::carryOut(Connection& client) {
+  auto request = requestOf(*client.stream.native_handle());
+  if (!request) {
+    client.entry.result = request.error().message;
+    co_return std::nullopt;
+  }
+  client.request = *std::move(request);
+  client.entry.command = kindOf(client.request.command);
+  client.entry.name = client.request.name.toString();
+  client.name = client.request.name;
+  client.mutation = isMutation(client.request.command);
+  if (streamedImage(client.request.command) != nullptr) {
+    const bool complete = co_await receiveImage(client);
+    if (!complete) {
+      client.entry.outcome = Outcome::Aborted;
+      co_return std::nullopt;
+    }
+  }
+
+  client.timer.expires_at(asio::steady_timer::time_point::max());
+  // The server may keep this for ever: a second command can take this one's place. So does the connection.
+  server_.submit(std::move(client.request), options_.now(), [&client](Answer answer) {
+    client.answer = std::move(answer);
+    client.timer.cancel();
+  });
+  scheduleTick();
+  error_code cancelled;
+  if (!client.answer) co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  co_return *std::move(client.answer);
+}
+
+asio::awaitable<void> Emulator::reply(Connection& client, Answer answer) {
+  const Faults& faults = server_.faults();
+  const bool drop = faults.dropReply && client.mutation && answer;
+  const bool aborted = client.entry.outcome == Outcome::Aborted;
+  if (!aborted) client.entry.outcome = drop ? Outcome::Unsent : outcomeOf(answer);
+  if (client.entry.result.empty()) client.entry.result = aborted ? "the stream broke off" : summary(answer);
+  journal_.add(client.entry);
+  if (!answer || drop) co_return;
+
+  error_code error;
+  client.timer.expires_after(faults.delay);
+  co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
+  const std::string frame = toFrame(client.name, *answer);
+  co_await asio::async_write(client.stream, asio::buffer(frame),
+                             asio::redirect_error(asio::use_awaitable, error));
+}
+
+EmulatorThread::EmulatorThread(Options options) {
+  auto emulator = Emulator::start(context_, std::move(options));
+  check(emulator.has_value(), emulator ? "" : emulator.error().message);
+  emulator_ = *std::move(emulator);
+  port_ = emulator_->endpoint().port();
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+EmulatorThread::~EmulatorThread() {
+  context_.stop();
+  thread_.join();
+}
+
+void EmulatorThread::post(std::function<void()> function) { asio::post(context_, std::move(function)); }
+
+}  // namespace rookery::emulator

@@ -1,0 +1,431 @@
+#include "emulator/server.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <tuple>
+#include <utility>
+
+namespace rookery::emulator {
+
+using albatross::Arguments;
+using albatross::Command;
+using albatross::Failure;
+using albatross::Name;
+using albatross::Policy;
+using albatross::Success;
+using albatross::Time;
+using std::chrono::milliseconds;
+namespace success = albatross::success;
+
+namespace {
+
+template <class... Handlers>
+struct Overloaded : Handlers... {
+  using Handlers::operator()...;
+};
+
+Answer say(std::string text) { return Success(success::Text{std::move(text)}); }
+Answer say(Failure failure) { return failure; }
+Answer say(const Verdict& verdict, std::string text) {
+  return verdict ? say(std::move(text)) : say(verdict.error());
+}
+
+Policy rootPolicy(const Machine& machine) {
+  Policy policy;
+  policy.unikernels = (std::int64_t{1} << 62) - 1;  // the largest integer that the server knows
+  policy.memory = machine.memory;
+  policy.block = machine.block;
+  policy.bridges = machine.bridges;
+  for (std::int64_t cpu = 0; cpu < machine.cpus; ++cpu) policy.cpuIDs.insert(cpu);
+  return policy;
+}
+
+/// The number after `key` in the guest's boot arguments.
+std::optional<int> numberAfter(std::string_view key, const Arguments& arguments) {
+  if (!arguments.arguments) return std::nullopt;
+  for (const std::string_view argument : *arguments.arguments) {
+    if (!argument.starts_with(key)) continue;
+    int number = 0;
+    const char* last = argument.data() + argument.size();
+    const auto [end, error] = std::from_chars(argument.data() + key.size(), last, number);
+    if (error == std::errc{} && end == last && number >= 0) return number;
+  }
+  return std::nullopt;
+}
+
+std::optional<Faults::ExitAfter> ownEnd(const Arguments& arguments) {
+  const auto code = numberAfter("exit=", arguments);
+  if (!code) return std::nullopt;
+  return Faults::ExitAfter{milliseconds(numberAfter("after=", arguments).value_or(0)), *code};
+}
+
+/// By signals never; nor by the codes of an error in the image or the arguments.
+bool restartsAfter(const albatross::FailBehaviour& behaviour, std::optional<int> exitCode) {
+  if (!behaviour.restart || !exitCode || *exitCode == 1 || (*exitCode >= 60 && *exitCode <= 64)) return false;
+  return behaviour.exitCodes.empty() || behaviour.exitCodes.contains(*exitCode);
+}
+
+Verdict devicesMatch(const image::Manifest& manifest, const Arguments& arguments) {
+  std::set<std::string> blocks;
+  std::set<std::string> networks;
+  for (const auto& block : arguments.blocks) blocks.insert(block.name);
+  for (const auto& bridge : arguments.bridges) networks.insert(bridge.netif);
+  std::vector<std::string> present;
+  for (const auto& name : manifest.blockDevices) present.push_back(fmt::format("block \"{}\"", name));
+  for (const auto& name : manifest.networkDevices) present.push_back(fmt::format("net \"{}\"", name));
+  if (blocks != manifest.blockDevices) {
+    return refuse(
+        fmt::format("specified block device(s) does not match with manifest. Devices present in manifest: {}",
+                    fmt::join(present, ", ")));
+  }
+  if (networks != manifest.networkDevices) {
+    return refuse(
+        fmt::format("specified bridge(s) does not match with the manifest. Devices present in manifest: {}",
+                    fmt::join(present, ", ")));
+  }
+  return {};
+}
+
+/// `listed` is the name as the reply gives it. The server looks block devices up beside *that* name: in a
+/// list that was asked of a domain the sizes are those of other devices, or 0.
+albatross::UnikernelInfo describe(const Unikernel& unikernel, const Name& name, const Name& listed,
+                                  const Tree<albatross::BlockDevice>& devices) {
+  const Arguments& arguments = unikernel.configuration.arguments;
+  albatross::UnikernelInfo info;
+  info.type = unikernel.configuration.type;
+  info.startup = arguments.startup;
+  info.failBehaviour = arguments.failBehaviour;
+  info.cpuIDs = arguments.cpuIDs;
+  info.memory = arguments.memory;
+  info.digest = unikernel.digest;
+  info.arguments = arguments.arguments;
+  info.started = unikernel.started;
+  info.numcpus = arguments.numcpus;
+  info.linuxBootPartition = arguments.linuxBootPartition;
+  for (const auto& block : arguments.blocks) {
+    const auto* device = devices.find({listed.path, hostDevice(block)});
+    info.blocks.push_back({block.name, hostDevice(block), block.sectorSize.value_or(512),
+                           device == nullptr ? 0 : device->size});
+  }
+  for (const auto& bridge : arguments.bridges) {
+    info.bridges.push_back(
+        {bridge.netif, hostDevice(bridge), bridge.mac.value_or(albatross::derivedMac(bridge.netif, name))});
+  }
+  return info;
+}
+
+Configuration toConfiguration(albatross::Config config) {
+  return {config.type, std::move(config.arguments),
+          std::make_shared<GuestImage>(std::move(config.image), config.compressed)};
+}
+
+}  // namespace
+
+bool isMutation(const Command& command) {
+  return std::visit(Overloaded{[](const albatross::UnikernelCommand& unikernel) {
+                                 return !std::holds_alternative<albatross::unikernel::Info>(unikernel) &&
+                                        !std::holds_alternative<albatross::unikernel::Get>(unikernel);
+                               },
+                               [](const albatross::PolicyCommand& policy) {
+                                 return !std::holds_alternative<albatross::policy::Info>(policy);
+                               },
+                               [](const albatross::BlockCommand& block) {
+                                 return !std::holds_alternative<albatross::block::Info>(block) &&
+                                        !std::holds_alternative<albatross::block::Dump>(block) &&
+                                        !std::holds_alternative<albatross::block::OldDump>(block);
+                               },
+                               [](const auto&) { return false; }},
+                    command);
+}
+
+Server::Server(const Machine& machine, ServerHooks hooks) : machine_(machine), hooks_(std::move(hooks)) {
+  check(resources_.addPolicy({}, rootPolicy(machine_)).has_value(), "a policy fits on an empty server");
+}
+
+void Server::restore(const State& state, Time now) {
+  for (const auto& [name, size] : state.blocks) std::ignore = resources_.addBlock(name, size);
+  for (const auto& [path, policy] : state.policies) std::ignore = resources_.addPolicy(path, policy);
+  auto unikernels = state.unikernels;
+  std::ranges::stable_sort(unikernels, {}, [](const auto& entry) {
+    return entry.second.arguments.startup.value_or(50);  // the server's default
+  });
+  for (const auto& [name, configuration] : unikernels) create(name, configuration, now, false);
+  hooks_.dump(resources_);
+}
+
+void Server::submit(Request request, Time now, Done done) {
+  tick(now);
+  if (faults_.endpointError) return done(say(Failure{"couldn't reach service"}));
+  if (auto applied = applyPolicies(request); !applied) return done(say(applied.error()));
+  if (faults_.refuse && isMutation(request.command)) return done(say(Failure{"refused by the emulator"}));
+  std::visit(
+      Overloaded{
+          [&](albatross::UnikernelCommand& command) { handle(request.name, std::move(command), now, done); },
+          [&](const albatross::PolicyCommand& command) { done(handle(request.name, command)); },
+          [&](const albatross::BlockCommand& command) { done(handle(request.name, command)); },
+          [&](const auto&) { done(std::nullopt); }},  // of other daemons, which are not emulated
+      request.command);
+  tick(now);
+}
+
+void Server::tick(Time now) {
+  std::vector<std::pair<Time, Name>> due;
+  for (const auto& unikernel : resources_.unikernels().all()) {
+    if (unikernel.value->ends && *unikernel.value->ends <= now)
+      due.emplace_back(*unikernel.value->ends, unikernel.name);
+  }
+  std::ranges::sort(due);
+  for (const auto& [time, name] : due) ended(name, now);
+}
+
+std::optional<Time> Server::nextEvent() const {
+  std::optional<Time> next;
+  for (const auto& unikernel : resources_.unikernels().all()) {
+    const auto& ends = unikernel.value->ends;
+    if (ends && (!next || *ends < *next)) next = ends;
+  }
+  return next;
+}
+
+Verdict Server::applyPolicies(const Request& request) {
+  for (const auto& [path, policy] : request.policies) {
+    const Policy* present = resources_.findPolicy(path);
+    if (present != nullptr && *present == policy) continue;
+    const Name domain{path, std::nullopt};
+    const auto added =
+        faults_.refuse ? refuse("refused by the emulator") : resources_.addPolicy(path, policy);
+    if (!added) {
+      return refuse(
+          fmt::format("expected success when adding policy, got: host [unikernel: {}]: command failed {}",
+                      domain.toString(), added.error().message));
+    }
+    hooks_.dump(resources_);
+    hooks_.policyAdded(domain);
+  }
+  return {};
+}
+
+// -- Commands
+// --------------------------------------------------------------------------------------------------------
+
+Answer Server::handle(const Name& name, const albatross::PolicyCommand& command) const {
+  if (!std::holds_alternative<albatross::policy::Info>(command)) return std::nullopt;
+  success::PolicyList list;
+  for (const auto& policy : resources_.policies().below(name.path)) {
+    list.policies.emplace_back(policy.relative, *policy.value);
+  }
+  return Success(std::move(list));
+}
+
+Answer Server::handle(const Name& name, const albatross::BlockCommand& command) {
+  const auto changed = [&](const Verdict& verdict, const char* text) {
+    if (verdict) hooks_.blocksChanged(resources_);
+    return say(verdict, text);
+  };
+  return std::visit(
+      Overloaded{[&](const albatross::block::Info&) -> Answer {
+                   success::BlockDeviceList list;
+                   if (!name.label) {
+                     for (const auto& block : resources_.blocks().below(name.path)) {
+                       list.blockDevices.emplace_back(block.relative, *block.value);
+                     }
+                   } else if (const auto* block = resources_.blocks().find(name)) {
+                     list.blockDevices.emplace_back(name, *block);
+                   }
+                   return Success(std::move(list));
+                 },
+                 [&](const albatross::block::Add& add) -> Answer {
+                   return changed(resources_.addBlock(name, add.size), "added block device");
+                 },
+                 [&](const albatross::block::Remove&) -> Answer {
+                   return changed(resources_.removeBlock(name), "removed block");
+                 },
+                 [](const auto&) -> Answer { return std::nullopt; }},  // contents are not emulated
+      command);
+}
+
+void Server::handle(const Name& name, albatross::UnikernelCommand command, Time now, const Done& done) {
+  namespace unikernel = albatross::unikernel;
+  std::visit(Overloaded{[&](const unikernel::Info& wanted) { done(info(name, wanted.era)); },
+                        [&](const unikernel::Get& wanted) { done(get(name, wanted.compressionLevel)); },
+                        [&](unikernel::Create& order) {
+                          done(create(name, toConfiguration(std::move(order.config)), now, true));
+                        },
+                        [&](unikernel::ForceCreate& order) {
+                          forceCreate(name, toConfiguration(std::move(order.config)), now, done);
+                        },
+                        [&](const unikernel::Restart& order) { restart(name, order.arguments, now, done); },
+                        [&](const unikernel::Destroy&) { destroy(name, now, done); }},
+             command);
+}
+
+Answer Server::info(const Name& name, albatross::Era era) const {
+  success::UnikernelList list{{}, era};
+  if (!name.label) {
+    for (const auto& found : resources_.unikernels().below(name.path)) {
+      list.unikernels.emplace_back(found.relative,
+                                   describe(*found.value, found.name, found.relative, resources_.blocks()));
+    }
+  } else if (const Unikernel* found = resources_.unikernels().find(name)) {
+    list.unikernels.emplace_back(name, describe(*found, name, name, resources_.blocks()));
+  }
+  const auto hasOneCpu = [](const auto& entry) { return entry.second.cpuIDs.size() == 1; };
+  if (era != albatross::Era::Current && !std::ranges::all_of(list.unikernels, hasOneCpu)) return std::nullopt;
+  return Success(std::move(list));
+}
+
+Answer Server::get(const Name& name, std::int64_t compressionLevel) const {
+  const Unikernel* unikernel = resources_.unikernels().find(name);
+  if (unikernel == nullptr) return say(Failure{"get: no unikernel found"});
+  if (compressionLevel < 0 || compressionLevel > 9) return std::nullopt;
+  const GuestImage& image = *unikernel->configuration.image;
+  const bool compressed = compressionLevel > 0;
+  if (image.compressed() == compressed) return Success(success::UnikernelImage{compressed, image.bytes()});
+  if (compressed) {
+    return Success(
+        success::UnikernelImage{true, compress(image.bytes(), static_cast<int>(compressionLevel))});
+  }
+  auto bytes = uncompress(image.bytes());
+  return bytes ? Answer(Success(success::UnikernelImage{false, *std::move(bytes)})) : say(bytes.error());
+}
+
+void Server::forceCreate(const Name& name, Configuration configuration, Time now, const Done& done) {
+  Resources without = resources_;
+  without.removeUnikernel(name);
+  if (auto verdict = without.checkUnikernel(name, configuration.arguments); !verdict)
+    return done(say(verdict.error()));
+  if (resources_.findUnikernel(name) == nullptr) return done(create(name, configuration, now, true));
+  replaceWhenStopped(name, std::move(configuration), now, done);
+}
+
+void Server::restart(const Name& name, const std::optional<Arguments>& arguments, Time now,
+                     const Done& done) {
+  const Unikernel* unikernel = resources_.findUnikernel(name);
+  if (unikernel == nullptr) return done(stopRestarting(name, false));
+  Configuration configuration = unikernel->configuration;
+  // The server checks what runs already, not what is asked for: a restart over the policy kills first and
+  // fails then.
+  Resources without = resources_;
+  without.removeUnikernel(name);
+  if (auto verdict = without.checkUnikernel(name, configuration.arguments); !verdict)
+    return done(say(verdict.error()));
+  if (arguments) {
+    const auto memory = configuration.arguments.memory;
+    configuration.arguments = *arguments;
+    if (faults_.restartIgnoresMemory) configuration.arguments.memory = memory;
+  }
+  if (configuration.type == albatross::UnikernelType::Solo5) {
+    const auto inspection = configuration.image->inspect();
+    if (!inspection) return done(say(inspection.error()));
+    if (auto verdict = devicesMatch(inspection->manifest, configuration.arguments); !verdict) {
+      return done(say(verdict.error()));
+    }
+  }
+  replaceWhenStopped(name, std::move(configuration), now, done);
+}
+
+void Server::destroy(const Name& name, Time now, const Done& done) {
+  Unikernel* unikernel = resources_.findUnikernel(name);
+  if (unikernel == nullptr) return done(stopRestarting(name, true));
+  stop(*unikernel, now);
+  waiters_[name.toString()] = [this, done](Time, ExitCode) {
+    hooks_.dump(resources_);
+    done(say("destroyed unikernel"));
+  };
+}
+
+// -- The life of a unikernel
+// -----------------------------------------------------------------------------------------
+
+std::expected<std::string, Failure> Server::prepare(const Configuration& configuration) {
+  if (configuration.type == albatross::UnikernelType::Bhyve)
+    return fmt::format("alba-{}", ++virtualMachines_);
+  const auto inspection = configuration.image->inspect();
+  if (!inspection) return std::unexpected(inspection.error());
+  if (auto verdict = devicesMatch(inspection->manifest, configuration.arguments); !verdict) {
+    return std::unexpected(verdict.error());
+  }
+  for (const auto& bridge : configuration.arguments.bridges) {
+    if (machine_.bridges.contains(hostDevice(bridge))) continue;
+    return refuse(fmt::format("interface {} does not exist", hostDevice(bridge)));
+  }
+  return inspection->digest;
+}
+
+Answer Server::create(const Name& name, const Configuration& configuration, Time now, bool dump) {
+  if (resources_.findUnikernel(name) != nullptr) {
+    return say(Failure{"Unikernel with same name is already running"});
+  }
+  if (auto verdict = resources_.checkUnikernel(name, configuration.arguments); !verdict)
+    return say(verdict.error());
+  auto digest = prepare(configuration);
+  if (!digest) return say(digest.error());
+
+  // Two lives never start at the same moment: a changed `started` is all that tells one from the next.
+  lastStarted_ = std::max(now, lastStarted_ + milliseconds(1));
+  Unikernel unikernel{configuration, *std::move(digest), lastStarted_, std::nullopt, std::nullopt};
+  if (const auto end = faults_.exitAfter ? faults_.exitAfter : ownEnd(configuration.arguments)) {
+    unikernel.ends = lastStarted_ + std::max(end->after, milliseconds(1));
+    unikernel.exitCode = end->code;
+  }
+  if (!resources_.insertUnikernel(name, std::move(unikernel))) {
+    return say(Failure{"could not create unikernel: console failed"});
+  }
+  if (dump) hooks_.dump(resources_);
+  registerRestart(name, configuration);
+  return say("created unikernel");
+}
+
+void Server::registerRestart(const Name& name, const Configuration& configuration) {
+  const Arguments& arguments = configuration.arguments;
+  if (!arguments.failBehaviour.restart && !arguments.addName) return;
+  waiters_.try_emplace(name.toString(), [this, name, configuration](Time now, ExitCode exitCode) {
+    const Arguments& ran = configuration.arguments;
+    const bool wanted = restarting_.erase(name.toString()) > 0;
+    if (wanted && ran.addName && exitCode == 64) {  // it may not have understood the --name that was added
+      Configuration withoutName = configuration;
+      withoutName.arguments.addName = false;
+      create(name, withoutName, now, true);
+    } else if (wanted && restartsAfter(ran.failBehaviour, exitCode)) {
+      create(name, configuration, now, false);
+    } else {
+      hooks_.dump(resources_);
+    }
+  });
+}
+
+void Server::replaceWhenStopped(const Name& name, Configuration configuration, Time now, const Done& done) {
+  stop(*resources_.findUnikernel(name), now);
+  waiters_[name.toString()] = [this, name, configuration = std::move(configuration), done](
+                                  Time later, ExitCode) { done(create(name, configuration, later, true)); };
+}
+
+Answer Server::stopRestarting(const Name& name, bool dump) {
+  const std::string key = name.toString();
+  const bool waited = waiters_.erase(key) > 0;
+  if (!waited && restarting_.erase(key) == 0) return say(Failure{"destroy: not found"});
+  if (dump) hooks_.dump(resources_);
+  return say(waited ? "destroyed: removed waiter" : "destroyed: removed from restarting");
+}
+
+void Server::stop(Unikernel& unikernel, Time now) const {
+  const Time stopped = now + faults_.stopAfter;
+  if (unikernel.ends && *unikernel.ends <= stopped) return;
+  unikernel.ends = stopped;
+  unikernel.exitCode.reset();
+}
+
+void Server::ended(const Name& name, Time now) {
+  const ExitCode exitCode = resources_.findUnikernel(name)->exitCode;
+  resources_.removeUnikernel(name);
+  auto waiter = waiters_.extract(name.toString());
+  if (waiter.empty()) return hooks_.dump(resources_);
+  restarting_.insert(name.toString());
+  waiter.mapped()(now, exitCode);
+}
+
+}  // namespace rookery::emulator

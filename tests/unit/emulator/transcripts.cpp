@@ -1,0 +1,121 @@
+#include "transcripts.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fixtures/temp_dir.h"
+#include "image/image.h"
+#include "images/image_maker.h"
+
+namespace rookery::emulator {
+
+using albatross::Wire;
+using nlohmann::json;
+
+namespace {
+
+std::string makeStream(const std::string& name, const json& description) {
+  const std::string format = description.at("format");
+  if (format == "zero bytes") return "";
+  if (format != "solo5") return "this is " + format;
+  images::ImageSpec spec;
+  spec.target = description.at("target") == "spt" ? 2 : 1;
+  spec.abiVersion = description.at("abi");
+  spec.networks = description.at("networks");
+  spec.blocks = description.at("blocks");
+  spec.content = name;
+  return images::makeImage(spec);
+}
+
+Wire toWire(const json& reply) {
+  const std::string name = reply.at("name");
+  const std::string header =
+      der('\x30', der('\x02', "\x05") + der('\x04', std::string(8, '\0')) + der('\x0c', name));
+  const std::string payload = image::fromHex(reply.at("payload_hex").get<std::string>());
+  const auto message = albatross::decodeWire(der('\x30', header + payload));
+  check(message.has_value(), message ? "" : message.error().message);
+  return *message;
+}
+
+bool isElsewhere(const std::string& commandDer) {
+  const auto command = albatross::decodeExtension(extensionOf(commandDer));
+  check(command.has_value(), "a recorded command can be decoded");
+  if (const auto* block = std::get_if<albatross::BlockCommand>(&*command)) {
+    return std::holds_alternative<albatross::block::Set>(*block) ||
+           std::holds_alternative<albatross::block::Dump>(*block);
+  }
+  if (const auto* stats = std::get_if<albatross::StatsCommand>(&*command)) {
+    return std::holds_alternative<albatross::stats::Subscribe>(*stats);
+  }
+  return std::holds_alternative<albatross::ConsoleCommand>(*command);
+}
+
+Step toStep(const json& recorded, const json& images) {
+  Step step;
+  step.what = recorded.at("what");
+  for (const auto& domain : recorded.at("chain")) {
+    const std::string policy = image::fromHex(domain.at("policy_hex").get<std::string>());
+    const std::string add = der('\xa4', der('\xa1', policy));  // policy [4], add [1]
+    step.chain.push_back({domain.at("cn").get<std::string>(), extensionOf(add)});
+  }
+  step.command = image::fromHex(recorded.at("command_hex").get<std::string>());
+  const std::string extension = recorded.contains("extension_hex")
+                                    ? image::fromHex(recorded.at("extension_hex").get<std::string>())
+                                    : extensionOf(step.command);
+  step.chain.push_back({recorded.at("cn").get<std::string>(), extension});
+  step.elsewhere = isElsewhere(step.command);
+  if (step.elsewhere) return step;
+  if (recorded.contains("stream") && recorded.at("stream").is_string()) {
+    const std::string name = recorded.at("stream");
+    step.streams = true;
+    step.stream = makeStream(name, images.at(name));
+  }
+  for (const auto& reply : recorded.at("replies")) step.replies.push_back(toWire(reply));
+  const std::string closed = step.replies.empty() ? "without a reply" : "clean";
+  check(recorded.at("closed") == closed, "a recorded exchange is one reply and a clean close, or no reply");
+  return step;
+}
+
+albatross::Unikernels* unikernelsIn(Wire& message) {
+  auto* success = std::get_if<albatross::Success>(&message.payload);
+  auto* list = success == nullptr ? nullptr : std::get_if<albatross::success::UnikernelList>(success);
+  return list == nullptr ? nullptr : &list->unikernels;
+}
+
+}  // namespace
+
+std::vector<Scenario> loadTranscripts() {
+  const json document = json::parse(fixtures::readFile(TEST_DATA "/transcripts.json"));
+  std::vector<Scenario> scenarios;
+  for (const auto& recorded : document.at("scenarios")) {
+    Scenario scenario{recorded.at("name"), {}};
+    for (const auto& step : recorded.at("steps"))
+      scenario.steps.push_back(toStep(step, document.at("images")));
+    scenarios.push_back(std::move(scenario));
+  }
+  return scenarios;
+}
+
+void Comparison::settle(Wire& recorded, Wire& actual) {
+  auto* theirs = unikernelsIn(recorded);
+  auto* ours = unikernelsIn(actual);
+  if (theirs == nullptr || ours == nullptr || theirs->size() != ours->size()) return;
+  for (std::size_t i = 0; i < ours->size(); ++i) {
+    auto& their = theirs->at(i).second;
+    auto& our = ours->at(i).second;
+    if (their.started && our.started) their.started = our.started;
+    their.digest = digests_.emplace(their.digest, our.digest).first->second;
+  }
+}
+
+std::string Comparison::differs(Wire recorded, Wire actual) {
+  settle(recorded, actual);
+  recorded.header.sequence = actual.header.sequence;
+  const std::string expected = albatross::encode(recorded);
+  const std::string got = albatross::encode(actual);
+  return expected == got ? ""
+                         : fmt::format("recorded {}\nactual   {}", image::toHex(expected), image::toHex(got));
+}
+
+}  // namespace rookery::emulator

@@ -1,0 +1,144 @@
+#include "transcripts.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+#include "emulator/emulator.h"
+#include "emulator_options.h"
+
+namespace rookery::emulator {
+namespace {
+
+using albatross::Time;
+using albatross::Wire;
+using std::chrono::milliseconds;
+
+/// What the recorded server's root policy shows.
+Machine recordedMachine() {
+  Machine machine;
+  machine.memory = 24'152;
+  machine.cpus = 2;
+  machine.block = 258'019;
+  machine.bridges = {"albbr0"};
+  return machine;
+}
+
+/// How long before a step: long enough for a guest to end where the recording waited for that.
+milliseconds pauseBefore(const Step& step) {
+  const bool waited = step.what == "info after it ended" || step.what == "info later";
+  return waited ? milliseconds(1000) : milliseconds(1);
+}
+
+/// How many steps were played, so that a test that compares nothing fails.
+struct Tally {
+  int compared = 0;
+  int elsewhere = 0;
+  int refusedByEndpoint = 0;
+};
+
+void expectSame(const Scenario& scenario, std::size_t index, Comparison& comparison,
+                const std::vector<Wire>& replies) {
+  const Step& step = scenario.steps[index];
+  SCOPED_TRACE(scenario.name + ", step " + std::to_string(index) + ": " + step.what);
+  ASSERT_EQ(step.replies.size(), replies.size());
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    EXPECT_EQ("", comparison.differs(step.replies[i], replies[i]));
+  }
+}
+
+/// What the endpoint makes of a chain; nothing where it would refuse it.
+std::optional<Request> toRequest(const Step& step) {
+  Request request;
+  Path path;
+  for (const auto& certificate : step.chain) {
+    const auto command = albatross::decodeExtension(*certificate.extension);
+    const bool isDomain = certificate.commonName == ".";
+    const auto label = isDomain ? "" : albatross::parseLabel(*certificate.commonName);
+    if (!command || !label) return std::nullopt;
+    if (&certificate != &step.chain.back()) {
+      path.push_back(*label);
+      request.policies.emplace_back(
+          path, std::get<albatross::policy::Add>(std::get<albatross::PolicyCommand>(*command)).policy);
+      continue;
+    }
+    request.name = {path, isDomain ? std::nullopt : std::optional(*label)};
+    request.command = *command;
+  }
+  return request;
+}
+
+void putImage(Request& request, const std::string& image) {
+  auto& command = std::get<albatross::UnikernelCommand>(request.command);
+  if (auto* create = std::get_if<albatross::unikernel::Create>(&command)) create->config.image = image;
+  if (auto* create = std::get_if<albatross::unikernel::ForceCreate>(&command)) create->config.image = image;
+}
+
+TEST(Transcripts, ServerAnswersAsRecorded) {
+  Server server(recordedMachine());
+  Comparison comparison;
+  Time now = Time(std::chrono::days(20'000));
+  Tally tally;
+  for (const auto& scenario : loadTranscripts()) {
+    for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
+      const Step& step = scenario.steps[i];
+      auto request = toRequest(step);
+      tally.elsewhere += step.elsewhere ? 1 : 0;
+      tally.refusedByEndpoint += request ? 0 : 1;
+      if (step.elsewhere || !request) continue;
+      if (step.streams) putImage(*request, step.stream);
+      now += pauseBefore(step);
+      std::vector<Wire> replies;
+      const albatross::Name name = request->name;
+      server.submit(*std::move(request), now, [&](Answer answer) {
+        if (!answer) return;
+        const auto payload = std::visit([](const auto& part) { return albatross::Payload(part); }, *answer);
+        replies.push_back({{0, name}, payload});
+      });
+      expectSame(scenario, i, comparison, replies);
+      ++tally.compared;
+    }
+  }
+  EXPECT_EQ(103, tally.compared);
+  EXPECT_EQ(12, tally.elsewhere);
+  EXPECT_EQ(3, tally.refusedByEndpoint);
+}
+
+TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
+  const fixtures::Identity ca = fixtures::makeIdentity({});
+  std::atomic<Time> now = Time(std::chrono::days(20'000));
+  Options options = optionsWith(ca);
+  options.machine = recordedMachine();
+  options.now = [&now] { return now.load(); };
+  EmulatorThread emulator(options);
+  Comparison comparison;
+  Tally tally;
+  for (const auto& scenario : loadTranscripts()) {
+    for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
+      const Step& step = scenario.steps[i];
+      tally.elsewhere += step.elsewhere ? 1 : 0;
+      if (step.elsewhere) continue;
+      now = now.load() + pauseBefore(step);
+      RawClient client(emulator.port(), ca, step.chain);
+      if (step.streams) {
+        client.sendFrames(step.stream);
+        client.endStream();
+      }
+      const RawReplies received = client.read();
+      std::vector<Wire> replies;
+      for (const auto& message : received.messages) {
+        const auto wire = albatross::decodeWire(message);
+        ASSERT_TRUE(wire) << wire.error().message;
+        replies.push_back(*wire);
+      }
+      EXPECT_TRUE(received.clean) << step.what;
+      expectSame(scenario, i, comparison, replies);
+      ++tally.compared;
+    }
+  }
+  EXPECT_EQ(106, tally.compared);
+  EXPECT_EQ(12, tally.elsewhere);
+}
+
+}  // namespace
+}  // namespace rookery::emulator
