@@ -1,0 +1,318 @@
+#include "reconcile/controller.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace rookery::reconcile {
+
+namespace {
+
+constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
+
+api::Status statusOf(api::Condition::Status ready, Reason reason, std::string message, std::int64_t generation, SystemTime now,
+                     bool stalled) {
+  using api::Condition;
+  api::Status status;
+  status.observedGeneration = generation;
+  status.conditions = {{Condition::Type::Ready, ready, reason, message, now}};
+  if (stalled) status.conditions.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, now});
+  return status;
+}
+
+struct InstanceItem {
+  api::ObjectPtr object;
+  std::int64_t generation;
+};
+
+}  // namespace
+
+Controller::Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector, GuardOptions guard)
+    : executor_(executor),
+      strand_(asio::make_strand(executor)),
+      environment_(std::move(environment)),
+      inspector_(inspector),
+      guard_(std::move(guard)),
+      event_(strand_, asio::steady_timer::time_point::max()) {}
+
+asio::awaitable<void> Controller::run(source::DirectorySource& source) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  snapshot_ = source.scan();
+  for (;;) {
+    environment_.listener.scanned(*snapshot_);
+    distribute();
+    source::SnapshotPtr next = co_await nextSnapshot(source);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (next == nullptr || state.cancelled() != asio::cancellation_type::none) break;
+    snapshot_ = std::move(next);
+  }
+  co_await stopAll();
+}
+
+/// The next scan: when something changed, or when the prune guard waits for a second look.
+asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::DirectorySource& source) {
+  using namespace asio::experimental::awaitable_operators;
+  const auto rescan = guard_.rescanAt();
+  if (!rescan) co_return co_await source.next();
+  asio::steady_timer timer(strand_);
+  timer.expires_after(std::max(*rescan - environment_.now(), SystemTime::duration::zero()));
+  auto either = co_await (source.next() || timer.async_wait(quiet));
+  if (either.index() == 0) co_return std::get<0>(std::move(either));
+  co_return source.scan();
+}
+
+asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  snapshot_ = std::move(snapshot);
+  environment_.listener.scanned(*snapshot_);
+  distribute();
+  Outcome outcome;
+  while (!(outcome.finished = finished()) && std::chrono::steady_clock::now() < deadline) {
+    co_await waitForEvent(deadline);
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) break;
+  }
+  for (const auto& [name, held] : held_) {
+    if (!held.last) continue;
+    if (held.last->failure) outcome.errors.push_back(*held.last->failure);
+    for (const Error& error : held.last->errors) outcome.errors.push_back(error);
+  }
+  co_await stopAll();
+  co_return outcome;
+}
+
+/// The looks of a preview that are under way, told from the controller's strand.
+struct Controller::Previewing {
+  Preview seen;
+  std::map<std::string, Held> open;
+};
+
+asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr snapshot) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  snapshot_ = std::move(snapshot);
+  const Resolution resolution = resolveSnapshot();
+  const auto previewing = std::make_shared<Previewing>();
+  previewing->seen.unplaced = resolution.unplaced;
+  for (const auto& [name, desired] : resolution.instances) {
+    Held& held = previewing->open[name];
+    held.strand = asio::make_strand(executor_);
+    held.cancel = std::make_shared<asio::cancellation_signal>();
+    held.loop = std::make_shared<InstanceLoop>(held.strand, environment_, desired, [](const RoundEnd&) {});
+  }
+  for (const auto& [name, held] : previewing->open) {
+    // The loop lives until its coroutine has ended; it may begin long after this.
+    const auto done = [this, previewing, instance = name, loop = held.loop, cancel = held.cancel](const std::exception_ptr& failure,
+                                                                                                 InstanceLoop::Preview seen) {
+      check(!failure, "a preview does not throw");
+      asio::post(strand_, [this, previewing, instance, seen = std::move(seen)]() mutable {
+        previewing->seen.instances.emplace(instance, std::move(seen));
+        previewing->open.erase(instance);
+        event_.cancel();
+      });
+    };
+    asio::co_spawn(held.strand, held.loop->preview(), asio::bind_cancellation_slot(held.cancel->slot(), done));
+  }
+  while (!previewing->open.empty()) {
+    co_await waitForEvent(asio::steady_timer::time_point::max());
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() == asio::cancellation_type::none) continue;
+    for (const auto& [name, held] : previewing->open) breakOff(held);
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  }
+  co_return std::move(previewing->seen);
+}
+
+// -- From a snapshot to the loops ------------------------------------------------------------------------------------
+
+Resolution Controller::resolveSnapshot() {
+  const std::vector<Entry> entries = environment_.state.entries();
+  Resolution resolution = resolve(*snapshot_, entries, inspector_, [&](const api::ObjectKey& key, const std::string& digest) {
+    return environment_.state.generation(key, digest);
+  });
+  placeAbsences(resolution, entries);
+  return resolution;
+}
+
+void Controller::distribute() {
+  Resolution resolution = resolveSnapshot();
+  if (auto saved = environment_.state.saveGenerations(); !saved) {
+    environment_.listener.warned("", saved.error().reason, saved.error().message);
+  }
+  std::vector<std::string> gone;
+  for (const auto& [name, held] : held_) {
+    if (!resolution.instances.contains(name)) gone.push_back(name);
+  }
+  for (const std::string& name : gone) stop(name);
+  desired_.clear();
+  for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
+  publishNew();
+  publishUnplaced(resolution.unplaced);
+  forgetGone();
+  for (const auto& [name, desired] : desired_) {
+    const auto held = held_.find(name);
+    if (held == held_.end()) {
+      start(name, desired);
+    } else {
+      held->second.last.reset();
+      held->second.loop->update(desired);
+    }
+  }
+  noteReadiness();
+  event_.cancel();
+}
+
+/// Tells every instance what is to become of those of ours that it should not have any more: because nobody declares
+/// them, or because they belong on another instance now and run there.
+void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
+  const auto absences = guard_.judge(*snapshot_, entries);
+  for (auto& [name, desired] : resolution.instances) {
+    desired->absences = absences;
+    desired->prunes = guard_.prunes();
+  }
+  moving_.clear();
+  for (const Entry& entry : entries) {
+    const auto here = resolution.instances.find(entry.instance);
+    if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) continue;
+    const auto there = std::find_if(resolution.instances.begin(), resolution.instances.end(),
+                                    [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
+    if (there == resolution.instances.end()) continue;
+    const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
+    if (!destroy) moving_[entry.object] = there->first;
+    here->second->absences[entry.object] = {
+        destroy ? Absence::Verdict::Destroy : Absence::Verdict::Keep, destroy ? Reason::Moved : Reason::Pruning,
+        fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first, destroy ? ", and runs there" : "")};
+  }
+}
+
+bool Controller::arrived(const api::ObjectKey& key, const std::string& instance) const {
+  const ObjectViewPtr view = environment_.statuses.find(key);
+  return view != nullptr && view->status.instance == instance && view->status.ready();
+}
+
+/// Starts the loop of an instance; where the one before it has not ended yet, ended() will.
+void Controller::start(const std::string& name, DesiredPtr desired) {
+  if (ending_.contains(name)) return;
+  Held held;
+  held.strand = asio::make_strand(executor_);
+  held.cancel = std::make_shared<asio::cancellation_signal>();
+  held.loop = std::make_shared<InstanceLoop>(held.strand, environment_, std::move(desired), [this, name](const RoundEnd& end) {
+    asio::post(strand_, [this, name, end] { roundEnded(name, end); });
+  });
+  // Loop and signal live until the coroutine has ended; it may begin after stop().
+  const auto done = [this, name, loop = held.loop, cancel = held.cancel](const std::exception_ptr& failure) {
+    check(!failure, "an instance's loop does not throw");
+    asio::post(strand_, [this, name] { ended(name); });
+  };
+  asio::co_spawn(held.strand, held.loop->run(), asio::bind_cancellation_slot(held.cancel->slot(), done));
+  held_[name] = std::move(held);
+}
+
+void Controller::breakOff(const Held& held) {
+  asio::post(held.strand, [cancel = held.cancel] { cancel->emit(asio::cancellation_type::terminal); });
+}
+
+void Controller::stop(const std::string& name) {
+  const auto it = held_.find(name);
+  breakOff(it->second);
+  held_.erase(it);
+  ending_.insert(name);
+}
+
+void Controller::ended(const std::string& name) {
+  ending_.erase(name);
+  if (const auto wanted = desired_.find(name); wanted != desired_.end()) {
+    start(name, wanted->second);
+  } else {
+    environment_.listener.instanceForgotten(name);
+  }
+  event_.cancel();
+}
+
+asio::awaitable<void> Controller::stopAll() {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  desired_.clear();
+  while (!held_.empty()) stop(held_.begin()->first);
+  while (!ending_.empty()) co_await waitForEvent(asio::steady_timer::time_point::max());
+}
+
+asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_point deadline) {
+  event_.expires_at(deadline);
+  (void)co_await event_.async_wait(quiet);
+}
+
+// -- What the loops tell ---------------------------------------------------------------------------------------------
+
+void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
+  const auto held = held_.find(name);
+  if (held == held_.end() || desired_.at(name) != end.desired) return;
+  held->second.last = end;
+  noteReadiness();
+  if (end.destroyed) forgetGone();
+  const bool someArrived = guard_.prunes() && std::any_of(moving_.begin(), moving_.end(), [&](const auto& item) {
+                             return arrived(item.first, item.second);
+                           });
+  if (someArrived) distribute();
+  event_.cancel();
+}
+
+/// Every instance was looked at, or failed to answer, once.
+void Controller::noteReadiness() {
+  const bool seen = std::all_of(held_.begin(), held_.end(), [](const auto& item) { return item.second.last.has_value(); });
+  if (seen && !environment_.statuses.ready()) environment_.statuses.setReady();
+}
+
+bool Controller::finished() const {
+  return std::all_of(desired_.begin(), desired_.end(), [&](const auto& item) {
+    const auto held = held_.find(item.first);
+    return held != held_.end() && held->second.last && held->second.last->finished;
+  });
+}
+
+void Controller::publishNew() {
+  const auto publishAll = [&](const auto& objects) {
+    for (const auto& [key, item] : objects) {
+      if (environment_.statuses.find(item.object->key()) != nullptr) continue;
+      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
+                    statusOf(api::Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.", item.generation,
+                             environment_.now(), false));
+    }
+  };
+  for (const auto& [name, desired] : desired_) {
+    publishAll(desired->unikernels);
+    publishAll(desired->policies);
+    publishAll(std::map<std::string, InstanceItem>{{name, {desired->instance, desired->generation}}});
+  }
+}
+
+void Controller::publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced) {
+  for (const api::ObjectPtr& object : snapshot_->objects) {
+    const auto error = unplaced.find(object->key());
+    if (error == unplaced.end()) continue;
+    const std::int64_t generation = environment_.state.generation(object->key(), object->specDigest);
+    publishStatus(environment_.statuses, environment_.listener, object, generation,
+                  statusOf(api::Condition::Status::False, error->second.reason, error->second.message, generation, environment_.now(), true));
+  }
+}
+
+/// Removes the views of objects that nobody declares and of which nothing runs any more.
+void Controller::forgetGone() {
+  std::set<api::ObjectKey> alive = snapshot_->declared;
+  for (const Entry& entry : environment_.state.entries()) {
+    if (!entry.destroyedAt) alive.insert(entry.object);
+  }
+  for (const api::Kind kind : {api::Kind::AlbatrossInstance, api::Kind::Unikernel, api::Kind::UnikernelPolicy}) {
+    for (const ObjectViewPtr& view : environment_.statuses.list(kind, std::nullopt)) {
+      if (!alive.contains(view->object->key())) environment_.statuses.remove(view->object->key());
+    }
+  }
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "image/image.h"
+#include "reconcile/guard.h"
+#include "reconcile/instance_loop.h"
+#include "source/directory.h"
+
+namespace rookery::reconcile {
+
+/// The whole fleet: hands what the sources declare to one InstanceLoop per AlbatrossInstance. Its coroutines must be
+/// spawned on strand(); the loops run on strands of their own, on the same executor.
+class Controller {
+ public:
+  Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector, GuardOptions guard);
+  Controller(const Controller&) = delete;
+  Controller& operator=(const Controller&) = delete;
+
+  asio::any_io_executor strand() const { return strand_; }
+
+  /// Follows `source` until the coroutine is cancelled, then ends what is on its way and returns.
+  asio::awaitable<void> run(source::DirectorySource& source);
+
+  /// Works on one snapshot until nothing is left to do or `timeout` has passed.
+  struct Outcome {
+    bool finished = false;      // false: the time ran out
+    std::vector<Error> errors;  // what has no object to tell it: the prune guard, an instance that cannot be asked
+  };
+  asio::awaitable<Outcome> apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout);
+
+  /// What would be done for `snapshot`, by instance, and what no instance can have. Changes nothing.
+  struct Preview {
+    std::map<std::string, InstanceLoop::Preview> instances;
+    std::map<api::ObjectKey, Error> unplaced;
+  };
+  asio::awaitable<Preview> preview(source::SnapshotPtr snapshot);
+
+ private:
+  struct Held {
+    std::shared_ptr<InstanceLoop> loop;
+    asio::any_io_executor strand;
+    std::shared_ptr<asio::cancellation_signal> cancel;  // to be emitted on the loop's strand
+    std::optional<RoundEnd> last;
+  };
+  struct Previewing;
+
+  void distribute();
+  void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
+  void start(const std::string& name, DesiredPtr desired);
+  void stop(const std::string& name);
+  static void breakOff(const Held& held);
+  void ended(const std::string& name);
+  void publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced);
+  void publishNew();
+  void forgetGone();
+  void roundEnded(const std::string& name, const RoundEnd& end);
+  void noteReadiness();
+  bool finished() const;
+  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
+  asio::awaitable<source::SnapshotPtr> nextSnapshot(source::DirectorySource& source);
+  asio::awaitable<void> stopAll();
+  asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
+  Resolution resolveSnapshot();
+
+  asio::any_io_executor executor_;
+  asio::any_io_executor strand_;
+  Environment environment_;
+  image::Inspector& inspector_;
+  PruneGuard guard_;
+  asio::steady_timer event_;  // cancelled whenever something happened that a waiting coroutine may want to know
+  source::SnapshotPtr snapshot_;
+  std::map<std::string, DesiredPtr> desired_;
+  std::map<std::string, Held> held_;
+  std::set<std::string> ending_;  // instances whose loops were stopped and have not ended yet
+  std::map<api::ObjectKey, std::string> moving_;  // unikernels that go where they are once they run on that instance
+};
+
+}  // namespace rookery::reconcile

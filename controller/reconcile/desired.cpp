@@ -1,0 +1,275 @@
+#include "reconcile/desired.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+
+#include "api/expand.h"
+#include "reconcile/image_check.h"
+
+namespace rookery::reconcile {
+
+using api::ObjectKey;
+using albatross::Credential;
+
+namespace {
+
+constexpr std::size_t maxPemBytes = 1u << 20;
+
+Result<std::string> readPem(const std::filesystem::path& path, std::string_view field) {
+  const auto bad = [&](std::string_view why) {
+    return fail(Reason::CredentialInvalid, fmt::format("spec.credentials.files.{}: {}: {}.", field, path.string(), why));
+  };
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return bad(std::strerror(errno));
+  std::string text;
+  std::array<char, 16384> buffer{};
+  ssize_t length = 0;
+  while (text.size() <= maxPemBytes && (length = ::read(fd, buffer.data(), buffer.size())) > 0) {
+    text.append(buffer.data(), static_cast<std::size_t>(length));
+  }
+  const int error = errno;
+  ::close(fd);
+  if (length < 0) return bad(std::strerror(error));
+  if (text.size() > maxPemBytes) return bad("it is too large for a PEM file");
+  return text;
+}
+
+const std::string* secretValue(const api::Secret& secret, const std::string& key) {
+  const auto it = secret.data.find(key);
+  return it == secret.data.end() ? nullptr : &it->second;
+}
+
+class Resolver {
+ public:
+  Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
+           const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation)
+      : snapshot_(snapshot), inspector_(inspector), generation_(generation) {
+    for (const Entry& entry : entries) {
+      if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
+    }
+    for (const auto& object : snapshot.objects) objects_[object->key()] = object;
+  }
+
+  Resolution run() {
+    for (const auto& [key, object] : objects_) {
+      if (key.kind == api::Kind::AlbatrossInstance) addInstance(object);
+    }
+    for (const auto& [key, object] : objects_) {
+      if (key.kind == api::Kind::UnikernelPolicy) addPolicy(object);
+      if (key.kind == api::Kind::Unikernel) addUnikernel(object);
+    }
+    for (const auto& [key, error] : resolution_.unplaced) dropPolicy(key);
+    return std::move(resolution_);
+  }
+
+ private:
+  void addInstance(const api::ObjectPtr& object) {
+    auto desired = std::make_shared<Desired>();
+    desired->instance = object;
+    desired->generation = generation_(object->key(), object->specDigest);
+    desired->credentials = credentialsOf(object->as<api::AlbatrossInstance>());
+    desired->declared = snapshot_.declared;
+    resolution_.instances[object->metadata.name] = std::move(desired);
+  }
+
+  Result<Credential::Pem> credentialsOf(const api::AlbatrossInstance& spec) const {
+    if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials)) return fromSecret(*ref);
+    const auto& files = std::get<api::AlbatrossInstance::Files>(spec.credentials);
+    auto ca = readPem(files.ca, "ca");
+    auto certificate = readPem(files.certificate, "certificate");
+    auto key = readPem(files.privateKey, "privateKey");
+    if (!ca) return std::unexpected(ca.error());
+    if (!certificate) return std::unexpected(certificate.error());
+    if (!key) return std::unexpected(key.error());
+    return Credential::Pem{std::move(*ca), std::move(*certificate), std::move(*key)};
+  }
+
+  Result<Credential::Pem> fromSecret(const api::AlbatrossInstance::SecretRef& ref) const {
+    const auto it = objects_.find({api::Kind::Secret, ref.nameSpace, ref.name});
+    if (it == objects_.end()) {
+      return fail(Reason::ReferenceNotFound,
+                  fmt::format("spec.credentials.secretRef names Secret {}/{}, which is not declared.", ref.nameSpace, ref.name));
+    }
+    const auto& secret = it->second->as<api::Secret>();
+    std::array<std::string, 3> values;
+    constexpr std::array keys = {"ca.crt", "tls.crt", "tls.key"};
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const std::string* value = secretValue(secret, keys[i]);
+      if (value == nullptr) {
+        return fail(Reason::ReferenceNotFound,
+                    fmt::format("Secret {}/{} has no key {}, which credentials need.", ref.nameSpace, ref.name, keys[i]));
+      }
+      values[i] = *value;
+    }
+    return Credential::Pem{std::move(values[0]), std::move(values[1]), std::move(values[2])};
+  }
+
+  /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the one meant.
+  Result<std::string> instanceOf(const ObjectKey& key, const std::optional<std::string>& named) const {
+    std::set<std::string> names;
+    for (const ObjectKey& declared : snapshot_.declared) {
+      if (declared.kind == api::Kind::AlbatrossInstance) names.insert(declared.name);
+    }
+    for (const auto& [name, desired] : resolution_.instances) names.insert(name);
+    if (named) {
+      if (names.contains(*named)) return usable(*named, key);
+      return fail(Reason::InstanceNotFound, fmt::format("spec.instance of {} names {}, which is not declared. There {}: {}.",
+                                                        key.toString(), *named, names.size() == 1 ? "is" : "are",
+                                                        names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+    }
+    if (names.empty()) return fail(Reason::InstanceNotFound, fmt::format("No AlbatrossInstance is declared for {} to run on.", key.toString()));
+    if (names.size() > 1) {
+      return fail(Reason::InstanceAmbiguous, fmt::format("{} names no instance, and there are several: {}. Set spec.instance.",
+                                                         key.toString(), fmt::join(names, ", ")));
+    }
+    return usable(*names.begin(), key);
+  }
+
+  Result<std::string> usable(const std::string& instance, const ObjectKey& key) const {
+    if (resolution_.instances.contains(instance)) return instance;
+    return fail(Reason::InstanceNotFound, fmt::format("{} belongs on AlbatrossInstance {}, whose manifest has an error. Correct that first.",
+                                                      key.toString(), instance));
+  }
+
+  std::optional<Error> notAllowed(const ObjectKey& key, const Desired& desired) const {
+    const auto& allowed = desired.spec().allowedNamespaces;
+    if (!allowed || allowed->contains(key.nameSpace)) return std::nullopt;
+    return Error{Reason::NamespaceNotAllowed,
+                 fmt::format("AlbatrossInstance {} allows {}, and {} is in {}.", desired.name(),
+                             allowed->empty() ? "no namespace" : fmt::format("the namespaces {} only", fmt::join(*allowed, ", ")),
+                             key.toString(), key.nameSpace)};
+  }
+
+  void addPolicy(const api::ObjectPtr& object) {
+    const ObjectKey key = object->key();
+    const auto& spec = object->as<api::UnikernelPolicy>();
+    const auto instance = instanceOf(key, spec.instance);
+    if (!instance) {
+      resolution_.unplaced[key] = instance.error();
+      return;
+    }
+    Desired& desired = *resolution_.instances[*instance];
+    if (auto error = notAllowed(key, desired)) {
+      resolution_.unplaced[key] = std::move(*error);
+      return;
+    }
+    auto& policies = desired.policies;
+    const auto [it, added] = policies.try_emplace(
+        key.nameSpace, DesiredPolicy{object, generation_(key, object->specDigest), toPolicy(spec)});
+    if (added) return;
+    const ObjectKey other = it->second.object->key();
+    const auto clash = [&](const ObjectKey& self, const ObjectKey& rival) {
+      resolution_.unplaced[self] = {Reason::DuplicateObject,
+                                    fmt::format("{} and {} both declare the policy of namespace {} on {}. Remove one.",
+                                                self.toString(), rival.toString(), key.nameSpace, *instance)};
+    };
+    clash(key, other);
+    clash(other, key);
+  }
+
+  void dropPolicy(const ObjectKey& key) {
+    if (key.kind != api::Kind::UnikernelPolicy) return;
+    for (auto& [name, desired] : resolution_.instances) {
+      const auto it = desired->policies.find(key.nameSpace);
+      if (it != desired->policies.end() && it->second.object->key() == key) desired->policies.erase(it);
+    }
+  }
+
+  void addUnikernel(const api::ObjectPtr& object) {
+    const ObjectKey key = object->key();
+    const auto& spec = object->as<api::Unikernel>();
+    std::optional<std::string> notice;
+    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, notice);
+    if (!instance) {
+      resolution_.unplaced[key] = instance.error();
+      return;
+    }
+    Desired& desired = *resolution_.instances[*instance];
+    DesiredUnikernel unikernel{object, generation_(key, object->specDigest), {}, image::Image{}, std::nullopt, notice};
+    unikernel.image = checkImage(spec, object->origin, inspector_);
+    if (auto arguments = argumentsOf(key, spec)) {
+      unikernel.arguments = std::move(*arguments);
+    } else {
+      unikernel.error = arguments.error();
+    }
+    if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
+    desired.unikernels.emplace(key, std::move(unikernel));
+  }
+
+  /// Placement is sticky: where an object without an instance was put, it stays.
+  Result<std::string> placeUnnamed(const ObjectKey& key, std::optional<std::string>& notice) const {
+    const auto placed = placed_.find(key);
+    if (placed == placed_.end()) return instanceOf(key, std::nullopt);
+    if (!resolution_.instances.contains(placed->second)) {
+      return fail(Reason::InstanceNotFound, fmt::format("{} was placed on {}, which is not declared any more. Declare it again, or set "
+                                                        "spec.instance.",
+                                                        key.toString(), placed->second));
+    }
+    if (resolution_.instances.size() > 1) {
+      notice = fmt::format("It stays on {}, where it was placed; there are several instances now, so set spec.instance.", placed->second);
+    }
+    return placed->second;
+  }
+
+  Result<albatross::Arguments> argumentsOf(const ObjectKey& key, const api::Unikernel& spec) const {
+    std::map<std::string, std::string> values;
+    for (const auto& from : spec.argumentsFrom) {
+      const auto& ref = from.secretKeyRef;
+      const auto secret = objects_.find({api::Kind::Secret, key.nameSpace, ref.name});
+      const std::string* value =
+          secret == objects_.end() ? nullptr : secretValue(secret->second->as<api::Secret>(), ref.key);
+      if (value == nullptr) {
+        return fail(Reason::ReferenceNotFound,
+                    fmt::format("spec.argumentsFrom of {} names key {} of Secret {}/{}, which is not declared.", key.toString(), ref.key,
+                                key.nameSpace, ref.name));
+      }
+      values[from.name] = *value;
+    }
+    albatross::Arguments arguments;
+    arguments.failBehaviour = {spec.restart, spec.exitCodes};
+    arguments.startup = spec.startup;
+    arguments.addName = spec.addName;
+    arguments.cpuIDs = spec.cpuIDs;
+    arguments.memory = spec.memory;
+    for (const auto& device : spec.blockDevices) arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
+    for (const auto& interface : spec.networkInterfaces) {
+      albatross::Bridge bridge{interface.name, interface.bridge, std::nullopt};
+      if (interface.mac) {
+        const auto mac = albatross::parseMac(*interface.mac);
+        if (!mac) return std::unexpected(mac.error());
+        bridge.mac = *mac;
+      }
+      arguments.bridges.push_back(std::move(bridge));
+    }
+    std::vector<std::string> expanded;
+    for (const std::string& argument : spec.arguments) expanded.push_back(api::expand(argument, values));
+    if (!expanded.empty()) arguments.arguments = std::move(expanded);
+    return arguments;
+  }
+
+  const source::Snapshot& snapshot_;
+  image::Inspector& inspector_;
+  const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation_;
+  std::map<ObjectKey, std::string> placed_;  // instance by object
+  std::map<ObjectKey, api::ObjectPtr> objects_;
+  Resolution resolution_;
+};
+
+}  // namespace
+
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
+                   const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation) {
+  return Resolver(snapshot, entries, inspector, generation).run();
+}
+
+albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {
+  return {spec.cpuIDs, spec.unikernels, spec.memory, spec.blockStorage, spec.bridges};
+}
+
+}  // namespace rookery::reconcile

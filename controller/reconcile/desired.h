@@ -1,0 +1,78 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "albatross/client.h"
+#include "albatross/wire.h"
+#include "api/object.h"
+#include "error.h"
+#include "image/image.h"
+#include "reconcile/inventory.h"
+#include "source/directory.h"
+
+namespace rookery::reconcile {
+
+/// A unikernel as it is to run on one instance: its manifest with all that it refers to.
+struct DesiredUnikernel {
+  api::ObjectPtr object;
+  std::int64_t generation = 1;
+  albatross::Arguments arguments;      // expanded: may hold secrets, never to be printed
+  Result<image::Image> image;          // checked against the manifest: pin, target, devices
+  std::optional<Error> error;          // a reference that cannot be resolved, or a rule that it breaks
+  std::optional<std::string> notice;   // worth a word in the Ready condition (sticky placement)
+
+  const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
+};
+
+struct DesiredPolicy {
+  api::ObjectPtr object;
+  std::int64_t generation = 1;
+  albatross::Policy policy;
+};
+
+/// What is to become of a unikernel of ours that the manifests do not want on this instance.
+struct Absence {
+  enum class Verdict { Keep, Release, Destroy };
+  Verdict verdict = Verdict::Keep;
+  Reason reason = Reason::ManifestRemoved;
+  std::string message;
+};
+
+/// What the sources want of one instance. Immutable once made; shared with the instance's coroutine.
+struct Desired {
+  api::ObjectPtr instance;
+  std::int64_t generation = 1;
+  Result<albatross::Credential::Pem> credentials;  // as read; the private key never leaves it
+  std::map<api::ObjectKey, DesiredUnikernel> unikernels;
+  std::map<std::string, DesiredPolicy> policies;   // by namespace
+  std::map<api::ObjectKey, Absence> absences;      // for our entries that are in neither; not listed: Keep
+  std::set<api::ObjectKey> declared;               // everything that some manifest declares, valid or not
+  bool prunes = true;                              // whether what moved away may be destroyed where it was
+
+  const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
+  const std::string& name() const { return instance->metadata.name; }
+};
+
+using DesiredPtr = std::shared_ptr<const Desired>;
+
+/// The sources' snapshot, told apart by instance.
+struct Resolution {
+  std::map<std::string, std::shared_ptr<Desired>> instances;
+  std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
+};
+
+/// Places every object on its instance and resolves what it refers to: credentials, secrets, images. Placement is
+/// sticky: `entries` (the whole inventory) says where an object is. Reads credential files and, of images that changed,
+/// the image. Absences are not judged here (guard.h).
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
+                   const std::function<std::int64_t(const api::ObjectKey&, const std::string&)>& generation);
+
+/// The policy that a UnikernelPolicy declares.
+albatross::Policy toPolicy(const api::UnikernelPolicy& spec);
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reconcile/desired.h"
+#include "reconcile/inventory.h"
+#include "source/directory.h"
+
+namespace rookery::reconcile {
+
+struct GuardOptions {
+  bool prune = true;                 // false: nothing that vanished from the sources is destroyed
+  bool settle = true;                // wait for a second complete scan, settleTime after the first
+  std::set<std::string> confirmed;   // --confirm-prune: IDs of sets that may go, however large
+};
+
+/// Stands before every destroy that an absence from the sources asks for: a missing, broken or half checked-out source
+/// must not look like the wish to be rid of everything. Remembers since when an object has been absent, and what it has
+/// let go until that has happened. Not thread-safe.
+class PruneGuard {
+ public:
+  explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
+
+  /// What is to become of the unikernels of ours that `snapshot` does not declare.
+  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries);
+
+  bool prunes() const { return options_.prune; }
+
+  /// When another scan could change what judge() said; absent: nothing waits for one.
+  std::optional<std::chrono::system_clock::time_point> rescanAt() const { return rescanAt_; }
+
+  /// How far two complete scans that both miss an object must be apart.
+  static constexpr std::chrono::seconds settleTime{10};
+
+ private:
+  using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
+  struct RootTally {
+    std::size_t owned = 0;
+    std::vector<const Entry*> vanished;
+  };
+
+  std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const;
+  bool settled(const source::Snapshot& snapshot, const Entry& entry);
+  void withhold(const source::Root& root, const RootTally& tally, std::map<api::ObjectKey, Absence>& absences) const;
+
+  GuardOptions options_;
+  std::map<EntryKey, std::chrono::system_clock::time_point> absentSince_;
+  std::set<EntryKey> allowed_;  // absent, and judged to go: no longer part of what vanishes "at once"
+  std::optional<std::chrono::system_clock::time_point> rescanAt_;
+};
+
+/// The ID that stands for exactly this set of unikernels.
+std::string confirmationId(std::vector<const Entry*> entries);
+
+}  // namespace rookery::reconcile

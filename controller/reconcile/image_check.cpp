@@ -1,0 +1,133 @@
+#include "reconcile/image_check.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iterator>
+#include <set>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace rookery::reconcile {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// The real folder that images of `origin` may lie in.
+fs::path folderOf(const api::Origin& origin, std::error_code& error) {
+  if (fs::is_directory(origin.root, error)) return fs::canonical(origin.root, error);
+  if (error) return {};
+  const fs::path folder = origin.root.parent_path();
+  return fs::canonical(folder.empty() ? "." : folder, error);
+}
+
+bool liesBelow(const fs::path& path, const fs::path& folder) {
+  return std::ranges::mismatch(folder, path).in1 == folder.end();
+}
+
+Result<fs::path> resolve(const fs::path& path, const api::Origin& origin) {
+  std::error_code error;
+  const fs::path resolved = fs::canonical(path, error);
+  if (error) {
+    return fail(Reason::ImageNotFound,
+                fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.",
+                            path.string(), error.message()));
+  }
+  const fs::path folder = folderOf(origin, error);
+  if (error) {
+    return fail(Reason::SourceUnreadable, fmt::format("Manifest root {} of image {} cannot be resolved: {}.",
+                                                      origin.root.string(), path.string(), error.message()));
+  }
+  if (!liesBelow(resolved, folder)) {
+    return fail(Reason::ImageOutsideRoot,
+                fmt::format("Image {} is in truth {}, which lies outside the manifest root {}. Move it below "
+                            "the root.",
+                            path.string(), resolved.string(), folder.string()));
+  }
+  return resolved;
+}
+
+Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found) {
+  const std::string digest = image::toHex(found.digest);
+  if (!wanted.sha256 || *wanted.sha256 == digest) return {};
+  return fail(Reason::DigestMismatch,
+              fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image "
+                          "or change the pin.",
+                          wanted.path.string(), digest, *wanted.sha256));
+}
+
+Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image& found) {
+  const image::Target target = found.manifest.target;
+  if (target == image::Target::Hvt || target == image::Target::Spt) return {};
+  return fail(
+      Reason::UnsupportedTarget,
+      fmt::format("Image {} is linked for the target {}, which no server runs. Build it for hvt or spt.",
+                  wanted.path.string(), image::toString(target)));
+}
+
+/// What one kind of devices gets wrong; empty when both sides name the same.
+std::string differences(const std::set<std::string>& image, const std::set<std::string>& spec,
+                        std::string_view field) {
+  const auto difference = [](const std::set<std::string>& left, const std::set<std::string>& right) {
+    std::vector<std::string> names;
+    std::ranges::set_difference(left, right, std::back_inserter(names));
+    return names;
+  };
+  std::string text;
+  if (const auto missing = difference(image, spec); !missing.empty()) {
+    text += fmt::format(" {} lacks {}, which the image needs.", field, fmt::join(missing, ", "));
+  }
+  if (const auto unknown = difference(spec, image); !unknown.empty()) {
+    text += fmt::format(" {} has {}, which the image does not know.", field, fmt::join(unknown, ", "));
+  }
+  return text;
+}
+
+template <class Device>
+std::set<std::string> namesOf(const std::vector<Device>& devices) {
+  std::set<std::string> names;
+  for (const Device& device : devices) names.insert(device.name);
+  return names;
+}
+
+Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& found) {
+  const std::string text =
+      differences(found.manifest.networkDevices, namesOf(unikernel.networkInterfaces),
+                  "spec.networkInterfaces") +
+      differences(found.manifest.blockDevices, namesOf(unikernel.blockDevices), "spec.blockDevices");
+  if (text.empty()) return {};
+  return fail(Reason::DeviceMismatch,
+              fmt::format("Image {} was built for other devices.{} Name exactly the devices of the image.",
+                          unikernel.image.path.string(), text));
+}
+
+}  // namespace
+
+Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
+                                image::Inspector& inspector) {
+  const Result<fs::path> resolved = resolve(unikernel.image.path, origin);
+  if (!resolved) return std::unexpected(resolved.error());
+  Result<image::Image> found = inspector.inspect(*resolved);
+  if (!found) return found;
+  for (const Result<void>& checked : {checkPin(unikernel.image, *found), checkTarget(unikernel.image, *found),
+                                      checkDevices(unikernel, *found)}) {
+    if (!checked) return std::unexpected(checked.error());
+  }
+  return found;
+}
+
+std::string_view imageField(Reason reason) {
+  switch (reason) {
+    case Reason::DigestMismatch:
+      return "spec.image.sha256";
+    case Reason::DeviceMismatch:
+      return "spec";
+    default:
+      return "spec.image.path";
+  }
+}
+
+}  // namespace rookery::reconcile

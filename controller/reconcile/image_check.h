@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+
+#include "api/object.h"
+#include "error.h"
+#include "image/image.h"
+
+namespace rookery::reconcile {
+
+/// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
+/// all that a server checks only after it has stopped the old unikernel. `origin` is where the object comes
+/// from: the image must lie below that root (or in the folder of a root that is a single file), symlinks
+/// resolved. The path of the result is the resolved one.
+///
+/// Errors: ImageNotFound, ImageOutsideRoot, DigestMismatch (with the pin), UnsupportedTarget (neither hvt nor
+/// spt), DeviceMismatch, and those of Inspector::inspect.
+Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
+                                image::Inspector& inspector);
+
+/// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
+std::string_view imageField(Reason reason);
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,400 @@
+#include "reconcile/instance_loop.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "reconcile/observe.h"
+
+namespace rookery::reconcile {
+
+using albatross::CallError;
+using albatross::CallResult;
+using albatross::Credential;
+
+namespace {
+
+bool samePem(const Credential::Pem& a, const Credential::Pem& b) {
+  return a.ca == b.ca && a.certificate == b.certificate && a.privateKey == b.privateKey;
+}
+
+/// Failures of an observation that time alone does not mend.
+bool lasting(Reason reason) {
+  switch (reason) {
+    case Reason::CertificateRefused:
+    case Reason::CredentialCannotIssue:
+    case Reason::CredentialExpired:
+    case Reason::CredentialInvalid:
+    case Reason::InvalidManifest:
+    case Reason::ReferenceNotFound:
+    case Reason::ServerCertificateExpired:
+    case Reason::ServerCertificateUnknownCA:
+    case Reason::ServerNameMismatch:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that lasts.
+bool settled(const Plan& plan) {
+  const auto objectSettled = [&](const api::ObjectKey& key) {
+    const auto state = plan.objects.find(key);
+    return state != plan.objects.end() && state->second.settled;
+  };
+  return std::all_of(plan.objects.begin(), plan.objects.end(), [](const auto& item) { return item.second.settled; }) &&
+         std::all_of(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return objectSettled(step.object); });
+}
+
+}  // namespace
+
+/// The image of a create on its way: tells how far it is, and writes down the moment from which on the server may
+/// carry it out before it comes.
+class InstanceLoop::Upload : public albatross::ImageStream {
+ public:
+  Upload(image::Reader reader, const Step& step, InstanceLoop& loop)
+      : reader_(std::move(reader)), step_(step), loop_(loop) {}
+
+  Result<std::span<const std::byte>> next() override {
+    auto bytes = reader_.next();
+    if (!bytes) return bytes;
+    if (bytes->empty()) {
+      loop_.memory_ = committing(std::move(loop_.memory_), step_);
+      if (auto written = loop_.persistEntry(step_.name, loop_.memory_); !written) return std::unexpected(written.error());
+    }
+    sent_ += bytes->size();
+    loop_.environment_.listener.imageSent(loop_.desired_->name(), step_.object, sent_, reader_.size());
+    return bytes;
+  }
+
+  std::uint64_t sent() const { return sent_; }
+
+ private:
+  image::Reader reader_;
+  const Step& step_;
+  InstanceLoop& loop_;
+  std::uint64_t sent_ = 0;
+};
+
+InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
+                           std::function<void(const RoundEnd&)> roundEnded)
+    : strand_(std::move(strand)),
+      environment_(environment),
+      roundEnded_(std::move(roundEnded)),
+      timer_(strand_),
+      latest_(std::move(desired)),
+      desired_(latest_) {}
+
+InstanceLoop::~InstanceLoop() = default;
+
+void InstanceLoop::update(DesiredPtr desired) {
+  asio::post(strand_, [self = shared_from_this(), desired = std::move(desired)]() mutable {
+    self->latest_ = std::move(desired);
+    self->timer_.cancel();
+  });
+}
+
+asio::awaitable<void> InstanceLoop::run() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  for (;;) {
+    const bool again = co_await round();
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none) co_return;
+    if (!again && latest_ == desired_) co_await sleep(wake_);
+  }
+}
+
+asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
+  timer_.expires_after(std::max(until - environment_.now(), SystemTime::duration::zero()));
+  (void)co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));  // cut short by update() or cancellation
+}
+
+/// Looks, plans, publishes and takes at most one step. True: look again at once.
+asio::awaitable<bool> InstanceLoop::round() {
+  const auto start = std::chrono::steady_clock::now();
+  desired_ = latest_;
+  Result<Plan> plan = co_await look();
+  if (!plan && plan.error().reason == Reason::Cancelled) co_return false;
+  Round told;
+  RoundEnd end;
+  end.desired = desired_;
+  std::optional<Step> due;
+  if (plan) {
+    due = follow(std::move(*plan), told, end);
+  } else {
+    missLook(plan.error(), told, end);
+  }
+  roundEnded_(end);
+  const bool stepTaken = due.has_value();
+  if (due) co_await take(std::move(*due));
+  told.duration = std::chrono::steady_clock::now() - start;
+  environment_.listener.roundEnded(desired_->name(), told);
+  co_return stepTaken;
+}
+
+/// Remembers and publishes what was planned. Returns the step that is to be taken now.
+std::optional<Step> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) {
+  const auto isDue = [now = environment_.now()](const Step& step) { return step.notBefore <= now; };
+  const auto first = std::find_if(plan.steps.begin(), plan.steps.end(), isDue);
+  std::optional<Step> due;
+  if (first != plan.steps.end() && latest_ == desired_) due = *first;
+  end.errors = plan.errors;
+  end.finished = !due && settled(plan);
+  if (auto error = forbidden(plan)) {
+    due.reset();
+    end.finished = true;
+    end.errors.push_back(std::move(*error));
+  }
+  if (const Result<void> persisted = persist(plan.memory); !persisted) {
+    due.reset();
+    end.finished = true;
+    end.errors.push_back(persisted.error());
+    environment_.listener.warned(desired_->name(), persisted.error().reason, persisted.error().message);
+  }
+  const bool moreToGo = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.verb == Verb::Destroy; });
+  end.destroyed = destroyed_ && !moreToGo;
+  if (end.destroyed) destroyed_ = false;
+  told.queued = static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue)) - (due ? 1 : 0);
+  told.drift = plan.drift;
+  told.unikernels = plan.counts;
+  failures_ = 0;
+  publish(plan);
+  wake_ = nextLook(&plan);
+  memory_ = std::move(plan.memory);
+  return due;
+}
+
+/// The instance could not be observed.
+void InstanceLoop::missLook(const Error& error, Round& told, RoundEnd& end) {
+  told.error = error;
+  end.failure = error;
+  end.finished = lasting(error.reason);
+  ++failures_;
+  publishUnavailable(error);
+  wake_ = nextLook(nullptr);
+}
+
+std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
+  if (!environment_.permit) return std::nullopt;
+  for (const Step& step : plan.steps) {
+    if (environment_.permit(desired_->name(), step)) continue;
+    return Error{Reason::UsageError, fmt::format("{} of {} on {} is needed now, but was not planned. Make a new plan.",
+                                                 toString(step.verb), step.object.toString(), desired_->name())};
+  }
+  return std::nullopt;
+}
+
+asio::awaitable<Result<Plan>> InstanceLoop::look() {
+  if (auto connected = connect(); !connected) co_return std::unexpected(connected.error());
+  albatross::Client& client = *client_;
+  auto observed = co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
+  if (!observed) co_return std::unexpected(observed.error());
+  if (observed_ && observed_->serverKey != observed->serverKey) memory_ = {};  // another server behind the same address
+  observed_ = std::move(*observed);
+  memory_.inventory = ownInventory();
+  memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
+  co_return plan(*desired_, *observed_, std::move(memory_), authority(), environment_.now());
+}
+
+asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  Result<Plan> seen = co_await look();
+  Preview preview{desired_, std::move(seen)};
+  co_return preview;
+}
+
+/// Makes client_ fit desired_: the manifest, or the content of the credential's files, may have changed.
+Result<void> InstanceLoop::connect() {
+  const auto& spec = desired_->spec();
+  if (!desired_->credentials) return std::unexpected(desired_->credentials.error());
+  if (!loadedPem_ || !samePem(*loadedPem_, *desired_->credentials)) {
+    auto credential = Credential::load(*desired_->credentials);
+    if (!credential) return std::unexpected(credential.error());
+    credential_ = std::move(*credential);
+    loadedPem_ = *desired_->credentials;
+    environment_.listener.credentialLoaded(desired_->name(), credential_->notAfter());
+    if (credential_->ownPolicy()) {
+      environment_.listener.warned(desired_->name(), Reason::PolicyInvalid,
+                                   fmt::format("The credential of AlbatrossInstance {} carries a policy of its own, which the server "
+                                               "applies with every command.",
+                                               desired_->name()));
+    }
+  }
+  const auto endpoint = albatross::Endpoint::parse(spec.endpoint);
+  if (!endpoint) return std::unexpected(endpoint.error());
+  albatross::ClientOptions options;
+  options.endpoint = *endpoint;
+  options.credential = credential_;
+  options.serverName = spec.serverName;
+  options.timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout};
+  options.now = environment_.now;
+  client_ = environment_.connect(std::move(options));
+  return {};
+}
+
+Authority InstanceLoop::authority() const {
+  const SystemTime now = environment_.now();
+  return {credential_->canIssue(0, now), credential_->canIssue(1, now)};
+}
+
+/// The server's inventory without what another declared instance holds on the same server, and without what was done
+/// with another credential and cannot be seen or changed with this one.
+Inventory InstanceLoop::ownInventory() const {
+  Inventory inventory = environment_.state.inventoryOf(observed_->serverKey);
+  const auto& base = observed_->base.path;
+  std::erase_if(inventory, [&](const auto& item) {
+    const auto& [name, entry] = item;
+    const bool within = (name.path.size() == base.size() || name.path.size() == base.size() + 1) &&
+                        std::equal(base.begin(), base.end(), name.path.begin());
+    const bool others = entry.instance != desired_->name() &&
+                        desired_->declared.contains({api::Kind::AlbatrossInstance, "", entry.instance});
+    return !within || others;
+  });
+  return inventory;
+}
+
+Result<void> InstanceLoop::persist(const Memory& memory) {
+  const Inventory before = ownInventory();
+  for (const auto& [name, entry] : before) {
+    if (memory.inventory.contains(name)) continue;
+    destroyed_ = true;
+    if (auto erased = environment_.state.erase(entry); !erased) return erased;
+  }
+  for (const auto& [name, entry] : memory.inventory) {
+    const auto old = before.find(name);
+    if (old != before.end() && old->second == entry) continue;
+    if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
+    if (auto written = environment_.state.put(entry); !written) return written;
+  }
+  if (memory.restartChangesMemory && memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
+    environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
+  }
+  return {};
+}
+
+Result<void> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
+  const auto entry = memory.inventory.find(name);
+  if (entry == memory.inventory.end()) return {};
+  return environment_.state.put(entry->second);
+}
+
+// -- Steps -----------------------------------------------------------------------------------------------------------
+
+asio::awaitable<void> InstanceLoop::take(Step step) {
+  const SystemTime sentAt = environment_.now();
+  environment_.listener.stepStarted(desired_->name(), step.object, step.verb, step.reason, step.message);
+  const auto start = std::chrono::steady_clock::now();
+  memory_ = sending(std::move(memory_), step, *desired_, *observed_, sentAt);
+  const CallResult result = co_await carryOut(step);
+  CommandResult told;
+  told.verb = toString(step.verb);
+  told.duration = std::chrono::steady_clock::now() - start;
+  told.bytes = upload_ ? upload_->sent() : 0;
+  upload_.reset();
+  memory_ = answered(std::move(memory_), step, *desired_, result, told.bytes, sentAt, environment_.now());
+  if (auto written = persistEntry(step.name, memory_); !written) {
+    environment_.listener.warned(desired_->name(), written.error().reason, written.error().message);
+  }
+  if (const auto failure = failureOf(step.verb, result)) told.error = failure->error;
+  if (step.verb == Verb::Destroy && !told.error) destroyed_ = true;
+  if (step.verb != Verb::Adopt) environment_.listener.commandEnded(desired_->name(), told);
+  environment_.listener.stepEnded(desired_->name(), step.object, step.verb, told);
+}
+
+/// Sends a step, once it is on the disk that it is about to be sent.
+asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  Result<void> ready = persistEntry(step.name, memory_);
+  if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
+    ready = fail(Reason::Cancelled, "The controller is about to stop.");
+  }
+  if (ready && step.verb == Verb::Adopt) co_return albatross::Reply{};
+  if (ready && step.image) {
+    auto reader = image::Reader::open(step.image->path, step.image->digest);
+    if (reader) {
+      upload_ = std::make_unique<Upload>(std::move(*reader), step, *this);
+    } else {
+      ready = std::unexpected(reader.error());
+    }
+  }
+  if (!ready) co_return std::unexpected(CallError{ready.error(), false});
+  albatross::Request request;
+  request.domains = step.domains;
+  if (step.verb != Verb::ApplyPolicy) request.label = step.name.label;
+  request.command = commandOf(step);
+  request.image = upload_.get();
+  co_return co_await client_->call(std::move(request));
+}
+
+// -- Telling ---------------------------------------------------------------------------------------------------------
+
+void InstanceLoop::publish(const Plan& plan) {
+  const auto publishAll = [&](const auto& objects) {
+    for (const auto& [key, item] : objects) {
+      const auto state = plan.objects.find(item.object->key());
+      if (state != plan.objects.end()) publishStatus(environment_.statuses, environment_.listener, item.object, item.generation, state->second.status);
+    }
+  };
+  publishAll(desired_->unikernels);
+  publishAll(desired_->policies);
+  api::Condition ready{api::Condition::Type::Ready, api::Condition::Status::True, Reason::Succeeded,
+                       fmt::format("{} answers.", desired_->spec().endpoint), environment_.now()};
+  api::Status status;
+  status.observedGeneration = desired_->generation;
+  status.conditions = {std::move(ready)};
+  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation, std::move(status));
+  warn(plan.errors);
+}
+
+/// Says what the last plan did not say already.
+void InstanceLoop::warn(const std::vector<Error>& errors) {
+  std::set<std::string> messages;
+  for (const Error& error : errors) {
+    if (!warned_.contains(error.message)) environment_.listener.warned(desired_->name(), error.reason, error.message);
+    messages.insert(error.message);
+  }
+  warned_ = std::move(messages);
+}
+
+void InstanceLoop::publishUnavailable(const Error& error) {
+  using api::Condition;
+  const auto conditions = [&](Condition::Status ready, Reason reason, const std::string& message) {
+    std::vector<Condition> all{{Condition::Type::Ready, ready, reason, message, environment_.now()}};
+    if (lasting(error.reason)) {
+      all.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, environment_.now()});
+    }
+    return all;
+  };
+  const auto publishAll = [&](const auto& objects) {
+    for (const auto& [key, item] : objects) {
+      const ObjectViewPtr before = environment_.statuses.find(item.object->key());
+      api::Status status = before == nullptr ? api::Status{} : before->status;
+      status.observedGeneration = item.generation;
+      status.conditions = conditions(Condition::Status::Unknown, Reason::InstanceUnavailable,
+                                     fmt::format("AlbatrossInstance {} cannot be asked: {}", desired_->name(), error.message));
+      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation, std::move(status));
+    }
+  };
+  publishAll(desired_->unikernels);
+  publishAll(desired_->policies);
+  api::Status status;
+  status.observedGeneration = desired_->generation;
+  status.conditions = conditions(Condition::Status::False, error.reason, error.message);
+  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation, std::move(status));
+}
+
+/// When the world has to be looked at again without anybody asking.
+SystemTime InstanceLoop::nextLook(const Plan* plan) const {
+  const SystemTime now = environment_.now();
+  if (plan == nullptr) {
+    return now + std::min<std::chrono::milliseconds>(environment_.resync, backoff(failures_ - 1, desired_->name()));
+  }
+  const SystemTime resync = now + environment_.resync;
+  return plan->wakeAt ? std::min(*plan->wakeAt, resync) : resync;
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,109 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "albatross/client.h"
+#include "reconcile/desired.h"
+#include "reconcile/listener.h"
+#include "reconcile/plan.h"
+#include "reconcile/state_dir.h"
+#include "reconcile/status_store.h"
+
+namespace rookery::reconcile {
+
+namespace asio = boost::asio;
+
+/// What an instance's loop shares with the others; must outlive it.
+struct Environment {
+  StateDir& state;
+  StatusStore& statuses;
+  Listener& listener;
+  std::chrono::milliseconds resync{30'000};
+  std::function<SystemTime()> now = std::chrono::system_clock::now;
+  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect = albatross::makeTlsClient;
+  /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the work there.
+  std::function<bool(const std::string& instance, const Step&)> permit = {};
+};
+
+/// What a round saw and is about to do, for who waits for all to be done.
+struct RoundEnd {
+  DesiredPtr desired;           // that it was about
+  bool finished = false;        // nothing is left to do: all is Ready, or will not become so without somebody
+  bool destroyed = false;       // the last unikernel that was to go has gone: what is known of those can be forgotten
+  std::vector<Error> errors;    // Plan::errors
+  std::optional<Error> failure; // the instance could not be observed
+};
+
+/// The reconciliation of one instance: observe → plan → take the next step → observe again. All of it runs on one
+/// strand, so one mutation at a time is on its way to a server; nothing of it waits for another instance.
+class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
+ public:
+  /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its step, which may
+  /// take as long as it takes to send an image.
+  InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
+               std::function<void(const RoundEnd&)> roundEnded);
+  ~InstanceLoop();
+  InstanceLoop(const InstanceLoop&) = delete;
+  InstanceLoop& operator=(const InstanceLoop&) = delete;
+
+  /// Runs until the coroutine is cancelled; who spawns it keeps this alive until then. An image that is on its way then is not completed: the server discards it.
+  asio::awaitable<void> run();
+
+  /// Other desired state: looked at as soon as the present command has ended. From any thread.
+  void update(DesiredPtr desired);
+
+  /// One look and what would be done; changes nothing. Who spawns it keeps this alive until it has ended.
+  struct Preview {
+    DesiredPtr desired;
+    Result<Plan> plan;
+  };
+  asio::awaitable<Preview> preview();
+
+ private:
+  asio::awaitable<bool> round();
+  asio::awaitable<Result<Plan>> look();
+  std::optional<Step> follow(Plan plan, Round& told, RoundEnd& end);
+  void missLook(const Error& error, Round& told, RoundEnd& end);
+  asio::awaitable<void> take(Step step);
+  asio::awaitable<albatross::CallResult> carryOut(const Step& step);
+  asio::awaitable<void> sleep(SystemTime until);
+  Result<void> connect();
+  Authority authority() const;
+  Inventory ownInventory() const;
+  Result<void> persist(const Memory& memory);
+  Result<void> persistEntry(const albatross::Name& name, const Memory& memory);
+  void publish(const Plan& plan);
+  void publishUnavailable(const Error& error);
+  SystemTime nextLook(const Plan* plan) const;
+  void warn(const std::vector<Error>& errors);
+  std::optional<Error> forbidden(const Plan& plan) const;
+
+  class Upload;
+
+  asio::any_io_executor strand_;
+  const Environment& environment_;
+  std::function<void(const RoundEnd&)> roundEnded_;
+  asio::steady_timer timer_;
+  DesiredPtr latest_;     // what update() gave last
+  DesiredPtr desired_;    // what the present round is about
+  std::optional<albatross::Credential::Pem> loadedPem_;
+  std::shared_ptr<const albatross::Credential> credential_;
+  std::unique_ptr<albatross::Client> client_;
+  std::optional<Observed> observed_;
+  Memory memory_;
+  unsigned failures_ = 0;  // observations in a row that failed
+  std::unique_ptr<Upload> upload_;      // of the step that is being taken
+  bool destroyed_ = false;              // something of ours has gone since the controller was told
+  std::set<std::string> warned_;        // messages of the last plan's errors
+  SystemTime wake_;                     // when to look again without anybody asking
+};
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,20 @@
+#include "reconcile/key_file.h"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+namespace rookery::reconcile {
+
+namespace fs = std::filesystem;
+
+std::optional<std::string> exposureOf(const fs::path& privateKey) {
+  std::error_code error;
+  const fs::perms mode = fs::status(privateKey, error).permissions();
+  if (error || (mode & fs::perms::others_read) == fs::perms::none) return std::nullopt;
+  return fmt::format(
+      "The private key {} can be read by everybody on this machine (mode {:04o}). Run `chmod 600 {}`.",
+      privateKey.string(), static_cast<unsigned>(mode), privateKey.string());
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "reconcile/plan.h"
+#include "reconcile/world.h"
+
+namespace rookery::reconcile {
+
+/// One run of plan(): the state that its phases share. Lives for the call only.
+class Planner {
+ public:
+  Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority, SystemTime now);
+  Plan run();
+
+ private:
+  /// What is said of an object, and what is to be done about it.
+  struct Verdict {
+    api::Condition::Status ready = api::Condition::Status::False;
+    Reason reason = Reason::Reconciling;
+    std::string message;
+    bool reconciling = false;  // it changes, or will by itself
+    bool stalled = false;      // it will not, unless somebody changes something
+    UnikernelState state = UnikernelState::Progressing;
+    std::optional<Step> step = std::nullopt;
+  };
+
+  // planner.cpp: the phases, and what is remembered of the servers' side
+  void settlePending();
+  void settle(Entry& entry);
+  void confirmEntries();
+  void refreshEntry(const DesiredUnikernel& unikernel);
+  void trackLife(const api::ObjectKey& key, const albatross::UnikernelInfo* running);
+  void conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
+  void countUnmanaged();
+  void forgetObjects();
+  void emit(Step step);
+  void foresee(const Step& step);
+  void report(Error error);
+  void wakeAt(SystemTime time);
+  Verdict refusal(const Error& error, bool running) const;
+  const Error* putOff(Step& step);
+  void applyBackoff(Verdict& verdict, Step& step);
+  bool leftDifferent(const Step& step);
+
+  // plan_unikernel.cpp
+  void planUnikernels();
+  Verdict judge(const DesiredUnikernel& unikernel);
+  std::optional<Verdict> obstacle(const DesiredUnikernel& unikernel, const albatross::Name& name);
+  Verdict judgeForeign(const DesiredUnikernel& unikernel, const Difference& difference, Step step);
+  Verdict judgeRunning(const DesiredUnikernel& unikernel, const albatross::UnikernelInfo& running);
+  Verdict judgeInSync(const DesiredUnikernel& unikernel);
+  Verdict judgeDifferent(const DesiredUnikernel& unikernel, const Difference& difference, Step step);
+  Verdict judgeAbsent(const DesiredUnikernel& unikernel);
+  Verdict judgeEnded(const DesiredUnikernel& unikernel, Step step);
+  Verdict takeStep(const DesiredUnikernel& unikernel, Step step);
+  bool notConverging(const Difference& difference, Step& step);
+
+  // plan_removal.cpp
+  void planRemovals();
+  bool planRemoval(Entry& entry);
+  bool destroy(Entry& entry, Reason reason, std::string message);
+
+  // plan_policy.cpp
+  enum class PolicyPhase { BeforeUnikernels, AfterUnikernels };
+  void planPolicies(PolicyPhase phase);
+  void planPolicy(const DesiredPolicy& policy, PolicyPhase phase);
+  Verdict judgePolicy(const DesiredPolicy& policy, PolicyPhase phase);
+  Result<albatross::Policy> nextPolicy(const albatross::Name& domain, const albatross::Policy& wanted, PolicyPhase phase) const;
+
+  const Entry* ownEntry(const albatross::Name& name) const;
+  bool inDoubt(const albatross::Name& name) const { return inDoubt_.contains(name); }
+  albatross::Name nameOf(const api::ObjectKey& key) const;
+  albatross::Name domainNamed(const std::string& nameSpace) const;
+  std::string nameSpaceOf(const albatross::Name& name) const;
+  bool isRoot(const std::string& nameSpace) const;
+  const Result<void>& authorityFor(const albatross::Name& name) const;
+  /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is known.
+  Result<std::vector<albatross::Domain>> chainFor(const albatross::Name& name) const;
+  ObjectMemory& memoryOf(const api::ObjectKey& key) { return plan_.memory.objects[key]; }
+  const std::string& instance() const { return desired_.name(); }
+
+  const Desired& desired_;
+  World world_;
+  const Authority& authority_;
+  const SystemTime now_;
+  std::set<albatross::Name> inDoubt_;
+  std::set<std::string> reported_;  // messages of plan_.errors
+  Plan plan_;
+};
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,314 @@
+#include "reconcile/state_dir.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "image/image.h"
+
+namespace rookery::reconcile {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::array verbs = {Verb::Create,  Verb::ForceCreate, Verb::Restart,
+                              Verb::Destroy, Verb::Adopt,       Verb::ApplyPolicy};
+
+std::int64_t toMillis(SystemTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+SystemTime fromMillis(std::int64_t millis) { return SystemTime(std::chrono::milliseconds(millis)); }
+
+json toJson(const Pending& pending) {
+  json value = {{"verb", toString(pending.verb)},
+                {"committed", pending.committed},
+                {"since", toMillis(pending.since)},
+                {"digest", image::toHex(pending.digest)},
+                {"image", image::toHex(pending.image)}};
+  if (pending.started) value["started"] = pending.started->time_since_epoch().count();
+  return value;
+}
+
+Pending pendingFromJson(const json& value) {
+  Pending pending;
+  const auto verb = std::find_if(verbs.begin(), verbs.end(),
+                                 [&](Verb known) { return toString(known) == value.at("verb").get_ref<const std::string&>(); });
+  if (verb == verbs.end()) throw json::other_error::create(501, "not a verb", nullptr);
+  pending.verb = *verb;
+  pending.committed = value.at("committed");
+  pending.since = fromMillis(value.at("since"));
+  pending.digest = image::fromHex(value.at("digest").get<std::string>());
+  pending.image = image::fromHex(value.at("image").get<std::string>());
+  if (value.contains("started")) {
+    pending.started = albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
+  }
+  return pending;
+}
+
+json toJson(const Entry& entry) {
+  json digests = json::array();
+  for (const std::string& digest : entry.digests) digests.push_back(image::toHex(digest));
+  json value = {{"serverKey", entry.serverKey},
+                {"name", entry.name.toString()},
+                {"instance", entry.instance},
+                {"object", {{"namespace", entry.object.nameSpace}, {"name", entry.object.name}}},
+                {"root", entry.root.string()},
+                {"file", entry.file.string()},
+                {"digests", digests},
+                {"confirmed", entry.confirmed},
+                {"prune", entry.prune},
+                {"suspend", entry.suspend},
+                {"ranSpec", entry.ranSpec}};
+  if (entry.pending) value["pending"] = toJson(*entry.pending);
+  if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
+  return value;
+}
+
+/// Throws nlohmann::json::exception on a value that is not an entry.
+Entry entryFromJson(const json& value) {
+  Entry entry;
+  entry.serverKey = value.at("serverKey");
+  const auto name = albatross::Name::parse(value.at("name").get<std::string>());
+  if (!name) throw json::other_error::create(501, name.error().message, nullptr);
+  entry.name = *name;
+  entry.instance = value.at("instance");
+  entry.object = {api::Kind::Unikernel, value.at("object").at("namespace"), value.at("object").at("name")};
+  entry.root = value.at("root").get<std::string>();
+  entry.file = value.at("file").get<std::string>();
+  for (const json& digest : value.at("digests")) entry.digests.push_back(image::fromHex(digest.get<std::string>()));
+  entry.confirmed = value.at("confirmed");
+  entry.prune = value.at("prune");
+  entry.suspend = value.at("suspend");
+  entry.ranSpec = value.at("ranSpec");
+  if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
+  if (value.contains("destroyedAt")) entry.destroyedAt = fromMillis(value["destroyedAt"]);
+  return entry;
+}
+
+std::unexpected<Error> unwritable(const fs::path& path, int error) {
+  return fail(Reason::StateUnwritable, fmt::format("The state directory cannot be written: {}: {}. Nothing is sent to a "
+                                                   "server that could not be remembered.",
+                                                   path.string(), std::strerror(error)));
+}
+
+Result<void> syncFolder(const fs::path& folder) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return unwritable(folder, errno);
+  const int result = ::fsync(fd);
+  const int error = errno;
+  ::close(fd);
+  if (result != 0) return unwritable(folder, error);
+  return {};
+}
+
+/// Writes all of `content`; returns 0 or errno.
+int writeAll(int fd, std::string_view content) {
+  while (!content.empty()) {
+    const ssize_t written = ::write(fd, content.data(), content.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return errno;
+    content.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return ::fsync(fd) == 0 ? 0 : errno;
+}
+
+Result<void> writeAtomically(const fs::path& path, const std::string& content) {
+  const fs::path temporary = path.string() + ".tmp";
+  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return unwritable(temporary, errno);
+  int error = writeAll(fd, content);
+  if (::close(fd) != 0 && error == 0) error = errno;
+  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
+  if (error != 0) {
+    ::unlink(temporary.c_str());
+    return unwritable(path, error);
+  }
+  return syncFolder(path.parent_path());
+}
+
+std::optional<json> readJson(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return std::nullopt;
+  json value = json::parse(in, nullptr, false);
+  if (value.is_discarded()) return std::nullopt;
+  return value;
+}
+
+std::string holderOf(int lock) {
+  std::array<char, 32> text{};
+  const ssize_t length = ::pread(lock, text.data(), text.size() - 1, 0);
+  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "unknown";
+}
+
+}  // namespace
+
+fs::path StateDir::defaultPath() {
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return fs::path(state) / "rookery";
+  if (::geteuid() == 0) return "/var/lib/rookery";
+  const char* home = std::getenv("HOME");
+  return fs::path(home == nullptr ? "." : home) / ".local/state/rookery";
+}
+
+Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path / "inventory", error);
+  if (error) return unwritable(path, error.value());
+  const fs::path lockFile = path / "lock";
+  const int lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (lock < 0) return unwritable(lockFile, errno);
+  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    const std::string holder = holderOf(lock);
+    ::close(lock);
+    return fail(Reason::StateDirLocked,
+                fmt::format("The state directory {} is in use by the rookery process {}. Stop that one first, or give "
+                            "this one another --state-dir.",
+                            path.string(), holder));
+  }
+  const std::string self = std::to_string(::getpid());
+  if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, self.data(), self.size(), 0) < 0) {
+    const int failure = errno;
+    ::close(lock);
+    return unwritable(lockFile, failure);
+  }
+  std::unique_ptr<StateDir> state(new StateDir(path, lock));
+  state->readEntries();
+  state->readGenerations();
+  return state;
+}
+
+StateDir::StateDir(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+
+StateDir::~StateDir() { ::close(lock_); }
+
+void StateDir::readEntries() {
+  std::error_code error;
+  for (fs::recursive_directory_iterator item(path_ / "inventory", error), end; !error && item != end; item.increment(error)) {
+    std::error_code ignored;
+    if (item->is_regular_file(ignored) && item->path().extension() == ".json") readEntry(item->path());
+  }
+  if (error) warnings_.push_back(fmt::format("{} cannot be read completely: {}.", (path_ / "inventory").string(), error.message()));
+}
+
+void StateDir::readEntry(const fs::path& file) {
+  try {
+    const auto value = readJson(file);
+    if (!value) throw json::other_error::create(501, "not JSON", nullptr);
+    if (file.filename() == "server.json") {
+      restartChangesMemory_[file.parent_path().filename()] = value->at("restartChangesMemory");
+      return;
+    }
+    Entry entry = entryFromJson(*value);
+    inventories_[entry.serverKey][entry.name] = entry;
+  } catch (const json::exception&) {
+    warnings_.push_back(fmt::format("{} is not an inventory entry; it is set aside as {}.corrupt, and what it stood for counts as "
+                                    "not owned.",
+                                    file.string(), file.filename().string()));
+    std::error_code ignored;
+    fs::rename(file, file.string() + ".corrupt", ignored);
+  }
+}
+
+void StateDir::readGenerations() {
+  const auto value = readJson(path_ / "generations.json");
+  if (!value || !value->is_object()) return;
+  for (const auto& [key, item] : value->items()) {
+    const auto number = item.find("generation");
+    const auto specDigest = item.find("specDigest");
+    if (number == item.end() || !number->is_number_integer() || specDigest == item.end() || !specDigest->is_string()) continue;
+    generations_[key] = {number->get<std::int64_t>(), specDigest->get<std::string>()};
+  }
+}
+
+fs::path StateDir::fileOf(const Entry& entry) const {
+  return path_ / "inventory" / entry.serverKey / (entry.name.toString() + ".json");
+}
+
+std::vector<Entry> StateDir::entries() const {
+  std::vector<Entry> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, inventory] : inventories_) {
+    for (const auto& [name, entry] : inventory) all.push_back(entry);
+  }
+  return all;
+}
+
+Inventory StateDir::inventoryOf(const std::string& serverKey) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = inventories_.find(serverKey);
+  return it == inventories_.end() ? Inventory{} : it->second;
+}
+
+Result<void> StateDir::put(const Entry& entry) {
+  const fs::path file = fileOf(entry);
+  std::error_code error;
+  if (fs::create_directories(file.parent_path(), error)) {
+    if (auto synced = syncFolder(file.parent_path().parent_path()); !synced) return synced;
+  }
+  if (error) return unwritable(file.parent_path(), error.value());
+  if (auto written = writeAtomically(file, toJson(entry).dump(1)); !written) return written;
+  const std::lock_guard lock(mutex_);
+  inventories_[entry.serverKey][entry.name] = entry;
+  return {};
+}
+
+Result<void> StateDir::erase(const Entry& entry) {
+  const fs::path file = fileOf(entry);
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) return unwritable(file, errno);
+  const std::lock_guard lock(mutex_);
+  inventories_[entry.serverKey].erase(entry.name);
+  return {};
+}
+
+std::optional<bool> StateDir::restartChangesMemory(const std::string& serverKey) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = restartChangesMemory_.find(serverKey);
+  return it == restartChangesMemory_.end() ? std::nullopt : std::optional(it->second);
+}
+
+void StateDir::setRestartChangesMemory(const std::string& serverKey, bool changes) {
+  {
+    const std::lock_guard lock(mutex_);
+    restartChangesMemory_[serverKey] = changes;
+  }
+  const fs::path folder = path_ / "inventory" / serverKey;
+  std::error_code error;
+  fs::create_directories(folder, error);
+  // Losing this costs one restart in vain after the next start: not worth an error.
+  (void)writeAtomically(folder / "server.json", json{{"restartChangesMemory", changes}}.dump());
+}
+
+std::int64_t StateDir::generation(const api::ObjectKey& key, const std::string& specDigest) {
+  const std::lock_guard lock(mutex_);
+  const auto [it, added] = generations_.try_emplace(key.toString(), Generation{1, specDigest});
+  if (!added && it->second.specDigest != specDigest) {
+    it->second = {it->second.number + 1, specDigest};
+    generationsChanged_ = true;
+  }
+  generationsChanged_ = generationsChanged_ || added;
+  return it->second.number;
+}
+
+Result<void> StateDir::saveGenerations() {
+  json value = json::object();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!generationsChanged_) return {};
+    for (const auto& [key, generation] : generations_) {
+      value[key] = {{"generation", generation.number}, {"specDigest", generation.specDigest}};
+    }
+    generationsChanged_ = false;
+  }
+  return writeAtomically(path_ / "generations.json", value.dump());
+}
+
+}  // namespace rookery::reconcile

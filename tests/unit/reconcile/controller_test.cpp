@@ -1,0 +1,318 @@
+#include "reconcile/controller.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <functional>
+#include <optional>
+
+#include "fixtures/pki.h"
+#include "fixtures/temp_dir.h"
+#include "images/image_maker.h"
+#include "unit/reconcile/fake_server.h"
+#include "unit/reconcile/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Key;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+
+class Forgotten : public Listener {
+ public:
+  void instanceForgotten(const std::string& instance) override { names.push_back(instance); }
+  std::vector<std::string> names;
+};
+
+/// A fleet of fake servers eu-1 and us-1, and what a folder of manifests says of it, without the folder.
+class Fleet : public testing::Test {
+ protected:
+  Fleet() {
+    EXPECT_TRUE(images::writeImage({}, folder_.path() / "web.hvt"));
+    const fixtures::Identity ca = fixtures::makeIdentity({});
+    folder_.write("cert.pem", ca.certificate);
+    folder_.write("key.pem", ca.privateKey);
+    auto state = StateDir::open(folder_.path() / "state");
+    EXPECT_TRUE(state);
+    state_ = std::move(*state);
+    declareInstance("eu-1", 1);
+    declareInstance("us-1", 2);
+  }
+
+  void declareInstance(const std::string& name, std::uint16_t port) {
+    api::AlbatrossInstance spec;
+    spec.endpoint = "127.0.0.1:" + std::to_string(port);
+    spec.credentials =
+        api::AlbatrossInstance::Files{folder_.path() / "cert.pem", folder_.path() / "cert.pem", folder_.path() / "key.pem"};
+    spec.rootNamespace = "sys";
+    declare(makeObject("", name, spec));
+  }
+  void declareUnikernel(const std::string& path, const std::string& instance) {
+    api::Unikernel spec;
+    spec.instance = instance;
+    spec.image.path = folder_.path() / "web.hvt";
+    const api::ObjectKey key = keyOf(path);
+    declare(makeObject(key.nameSpace, key.name, spec));
+  }
+  void declare(const api::ObjectPtr& object) {
+    auto here = std::make_shared<api::Object>(*object);
+    here->origin = {.root = folder_.path(), .file = folder_.path() / "all.yaml", .line = 1, .column = 1};
+    objects_[here->key()] = here;
+  }
+
+  source::SnapshotPtr snapshot() const {
+    auto made = std::make_shared<source::Snapshot>();
+    for (const auto& [key, object] : objects_) {
+      made->objects.push_back(object);
+      made->declared.insert(key);
+    }
+    made->roots = {{folder_.path(), true, false, objects_.size()}};
+    made->scannedAt = std::chrono::system_clock::now();
+    return made;
+  }
+
+  Environment environment() {
+    return {.state = *state_, .statuses = statuses_, .listener = listener_, .connect = [this](const albatross::ClientOptions& options) {
+              return servers_.at(options.endpoint.port)->connect();
+            }};
+  }
+
+  /// Runs what a controller is asked to do to its end; `interrupt` tells when to cancel it.
+  template <class T>
+  T run(Controller& controller, asio::awaitable<T> work, const std::function<bool()>& interrupt = {}) {
+    std::optional<T> result;
+    asio::cancellation_signal cancel;
+    asio::co_spawn(controller.strand(), std::move(work),
+                   asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure, T value) {
+                     EXPECT_FALSE(failure);
+                     result = std::move(value);
+                   }));
+    bool interrupted = false;
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (context_.run_one_until(end) > 0) {
+      if (interrupted || !interrupt || !interrupt()) continue;
+      interrupted = true;
+      asio::post(controller.strand(), [&] { cancel.emit(asio::cancellation_type::terminal); });
+    }
+    context_.restart();
+    check(result.has_value(), "the controller comes to an end");
+    return std::move(*result);
+  }
+
+  Controller::Outcome apply(GuardOptions guard = {true, false, {}}, std::chrono::milliseconds timeout = 20s) {
+    Controller controller(context_.get_executor(), environment(), inspector_, std::move(guard));
+    return run(controller, controller.apply(snapshot(), timeout));
+  }
+
+  const emulator::Unikernel* onEu(const std::string& path) { return servers_.at(1)->find(Scene::name(path)); }
+  const emulator::Unikernel* onUs(const std::string& path) { return servers_.at(2)->find(Scene::name(path)); }
+  api::Status statusOf(const api::ObjectKey& key) const { return statuses_.find(key)->status; }
+
+  fixtures::TempDir folder_;
+  image::Inspector inspector_;
+  std::map<std::uint16_t, std::unique_ptr<FakeServer>> servers_ = [] {
+    std::map<std::uint16_t, std::unique_ptr<FakeServer>> made;
+    made[1] = std::make_unique<FakeServer>("key of eu-1");
+    made[2] = std::make_unique<FakeServer>("key of us-1");
+    return made;
+  }();
+  std::unique_ptr<StateDir> state_;
+  StatusStore statuses_;
+  Forgotten listener_;
+  std::map<api::ObjectKey, api::ObjectPtr> objects_;
+  asio::io_context context_;
+};
+
+TEST_F(Fleet, IsBroughtToWhatIsDeclared) {
+  declareUnikernel("sys/web", "eu-1");
+  declareUnikernel("sys/dns", "us-1");
+
+  const Controller::Outcome outcome = apply();
+
+  EXPECT_TRUE(outcome.finished);
+  EXPECT_THAT(outcome.errors, IsEmpty());
+  EXPECT_NE(onEu("sys/web"), nullptr);
+  EXPECT_NE(onUs("sys/dns"), nullptr);
+  EXPECT_TRUE(statusOf(keyOf("sys/web")).ready());
+  EXPECT_TRUE(statuses_.ready());
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(servers_.at(1)->sent("create"), 1);
+}
+
+TEST_F(Fleet, DoesNotWaitForAServerThatHangs) {
+  declareUnikernel("sys/web", "eu-1");
+  declareUnikernel("sys/dns", "us-1");
+  servers_.at(2)->hang = true;
+
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  const Controller::Outcome outcome =
+      run(controller, controller.apply(snapshot(), 1h), [this] { return statuses_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready(); });
+
+  EXPECT_FALSE(outcome.finished);
+  EXPECT_FALSE(statuses_.ready()) << "us-1 was not seen yet";
+}
+
+TEST_F(Fleet, TellsAServerThatCannotBeAskedForAReasonThatLasts) {
+  declareUnikernel("sys/web", "eu-1");
+  folder_.write("key.pem", "no key");
+  const Controller::Outcome outcome = apply();
+  EXPECT_TRUE(outcome.finished);
+  EXPECT_THAT(outcome.errors, Contains(testing::Field(&Error::reason, Reason::CredentialInvalid)));
+}
+
+TEST_F(Fleet, PublishesWhatNoInstanceCanHave) {
+  declareUnikernel("sys/web", "mars-1");
+  EXPECT_TRUE(apply().finished);
+  const api::Status status = statusOf(keyOf("sys/web"));
+  EXPECT_EQ(status.condition(api::Condition::Type::Ready)->reason, Reason::InstanceNotFound);
+  EXPECT_TRUE(status.condition(api::Condition::Type::Stalled));
+}
+
+TEST_F(Fleet, AMoveCreatesThereFirstAndThenDestroysHere) {
+  declareUnikernel("sys/web", "eu-1");
+  declareUnikernel("sys/dns", "eu-1");
+  apply();
+  declareUnikernel("sys/web", "us-1");
+  bool here = false;
+  servers_.at(2)->complete = [&] { here = onEu("sys/web") != nullptr; };
+
+  EXPECT_TRUE(apply().finished);
+
+  EXPECT_TRUE(here) << "while it was created there, it still ran here";
+  EXPECT_NE(onUs("sys/web"), nullptr);
+  EXPECT_EQ(onEu("sys/web"), nullptr);
+  EXPECT_NE(onEu("sys/dns"), nullptr);
+}
+
+TEST_F(Fleet, AMoveDestroysNothingWherePruningIsOff) {
+  declareUnikernel("sys/web", "eu-1");
+  apply();
+  declareUnikernel("sys/web", "us-1");
+
+  EXPECT_TRUE(apply({false, false, {}}).finished);
+
+  EXPECT_NE(onUs("sys/web"), nullptr);
+  EXPECT_NE(onEu("sys/web"), nullptr);
+}
+
+TEST_F(Fleet, AMoveToAServerThatRefusesLeavesItWhereItIs) {
+  declareUnikernel("sys/web", "eu-1");
+  apply();
+  declareUnikernel("sys/web", "us-1");
+  servers_.at(2)->server.faults().refuse = true;
+
+  EXPECT_TRUE(apply().finished) << "a refusal lasts";
+
+  EXPECT_NE(onEu("sys/web"), nullptr);
+  EXPECT_EQ(statusOf(keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason, Reason::Refused);
+}
+
+TEST_F(Fleet, ForgetsWhatHasGone) {
+  for (const char* path : {"sys/a", "sys/b", "sys/c"}) declareUnikernel(path, "eu-1");
+  apply();
+  objects_.erase(keyOf("sys/a"));
+
+  EXPECT_TRUE(apply().finished);
+
+  EXPECT_EQ(onEu("sys/a"), nullptr);
+  EXPECT_EQ(statuses_.find(keyOf("sys/a")), nullptr);
+  EXPECT_NE(statuses_.find(keyOf("sys/b")), nullptr);
+}
+
+TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
+  declareUnikernel("sys/a", "eu-1");
+  apply();
+  objects_.erase(keyOf("sys/a"));
+
+  const Controller::Outcome outcome = apply();
+
+  EXPECT_TRUE(outcome.finished);
+  EXPECT_NE(onEu("sys/a"), nullptr);
+  EXPECT_THAT(outcome.errors, ElementsAre(testing::Field(&Error::reason, Reason::PruneGuard)));
+  const std::string id = outcome.errors.at(0).message.substr(outcome.errors.at(0).message.size() - 13, 12);
+  EXPECT_TRUE(apply({true, false, {id}}).finished);
+  EXPECT_EQ(onEu("sys/a"), nullptr);
+}
+
+TEST_F(Fleet, APreviewLooksAtAllAndChangesNothing) {
+  declareUnikernel("sys/web", "eu-1");
+  declareUnikernel("sys/dns", "us-1");
+  declareUnikernel("sys/lost", "mars-1");
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+
+  const Controller::Preview preview = run(controller, controller.preview(snapshot()));
+
+  EXPECT_THAT(preview.instances, UnorderedElementsAre(Key("eu-1"), Key("us-1")));
+  EXPECT_THAT(preview.instances.at("us-1").plan->steps, SizeIs(1));
+  EXPECT_THAT(preview.unplaced, ElementsAre(Key(keyOf("sys/lost"))));
+  EXPECT_EQ(onEu("sys/web"), nullptr);
+  EXPECT_THAT(state_->entries(), IsEmpty());
+}
+
+TEST_F(Fleet, APreviewCanBeInterrupted) {
+  servers_.at(2)->hang = true;
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+
+  const Controller::Preview preview =
+      run(controller, controller.preview(snapshot()), [this] { return !servers_.at(2)->verbs.empty(); });
+
+  EXPECT_EQ(preview.instances.at("us-1").plan.error().reason, Reason::Cancelled);
+}
+
+asio::awaitable<bool> follow(Controller& controller, source::DirectorySource& source) {
+  co_await controller.run(source);
+  co_return true;
+}
+
+constexpr std::string_view usManifest = R"(apiVersion: rookery.dev/v1alpha1
+kind: AlbatrossInstance
+metadata: {name: us-1}
+spec:
+  endpoint: 127.0.0.1:2
+  rootNamespace: sys
+  credentials: {files: {ca: ../cert.pem, certificate: ../cert.pem, privateKey: ../key.pem}}
+)";
+constexpr std::string_view dnsManifest = R"(apiVersion: rookery.dev/v1alpha1
+kind: Unikernel
+metadata: {name: dns, namespace: sys}
+spec: {image: {path: web.hvt}}
+)";
+
+TEST_F(Fleet, FollowsAFolderUntilItIsStopped) {
+  folder_.write("manifests/us.yaml", usManifest);
+  EXPECT_TRUE(images::writeImage({}, folder_.path() / "manifests/web.hvt"));
+  source::DirectorySource source({.roots = {folder_.path() / "manifests"}, .debounce = 1ms});
+  Controller controller(context_.get_executor(), environment(), inspector_, {});
+  int stage = 0;
+  run(controller, follow(controller, source), [&] {
+    if (stage == 0 && statuses_.ready()) {
+      folder_.replace("manifests/dns.yaml", dnsManifest);
+      stage = 1;
+    }
+    if (stage == 1 && onUs("sys/dns") != nullptr) {
+      std::filesystem::remove(folder_.path() / "manifests/us.yaml");
+      stage = 2;
+    }
+    if (stage == 2 && !listener_.names.empty()) {
+      folder_.replace("manifests/us.yaml", usManifest);
+      stage = 3;
+    }
+    return stage == 3 && statusOf(keyOf("sys/dns")).ready();
+  });
+
+  EXPECT_THAT(listener_.names, Contains("us-1"));
+  EXPECT_EQ(servers_.at(2)->sent("create"), 1) << "what an instance had before it was gone is its own when it is back";
+}
+
+}  // namespace
+}  // namespace rookery::reconcile

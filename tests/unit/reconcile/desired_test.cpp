@@ -1,0 +1,262 @@
+#include "reconcile/desired.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fixtures/temp_dir.h"
+#include "images/image_maker.h"
+#include "unit/reconcile/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A snapshot of manifests, with an image and PEM files that they can name.
+class Resolve : public testing::Test {
+ protected:
+  Resolve() {
+    EXPECT_TRUE(images::writeImage({}, folder_.path() / "web.hvt"));
+    for (const char* name : {"ca.pem", "cert.pem", "key.pem"}) folder_.write(name, name);
+  }
+
+  void add(api::ObjectPtr object) {
+    auto here = std::make_shared<api::Object>(*object);
+    here->origin.root = folder_.path();
+    here->origin.file = folder_.path() / "all.yaml";
+    snapshot_.declared.insert(here->key());
+    snapshot_.objects.push_back(std::move(here));
+  }
+
+  api::AlbatrossInstance instance() const {
+    api::AlbatrossInstance spec;
+    spec.endpoint = "127.0.0.1:1025";
+    spec.credentials =
+        api::AlbatrossInstance::Files{folder_.path() / "ca.pem", folder_.path() / "cert.pem", folder_.path() / "key.pem"};
+    return spec;
+  }
+
+  api::Unikernel unikernel(std::optional<std::string> on = std::nullopt) const {
+    api::Unikernel spec;
+    spec.instance = std::move(on);
+    spec.image.path = folder_.path() / "web.hvt";
+    return spec;
+  }
+
+  Resolution resolved() {
+    return resolve(snapshot_, entries_, inspector_, [](const api::ObjectKey&, const std::string&) { return 3; });
+  }
+
+  /// The only unikernel of a fleet with one instance.
+  DesiredUnikernel resolveOnly(const api::Unikernel& spec) {
+    add(makeObject("", "eu-1", instance()));
+    add(makeObject("shop", "web", spec));
+    return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+  }
+
+  fixtures::TempDir folder_;
+  image::Inspector inspector_;
+  source::Snapshot snapshot_;
+  std::vector<Entry> entries_;
+};
+
+TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
+  const DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_EQ(web.generation, 3);
+  ASSERT_TRUE(web.image) << web.image.error().message;
+  EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
+  EXPECT_FALSE(web.error);
+  EXPECT_FALSE(web.notice);
+}
+
+TEST_F(Resolve, ListsTheInstancesWhereSeveralCouldBeMeant) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  const Resolution resolution = resolved();
+  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  EXPECT_EQ(error.reason, Reason::InstanceAmbiguous);
+  EXPECT_THAT(error.message, HasSubstr("eu-1, us-1"));
+  EXPECT_THAT(resolution.instances.at("eu-1")->unikernels, IsEmpty());
+}
+
+TEST_F(Resolve, CountsAnInstanceWhoseManifestIsBroken) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  add(makeObject("shop", "cart", unikernel("us-1")));
+  snapshot_.declared.insert({api::Kind::AlbatrossInstance, "", "us-1"});
+  const Resolution resolution = resolved();
+  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous);
+  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/cart")).reason, Reason::InstanceNotFound);
+  EXPECT_THAT(resolution.unplaced.at(keyOf("shop/cart")).message, HasSubstr("has an error"));
+}
+
+TEST_F(Resolve, SaysWhichInstanceIsMissing) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel("eu-2")));
+  const Resolution resolution = resolved();
+  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  EXPECT_EQ(error.reason, Reason::InstanceNotFound);
+  EXPECT_THAT(error.message, testing::AllOf(HasSubstr("eu-2"), HasSubstr("eu-1")));
+}
+
+TEST_F(Resolve, PlacementIsSticky) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  Entry entry;
+  entry.serverKey = "key";
+  entry.name = Scene::name("shop/web");
+  entry.object = keyOf("shop/web");
+  entry.instance = "us-1";
+  entries_ = {entry};
+  EXPECT_TRUE(resolved().instances.at("us-1")->unikernels.at(keyOf("shop/web")).notice);
+
+  entries_[0].instance = "gone-1";
+  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceNotFound);
+
+  entries_[0].destroyedAt = SystemTime{};
+  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous) << "a tombstone holds no place";
+}
+
+TEST_F(Resolve, WhatNamesItsInstanceGoesThere) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel("eu-1")));
+  Entry entry;
+  entry.object = keyOf("shop/web");
+  entry.instance = "us-1";
+  entries_ = {entry};
+  EXPECT_TRUE(resolved().instances.at("eu-1")->unikernels.contains(keyOf("shop/web")));
+}
+
+TEST_F(Resolve, HasTwoPoliciesOfANamespaceClash) {
+  add(makeObject("", "eu-1", instance()));
+  api::UnikernelPolicy policy;
+  policy.memory = 64;
+  add(makeObject("shop", "a", policy));
+  add(makeObject("shop", "b", policy));
+  add(makeObject("db", "a", policy));
+  const Resolution resolution = resolved();
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "a"}).reason, Reason::DuplicateObject);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "b"}).reason, Reason::DuplicateObject);
+  EXPECT_FALSE(resolution.instances.at("eu-1")->policies.contains("shop"));
+  EXPECT_EQ(resolution.instances.at("eu-1")->policies.at("db").policy.memory, 64);
+}
+
+TEST_F(Resolve, KeepsOtherNamespacesOut) {
+  api::AlbatrossInstance closed = instance();
+  closed.allowedNamespaces = {"db"};
+  add(makeObject("", "eu-1", closed));
+  add(makeObject("shop", "web", unikernel()));
+  add(makeObject("shop", "limits", api::UnikernelPolicy{}));
+  const Resolution resolution = resolved();
+  const auto& web = resolution.instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+  ASSERT_TRUE(web.error);
+  EXPECT_EQ(web.error->reason, Reason::NamespaceNotAllowed);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "limits"}).reason, Reason::NamespaceNotAllowed);
+}
+
+TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
+  api::Secret secret;
+  secret.data = {{"password", "hunter2"}};
+  add(makeObject("shop", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.arguments = {"--password=$(PASSWORD)", "--literal=$$(PASSWORD)", "--other=$(OTHER)"};
+  spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+
+  const DesiredUnikernel web = resolveOnly(spec);
+
+  EXPECT_THAT(*web.arguments.arguments, ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
+}
+
+TEST_F(Resolve, SaysWhichSecretIsMissing) {
+  api::Secret secret;
+  secret.data = {{"password", "hunter2"}};
+  add(makeObject("elsewhere", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+
+  const DesiredUnikernel web = resolveOnly(spec);
+
+  ASSERT_TRUE(web.error);
+  EXPECT_EQ(web.error->reason, Reason::ReferenceNotFound);
+  EXPECT_THAT(web.error->message, HasSubstr("Secret shop/db"));
+}
+
+TEST_F(Resolve, TurnsASpecIntoArguments) {
+  api::Unikernel spec = unikernel();
+  spec.restart = true;
+  spec.exitCodes = {2};
+  spec.startup = 40;
+  spec.addName = false;
+  spec.cpuIDs = {1};
+  spec.memory = 64;
+  spec.networkInterfaces = {{"service", "br0", "02:00:00:00:00:01"}, {"admin", std::nullopt, std::nullopt}};
+  spec.blockDevices = {{"storage", "data", 4'096}};
+
+  const albatross::Arguments made = resolveOnly(spec).arguments;
+
+  albatross::Arguments expected;
+  expected.failBehaviour = {true, {2}};
+  expected.startup = 40;
+  expected.addName = false;
+  expected.cpuIDs = {1};
+  expected.memory = 64;
+  expected.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}}, {"admin", std::nullopt, std::nullopt}};
+  expected.blocks = {{"storage", "data", 4'096}};
+  EXPECT_EQ(made, expected);
+}
+
+TEST_F(Resolve, TellsAnImageThatIsNoGood) {
+  api::Unikernel spec = unikernel();
+  spec.image.path = folder_.path() / "missing.hvt";
+  EXPECT_EQ(resolveOnly(spec).image.error().reason, Reason::ImageNotFound);
+}
+
+TEST_F(Resolve, ReadsCredentialsFromFiles) {
+  add(makeObject("", "eu-1", instance()));
+  const auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_TRUE(pem);
+  EXPECT_EQ(pem->ca, "ca.pem");
+  EXPECT_EQ(pem->certificate, "cert.pem");
+  EXPECT_EQ(pem->privateKey, "key.pem");
+}
+
+TEST_F(Resolve, SaysWhichCredentialFileIsMissingOrTooLarge) {
+  std::filesystem::remove(folder_.path() / "cert.pem");
+  add(makeObject("", "eu-1", instance()));
+  auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_FALSE(pem);
+  EXPECT_EQ(pem.error().reason, Reason::CredentialInvalid);
+  EXPECT_THAT(pem.error().message, testing::AllOf(HasSubstr("certificate"), HasSubstr("cert.pem")));
+
+  folder_.write("cert.pem", std::string(2u << 20, 'x'));
+  pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_FALSE(pem);
+  EXPECT_THAT(pem.error().message, HasSubstr("too large"));
+}
+
+TEST_F(Resolve, ReadsCredentialsFromASecret) {
+  api::AlbatrossInstance spec = instance();
+  spec.credentials = api::AlbatrossInstance::SecretRef{"rookery", "eu-1"};
+  add(makeObject("", "eu-1", spec));
+  EXPECT_EQ(resolved().instances.at("eu-1")->credentials.error().reason, Reason::ReferenceNotFound);
+
+  api::Secret secret;
+  secret.data = {{"ca.crt", "1"}, {"tls.crt", "2"}};
+  add(makeObject("rookery", "eu-1", secret));
+  EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message, HasSubstr("tls.key"));
+
+  snapshot_.objects.pop_back();
+  secret.data["tls.key"] = "3";
+  add(makeObject("rookery", "eu-1", secret));
+  const auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_TRUE(pem);
+  EXPECT_EQ(pem->privateKey, "3");
+}
+
+}  // namespace
+}  // namespace rookery::reconcile

@@ -1,0 +1,117 @@
+#include "unit/reconcile/fake_server.h"
+
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <variant>
+
+namespace rookery::reconcile {
+
+using albatross::CallError;
+using albatross::CallResult;
+
+namespace {
+
+albatross::Time now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
+
+std::string verbOf(const albatross::Request& request) {
+  namespace uk = albatross::unikernel;
+  if (const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command)) {
+    if (std::holds_alternative<uk::Create>(*command)) return "create";
+    if (std::holds_alternative<uk::ForceCreate>(*command)) return "forceCreate";
+    if (std::holds_alternative<uk::Restart>(*command)) return "restart";
+    if (std::holds_alternative<uk::Destroy>(*command)) return "destroy";
+    return "info";
+  }
+  if (std::holds_alternative<albatross::BlockCommand>(request.command)) return "blockInfo";
+  return request.domains.empty() ? "policyInfo" : "applyPolicy";
+}
+
+bool mutates(const std::string& verb) { return verb != "info" && verb != "policyInfo" && verb != "blockInfo"; }
+
+std::string& imageOf(albatross::Command& command) {
+  auto& unikernel = std::get<albatross::UnikernelCommand>(command);
+  if (auto* create = std::get_if<albatross::unikernel::Create>(&unikernel)) return create->config.image;
+  return std::get<albatross::unikernel::ForceCreate>(unikernel).config.image;
+}
+
+std::unexpected<CallError> failed(Reason reason, bool inDoubt) {
+  return std::unexpected(CallError{{reason, "The fake server says so."}, inDoubt});
+}
+
+}  // namespace
+
+class FakeServer::Client : public albatross::Client {
+ public:
+  explicit Client(FakeServer& server) : server_(server) {}
+  asio::awaitable<CallResult> call(albatross::Request request) override { return server_.carryOut(std::move(request)); }
+
+ private:
+  FakeServer& server_;
+};
+
+FakeServer::FakeServer(std::string serverKey)
+    : server({.memory = 4'096, .cpus = 4, .block = 1'024, .bridges = {"br0"}}), key(std::move(serverKey)) {}
+
+std::unique_ptr<albatross::Client> FakeServer::connect() { return std::make_unique<Client>(*this); }
+
+void FakeServer::start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image) {
+  emulator::Request request;
+  request.name = name;
+  request.command = albatross::UnikernelCommand(
+      albatross::unikernel::Create{{albatross::UnikernelType::Solo5, false, image, arguments}});
+  server.submit(std::move(request), now(), [](const emulator::Answer&) {});
+  check(find(name) != nullptr, "the fake server runs what it was told to");
+}
+
+std::size_t FakeServer::sent(const std::string& verb) const {
+  return static_cast<std::size_t>(std::count(verbs.begin(), verbs.end(), verb));
+}
+
+asio::awaitable<void> FakeServer::wait() {
+  asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+}
+
+asio::awaitable<CallResult> FakeServer::carryOut(albatross::Request request) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  const std::string verb = verbOf(request);
+  if (down) co_return failed(Reason::ConnectionFailed, false);
+  verbs.push_back(verb);
+  if (arriving) arriving(request);
+  if (hang) {
+    co_await wait();
+    co_return failed(Reason::Cancelled, mutates(verb) && request.image == nullptr);
+  }
+  while (request.image != nullptr) {
+    const auto part = request.image->next();
+    if (!part) {
+      broken.push_back(part.error().message);
+      co_return std::unexpected(CallError{part.error(), false});
+    }
+    if (part->empty()) break;
+    imageOf(request.command).append(reinterpret_cast<const char*>(part->data()), part->size());
+  }
+  if (request.image != nullptr && complete) complete();
+  emulator::Request command;
+  for (const auto& domain : request.domains) {
+    command.name.path.push_back(domain.label);
+    command.policies.emplace_back(command.name.path, domain.policy);
+  }
+  command.name.label = request.label;
+  const albatross::Name name = command.name;
+  command.command = std::move(request.command);
+  std::optional<emulator::Answer> answer;
+  server.submit(std::move(command), now(), [&](emulator::Answer said) { answer = std::move(said); });
+  if (!answer || !*answer || (loseReply && mutates(verb))) co_return failed(Reason::DeadlineExceeded, mutates(verb));
+  if (const auto* failure = std::get_if<albatross::Failure>(&**answer)) {
+    co_return std::unexpected(CallError{{Reason::Refused, failure->message}, false});
+  }
+  co_return albatross::Reply{key, name, std::get<albatross::Success>(std::move(**answer))};
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "albatross/client.h"
+#include "emulator/server.h"
+
+namespace rookery::reconcile {
+
+namespace asio = boost::asio;
+
+/// An emulated server behind a client's door, without network. For a context that one thread runs.
+class FakeServer {
+ public:
+  explicit FakeServer(std::string key = "key");
+
+  std::unique_ptr<albatross::Client> connect();
+
+  /// Runs it without anybody's leave.
+  void start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image);
+  const emulator::Unikernel* find(const albatross::Name& name) { return server.resources().findUnikernel(name); }
+  std::size_t sent(const std::string& verb) const;
+
+  emulator::Server server;
+  std::string key;
+  bool down = false;       // connections are refused
+  bool hang = false;       // no call ever ends by itself
+  bool loseReply = false;  // of what changes something
+  std::function<void(const albatross::Request&)> arriving = {};  // with each command, before an image
+  std::function<void()> complete = {};                           // once an image is complete
+  std::vector<std::string> verbs;       // of all commands that arrived
+  std::vector<std::string> broken;      // what streams broke off with
+
+ private:
+  class Client;
+  asio::awaitable<albatross::CallResult> carryOut(albatross::Request request);
+  asio::awaitable<void> wait();
+};
+
+}  // namespace rookery::reconcile

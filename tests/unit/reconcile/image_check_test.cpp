@@ -1,0 +1,175 @@
+#include "reconcile/image_check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "fixtures/temp_dir.h"
+#include "images/image_maker.h"
+
+namespace rookery::reconcile {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+images::ImageSpec withTarget(std::uint32_t target) {
+  images::ImageSpec spec;
+  spec.target = target;
+  return spec;
+}
+
+images::ImageSpec withDevices(std::vector<std::string> networks, std::vector<std::string> blocks) {
+  images::ImageSpec spec;
+  spec.networks = std::move(networks);
+  spec.blocks = std::move(blocks);
+  return spec;
+}
+
+class CheckImage : public testing::Test {
+ protected:
+  void SetUp() override {
+    fs::create_directory(root());
+    fs::create_directory(folder_.path() / "elsewhere");
+  }
+
+  fs::path root() const { return folder_.path() / "manifests"; }
+  api::Origin origin() const { return {.root = root(), .file = root() / "web.yaml", .line = 1, .column = 1}; }
+
+  /// A unikernel with the image at `path`, which is written there.
+  static api::Unikernel unikernel(const fs::path& path, const images::ImageSpec& image) {
+    EXPECT_TRUE(images::writeImage(image, path));
+    api::Unikernel made;
+    made.image.path = path;
+    return made;
+  }
+
+  Result<image::Image> check(const api::Unikernel& unikernel) {
+    return checkImage(unikernel, origin(), inspector_);
+  }
+
+  fixtures::TempDir folder_;
+  image::Inspector inspector_;
+};
+
+TEST_F(CheckImage, AcceptsAnImageWithExactlyTheDevicesOfTheSpec) {
+  api::Unikernel web = unikernel(root() / "web.hvt", withDevices({"service", "admin"}, {"storage"}));
+  web.networkInterfaces = {{.name = "admin", .bridge = {}, .mac = {}},
+                           {.name = "service", .bridge = {}, .mac = {}}};
+  web.blockDevices = {{.name = "storage", .volumeName = {}, .sectorSize = {}}};
+
+  const Result<image::Image> found = check(web);
+
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->path, root() / "web.hvt");
+  web.image.sha256 = image::toHex(found->digest);
+  EXPECT_TRUE(check(web));
+}
+
+TEST_F(CheckImage, AcceptsSpt) { EXPECT_TRUE(check(unikernel(root() / "web.spt", withTarget(2)))); }
+
+TEST_F(CheckImage, RefusesAMissingImage) {
+  api::Unikernel web;
+  web.image.path = root() / "web.hvt";
+
+  const Result<image::Image> found = check(web);
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, Reason::ImageNotFound);
+  EXPECT_THAT(found.error().message, HasSubstr(web.image.path.string()));
+}
+
+TEST_F(CheckImage, RefusesWhatIsNoImage) {
+  api::Unikernel web;
+  web.image.path = folder_.write("manifests/web.hvt", "#!/bin/sh\n");
+
+  const Result<image::Image> found = check(web);
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, Reason::ImageInvalid);
+}
+
+TEST_F(CheckImage, RefusesAnotherDigestThanThePin) {
+  api::Unikernel web = unikernel(root() / "web.hvt", {});
+  web.image.sha256 = std::string(64, 'a');
+
+  const Result<image::Image> found = check(web);
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, Reason::DigestMismatch);
+  EXPECT_THAT(found.error().message, HasSubstr(*web.image.sha256));
+}
+
+TEST_F(CheckImage, RefusesATargetThatNoServerRuns) {
+  const Result<image::Image> found = check(unikernel(root() / "web.virtio", withTarget(3)));
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, Reason::UnsupportedTarget);
+  EXPECT_THAT(found.error().message, HasSubstr("virtio"));
+}
+
+TEST_F(CheckImage, NamesEveryDeviceThatIsTooManyOrTooFew) {
+  api::Unikernel web = unikernel(root() / "web.hvt", withDevices({"service"}, {"storage"}));
+  web.networkInterfaces = {{.name = "public", .bridge = {}, .mac = {}}};
+
+  const Result<image::Image> found = check(web);
+
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().reason, Reason::DeviceMismatch);
+  EXPECT_THAT(found.error().message, HasSubstr("spec.networkInterfaces lacks service"));
+  EXPECT_THAT(found.error().message, HasSubstr("spec.networkInterfaces has public"));
+  EXPECT_THAT(found.error().message, HasSubstr("spec.blockDevices lacks storage"));
+}
+
+TEST_F(CheckImage, RefusesImagesOutsideTheRoot) {
+  EXPECT_TRUE(images::writeImage({}, folder_.path() / "elsewhere/web.hvt"));
+  EXPECT_TRUE(images::writeImage({}, folder_.path() / "manifests-old.hvt"));
+  fs::create_symlink("../elsewhere/web.hvt", root() / "link.hvt");
+  fs::create_directory_symlink("../elsewhere", root() / "images");
+  const std::vector<fs::path> outside = {folder_.path() / "elsewhere/web.hvt",
+                                         root() / "../manifests-old.hvt", root() / "link.hvt",
+                                         root() / "images/web.hvt"};
+  for (const fs::path& path : outside) {
+    SCOPED_TRACE(path);
+    api::Unikernel web;
+    web.image.path = path;
+
+    const Result<image::Image> found = check(web);
+
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().reason, Reason::ImageOutsideRoot);
+  }
+}
+
+TEST_F(CheckImage, FollowsALinkedRootAndLinksThatStayInside) {
+  EXPECT_TRUE(images::writeImage({}, root() / "web-1.hvt"));
+  fs::create_symlink("web-1.hvt", root() / "web.hvt");
+  fs::create_directory_symlink("manifests", folder_.path() / "current");
+  const fs::path linked = folder_.path() / "current";
+  api::Unikernel web;
+  web.image.path = linked / "web.hvt";
+
+  const Result<image::Image> found =
+      checkImage(web, {.root = linked, .file = linked / "web.yaml", .line = 1, .column = 1}, inspector_);
+
+  ASSERT_TRUE(found) << found.error().message;
+  EXPECT_EQ(found->path, root() / "web-1.hvt");
+}
+
+TEST_F(CheckImage, ARootThatIsAFileStandsForItsFolder) {
+  const api::Unikernel web = unikernel(root() / "web.hvt", {});
+  const api::Unikernel other = unikernel(folder_.path() / "elsewhere/web.hvt", {});
+  const fs::path file = folder_.write("manifests/web.yaml", "");
+  const api::Origin single{.root = file, .file = file, .line = 1, .column = 1};
+
+  EXPECT_TRUE(checkImage(web, single, inspector_));
+  EXPECT_FALSE(checkImage(other, single, inspector_));
+}
+
+}  // namespace
+}  // namespace rookery::reconcile

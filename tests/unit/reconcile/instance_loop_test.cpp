@@ -1,0 +1,417 @@
+#include "reconcile/instance_loop.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/post.hpp>
+#include <fstream>
+#include <functional>
+#include <optional>
+
+#include "fixtures/pki.h"
+#include "fixtures/temp_dir.h"
+#include "images/image_maker.h"
+#include "unit/reconcile/fake_server.h"
+#include "unit/reconcile/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// What the loop tells.
+class Told : public Listener {
+ public:
+  void warned(const std::string&, Reason reason, const std::string&) override { warnings.push_back(reason); }
+  void stepEnded(const std::string&, const api::ObjectKey&, Verb verb, const CommandResult& result) override {
+    steps.emplace_back(toString(verb));
+    bytes += result.bytes;
+    if (result.error) failures.push_back(result.error->reason);
+  }
+  void imageSent(const std::string&, const api::ObjectKey&, std::uint64_t now, std::uint64_t all) override {
+    EXPECT_LE(now, all);
+    total = all;
+  }
+  void roundEnded(const std::string&, const Round& round) override { last = round; }
+
+  std::vector<Reason> warnings, failures;
+  std::vector<std::string> steps;
+  std::uint64_t bytes = 0, total = 0;
+  std::optional<Round> last;
+};
+
+/// One loop on one thread, and the server that it talks to.
+class Loop : public testing::Test {
+ protected:
+  Loop() {
+    const fixtures::Identity ca = fixtures::makeIdentity({});
+    scene_.desired.credentials = albatross::Credential::Pem{ca.certificate, ca.certificate, ca.privateKey};
+    environment_.connect = [this](const albatross::ClientOptions&) { return server_->connect(); };
+    scene_.declarePolicy("shop", makePolicy(10, 512));
+    writeImage("a");
+  }
+  ~Loop() override { stop(); }
+
+  image::Image writeImage(const std::string& content) {
+    const auto path = folder_.path() / "web.hvt";
+    images::ImageSpec spec;
+    spec.content = content;
+    spec.size = 200'000;
+    EXPECT_TRUE(images::writeImage(spec, path));
+    auto image = inspector_.inspect(path);
+    EXPECT_TRUE(image);
+    return *image;
+  }
+
+  /// Another content in the file that is being read.
+  void spoilImage() const {
+    std::fstream file(folder_.path() / "web.hvt", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(150'000);
+    file << "other bytes";
+  }
+
+  void declare(const std::string& path, const std::string& argument = "--a") {
+    scene_.declare(path, [&](api::Unikernel&, DesiredUnikernel& unikernel) {
+      unikernel.image = *inspector_.inspect(folder_.path() / "web.hvt");
+      unikernel.arguments.arguments = {{argument}};
+    });
+  }
+
+  DesiredPtr desired() const { return std::make_shared<Desired>(scene_.desired); }
+
+  void start() {
+    if (!state_) {
+      auto state = StateDir::open(folder_.path() / "state");
+      ASSERT_TRUE(state);
+      state_ = std::move(*state);
+      own_.emplace(Environment{.state = *state_, .statuses = statuses_, .listener = told_, .connect = environment_.connect, .permit = permit_});
+    }
+    strand_ = asio::make_strand(context_);
+    loop_ = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [this](const RoundEnd& end) {
+      ++rounds_;
+      end_ = end;
+    });
+    running_ = true;
+    asio::co_spawn(strand_, loop_->run(), asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
+                     EXPECT_FALSE(failure);
+                     running_ = false;
+                   }));
+  }
+
+  /// Runs until `done` holds; fails when that takes very long.
+  void until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!done()) {
+      context_.restart();
+      context_.run_one_until(end);
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not come to that";
+    }
+  }
+  void untilFinished() {
+    until([this] { return end_ && end_->finished; });
+  }
+  void update() {
+    end_.reset();
+    loop_->update(desired());
+  }
+  void stop() {
+    if (!running_) return;
+    asio::post(strand_, [this] { cancel_.emit(asio::cancellation_type::terminal); });
+    until([this] { return !running_; });
+  }
+
+  api::Condition ready(const std::string& path) const {
+    const ObjectViewPtr view = statuses_.find(keyOf(path));
+    return view == nullptr ? api::Condition{} : *view->status.condition(api::Condition::Type::Ready);
+  }
+  Entry entry(const std::string& path) const { return state_->inventoryOf("key").at(Scene::name(path)); }
+
+  struct Wiring {
+    std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect;
+  };
+
+  fixtures::TempDir folder_;
+  image::Inspector inspector_;
+  Scene scene_;  // of which only what is desired counts
+  Wiring environment_;
+  std::function<bool(const std::string&, const Step&)> permit_;
+  std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
+  std::unique_ptr<StateDir> state_;
+  StatusStore statuses_;
+  Told told_;
+  std::optional<Environment> own_;
+  asio::io_context context_;
+  asio::any_io_executor strand_;
+  asio::cancellation_signal cancel_;
+  std::shared_ptr<InstanceLoop> loop_;
+  std::optional<RoundEnd> end_;
+  int rounds_ = 0;
+  bool running_ = false;
+};
+
+TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
+  declare("shop/web");
+  declare("shop/cart");
+  start();
+  untilFinished();
+
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+  EXPECT_EQ(ready("shop/cart").reason, Reason::Running);
+  EXPECT_THAT(told_.steps, ElementsAre("applyPolicy", "create", "create"));
+  EXPECT_EQ(told_.bytes, 400'000);
+  EXPECT_EQ(told_.total, 200'000);
+  EXPECT_TRUE(entry("shop/web").confirmed);
+  EXPECT_FALSE(entry("shop/web").pending);
+  EXPECT_EQ(told_.last->unikernels.at({"shop", UnikernelState::Ready}), 2);
+  const ObjectViewPtr instance = statuses_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+  EXPECT_TRUE(instance->status.ready());
+
+  const int rounds = rounds_;
+  update();
+  until([&] { return rounds_ > rounds; });
+  EXPECT_EQ(server_->sent("create"), 2) << "a look at what is as it should be changes nothing";
+}
+
+TEST_F(Loop, TakesUpANewDeclaration) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  declare("shop/web", "--b");
+  update();
+  untilFinished();
+
+  EXPECT_EQ(server_->sent("restart"), 1);
+  EXPECT_EQ(server_->sent("create"), 1);
+  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments, ElementsAre("--b"));
+}
+
+TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {
+  declare("shop/web");
+  server_->complete = [&] {
+    server_->complete = {};
+    declare("shop/web", "--b");
+    update();
+  };
+  start();
+  until([&] { return server_->sent("restart") == 1; });
+  untilFinished();
+}
+
+TEST_F(Loop, WritesDownWhatItIsAboutToDo) {
+  declare("shop/web");
+  std::optional<Pending> before, after;
+  server_->arriving = [&](const albatross::Request& request) {
+    if (request.image != nullptr) before = entry("shop/web").pending;
+  };
+  server_->complete = [&] { after = entry("shop/web").pending; };
+  start();
+  untilFinished();
+
+  ASSERT_TRUE(before);
+  EXPECT_EQ(before->verb, Verb::Create);
+  EXPECT_FALSE(before->committed);
+  ASSERT_TRUE(after);
+  EXPECT_TRUE(after->committed) << "from here on the server may do it";
+}
+
+TEST_F(Loop, SendsNothingThatItCannotWriteDown) {
+  declare("shop/web");
+  declare("sys/dns");
+  const auto blockWriting = [&](const albatross::Request&) {
+    std::filesystem::remove_all(folder_.path() / "state/inventory");
+    folder_.write("state/inventory", "in the way");
+    server_->arriving = {};
+  };
+  server_->arriving = blockWriting;
+  start();
+  until([&] { return told_.failures.size() >= 2; });
+
+  EXPECT_EQ(server_->sent("create"), 0);
+  EXPECT_THAT(told_.failures, testing::Each(Reason::StateUnwritable));
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::StateUnwritable);
+}
+
+TEST_F(Loop, BreaksOffAnImageThatIsNotTheOneThatWasPlanned) {
+  declare("shop/web");
+  server_->arriving = [&](const albatross::Request& request) {
+    if (request.image != nullptr) spoilImage();
+  };
+  start();
+  untilFinished();
+
+  EXPECT_THAT(server_->broken, SizeIs(1));
+  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr);
+  EXPECT_EQ(ready("shop/web").reason, Reason::ImageChanged);
+  EXPECT_FALSE(entry("shop/web").pending);
+}
+
+TEST_F(Loop, StopsInTheMiddleOfACommandWhoseImageIsThenNotInDoubt) {
+  declare("shop/web");
+  server_->arriving = [&](const albatross::Request& request) { server_->hang = request.image != nullptr; };
+  start();
+  until([&] { return server_->hang; });
+  stop();
+
+  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr);
+  EXPECT_FALSE(entry("shop/web").pending);
+}
+
+TEST_F(Loop, StopsWhileALookHangs) {
+  server_->hang = true;
+  start();
+  until([&] { return !server_->verbs.empty(); });
+  stop();
+  EXPECT_FALSE(running_);
+}
+
+TEST_F(Loop, StopsBeforeItHasBegun) {
+  start();
+  cancel_.emit(asio::cancellation_type::terminal);
+  until([&] { return !running_; });
+}
+
+TEST_F(Loop, IsInDoubtAfterALostReplyAndSeesWhatBecameOfIt) {
+  declare("shop/web");
+  server_->loseReply = true;
+  start();
+  untilFinished();
+
+  EXPECT_EQ(server_->sent("create"), 1);
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, TellsThatTheServerCannotBeAskedAndComesBack) {
+  declare("shop/web");
+  server_->down = true;
+  start();
+  until([&] { return end_ && end_->failure; });
+  EXPECT_FALSE(end_->finished);
+  EXPECT_EQ(ready("shop/web").status, api::Condition::Status::Unknown);
+  EXPECT_EQ(ready("shop/web").reason, Reason::InstanceUnavailable);
+
+  server_->down = false;
+  update();
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, AnotherServerBehindTheSameAddressInheritsNothing) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  server_ = std::make_unique<FakeServer>("another key");
+  albatross::Arguments foreign;
+  foreign.arguments = {{"--foreign"}};
+  server_->start(Scene::name("shop/web"), foreign, fixtures::readFile(folder_.path() / "web.hvt"));
+  update();
+  untilFinished();
+
+  EXPECT_EQ(ready("shop/web").reason, Reason::NotOwned);
+  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments, ElementsAre("--foreign"));
+}
+
+TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
+  declare("shop/web");
+  server_->server.faults().restartIgnoresMemory = true;
+  start();
+  untilFinished();
+  scene_.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
+  update();
+  untilFinished();
+  EXPECT_EQ(server_->sent("restart"), 1);
+  EXPECT_EQ(server_->sent("forceCreate"), 1);
+  EXPECT_EQ(state_->restartChangesMemory("key"), false);
+
+  scene_.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 96; });
+  update();
+  untilFinished();
+  EXPECT_EQ(server_->sent("restart"), 1);
+  EXPECT_EQ(server_->sent("forceCreate"), 2);
+}
+
+TEST_F(Loop, DestroysAndTellsWhenTheLastHasGone) {
+  declare("shop/web");
+  declare("shop/cart");
+  start();
+  untilFinished();
+  scene_.undeclare("shop/web");
+  scene_.undeclare("shop/cart");
+  update();
+  until([&] { return end_ && end_->destroyed; });
+
+  EXPECT_EQ(server_->sent("destroy"), 2);
+  EXPECT_TRUE(entry("shop/web").destroyedAt);
+  EXPECT_TRUE(entry("shop/cart").destroyedAt);
+}
+
+TEST_F(Loop, LeavesAloneWhatAnotherInstanceHoldsOnTheSameServer) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  stop();
+  Entry others = entry("shop/web");
+  others.instance = "eu-2";
+  ASSERT_TRUE(state_->put(others));
+  scene_.desired.declared.insert({api::Kind::AlbatrossInstance, "", "eu-2"});
+  scene_.undeclare("shop/web");
+  end_.reset();
+  start();
+  untilFinished();
+
+  EXPECT_EQ(server_->sent("destroy"), 0);
+  EXPECT_EQ(entry("shop/web"), others);
+}
+
+TEST_F(Loop, DoesOnlyWhatIsPermitted) {
+  declare("shop/web");
+  permit_ = [](const std::string&, const Step& step) { return step.verb != Verb::Create; };
+  start();
+  untilFinished();
+
+  EXPECT_EQ(server_->sent("create"), 0);
+  EXPECT_EQ(server_->sent("applyPolicy"), 0) << "the whole plan is another than was meant";
+  EXPECT_THAT(end_->errors, Contains(testing::Field(&Error::reason, Reason::UsageError)));
+}
+
+TEST_F(Loop, APreviewChangesNothing) {
+  declare("shop/web");
+  start();
+  stop();
+  const std::size_t before = server_->verbs.size();
+  std::optional<InstanceLoop::Preview> seen;
+  const auto loop = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [](const RoundEnd&) {});
+  asio::co_spawn(strand_, loop->preview(), [&](const std::exception_ptr&, InstanceLoop::Preview preview) { seen = std::move(preview); });
+  until([&] { return seen.has_value(); });
+
+  ASSERT_TRUE(seen->plan);
+  EXPECT_THAT(seen->plan->steps, SizeIs(2));
+  EXPECT_EQ(server_->verbs.size(), before + 3) << "three questions";
+  EXPECT_THAT(state_->entries(), IsEmpty());
+}
+
+TEST_F(Loop, AsksForBlockDevicesOnlyWhereTheyMatter) {
+  scene_.desired.policies.clear();
+  start();
+  untilFinished();
+  EXPECT_EQ(server_->sent("blockInfo"), 0);
+
+  scene_.declarePolicy("shop", makePolicy(10, 512));
+  update();
+  untilFinished();
+  EXPECT_GT(server_->sent("blockInfo"), 0);
+}
+
+}  // namespace
+}  // namespace rookery::reconcile

@@ -1,0 +1,1154 @@
+#include "reconcile/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "unit/reconcile/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using Ready = api::Condition::Status;
+using Spec = api::Unikernel;
+
+void withMemory(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; }
+void withArgument(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.arguments = {{"--ipv4=10.0.0.1/24"}}; }
+void withImage(Spec&, DesiredUnikernel& unikernel) { unikernel.image = makeImage('b'); }
+void withBlock(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.blocks = {{"storage", "data", std::nullopt}}; }
+auto withAdopt(Spec::Adopt adopt) {
+  return [adopt](Spec& spec, DesiredUnikernel&) { spec.adopt = adopt; };
+}
+
+Error broken(Reason reason) { return {reason, "It is broken."}; }
+
+albatross::Arguments with(const std::function<void(albatross::Arguments&)>& edit) {
+  albatross::Arguments arguments;
+  edit(arguments);
+  return arguments;
+}
+
+// -- One look at shop/web --------------------------------------------------------------------------------------------
+
+/// What one look at a scene makes of shop/web.
+struct Case {
+  std::string rule;
+  std::function<void(Scene&)> given;
+  std::optional<Verb> verb;  // of the only step; absent: there must be none
+  Reason reason;             // of the step, or of the Ready condition
+  Ready ready = Ready::False;
+  friend std::ostream& operator<<(std::ostream& out, const Case& item) { return out << item.rule; }
+};
+
+class Rule : public testing::TestWithParam<Case> {};
+
+TEST_P(Rule, Holds) {
+  const Case& rule = GetParam();
+  Scene scene;
+  rule.given(scene);
+
+  const Plan plan = scene.next();
+
+  const api::Condition* ready = nullptr;
+  if (scene.desired.unikernels.contains(keyOf("shop/web"))) {
+    ready = &scene.ready(plan, "shop/web");
+    EXPECT_EQ(ready->status, rule.ready) << ready->message;
+  }
+  if (!rule.verb) {
+    ASSERT_THAT(plan.steps, IsEmpty());
+    if (ready != nullptr) {
+      EXPECT_EQ(toString(ready->reason), toString(rule.reason)) << ready->message;
+    }
+    return;
+  }
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  const Step& step = plan.steps.front();
+  EXPECT_EQ(toString(step.verb), toString(*rule.verb));
+  EXPECT_EQ(toString(step.reason), toString(rule.reason));
+  EXPECT_EQ(step.image.has_value(), *rule.verb == Verb::Create || *rule.verb == Verb::ForceCreate);
+  EXPECT_FALSE(step.message.empty());
+}
+
+const std::vector<Case> cheapestRepair = {
+    {"nothing differs",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::Running, Ready::True},
+    {"missing", [](Scene& scene) { scene.declare("shop/web"); }, Verb::Create, Reason::Absent},
+    {"an argument differs",
+     [](Scene& scene) {
+       scene.declare("shop/web", withArgument);
+       scene.runOurs("shop/web");
+     },
+     Verb::Restart, Reason::ArgumentsDiffer},
+    {"memory only",
+     [](Scene& scene) {
+       scene.declare("shop/web", withMemory);
+       scene.runOurs("shop/web");
+     },
+     Verb::Restart, Reason::MemoryDiffers},
+    {"memory only, on a server whose restart ignores it",
+     [](Scene& scene) {
+       scene.declare("shop/web", withMemory);
+       scene.runOurs("shop/web");
+       scene.memory.restartChangesMemory = false;
+     },
+     Verb::ForceCreate, Reason::MemoryDiffers},
+    {"an argument differs on a server whose restart ignores the memory",
+     [](Scene& scene) {
+       scene.declare("shop/web", withArgument);
+       scene.runOurs("shop/web");
+       scene.memory.restartChangesMemory = false;
+     },
+     Verb::Restart, Reason::ArgumentsDiffer},
+    {"image",
+     [](Scene& scene) {
+       scene.declare("shop/web", withImage);
+       scene.runOurs("shop/web");
+     },
+     Verb::ForceCreate, Reason::ImageDiffers},
+    {"somebody force-created another image over ours",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.runOurs("shop/web");
+       scene.run("shop/web", {}, 'z');
+     },
+     Verb::ForceCreate, Reason::ImageDiffers},
+    {"owned, not declared any more",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.undeclare("shop/web");
+     },
+     Verb::Destroy, Reason::ManifestRemoved},
+    {"owned, not declared, kept", [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.undeclare("shop/web", Absence::Verdict::Keep, Reason::Pruning);
+     },
+     std::nullopt, Reason::Running},
+    {"not owned, not declared", [](Scene& scene) { scene.run("shop/web"); }, std::nullopt, Reason::Running},
+    {"OnDelete: no step that stops it",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel& unikernel) {
+         spec.updateStrategy = Spec::UpdateStrategy::OnDelete;
+         withImage(spec, unikernel);
+       });
+       scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::UpdateOnDelete, Ready::True},
+    {"OnDelete: missing is created",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.updateStrategy = Spec::UpdateStrategy::OnDelete; });
+     },
+     Verb::Create, Reason::Absent},
+};
+INSTANTIATE_TEST_SUITE_P(CheapestRepair, Rule, testing::ValuesIn(cheapestRepair));
+
+const std::vector<Case> ownership = {
+    {"IfIdentical adopts what is identical",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.run("shop/web");
+     },
+     Verb::Adopt, Reason::PresentIdentical},
+    {"IfIdentical leaves what differs",
+     [](Scene& scene) {
+       scene.declare("shop/web", withArgument);
+       scene.run("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+    {"Always adopts what differs",
+     [](Scene& scene) {
+       scene.declare("shop/web", withAdopt(Spec::Adopt::Always));
+       scene.run("shop/web", {}, 'z');
+     },
+     Verb::Adopt, Reason::ImageDiffers},
+    {"Never adopts nothing",
+     [](Scene& scene) {
+       scene.declare("shop/web", withAdopt(Spec::Adopt::Never));
+       scene.run("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+    {"bhyve is never touched",
+     [](Scene& scene) {
+       scene.declare("shop/web", withImage);
+       scene.runOurs("shop/web").type = albatross::UnikernelType::Bhyve;
+     },
+     std::nullopt, Reason::TypeNotSupported},
+    {"bhyve is never adopted",
+     [](Scene& scene) {
+       scene.declare("shop/web", withAdopt(Spec::Adopt::Always));
+       scene.run("shop/web").type = albatross::UnikernelType::Bhyve;
+     },
+     std::nullopt, Reason::TypeNotSupported},
+    {"bhyve is never destroyed",
+     [](Scene& scene) {
+       scene.runOurs("shop/web").type = albatross::UnikernelType::Bhyve;
+       scene.undeclare("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+    {"an image that we did not send is not destroyed",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.run("shop/web", {}, 'z');
+       scene.undeclare("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+    {"an entry whose create never ran does not make another's unikernel ours",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.runOurs("shop/web");
+       scene.memory.inventory.at(Scene::name("shop/web")).confirmed = false;
+       scene.run("shop/web", {}, 'z');
+     },
+     std::nullopt, Reason::NotOwned},
+    {"a lost inventory destroys nothing",
+     [](Scene& scene) {
+       scene.run("shop/web");
+       scene.undeclare("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+    {"a tombstone that came back and is not declared",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.memory.inventory.at(Scene::name("shop/web")).destroyedAt = scene.now - 1h;
+       scene.undeclare("shop/web");
+     },
+     Verb::Destroy, Reason::ManifestRemoved},
+    {"a tombstone that came back and is declared again",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.memory.inventory.at(Scene::name("shop/web")).destroyedAt = scene.now - 1h;
+       scene.declare("shop/web");
+     },
+     std::nullopt, Reason::Running, Ready::True},
+    {"what runs under a tombstone's name with another image is not ours",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.memory.inventory.at(Scene::name("shop/web")).destroyedAt = scene.now - 1h;
+       scene.run("shop/web", {}, 'z');
+       scene.undeclare("shop/web");
+     },
+     std::nullopt, Reason::NotOwned},
+};
+INSTANTIATE_TEST_SUITE_P(Ownership, Rule, testing::ValuesIn(ownership));
+
+const std::vector<Case> preflight = {
+    {"the image is no good", [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+         unikernel.image = std::unexpected(broken(Reason::DeviceMismatch));
+       });
+       scene.runOurs("shop/web", {}, 'z');
+     },
+     std::nullopt, Reason::DeviceMismatch},
+    {"a reference dangles", [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+       scene.runOurs("shop/web", {}, 'z');
+     },
+     std::nullopt, Reason::ReferenceNotFound},
+    {"a restart over the policy's memory",
+     [](Scene& scene) {
+       scene.declare("shop/web", withMemory);
+       scene.runOurs("shop/web");
+       scene.observed.policies[Scene::domain("shop")] = makePolicy(10, 63);
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"a force-create over the policy's memory, with what lives below counted",
+     [](Scene& scene) {
+       scene.declare("shop/web", withImage);
+       scene.runOurs("shop/web");
+       scene.observed.unikernels[{{"shop", "inner"}, "deep"}] = infoOf({}, digestOf('x'), {}, 1);
+       scene.observed.policies[Scene::domain("shop")] = makePolicy(10, 63);
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"the number of unikernels",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.run("shop/other");
+       scene.observed.policies[Scene::domain("shop")] = makePolicy(1, 1'024);
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"a CPU that the policy does not allow",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.cpuIDs = {0, 3}; });
+       scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"a bridge that the policy does not allow",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.bridges = {{"service", "br1", {}}}; });
+       scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"a bridge that the machine does not have",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.bridges = {{"service", "br9", {}}}; });
+       scene.runOurs("shop/web");
+       scene.observed.policies[Scene::domain("shop")].bridges.insert("br9");
+     },
+     std::nullopt, Reason::BridgeNotFound},
+    {"the machine's memory",
+     [](Scene& scene) {
+       scene.declare("shop/web", withMemory);
+       scene.runOurs("shop/web");
+       scene.observed.policies[{}].memory = 63;
+     },
+     std::nullopt, Reason::PolicyExceeded},
+    {"a block device that is missing",
+     [](Scene& scene) {
+       scene.declare("shop/web", withBlock);
+       scene.runOurs("shop/web");
+       scene.observed.blockDevices.emplace();
+     },
+     std::nullopt, Reason::BlockDeviceNotFound},
+    {"a block device that another uses",
+     [](Scene& scene) {
+       scene.declare("shop/web", withBlock);
+       scene.runOurs("shop/web");
+       scene.run("shop/other", with([](auto& arguments) { arguments.blocks = {{"disk", "data", std::nullopt}}; }));
+       scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
+     },
+     std::nullopt, Reason::BlockDeviceInUse},
+    {"its own block device",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel& unikernel) {
+         withBlock(spec, unikernel);
+         withArgument(spec, unikernel);
+       });
+       scene.runOurs("shop/web", with([](auto& arguments) { arguments.blocks = {{"storage", "data", std::nullopt}}; }));
+       scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
+     },
+     Verb::Restart, Reason::ArgumentsDiffer},
+};
+INSTANTIATE_TEST_SUITE_P(Preflight, Rule, testing::ValuesIn(preflight));
+
+const std::vector<Case> domains = {
+    {"a namespace without a policy",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.observed.policies.erase(Scene::domain("shop"));
+     },
+     std::nullopt, Reason::NoPolicy},
+    {"a credential that cannot issue for namespaces",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.authority.subDomain = std::unexpected(broken(Reason::CredentialCannotIssue));
+     },
+     std::nullopt, Reason::CredentialCannotIssue},
+    {"a credential that cannot issue at all, where none has to", [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.authority.ownDomain = std::unexpected(broken(Reason::CredentialCannotIssue));
+     },
+     Verb::Create, Reason::Absent},
+    {"suspended, and another image",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel& unikernel) {
+         spec.suspend = true;
+         withImage(spec, unikernel);
+       });
+       scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::Suspended, Ready::True},
+    {"suspended, and missing",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.suspend = true; });
+     },
+     std::nullopt, Reason::Suspended, Ready::Unknown},
+    {"the instance is suspended",
+     [](Scene& scene) {
+       scene.declare("shop/web", withImage);
+       scene.runOurs("shop/web");
+       auto instance = scene.desired.spec();
+       instance.suspend = true;
+       scene.setInstance(instance);
+     },
+     std::nullopt, Reason::InstanceSuspended, Ready::True},
+    {"the instance is suspended, and it is not declared any more",
+     [](Scene& scene) {
+       scene.runOurs("shop/web");
+       scene.undeclare("shop/web");
+       auto instance = scene.desired.spec();
+       instance.suspend = true;
+       scene.setInstance(instance);
+     },
+     std::nullopt, Reason::InstanceSuspended},
+};
+INSTANTIATE_TEST_SUITE_P(Domains, Rule, testing::ValuesIn(domains));
+
+// -- What becomes of it over several looks ---------------------------------------------------------------------------
+
+TEST(Plan, ARestartThatIgnoresTheMemoryIsFollowedByAForceCreateAndRemembered) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  scene.declare("shop/web", withMemory);
+  Step step = scene.next().steps.at(0);
+  ASSERT_EQ(step.verb, Verb::Restart);
+  scene.take(step);
+  scene.observed.unikernels.at(step.name).memory = 32;
+
+  step = scene.next().steps.at(0);
+
+  EXPECT_EQ(step.verb, Verb::ForceCreate);
+  EXPECT_EQ(step.reason, Reason::RestartIneffective);
+  EXPECT_EQ(scene.memory.restartChangesMemory, false);
+  scene.take(step);
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+TEST(Plan, ARestartThatChangesTheMemoryIsRemembered) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  scene.declare("shop/web", withMemory);
+  scene.take(scene.next().steps.at(0));
+
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  EXPECT_EQ(scene.memory.restartChangesMemory, true);
+}
+
+TEST(Plan, ARestartThatChangedTheArgumentsButNotTheMemoryTellsAsMuch) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel& unikernel) {
+    withMemory(spec, unikernel);
+    withArgument(spec, unikernel);
+  });
+  scene.runOurs("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.take(step);
+  scene.observed.unikernels.at(step.name).memory = 32;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::ForceCreate);
+  EXPECT_EQ(scene.memory.restartChangesMemory, false);
+}
+
+TEST(Plan, AForceCreateThatChangesNothingIsNotRepeated) {
+  Scene scene;
+  scene.declare("shop/web", withImage);
+  scene.runOurs("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, created());
+
+  const Plan stalled = scene.next();
+
+  EXPECT_THAT(stalled.steps, IsEmpty());
+  EXPECT_EQ(scene.ready(stalled, "shop/web").reason, Reason::NotConverging);
+  EXPECT_TRUE(stalled.objects.at(keyOf("shop/web")).settled);
+  scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.image = makeImage('c'); });
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::ForceCreate) << "another image is another attempt";
+}
+
+TEST(Plan, WhatSomebodyElseChangedRightAfterAStepIsNotTakenForItsFailure) {
+  Scene scene;
+  scene.declare("shop/web", withImage);
+  scene.runOurs("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.take(step);
+  scene.observed.unikernels.at(step.name).memory = 16;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
+}
+
+TEST(Plan, DriftIsCountedOnce) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  EXPECT_EQ(scene.next().drift, 0);
+  scene.observed.unikernels.at(Scene::name("shop/web")).memory = 16;
+  EXPECT_EQ(scene.next().drift, 1);
+  EXPECT_EQ(scene.next().drift, 0);
+
+  scene.declare("shop/web", withArgument);
+  EXPECT_EQ(scene.next().drift, 0) << "a changed manifest is no drift";
+}
+
+TEST(Plan, LooksForTwoSecondsAtLeastBeforeItCreatesAgainWhatHasEnded) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  scene.observed.unikernels.clear();
+
+  const Plan first = scene.next();
+
+  ASSERT_THAT(first.steps, SizeIs(1));
+  EXPECT_EQ(first.steps[0].verb, Verb::Create);
+  EXPECT_GT(first.steps[0].notBefore, scene.now);
+  EXPECT_EQ(first.wakeAt, first.steps[0].notBefore);
+  EXPECT_EQ(scene.ready(first, "shop/web").reason, Reason::CrashLoopBackOff);
+  scene.now = *first.wakeAt;
+  EXPECT_LE(scene.next().steps.at(0).notBefore, scene.now);
+}
+
+/// Ends at once, whenever it is created; returns how long each time until it is created again.
+std::vector<std::chrono::milliseconds> crashLoop(Scene& scene, int times) {
+  std::vector<std::chrono::milliseconds> delays;
+  for (int i = 0; i < times; ++i) {
+    scene.observed.unikernels.clear();
+    const Step step = scene.next().steps.at(0);
+    delays.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(step.notBefore - scene.now));
+    scene.now = step.notBefore;
+    scene.take(scene.next().steps.at(0));
+  }
+  return delays;
+}
+
+TEST(Plan, CrashLoopsBackOffMoreAndMore) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+
+  const auto delays = crashLoop(scene, 12);
+
+  for (std::size_t i = 0; i < delays.size(); ++i) {
+    const auto base = std::min<std::chrono::milliseconds>(1s * (1 << std::min<std::size_t>(i, 10)), 5min);
+    EXPECT_GE(delays[i], base * 8 / 10) << i;
+    EXPECT_LE(delays[i], base * 12 / 10) << i;
+  }
+}
+
+TEST(Plan, TenMinutesUpEndABackOff) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  crashLoop(scene, 5);
+  scene.next();
+  scene.now += backoffReset;
+  scene.next();
+
+  EXPECT_LE(crashLoop(scene, 1).at(0), 1200ms);
+}
+
+TEST(Plan, AnotherImageDoesNotWaitForTheBackOffOfTheOneThatCrashed) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  crashLoop(scene, 9);
+  scene.observed.unikernels.clear();
+  scene.next();
+  scene.now += 2s;
+  EXPECT_GT(scene.next().steps.at(0).notBefore, scene.now);
+
+  scene.declare("shop/web", withImage);
+
+  EXPECT_LE(scene.next().steps.at(0).notBefore, scene.now);
+}
+
+TEST(Plan, CountsOnlyTheRestartsThatItDidNotCause) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  scene.declare("shop/web", withArgument);
+  scene.take(scene.next().steps.at(0));
+  EXPECT_EQ(scene.next().objects.at(keyOf("shop/web")).status.restarts, 0);
+
+  *scene.observed.unikernels.at(Scene::name("shop/web")).started += 1h;
+
+  const Plan plan = scene.next();
+  EXPECT_EQ(plan.objects.at(keyOf("shop/web")).status.restarts, 1);
+  EXPECT_THAT(plan.steps, IsEmpty());
+}
+
+TEST(Plan, OnceIsCompletedWhenItHasEnded) {
+  Scene scene;
+  scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
+  scene.take(scene.next().steps.at(0));
+  scene.observed.unikernels.clear();
+
+  const Plan ended = scene.next();
+
+  EXPECT_THAT(ended.steps, IsEmpty());
+  EXPECT_EQ(scene.ready(ended, "shop/job").reason, Reason::Completed);
+  EXPECT_EQ(scene.ready(ended, "shop/job").status, Ready::True);
+  scene.memory.objects.clear();
+  EXPECT_THAT(scene.next().steps, IsEmpty()) << "the inventory knows it";
+  scene.declare("shop/job", withImage);
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create) << "another image is another run";
+}
+
+TEST(Plan, OnceWasRunWhenItWasSeenToRunThoughTheAnswerWasLost) {
+  Scene scene;
+  scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.carryOut(step);
+  scene.endStep(step, lost());
+  scene.next();
+  scene.observed.unikernels.clear();
+
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+TEST(Plan, OnceRunsAgainWhenItWasRemovedAndDeclaredAgain) {
+  Scene scene;
+  const auto once = [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; };
+  scene.declare("shop/job", once);
+  scene.take(scene.next().steps.at(0));
+  scene.observed.unikernels.clear();
+  scene.undeclare("shop/job");
+  scene.next();
+
+  scene.declare("shop/job", once);
+
+  EXPECT_THAT(scene.next().steps, SizeIs(1));
+}
+
+TEST(Plan, MinReadySecondsKeepItFromBeingReady) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.minReadySeconds = 3; });
+  scene.take(scene.next().steps.at(0));
+
+  const Plan young = scene.next();
+
+  EXPECT_EQ(scene.ready(young, "shop/web").status, Ready::False);
+  EXPECT_EQ(young.wakeAt, scene.now + 3s);
+  EXPECT_FALSE(young.objects.at(keyOf("shop/web")).settled);
+  scene.now += 3s;
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+}
+
+// -- In doubt --------------------------------------------------------------------------------------------------------
+
+/// A restart whose answer was lost.
+Scene inDoubt() {
+  Scene scene;
+  scene.declare("shop/web", withArgument);
+  scene.runOurs("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.now += 30s;
+  scene.endStep(step, lost());
+  return scene;
+}
+
+TEST(Doubt, OnlyLooksUntilSomethingIsSeen) {
+  Scene scene = inDoubt();
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::InDoubt);
+  EXPECT_EQ(scene.ready(plan, "shop/web").status, Ready::Unknown);
+  EXPECT_EQ(plan.wakeAt, scene.now + doubtInterval);
+  EXPECT_FALSE(plan.objects.at(keyOf("shop/web")).settled);
+}
+
+TEST(Doubt, EndsWhenItWasCarriedOut) {
+  Scene scene = inDoubt();
+  scene.run("shop/web", scene.desired.unikernels.at(keyOf("shop/web")).arguments);
+
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::Running);
+}
+
+TEST(Doubt, EndsWhenItVanished) {
+  Scene scene = inDoubt();
+  scene.observed.unikernels.clear();
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create);
+}
+
+TEST(Doubt, EndsAfterTheStreamTimeoutFromTheLossOnAndIsTriedAgain) {
+  Scene scene = inDoubt();
+  scene.now += 10min - 1s;
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  scene.now += 1s;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
+}
+
+TEST(Doubt, OfACreateLastsUntilItAppears) {
+  Scene scene;
+  scene.declare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, lost());
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+
+  scene.carryOut(step);
+
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::Running);
+}
+
+TEST(Doubt, OfADestroyLastsUntilItIsGone) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, lost());
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+
+  scene.carryOut(step);
+
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  const Entry& entry = scene.memory.inventory.at(step.name);
+  EXPECT_TRUE(entry.destroyedAt);
+  EXPECT_FALSE(entry.pending);
+}
+
+TEST(Doubt, IsNoneAboutAnImageThatWasStillOnItsWayWhenTheControllerDied) {
+  Scene scene;
+  scene.declare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.memory = sending(scene.memory, step, scene.desired, scene.observed, scene.now);
+  scene.memory.objects.clear();
+
+  const Plan plan = scene.next();
+
+  EXPECT_EQ(plan.steps.at(0).verb, Verb::Create);
+  EXPECT_LE(plan.steps.at(0).notBefore, scene.now);
+  EXPECT_FALSE(scene.memory.inventory.at(step.name).sent(digestOf('a')));
+}
+
+TEST(Doubt, AboutOneUnikernelKeepsNoOtherWaiting) {
+  Scene scene = inDoubt();
+  scene.declare("shop/other");
+
+  EXPECT_EQ(scene.next().steps.at(0).object, keyOf("shop/other"));
+}
+
+TEST(Doubt, OutlivesAClockThatIsSetBack) {
+  Scene scene = inDoubt();
+  scene.next();
+  scene.now -= 24h;
+  scene.next();
+  scene.now += 10min;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
+}
+
+// -- Failures --------------------------------------------------------------------------------------------------------
+
+TEST(Failure, IsShownAndTriedAgainLater) {
+  Scene scene;
+  scene.declare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, refused("no space left on device"));
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_GT(plan.steps[0].notBefore, scene.now);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::Refused);
+  EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("no space left on device"));
+  EXPECT_TRUE(plan.objects.at(keyOf("shop/web")).settled);
+}
+
+TEST(Failure, OfAnAdoptionIsTriedAgainLater) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.run("shop/web");
+  const Step step = scene.next().steps.at(0);
+  const Inventory onDisk = scene.memory.inventory;
+  scene.beginStep(step);
+  scene.endStep(step, std::unexpected(albatross::CallError{{Reason::StateUnwritable, "The disk is full."}, false}));
+  scene.memory.inventory = onDisk;
+
+  const Plan plan = scene.next();
+
+  EXPECT_GT(plan.steps.at(0).notBefore, scene.now);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::StateUnwritable);
+}
+
+TEST(Failure, IsForgottenWhenSomethingElseIsWanted) {
+  Scene scene;
+  scene.declare("shop/web");
+  for (int i = 0; i < 9; ++i) {
+    const Step step = scene.next().steps.at(0);
+    scene.beginStep(step);
+    scene.endStep(step, refused("no"));
+  }
+  scene.declare("shop/web", withMemory);
+
+  const Step step = scene.next().steps.at(0);
+  EXPECT_LE(step.notBefore, scene.now);
+  scene.beginStep(step);
+  scene.endStep(step, refused("no"));
+  EXPECT_LE(scene.next().steps.at(0).notBefore, scene.now + 1200ms);
+}
+
+TEST(Failure, OfOneKeepsNoOtherWaitingAndTakesNoRoomFromIt) {
+  Scene scene;
+  scene.observed.policies[Scene::domain("shop")] = makePolicy(1, 32);
+  scene.declare("shop/a");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, refused("no"));
+  scene.declare("shop/b");
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(2));
+  EXPECT_GT(plan.steps[0].notBefore, scene.now);
+  EXPECT_EQ(plan.steps[1].object, keyOf("shop/b"));
+  EXPECT_LE(plan.steps[1].notBefore, scene.now);
+}
+
+TEST(Failure, OfWhatWouldMakeRoomMakesNone) {
+  Scene scene;
+  scene.observed.policies[Scene::domain("shop")] = makePolicy(10, 96);
+  scene.declare("shop/shrinks");
+  scene.runOurs("shop/shrinks", with([](auto& arguments) { arguments.memory = 64; }));
+  scene.declare("shop/grows", withMemory);
+  scene.runOurs("shop/grows");
+  Plan plan = scene.next();
+  ASSERT_THAT(plan.steps, SizeIs(2));
+  ASSERT_EQ(plan.steps[0].object, keyOf("shop/shrinks")) << "what shrinks goes first";
+  scene.beginStep(plan.steps[0]);
+  scene.endStep(plan.steps[0], refused("no"));
+
+  plan = scene.next();
+
+  EXPECT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(scene.ready(plan, "shop/grows").reason, Reason::PolicyExceeded);
+}
+
+// -- Removals --------------------------------------------------------------------------------------------------------
+
+TEST(Removal, IsRememberedAsATombstoneForAWeek) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  scene.next();
+  EXPECT_EQ(scene.memory.inventory.at(Scene::name("shop/web")).destroyedAt, scene.now);
+
+  scene.now += tombstoneLifetime;
+  scene.next();
+
+  EXPECT_THAT(scene.memory.inventory, IsEmpty());
+}
+
+TEST(Removal, CanBeARelease) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web", Absence::Verdict::Release);
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_THAT(plan.memory.inventory, IsEmpty());
+  EXPECT_EQ(plan.counts.at({"shop", UnikernelState::Unmanaged}), 1);
+}
+
+TEST(Removal, TellsWhyItIsWithheldOnceForAll) {
+  Scene scene;
+  for (const char* path : {"shop/a", "shop/b"}) {
+    scene.runOurs(path);
+    scene.desired.absences[keyOf(path)] = {Absence::Verdict::Keep, Reason::PruneGuard, "Too many at once."};
+  }
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_THAT(plan.errors, ElementsAre(Error{Reason::PruneGuard, "Too many at once."}));
+}
+
+TEST(Removal, OfWhatAnEntryRemembersTheManifestSaidLast) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) {
+    spec.prune = false;
+    spec.suspend = true;
+  });
+  scene.runOurs("shop/web");
+  scene.next();
+
+  const Entry& entry = scene.memory.inventory.at(Scene::name("shop/web"));
+  EXPECT_FALSE(entry.prune);
+  EXPECT_TRUE(entry.suspend);
+  EXPECT_EQ(entry.file, "/manifests/shop.yaml");
+  EXPECT_EQ(entry.root, "/manifests");
+}
+
+TEST(Removal, IsDoneInTheDomainWhereItRuns) {
+  Scene scene;
+  auto instance = scene.desired.spec();
+  instance.rootNamespace = "shop";  // what was in shop: belongs into the root now
+  scene.setInstance(instance);
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  const Plan before = scene.next();
+  ASSERT_THAT(before.steps, SizeIs(1));
+  EXPECT_EQ(before.steps[0].name, (albatross::Name{{}, "web"})) << "the new one first";
+  EXPECT_THAT(before.steps[0].domains, IsEmpty());
+  scene.take(before.steps[0]);
+
+  const Plan after = scene.next();
+
+  ASSERT_THAT(after.steps, SizeIs(1));
+  EXPECT_EQ(after.steps[0].verb, Verb::Destroy);
+  EXPECT_EQ(after.steps[0].name, (albatross::Name{{"shop"}, "web"}));
+  ASSERT_THAT(after.steps[0].domains, SizeIs(1));
+  EXPECT_EQ(after.steps[0].domains[0].label, "shop");
+  scene.desired.prunes = false;
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+TEST(Removal, IsImpossibleWhereNoPolicyIsKnown) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web");
+  scene.observed.policies.erase(Scene::domain("shop"));
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_THAT(plan.errors, ElementsAre(testing::Field(&Error::reason, Reason::NoPolicy)));
+}
+
+// -- Domains and policies --------------------------------------------------------------------------------------------
+
+TEST(Domains, TheRootNamespaceNeedsNoPolicyAndNoIntermediate) {
+  Scene scene;
+  scene.declare("sys/dns");
+  scene.authority.subDomain = std::unexpected(broken(Reason::CredentialCannotIssue));
+
+  const Step step = scene.next().steps.at(0);
+
+  EXPECT_EQ(step.name, (albatross::Name{{}, "dns"}));
+  EXPECT_THAT(step.domains, IsEmpty());
+}
+
+TEST(Domains, ACommandCarriesThePolicyThatWasObserved) {
+  Scene scene;
+  scene.declare("shop/web");
+
+  EXPECT_THAT(scene.next().steps.at(0).domains, ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)}));
+}
+
+TEST(Domains, AUnikernelOfTheRootMustNotHaveTheNameOfADomain) {
+  Scene scene;
+  scene.declare("sys/shop");
+  EXPECT_EQ(scene.ready(scene.next(), "sys/shop").reason, Reason::NameConflict) << "it has a policy";
+
+  scene.observed.policies.erase(Scene::domain("shop"));
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create);
+
+  scene.run("shop/web");
+  EXPECT_EQ(scene.ready(scene.next(), "sys/shop").reason, Reason::NameConflict) << "something lives in it";
+}
+
+/// What one look makes of the policy of shop.
+const api::Condition& policyReady(const Plan& plan) {
+  return *plan.objects.at({api::Kind::UnikernelPolicy, "shop", "limits"}).status.condition(api::Condition::Type::Ready);
+}
+
+TEST(Policies, InForceNeedNothing) {
+  Scene scene;
+  scene.declarePolicy("shop", makePolicy(10, 1'024));
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(policyReady(plan).status, Ready::True);
+}
+
+TEST(Policies, AreSetBeforeWhatNeedsThem) {
+  Scene scene;
+  scene.observed.policies.erase(Scene::domain("shop"));
+  scene.declarePolicy("shop", makePolicy(1, 32));
+  scene.declare("shop/web");
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(2));
+  EXPECT_EQ(plan.steps[0].verb, Verb::ApplyPolicy);
+  EXPECT_EQ(plan.steps[0].name, Scene::domain("shop"));
+  EXPECT_THAT(plan.steps[0].domains, ElementsAre(albatross::Domain{"shop", makePolicy(1, 32)}));
+  EXPECT_EQ(plan.steps[0].fields.at(0).oldValue, nullptr);
+  EXPECT_EQ(plan.steps[1].verb, Verb::Create);
+}
+
+TEST(Policies, AreLoweredAfterWhatIsInTheirWayIsGone) {
+  Scene scene;
+  scene.runOurs("shop/a");
+  scene.runOurs("shop/b");
+  scene.declare("shop/a");
+  scene.undeclare("shop/b");
+  scene.declarePolicy("shop", makePolicy(1, 32));
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(2));
+  EXPECT_EQ(plan.steps[0].verb, Verb::Destroy);
+  EXPECT_THAT(plan.steps[0].domains, ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)})) << "as observed";
+  EXPECT_EQ(plan.steps[1].verb, Verb::ApplyPolicy);
+  scene.take(plan.steps[0]);
+  EXPECT_EQ(scene.next().steps.at(0).domains.at(0).policy, makePolicy(1, 32));
+}
+
+TEST(Policies, AreWidenedFirstWhereTheyAreRaisedAndLoweredAtOnce) {
+  Scene scene;
+  scene.observed.policies[Scene::domain("shop")] = makePolicy(2, 64);
+  scene.runOurs("shop/a");
+  scene.runOurs("shop/b");
+  scene.undeclare("shop/a");
+  scene.undeclare("shop/b");
+  scene.declare("shop/large", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 128; });
+  scene.declarePolicy("shop", makePolicy(1, 128));
+
+  std::vector<Verb> verbs;
+  for (int i = 0; i < 10; ++i) {
+    const Plan plan = scene.next();
+    if (plan.steps.empty()) break;
+    verbs.push_back(plan.steps[0].verb);
+    scene.take(plan.steps[0]);
+  }
+
+  EXPECT_THAT(verbs, ElementsAre(Verb::ApplyPolicy, Verb::Destroy, Verb::ApplyPolicy, Verb::Destroy, Verb::Create))
+      << "widened, and lowered as soon as it can be";
+  EXPECT_EQ(scene.observed.policies.at(Scene::domain("shop")), makePolicy(1, 128));
+}
+
+TEST(Policies, BelowPresentUsageAreRefused) {
+  Scene scene;
+  scene.run("shop/foreign");
+  scene.declarePolicy("shop", makePolicy(1, 16));
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(policyReady(plan).reason, Reason::PolicyExceeded);
+  EXPECT_THAT(policyReady(plan).message, HasSubstr("spec.memory"));
+}
+
+TEST(Policies, CannotBeSetOnTheRootNamespace) {
+  Scene scene;
+  scene.declarePolicy("sys", makePolicy(1, 32));
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.objects.at({api::Kind::UnikernelPolicy, "sys", "limits"}).status.conditions.at(0).reason, Reason::PolicyInvalid);
+}
+
+TEST(Policies, ThatAreNoLongerDeclaredStayAsTheyAre) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+TEST(Policies, ThatTheServerDoesNotKeepAreNotSetForEver) {
+  Scene scene;
+  scene.declarePolicy("shop", makePolicy(5, 512));
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, created());
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(policyReady(plan).reason, Reason::NotConverging);
+}
+
+TEST(Policies, ThatWereRefusedTravelWithNoOtherCommand) {
+  Scene scene;
+  scene.declarePolicy("shop", makePolicy(5, 512));
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, refused("policy above allows less"));
+  scene.declare("shop/web");
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(2));
+  EXPECT_GT(plan.steps[0].notBefore, scene.now);
+  EXPECT_EQ(plan.steps[1].verb, Verb::Create);
+  EXPECT_EQ(plan.steps[1].domains.at(0).policy, makePolicy(10, 1'024));
+}
+
+// -- What is shown ---------------------------------------------------------------------------------------------------
+
+TEST(Status, TellsWhatRunsNotWhatIsPlanned) {
+  Scene scene;
+  scene.declare("shop/web", withImage);
+  scene.runOurs("shop/web");
+
+  const Plan plan = scene.next();
+
+  const api::Status& status = plan.objects.at(keyOf("shop/web")).status;
+  EXPECT_EQ(status.instance, "eu-1");
+  EXPECT_EQ(status.digest, image::toHex(digestOf('a')));
+  EXPECT_TRUE(status.startedAt);
+  EXPECT_THAT(status.history, ElementsAre(image::toHex(digestOf('a'))));
+  EXPECT_TRUE(status.condition(api::Condition::Type::Reconciling));
+  EXPECT_FALSE(status.condition(api::Condition::Type::Stalled));
+}
+
+TEST(Status, CountsByNamespaceAndState) {
+  Scene scene;
+  scene.declare("shop/ready");
+  scene.runOurs("shop/ready");
+  scene.declare("shop/new");
+  scene.declare("shop/frozen", [](Spec& spec, DesiredUnikernel&) { spec.suspend = true; });
+  scene.declare("db/broken", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+  scene.run("shop/foreign");
+  scene.run("sys/foreign");
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.counts, (testing::UnorderedElementsAre(testing::Pair(std::pair("shop", UnikernelState::Ready), 1),
+                                                          testing::Pair(std::pair("shop", UnikernelState::Progressing), 1),
+                                                          testing::Pair(std::pair("shop", UnikernelState::Suspended), 1),
+                                                          testing::Pair(std::pair("shop", UnikernelState::Unmanaged), 1),
+                                                          testing::Pair(std::pair("sys", UnikernelState::Unmanaged), 1),
+                                                          testing::Pair(std::pair("db", UnikernelState::Failed), 1))));
+}
+
+TEST(Secrets, AreInNothingThatIsShown) {
+  Scene scene;
+  const auto secret = [](const std::string& password) {
+    return [password](Spec& spec, DesiredUnikernel& unikernel) {
+      spec.arguments = {"--user=web", "--password=$(DB_PASSWORD)"};
+      unikernel.arguments.arguments = {{"--user=web", "--password=" + password}};
+    };
+  };
+  scene.declare("shop/web", secret("hunter2"));
+  scene.runOurs("shop/web", scene.desired.unikernels.at(keyOf("shop/web")).arguments);
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  scene.declare("shop/web", secret("hunter3"));
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(plan.steps[0].verb, Verb::Restart) << "a rotated secret is a changed argument";
+  std::string shown = plan.steps[0].message + scene.ready(plan, "shop/web").message;
+  for (const FieldChange& field : plan.steps[0].fields) shown += field.oldValue.dump() + field.newValue.dump();
+  EXPECT_THAT(shown, Not(HasSubstr("hunter")));
+  EXPECT_THAT(shown, HasSubstr("--user=web"));
+}
+
+TEST(Plan, ForgetsWhatNobodyKnowsAnyMore) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+  scene.next();
+  ASSERT_THAT(scene.memory.objects, SizeIs(1));
+  scene.undeclare("shop/web");
+  scene.next();
+  EXPECT_THAT(scene.memory.objects, IsEmpty());
+}
+
+}  // namespace
+}  // namespace rookery::reconcile

@@ -1,0 +1,209 @@
+#include "reconcile/state_dir.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "fixtures/temp_dir.h"
+#include "unit/reconcile/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+/// With everything in it that an entry can hold.
+Entry fullEntry() {
+  Entry entry;
+  entry.serverKey = "5f";
+  entry.name = {{"shop"}, "web"};
+  entry.instance = "eu-1";
+  entry.object = keyOf("shop/web");
+  entry.root = "/manifests";
+  entry.file = "/manifests/ümläut.yaml";
+  entry.digests = {digestOf('b'), std::string("\0\xff", 2) + std::string(30, 'a')};
+  entry.confirmed = true;
+  entry.prune = false;
+  entry.suspend = true;
+  entry.ranSpec = "spec:1";
+  entry.pending = Pending{Verb::ForceCreate, true, SystemTime(1h), digestOf('a'), albatross::Time(12'345ms), digestOf('b')};
+  entry.destroyedAt = SystemTime(2h);
+  return entry;
+}
+
+class State : public testing::Test {
+ protected:
+  std::unique_ptr<StateDir> open() {
+    auto state = StateDir::open(path());
+    EXPECT_TRUE(state) << state.error().message;
+    return state ? std::move(*state) : nullptr;
+  }
+  fs::path path() const { return folder_.path() / "state"; }
+
+  fixtures::TempDir folder_;
+};
+
+TEST_F(State, OutlivesTheProcess) {
+  Entry plain;
+  plain.serverKey = "5f";
+  plain.name = {{}, "dns"};
+  plain.object = keyOf("sys/dns");
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->put(fullEntry()));
+    ASSERT_TRUE(state->put(plain));
+    state->setRestartChangesMemory("5f", false);
+  }
+  const auto state = open();
+  EXPECT_THAT(state->warnings(), IsEmpty());
+  EXPECT_THAT(state->inventoryOf("5f"), (ElementsAre(std::pair(plain.name, plain), std::pair(fullEntry().name, fullEntry()))));
+  EXPECT_THAT(state->entries(), SizeIs(2));
+  EXPECT_EQ(state->restartChangesMemory("5f"), false);
+  EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
+}
+
+TEST_F(State, AnotherServerInheritsNothing) {
+  const auto state = open();
+  ASSERT_TRUE(state->put(fullEntry()));
+  EXPECT_THAT(state->inventoryOf("60"), IsEmpty());
+}
+
+TEST_F(State, ForgetsWhatIsErased) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->put(fullEntry()));
+    ASSERT_TRUE(state->erase(fullEntry()));
+    ASSERT_TRUE(state->erase(fullEntry())) << "it is gone: that is what was asked for";
+    EXPECT_THAT(state->entries(), IsEmpty());
+  }
+  EXPECT_THAT(open()->entries(), IsEmpty());
+}
+
+TEST_F(State, IsHeldByOneProcessAtATime) {
+  const auto state = open();
+  const auto second = StateDir::open(path());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().reason, Reason::StateDirLocked);
+  EXPECT_THAT(second.error().message, HasSubstr(std::to_string(::getpid())));
+}
+
+TEST_F(State, IsFreeAgainWhenItsHolderWasKilled) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto state = StateDir::open(path());
+    ::_exit(state ? 0 : 1);  // without destructors, as after a kill
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  EXPECT_TRUE(open());
+}
+
+TEST_F(State, SetsAsideWhatIsNotAnEntry) {
+  open();
+  for (const char* text : {"", "{", "[]", "{\"serverKey\": 1}", "{\"serverKey\": \"5f\"}"}) {
+    const fs::path file = folder_.write("state/inventory/5f/x.json", text);
+    {
+      const auto state = open();
+      ASSERT_THAT(state->warnings(), SizeIs(1)) << text;
+      EXPECT_THAT(state->warnings()[0], HasSubstr(file.string()));
+      EXPECT_THAT(state->entries(), IsEmpty());
+      EXPECT_FALSE(fs::exists(file));
+      EXPECT_TRUE(fs::exists(file.string() + ".corrupt"));
+    }
+    EXPECT_THAT(open()->warnings(), IsEmpty()) << "it is said once";
+  }
+}
+
+TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
+  open()->put(fullEntry());
+  const fs::path file = path() / "inventory/5f/shop:web.json";
+  std::string text = fixtures::readFile(file);
+  text.replace(text.find("forceCreate"), 11, "forceFeeded");
+  folder_.write("state/inventory/5f/shop:web.json", text);
+  EXPECT_THAT(open()->warnings(), SizeIs(1));
+}
+
+TEST_F(State, LeavesNoHalfWrittenEntry) {
+  open()->put(fullEntry());
+  folder_.write("state/inventory/5f/shop:web.json.tmp", "{\"half");
+  const auto state = open();
+  EXPECT_THAT(state->warnings(), IsEmpty());
+  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+}
+
+TEST_F(State, SaysWhenItCannotBeWritten) {
+  const auto state = open();
+  fs::remove_all(path() / "inventory");
+  folder_.write("state/inventory", "a file where a folder should be");
+
+  const auto written = state->put(fullEntry());
+
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
+  EXPECT_THAT(state->entries(), IsEmpty()) << "what is not on the disk is not remembered";
+}
+
+TEST_F(State, SaysWhenItCannotBeMade) {
+  folder_.write("state", "a file");
+  const auto state = StateDir::open(path());
+  ASSERT_FALSE(state);
+  EXPECT_EQ(state.error().reason, Reason::StateUnwritable);
+}
+
+TEST_F(State, GenerationsRiseWithTheSpecAndAreKept) {
+  {
+    const auto state = open();
+    EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
+    EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
+    EXPECT_EQ(state->generation(keyOf("shop/web"), "y"), 2);
+    EXPECT_EQ(state->generation(keyOf("shop/other"), "x"), 1);
+    ASSERT_TRUE(state->saveGenerations());
+  }
+  const auto state = open();
+  EXPECT_EQ(state->generation(keyOf("shop/web"), "y"), 2);
+  EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 3);
+}
+
+TEST_F(State, GenerationsThatCannotBeReadStartAgain) {
+  open();
+  folder_.write("state/generations.json",
+                R"({"Unikernel shop/web": {"generation": "two", "specDigest": 1}, "Unikernel shop/other": {"generation": 7, "specDigest": "x"}})");
+  const auto state = open();
+  EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
+  EXPECT_EQ(state->generation(keyOf("shop/other"), "x"), 7);
+}
+
+TEST_F(State, MayBeUsedFromSeveralThreads) {
+  const auto state = open();
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&state, thread] {
+      for (int i = 0; i < 20; ++i) {
+        Entry entry = fullEntry();
+        entry.serverKey = std::to_string(thread);
+        entry.name.label = "web-" + std::to_string(i);
+        EXPECT_TRUE(state->put(entry));
+        state->inventoryOf(entry.serverKey);
+        state->entries();
+        state->setRestartChangesMemory(entry.serverKey, true);
+        state->generation({api::Kind::Unikernel, std::to_string(thread), std::to_string(i)}, "x");
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_THAT(state->entries(), SizeIs(80));
+}
+
+}  // namespace
+}  // namespace rookery::reconcile
