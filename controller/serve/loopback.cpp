@@ -1,0 +1,67 @@
+#include "serve/loopback.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <string>
+
+namespace rookery::serve {
+namespace {
+
+namespace ip = boost::asio::ip;
+
+/// "host:port" and "[v6]:port" cut at the last colon; no port where there is none.
+std::pair<std::string_view, std::optional<std::string_view>> splitPort(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || text.ends_with(']')) return {text, std::nullopt};
+  return {text.substr(0, colon), text.substr(colon + 1)};
+}
+
+std::optional<std::uint16_t> parsePort(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return port;
+}
+
+}  // namespace
+
+std::optional<ip::address> loopbackAddress(std::string_view host) {
+  std::string name(host);
+  std::ranges::transform(name, name.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  if (name == "localhost") return ip::address_v4::loopback();
+  if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
+  boost::system::error_code error;
+  const ip::address address = ip::make_address(name, error);
+  if (error || !address.is_loopback()) return std::nullopt;
+  return address;
+}
+
+Result<ip::tcp::endpoint> parseLoopbackEndpoint(std::string_view listen) {
+  const auto [host, portText] = splitPort(listen);
+  const auto port = portText ? parsePort(*portText) : std::nullopt;
+  if (!port) {
+    return fail(Reason::UsageError,
+                fmt::format("\"{}\" is not an address to listen on: write it as address:port, for example "
+                            "127.0.0.1:8080, with a port from 0 (any free one) to 65535.",
+                            listen));
+  }
+  const auto address = loopbackAddress(host);
+  if (!address) {
+    return fail(
+        Reason::UsageError,
+        fmt::format(
+            "Cannot listen on \"{}\": only loopback addresses (127.0.0.1, [::1], localhost) are served, "
+            "because whoever reaches the listener can read everything on it; others would need TLS and "
+            "a token, which are not there yet.",
+            listen));
+  }
+  return ip::tcp::endpoint(*address, *port);
+}
+
+bool isLoopbackHost(std::string_view host) { return loopbackAddress(splitPort(host).first).has_value(); }
+
+}  // namespace rookery::serve

@@ -1,0 +1,272 @@
+#include "serve/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+#include <sstream>
+
+#include "serve/process_metrics.h"
+
+namespace rookery::serve {
+namespace {
+
+using prometheus::Counter;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+
+/// Upper bounds in seconds: from an observation on the same machine to an image that is streamed up to its
+/// deadline.
+const Histogram::BucketBoundaries durationBuckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+                                                     2.5,   5,    10,    30,   60,  300,  600};
+
+constexpr reconcile::UnikernelState unikernelStates[] = {
+    reconcile::UnikernelState::Ready, reconcile::UnikernelState::Progressing,
+    reconcile::UnikernelState::Failed, reconcile::UnikernelState::Suspended,
+    reconcile::UnikernelState::Unmanaged};
+
+/// A family of metrics with the label `instance`, so that what belongs to an instance can be removed again.
+/// Not thread-safe: an update must not meet a removal.
+template <class Metric>
+class PerInstance {
+ public:
+  explicit PerInstance(prometheus::Family<Metric>& family) : family_(family) {}
+
+  /// The metric with these labels besides `instance`; made with `arguments` when there is none.
+  template <class... Arguments>
+  Metric& at(const std::string& instance, const Labels& labels = {}, const Arguments&... arguments) {
+    Metric*& metric = metrics_[instance][labels];
+    if (metric == nullptr) {
+      Labels all = labels;
+      all.emplace("instance", instance);
+      metric = &family_.Add(all, arguments...);
+    }
+    return *metric;
+  }
+
+  template <class Predicate>
+  void removeIf(const std::string& instance, const Predicate& predicate) {
+    const auto found = metrics_.find(instance);
+    if (found == metrics_.end()) return;
+    std::erase_if(found->second, [&](const auto& entry) {
+      const bool remove = predicate(entry.first);
+      if (remove) family_.Remove(entry.second);
+      return remove;
+    });
+    if (found->second.empty()) metrics_.erase(found);
+  }
+
+  void remove(const std::string& instance) {
+    removeIf(instance, [](const Labels&) { return true; });
+  }
+
+ private:
+  prometheus::Family<Metric>& family_;
+  std::map<std::string, std::map<Labels, Metric*>> metrics_;
+};
+
+prometheus::Family<Counter>& counters(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Family<Gauge>& gauges(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+prometheus::Family<Histogram>& histograms(prometheus::Registry& registry, const char* name,
+                                          const char* help) {
+  return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
+}
+
+double toSeconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+double toTimestamp(reconcile::SystemTime time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+std::string resultLabel(const std::optional<Error>& error) {
+  return error ? std::string(toString(error->reason)) : "success";
+}
+
+/// What a problem counts as: its object once, however many mistakes it has; the file where no object is
+/// known.
+std::string concernedBy(const api::Problem& problem) {
+  return problem.object ? problem.object->toString() : problem.origin.file.string();
+}
+
+}  // namespace
+
+struct Metrics::State {
+  std::mutex mutex;  // over each whole update; a scrape needs only the registry's own locks
+  prometheus::Registry registry{prometheus::Registry::InsertBehavior::Throw};
+
+  PerInstance<Counter> reconciles{counters(registry, "rookery_reconcile_total",
+                                           "Rounds of looking, planning and at most one step, by how the "
+                                           "observation ended: success or the reason why not.")};
+  PerInstance<Histogram> reconcileDurations{histograms(registry, "rookery_reconcile_duration_seconds",
+                                                       "Time that a round took, its step included.")};
+  PerInstance<Counter> commands{
+      counters(registry, "rookery_commands_total",
+               "Commands sent to Albatross servers, by how they ended: success or the reason why not.")};
+  PerInstance<Histogram> commandDurations{
+      histograms(registry, "rookery_command_duration_seconds",
+                 "Time from connecting to the server's answer, the image's transfer included.")};
+  PerInstance<Counter> imageBytes{
+      counters(registry, "rookery_image_bytes_sent_total", "Bytes of unikernel images sent to servers.")};
+  PerInstance<Gauge> unikernels{
+      gauges(registry, "rookery_unikernels",
+             "Unikernels on the instance when it was last observed, by namespace and state.")};
+  PerInstance<Gauge> up{gauges(registry, "rookery_instance_up",
+                               "1 when the latest observation of the instance succeeded, 0 when it failed.")};
+  PerInstance<Gauge> lastObservations{gauges(registry, "rookery_instance_last_observation_timestamp_seconds",
+                                             "When the instance was last observed, since the Unix epoch.")};
+  PerInstance<Counter> drift{
+      counters(registry, "rookery_drift_detected_total",
+               "Running unikernels of ours that were found to differ from their manifests.")};
+  PerInstance<Gauge> queued{gauges(registry, "rookery_queue_depth", "Steps that are due and not taken yet.")};
+  PerInstance<Gauge> certificateExpiry{
+      gauges(registry, "rookery_certificate_expiry_timestamp_seconds",
+             "When the instance's credential expires, since the Unix epoch.")};
+  PerInstance<Counter> warnings{counters(registry, "rookery_warnings_total", "Warnings, by reason.")};
+
+  prometheus::Family<Counter>& readyChanges =
+      counters(registry, "rookery_ready_changes_total",
+               "Changes of objects' condition Ready, by the status and the reason that it took.");
+  prometheus::Family<Gauge>& manifests =
+      gauges(registry, "rookery_manifests",
+             "Declared objects without a mistake (valid), and objects or whole files with one (invalid).");
+  prometheus::Family<Gauge>& problems =
+      gauges(registry, "rookery_manifest_problems", "Mistakes in manifests, by reason.");
+  std::map<Reason, Gauge*> problemsByReason;
+  Gauge& manifestFiles =
+      gauges(registry, "rookery_manifest_files", "Manifest files seen by the last scan.").Add({});
+  Gauge& lastScan = gauges(registry, "rookery_manifest_scan_timestamp_seconds",
+                           "When the manifests were last scanned, since the Unix epoch.")
+                        .Add({});
+
+  void countUnikernels(const std::string& instance, const reconcile::Round& round);
+};
+
+/// Every namespace shows all states, zeros included, so that an alert on one of them ends; one that holds
+/// nothing any more disappears.
+void Metrics::State::countUnikernels(const std::string& instance, const reconcile::Round& round) {
+  std::set<std::string> namespaces;
+  for (const auto& [key, count] : round.unikernels) namespaces.insert(key.first);
+  unikernels.removeIf(instance,
+                      [&](const Labels& labels) { return !namespaces.contains(labels.at("namespace")); });
+  for (const std::string& nameSpace : namespaces) {
+    for (const reconcile::UnikernelState state : unikernelStates) {
+      const auto counted = round.unikernels.find({nameSpace, state});
+      unikernels.at(instance, {{"namespace", nameSpace}, {"state", std::string(toString(state))}})
+          .Set(counted == round.unikernels.end() ? 0 : static_cast<double>(counted->second));
+    }
+  }
+}
+
+Metrics::Metrics(const BuildInfo& build) : state_(std::make_unique<State>()) {
+  gauges(state_->registry, "rookery_build_info", "Always 1; the labels say what was built.")
+      .Add({{"version", build.version}, {"revision", build.revision}})
+      .Set(1);
+}
+
+Metrics::~Metrics() = default;
+
+std::string Metrics::text() const {
+  std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
+  for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, families);
+  return std::move(out).str();
+}
+
+void Metrics::scanned(const source::Snapshot& snapshot) {
+  std::set<std::string> invalid;
+  std::map<Reason, std::size_t> problems;
+  for (const api::Problem& problem : snapshot.problems) {
+    invalid.insert(concernedBy(problem));
+    ++problems[problem.reason];
+  }
+  const auto valid = std::ranges::count_if(snapshot.objects, [&](const api::ObjectPtr& object) {
+    return !invalid.contains(object->key().toString());
+  });
+
+  const std::lock_guard lock(state_->mutex);
+  state_->manifests.Add({{"state", "valid"}}).Set(static_cast<double>(valid));
+  state_->manifests.Add({{"state", "invalid"}}).Set(static_cast<double>(invalid.size()));
+  state_->manifestFiles.Set(static_cast<double>(snapshot.files));
+  state_->lastScan.Set(toTimestamp(snapshot.scannedAt));
+  for (const auto& [reason, gauge] : state_->problemsByReason) gauge->Set(0);
+  for (const auto& [reason, count] : problems) {
+    Gauge& gauge = state_->problems.Add({{"reason", std::string(toString(reason))}});
+    gauge.Set(static_cast<double>(count));
+    state_->problemsByReason[reason] = &gauge;
+  }
+}
+
+void Metrics::roundEnded(const std::string& instance, const reconcile::Round& round) {
+  const std::lock_guard lock(state_->mutex);
+  state_->reconciles.at(instance, {{"result", resultLabel(round.error)}}).Increment();
+  state_->reconcileDurations.at(instance, {}, durationBuckets).Observe(toSeconds(round.duration));
+  state_->drift.at(instance).Increment(static_cast<double>(round.drift));
+  state_->queued.at(instance).Set(static_cast<double>(round.queued));
+  state_->up.at(instance).Set(round.error ? 0 : 1);
+  if (round.error) return;
+  state_->lastObservations.at(instance).SetToCurrentTime();
+  state_->countUnikernels(instance, round);
+}
+
+void Metrics::commandEnded(const std::string& instance, const reconcile::CommandResult& result) {
+  const std::string verb(result.verb);
+  const std::lock_guard lock(state_->mutex);
+  state_->commands.at(instance, {{"verb", verb}, {"result", resultLabel(result.error)}}).Increment();
+  state_->commandDurations.at(instance, {{"verb", verb}}, durationBuckets)
+      .Observe(toSeconds(result.duration));
+  state_->imageBytes.at(instance).Increment(static_cast<double>(result.bytes));
+}
+
+void Metrics::credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) {
+  const std::lock_guard lock(state_->mutex);
+  state_->certificateExpiry.at(instance).Set(toTimestamp(notAfter));
+}
+
+void Metrics::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                           const std::string& /*message*/) {
+  const std::lock_guard lock(state_->mutex);
+  state_->readyChanges
+      .Add({{"kind", std::string(toString(object.kind))},
+            {"ready", ready ? "true" : "false"},
+            {"reason", std::string(toString(reason))}})
+      .Increment();
+}
+
+void Metrics::warned(const std::string& instance, Reason reason, const std::string& /*message*/) {
+  const std::lock_guard lock(state_->mutex);
+  state_->warnings.at(instance, {{"reason", std::string(toString(reason))}}).Increment();
+}
+
+void Metrics::instanceForgotten(const std::string& instance) {
+  const std::lock_guard lock(state_->mutex);
+  state_->reconciles.remove(instance);
+  state_->reconcileDurations.remove(instance);
+  state_->commands.remove(instance);
+  state_->commandDurations.remove(instance);
+  state_->imageBytes.remove(instance);
+  state_->unikernels.remove(instance);
+  state_->up.remove(instance);
+  state_->lastObservations.remove(instance);
+  state_->drift.remove(instance);
+  state_->queued.remove(instance);
+  state_->certificateExpiry.remove(instance);
+  state_->warnings.remove(instance);
+}
+
+}  // namespace rookery::serve

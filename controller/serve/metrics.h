@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "reconcile/listener.h"
+
+namespace rookery::serve {
+
+/// What the metric rookery_build_info says of the running program.
+struct BuildInfo {
+  std::string version;
+  std::string revision;
+};
+
+/// The metrics of /metrics, kept up to date by what happens in the reconciler. Thread-safe.
+class Metrics : public reconcile::Listener {
+ public:
+  explicit Metrics(const BuildInfo& build);
+  ~Metrics() override;
+
+  /// All metrics in Prometheus' text format (version 0.0.4), the process's own (process_…) included.
+  std::string text() const;
+
+  void scanned(const source::Snapshot& snapshot) override;
+  void roundEnded(const std::string& instance, const reconcile::Round& round) override;
+  void commandEnded(const std::string& instance, const reconcile::CommandResult& result) override;
+  void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
+  void warned(const std::string& instance, Reason reason, const std::string& message) override;
+  void instanceForgotten(const std::string& instance) override;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rookery::serve

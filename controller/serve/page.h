@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+#include "reconcile/status_store.h"
+
+namespace rookery::serve {
+
+/// The status page: instances, unikernels and policies with their condition Ready, as HTML that needs nothing
+/// else.
+std::string statusPage(const reconcile::StatusStore& store);
+
+}  // namespace rookery::serve

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace rookery::serve {
+
+/// A request target (RFC 9112, section 3.2.1), taken apart before it is decoded: an encoded slash stays
+/// within its segment.
+struct Target {
+  std::vector<std::string> segments;  // of the path, decoded; none for "/"; one trailing slash does not count
+  std::map<std::string, std::string> query;  // decoded; of a name that is given twice, the last value
+};
+
+/// Empty when it does not begin with a slash or is not percent-encoded properly. Dot segments are not
+/// resolved: no path that is served has any.
+std::optional<Target> parseTarget(std::string_view target);
+
+/// A path segment or query value percent-encoded (RFC 3986, section 2.1), for a client's use.
+std::string encodeSegment(std::string_view text);
+
+}  // namespace rookery::serve

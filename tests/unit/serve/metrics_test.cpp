@@ -1,0 +1,238 @@
+#include "serve/metrics.h"
+
+#include <gmock/gmock.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+#include "fixtures/temp_dir.h"
+#include "reconcile/listener.h"
+
+namespace rookery::serve {
+namespace {
+
+using reconcile::UnikernelState;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::Key;
+using testing::Not;
+using namespace std::chrono_literals;
+
+const BuildInfo build{"1.2.3", "abcdef0"};
+
+/// The samples of a scrape: series as written, and value.
+std::map<std::string, double> samples(const Metrics& metrics) {
+  std::map<std::string, double> found;
+  std::istringstream text(metrics.text());
+  for (std::string line; std::getline(text, line);) {
+    const std::size_t blank = line.rfind(' ');
+    if (!line.starts_with('#')) found[line.substr(0, blank)] = std::strtod(line.c_str() + blank, nullptr);
+  }
+  return found;
+}
+
+std::optional<double> sample(const Metrics& metrics, const std::string& series) {
+  const auto all = samples(metrics);
+  const auto found = all.find(series);
+  return found == all.end() ? std::nullopt : std::optional(found->second);
+}
+
+Error unreachable() { return {Reason::ConnectionFailed, "Nothing answers at 10.0.0.1:1025."}; }
+
+/// Something of everything, for one instance.
+void report(Metrics& metrics, const std::string& instance) {
+  reconcile::Round round{.error = std::nullopt, .duration = 30ms, .queued = 4, .drift = 2, .unikernels = {}};
+  round.unikernels[{"shop", UnikernelState::Ready}] = 7;
+  metrics.roundEnded(instance, round);
+  metrics.roundEnded(instance,
+                     {.error = unreachable(), .duration = 5s, .queued = 0, .drift = 0, .unikernels = {}});
+  metrics.commandEnded(instance, {.verb = "create", .error = std::nullopt, .duration = 2s, .bytes = 4096});
+  metrics.commandEnded(instance, {.verb = "info", .error = unreachable(), .duration = 5s, .bytes = 0});
+  metrics.credentialLoaded(instance, reconcile::SystemTime(2'000'000'000s));
+  metrics.warned(instance, Reason::CredentialNotYetValid, "The clocks differ.");
+  metrics.readyChanged({api::Kind::Unikernel, "shop", "web"}, false, Reason::DigestMismatch, "Other bytes.");
+}
+
+api::Problem problem(Reason reason, const std::string& file, std::optional<api::ObjectKey> object) {
+  api::Problem mistake;
+  mistake.reason = reason;
+  mistake.origin.file = file;
+  mistake.object = std::move(object);
+  mistake.message = "It is wrong.";
+  return mistake;
+}
+
+api::ObjectPtr object(const std::string& name) {
+  auto made = std::make_shared<api::Object>();
+  made->metadata.name = name;
+  made->metadata.nameSpace = "shop";
+  made->spec = api::Unikernel{};
+  return made;
+}
+
+TEST(Metrics, CountsWhatTheReconcilerReports) {
+  Metrics metrics(build);
+  report(metrics, "eu-1");
+  const std::map<std::string, double> expected = {
+      {R"(rookery_build_info{revision="abcdef0",version="1.2.3"})", 1},
+      {R"(rookery_reconcile_total{instance="eu-1",result="success"})", 1},
+      {R"(rookery_reconcile_total{instance="eu-1",result="ConnectionFailed"})", 1},
+      {R"(rookery_reconcile_duration_seconds_count{instance="eu-1"})", 2},
+      {R"(rookery_reconcile_duration_seconds_bucket{instance="eu-1",le="0.05"})", 1},
+      {R"(rookery_reconcile_duration_seconds_bucket{instance="eu-1",le="5"})", 2},
+      {R"(rookery_commands_total{instance="eu-1",result="success",verb="create"})", 1},
+      {R"(rookery_commands_total{instance="eu-1",result="ConnectionFailed",verb="info"})", 1},
+      {R"(rookery_command_duration_seconds_sum{instance="eu-1",verb="create"})", 2},
+      {R"(rookery_image_bytes_sent_total{instance="eu-1"})", 4096},
+      {R"(rookery_unikernels{instance="eu-1",namespace="shop",state="ready"})", 7},
+      {R"(rookery_unikernels{instance="eu-1",namespace="shop",state="failed"})", 0},
+      {R"(rookery_instance_up{instance="eu-1"})", 0},
+      {R"(rookery_drift_detected_total{instance="eu-1"})", 2},
+      {R"(rookery_queue_depth{instance="eu-1"})", 0},
+      {R"(rookery_certificate_expiry_timestamp_seconds{instance="eu-1"})", 2e9},
+      {R"(rookery_warnings_total{instance="eu-1",reason="CredentialNotYetValid"})", 1},
+      {R"(rookery_ready_changes_total{kind="Unikernel",ready="false",reason="DigestMismatch"})", 1},
+  };
+  const auto found = samples(metrics);
+  for (const auto& entry : expected) EXPECT_THAT(found, Contains(entry));
+}
+
+TEST(Metrics, UpAndItsTimestampFollowTheObservations) {
+  Metrics metrics(build);
+  const std::string up = R"(rookery_instance_up{instance="eu-1"})";
+  const std::string last = R"(rookery_instance_last_observation_timestamp_seconds{instance="eu-1"})";
+  metrics.roundEnded("eu-1",
+                     {.error = unreachable(), .duration = 1s, .queued = 0, .drift = 0, .unikernels = {}});
+  EXPECT_EQ(sample(metrics, up), 0);
+  EXPECT_EQ(sample(metrics, last), std::nullopt);
+
+  const auto before = std::time(nullptr);
+  metrics.roundEnded("eu-1", {});
+  EXPECT_EQ(sample(metrics, up), 1);
+  EXPECT_GE(sample(metrics, last), static_cast<double>(before));
+}
+
+TEST(Metrics, NamespacesThatEmptyDisappearAndStatesThatEmptyAreZero) {
+  Metrics metrics(build);
+  reconcile::Round round;
+  round.unikernels = {{{"shop", UnikernelState::Failed}, 1}, {{"db", UnikernelState::Ready}, 1}};
+  metrics.roundEnded("eu-1", round);
+  round.unikernels = {{{"shop", UnikernelState::Ready}, 1}};
+  metrics.roundEnded("eu-1", round);
+
+  EXPECT_EQ(sample(metrics, R"(rookery_unikernels{instance="eu-1",namespace="shop",state="failed"})"), 0);
+  EXPECT_EQ(sample(metrics, R"(rookery_unikernels{instance="eu-1",namespace="shop",state="ready"})"), 1);
+  EXPECT_EQ(sample(metrics, R"(rookery_unikernels{instance="eu-1",namespace="db",state="ready"})"),
+            std::nullopt);
+}
+
+TEST(Metrics, AFailedObservationKeepsTheLastCounts) {
+  Metrics metrics(build);
+  reconcile::Round round;
+  round.unikernels = {{{"shop", UnikernelState::Ready}, 3}};
+  metrics.roundEnded("eu-1", round);
+  metrics.roundEnded("eu-1",
+                     {.error = unreachable(), .duration = 1s, .queued = 0, .drift = 0, .unikernels = {}});
+  EXPECT_EQ(sample(metrics, R"(rookery_unikernels{instance="eu-1",namespace="shop",state="ready"})"), 3);
+}
+
+TEST(Metrics, NothingIsLeftOfAForgottenInstance) {
+  Metrics metrics(build);
+  report(metrics, "eu-1");
+  report(metrics, "eu-2");
+  metrics.instanceForgotten("eu-1");
+  metrics.instanceForgotten("never-seen");
+  EXPECT_THAT(metrics.text(), Not(HasSubstr(R"(instance="eu-1")")));
+  EXPECT_THAT(samples(metrics), Contains(Key(R"(rookery_instance_up{instance="eu-2"})")));
+
+  report(metrics, "eu-1");
+  EXPECT_EQ(sample(metrics, R"(rookery_image_bytes_sent_total{instance="eu-1"})"), 4096);
+}
+
+TEST(Metrics, ManifestsAreValidOrNotHoweverManyMistakesTheyHave) {
+  Metrics metrics(build);
+  source::Snapshot snapshot;
+  const api::ObjectKey bad{api::Kind::Unikernel, "shop", "bad"};
+  snapshot.objects = {object("web"), object("db"), object("bad")};
+  snapshot.files = 5;
+  snapshot.scannedAt = std::chrono::system_clock::time_point(1'700'000'000s);
+  snapshot.problems = {problem(Reason::UnknownField, "a.yaml", bad),
+                       problem(Reason::InvalidManifest, "a.yaml", bad),
+                       problem(Reason::InvalidManifest, "broken.yaml", std::nullopt)};
+  metrics.scanned(snapshot);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifests{state="valid"})"), 2);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifests{state="invalid"})"), 2);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_problems{reason="UnknownField"})"), 1);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_problems{reason="InvalidManifest"})"), 2);
+  EXPECT_EQ(sample(metrics, "rookery_manifest_files"), 5);
+  EXPECT_EQ(sample(metrics, "rookery_manifest_scan_timestamp_seconds"), 1.7e9);
+
+  snapshot.problems.clear();
+  metrics.scanned(snapshot);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifests{state="valid"})"), 3);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifests{state="invalid"})"), 0);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_problems{reason="UnknownField"})"), 0);
+}
+
+TEST(Metrics, TellOfTheProcessItself) {
+  const Metrics metrics(build);
+  const auto found = samples(metrics);
+  EXPECT_GT(found.at("process_resident_memory_bytes"), 1 << 20);
+  EXPECT_GE(found.at("process_virtual_memory_bytes"), found.at("process_resident_memory_bytes"));
+  EXPECT_GT(found.at("process_open_fds"), 2);
+  EXPECT_GE(found.at("process_max_fds"), found.at("process_open_fds"));
+  EXPECT_GE(found.at("process_cpu_seconds_total"), 0);
+  EXPECT_LE(found.at("process_start_time_seconds"), static_cast<double>(std::time(nullptr) + 2));
+  EXPECT_GT(found.at("process_start_time_seconds"), 1.6e9);
+}
+
+TEST(Metrics, LabelsAreEscaped) {
+  Metrics metrics(build);
+  metrics.roundEnded("a\"b\\c\nd", {});
+  EXPECT_THAT(metrics.text(), HasSubstr(R"(rookery_instance_up{instance="a\"b\\c\nd"} 1)"));
+}
+
+TEST(Metrics, PromtoolHasNothingToSay) {
+  if (std::system("command -v promtool >/dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
+  Metrics metrics(build);
+  report(metrics, "eu-1");
+  source::Snapshot snapshot;
+  snapshot.problems = {problem(Reason::UnknownField, "a.yaml", std::nullopt)};
+  metrics.scanned(snapshot);
+
+  const fixtures::TempDir folder;
+  const std::string scrape = folder.write("scrape.txt", metrics.text());
+  const std::string complaints = (folder.path() / "complaints").string();
+  EXPECT_EQ(std::system(("promtool check metrics <" + scrape + " >" + complaints + " 2>&1").c_str()), 0);
+  EXPECT_EQ(fixtures::readFile(complaints), "");
+}
+
+TEST(Metrics, ScrapesAndReportsMeet) {
+  Metrics metrics(build);
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&metrics, thread] {
+      const std::string own = "eu-" + std::to_string(thread);
+      for (int i = 0; i < 50; ++i) {
+        report(metrics, own);
+        report(metrics, "shared");
+        metrics.instanceForgotten(own);
+        metrics.scanned({});
+      }
+      report(metrics, own);
+    });
+  }
+  for (int i = 0; i < 50; ++i) EXPECT_THAT(metrics.text(), HasSubstr("rookery_build_info"));
+  threads.clear();
+  EXPECT_EQ(sample(metrics, R"(rookery_image_bytes_sent_total{instance="shared"})"), 4 * 50 * 4096);
+  EXPECT_EQ(sample(metrics, R"(rookery_image_bytes_sent_total{instance="eu-3"})"), 4096);
+}
+
+}  // namespace
+}  // namespace rookery::serve

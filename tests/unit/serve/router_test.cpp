@@ -1,0 +1,232 @@
+#include "serve/router.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "unit/serve/views.h"
+
+namespace rookery::serve {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+const std::string base = "/apis/rookery.dev/v1alpha1";
+
+class RouterTest : public testing::Test {
+ protected:
+  RouterTest() {
+    store_.publish(instanceView("eu-1", "10.0.42.15:1025"));
+    store_.publish(unikernelView("shop", "web", true, Reason::Running, "It runs."));
+    store_.publish(unikernelView("shop", "api", false, Reason::ImageNotFound, "There is no image."));
+    store_.publish(unikernelView("db", "main", true, Reason::Running, "It runs."));
+    store_.publish(secretView("shop", "token"));
+  }
+
+  Response send(const std::string& target, const std::string& method = "GET",
+                const std::string& accept = "") const {
+    return router_.handle({.method = method, .target = target, .accept = accept, .host = "localhost:8080"});
+  }
+
+  reconcile::StatusStore store_;
+  Metrics metrics_{BuildInfo{"1", "r"}};
+  Router router_{store_, metrics_};
+};
+
+TEST_F(RouterTest, HealthAndReadiness) {
+  EXPECT_EQ(send("/healthz").status, 200);
+  EXPECT_EQ(send("/healthz").body, "ok\n");
+  EXPECT_EQ(send("/readyz").status, 503);
+  EXPECT_THAT(send("/readyz").body, HasSubstr("first complete observation"));
+  store_.setReady();
+  EXPECT_EQ(send("/readyz").status, 200);
+}
+
+TEST_F(RouterTest, MetricsAreInPrometheusFormat) {
+  const Response response = send("/metrics");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.contentType, "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_THAT(response.body, HasSubstr("rookery_build_info"));
+}
+
+TEST_F(RouterTest, DiscoveryNamesGroupVersionAndKinds) {
+  const json groups = json::parse(send("/apis").body);
+  EXPECT_EQ(groups["kind"], "APIGroupList");
+  EXPECT_EQ(groups["groups"][0]["name"], "rookery.dev");
+  const json group = json::parse(send("/apis/rookery.dev").body);
+  EXPECT_EQ(group["kind"], "APIGroup");
+  EXPECT_EQ(group["preferredVersion"]["groupVersion"], "rookery.dev/v1alpha1");
+
+  const json resources = json::parse(send(base).body);
+  EXPECT_EQ(resources["kind"], "APIResourceList");
+  EXPECT_EQ(resources["groupVersion"], "rookery.dev/v1alpha1");
+  std::map<std::string, json> byName;
+  for (const json& resource : resources["resources"]) byName[resource["name"]] = resource;
+  EXPECT_EQ(byName.size(), 3);
+  EXPECT_EQ(byName["unikernels"],
+            json::parse(R"({"name": "unikernels", "singularName": "unikernel", "namespaced": true,
+                            "kind": "Unikernel", "verbs": ["get", "list"], "shortNames": ["uk"]})"));
+  EXPECT_EQ(byName["albatrossinstances"]["namespaced"], false);
+}
+
+TEST_F(RouterTest, ListsAreOfTheClusterOrOfANamespace) {
+  const auto names = [&](const std::string& path) {
+    const json list = json::parse(send(base + path).body);
+    std::vector<std::string> found;
+    for (const json& item : list["items"]) found.push_back(item["metadata"]["name"]);
+    return found;
+  };
+  EXPECT_THAT(names("/unikernels"), testing::ElementsAre("main", "api", "web"));
+  EXPECT_THAT(names("/namespaces/shop/unikernels"), testing::ElementsAre("api", "web"));
+  EXPECT_THAT(names("/namespaces/none/unikernels"), testing::IsEmpty());
+  EXPECT_THAT(names("/unikernelpolicies"), testing::IsEmpty());
+  EXPECT_THAT(names("/albatrossinstances"), testing::ElementsAre("eu-1"));
+}
+
+TEST_F(RouterTest, AListIsShapedAsKubernetesShapesIt) {
+  const Response response = send(base + "/namespaces/db/unikernels");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.contentType, "application/json");
+  const json list = json::parse(response.body);
+  EXPECT_EQ(list["apiVersion"], "rookery.dev/v1alpha1");
+  EXPECT_EQ(list["kind"], "UnikernelList");
+  EXPECT_EQ(list["metadata"], json({{"resourceVersion", ""}}));
+  const json& item = list["items"][0];
+  EXPECT_EQ(item["kind"], "Unikernel");
+  EXPECT_EQ(item["metadata"]["generation"], 3);
+  EXPECT_EQ(item["status"]["conditions"][0]["reason"], "Running");
+}
+
+TEST_F(RouterTest, OneObjectByName) {
+  const json object = json::parse(send(base + "/namespaces/shop/unikernels/web").body);
+  EXPECT_EQ(object["metadata"]["name"], "web");
+  EXPECT_EQ(object["spec"]["instance"], "eu-1");
+  EXPECT_EQ(object["status"]["instance"], "eu-1");
+  EXPECT_EQ(send(base + "/albatrossinstances/eu-1").status, 200);
+}
+
+TEST_F(RouterTest, AMissingObjectIsAStatus) {
+  const Response response = send(base + "/namespaces/shop/unikernels/x");
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(json::parse(response.body), json::parse(R"({
+    "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+    "message": "unikernels.rookery.dev \"x\" not found", "reason": "NotFound",
+    "details": {"name": "x", "group": "rookery.dev", "kind": "unikernels"}, "code": 404})"));
+}
+
+TEST_F(RouterTest, WhatIsNotServedIsNotFound) {
+  const std::string paths[] = {"/x",
+                               "/healthz/x",
+                               "/healthz%2Fx",
+                               "//healthz/x",
+                               "/apis/../metrics",
+                               "/apis/%2e%2e/metrics",
+                               "/apis/apps",
+                               "/apis/rookery.dev/v1",
+                               "/apis/rookery.dev/v1alpha2/unikernels",
+                               base + "/secrets",
+                               base + "/namespaces/shop/secrets/token",
+                               base + "/namespaces/shop",
+                               base + "/namespaces",
+                               base + "/uk",
+                               base + "/Unikernels",
+                               base + "/unikernels/web",
+                               base + "/namespaces/shop/albatrossinstances",
+                               base + "/namespaces/shop/albatrossinstances/eu-1",
+                               base + "/namespaces/shop/unikernels/web/status",
+                               base + "/namespaces/shop/unikernels/web%00",
+                               base + "/namespaces//unikernels/web",
+                               base + "/namespaces/shop%2Funikernels/web",
+                               "/api/v1/namespaces/shop/secrets/token"};
+  for (const std::string& path : paths) {
+    const Response response = send(path);
+    EXPECT_EQ(response.status, 404) << path;
+    EXPECT_EQ(json::parse(response.body)["reason"], "NotFound") << path;
+    EXPECT_THAT(response.body, Not(HasSubstr("hunter2")));
+  }
+}
+
+TEST_F(RouterTest, NothingCanBeWritten) {
+  for (const std::string& path :
+       {std::string("/metrics"), std::string("/"), std::string("/apis"), base,
+        base + "/namespaces/shop/unikernels", base + "/namespaces/shop/unikernels/web"}) {
+    for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}) {
+      const Response response = send(path, method);
+      EXPECT_EQ(response.status, 405) << method << " " << path;
+      EXPECT_EQ(json::parse(response.body)["reason"], "MethodNotAllowed");
+      EXPECT_EQ(response.headers.at("Allow"), "GET, HEAD");
+    }
+  }
+}
+
+TEST_F(RouterTest, OnlyJsonCanBeHad) {
+  const std::string path = base + "/unikernels";
+  for (const char* accept : {"", "*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1",
+                             "APPLICATION/JSON ; charset=utf-8",
+                             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}) {
+    EXPECT_EQ(send(path, "GET", accept).status, 200) << accept;
+  }
+  for (const char* accept : {"text/html", "application/yaml", "application/vnd.kubernetes.protobuf",
+                             "application/json;as=Table;v=v1;g=meta.k8s.io", ",", "application/jsonx"}) {
+    const Response response = send(path, "GET", accept);
+    EXPECT_EQ(response.status, 406) << accept;
+    EXPECT_EQ(json::parse(response.body)["reason"], "NotAcceptable");
+  }
+}
+
+TEST_F(RouterTest, ParametersThatWouldChangeTheAnswerAreNotPassedOver) {
+  const std::string path = base + "/unikernels";
+  EXPECT_EQ(send(path + "?limit=500&resourceVersion=0&watch=false&labelSelector=").status, 200);
+  EXPECT_EQ(send(path + "?labelSelector=app%3Dweb").status, 400);
+  EXPECT_EQ(send(path + "?fieldSelector=metadata.name%3Dweb").status, 400);
+  EXPECT_EQ(send(path + "?continue=token").status, 400);
+  EXPECT_EQ(send(path + "?watch=1").status, 405);
+  EXPECT_THAT(send(path + "?watch=true").body, HasSubstr(R"(watch is not supported on resources of kind)"));
+}
+
+TEST_F(RouterTest, MalformedTargetsAreBadRequests) {
+  for (const char* target : {"", "apis", "*", "/%", "/%zz", "/apis?x=%"}) {
+    const Response response = send(target);
+    EXPECT_EQ(response.status, 400) << target;
+    EXPECT_EQ(json::parse(response.body)["reason"], "BadRequest");
+  }
+}
+
+TEST_F(RouterTest, AForeignHostIsRefused) {
+  const auto status = [&](const std::string& host) {
+    return router_.handle({.method = "GET", .target = "/metrics", .accept = "", .host = host}).status;
+  };
+  EXPECT_EQ(status("attacker.example:8080"), 403);
+  EXPECT_EQ(status("127.0.0.1:8080"), 200);
+  EXPECT_EQ(status(""), 200);
+}
+
+TEST_F(RouterTest, ThePageShowsWhatIsReadyAndEscapesEverything) {
+  store_.publish(
+      unikernelView("shop", "evil", false, Reason::Refused, "<script>alert(\"1\")</script> & 'so'"));
+  store_.publish(instanceView("eu-2", "<b>:1"));
+  const Response response = send("/");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.contentType, "text/html; charset=utf-8");
+  EXPECT_THAT(response.headers.at("Content-Security-Policy"), HasSubstr("default-src 'none'"));
+  EXPECT_THAT(response.body,
+              AllOf(HasSubstr("<td>web</td><td>eu-1</td><td class=\"True\">True</td><td>Running</td>"),
+                    HasSubstr("<td>10.0.42.15:1025</td><td class=\"Unknown\">Unknown</td>"),
+                    HasSubstr("ImageNotFound"), HasSubstr("None declared.")));
+  EXPECT_THAT(response.body,
+              HasSubstr("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt; &amp; &#39;so&#39;"));
+  EXPECT_THAT(response.body, AllOf(HasSubstr("&lt;b&gt;:1"), Not(HasSubstr("<script")),
+                                   Not(HasSubstr("hunter2")), Not(HasSubstr("token"))));
+}
+
+TEST_F(RouterTest, TextThatIsNotUtf8DoesNotBreakTheAnswer) {
+  store_.publish(unikernelView("shop", "odd", false, Reason::Refused, "\xff\xfe"));
+  EXPECT_EQ(json::parse(send(base + "/unikernels").body)["items"].size(), 4);
+  EXPECT_EQ(json::parse(send(base + "/namespaces/%ff/unikernels/%fe").body)["code"], 404);
+}
+
+}  // namespace
+}  // namespace rookery::serve
