@@ -1,0 +1,52 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "image/image.h"
+#include "reconcile/controller.h"
+#include "reconcile/state_dir.h"
+#include "reconcile/status_store.h"
+
+namespace rookery::cli {
+
+/// What the verbs run, apply and plan have in common: a controller with its state, and threads to run it on.
+class Fleet {
+ public:
+  struct Options {
+    std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+    std::chrono::milliseconds resync{30'000};
+    reconcile::GuardOptions guard;
+    std::function<bool(const std::string& instance, const reconcile::Step&)> permit = {};  // see Environment::permit
+  };
+
+  /// Errors: as StateDir::open. `listener` must outlive the fleet.
+  static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::Listener& listener);
+
+  /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a signal did.
+  bool run(std::function<boost::asio::awaitable<void>(reconcile::Controller&)> work);
+
+  reconcile::StatusStore& statuses() { return statuses_; }
+  const reconcile::StateDir& state() const { return *state_; }
+
+ private:
+  Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::Listener& listener);
+
+  std::unique_ptr<reconcile::StateDir> state_;
+  reconcile::StatusStore statuses_;
+  image::Inspector inspector_;
+  boost::asio::io_context context_;
+  reconcile::Controller controller_;
+};
+
+/// The roots as they are remembered: absolute, symlinks kept.
+std::vector<std::filesystem::path> absoluteRoots(const std::vector<std::filesystem::path>& roots);
+
+}  // namespace rookery::cli

@@ -1,0 +1,19 @@
+#include "cli/fleet_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace rookery::cli {
+
+void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName) {
+  verb.add_option(rootsName, options.roots, "A folder of manifests, or one manifest file; repeatable");
+  verb.add_option("--state-dir", options.stateDir,
+                  "Where it is remembered which unikernels are ours; one process at a time may hold it")
+      ->capture_default_str();
+}
+
+void addConfirmPrune(CLI::App& verb, FleetOptions& options) {
+  verb.add_option("--confirm-prune", options.confirmed,
+                  "Destroy also the set of unikernels with this ID, which the prune guard printed; repeatable");
+}
+
+}  // namespace rookery::cli

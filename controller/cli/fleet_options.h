@@ -1,0 +1,28 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/fleet.h"
+
+namespace CLI {
+class App;
+}
+
+namespace rookery::cli {
+
+/// Options that run, apply and plan share, as they stand on the command line.
+struct FleetOptions {
+  std::vector<std::filesystem::path> roots;
+  std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+  std::vector<std::string> confirmed;
+
+  std::set<std::string> confirmedSet() const { return {confirmed.begin(), confirmed.end()}; }
+};
+
+/// Adds --state-dir and, under the name that the verb has for it, the option for manifest roots.
+void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName);
+void addConfirmPrune(CLI::App& verb, FleetOptions& options);
+
+}  // namespace rookery::cli

@@ -1,0 +1,115 @@
+#include "cli/offline_check.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "albatross/certificate.h"
+#include "api/manifest.h"
+#include "reconcile/desired.h"
+#include "reconcile/image_check.h"
+#include "reconcile/key_file.h"
+
+namespace rookery::cli {
+
+namespace {
+
+using albatross::Credential;
+using SystemTime = std::chrono::system_clock::time_point;
+
+api::Problem problemOf(const api::Object& object, const std::string& field, Reason reason,
+                       std::string message) {
+  return {reason, object.originOf(field), object.key(), field, std::move(message)};
+}
+
+void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
+                 std::vector<api::Problem>& errors) {
+  for (const api::ObjectPtr& object : snapshot.objects) {
+    if (object->kind() != api::Kind::Unikernel) continue;
+    const auto image = reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector);
+    if (image) continue;
+    const std::string field(reconcile::imageField(image.error().reason));
+    errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));
+  }
+}
+
+/// How many levels below the credential's own domain the commands of an instance go.
+std::size_t depthOf(const reconcile::Desired& desired) {
+  const auto isBelow = [&](const std::string& nameSpace) {
+    return desired.spec().rootNamespace != nameSpace;
+  };
+  const bool below =
+      std::ranges::any_of(desired.unikernels,
+                          [&](const auto& entry) { return isBelow(entry.first.nameSpace); }) ||
+      std::ranges::any_of(desired.policies, [&](const auto& entry) { return isBelow(entry.first); });
+  return below ? 1 : 0;
+}
+
+std::optional<api::Problem> checkCredential(const reconcile::Desired& desired, SystemTime now) {
+  const api::Object& instance = *desired.instance;
+  const std::string field = "spec.credentials";
+  if (!desired.credentials) {
+    // A dangling reference was found with the others. The message names the very field.
+    const Error& error = desired.credentials.error();
+    if (error.reason == Reason::ReferenceNotFound) return std::nullopt;
+    return api::Problem{error.reason, instance.originOf(field), instance.key(), "", error.message};
+  }
+  const auto credential = Credential::load(*desired.credentials);
+  if (!credential) return problemOf(instance, field, credential.error().reason, credential.error().message);
+  const auto issuable = (*credential)->canIssue(depthOf(desired), now);
+  if (!issuable) return problemOf(instance, field, issuable.error().reason, issuable.error().message);
+  return std::nullopt;
+}
+
+void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now,
+                      Findings& findings) {
+  const auto firstGeneration = [](const api::ObjectKey&, const std::string&) { return std::int64_t{1}; };
+  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, inspector, firstGeneration);
+  for (const auto& [name, desired] : resolution.instances) {
+    if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
+    const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);
+    if (files == nullptr) continue;
+    if (auto exposure = reconcile::exposureOf(files->privateKey)) {
+      findings.warnings.push_back(problemOf(*desired->instance, "spec.credentials.files.privateKey",
+                                            Reason::CredentialInvalid, std::move(*exposure)));
+    }
+  }
+}
+
+/// A folder without manifests is a slip of the command line rather than a fleet without unikernels.
+void checkNotEmpty(const source::Snapshot& snapshot, std::vector<api::Problem>& errors) {
+  if (snapshot.files > 0 || !errors.empty()) return;
+  for (const source::Root& root : snapshot.roots) {
+    errors.push_back({.reason = Reason::UsageError,
+                      .origin = {.root = root.path, .file = root.path, .line = 0, .column = 0},
+                      .object = std::nullopt,
+                      .field = {},
+                      .message = "There is no manifest (*.yaml, *.yml, *.json) here."});
+  }
+}
+
+void sortByPlace(std::vector<api::Problem>& problems) {
+  std::ranges::stable_sort(problems, {}, [](const api::Problem& problem) {
+    return std::tie(problem.origin.file, problem.origin.line, problem.origin.column);
+  });
+}
+
+}  // namespace
+
+Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now) {
+  Findings findings{.errors = snapshot.problems, .warnings = {}};
+  checkNotEmpty(snapshot, findings.errors);
+  api::checkReferences(snapshot.objects, findings.errors);
+  checkImages(snapshot, inspector, findings.errors);
+  checkCredentials(snapshot, inspector, now, findings);
+  sortByPlace(findings.errors);
+  sortByPlace(findings.warnings);
+  return findings;
+}
+
+}  // namespace rookery::cli

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <chrono>
+#include <vector>
+
+#include "api/object.h"
+#include "image/image.h"
+#include "source/directory.h"
+
+namespace rookery::cli {
+
+/// What is wrong with manifests and with the files that they name.
+struct Findings {
+  std::vector<api::Problem> errors;
+  std::vector<api::Problem> warnings;
+};
+
+/// Everything that can be known to be wrong without a server, as the controller would find it: the scan's own
+/// problems, references, images, credentials (valid at `now`), the mode of private keys. In the order of
+/// their places.
+Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector,
+                      std::chrono::system_clock::time_point now);
+
+}  // namespace rookery::cli

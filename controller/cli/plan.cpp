@@ -1,0 +1,58 @@
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <memory>
+#include <ostream>
+
+#include "cli/fleet.h"
+#include "cli/fleet_options.h"
+#include "cli/plan_file.h"
+#include "cli/plan_report.h"
+#include "cli/verbs.h"
+
+namespace rookery::cli {
+
+namespace {
+
+struct PlanOptions {
+  FleetOptions fleet;
+  std::string output = "text";
+  std::filesystem::path file;
+};
+
+int plan(const PlanOptions& options, const Console& console) {
+  const auto failed = [&](const Error& error) {
+    console.err << "error: " << error.message << '\n';
+    return 1;
+  };
+  reconcile::Listener silent;
+  const auto roots = absoluteRoots(options.fleet.roots);
+  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir, .guard = {true, false, {}}}, silent);
+  if (!fleet) return failed(fleet.error());
+  const auto snapshot = source::DirectorySource({.roots = roots}).scan();
+  const PlanReport report = preview(**fleet, snapshot);
+  if (options.output == "json") {
+    console.out << toJson(report).dump(2) << '\n';
+  } else {
+    console.out << toText(report, console.colour);
+  }
+  if (!options.file.empty()) {
+    if (auto written = writePlanFile(options.file, roots, report); !written) return failed(written.error());
+  }
+  if (!report.errors.empty()) return 1;
+  return report.changes.empty() ? 0 : 2;
+}
+
+}  // namespace
+
+void addPlan(CLI::App& app, Console console, int& status) {
+  auto* verb = app.add_subcommand("plan", "Show what would be done and why; changes nothing");
+  verb->footer("Exit status: 0 no changes, 2 changes, 1 something is wrong.\n\nExample: rookery plan -f manifests/");
+  const auto options = std::make_shared<PlanOptions>();
+  addFleetOptions(*verb, options->fleet, "-f,--filename");
+  verb->get_option("-f")->required();
+  verb->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan");
+  verb->callback([options, console, &status] { status = plan(*options, console); });
+}
+
+}  // namespace rookery::cli

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "reconcile/controller.h"
+#include "source/directory.h"
+
+namespace rookery::cli {
+
+/// What `plan` prints: everything that would be done, and everything that cannot be, in a stable order.
+struct PlanReport {
+  struct Change {
+    api::ObjectKey object;
+    std::string instance;
+    reconcile::Verb verb;
+    Reason reason;
+    std::string message;
+    std::vector<reconcile::FieldChange> fields;
+  };
+  /// A mistake in a file (origin and field), or something about an object.
+  struct Trouble {
+    api::Origin origin;
+    std::string object;
+    std::string field;
+    std::string message;
+  };
+  std::vector<Change> changes;
+  std::vector<Trouble> errors;
+};
+
+PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Controller::Preview& preview);
+
+/// The form that `plan -o json` has: {"changes": […], "errors": […]}.
+nlohmann::json toJson(const PlanReport& report);
+
+/// The form for people; with escape sequences for colours when `colour`.
+std::string toText(const PlanReport& report, bool colour);
+
+}  // namespace rookery::cli

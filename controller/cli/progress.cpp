@@ -1,0 +1,91 @@
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ostream>
+
+namespace rookery::cli {
+
+namespace {
+
+constexpr std::size_t barWidth = 30;
+constexpr std::uint64_t worthLines = 1u << 20;  // smaller images are gone before a line about them is read
+
+unsigned tenths(std::uint64_t bytes, std::uint64_t total) {
+  return total == 0 ? 10 : static_cast<unsigned>(bytes * 10 / total);
+}
+
+}  // namespace
+
+std::string humanBytes(std::uint64_t bytes) {
+  if (bytes < 1024) return fmt::format("{} B", bytes);
+  if (bytes < (1u << 20)) return fmt::format("{:.1f} KiB", static_cast<double>(bytes) / 1024);
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1u << 20));
+}
+
+/// Must be called with the mutex held.
+void Progress::line(const std::string& text) {
+  if (barShown_) out_ << "\r\033[K";
+  barShown_ = false;
+  out_ << text << '\n';
+  drawBars();
+  out_.flush();
+}
+
+void Progress::drawBars() {
+  if (!terminal_ || uploads_.empty()) return;
+  std::string bars;
+  for (const auto& [instance, upload] : uploads_) {
+    const std::size_t full = upload.total == 0 ? barWidth : std::min(barWidth, upload.bytes * barWidth / upload.total);
+    bars += fmt::format("{} {} [{}{}] {} of {}  ", instance, upload.object, std::string(full, '#'),
+                        std::string(barWidth - full, '.'), humanBytes(upload.bytes), humanBytes(upload.total));
+  }
+  out_ << "\r\033[K" << bars;
+  barShown_ = true;
+}
+
+void Progress::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
+                           const std::string& /*message*/) {
+  const std::lock_guard lock(mutex_);
+  line(fmt::format("{}: {} {} ({})", instance, toString(verb), object.toString(), toString(reason)));
+}
+
+void Progress::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) {
+  const std::lock_guard lock(mutex_);
+  Upload& upload = uploads_[instance];
+  upload.object = object.nameSpace + "/" + object.name;
+  upload.bytes = bytes;
+  upload.total = total;
+  if (terminal_) {
+    drawBars();
+    out_.flush();
+  } else if (total >= worthLines && tenths(bytes, total) > upload.told) {
+    upload.told = tenths(bytes, total);
+    line(fmt::format("{}: {}: {} of {} sent", instance, object.toString(), humanBytes(bytes), humanBytes(total)));
+  }
+}
+
+void Progress::stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                         const reconcile::CommandResult& result) {
+  const std::lock_guard lock(mutex_);
+  uploads_.erase(instance);
+  const std::string what = fmt::format("{}: {} {}", instance, toString(verb), object.toString());
+  if (result.error) return line(fmt::format("{} failed: {}", what, result.error->message));
+  const double seconds = std::chrono::duration<double>(result.duration).count();
+  line(fmt::format("{} done in {:.1f} s{}", what, seconds, result.bytes == 0 ? "" : ", " + humanBytes(result.bytes) + " sent"));
+}
+
+void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
+  if (reason == Reason::Reconciling || object.kind == api::Kind::AlbatrossInstance) return;
+  const std::lock_guard lock(mutex_);
+  line(ready ? fmt::format("{}: Ready", object.toString())
+             : fmt::format("{}: not Ready ({}): {}", object.toString(), toString(reason), message));
+}
+
+void Progress::warned(const std::string& instance, Reason /*reason*/, const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  line(instance.empty() ? message : fmt::format("{}: {}", instance, message));
+}
+
+}  // namespace rookery::cli

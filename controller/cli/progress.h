@@ -1,0 +1,45 @@
+#pragma once
+
+#include <iosfwd>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "reconcile/listener.h"
+
+namespace rookery::cli {
+
+/// Shows on a stream how apply gets on: a bar with bytes where the stream is a terminal, plain lines elsewhere.
+/// Thread-safe.
+class Progress : public reconcile::Listener {
+ public:
+  Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal) {}
+
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
+                   const std::string& message) override;
+  void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                 const reconcile::CommandResult& result) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) override;
+  void warned(const std::string& instance, Reason reason, const std::string& message) override;
+
+ private:
+  void line(const std::string& text);
+  void drawBars();
+
+  std::ostream& out_;
+  const bool terminal_;
+  std::mutex mutex_;
+  struct Upload {
+    std::string object;
+    std::uint64_t bytes = 0, total = 0;
+    unsigned told = 0;  // tenths that a plain line has told
+  };
+  std::map<std::string, Upload> uploads_;  // by instance: each has one mutation at a time
+  bool barShown_ = false;
+};
+
+/// "1.5 MiB"
+std::string humanBytes(std::uint64_t bytes);
+
+}  // namespace rookery::cli

@@ -1,0 +1,102 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "cli/offline_check.h"
+#include "cli/verbs.h"
+#include "image/image.h"
+#include "source/directory.h"
+
+namespace rookery::cli {
+
+namespace {
+
+struct ValidateOptions {
+  std::vector<std::filesystem::path> paths;
+  std::string output = "text";
+};
+
+std::string count(std::size_t number, const char* singular) {
+  return fmt::format("{} {}{}", number, singular, number == 1 ? "" : "s");
+}
+
+nlohmann::json toJson(const std::vector<api::Problem>& problems) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const api::Problem& problem : problems) {
+    nlohmann::json item = {{"file", problem.origin.file.string()}, {"line", problem.origin.line},
+                           {"column", problem.origin.column},      {"field", problem.field},
+                           {"reason", toString(problem.reason)},   {"message", problem.message}};
+    if (problem.object) item["object"] = problem.object->toString();
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+void printJson(const source::Snapshot& snapshot, const Findings& findings, std::ostream& out) {
+  const nlohmann::json document = {{"objects", snapshot.objects.size()},
+                                   {"files", snapshot.files},
+                                   {"errors", toJson(findings.errors)},
+                                   {"warnings", toJson(findings.warnings)}};
+  out << document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+}
+
+void printText(const source::Snapshot& snapshot, const Findings& findings, const Console& console) {
+  for (const api::Problem& warning : findings.warnings)
+    console.err << "warning: " << warning.toString() << '\n';
+  for (const api::Problem& error : findings.errors) console.err << error.toString() << '\n';
+  if (findings.errors.empty()) {
+    console.out << fmt::format("{} in {} {} valid\n", count(snapshot.objects.size(), "object"),
+                               count(snapshot.files, "file"), snapshot.objects.size() == 1 ? "is" : "are");
+  } else {
+    console.err << fmt::format("{} in {}\n", count(findings.errors.size(), "error"),
+                               count(snapshot.files, "file"));
+  }
+}
+
+int validate(const ValidateOptions& options, const Console& console) {
+  source::DirectoryOptions roots;
+  roots.roots = options.paths;
+  roots.watch = false;
+  const source::SnapshotPtr snapshot = source::DirectorySource(roots).scan();
+  image::Inspector inspector;
+  const Findings findings = checkOffline(*snapshot, inspector, std::chrono::system_clock::now());
+  if (options.output == "json") {
+    printJson(*snapshot, findings, console.out);
+  } else {
+    printText(*snapshot, findings, console);
+  }
+  return findings.errors.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+void addValidate(CLI::App& app, Console console, int& status) {
+  auto* verb =
+      app.add_subcommand("validate", "Check manifests, and the images and credentials that they name");
+  verb->footer(
+      "Checks the schema, the references between objects, and that each image is there, is the one that is "
+      "pinned and\n"
+      "was built for the devices that its Unikernel gives it; also that credentials are usable. Needs no "
+      "server. Every\n"
+      "mistake is told as file:line:column: field: message on standard error.\n\n"
+      "Examples:\n"
+      "  rookery validate -f manifests/\n"
+      "  rookery validate -f shop.yaml -f db.yaml -o json");
+  const auto options = std::make_shared<ValidateOptions>();
+  verb->add_option("-f,--filename", options->paths, "A folder of manifests, or one manifest file; repeatable")
+      ->required()
+      ->type_name("PATH");
+  verb->add_option("-o,--output", options->output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  verb->callback([options, console, &status] { status = validate(*options, console); });
+}
+
+}  // namespace rookery::cli

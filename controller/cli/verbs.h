@@ -1,0 +1,28 @@
+#pragma once
+
+#include <iosfwd>
+
+namespace CLI {
+class App;
+}
+
+/// One function per verb: adds its subcommand, its options and its help to `app`. When the verb was chosen it runs in
+/// the subcommand's callback, writes to the streams and sets `status` to the program's exit status.
+namespace rookery::cli {
+
+struct Console {
+  std::ostream& out;
+  std::ostream& err;
+  bool colour = false;         // out is a terminal that wants colours
+  bool errTerminal = false;    // err is a terminal
+};
+
+void addRun(CLI::App& app, Console console, int& status);
+void addApply(CLI::App& app, Console console, int& status);
+void addPlan(CLI::App& app, Console console, int& status);
+void addValidate(CLI::App& app, Console console, int& status);
+void addGet(CLI::App& app, Console console, int& status);
+void addInspect(CLI::App& app, Console console, int& status);
+void addVersion(CLI::App& app, Console console, int& status);
+
+}  // namespace rookery::cli

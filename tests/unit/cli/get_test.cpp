@@ -1,0 +1,165 @@
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "serve/metrics.h"
+#include "serve/server.h"
+#include "unit/cli/invoke.h"
+
+namespace rookery::cli {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+api::ObjectPtr unikernel(const std::string& nameSpace, const std::string& name) {
+  auto object = std::make_shared<api::Object>();
+  object->metadata = {.name = name, .nameSpace = nameSpace, .labels = {}, .annotations = {}};
+  object->manifest = {{"apiVersion", api::groupVersion},
+                      {"kind", "Unikernel"},
+                      {"metadata", {{"name", name}, {"namespace", nameSpace}}},
+                      {"spec", {{"instance", "eu-1"}, {"image", {{"path", "web.hvt"}}}}}};
+  object->spec = api::Unikernel{};
+  return object;
+}
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> found;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) found.push_back(line);
+  return found;
+}
+
+class GetTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    publish("shop", "web", true, Reason::Running, "It runs.");
+    publish("shop", "api", false, Reason::ImageNotFound, "There is no image web.hvt.");
+    publish("default", "main", true, Reason::Running, "It runs.");
+    auto started = serve::Server::start("127.0.0.1:0", store_, metrics_);
+    ASSERT_TRUE(started) << started.error().message;
+    server_ = std::move(*started);
+  }
+
+  void publish(const std::string& nameSpace, const std::string& name, bool ready, Reason reason,
+               const std::string& message) {
+    auto view = std::make_shared<reconcile::ObjectView>();
+    view->object = unikernel(nameSpace, name);
+    view->status.instance = "eu-1";
+    view->status.conditions = {
+        {.type = api::Condition::Type::Ready,
+         .status = ready ? api::Condition::Status::True : api::Condition::Status::False,
+         .reason = reason,
+         .message = message,
+         .lastTransitionTime = {}}};
+    store_.publish(std::move(view));
+  }
+
+  Invocation get(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), "get");
+    arguments.insert(arguments.end(), {"--server", "http://127.0.0.1:" + std::to_string(server_->port())});
+    return invoke(arguments);
+  }
+
+  reconcile::StatusStore store_;
+  serve::Metrics metrics_{{"1", "r"}};
+  std::unique_ptr<serve::Server> server_;
+};
+
+TEST_F(GetTest, ATableOfTheNamespace) {
+  const Invocation outcome = get({"uk", "-n", "shop"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(lines(outcome.out), ElementsAre(testing::MatchesRegex("NAME +.*READY.*REASON.*"),
+                                              testing::MatchesRegex("api +.*False +ImageNotFound.*"),
+                                              testing::MatchesRegex("web +.*True +Running.*")));
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST_F(GetTest, TheNamespaceIsDefaultUnlessGiven) {
+  EXPECT_THAT(lines(get({"unikernels"}).out), ElementsAre(HasSubstr("NAME"), testing::StartsWith("main ")));
+}
+
+TEST_F(GetTest, AllNamespacesComeFirstInEachRow) {
+  EXPECT_THAT(lines(get({"Unikernel", "-A"}).out),
+              ElementsAre(testing::StartsWith("NAMESPACE   NAME"), testing::StartsWith("default     main"),
+                          testing::StartsWith("shop        api"), testing::StartsWith("shop        web")));
+}
+
+TEST_F(GetTest, WideHasTheMessage) {
+  EXPECT_THAT(get({"uk", "api", "-n", "shop", "-o", "wide"}).out,
+              AllOf(HasSubstr("MESSAGE"), HasSubstr("There is no image web.hvt.")));
+}
+
+TEST_F(GetTest, JsonOfOneAndOfSeveral) {
+  const json one = json::parse(get({"uk", "web", "-n", "shop", "-o", "json"}).out);
+  EXPECT_EQ(one["kind"], "Unikernel");
+  EXPECT_EQ(one["status"]["conditions"][0]["reason"], "Running");
+  const json several = json::parse(get({"uk", "-A", "-o", "json"}).out);
+  EXPECT_EQ(several["kind"], "List");
+  EXPECT_EQ(several["apiVersion"], "v1");
+  EXPECT_EQ(several["items"].size(), 3);
+  EXPECT_EQ(json::parse(get({"uk", "-n", "none", "-o", "json"}).out)["items"], json::array());
+}
+
+TEST_F(GetTest, YamlAndNames) {
+  EXPECT_THAT(get({"uk", "web", "-n", "shop", "-o", "yaml"}).out,
+              AllOf(HasSubstr("kind: Unikernel\n"), HasSubstr("  namespace: shop\n"),
+                    HasSubstr("status: \"True\"\n")));
+  EXPECT_EQ(get({"uk", "-n", "shop", "-o", "name"}).out,
+            "unikernel.rookery.dev/api\nunikernel.rookery.dev/web\n");
+}
+
+TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"uk", "-n", "none"}, "No resources found in none namespace.\n"},
+      {{"ukpol", "-A"}, "No resources found\n"},
+      {{"alba"}, "No resources found\n"},
+      {{"uk", "-n", "none", "-o", "name"}, "No resources found in none namespace.\n"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    const Invocation outcome = get(arguments);
+    EXPECT_EQ(outcome.status, 0);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_EQ(outcome.err, message);
+  }
+}
+
+TEST_F(GetTest, MistakesAreNamed) {
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"uk", "x", "-n", "shop"}, "Error from server (NotFound): unikernels.rookery.dev \"x\" not found\n"},
+      {{"uk", "../web", "-n", "shop"},
+       "Error from server (NotFound): unikernels.rookery.dev \"../web\" not found\n"},
+      {{"pods"}, "error: \"pods\" is not a kind"},
+      {{"uk", "web", "-A"}, "error: An object cannot be had by its name from all namespaces"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    const Invocation outcome = get(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_EQ(outcome.out, "");
+    EXPECT_THAT(outcome.err, testing::StartsWith(message));
+  }
+}
+
+TEST_F(GetTest, TheServerCanComeFromTheEnvironment) {
+  ::setenv("ROOKERY_SERVER", ("http://127.0.0.1:" + std::to_string(server_->port())).c_str(), 1);
+  const Invocation outcome = invoke({"get", "uk", "-n", "shop", "-o", "name"});
+  ::unsetenv("ROOKERY_SERVER");
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("/web"));
+}
+
+TEST_F(GetTest, AControllerThatDoesNotRunIsSaid) {
+  const std::string url = "http://127.0.0.1:" + std::to_string(server_->port());
+  server_->stop();
+  const Invocation outcome = invoke({"get", "uk", "--server", url});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("error: Cannot reach a controller at " + url),
+                                 HasSubstr("rookery run --manifests")));
+}
+
+}  // namespace
+}  // namespace rookery::cli

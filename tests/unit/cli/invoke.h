@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace rookery::cli {
+
+/// How a run of the program ended and what it wrote.
+struct Invocation {
+  int status = 0;
+  std::string out;
+  std::string err;
+};
+
+/// Runs the program in this process, without a terminal.
+Invocation invoke(const std::vector<std::string>& arguments);
+
+}  // namespace rookery::cli
