@@ -1,0 +1,154 @@
+// The verbs as a user or a CI job calls them, with the real programs.
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "integration/cluster.h"
+
+namespace rookery::integration {
+namespace {
+
+using fixtures::eventually;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+class CommandLine : public testing::Test {
+ protected:
+  CommandLine() {
+    cluster_.image("images/web.hvt", {.content = "one"});
+    declare("--password=$(PASSWORD)");
+  }
+
+  void declare(const std::string& argument) {
+    cluster_.write("shop.yaml", policyManifest("shop", "eu-1") +
+                                    "---\napiVersion: v1\nkind: Secret\nmetadata: {name: web, namespace: shop}\n"
+                                    "stringData: {password: hunter2}\n" +
+                                    unikernelManifest("shop", "web",
+                                                      fmt::format("  image: {{path: images/web.hvt}}\n  arguments: [\"{}\"]\n  argumentsFrom:\n"
+                                                                  "    - {{name: PASSWORD, secretKeyRef: {{name: web, key: password}}}}",
+                                                                  argument)));
+  }
+
+  int verb(const std::string& name, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {name, "-f", cluster_.manifests().string(), "--state-dir", cluster_.stateDir().string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return cluster_.rookery(arguments);
+  }
+
+  Cluster cluster_;
+};
+
+TEST_F(CommandLine, PlanThenApplyThenNothing) {
+  EXPECT_EQ(verb("plan", {"-o", "json"}), 2) << cluster_.err;
+  const json plan = json::parse(cluster_.out);
+  ASSERT_EQ(plan["changes"].size(), 2u) << cluster_.out;
+  EXPECT_EQ(plan["changes"][0]["verb"], "applyPolicy");
+  EXPECT_EQ(plan["changes"][1]["verb"], "create");
+  EXPECT_EQ(plan["changes"][1]["instance"], "eu-1");
+  EXPECT_TRUE(plan["errors"].empty());
+  EXPECT_EQ(cluster_.server().mutations(), 0u);
+
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.err, HasSubstr("Unikernel shop/web: Ready"));
+  EXPECT_EQ(cluster_.server().count("create", "shop:web"), 1u);
+  EXPECT_EQ(verb("plan"), 0) << cluster_.out;
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().mutations(), 2u);
+}
+
+TEST_F(CommandLine, PlanShowsFieldsAndNoSecrets) {
+  ASSERT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.err + cluster_.out, Not(HasSubstr("hunter2")));
+  declare("--verbose");
+  EXPECT_EQ(verb("plan", {"-o", "json"}), 2);
+  const json plan = json::parse(cluster_.out);
+  ASSERT_EQ(plan["changes"].size(), 1u);
+  EXPECT_EQ(plan["changes"][0]["verb"], "restart");
+  EXPECT_EQ(plan["changes"][0]["reason"], "ArgumentsDiffer");
+  EXPECT_EQ(plan["changes"][0]["fields"][0]["path"], "spec.arguments");
+  EXPECT_EQ(plan["changes"][0]["fields"][0]["new"], json({"--verbose"}));
+  EXPECT_EQ(plan["changes"][0]["fields"][0]["old"], json({"‹redacted›"}));
+  EXPECT_THAT(cluster_.out, Not(HasSubstr("hunter2")));
+}
+
+TEST_F(CommandLine, AnImageThatChangedIsAForceCreate) {
+  ASSERT_EQ(verb("apply"), 0) << cluster_.err;
+  cluster_.image("images/web.hvt", {.content = "two"});
+  EXPECT_EQ(verb("plan"), 2);
+  EXPECT_THAT(cluster_.out, HasSubstr("forceCreate Unikernel shop/web on eu-1 (ImageDiffers)"));
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("force-create", "shop:web"), 1u);
+}
+
+TEST_F(CommandLine, ApplyDestroysOnlyWithPruneAndWhenConfirmed) {
+  ASSERT_EQ(verb("apply"), 0) << cluster_.err;
+  cluster_.write("shop.yaml", policyManifest("shop", "eu-1"));
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy"), 0u);
+  EXPECT_EQ(verb("apply", {"--prune"}), 1) << "the last one of a root needs a confirmation";
+  const auto at = cluster_.err.find("--confirm-prune ");
+  ASSERT_NE(at, std::string::npos) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy"), 0u);
+  const std::string id = cluster_.err.substr(at + 16, 12);
+  EXPECT_EQ(verb("apply", {"--prune", "--confirm-prune", id}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy", "shop:web"), 1u);
+}
+
+TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {
+  const std::string file = (cluster_.folder().path() / "plan.json").string();
+  EXPECT_EQ(verb("plan", {"--out", file}), 2);
+  cluster_.image("images/web.hvt", {.content = "changed since"});
+  EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("have changed since"));
+  EXPECT_EQ(cluster_.server().mutations(), 0u);
+  EXPECT_EQ(verb("plan", {"--out", file}), 2);
+  EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("create", "shop:web"), 1u);
+}
+
+TEST_F(CommandLine, ApplyFailsWhenAnObjectCannotBecomeReady) {
+  cluster_.write("bad.yaml", unikernelManifest("nowhere", "web", "  image: {path: images/web.hvt}"));
+  EXPECT_EQ(verb("apply"), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("Unikernel nowhere/web is not Ready (NoPolicy)"));
+  EXPECT_THAT(cluster_.err, HasSubstr("Declare a UnikernelPolicy in namespace nowhere"));
+  EXPECT_EQ(cluster_.server().count("create", "shop:web"), 1u) << "the others are applied all the same";
+}
+
+TEST_F(CommandLine, ValidateTellsThePlaceOfEveryMistakeAndNeedsNoServer) {
+  cluster_.server().kill();
+  EXPECT_EQ(cluster_.rookery({"validate", "-f", cluster_.manifests().string()}), 0) << cluster_.err;
+  cluster_.write("bad.yaml", unikernelManifest("shop", "bad", "  image: {path: images/web.hvt}\n  memory: 32\n  colour: red"));
+  EXPECT_EQ(cluster_.rookery({"validate", "-f", cluster_.manifests().string()}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("bad.yaml:7:"));
+  EXPECT_THAT(cluster_.err, HasSubstr("spec.memory"));
+  EXPECT_THAT(cluster_.err, HasSubstr("32Mi"));
+  EXPECT_THAT(cluster_.err, HasSubstr("bad.yaml:8:"));
+  EXPECT_THAT(cluster_.err, HasSubstr("spec.colour"));
+}
+
+TEST_F(CommandLine, OneProcessHoldsTheStateDirectory) {
+  cluster_.run();
+  EXPECT_EQ(verb("apply"), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr(fmt::format("in use by the rookery process {}", cluster_.controller().pid())));
+}
+
+TEST_F(CommandLine, GetShowsWhatTheControllerKnows) {
+  cluster_.run();
+  ASSERT_TRUE(eventually([&] { return cluster_.ready() == 1; })) << cluster_.controller().err();
+  const std::string server = fmt::format("http://127.0.0.1:{}", cluster_.port());
+  EXPECT_EQ(cluster_.rookery({"get", "uk", "-A", "--server", server}), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.out, HasSubstr("NAMESPACE"));
+  EXPECT_THAT(cluster_.out, HasSubstr("shop"));
+  EXPECT_THAT(cluster_.out, HasSubstr("True"));
+  EXPECT_EQ(cluster_.rookery({"get", "unikernel", "web", "-n", "shop", "-o", "json", "--server", server}), 0) << cluster_.err;
+  const json object = json::parse(cluster_.out);
+  EXPECT_EQ(object["kind"], "Unikernel");
+  EXPECT_EQ(object["status"]["instance"], "eu-1");
+  EXPECT_THAT(cluster_.out, Not(HasSubstr("hunter2")));
+  EXPECT_EQ(cluster_.rookery({"get", "uk", "nobody", "-n", "shop", "--server", server}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("NotFound"));
+}
+
+}  // namespace
+}  // namespace rookery::integration
