@@ -1,0 +1,53 @@
+# The short ways to build, test and see Rookery. Each installs the Debian packages that it needs where they are missing.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test tsan demo format format-check lint clean
+
+jobs := $(shell nproc)
+sources := find controller tests -name '*.cpp' -o -name '*.h'
+# The tests that start threads; ThreadSanitizer has nothing to say about the others.
+threaded := image source reconcile serve
+
+help: ## Show this help
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+build: ## Build build/release/bin/rookery and albatross-emulator
+	@scripts/install-dependencies build
+	cmake --preset release
+	cmake --build --preset release
+
+test: ## Build with AddressSanitizer and UndefinedBehaviorSanitizer, run all tests
+	@scripts/install-dependencies build test
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --preset asan --parallel $(jobs) --no-tests=error
+
+tsan: ## Run the tests that have threads with ThreadSanitizer
+	@scripts/install-dependencies build test
+	cmake --preset tsan
+	cmake --build --preset tsan --target $(threaded:%=%-test)
+	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))\.'
+
+demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
+	@scripts/install-dependencies demo
+	@KEEP=$(KEEP) tests/demo/run build/release/bin
+
+format: ## Format all sources
+	@scripts/install-dependencies lint
+	$(sources) | xargs clang-format-19 -i
+
+format-check:
+	@scripts/install-dependencies lint
+	$(sources) | xargs clang-format-19 --dry-run --Werror
+
+lint: ## Check all sources with clang-tidy
+	@scripts/install-dependencies build test lint
+	cmake --preset asan
+	cmake --build --preset asan --target crds
+	find controller tests -name '*.cpp' | xargs -P $(jobs) -n 1 \
+	  clang-tidy-19 -p build/asan --quiet --extra-arg=-Wno-unknown-warning-option \
+	  2> >(grep -v 'warnings generated' >&2)
+
+clean: ## Remove everything that was built
+	rm -rf build
