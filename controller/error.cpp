@@ -19,7 +19,8 @@ std::string_view toString(Reason reason) {
 
 void check(bool holds, std::string_view invariant) {
   if (holds) return;
-  std::fprintf(stderr, "rookery: broken invariant: %.*s\n", static_cast<int>(invariant.size()), invariant.data());
+  std::fprintf(stderr, "rookery: broken invariant: %.*s\n", static_cast<int>(invariant.size()),
+               invariant.data());
   std::abort();
 }
 

@@ -24,9 +24,9 @@ std::string formatAge(std::chrono::nanoseconds age) {
   constexpr std::int64_t daysPerYear = 365;
   if (seconds < -1) return "<invalid>";
   if (seconds < 0) return "0s";
-  if (seconds < 2 * 60) return fmt::format("{}s", seconds);
+  if (seconds < 120) return fmt::format("{}s", seconds);
   if (minutes < 10) return twoUnits(minutes, 'm', seconds % 60, 's');
-  if (minutes < 3 * 60) return fmt::format("{}m", minutes);
+  if (minutes < 180) return fmt::format("{}m", minutes);
   if (hours < 8) return twoUnits(hours, 'h', minutes % 60, 'm');
   if (hours < 48) return fmt::format("{}h", hours);
   if (days < 8) return twoUnits(days, 'd', hours % 24, 'h');

@@ -1,6 +1,6 @@
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <ostream>
@@ -40,26 +40,32 @@ bool destroys(const nlohmann::json& changes) {
 std::function<bool(const std::string&, const reconcile::Step&)> onlyPlanned(const nlohmann::json& changes) {
   std::set<std::string> planned;
   for (const auto& change : changes) {
-    planned.insert(fmt::format("{} {} {} {}", change.value("instance", ""), change.value("verb", ""), change.value("namespace", ""),
-                               change.value("name", "")));
+    planned.insert(fmt::format("{} {} {} {}", change.value("instance", ""), change.value("verb", ""),
+                               change.value("namespace", ""), change.value("name", "")));
   }
   return [planned](const std::string& instance, const reconcile::Step& step) {
-    return planned.contains(fmt::format("{} {} {} {}", instance, toString(step.verb), step.object.nameSpace, step.object.name));
+    return planned.contains(
+        fmt::format("{} {} {} {}", instance, toString(step.verb), step.object.nameSpace, step.object.name));
   };
 }
 
 /// Prints what did not become Ready and why; returns how many.
-std::size_t tellFailures(Fleet& fleet, const source::Snapshot& snapshot, const reconcile::Controller::Outcome& outcome,
-                         std::ostream& err) {
+std::size_t tellFailures(Fleet& fleet, const source::Snapshot& snapshot,
+                         const reconcile::Controller::Outcome& outcome, std::ostream& err) {
   std::size_t count = snapshot.problems.size() + outcome.errors.size();
   for (const api::Problem& problem : snapshot.problems) err << "error: " << problem.toString() << '\n';
   for (const Error& error : outcome.errors) err << "error: " << error.message << '\n';
   for (const api::ObjectPtr& object : snapshot.objects) {
     const reconcile::ObjectViewPtr view = fleet.statuses().find(object->key());
-    const api::Condition* ready = view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
-    const bool suspended = ready != nullptr && (ready->reason == Reason::Suspended || ready->reason == Reason::InstanceSuspended);
-    if (ready == nullptr || view->status.ready() || suspended || object->kind() == api::Kind::AlbatrossInstance) continue;
-    err << fmt::format("error: {} is not Ready ({}): {}\n", object->key().toString(), toString(ready->reason), ready->message);
+    const api::Condition* ready =
+        view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
+    const bool suspended = ready != nullptr &&
+                           (ready->reason == Reason::Suspended || ready->reason == Reason::InstanceSuspended);
+    if (ready == nullptr || view->status.ready() || suspended ||
+        object->kind() == api::Kind::AlbatrossInstance)
+      continue;
+    err << fmt::format("error: {} is not Ready ({}): {}\n", object->key().toString(), toString(ready->reason),
+                       ready->message);
     ++count;
   }
   return count;
@@ -72,7 +78,8 @@ int apply(ApplyOptions options, const Console& console) {
   };
   const auto timeout = api::parseDuration(options.timeout);
   if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
-  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir, .guard = {options.prune, false, options.fleet.confirmedSet()}};
+  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
+                              .guard = {options.prune, false, options.fleet.confirmedSet()}};
   auto roots = absoluteRoots(options.fleet.roots);
   std::optional<PlanFile> planned;
   if (!options.plan.empty()) {
@@ -88,15 +95,22 @@ int apply(ApplyOptions options, const Console& console) {
   if (!fleet) return failed(fleet.error());
   const auto snapshot = source::DirectorySource({.roots = roots}).scan();
   if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
-    return failed({Reason::UsageError, fmt::format("The manifests or the servers have changed since {} was made, so nothing was done. Make a "
-                                                   "new plan.",
-                                                   options.plan.string())});
+    return failed(
+        {Reason::UsageError,
+         fmt::format(
+             "The manifests or the servers have changed since {} was made, so nothing was done. Make a "
+             "new plan.",
+             options.plan.string())});
   }
   reconcile::Controller::Outcome outcome;
-  const bool signalled = (*fleet)->run([&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
+  const bool signalled = (*fleet)->run(
+      [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
   const std::size_t failures = tellFailures(**fleet, *snapshot, outcome, console.err);
-  if (signalled) return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
-  if (!outcome.finished) return failed({Reason::DeadlineExceeded, fmt::format("Not everything was done within {}.", options.timeout)});
+  if (signalled)
+    return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
+  if (!outcome.finished)
+    return failed(
+        {Reason::DeadlineExceeded, fmt::format("Not everything was done within {}.", options.timeout)});
   if (failures > 0) return 1;
   console.out << fmt::format("All {} objects are Ready.\n", snapshot->objects.size());
   return 0;
@@ -110,9 +124,13 @@ void addApply(CLI::App& app, Console console, int& status) {
   const auto options = std::make_shared<ApplyOptions>();
   addFleetOptions(*verb, options->fleet, "-f,--filename");
   addConfirmPrune(*verb, options->fleet);
-  verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")->capture_default_str();
-  verb->add_flag("--prune", options->prune, "Destroy what came from the same manifests and is not declared there any more");
-  auto* plan = verb->add_option("--plan", options->plan, "Do exactly what this plan says (plan --out), or refuse when the world has moved");
+  verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")
+      ->capture_default_str();
+  verb->add_flag("--prune", options->prune,
+                 "Destroy what came from the same manifests and is not declared there any more");
+  auto* plan =
+      verb->add_option("--plan", options->plan,
+                       "Do exactly what this plan says (plan --out), or refuse when the world has moved");
   plan->excludes(verb->get_option("-f"))->excludes(verb->get_option("--prune"));
   verb->callback([options, console, &status] {
     if (options->fleet.roots.empty() && options->plan.empty()) throw CLI::RequiredError("-f or --plan");

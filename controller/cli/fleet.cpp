@@ -22,15 +22,20 @@ unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 
 Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Listener& listener) {
   auto state = reconcile::StateDir::open(options.stateDir);
   if (!state) return std::unexpected(state.error());
-  for (const std::string& warning : (*state)->warnings()) listener.warned("", Reason::StateUnwritable, warning);
+  for (const std::string& warning : (*state)->warnings())
+    listener.warned("", Reason::StateUnwritable, warning);
   return std::unique_ptr<Fleet>(new Fleet(std::move(*state), options, listener));
 }
 
-Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::Listener& listener)
+Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
+             reconcile::Listener& listener)
     : state_(std::move(state)),
       controller_(context_.get_executor(),
-                  reconcile::Environment{
-                      .state = *state_, .statuses = statuses_, .listener = listener, .resync = options.resync, .permit = options.permit},
+                  reconcile::Environment{.state = *state_,
+                                         .statuses = statuses_,
+                                         .listener = listener,
+                                         .resync = options.resync,
+                                         .permit = options.permit},
                   inspector_, options.guard) {}
 
 bool Fleet::run(std::function<asio::awaitable<void>(reconcile::Controller&)> work) {
@@ -43,7 +48,8 @@ bool Fleet::run(std::function<asio::awaitable<void>(reconcile::Controller&)> wor
     signalled = true;
     cancel.emit(asio::cancellation_type::terminal);
   });
-  asio::co_spawn(strand, work(controller_), asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure) {
+  asio::co_spawn(strand, work(controller_),
+                 asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure) {
                    signals.cancel();
                    if (failure) std::rethrow_exception(failure);
                  }));

@@ -24,13 +24,15 @@ class Fleet {
     std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
     std::chrono::milliseconds resync{30'000};
     reconcile::GuardOptions guard;
-    std::function<bool(const std::string& instance, const reconcile::Step&)> permit = {};  // see Environment::permit
+    std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
+        {};  // see Environment::permit
   };
 
   /// Errors: as StateDir::open. `listener` must outlive the fleet.
   static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::Listener& listener);
 
-  /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a signal did.
+  /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a
+  /// signal did.
   bool run(std::function<boost::asio::awaitable<void>(reconcile::Controller&)> work);
 
   reconcile::StatusStore& statuses() { return statuses_; }

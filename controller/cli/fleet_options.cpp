@@ -12,8 +12,9 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
 }
 
 void addConfirmPrune(CLI::App& verb, FleetOptions& options) {
-  verb.add_option("--confirm-prune", options.confirmed,
-                  "Destroy also the set of unikernels with this ID, which the prune guard printed; repeatable");
+  verb.add_option(
+      "--confirm-prune", options.confirmed,
+      "Destroy also the set of unikernels with this ID, which the prune guard printed; repeatable");
 }
 
 }  // namespace rookery::cli

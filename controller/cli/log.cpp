@@ -33,7 +33,8 @@ std::string oneLine(const std::string& text) {
 Log::Log(LogFormat format) : format_(format) {
   logger_ = std::make_unique<spdlog::logger>("rookery", std::make_shared<spdlog::sinks::stderr_sink_mt>());
   const char* pattern = format == LogFormat::Json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %-5l %v";
-  logger_->set_formatter(std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
+  logger_->set_formatter(
+      std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
   logger_->flush_on(spdlog::level::info);
 }
 
@@ -49,7 +50,9 @@ void Log::write(Level level, const std::string& message, const Fields& fields) {
                                                : spdlog::level::err;
   if (format_ == LogFormat::Text) {
     std::string line = oneLine(message);
-    for (const auto& [key, value] : fields) line += fmt::format(" {}={}", key, json(oneLine(value)).dump(-1, ' ', false, json::error_handler_t::replace));
+    for (const auto& [key, value] : fields)
+      line += fmt::format(" {}={}", key,
+                          json(oneLine(value)).dump(-1, ' ', false, json::error_handler_t::replace));
     logger_->log(severity, "{}", line);
     return;
   }
@@ -91,8 +94,8 @@ void Log::roundEnded(const std::string& instance, const reconcile::Round& round)
   }
 }
 
-void Log::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
-                      const std::string& message) {
+void Log::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                      Reason reason, const std::string& message) {
   info(message, {{"instance", instance},
                  {"object", object.toString()},
                  {"verb", std::string(toString(verb))},
@@ -117,7 +120,9 @@ void Log::credentialLoaded(const std::string& instance, reconcile::SystemTime no
 
 void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
   write(ready || reason == Reason::Reconciling ? Level::Info : Level::Warn, message,
-        {{"object", object.toString()}, {"ready", ready ? "true" : "false"}, {"reason", std::string(toString(reason))}});
+        {{"object", object.toString()},
+         {"ready", ready ? "true" : "false"},
+         {"reason", std::string(toString(reason))}});
 }
 
 void Log::warned(const std::string& instance, Reason reason, const std::string& message) {

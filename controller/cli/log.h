@@ -30,12 +30,13 @@ class Log : public reconcile::Listener {
 
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
-                   const std::string& message) override;
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                   Reason reason, const std::string& message) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
                  const reconcile::CommandResult& result) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
-  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void instanceForgotten(const std::string& instance) override;
 

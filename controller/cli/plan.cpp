@@ -46,11 +46,14 @@ int plan(const PlanOptions& options, const Console& console) {
 
 void addPlan(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("plan", "Show what would be done and why; changes nothing");
-  verb->footer("Exit status: 0 no changes, 2 changes, 1 something is wrong.\n\nExample: rookery plan -f manifests/");
+  verb->footer(
+      "Exit status: 0 no changes, 2 changes, 1 something is wrong.\n\nExample: rookery plan -f manifests/");
   const auto options = std::make_shared<PlanOptions>();
   addFleetOptions(*verb, options->fleet, "-f,--filename");
   verb->get_option("-f")->required();
-  verb->add_option("-o,--output", options->output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  verb->add_option("-o,--output", options->output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan");
   verb->callback([options, console, &status] { status = plan(*options, console); });
 }

@@ -18,7 +18,8 @@ struct PlanFile {
 };
 
 /// Error: SystemError, when the file cannot be written.
-Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<std::filesystem::path>& roots, const PlanReport& report);
+Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<std::filesystem::path>& roots,
+                           const PlanReport& report);
 
 /// Error: UsageError, when it is not such a file.
 Result<PlanFile> readPlanFile(const std::filesystem::path& path);

@@ -19,11 +19,14 @@ void addPlan(PlanReport& report, const std::string& instance, const reconcile::P
   }
   for (const auto& [key, state] : plan.objects) {
     const api::Condition* stalled = state.status.condition(api::Condition::Type::Stalled);
-    if (stalled == nullptr || stalled->reason == Reason::Suspended || stalled->reason == Reason::InstanceSuspended) continue;
+    if (stalled == nullptr || stalled->reason == Reason::Suspended ||
+        stalled->reason == Reason::InstanceSuspended)
+      continue;
     report.errors.push_back({{}, key.toString(), "", stalled->message});
   }
   for (const Error& error : plan.errors) {
-    report.errors.push_back({{}, api::ObjectKey{api::Kind::AlbatrossInstance, "", instance}.toString(), "", error.message});
+    report.errors.push_back(
+        {{}, api::ObjectKey{api::Kind::AlbatrossInstance, "", instance}.toString(), "", error.message});
   }
 }
 
@@ -57,7 +60,8 @@ std::string summaryOf(const PlanReport& report) {
   for (const auto& [verb, count] : counts) parts.push_back(fmt::format("{} {}", count, verb));
   const std::string changes = parts.empty() ? "No changes" : fmt::format("{}", fmt::join(parts, ", "));
   if (report.errors.empty()) return changes + ".\n";
-  return fmt::format("{}; {} error{}.\n", changes, report.errors.size(), report.errors.size() == 1 ? "" : "s");
+  return fmt::format("{}; {} error{}.\n", changes, report.errors.size(),
+                     report.errors.size() == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -67,7 +71,8 @@ PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Control
   for (const api::Problem& problem : snapshot.problems) {
     report.errors.push_back({problem.origin, "", problem.field, problem.message});
   }
-  for (const auto& [key, error] : preview.unplaced) report.errors.push_back({{}, key.toString(), "", error.message});
+  for (const auto& [key, error] : preview.unplaced)
+    report.errors.push_back({{}, key.toString(), "", error.message});
   for (const auto& [instance, seen] : preview.instances) {
     if (seen.plan) {
       addPlan(report, instance, *seen.plan);
@@ -114,8 +119,9 @@ std::string toText(const PlanReport& report, bool colour) {
   std::string text;
   for (const auto& change : report.changes) {
     const Style style = styleOf(change.verb);
-    text += fmt::format("{}{} {:<11}{} {} on {} ({})\n", colour ? style.colour : "", style.mark, toString(change.verb), reset,
-                        change.object.toString(), change.instance, toString(change.reason));
+    text += fmt::format("{}{} {:<11}{} {} on {} ({})\n", colour ? style.colour : "", style.mark,
+                        toString(change.verb), reset, change.object.toString(), change.instance,
+                        toString(change.reason));
     for (const auto& field : change.fields) {
       text += fmt::format("      {}: {} → {}\n", field.path, field.oldValue.dump(), field.newValue.dump());
     }

@@ -37,21 +37,24 @@ void Progress::drawBars() {
   if (!terminal_ || uploads_.empty()) return;
   std::string bars;
   for (const auto& [instance, upload] : uploads_) {
-    const std::size_t full = upload.total == 0 ? barWidth : std::min(barWidth, upload.bytes * barWidth / upload.total);
-    bars += fmt::format("{} {} [{}{}] {} of {}  ", instance, upload.object, std::string(full, '#'),
-                        std::string(barWidth - full, '.'), humanBytes(upload.bytes), humanBytes(upload.total));
+    const std::size_t full =
+        upload.total == 0 ? barWidth : std::min(barWidth, upload.bytes * barWidth / upload.total);
+    bars +=
+        fmt::format("{} {} [{}{}] {} of {}  ", instance, upload.object, std::string(full, '#'),
+                    std::string(barWidth - full, '.'), humanBytes(upload.bytes), humanBytes(upload.total));
   }
   out_ << "\r\033[K" << bars;
   barShown_ = true;
 }
 
-void Progress::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
-                           const std::string& /*message*/) {
+void Progress::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                           Reason reason, const std::string& /*message*/) {
   const std::lock_guard lock(mutex_);
   line(fmt::format("{}: {} {} ({})", instance, toString(verb), object.toString(), toString(reason)));
 }
 
-void Progress::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) {
+void Progress::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                         std::uint64_t total) {
   const std::lock_guard lock(mutex_);
   Upload& upload = uploads_[instance];
   upload.object = object.nameSpace + "/" + object.name;
@@ -62,7 +65,8 @@ void Progress::imageSent(const std::string& instance, const api::ObjectKey& obje
     out_.flush();
   } else if (total >= worthLines && tenths(bytes, total) > upload.told) {
     upload.told = tenths(bytes, total);
-    line(fmt::format("{}: {}: {} of {} sent", instance, object.toString(), humanBytes(bytes), humanBytes(total)));
+    line(fmt::format("{}: {}: {} of {} sent", instance, object.toString(), humanBytes(bytes),
+                     humanBytes(total)));
   }
 }
 
@@ -73,10 +77,12 @@ void Progress::stepEnded(const std::string& instance, const api::ObjectKey& obje
   const std::string what = fmt::format("{}: {} {}", instance, toString(verb), object.toString());
   if (result.error) return line(fmt::format("{} failed: {}", what, result.error->message));
   const double seconds = std::chrono::duration<double>(result.duration).count();
-  line(fmt::format("{} done in {:.1f} s{}", what, seconds, result.bytes == 0 ? "" : ", " + humanBytes(result.bytes) + " sent"));
+  line(fmt::format("{} done in {:.1f} s{}", what, seconds,
+                   result.bytes == 0 ? "" : ", " + humanBytes(result.bytes) + " sent"));
 }
 
-void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
+void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                            const std::string& message) {
   if (reason == Reason::Reconciling || object.kind == api::Kind::AlbatrossInstance) return;
   const std::lock_guard lock(mutex_);
   line(ready ? fmt::format("{}: Ready", object.toString())

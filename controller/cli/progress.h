@@ -9,18 +9,20 @@
 
 namespace rookery::cli {
 
-/// Shows on a stream how apply gets on: a bar with bytes where the stream is a terminal, plain lines elsewhere.
-/// Thread-safe.
+/// Shows on a stream how apply gets on: a bar with bytes where the stream is a terminal, plain lines
+/// elsewhere. Thread-safe.
 class Progress : public reconcile::Listener {
  public:
   Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal) {}
 
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb, Reason reason,
-                   const std::string& message) override;
-  void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) override;
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                   Reason reason, const std::string& message) override;
+  void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                 std::uint64_t total) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
                  const reconcile::CommandResult& result) override;
-  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
 
  private:

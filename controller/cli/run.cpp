@@ -39,7 +39,8 @@ int run(const RunOptions& options, const Console& console) {
   Log log(options.logFormat);
   serve::Metrics metrics(buildInfo());
   reconcile::Listeners listeners({&metrics, &log});
-  Fleet::Options fleetOptions{options.fleet.stateDir, *resync, {!options.noPrune, true, options.fleet.confirmedSet()}};
+  Fleet::Options fleetOptions{
+      options.fleet.stateDir, *resync, {!options.noPrune, true, options.fleet.confirmedSet()}};
   auto fleet = Fleet::open(fleetOptions, listeners);
   if (!fleet) return failed(fleet.error());
   auto server = serve::Server::start(options.listen, (*fleet)->statuses(), metrics);
@@ -56,17 +57,21 @@ int run(const RunOptions& options, const Console& console) {
 }  // namespace
 
 void addRun(CLI::App& app, Console console, int& status) {
-  auto* verb = app.add_subcommand("run", "Keep the instances in the state that the manifests declare, until SIGTERM");
+  auto* verb =
+      app.add_subcommand("run", "Keep the instances in the state that the manifests declare, until SIGTERM");
   const auto options = std::make_shared<RunOptions>();
   addFleetOptions(*verb, options->fleet, "--manifests,-f");
   verb->get_option("--manifests")->required();
   addConfirmPrune(*verb, options->fleet);
-  verb->add_option("--listen", options->listen, "Address of the HTTP listener: metrics, health, API, status page; port 0 takes a free one")
+  verb->add_option("--listen", options->listen,
+                   "Address of the HTTP listener: metrics, health, API, status page; port 0 takes a free one")
       ->capture_default_str();
-  verb->add_option("--resync", options->resync, "How often every instance is looked at when nothing changes")->capture_default_str();
+  verb->add_option("--resync", options->resync, "How often every instance is looked at when nothing changes")
+      ->capture_default_str();
   verb->add_flag("--no-prune", options->noPrune, "Never destroy what the manifests do not declare any more");
   verb->add_option("--log-format", options->logFormat, "text or json")
-      ->transform(CLI::CheckedTransformer(std::map<std::string, LogFormat>{{"text", LogFormat::Text}, {"json", LogFormat::Json}}));
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogFormat>{{"text", LogFormat::Text}, {"json", LogFormat::Json}}));
   verb->callback([options, console, &status] { status = run(*options, console); });
 }
 

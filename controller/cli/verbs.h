@@ -6,15 +6,15 @@ namespace CLI {
 class App;
 }
 
-/// One function per verb: adds its subcommand, its options and its help to `app`. When the verb was chosen it runs in
-/// the subcommand's callback, writes to the streams and sets `status` to the program's exit status.
+/// One function per verb: adds its subcommand, its options and its help to `app`. When the verb was chosen it
+/// runs in the subcommand's callback, writes to the streams and sets `status` to the program's exit status.
 namespace rookery::cli {
 
 struct Console {
   std::ostream& out;
   std::ostream& err;
-  bool colour = false;         // out is a terminal that wants colours
-  bool errTerminal = false;    // err is a terminal
+  bool colour = false;       // out is a terminal that wants colours
+  bool errTerminal = false;  // err is a terminal
 };
 
 void addRun(CLI::App& app, Console console, int& status);

@@ -3,14 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 
 #include "image/image.h"
 
 namespace rookery::reconcile {
 
 using albatross::Arguments;
+using albatross::BlockInfo;
+using albatross::BridgeInfo;
 using albatross::UnikernelInfo;
 using nlohmann::json;
 
@@ -22,55 +22,68 @@ json mi(std::int64_t megabytes) { return fmt::format("{}Mi", megabytes); }
 
 json orNull(const auto& optional) { return optional ? json(*optional) : json(nullptr); }
 
-json failBehaviour(const albatross::FailBehaviour& behaviour) {
+/// Without restart, nobody asks for exit codes.
+albatross::FailBehaviour normal(const albatross::FailBehaviour& behaviour) {
+  return behaviour.restart ? behaviour : albatross::FailBehaviour{};
+}
+
+json shown(const albatross::FailBehaviour& behaviour) {
   json value = {{"restart", behaviour.restart}};
-  if (behaviour.restart && !behaviour.exitCodes.empty()) value["exitCodes"] = behaviour.exitCodes;  // without, nobody asks for them
+  if (!behaviour.exitCodes.empty()) value["exitCodes"] = behaviour.exitCodes;
   return value;
 }
 
-/// Devices by the name that the unikernel knows, each as it looks on the host.
-std::map<std::string, json> devices(const std::vector<albatross::Block>& blocks) {
-  std::map<std::string, json> found;
+/// Devices in the order of the names that the unikernel knows, each as it looks on the host. Sizes are not
+/// for the manifest to say.
+std::vector<BlockInfo> devices(const std::vector<albatross::Block>& blocks) {
+  std::vector<BlockInfo> found;
   for (const auto& block : blocks) {
-    found[block.name] = {{"name", block.name},
-                         {"volumeName", block.device.value_or(block.name)},
-                         {"sectorSize", block.sectorSize.value_or(defaultSectorSize)}};
+    found.push_back(
+        {block.name, block.device.value_or(block.name), block.sectorSize.value_or(defaultSectorSize), 0});
   }
+  std::ranges::sort(found, {}, &BlockInfo::unikernelDevice);
   return found;
 }
 
-std::map<std::string, json> devices(const std::vector<albatross::BlockInfo>& blocks) {
-  std::map<std::string, json> found;
-  for (const auto& block : blocks) {
-    found[block.unikernelDevice] = {
-        {"name", block.unikernelDevice}, {"volumeName", block.hostDevice}, {"sectorSize", block.sectorSize}};
-  }
-  return found;
+std::vector<BlockInfo> devices(std::vector<BlockInfo> blocks) {
+  for (auto& block : blocks) block.size = 0;
+  std::ranges::sort(blocks, {}, &BlockInfo::unikernelDevice);
+  return blocks;
 }
 
-std::map<std::string, json> interfaces(const std::vector<albatross::Bridge>& bridges, const albatross::Name& name) {
-  std::map<std::string, json> found;
+std::vector<BridgeInfo> interfaces(const std::vector<albatross::Bridge>& bridges,
+                                   const albatross::Name& name) {
+  std::vector<BridgeInfo> found;
   for (const auto& bridge : bridges) {
-    const albatross::Mac mac = bridge.mac.value_or(albatross::derivedMac(bridge.netif, name));
-    found[bridge.netif] = {
-        {"name", bridge.netif}, {"bridge", bridge.bridge.value_or(bridge.netif)}, {"mac", albatross::toString(mac)}};
+    const albatross::Mac mac = bridge.mac ? *bridge.mac : albatross::derivedMac(bridge.netif, name);
+    found.push_back({bridge.netif, bridge.bridge.value_or(bridge.netif), mac});
   }
+  std::ranges::sort(found, {}, &BridgeInfo::unikernelDevice);
   return found;
 }
 
-std::map<std::string, json> interfaces(const std::vector<albatross::BridgeInfo>& bridges) {
-  std::map<std::string, json> found;
-  for (const auto& bridge : bridges) {
-    found[bridge.unikernelDevice] = {{"name", bridge.unikernelDevice},
-                                     {"bridge", bridge.hostDevice},
-                                     {"mac", albatross::toString(bridge.mac)}};
-  }
-  return found;
+std::vector<BridgeInfo> interfaces(std::vector<BridgeInfo> bridges) {
+  std::ranges::sort(bridges, {}, &BridgeInfo::unikernelDevice);
+  return bridges;
 }
 
-json valuesOf(const std::map<std::string, json>& byName) {
+json shown(const std::vector<BlockInfo>& blocks) {
   json values = json::array();
-  for (const auto& [name, value] : byName) values.push_back(value);
+  for (const auto& block : blocks) {
+    values.push_back({{"name", block.unikernelDevice},
+                      {"volumeName", block.hostDevice},
+                      {"sectorSize", block.sectorSize}});
+  }
+  return values;
+}
+
+json shown(const std::vector<BridgeInfo>& bridges) {
+  json values = json::array();
+  for (const auto& bridge : bridges) {
+    values.push_back({{"name", bridge.unikernelDevice},
+                      {"bridge", bridge.hostDevice},
+                      {"mac", albatross::toString(bridge.mac)}});
+  }
   return values;
 }
 
@@ -85,13 +98,12 @@ json shown(const std::vector<std::string>& arguments, const std::vector<std::str
 
 class Collector {
  public:
-  void note(bool Difference::*kind, std::string path, json oldValue, json newValue) {
+  /// Notes a difference of `kind` when the two are not the same, as `show` writes them.
+  template <class T, class Show>
+  void compare(bool Difference::* kind, std::string_view path, const T& present, const T& wanted, Show show) {
+    if (present == wanted) return;
     difference_.*kind = true;
-    difference_.fields.push_back({std::move(path), std::move(oldValue), std::move(newValue)});
-  }
-  /// Notes a difference of `kind` when the two are not the same.
-  void compare(bool Difference::*kind, std::string path, const json& oldValue, const json& newValue) {
-    if (oldValue != newValue) note(kind, std::move(path), oldValue, newValue);
+    difference_.fields.push_back({std::string(path), show(present), show(wanted)});
   }
   Difference take() { return std::move(difference_); }
 
@@ -103,36 +115,40 @@ class Collector {
 
 Difference compare(const Arguments& wanted, const std::string& digest, const UnikernelInfo& running,
                    const albatross::Name& name, const std::vector<std::string>& written) {
+  constexpr auto kind = &Difference::arguments;
+  const auto asItIs = [](const auto& value) { return json(value); };
+  const auto show = [](const auto& value) { return shown(value); };
   Collector found;
   if (!digest.empty()) {
-    found.compare(&Difference::image, "spec.image.sha256", image::toHex(running.digest), image::toHex(digest));
+    found.compare(&Difference::image, "spec.image.sha256", running.digest, digest,
+                  [](const std::string& raw) { return json(image::toHex(raw)); });
   }
-  found.compare(&Difference::memory, "spec.memory", mi(running.memory), mi(wanted.memory));
-  found.compare(&Difference::arguments, "spec.cpuIDs", running.cpuIDs, wanted.cpuIDs);
-  found.compare(&Difference::arguments, "spec.startup", orNull(running.startup), orNull(wanted.startup));
-  found.compare(&Difference::arguments, "spec.failBehaviour", failBehaviour(running.failBehaviour),
-                failBehaviour(wanted.failBehaviour));
-  found.compare(&Difference::arguments, "spec.blockDevices", valuesOf(devices(running.blocks)),
-                valuesOf(devices(wanted.blocks)));
-  found.compare(&Difference::arguments, "spec.networkInterfaces", valuesOf(interfaces(running.bridges)),
-                valuesOf(interfaces(wanted.bridges, name)));
+  found.compare(&Difference::memory, "spec.memory", running.memory, wanted.memory, mi);
+  found.compare(kind, "spec.cpuIDs", running.cpuIDs, wanted.cpuIDs, asItIs);
+  found.compare(kind, "spec.startup", running.startup, wanted.startup,
+                [](const auto& value) { return orNull(value); });
+  found.compare(kind, "spec.failBehaviour", normal(running.failBehaviour), normal(wanted.failBehaviour),
+                show);
+  found.compare(kind, "spec.blockDevices", devices(running.blocks), devices(wanted.blocks), show);
+  found.compare(kind, "spec.networkInterfaces", interfaces(running.bridges), interfaces(wanted.bridges, name),
+                show);
   const std::vector<std::string> none;
-  const auto& now = running.arguments ? *running.arguments : none;
-  const auto& then = wanted.arguments ? *wanted.arguments : none;
-  if (now != then) {
-    found.note(&Difference::arguments, "spec.arguments", shown(now, written), shown(then, written));
-  }
+  found.compare(kind, "spec.arguments", running.arguments ? *running.arguments : none,
+                wanted.arguments ? *wanted.arguments : none,
+                [&](const std::vector<std::string>& arguments) { return shown(arguments, written); });
   return found.take();
 }
 
 Difference compare(const albatross::Policy& wanted, const albatross::Policy& present) {
-  const auto block = [](const albatross::Policy& policy) { return policy.block ? mi(*policy.block) : json(nullptr); };
+  constexpr auto kind = &Difference::arguments;
+  const auto asItIs = [](const auto& value) { return json(value); };
   Collector found;
-  found.compare(&Difference::arguments, "spec.unikernels", present.unikernels, wanted.unikernels);
-  found.compare(&Difference::arguments, "spec.memory", mi(present.memory), mi(wanted.memory));
-  found.compare(&Difference::arguments, "spec.cpuIDs", present.cpuIDs, wanted.cpuIDs);
-  found.compare(&Difference::arguments, "spec.blockStorage", block(present), block(wanted));
-  found.compare(&Difference::arguments, "spec.bridges", present.bridges, wanted.bridges);
+  found.compare(kind, "spec.unikernels", present.unikernels, wanted.unikernels, asItIs);
+  found.compare(kind, "spec.memory", present.memory, wanted.memory, mi);
+  found.compare(kind, "spec.cpuIDs", present.cpuIDs, wanted.cpuIDs, asItIs);
+  found.compare(kind, "spec.blockStorage", present.block, wanted.block,
+                [](const auto& block) { return block ? mi(*block) : json(nullptr); });
+  found.compare(kind, "spec.bridges", present.bridges, wanted.bridges, asItIs);
   return found.take();
 }
 

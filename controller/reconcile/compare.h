@@ -29,11 +29,13 @@ struct Difference {
   bool any() const { return image || memory || arguments; }
 };
 
-/// What differs between what is wanted (`digest`: of the image, raw; empty when it is not known) and what a server
-/// says it runs under `name`. Knows what the server does not show, derives or defaults, so that what is the same is
-/// never taken for different. `written`: the manifest's arguments before expansion; only they are shown.
-Difference compare(const albatross::Arguments& wanted, const std::string& digest, const albatross::UnikernelInfo& running,
-                   const albatross::Name& name, const std::vector<std::string>& written);
+/// What differs between what is wanted (`digest`: of the image, raw; empty when it is not known) and what a
+/// server says it runs under `name`. Knows what the server does not show, derives or defaults, so that what
+/// is the same is never taken for different. `written`: the manifest's arguments before expansion; only they
+/// are shown.
+Difference compare(const albatross::Arguments& wanted, const std::string& digest,
+                   const albatross::UnikernelInfo& running, const albatross::Name& name,
+                   const std::vector<std::string>& written);
 
 Difference compare(const albatross::Policy& wanted, const albatross::Policy& present);
 

@@ -17,13 +17,14 @@ namespace {
 
 constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 
-api::Status statusOf(api::Condition::Status ready, Reason reason, std::string message, std::int64_t generation, SystemTime now,
-                     bool stalled) {
+api::Status statusOf(api::Condition::Status ready, Reason reason, std::string message,
+                     std::int64_t generation, SystemTime now, bool stalled) {
   using api::Condition;
   api::Status status;
   status.observedGeneration = generation;
   status.conditions = {{Condition::Type::Ready, ready, reason, message, now}};
-  if (stalled) status.conditions.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, now});
+  if (stalled)
+    status.conditions.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, now});
   return status;
 }
 
@@ -34,7 +35,8 @@ struct InstanceItem {
 
 }  // namespace
 
-Controller::Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector, GuardOptions guard)
+Controller::Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector,
+                       GuardOptions guard)
     : executor_(executor),
       strand_(asio::make_strand(executor)),
       environment_(std::move(environment)),
@@ -68,7 +70,8 @@ asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::DirectoryS
   co_return source.scan();
 }
 
-asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout) {
+asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snapshot,
+                                                       std::chrono::milliseconds timeout) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   snapshot_ = std::move(snapshot);
@@ -109,8 +112,8 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
   }
   for (const auto& [name, held] : previewing->open) {
     // The loop lives until its coroutine has ended; it may begin long after this.
-    const auto done = [this, previewing, instance = name, loop = held.loop, cancel = held.cancel](const std::exception_ptr& failure,
-                                                                                                 InstanceLoop::Preview seen) {
+    const auto done = [this, previewing, instance = name, loop = held.loop, cancel = held.cancel](
+                          const std::exception_ptr& failure, InstanceLoop::Preview seen) {
       check(!failure, "a preview does not throw");
       asio::post(strand_, [this, previewing, instance, seen = std::move(seen)]() mutable {
         previewing->seen.instances.emplace(instance, std::move(seen));
@@ -118,7 +121,8 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
         event_.cancel();
       });
     };
-    asio::co_spawn(held.strand, held.loop->preview(), asio::bind_cancellation_slot(held.cancel->slot(), done));
+    asio::co_spawn(held.strand, held.loop->preview(),
+                   asio::bind_cancellation_slot(held.cancel->slot(), done));
   }
   while (!previewing->open.empty()) {
     co_await waitForEvent(asio::steady_timer::time_point::max());
@@ -130,13 +134,15 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
   co_return std::move(previewing->seen);
 }
 
-// -- From a snapshot to the loops ------------------------------------------------------------------------------------
+// -- From a snapshot to the loops
+// ------------------------------------------------------------------------------------
 
 Resolution Controller::resolveSnapshot() {
   const std::vector<Entry> entries = environment_.state.entries();
-  Resolution resolution = resolve(*snapshot_, entries, inspector_, [&](const api::ObjectKey& key, const std::string& digest) {
-    return environment_.state.generation(key, digest);
-  });
+  Resolution resolution =
+      resolve(*snapshot_, entries, inspector_, [&](const api::ObjectKey& key, const std::string& digest) {
+        return environment_.state.generation(key, digest);
+      });
   placeAbsences(resolution, entries);
   return resolution;
 }
@@ -169,8 +175,8 @@ void Controller::distribute() {
   event_.cancel();
 }
 
-/// Tells every instance what is to become of those of ours that it should not have any more: because nobody declares
-/// them, or because they belong on another instance now and run there.
+/// Tells every instance what is to become of those of ours that it should not have any more: because nobody
+/// declares them, or because they belong on another instance now and run there.
 void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
   const auto absences = guard_.judge(*snapshot_, entries);
   for (auto& [name, desired] : resolution.instances) {
@@ -181,14 +187,16 @@ void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>&
   for (const Entry& entry : entries) {
     const auto here = resolution.instances.find(entry.instance);
     if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) continue;
-    const auto there = std::find_if(resolution.instances.begin(), resolution.instances.end(),
-                                    [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
+    const auto there =
+        std::find_if(resolution.instances.begin(), resolution.instances.end(),
+                     [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
     if (there == resolution.instances.end()) continue;
     const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
     if (!destroy) moving_[entry.object] = there->first;
-    here->second->absences[entry.object] = {
-        destroy ? Absence::Verdict::Destroy : Absence::Verdict::Keep, destroy ? Reason::Moved : Reason::Pruning,
-        fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first, destroy ? ", and runs there" : "")};
+    here->second->absences[entry.object] = {destroy ? Absence::Verdict::Destroy : Absence::Verdict::Keep,
+                                            destroy ? Reason::Moved : Reason::Pruning,
+                                            fmt::format("{} belongs on {} now{}.", entry.object.toString(),
+                                                        there->first, destroy ? ", and runs there" : "")};
   }
 }
 
@@ -203,9 +211,10 @@ void Controller::start(const std::string& name, DesiredPtr desired) {
   Held held;
   held.strand = asio::make_strand(executor_);
   held.cancel = std::make_shared<asio::cancellation_signal>();
-  held.loop = std::make_shared<InstanceLoop>(held.strand, environment_, std::move(desired), [this, name](const RoundEnd& end) {
-    asio::post(strand_, [this, name, end] { roundEnded(name, end); });
-  });
+  held.loop = std::make_shared<InstanceLoop>(
+      held.strand, environment_, std::move(desired), [this, name](const RoundEnd& end) {
+        asio::post(strand_, [this, name, end] { roundEnded(name, end); });
+      });
   // Loop and signal live until the coroutine has ended; it may begin after stop().
   const auto done = [this, name, loop = held.loop, cancel = held.cancel](const std::exception_ptr& failure) {
     check(!failure, "an instance's loop does not throw");
@@ -219,11 +228,11 @@ void Controller::breakOff(const Held& held) {
   asio::post(held.strand, [cancel = held.cancel] { cancel->emit(asio::cancellation_type::terminal); });
 }
 
-void Controller::stop(const std::string& name) {
+void Controller::stop(std::string name) {
   const auto it = held_.find(name);
   breakOff(it->second);
   held_.erase(it);
-  ending_.insert(name);
+  ending_.insert(std::move(name));
 }
 
 void Controller::ended(const std::string& name) {
@@ -248,7 +257,8 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
   (void)co_await event_.async_wait(quiet);
 }
 
-// -- What the loops tell ---------------------------------------------------------------------------------------------
+// -- What the loops tell
+// ---------------------------------------------------------------------------------------------
 
 void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
   const auto held = held_.find(name);
@@ -256,16 +266,17 @@ void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
   held->second.last = end;
   noteReadiness();
   if (end.destroyed) forgetGone();
-  const bool someArrived = guard_.prunes() && std::any_of(moving_.begin(), moving_.end(), [&](const auto& item) {
-                             return arrived(item.first, item.second);
-                           });
+  const bool someArrived =
+      guard_.prunes() && std::any_of(moving_.begin(), moving_.end(),
+                                     [&](const auto& item) { return arrived(item.first, item.second); });
   if (someArrived) distribute();
   event_.cancel();
 }
 
 /// Every instance was looked at, or failed to answer, once.
 void Controller::noteReadiness() {
-  const bool seen = std::all_of(held_.begin(), held_.end(), [](const auto& item) { return item.second.last.has_value(); });
+  const bool seen =
+      std::all_of(held_.begin(), held_.end(), [](const auto& item) { return item.second.last.has_value(); });
   if (seen && !environment_.statuses.ready()) environment_.statuses.setReady();
 }
 
@@ -281,8 +292,8 @@ void Controller::publishNew() {
     for (const auto& [key, item] : objects) {
       if (environment_.statuses.find(item.object->key()) != nullptr) continue;
       publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
-                    statusOf(api::Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.", item.generation,
-                             environment_.now(), false));
+                    statusOf(api::Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.",
+                             item.generation, environment_.now(), false));
     }
   };
   for (const auto& [name, desired] : desired_) {
@@ -298,7 +309,8 @@ void Controller::publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced
     if (error == unplaced.end()) continue;
     const std::int64_t generation = environment_.state.generation(object->key(), object->specDigest);
     publishStatus(environment_.statuses, environment_.listener, object, generation,
-                  statusOf(api::Condition::Status::False, error->second.reason, error->second.message, generation, environment_.now(), true));
+                  statusOf(api::Condition::Status::False, error->second.reason, error->second.message,
+                           generation, environment_.now(), true));
   }
 }
 
@@ -308,7 +320,8 @@ void Controller::forgetGone() {
   for (const Entry& entry : environment_.state.entries()) {
     if (!entry.destroyedAt) alive.insert(entry.object);
   }
-  for (const api::Kind kind : {api::Kind::AlbatrossInstance, api::Kind::Unikernel, api::Kind::UnikernelPolicy}) {
+  for (const api::Kind kind :
+       {api::Kind::AlbatrossInstance, api::Kind::Unikernel, api::Kind::UnikernelPolicy}) {
     for (const ObjectViewPtr& view : environment_.statuses.list(kind, std::nullopt)) {
       if (!alive.contains(view->object->key())) environment_.statuses.remove(view->object->key());
     }

@@ -20,11 +20,12 @@
 
 namespace rookery::reconcile {
 
-/// The whole fleet: hands what the sources declare to one InstanceLoop per AlbatrossInstance. Its coroutines must be
-/// spawned on strand(); the loops run on strands of their own, on the same executor.
+/// The whole fleet: hands what the sources declare to one InstanceLoop per AlbatrossInstance. Its coroutines
+/// must be spawned on strand(); the loops run on strands of their own, on the same executor.
 class Controller {
  public:
-  Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector, GuardOptions guard);
+  Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector,
+             GuardOptions guard);
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
@@ -35,8 +36,9 @@ class Controller {
 
   /// Works on one snapshot until nothing is left to do or `timeout` has passed.
   struct Outcome {
-    bool finished = false;      // false: the time ran out
-    std::vector<Error> errors;  // what has no object to tell it: the prune guard, an instance that cannot be asked
+    bool finished = false;  // false: the time ran out
+    std::vector<Error>
+        errors;  // what has no object to tell it: the prune guard, an instance that cannot be asked
   };
   asio::awaitable<Outcome> apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout);
 
@@ -59,7 +61,7 @@ class Controller {
   void distribute();
   void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
   void start(const std::string& name, DesiredPtr desired);
-  void stop(const std::string& name);
+  void stop(std::string name);
   static void breakOff(const Held& held);
   void ended(const std::string& name);
   void publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced);
@@ -79,12 +81,14 @@ class Controller {
   Environment environment_;
   image::Inspector& inspector_;
   PruneGuard guard_;
-  asio::steady_timer event_;  // cancelled whenever something happened that a waiting coroutine may want to know
+  asio::steady_timer
+      event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::set<std::string> ending_;  // instances whose loops were stopped and have not ended yet
-  std::map<api::ObjectKey, std::string> moving_;  // unikernels that go where they are once they run on that instance
+  std::map<api::ObjectKey, std::string>
+      moving_;  // unikernels that go where they are once they run on that instance
 };
 
 }  // namespace rookery::reconcile

@@ -14,8 +14,8 @@
 
 namespace rookery::reconcile {
 
-using api::ObjectKey;
 using albatross::Credential;
+using api::ObjectKey;
 
 namespace {
 
@@ -23,7 +23,8 @@ constexpr std::size_t maxPemBytes = 1u << 20;
 
 Result<std::string> readPem(const std::filesystem::path& path, std::string_view field) {
   const auto bad = [&](std::string_view why) {
-    return fail(Reason::CredentialInvalid, fmt::format("spec.credentials.files.{}: {}: {}.", field, path.string(), why));
+    return fail(Reason::CredentialInvalid,
+                fmt::format("spec.credentials.files.{}: {}: {}.", field, path.string(), why));
   };
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return bad(std::strerror(errno));
@@ -79,7 +80,8 @@ class Resolver {
   }
 
   Result<Credential::Pem> credentialsOf(const api::AlbatrossInstance& spec) const {
-    if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials)) return fromSecret(*ref);
+    if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials))
+      return fromSecret(*ref);
     const auto& files = std::get<api::AlbatrossInstance::Files>(spec.credentials);
     auto ca = readPem(files.ca, "ca");
     auto certificate = readPem(files.certificate, "certificate");
@@ -94,7 +96,8 @@ class Resolver {
     const auto it = objects_.find({api::Kind::Secret, ref.nameSpace, ref.name});
     if (it == objects_.end()) {
       return fail(Reason::ReferenceNotFound,
-                  fmt::format("spec.credentials.secretRef names Secret {}/{}, which is not declared.", ref.nameSpace, ref.name));
+                  fmt::format("spec.credentials.secretRef names Secret {}/{}, which is not declared.",
+                              ref.nameSpace, ref.name));
     }
     const auto& secret = it->second->as<api::Secret>();
     std::array<std::string, 3> values;
@@ -103,14 +106,16 @@ class Resolver {
       const std::string* value = secretValue(secret, keys[i]);
       if (value == nullptr) {
         return fail(Reason::ReferenceNotFound,
-                    fmt::format("Secret {}/{} has no key {}, which credentials need.", ref.nameSpace, ref.name, keys[i]));
+                    fmt::format("Secret {}/{} has no key {}, which credentials need.", ref.nameSpace,
+                                ref.name, keys[i]));
       }
       values[i] = *value;
     }
     return Credential::Pem{std::move(values[0]), std::move(values[1]), std::move(values[2])};
   }
 
-  /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the one meant.
+  /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
+  /// one meant.
   Result<std::string> instanceOf(const ObjectKey& key, const std::optional<std::string>& named) const {
     std::set<std::string> names;
     for (const ObjectKey& declared : snapshot_.declared) {
@@ -119,31 +124,39 @@ class Resolver {
     for (const auto& [name, desired] : resolution_.instances) names.insert(name);
     if (named) {
       if (names.contains(*named)) return usable(*named, key);
-      return fail(Reason::InstanceNotFound, fmt::format("spec.instance of {} names {}, which is not declared. There {}: {}.",
-                                                        key.toString(), *named, names.size() == 1 ? "is" : "are",
-                                                        names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+      return fail(Reason::InstanceNotFound,
+                  fmt::format("spec.instance of {} names {}, which is not declared. There {}: {}.",
+                              key.toString(), *named, names.size() == 1 ? "is" : "are",
+                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
     }
-    if (names.empty()) return fail(Reason::InstanceNotFound, fmt::format("No AlbatrossInstance is declared for {} to run on.", key.toString()));
+    if (names.empty())
+      return fail(Reason::InstanceNotFound,
+                  fmt::format("No AlbatrossInstance is declared for {} to run on.", key.toString()));
     if (names.size() > 1) {
-      return fail(Reason::InstanceAmbiguous, fmt::format("{} names no instance, and there are several: {}. Set spec.instance.",
-                                                         key.toString(), fmt::join(names, ", ")));
+      return fail(Reason::InstanceAmbiguous,
+                  fmt::format("{} names no instance, and there are several: {}. Set spec.instance.",
+                              key.toString(), fmt::join(names, ", ")));
     }
     return usable(*names.begin(), key);
   }
 
   Result<std::string> usable(const std::string& instance, const ObjectKey& key) const {
     if (resolution_.instances.contains(instance)) return instance;
-    return fail(Reason::InstanceNotFound, fmt::format("{} belongs on AlbatrossInstance {}, whose manifest has an error. Correct that first.",
-                                                      key.toString(), instance));
+    return fail(
+        Reason::InstanceNotFound,
+        fmt::format("{} belongs on AlbatrossInstance {}, whose manifest has an error. Correct that first.",
+                    key.toString(), instance));
   }
 
   std::optional<Error> notAllowed(const ObjectKey& key, const Desired& desired) const {
     const auto& allowed = desired.spec().allowedNamespaces;
     if (!allowed || allowed->contains(key.nameSpace)) return std::nullopt;
-    return Error{Reason::NamespaceNotAllowed,
-                 fmt::format("AlbatrossInstance {} allows {}, and {} is in {}.", desired.name(),
-                             allowed->empty() ? "no namespace" : fmt::format("the namespaces {} only", fmt::join(*allowed, ", ")),
-                             key.toString(), key.nameSpace)};
+    return Error{
+        Reason::NamespaceNotAllowed,
+        fmt::format("AlbatrossInstance {} allows {}, and {} is in {}.", desired.name(),
+                    allowed->empty() ? "no namespace"
+                                     : fmt::format("the namespaces {} only", fmt::join(*allowed, ", ")),
+                    key.toString(), key.nameSpace)};
   }
 
   void addPolicy(const api::ObjectPtr& object) {
@@ -165,9 +178,10 @@ class Resolver {
     if (added) return;
     const ObjectKey other = it->second.object->key();
     const auto clash = [&](const ObjectKey& self, const ObjectKey& rival) {
-      resolution_.unplaced[self] = {Reason::DuplicateObject,
-                                    fmt::format("{} and {} both declare the policy of namespace {} on {}. Remove one.",
-                                                self.toString(), rival.toString(), key.nameSpace, *instance)};
+      resolution_.unplaced[self] = {
+          Reason::DuplicateObject,
+          fmt::format("{} and {} both declare the policy of namespace {} on {}. Remove one.", self.toString(),
+                      rival.toString(), key.nameSpace, *instance)};
     };
     clash(key, other);
     clash(other, key);
@@ -191,7 +205,8 @@ class Resolver {
       return;
     }
     Desired& desired = *resolution_.instances[*instance];
-    DesiredUnikernel unikernel{object, generation_(key, object->specDigest), {}, image::Image{}, std::nullopt, notice};
+    DesiredUnikernel unikernel{object, generation_(key, object->specDigest), {}, image::Image{}, std::nullopt,
+                               notice};
     unikernel.image = checkImage(spec, object->origin, inspector_);
     if (auto arguments = argumentsOf(key, spec)) {
       unikernel.arguments = std::move(*arguments);
@@ -207,12 +222,15 @@ class Resolver {
     const auto placed = placed_.find(key);
     if (placed == placed_.end()) return instanceOf(key, std::nullopt);
     if (!resolution_.instances.contains(placed->second)) {
-      return fail(Reason::InstanceNotFound, fmt::format("{} was placed on {}, which is not declared any more. Declare it again, or set "
-                                                        "spec.instance.",
-                                                        key.toString(), placed->second));
+      return fail(Reason::InstanceNotFound,
+                  fmt::format("{} was placed on {}, which is not declared any more. Declare it again, or set "
+                              "spec.instance.",
+                              key.toString(), placed->second));
     }
     if (resolution_.instances.size() > 1) {
-      notice = fmt::format("It stays on {}, where it was placed; there are several instances now, so set spec.instance.", placed->second);
+      notice = fmt::format(
+          "It stays on {}, where it was placed; there are several instances now, so set spec.instance.",
+          placed->second);
     }
     return placed->second;
   }
@@ -225,9 +243,10 @@ class Resolver {
       const std::string* value =
           secret == objects_.end() ? nullptr : secretValue(secret->second->as<api::Secret>(), ref.key);
       if (value == nullptr) {
-        return fail(Reason::ReferenceNotFound,
-                    fmt::format("spec.argumentsFrom of {} names key {} of Secret {}/{}, which is not declared.", key.toString(), ref.key,
-                                key.nameSpace, ref.name));
+        return fail(
+            Reason::ReferenceNotFound,
+            fmt::format("spec.argumentsFrom of {} names key {} of Secret {}/{}, which is not declared.",
+                        key.toString(), ref.key, key.nameSpace, ref.name));
       }
       values[from.name] = *value;
     }
@@ -237,7 +256,8 @@ class Resolver {
     arguments.addName = spec.addName;
     arguments.cpuIDs = spec.cpuIDs;
     arguments.memory = spec.memory;
-    for (const auto& device : spec.blockDevices) arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
+    for (const auto& device : spec.blockDevices)
+      arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
     for (const auto& interface : spec.networkInterfaces) {
       albatross::Bridge bridge{interface.name, interface.bridge, std::nullopt};
       if (interface.mac) {
@@ -263,7 +283,8 @@ class Resolver {
 
 }  // namespace
 
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
+                   image::Inspector& inspector,
                    const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation) {
   return Resolver(snapshot, entries, inspector, generation).run();
 }

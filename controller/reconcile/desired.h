@@ -21,10 +21,10 @@ namespace rookery::reconcile {
 struct DesiredUnikernel {
   api::ObjectPtr object;
   std::int64_t generation = 1;
-  albatross::Arguments arguments;      // expanded: may hold secrets, never to be printed
-  Result<image::Image> image;          // checked against the manifest: pin, target, devices
-  std::optional<Error> error;          // a reference that cannot be resolved, or a rule that it breaks
-  std::optional<std::string> notice;   // worth a word in the Ready condition (sticky placement)
+  albatross::Arguments arguments;     // expanded: may hold secrets, never to be printed
+  Result<image::Image> image;         // checked against the manifest: pin, target, devices
+  std::optional<Error> error;         // a reference that cannot be resolved, or a rule that it breaks
+  std::optional<std::string> notice;  // worth a word in the Ready condition (sticky placement)
 
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
 };
@@ -49,10 +49,10 @@ struct Desired {
   std::int64_t generation = 1;
   Result<albatross::Credential::Pem> credentials;  // as read; the private key never leaves it
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
-  std::map<std::string, DesiredPolicy> policies;   // by namespace
-  std::map<api::ObjectKey, Absence> absences;      // for our entries that are in neither; not listed: Keep
-  std::set<api::ObjectKey> declared;               // everything that some manifest declares, valid or not
-  bool prunes = true;                              // whether what moved away may be destroyed where it was
+  std::map<std::string, DesiredPolicy> policies;  // by namespace
+  std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
+  std::set<api::ObjectKey> declared;              // everything that some manifest declares, valid or not
+  bool prunes = true;                             // whether what moved away may be destroyed where it was
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
@@ -66,10 +66,11 @@ struct Resolution {
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
 };
 
-/// Places every object on its instance and resolves what it refers to: credentials, secrets, images. Placement is
-/// sticky: `entries` (the whole inventory) says where an object is. Reads credential files and, of images that changed,
-/// the image. Absences are not judged here (guard.h).
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
+/// Places every object on its instance and resolves what it refers to: credentials, secrets, images.
+/// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files and,
+/// of images that changed, the image. Absences are not judged here (guard.h).
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
+                   image::Inspector& inspector,
                    const std::function<std::int64_t(const api::ObjectKey&, const std::string&)>& generation);
 
 /// The policy that a UnikernelPolicy declares.

@@ -35,7 +35,8 @@ std::string confirmationId(std::vector<const Entry*> entries) {
   return image::toHex(digest.finish()).substr(0, 12);
 }
 
-std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries) {
+std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snapshot,
+                                                    const std::vector<Entry>& entries) {
   std::map<api::ObjectKey, Absence> absences;
   std::map<std::filesystem::path, RootTally> roots;
   std::set<EntryKey> absent;  // for sure
@@ -50,7 +51,8 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
     auto absence = judgeAlone(snapshot, entry);
     if (!absence) continue;
     if (absence->reason != Reason::SourceUnreadable) absent.insert(key);
-    const bool vanished = absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt && !allowed_.contains(key);
+    const bool vanished =
+        absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt && !allowed_.contains(key);
     if (vanished) tally.vanished.push_back(&entry);
     absences[entry.object] = std::move(*absence);
   }
@@ -62,12 +64,14 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
     const auto absence = absences.find(entry.object);
     if (absence == absences.end() || absence->second.verdict == Absence::Verdict::Keep) continue;
     if (settled(snapshot, entry)) {
-      if (absence->second.verdict == Absence::Verdict::Destroy) allowed_.insert({entry.serverKey, entry.name});
+      if (absence->second.verdict == Absence::Verdict::Destroy)
+        allowed_.insert({entry.serverKey, entry.name});
       continue;
     }
-    absence->second = {Absence::Verdict::Keep, Reason::Pruning,
-                       fmt::format("{} is not declared any more; it is destroyed once a second scan has confirmed that.",
-                                   entry.object.toString())};
+    absence->second = {
+        Absence::Verdict::Keep, Reason::Pruning,
+        fmt::format("{} is not declared any more; it is destroyed once a second scan has confirmed that.",
+                    entry.object.toString())};
   }
   return absences;
 }
@@ -80,20 +84,25 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
   if (!rootKnown) return std::nullopt;  // somebody else's business
   if (!snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
     if (entry.destroyedAt) return std::nullopt;
-    return Absence{Verdict::Keep, Reason::SourceUnreadable,
-                   fmt::format("Nothing that came from {} is destroyed: it, or the root {}, cannot be read completely now.",
-                               entry.file.string(), entry.root.string())};
+    return Absence{
+        Verdict::Keep, Reason::SourceUnreadable,
+        fmt::format(
+            "Nothing that came from {} is destroyed: it, or the root {}, cannot be read completely now.",
+            entry.file.string(), entry.root.string())};
   }
   if (entry.suspend || !entry.prune) {
-    return Absence{Verdict::Release, Reason::ManifestRemoved, fmt::format("{} is let go.", entry.object.toString())};
+    return Absence{Verdict::Release, Reason::ManifestRemoved,
+                   fmt::format("{} is let go.", entry.object.toString())};
   }
   if (!options_.prune) {
     if (entry.destroyedAt) return std::nullopt;
-    return Absence{Verdict::Keep, Reason::Pruning,
-                   fmt::format("{} is not declared any more; it is kept, as pruning is off.", entry.object.toString())};
+    return Absence{
+        Verdict::Keep, Reason::Pruning,
+        fmt::format("{} is not declared any more; it is kept, as pruning is off.", entry.object.toString())};
   }
-  return Absence{Verdict::Destroy, Reason::ManifestRemoved,
-                 fmt::format("{} is not declared in {} any more.", entry.object.toString(), entry.file.string())};
+  return Absence{
+      Verdict::Destroy, Reason::ManifestRemoved,
+      fmt::format("{} is not declared in {} any more.", entry.object.toString(), entry.file.string())};
 }
 
 bool PruneGuard::settled(const source::Snapshot& snapshot, const Entry& entry) {
@@ -106,17 +115,20 @@ bool PruneGuard::settled(const source::Snapshot& snapshot, const Entry& entry) {
 }
 
 /// Turns what vanished from a root at once into something to be confirmed, if it is too much.
-void PruneGuard::withhold(const source::Root& root, const RootTally& tally, std::map<api::ObjectKey, Absence>& absences) const {
+void PruneGuard::withhold(const source::Root& root, const RootTally& tally,
+                          std::map<api::ObjectKey, Absence>& absences) const {
   const std::size_t vanished = tally.vanished.size();
   if (vanished == 0) return;
   const bool mass = vanished >= massLimit || 2 * vanished > tally.owned || root.objects == 0;
   const std::string id = confirmationId(tally.vanished);
   if (!mass || options_.confirmed.contains(id)) return;
   const std::string message = fmt::format(
-      "{} of {} unikernels vanished from {} at once ({}). Nothing is destroyed there until that is confirmed with "
+      "{} of {} unikernels vanished from {} at once ({}). Nothing is destroyed there until that is confirmed "
+      "with "
       "--confirm-prune {}.",
       vanished, tally.owned, root.path.string(), namesOf(tally.vanished), id);
-  for (const Entry* entry : tally.vanished) absences[entry->object] = {Absence::Verdict::Keep, Reason::PruneGuard, message};
+  for (const Entry* entry : tally.vanished)
+    absences[entry->object] = {Absence::Verdict::Keep, Reason::PruneGuard, message};
 }
 
 }  // namespace rookery::reconcile

@@ -15,20 +15,21 @@
 namespace rookery::reconcile {
 
 struct GuardOptions {
-  bool prune = true;                 // false: nothing that vanished from the sources is destroyed
-  bool settle = true;                // wait for a second complete scan, settleTime after the first
-  std::set<std::string> confirmed;   // --confirm-prune: IDs of sets that may go, however large
+  bool prune = true;                // false: nothing that vanished from the sources is destroyed
+  bool settle = true;               // wait for a second complete scan, settleTime after the first
+  std::set<std::string> confirmed;  // --confirm-prune: IDs of sets that may go, however large
 };
 
-/// Stands before every destroy that an absence from the sources asks for: a missing, broken or half checked-out source
-/// must not look like the wish to be rid of everything. Remembers since when an object has been absent, and what it has
-/// let go until that has happened. Not thread-safe.
+/// Stands before every destroy that an absence from the sources asks for: a missing, broken or half
+/// checked-out source must not look like the wish to be rid of everything. Remembers since when an object has
+/// been absent, and what it has let go until that has happened. Not thread-safe.
 class PruneGuard {
  public:
   explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
 
   /// What is to become of the unikernels of ours that `snapshot` does not declare.
-  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries);
+  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot,
+                                          const std::vector<Entry>& entries);
 
   bool prunes() const { return options_.prune; }
 
@@ -47,7 +48,8 @@ class PruneGuard {
 
   std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const;
   bool settled(const source::Snapshot& snapshot, const Entry& entry);
-  void withhold(const source::Root& root, const RootTally& tally, std::map<api::ObjectKey, Absence>& absences) const;
+  void withhold(const source::Root& root, const RootTally& tally,
+                std::map<api::ObjectKey, Absence>& absences) const;
 
   GuardOptions options_;
   std::map<EntryKey, std::chrono::system_clock::time_point> absentSince_;

@@ -40,20 +40,23 @@ bool lasting(Reason reason) {
   }
 }
 
-/// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that lasts.
+/// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
+/// lasts.
 bool settled(const Plan& plan) {
   const auto objectSettled = [&](const api::ObjectKey& key) {
     const auto state = plan.objects.find(key);
     return state != plan.objects.end() && state->second.settled;
   };
-  return std::all_of(plan.objects.begin(), plan.objects.end(), [](const auto& item) { return item.second.settled; }) &&
-         std::all_of(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return objectSettled(step.object); });
+  return std::all_of(plan.objects.begin(), plan.objects.end(),
+                     [](const auto& item) { return item.second.settled; }) &&
+         std::all_of(plan.steps.begin(), plan.steps.end(),
+                     [&](const Step& step) { return objectSettled(step.object); });
 }
 
 }  // namespace
 
-/// The image of a create on its way: tells how far it is, and writes down the moment from which on the server may
-/// carry it out before it comes.
+/// The image of a create on its way: tells how far it is, and writes down the moment from which on the server
+/// may carry it out before it comes.
 class InstanceLoop::Upload : public albatross::ImageStream {
  public:
   Upload(image::Reader reader, const Step& step, InstanceLoop& loop)
@@ -64,7 +67,8 @@ class InstanceLoop::Upload : public albatross::ImageStream {
     if (!bytes) return bytes;
     if (bytes->empty()) {
       loop_.memory_ = committing(std::move(loop_.memory_), step_);
-      if (auto written = loop_.persistEntry(step_.name, loop_.memory_); !written) return std::unexpected(written.error());
+      if (auto written = loop_.persistEntry(step_.name, loop_.memory_); !written)
+        return std::unexpected(written.error());
     }
     sent_ += bytes->size();
     loop_.environment_.listener.imageSent(loop_.desired_->name(), step_.object, sent_, reader_.size());
@@ -110,7 +114,8 @@ asio::awaitable<void> InstanceLoop::run() {
 
 asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
   timer_.expires_after(std::max(until - environment_.now(), SystemTime::duration::zero()));
-  (void)co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));  // cut short by update() or cancellation
+  (void)co_await timer_.async_wait(
+      asio::as_tuple(asio::use_awaitable));  // cut short by update() or cancellation
 }
 
 /// Looks, plans, publishes and takes at most one step. True: look again at once.
@@ -155,10 +160,12 @@ std::optional<Step> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) 
     end.errors.push_back(persisted.error());
     environment_.listener.warned(desired_->name(), persisted.error().reason, persisted.error().message);
   }
-  const bool moreToGo = std::any_of(plan.steps.begin(), plan.steps.end(), [](const Step& step) { return step.verb == Verb::Destroy; });
+  const bool moreToGo = std::any_of(plan.steps.begin(), plan.steps.end(),
+                                    [](const Step& step) { return step.verb == Verb::Destroy; });
   end.destroyed = destroyed_ && !moreToGo;
   if (end.destroyed) destroyed_ = false;
-  told.queued = static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue)) - (due ? 1 : 0);
+  told.queued =
+      static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue)) - (due ? 1 : 0);
   told.drift = plan.drift;
   told.unikernels = plan.counts;
   failures_ = 0;
@@ -182,8 +189,9 @@ std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
   if (!environment_.permit) return std::nullopt;
   for (const Step& step : plan.steps) {
     if (environment_.permit(desired_->name(), step)) continue;
-    return Error{Reason::UsageError, fmt::format("{} of {} on {} is needed now, but was not planned. Make a new plan.",
-                                                 toString(step.verb), step.object.toString(), desired_->name())};
+    return Error{Reason::UsageError,
+                 fmt::format("{} of {} on {} is needed now, but was not planned. Make a new plan.",
+                             toString(step.verb), step.object.toString(), desired_->name())};
   }
   return std::nullopt;
 }
@@ -191,9 +199,11 @@ std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
 asio::awaitable<Result<Plan>> InstanceLoop::look() {
   if (auto connected = connect(); !connected) co_return std::unexpected(connected.error());
   albatross::Client& client = *client_;
-  auto observed = co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
+  auto observed =
+      co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
   if (!observed) co_return std::unexpected(observed.error());
-  if (observed_ && observed_->serverKey != observed->serverKey) memory_ = {};  // another server behind the same address
+  if (observed_ && observed_->serverKey != observed->serverKey)
+    memory_ = {};  // another server behind the same address
   observed_ = std::move(*observed);
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
@@ -218,10 +228,11 @@ Result<void> InstanceLoop::connect() {
     loadedPem_ = *desired_->credentials;
     environment_.listener.credentialLoaded(desired_->name(), credential_->notAfter());
     if (credential_->ownPolicy()) {
-      environment_.listener.warned(desired_->name(), Reason::PolicyInvalid,
-                                   fmt::format("The credential of AlbatrossInstance {} carries a policy of its own, which the server "
-                                               "applies with every command.",
-                                               desired_->name()));
+      environment_.listener.warned(
+          desired_->name(), Reason::PolicyInvalid,
+          fmt::format("The credential of AlbatrossInstance {} carries a policy of its own, which the server "
+                      "applies with every command.",
+                      desired_->name()));
     }
   }
   const auto endpoint = albatross::Endpoint::parse(spec.endpoint);
@@ -241,8 +252,8 @@ Authority InstanceLoop::authority() const {
   return {credential_->canIssue(0, now), credential_->canIssue(1, now)};
 }
 
-/// The server's inventory without what another declared instance holds on the same server, and without what was done
-/// with another credential and cannot be seen or changed with this one.
+/// The server's inventory without what another declared instance holds on the same server, and without what
+/// was done with another credential and cannot be seen or changed with this one.
 Inventory InstanceLoop::ownInventory() const {
   Inventory inventory = environment_.state.inventoryOf(observed_->serverKey);
   const auto& base = observed_->base.path;
@@ -270,7 +281,8 @@ Result<void> InstanceLoop::persist(const Memory& memory) {
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
     if (auto written = environment_.state.put(entry); !written) return written;
   }
-  if (memory.restartChangesMemory && memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
+  if (memory.restartChangesMemory &&
+      memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
   }
   return {};
@@ -282,7 +294,8 @@ Result<void> InstanceLoop::persistEntry(const albatross::Name& name, const Memor
   return environment_.state.put(entry->second);
 }
 
-// -- Steps -----------------------------------------------------------------------------------------------------------
+// -- Steps
+// -----------------------------------------------------------------------------------------------------------
 
 asio::awaitable<void> InstanceLoop::take(Step step) {
   const SystemTime sentAt = environment_.now();
@@ -330,13 +343,16 @@ asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   co_return co_await client_->call(std::move(request));
 }
 
-// -- Telling ---------------------------------------------------------------------------------------------------------
+// -- Telling
+// ---------------------------------------------------------------------------------------------------------
 
 void InstanceLoop::publish(const Plan& plan) {
   const auto publishAll = [&](const auto& objects) {
     for (const auto& [key, item] : objects) {
       const auto state = plan.objects.find(item.object->key());
-      if (state != plan.objects.end()) publishStatus(environment_.statuses, environment_.listener, item.object, item.generation, state->second.status);
+      if (state != plan.objects.end())
+        publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
+                      state->second.status);
     }
   };
   publishAll(desired_->unikernels);
@@ -346,7 +362,8 @@ void InstanceLoop::publish(const Plan& plan) {
   api::Status status;
   status.observedGeneration = desired_->generation;
   status.conditions = {std::move(ready)};
-  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation, std::move(status));
+  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation,
+                std::move(status));
   warn(plan.errors);
 }
 
@@ -354,7 +371,8 @@ void InstanceLoop::publish(const Plan& plan) {
 void InstanceLoop::warn(const std::vector<Error>& errors) {
   std::set<std::string> messages;
   for (const Error& error : errors) {
-    if (!warned_.contains(error.message)) environment_.listener.warned(desired_->name(), error.reason, error.message);
+    if (!warned_.contains(error.message))
+      environment_.listener.warned(desired_->name(), error.reason, error.message);
     messages.insert(error.message);
   }
   warned_ = std::move(messages);
@@ -374,9 +392,11 @@ void InstanceLoop::publishUnavailable(const Error& error) {
       const ObjectViewPtr before = environment_.statuses.find(item.object->key());
       api::Status status = before == nullptr ? api::Status{} : before->status;
       status.observedGeneration = item.generation;
-      status.conditions = conditions(Condition::Status::Unknown, Reason::InstanceUnavailable,
-                                     fmt::format("AlbatrossInstance {} cannot be asked: {}", desired_->name(), error.message));
-      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation, std::move(status));
+      status.conditions = conditions(
+          Condition::Status::Unknown, Reason::InstanceUnavailable,
+          fmt::format("AlbatrossInstance {} cannot be asked: {}", desired_->name(), error.message));
+      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
+                    std::move(status));
     }
   };
   publishAll(desired_->unikernels);
@@ -384,14 +404,16 @@ void InstanceLoop::publishUnavailable(const Error& error) {
   api::Status status;
   status.observedGeneration = desired_->generation;
   status.conditions = conditions(Condition::Status::False, error.reason, error.message);
-  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation, std::move(status));
+  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation,
+                std::move(status));
 }
 
 /// When the world has to be looked at again without anybody asking.
 SystemTime InstanceLoop::nextLook(const Plan* plan) const {
   const SystemTime now = environment_.now();
   if (plan == nullptr) {
-    return now + std::min<std::chrono::milliseconds>(environment_.resync, backoff(failures_ - 1, desired_->name()));
+    return now +
+           std::min<std::chrono::milliseconds>(environment_.resync, backoff(failures_ - 1, desired_->name()));
   }
   const SystemTime resync = now + environment_.resync;
   return plan->wakeAt ? std::min(*plan->wakeAt, resync) : resync;

@@ -28,33 +28,37 @@ struct Environment {
   Listener& listener;
   std::chrono::milliseconds resync{30'000};
   std::function<SystemTime()> now = std::chrono::system_clock::now;
-  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect = albatross::makeTlsClient;
-  /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the work there.
+  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect =
+      albatross::makeTlsClient;
+  /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
+  /// work there.
   std::function<bool(const std::string& instance, const Step&)> permit = {};
 };
 
 /// What a round saw and is about to do, for who waits for all to be done.
 struct RoundEnd {
-  DesiredPtr desired;           // that it was about
-  bool finished = false;        // nothing is left to do: all is Ready, or will not become so without somebody
-  bool destroyed = false;       // the last unikernel that was to go has gone: what is known of those can be forgotten
-  std::vector<Error> errors;    // Plan::errors
-  std::optional<Error> failure; // the instance could not be observed
+  DesiredPtr desired;     // that it was about
+  bool finished = false;  // nothing is left to do: all is Ready, or will not become so without somebody
+  bool destroyed =
+      false;  // the last unikernel that was to go has gone: what is known of those can be forgotten
+  std::vector<Error> errors;     // Plan::errors
+  std::optional<Error> failure;  // the instance could not be observed
 };
 
-/// The reconciliation of one instance: observe → plan → take the next step → observe again. All of it runs on one
-/// strand, so one mutation at a time is on its way to a server; nothing of it waits for another instance.
+/// The reconciliation of one instance: observe → plan → take the next step → observe again. All of it runs on
+/// one strand, so one mutation at a time is on its way to a server; nothing of it waits for another instance.
 class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  public:
-  /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its step, which may
-  /// take as long as it takes to send an image.
+  /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its step,
+  /// which may take as long as it takes to send an image.
   InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
                std::function<void(const RoundEnd&)> roundEnded);
   ~InstanceLoop();
   InstanceLoop(const InstanceLoop&) = delete;
   InstanceLoop& operator=(const InstanceLoop&) = delete;
 
-  /// Runs until the coroutine is cancelled; who spawns it keeps this alive until then. An image that is on its way then is not completed: the server discards it.
+  /// Runs until the coroutine is cancelled; who spawns it keeps this alive until then. An image that is on
+  /// its way then is not completed: the server discards it.
   asio::awaitable<void> run();
 
   /// Other desired state: looked at as soon as the present command has ended. From any thread.
@@ -92,18 +96,18 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   const Environment& environment_;
   std::function<void(const RoundEnd&)> roundEnded_;
   asio::steady_timer timer_;
-  DesiredPtr latest_;     // what update() gave last
-  DesiredPtr desired_;    // what the present round is about
+  DesiredPtr latest_;   // what update() gave last
+  DesiredPtr desired_;  // what the present round is about
   std::optional<albatross::Credential::Pem> loadedPem_;
   std::shared_ptr<const albatross::Credential> credential_;
   std::unique_ptr<albatross::Client> client_;
   std::optional<Observed> observed_;
   Memory memory_;
-  unsigned failures_ = 0;  // observations in a row that failed
-  std::unique_ptr<Upload> upload_;      // of the step that is being taken
-  bool destroyed_ = false;              // something of ours has gone since the controller was told
-  std::set<std::string> warned_;        // messages of the last plan's errors
-  SystemTime wake_;                     // when to look again without anybody asking
+  unsigned failures_ = 0;           // observations in a row that failed
+  std::unique_ptr<Upload> upload_;  // of the step that is being taken
+  bool destroyed_ = false;          // something of ours has gone since the controller was told
+  std::set<std::string> warned_;    // messages of the last plan's errors
+  SystemTime wake_;                 // when to look again without anybody asking
 };
 
 }  // namespace rookery::reconcile

@@ -5,7 +5,8 @@
 namespace rookery::reconcile {
 
 bool Entry::sent(const std::string& digest) const {
-  return std::find(digests.begin(), digests.end(), digest) != digests.end() || (pending && pending->image == digest);
+  return std::find(digests.begin(), digests.end(), digest) != digests.end() ||
+         (pending && pending->image == digest);
 }
 
 void Entry::remember(const std::string& digest) {

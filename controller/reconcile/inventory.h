@@ -24,23 +24,25 @@ struct Pending {
   SystemTime since;
   std::string digest;  // raw, of what ran; empty: nothing did
   std::optional<albatross::Time> started;
-  std::string image;   // raw, of what is sent; empty: no image is
+  std::string image;  // raw, of what is sent; empty: no image is
   friend bool operator==(const Pending&, const Pending&) = default;
 };
 
-/// A unikernel that is ours: Albatross keeps no labels, so this is all that says so. Written before the create is
-/// sent; the server's key is part of it, so that another server behind the same address inherits nothing.
+/// A unikernel that is ours: Albatross keeps no labels, so this is all that says so. Written before the
+/// create is sent; the server's key is part of it, so that another server behind the same address inherits
+/// nothing.
 struct Entry {
   std::string serverKey;  // albatross::Reply::serverKey
   albatross::Name name;   // on the wire
   std::string instance;
   api::ObjectKey object;
   std::filesystem::path root, file;  // where the object stands or stood
-  std::vector<std::string> digests;  // raw; of the images that we sent or adopted, newest first, at most maxDigests
-  bool confirmed = false;            // seen to run with one of the digests, or adopted
-  bool prune = true;                 // the object's, as last seen
-  bool suspend = false;              // the object's, as last seen
-  std::string ranSpec;               // runPolicy Once: specDigest of the last run that the server acknowledged
+  std::vector<std::string>
+      digests;             // raw; of the images that we sent or adopted, newest first, at most maxDigests
+  bool confirmed = false;  // seen to run with one of the digests, or adopted
+  bool prune = true;       // the object's, as last seen
+  bool suspend = false;    // the object's, as last seen
+  std::string ranSpec;     // runPolicy Once: specDigest of the last run that the server acknowledged
   std::optional<Pending> pending;
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   friend bool operator==(const Entry&, const Entry&) = default;

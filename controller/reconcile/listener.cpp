@@ -33,15 +33,18 @@ void Listeners::commandEnded(const std::string& instance, const CommandResult& r
   for (Listener* other : others_) other->commandEnded(instance, result);
 }
 
-void Listeners::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb, Reason reason, const std::string& message) {
+void Listeners::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                            Reason reason, const std::string& message) {
   for (Listener* other : others_) other->stepStarted(instance, object, verb, reason, message);
 }
 
-void Listeners::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb, const CommandResult& result) {
+void Listeners::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                          const CommandResult& result) {
   for (Listener* other : others_) other->stepEnded(instance, object, verb, result);
 }
 
-void Listeners::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) {
+void Listeners::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                          std::uint64_t total) {
   for (Listener* other : others_) other->imageSent(instance, object, bytes, total);
 }
 
@@ -49,7 +52,8 @@ void Listeners::credentialLoaded(const std::string& instance, SystemTime notAfte
   for (Listener* other : others_) other->credentialLoaded(instance, notAfter);
 }
 
-void Listeners::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
+void Listeners::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                             const std::string& message) {
   for (Listener* other : others_) other->readyChanged(object, ready, reason, message);
 }
 

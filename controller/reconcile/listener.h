@@ -25,21 +25,23 @@ std::string_view toString(UnikernelState state);  // "ready", …
 struct Round {
   std::optional<Error> error;  // of the observation; absent: it succeeded
   std::chrono::nanoseconds duration{0};
-  std::size_t queued = 0;      // steps that are due but were not taken in this round
-  std::size_t drift = 0;       // running unikernels of ours that were first found to differ in this round
-  std::map<std::pair<std::string, UnikernelState>, std::size_t> unikernels;  // by namespace and state; if observed
+  std::size_t queued = 0;  // steps that are due but were not taken in this round
+  std::size_t drift = 0;   // running unikernels of ours that were first found to differ in this round
+  std::map<std::pair<std::string, UnikernelState>, std::size_t>
+      unikernels;  // by namespace and state; if observed
 };
 
 /// One command to a server and how it ended.
 struct CommandResult {
-  std::string_view verb;        // a Verb's word, or "info", "policyInfo", "blockInfo"
+  std::string_view verb;  // a Verb's word, or "info", "policyInfo", "blockInfo"
   std::optional<Error> error;
   std::chrono::nanoseconds duration{0};
-  std::uint64_t bytes = 0;      // of the image, sent
+  std::uint64_t bytes = 0;  // of the image, sent
 };
 
-/// What happens in the reconciler, for whoever shows it: metrics, logs, apply's progress. Called from several threads at
-/// once; must not block and must not throw. Nothing that is passed holds a secret. The defaults ignore it.
+/// What happens in the reconciler, for whoever shows it: metrics, logs, apply's progress. Called from several
+/// threads at once; must not block and must not throw. Nothing that is passed holds a secret. The defaults
+/// ignore it.
 class Listener {
  public:
   virtual ~Listener() = default;
@@ -47,16 +49,17 @@ class Listener {
   virtual void roundEnded(const std::string& /*instance*/, const Round& /*round*/) {}
   virtual void commandEnded(const std::string& /*instance*/, const CommandResult& /*result*/) {}
   /// Before a step is taken: a plain sentence says why.
-  virtual void stepStarted(const std::string& /*instance*/, const api::ObjectKey& /*object*/, Verb /*verb*/, Reason /*reason*/,
-                           const std::string& /*message*/) {}
+  virtual void stepStarted(const std::string& /*instance*/, const api::ObjectKey& /*object*/, Verb /*verb*/,
+                           Reason /*reason*/, const std::string& /*message*/) {}
   virtual void stepEnded(const std::string& /*instance*/, const api::ObjectKey& /*object*/, Verb /*verb*/,
                          const CommandResult& /*result*/) {}
   /// While an image is streamed, about every 64 KiB.
-  virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/, std::uint64_t /*bytes*/,
-                         std::uint64_t /*total*/) {}
+  virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
+                         std::uint64_t /*bytes*/, std::uint64_t /*total*/) {}
   virtual void credentialLoaded(const std::string& /*instance*/, SystemTime /*notAfter*/) {}
   /// The Ready condition of an object changed its status or reason.
-  virtual void readyChanged(const api::ObjectKey& /*object*/, bool /*ready*/, Reason /*reason*/, const std::string& /*message*/) {}
+  virtual void readyChanged(const api::ObjectKey& /*object*/, bool /*ready*/, Reason /*reason*/,
+                            const std::string& /*message*/) {}
   virtual void warned(const std::string& /*instance*/, Reason /*reason*/, const std::string& /*message*/) {}
   /// The instance is not declared any more: what is known of it can be forgotten.
   virtual void instanceForgotten(const std::string& /*instance*/) {}
@@ -72,10 +75,13 @@ class Listeners : public Listener {
   void commandEnded(const std::string& instance, const CommandResult& result) override;
   void stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb, Reason reason,
                    const std::string& message) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb, const CommandResult& result) override;
-  void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes, std::uint64_t total) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                 const CommandResult& result) override;
+  void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                 std::uint64_t total) override;
   void credentialLoaded(const std::string& instance, SystemTime notAfter) override;
-  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void instanceForgotten(const std::string& instance) override;
 

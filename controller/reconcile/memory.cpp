@@ -15,7 +15,9 @@ using albatross::CallResult;
 
 namespace {
 
-bool startsUnikernel(Verb verb) { return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart; }
+bool startsUnikernel(Verb verb) {
+  return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart;
+}
 bool sendsImage(Verb verb) { return verb == Verb::Create || verb == Verb::ForceCreate; }
 
 Entry* entryOf(Memory& memory, const Step& step) {
@@ -51,7 +53,8 @@ void succeeded(Memory& memory, const Step& step, const Desired& desired) {
   if (!startsUnikernel(step.verb)) return;
   entry->confirmed = true;
   const auto unikernel = desired.unikernels.find(step.object);
-  if (unikernel != desired.unikernels.end() && step.wanted) entry->ranSpec = runOf(unikernel->second, step.wanted->digest);
+  if (unikernel != desired.unikernels.end() && step.wanted)
+    entry->ranSpec = runOf(unikernel->second, step.wanted->digest);
 }
 
 void failed(Memory& memory, const Step& step, const CallError& failure, SystemTime now) {
@@ -89,12 +92,16 @@ std::optional<CallError> failureOf(Verb verb, const CallResult& result) {
   if (!startsUnikernel(verb)) return std::nullopt;
   const std::string text = textOf(result->success);
   if (text == "created unikernel") return std::nullopt;
-  return CallError{{Reason::Refused, fmt::format("The server answered \"{}\" instead of \"created unikernel\".", text)}, false};
+  return CallError{
+      {Reason::Refused, fmt::format("The server answered \"{}\" instead of \"created unikernel\".", text)},
+      false};
 }
 
-Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed, SystemTime now) {
+Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
+               SystemTime now) {
   ObjectMemory& object = memory.objects[step.object];
-  const auto policy = step.verb == Verb::ApplyPolicy ? std::optional(step.domains.back().policy) : std::nullopt;
+  const auto policy =
+      step.verb == Verb::ApplyPolicy ? std::optional(step.domains.back().policy) : std::nullopt;
   if (object.tried != step.wanted || object.triedPolicy != policy) object.attempts = 0;
   object.tried = step.wanted;
   object.triedPolicy = policy;
@@ -133,8 +140,8 @@ Memory committing(Memory memory, const Step& step) {
   return memory;
 }
 
-Memory answered(Memory memory, const Step& step, const Desired& desired, const CallResult& result, std::uint64_t bytes,
-                SystemTime sentAt, SystemTime now) {
+Memory answered(Memory memory, const Step& step, const Desired& desired, const CallResult& result,
+                std::uint64_t bytes, SystemTime sentAt, SystemTime now) {
   const auto failure = failureOf(step.verb, result);
   if (failure) {
     failed(memory, step, *failure, now);
@@ -144,8 +151,9 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
     object.missingSince.reset();
     succeeded(memory, step, desired);
   }
-  memory.objects[step.object].lastAction = api::LastAction{
-      std::string(toString(step.verb)), sentAt, bytes, std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
+  memory.objects[step.object].lastAction =
+      api::LastAction{std::string(toString(step.verb)), sentAt, bytes,
+                      std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
   Entry* entry = entryOf(memory, step);
   if (entry == nullptr || !entry->pending) return memory;
   if (failure && failure->inDoubt) {

@@ -21,8 +21,9 @@ Map toMap(Result<List> list) {
 }
 
 /// Asks one question about the credential's own domain.
-asio::awaitable<Result<albatross::Reply>> ask(albatross::Client& client, Command command, std::string_view verb,
-                                              const std::string& instance, Listener& listener) {
+asio::awaitable<Result<albatross::Reply>> ask(albatross::Client& client, Command command,
+                                              std::string_view verb, const std::string& instance,
+                                              Listener& listener) {
   albatross::Request request;
   request.command = std::move(command);
   CallResult result = co_await send(client, std::move(request), verb, instance, listener);
@@ -36,7 +37,8 @@ asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request r
                                  const std::string& instance, Listener& listener) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   if (cancellation.cancelled() != asio::cancellation_type::none) {  // nobody would cancel the call any more
-    co_return std::unexpected(albatross::CallError{{Reason::Cancelled, "The controller is about to stop."}, false});
+    co_return std::unexpected(
+        albatross::CallError{{Reason::Cancelled, "The controller is about to stop."}, false});
   }
   const auto start = std::chrono::steady_clock::now();
   CallResult result = co_await client.call(std::move(request));
@@ -48,10 +50,11 @@ asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request r
   co_return result;
 }
 
-asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockDevices, std::string instance, Listener& listener) {
+asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockDevices, std::string instance,
+                                          Listener& listener) {
   Observed observed;
-  const auto unikernels =
-      co_await ask(client, albatross::UnikernelCommand(albatross::unikernel::Info{}), "info", instance, listener);
+  const auto unikernels = co_await ask(client, albatross::UnikernelCommand(albatross::unikernel::Info{}),
+                                       "info", instance, listener);
   if (!unikernels) co_return std::unexpected(unikernels.error());
   auto running = albatross::unikernelsOf(*unikernels);
   if (!running) co_return std::unexpected(running.error());
@@ -59,7 +62,8 @@ asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockD
   observed.base = {unikernels->name.path, std::nullopt};
   observed.unikernels = toMap<decltype(observed.unikernels)>(std::move(running));
 
-  const auto policies = co_await ask(client, albatross::PolicyCommand(albatross::policy::Info{}), "policyInfo", instance, listener);
+  const auto policies = co_await ask(client, albatross::PolicyCommand(albatross::policy::Info{}),
+                                     "policyInfo", instance, listener);
   const bool none = !policies && policies.error().reason == Reason::Refused &&
                     policies.error().message.find("not found") != std::string::npos;
   if (!policies && !none) co_return std::unexpected(policies.error());
@@ -70,7 +74,8 @@ asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockD
   }
   if (!blockDevices) co_return observed;
 
-  const auto devices = co_await ask(client, albatross::BlockCommand(albatross::block::Info{}), "blockInfo", instance, listener);
+  const auto devices = co_await ask(client, albatross::BlockCommand(albatross::block::Info{}), "blockInfo",
+                                    instance, listener);
   if (!devices) co_return std::unexpected(devices.error());
   auto list = albatross::blockDevicesOf(*devices);
   if (!list) co_return std::unexpected(list.error());
@@ -85,7 +90,9 @@ bool needsBlockDevices(const Desired& desired) {
 
 Command commandOf(const Step& step) {
   namespace uk = albatross::unikernel;
-  const auto config = [&] { return Config{albatross::UnikernelType::Solo5, false, "", step.wanted->arguments}; };
+  const auto config = [&] {
+    return Config{albatross::UnikernelType::Solo5, false, "", step.wanted->arguments};
+  };
   switch (step.verb) {
     case Verb::Create:
       return albatross::UnikernelCommand(uk::Create{config()});

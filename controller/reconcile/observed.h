@@ -14,7 +14,7 @@ struct Observed {
   std::string serverKey;
   albatross::Name base;  // the credential's own domain
   std::map<albatross::Name, albatross::UnikernelInfo> unikernels;
-  std::map<albatross::Name, albatross::Policy> policies;  // by domain
+  std::map<albatross::Name, albatross::Policy> policies;                          // by domain
   std::optional<std::map<albatross::Name, albatross::BlockDevice>> blockDevices;  // absent: not asked for
 };
 

@@ -33,7 +33,8 @@ std::vector<FieldChange> asNew(const Policy& policy) {
 
 }  // namespace
 
-/// Policies are widened before unikernels are created and narrowed after others are gone: each phase says what it can.
+/// Policies are widened before unikernels are created and narrowed after others are gone: each phase says
+/// what it can.
 void Planner::planPolicies(PolicyPhase phase) {
   for (const auto& [nameSpace, policy] : desired_.policies) planPolicy(policy, phase);
 }
@@ -52,7 +53,8 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
 }
 
 /// The policy that is to be set now: the declared one, or as much of it as what runs at present allows.
-Result<Policy> Planner::nextPolicy(const albatross::Name& domain, const Policy& wanted, PolicyPhase phase) const {
+Result<Policy> Planner::nextPolicy(const albatross::Name& domain, const Policy& wanted,
+                                   PolicyPhase phase) const {
   const auto error = world_.cannotSet(domain, wanted);
   if (!error) return wanted;
   const Policy* present = world_.policy(domain);
@@ -65,10 +67,12 @@ Result<Policy> Planner::nextPolicy(const albatross::Name& domain, const Policy& 
 Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase phase) {
   const api::ObjectKey key = policy.object->key();
   if (isRoot(key.nameSpace)) {
-    return refusal({Reason::PolicyInvalid, fmt::format("Namespace {} is the root namespace of {}, the credential's own domain, where "
-                                                       "no policy can be set. Remove this UnikernelPolicy.",
-                                                       key.nameSpace, instance())},
-                   false);
+    return refusal(
+        {Reason::PolicyInvalid,
+         fmt::format("Namespace {} is the root namespace of {}, the credential's own domain, where "
+                     "no policy can be set. Remove this UnikernelPolicy.",
+                     key.nameSpace, instance())},
+        false);
   }
   const albatross::Name domain = domainNamed(key.nameSpace);
   if (const auto& authority = authorityFor(domain); !authority) return refusal(authority.error(), false);
@@ -77,12 +81,16 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
   if (present != nullptr && object.triedPolicy == *present) object.succeeded.reset();
   if (present != nullptr && *present == policy.policy) {
     object.lastError.reset();
-    return {.ready = Ready::True,
-            .reason = Reason::Succeeded,
-            .message = fmt::format("The policy of namespace {} is in force on {}.", key.nameSpace, instance())};
+    return {
+        .ready = Ready::True,
+        .reason = Reason::Succeeded,
+        .message = fmt::format("The policy of namespace {} is in force on {}.", key.nameSpace, instance())};
   }
   if (desired_.spec().suspend) {
-    return {.ready = Ready::Unknown, .reason = Reason::InstanceSuspended, .message = instance() + " is suspended.", .stalled = true};
+    return {.ready = Ready::Unknown,
+            .reason = Reason::InstanceSuspended,
+            .message = instance() + " is suspended.",
+            .stalled = true};
   }
   const Result<Policy> next = nextPolicy(domain, policy.policy, phase);
   if (!next) return refusal(next.error(), false);
@@ -91,13 +99,15 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
   step.object = key;
   step.name = domain;
   step.reason = present == nullptr ? Reason::Absent : Reason::PolicyDiffers;
-  step.message = present == nullptr ? fmt::format("Namespace {} has no policy on {}.", key.nameSpace, instance())
-                                    : fmt::format("The policy of namespace {} differs on {}.", key.nameSpace, instance());
+  step.message = present == nullptr
+                     ? fmt::format("Namespace {} has no policy on {}.", key.nameSpace, instance())
+                     : fmt::format("The policy of namespace {} differs on {}.", key.nameSpace, instance());
   step.fields = present == nullptr ? asNew(*next) : compare(*next, *present).fields;
   step.domains = {{key.nameSpace, *next}};
-  if (object.succeeded == Verb::ApplyPolicy && object.triedPolicy == *next && leftDifferent(step)) {
-    return refusal({Reason::NotConverging, fmt::format("{} answered that the policy of namespace {} is set, but shows another.",
-                                                       instance(), key.nameSpace)},
+  if (object.succeeded == Verb::ApplyPolicy && object.triedPolicy == *next && leftBehind(step)) {
+    return refusal({Reason::NotConverging,
+                    fmt::format("{} answered that the policy of namespace {} is set, but shows another.",
+                                instance(), key.nameSpace)},
                    false);
   }
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};

@@ -21,15 +21,18 @@ bool Planner::planRemoval(Entry& entry) {
     if (name == entry.name) return true;
     // It lives under another name now (rootNamespace changed). The old one goes when the new one is there.
     const Entry* successor = ownEntry(name);
-    if (successor == nullptr || !successor->confirmed || world_.find(name) == nullptr || !desired_.prunes) return true;
-    return destroy(entry, Reason::Moved, fmt::format("{} runs as {} now.", entry.object.toString(), name.toString()));
+    if (successor == nullptr || !successor->confirmed || world_.find(name) == nullptr || !desired_.prunes)
+      return true;
+    return destroy(entry, Reason::Moved,
+                   fmt::format("{} runs as {} now.", entry.object.toString(), name.toString()));
   }
   const auto absence = desired_.absences.find(entry.object);
   if (absence == desired_.absences.end()) return true;
   switch (absence->second.verdict) {
     case Absence::Verdict::Keep:
       // Pruning: it waits its turn, or is wanted so.
-      if (absence->second.reason != Reason::Pruning && !entry.destroyedAt) report({absence->second.reason, absence->second.message});
+      if (absence->second.reason != Reason::Pruning && !entry.destroyedAt)
+        report({absence->second.reason, absence->second.message});
       return true;
     case Absence::Verdict::Release:
       return false;
@@ -47,15 +50,18 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
     return true;
   }
   if (running->type != albatross::UnikernelType::Solo5 || !entry.sent(running->digest)) {
-    report({Reason::NotOwned, fmt::format("{} on {} runs an image that rookery did not send: it is not destroyed, and no longer "
-                                          "counts as ours.",
-                                          entry.name.toString(), instance())});
+    report(
+        {Reason::NotOwned,
+         fmt::format("{} on {} runs an image that rookery did not send: it is not destroyed, and no longer "
+                     "counts as ours.",
+                     entry.name.toString(), instance())});
     return false;
   }
   const auto& authority = authorityFor(entry.name);
   auto chain = authority ? chainFor(entry.name) : std::unexpected(authority.error());
   if (!chain) {
-    report({chain.error().reason, fmt::format("{} cannot be destroyed: {}", entry.object.toString(), chain.error().message)});
+    report({chain.error().reason,
+            fmt::format("{} cannot be destroyed: {}", entry.object.toString(), chain.error().message)});
     return true;
   }
   Step step;
@@ -66,7 +72,8 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   step.message = std::move(message);
   step.domains = std::move(*chain);
   if (const Error* error = putOff(step)) {
-    report({error->reason, fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});
+    report({error->reason,
+            fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});
   }
   emit(std::move(step));
   return true;

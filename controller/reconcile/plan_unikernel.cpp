@@ -32,167 +32,198 @@ Reason reasonOf(const Difference& difference) {
 
 /// What runPolicy Once asked for was done: this spec has run with this image.
 bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std::string& digest) {
-  return unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once && !entry.destroyedAt && entry.ranSpec == runOf(unikernel, digest);
+  return unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once && !entry.destroyedAt &&
+         entry.ranSpec == runOf(unikernel, digest);
 }
 
 }  // namespace
 
-void Planner::planUnikernels() {
+void Planner::planUnikernels(std::vector<Subject> subjects) {
   // What shrinks goes first: it may make room for what grows.
-  std::vector<std::pair<std::int64_t, const DesiredUnikernel*>> order;
-  for (const auto& [key, unikernel] : desired_.unikernels) {
-    const UnikernelInfo* running = world_.find(nameOf(key));
-    order.emplace_back(unikernel.arguments.memory - (running == nullptr ? 0 : running->memory), &unikernel);
-  }
-  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [growth, unikernel] : order) {
-    conclude(unikernel->object->key(), unikernel->generation, judge(*unikernel));
-  }
+  const auto growth = [](const Subject& subject) {
+    return subject.unikernel.arguments.memory - (subject.running == nullptr ? 0 : subject.running->memory);
+  };
+  std::vector<const Subject*> order;
+  for (const Subject& subject : subjects) order.push_back(&subject);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const Subject* a, const Subject* b) { return growth(*a) < growth(*b); });
+  for (const Subject* subject : order) planUnikernel(*subject);
 }
 
-Planner::Verdict Planner::judge(const DesiredUnikernel& unikernel) {
-  const Name name = nameOf(unikernel.object->key());
-  if (auto verdict = obstacle(unikernel, name)) return std::move(*verdict);
-  const UnikernelInfo* running = world_.find(name);
-  Verdict verdict = running == nullptr ? judgeAbsent(unikernel) : judgeRunning(unikernel, *running);
-  if (unikernel.notice) verdict.message += " " + *unikernel.notice;
+void Planner::planUnikernel(const Subject& subject) {
+  api::Status shown;
+  if (subject.running != nullptr) {
+    shown.digest = image::toHex(subject.running->digest);
+    if (subject.running->started) shown.startedAt = SystemTime(*subject.running->started);
+  }
+  Verdict verdict = judge(subject);
+  ++plan_.counts[{subject.key.nameSpace, verdict.state}];
+  api::Status& status = conclude(subject.key, subject.unikernel.generation, std::move(verdict)).status;
+  status.instance = instance();
+  status.digest = std::move(shown.digest);
+  status.startedAt = shown.startedAt;
+  status.restarts = subject.memory.restarts;
+  status.lastAction = subject.memory.lastAction;
+  if (subject.entry == nullptr) return;
+  for (const std::string& digest : subject.entry->digests) status.history.push_back(image::toHex(digest));
+}
+
+Planner::Verdict Planner::judge(const Subject& subject) {
+  if (auto verdict = obstacle(subject)) return std::move(*verdict);
+  Verdict verdict = subject.running == nullptr ? judgeAbsent(subject) : judgeRunning(subject);
+  if (subject.unikernel.notice) verdict.message += " " + *subject.unikernel.notice;
   return verdict;
 }
 
 /// What keeps us from even looking at the difference.
-std::optional<Planner::Verdict> Planner::obstacle(const DesiredUnikernel& unikernel, const Name& name) {
-  const api::ObjectKey key = unikernel.object->key();
-  const bool running = world_.find(name) != nullptr;
-  if (unikernel.spec().suspend || desired_.spec().suspend) {
-    const bool instanceToo = !unikernel.spec().suspend;
-    return Verdict{.ready = running ? Ready::True : Ready::Unknown,
-                   .reason = instanceToo ? Reason::InstanceSuspended : Reason::Suspended,
-                   .message = fmt::format("{} is suspended: {} is left as it is.",
-                                          instanceToo ? desired_.instance->key().toString() : key.toString(), key.toString()),
-                   .stalled = !running,
-                   .state = UnikernelState::Suspended};
+std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const {
+  const DesiredUnikernel& unikernel = subject.unikernel;
+  const bool running = subject.running != nullptr;
+  if (subject.spec().suspend || desired_.spec().suspend) {
+    const bool instanceToo = !subject.spec().suspend;
+    return Verdict{
+        .ready = running ? Ready::True : Ready::Unknown,
+        .reason = instanceToo ? Reason::InstanceSuspended : Reason::Suspended,
+        .message = fmt::format("{} is suspended: {} is left as it is.",
+                               instanceToo ? desired_.instance->key().toString() : subject.key.toString(),
+                               subject.key.toString()),
+        .stalled = !running,
+        .state = UnikernelState::Suspended};
   }
   if (unikernel.error) return refusal(*unikernel.error, running);
   if (!unikernel.image) return refusal(unikernel.image.error(), running);
-  if (const auto& authority = authorityFor(name); !authority) return refusal(authority.error(), running);
-  if (isRoot(key.nameSpace) && world_.hasDomain(key.name)) {
-    return refusal({Reason::NameConflict, fmt::format("{} would run in the root domain under the name of the domain {}, and "
-                                                      "the server mixes the two up. Give it another name.",
-                                                      key.toString(), key.name)},
+  if (const auto& authority = authorityFor(subject.name); !authority)
+    return refusal(authority.error(), running);
+  if (isRoot(subject.key.nameSpace) && world_.hasDomain(subject.key.name)) {
+    return refusal({Reason::NameConflict,
+                    fmt::format("{} would run in the root domain under the name of the domain {}, and "
+                                "the server mixes the two up. Give it another name.",
+                                subject.key.toString(), subject.key.name)},
                    running);
   }
-  if (inDoubt(name)) {
-    const Pending& pending = *ownEntry(name)->pending;
+  if (inDoubt(subject.name)) {
+    const Pending& pending = *subject.entry->pending;
     return Verdict{.ready = Ready::Unknown,
                    .reason = Reason::InDoubt,
-                   .message = fmt::format("The answer to {} was lost; {} is only watched until it is seen what became of it, "
-                                          "at the latest until {}.",
-                                          toString(pending.verb), key.toString(),
-                                          api::toRfc3339(pending.since + desired_.spec().streamTimeout)),
+                   .message = fmt::format(
+                       "The answer to {} was lost; {} is only watched until it is seen what became of it, "
+                       "at the latest until {}.",
+                       toString(pending.verb), subject.key.toString(),
+                       api::toRfc3339(pending.since + desired_.spec().streamTimeout)),
                    .reconciling = true};
   }
   return std::nullopt;
 }
 
-Planner::Verdict Planner::judgeRunning(const DesiredUnikernel& unikernel, const UnikernelInfo& running) {
-  const api::ObjectKey key = unikernel.object->key();
-  Step step;
-  step.object = key;
-  step.name = nameOf(key);
-  step.wanted = wantedOf(unikernel);
-  if (running.type != albatross::UnikernelType::Solo5) {
-    return {.reason = Reason::TypeNotSupported,
-            .message = fmt::format("{} on {} is a bhyve machine, which rookery never touches. Rename the object.",
-                                   step.name.toString(), instance()),
-            .stalled = true,
-            .state = UnikernelState::Failed};
+Planner::Verdict Planner::judgeRunning(const Subject& subject) {
+  if (subject.running->type != albatross::UnikernelType::Solo5) {
+    return {
+        .reason = Reason::TypeNotSupported,
+        .message = fmt::format("{} on {} is a bhyve machine, which rookery never touches. Rename the object.",
+                               subject.name.toString(), instance()),
+        .stalled = true,
+        .state = UnikernelState::Failed};
   }
+  Wanted wanted = wantedOf(subject.unikernel);
   const Difference difference =
-      compare(unikernel.arguments, step.wanted->digest, running, step.name, unikernel.spec().arguments);
-  if (ownEntry(step.name) == nullptr) return judgeForeign(unikernel, difference, std::move(step));
-  if (!difference.any()) return judgeInSync(unikernel);
-  return judgeDifferent(unikernel, difference, std::move(step));
+      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments);
+  if (subject.entry != nullptr && !difference.any()) return judgeInSync(subject, std::move(wanted));
+  Step step;
+  step.object = subject.key;
+  step.name = subject.name;
+  step.wanted = std::move(wanted);
+  step.fields = difference.fields;
+  return subject.entry == nullptr ? judgeForeign(subject, difference, std::move(step))
+                                  : judgeDifferent(subject, difference, std::move(step));
 }
 
-Planner::Verdict Planner::judgeForeign(const DesiredUnikernel& unikernel, const Difference& difference, Step step) {
+Planner::Verdict Planner::judgeForeign(const Subject& subject, const Difference& difference, Step step) {
   using Adopt = api::Unikernel::Adopt;
-  const Adopt adopt = unikernel.spec().adopt;
+  const Adopt adopt = subject.spec().adopt;
   if (adopt == Adopt::Always || (adopt == Adopt::IfIdentical && !difference.any())) {
     step.verb = Verb::Adopt;
     step.reason = difference.any() ? reasonOf(difference) : Reason::PresentIdentical;
-    step.message = fmt::format("{} runs on {} already and is taken over.", step.object.toString(), instance());
-    step.fields = difference.fields;
+    step.message =
+        fmt::format("{} runs on {} already and is taken over.", step.object.toString(), instance());
     Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
     applyBackoff(verdict, step);
     verdict.step = std::move(step);
     return verdict;
   }
-  std::string message = fmt::format("A unikernel of this name runs on {} that rookery did not create", instance());
+  std::string message =
+      fmt::format("A unikernel of this name runs on {} that rookery did not create", instance());
   message += difference.any() ? fmt::format("; it differs in {}", pathsOf(difference)) : "";
   message += adopt == Adopt::Never ? ". It is left alone, as adopt: Never says."
                                    : ". It is left alone; set adopt: Always to take it over and change it.";
-  return {.reason = Reason::NotOwned, .message = std::move(message), .stalled = true, .state = UnikernelState::Failed};
+  return {.reason = Reason::NotOwned,
+          .message = std::move(message),
+          .stalled = true,
+          .state = UnikernelState::Failed};
 }
 
-Planner::Verdict Planner::judgeInSync(const DesiredUnikernel& unikernel) {
-  const api::ObjectKey key = unikernel.object->key();
-  ObjectMemory& object = memoryOf(key);
-  if (object.succeeded == Verb::Restart && object.inSync && object.inSync->arguments.memory != unikernel.arguments.memory) {
+Planner::Verdict Planner::judgeInSync(const Subject& subject, Wanted wanted) {
+  ObjectMemory& object = subject.memory;
+  if (object.succeeded == Verb::Restart && object.inSync &&
+      object.inSync->arguments.memory != wanted.arguments.memory) {
     plan_.memory.restartChangesMemory = true;
   }
-  object.inSync = wantedOf(unikernel);
+  if (subject.spec().runPolicy == api::Unikernel::RunPolicy::Once) {
+    subject.entry->ranSpec = runOf(subject.unikernel, wanted.digest);
+  }
+  object.inSync = std::move(wanted);
   object.succeeded.reset();
   object.lastError.reset();
-  Entry& entry = plan_.memory.inventory.at(nameOf(key));
-  if (unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once) entry.ranSpec = runOf(unikernel, object.inSync->digest);
-  const auto age = now_ - object.upSince;
-  const std::chrono::seconds minimum(unikernel.spec().minReadySeconds);
-  if (age < minimum) {
+  const std::chrono::seconds minimum(subject.spec().minReadySeconds);
+  if (now_ - object.upSince < minimum) {
     wakeAt(object.upSince + minimum);
     return {.reason = Reason::Reconciling,
-            .message = fmt::format("{} runs on {} and counts as ready once it has been up for {} s.", key.toString(), instance(),
-                                   minimum.count()),
+            .message = fmt::format("{} runs on {} and counts as ready once it has been up for {} s.",
+                                   subject.key.toString(), instance(), minimum.count()),
             .reconciling = true};
   }
   return {.ready = Ready::True,
           .reason = Reason::Running,
-          .message = fmt::format("{} runs on {} as declared.", key.toString(), instance()),
+          .message = fmt::format("{} runs on {} as declared.", subject.key.toString(), instance()),
           .state = UnikernelState::Ready};
 }
 
-Planner::Verdict Planner::judgeDifferent(const DesiredUnikernel& unikernel, const Difference& difference, Step step) {
-  ObjectMemory& object = memoryOf(step.object);
-  if (object.inSync == step.wanted) ++plan_.drift;
-  if (object.inSync == step.wanted) object.inSync.reset();
-  step.fields = difference.fields;
+Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Difference& difference, Step step) {
+  ObjectMemory& object = subject.memory;
+  if (object.inSync == step.wanted) {
+    ++plan_.drift;
+    object.inSync.reset();
+  }
   const bool restartInVain = difference.memory && plan_.memory.restartChangesMemory == false;
   step.verb = difference.image || restartInVain ? Verb::ForceCreate : Verb::Restart;
   step.reason = reasonOf(difference);
-  if (unikernel.spec().updateStrategy == api::Unikernel::UpdateStrategy::OnDelete) {
+  if (subject.spec().updateStrategy == api::Unikernel::UpdateStrategy::OnDelete) {
     return {.ready = Ready::True,
             .reason = Reason::UpdateOnDelete,
-            .message = fmt::format("{} runs on {} and differs in {}; as update.strategy is OnDelete, it is not stopped to "
-                                   "change that.",
-                                   step.object.toString(), instance(), pathsOf(difference)),
+            .message = fmt::format(
+                "{} runs on {} and differs in {}; as update.strategy is OnDelete, it is not stopped to "
+                "change that.",
+                subject.key.toString(), instance(), pathsOf(difference)),
             .state = UnikernelState::Ready};
   }
-  if (notConverging(difference, step)) {
-    return {.reason = Reason::NotConverging,
-            .message = fmt::format("{} still differs in {} on {} after a {} that the server answered with success. Nothing more is "
-                                   "sent until the manifest, the image or the server changes.",
-                                   step.object.toString(), pathsOf(difference), instance(), toString(*object.succeeded)),
-            .stalled = true,
-            .state = UnikernelState::Failed};
+  if (notConverging(subject, difference, step)) {
+    return {
+        .reason = Reason::NotConverging,
+        .message = fmt::format(
+            "{} still differs in {} on {} after a {} that the server answered with success. Nothing more is "
+            "sent until the manifest, the image or the server changes.",
+            subject.key.toString(), pathsOf(difference), instance(), toString(*object.succeeded)),
+        .stalled = true,
+        .state = UnikernelState::Failed};
   }
-  step.message = fmt::format("{} differs in {}.", step.object.toString(), pathsOf(difference));
-  return takeStep(unikernel, std::move(step));
+  step.message = fmt::format("{} differs in {}.", subject.key.toString(), pathsOf(difference));
+  return takeStep(subject, std::move(step));
 }
 
-/// A step that succeeded and left the same difference is not repeated: a restart is followed by a force-create, that
-/// by nothing.
-bool Planner::notConverging(const Difference& difference, Step& step) {
-  const ObjectMemory& object = memoryOf(step.object);
-  if (object.tried != step.wanted || !leftDifferent(step)) return false;
+/// A step that succeeded and left the same difference is not repeated: a restart is followed by a
+/// force-create, that by nothing.
+bool Planner::notConverging(const Subject& subject, const Difference& difference, Step& step) {
+  const ObjectMemory& object = subject.memory;
+  if (object.tried != step.wanted || !leftBehind(step)) return false;
   if (object.succeeded == Verb::ForceCreate) return true;
   if (object.succeeded != Verb::Restart || step.verb != Verb::Restart) return false;
   if (difference.memory && !difference.arguments) plan_.memory.restartChangesMemory = false;
@@ -201,30 +232,31 @@ bool Planner::notConverging(const Difference& difference, Step& step) {
   return false;
 }
 
-Planner::Verdict Planner::judgeAbsent(const DesiredUnikernel& unikernel) {
-  const api::ObjectKey key = unikernel.object->key();
+Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   Step step;
   step.verb = Verb::Create;
-  step.object = key;
-  step.name = nameOf(key);
-  step.wanted = wantedOf(unikernel);
-  step.message = fmt::format("{} does not run on {}.", key.toString(), instance());
-  const Entry* entry = ownEntry(step.name);
-  if (entry != nullptr && completed(unikernel, *entry, step.wanted->digest)) {
+  step.object = subject.key;
+  step.name = subject.name;
+  step.wanted = wantedOf(subject.unikernel);
+  step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
+  const Entry* entry = subject.entry;
+  if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
     return {.ready = Ready::True,
             .reason = Reason::Completed,
-            .message = fmt::format("{} ran on {} and ended; as runPolicy is Once, it is not run again until its spec changes.",
-                                   key.toString(), instance()),
+            .message = fmt::format(
+                "{} ran on {} and ended; as runPolicy is Once, it is not run again until its spec changes.",
+                subject.key.toString(), instance()),
             .state = UnikernelState::Ready};
   }
   const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt;
-  return ranBefore ? judgeEnded(unikernel, std::move(step)) : takeStep(unikernel, std::move(step));
+  return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));
 }
 
-/// It should run, and did: it is created again once a second look has not found it either, later each time it ends.
-Planner::Verdict Planner::judgeEnded(const DesiredUnikernel& unikernel, Step step) {
-  const std::string who = step.object.toString();
-  ObjectMemory& object = memoryOf(step.object);
+/// It should run, and did: it is created again once a second look has not found it either, later each time it
+/// ends.
+Planner::Verdict Planner::judgeEnded(const Subject& subject, Step step) {
+  const std::string who = subject.key.toString();
+  ObjectMemory& object = subject.memory;
   const bool changed = object.tried && object.tried != step.wanted;  // what ended is not what is to run now
   if (changed) object.attempts = 0;
   if (!object.missingSince) {
@@ -234,24 +266,26 @@ Planner::Verdict Planner::judgeEnded(const DesiredUnikernel& unikernel, Step ste
     object.nextAttempt = std::min(object.nextAttempt, *object.missingSince + backoff(0, who));
   }
   step.notBefore = object.nextAttempt;
-  Verdict verdict = takeStep(unikernel, std::move(step));
+  Verdict verdict = takeStep(subject, std::move(step));
   if (!verdict.step || verdict.reason != Reason::Reconciling) return verdict;
   verdict.reason = Reason::CrashLoopBackOff;
-  verdict.message = fmt::format("{} has ended on {}{}; it is created again at {}.", who, instance(),
-                                object.attempts == 0 ? "" : fmt::format(" after {} attempts", object.attempts),
-                                api::toRfc3339(object.nextAttempt));
+  verdict.message =
+      fmt::format("{} has ended on {}{}; it is created again at {}.", who, instance(),
+                  object.attempts == 0 ? "" : fmt::format(" after {} attempts", object.attempts),
+                  api::toRfc3339(object.nextAttempt));
   verdict.state = UnikernelState::Failed;
   return verdict;
 }
 
 /// The step, unless the server could not carry it out: then the unikernel that runs must not be touched.
-Planner::Verdict Planner::takeStep(const DesiredUnikernel& unikernel, Step step) {
-  const bool running = world_.find(step.name) != nullptr;
-  auto chain = chainFor(step.name);
+Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
+  const bool running = subject.running != nullptr;
+  auto chain = chainFor(subject.name);
   if (!chain) return refusal(chain.error(), running);
-  if (auto error = world_.cannotRun(step.name, unikernel.arguments)) return refusal(*error, running);
+  if (auto error = world_.cannotRun(subject.name, subject.unikernel.arguments))
+    return refusal(*error, running);
   step.domains = std::move(*chain);
-  if (step.verb != Verb::Restart) step.image = *unikernel.image;
+  if (step.verb != Verb::Restart) step.image = *subject.unikernel.image;
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);

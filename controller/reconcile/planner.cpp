@@ -30,11 +30,13 @@ bool needsSomebody(Reason reason) {
 
 }  // namespace
 
-Plan plan(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority, SystemTime now) {
+Plan plan(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+          SystemTime now) {
   return Planner(desired, observed, std::move(memory), authority, now).run();
 }
 
-Planner::Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority, SystemTime now)
+Planner::Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+                 SystemTime now)
     : desired_(desired), world_(observed), authority_(authority), now_(now) {
   plan_.memory = std::move(memory);
 }
@@ -42,20 +44,22 @@ Planner::Planner(const Desired& desired, const Observed& observed, Memory memory
 Plan Planner::run() {
   settlePending();
   confirmEntries();
-  for (const auto& [key, unikernel] : desired_.unikernels) {
-    refreshEntry(unikernel);
-    trackLife(key, world_.find(nameOf(key)));
+  std::vector<Subject> subjects = findSubjects();
+  for (const Subject& subject : subjects) {
+    refreshEntry(subject);
+    trackLife(subject);
   }
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   countUnmanaged();
-  planUnikernels();
+  planUnikernels(std::move(subjects));
   planPolicies(PolicyPhase::AfterUnikernels);
   forgetObjects();
   return std::move(plan_);
 }
 
-// -- Mutations whose outcome is not known ----------------------------------------------------------------------------
+// -- Mutations whose outcome is not known
+// ----------------------------------------------------------------------------
 
 void Planner::settlePending() {
   for (auto& [name, entry] : plan_.memory.inventory) {
@@ -67,8 +71,9 @@ void Planner::settle(Entry& entry) {
   Pending& pending = *entry.pending;
   pending.since = std::min(pending.since, now_);  // it is in the future when the clock was set back
   const UnikernelInfo* running = world_.find(entry.name);
-  const bool changed = running == nullptr ? !pending.digest.empty()
-                                          : running->digest != pending.digest || running->started != pending.started;
+  const bool changed = running == nullptr
+                           ? !pending.digest.empty()
+                           : running->digest != pending.digest || running->started != pending.started;
   const SystemTime end = pending.since + desired_.spec().streamTimeout;
   if (pending.committed && !changed && now_ < end) {
     inDoubt_.insert(entry.name);
@@ -89,50 +94,66 @@ void Planner::confirmEntries() {
     const UnikernelInfo* running = world_.find(entry.name);
     const bool sent = running != nullptr && entry.sent(running->digest);
     if (sent && !entry.destroyedAt) entry.confirmed = true;
-    const bool foreign = running != nullptr && !sent && !inDoubt(entry.name) && (!entry.confirmed || entry.destroyedAt);
+    const bool foreign =
+        running != nullptr && !sent && !inDoubt(entry.name) && (!entry.confirmed || entry.destroyedAt);
     const bool expired = entry.destroyedAt && now_ >= *entry.destroyedAt + tombstoneLifetime;
     it = foreign || (expired && running == nullptr) ? inventory.erase(it) : std::next(it);
   }
 }
 
-/// Keeps what an entry tells about its object true, for the day on which the manifest is gone.
-void Planner::refreshEntry(const DesiredUnikernel& unikernel) {
-  const auto it = plan_.memory.inventory.find(nameOf(unikernel.object->key()));
-  if (it == plan_.memory.inventory.end()) return;
-  Entry& entry = it->second;
-  entry.object = unikernel.object->key();  // the name may have been another object's, under another rootNamespace
-  entry.root = unikernel.object->origin.root;
-  entry.file = unikernel.object->origin.file;
-  entry.instance = instance();
-  entry.prune = unikernel.spec().prune;
-  entry.suspend = unikernel.spec().suspend;
-  if (world_.find(entry.name) != nullptr) entry.destroyedAt.reset();  // it came back, and is wanted again
+std::vector<Planner::Subject> Planner::findSubjects() {
+  std::vector<Subject> subjects;
+  subjects.reserve(desired_.unikernels.size());
+  for (const auto& [key, unikernel] : desired_.unikernels) {
+    Name name = nameOf(key);
+    const UnikernelInfo* running = world_.find(name);
+    Entry* entry = ownEntry(name);
+    subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key)});
+  }
+  return subjects;
 }
 
-// -- Lives -----------------------------------------------------------------------------------------------------------
+/// Keeps what an entry tells about its object true, for the day on which the manifest is gone.
+void Planner::refreshEntry(const Subject& subject) const {
+  if (subject.entry == nullptr) return;
+  Entry& entry = *subject.entry;
+  const api::Origin& origin = subject.unikernel.object->origin;
+  entry.object = subject.key;  // the name may have been another object's, under another rootNamespace
+  if (entry.root.native() != origin.root.native()) entry.root = origin.root;
+  if (entry.file.native() != origin.file.native()) entry.file = origin.file;
+  entry.instance = instance();
+  entry.prune = subject.spec().prune;
+  entry.suspend = subject.spec().suspend;
+  if (subject.running != nullptr) entry.destroyedAt.reset();  // it came back, and is wanted again
+}
 
-void Planner::trackLife(const api::ObjectKey& key, const UnikernelInfo* running) {
-  ObjectMemory& object = memoryOf(key);
+// -- Lives
+// -----------------------------------------------------------------------------------------------------------
+
+void Planner::trackLife(const Subject& subject) const {
+  ObjectMemory& object = subject.memory;
   // What lies in the future was written down before the clock was set back.
   object.nextAttempt = std::min(object.nextAttempt, now_ + 2 * backoffLimit);
   object.upSince = std::min(object.upSince, now_);
-  if (running == nullptr) return;
-  const bool changed = running->started != object.started;
+  if (subject.running == nullptr) return;
+  const auto& started = subject.running->started;
+  const bool changed = started != object.started;
   if (changed || object.missingSince) {
     const bool first = !object.started && !object.startExpected;
     if (changed && object.started && !object.startExpected) ++object.restarts;
-    object.upSince = first && running->started ? std::min(now_, SystemTime(*running->started)) : now_;
-    object.started = running->started;
+    object.upSince = first && started ? std::min(now_, SystemTime(*started)) : now_;
+    object.started = started;
     object.startExpected = false;
     object.missingSince.reset();
   }
   if (now_ - object.upSince >= backoffReset && !object.lastError) object.attempts = 0;
 }
 
-// -- Results ---------------------------------------------------------------------------------------------------------
+// -- Results
+// ---------------------------------------------------------------------------------------------------------
 
-/// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it is, and
-/// what fails keeps nobody waiting.
+/// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
+/// is, and what fails keeps nobody waiting.
 void Planner::emit(Step step) {
   if (step.notBefore > now_) {
     wakeAt(step.notBefore);
@@ -171,7 +192,8 @@ Planner::Verdict Planner::refusal(const Error& error, bool running) const {
 /// Puts off a step that failed when it was taken last, and returns why it did.
 const Error* Planner::putOff(Step& step) {
   const ObjectMemory& object = memoryOf(step.object);
-  const bool same = step.verb == Verb::ApplyPolicy ? object.triedPolicy == step.domains.back().policy : object.tried == step.wanted;
+  const bool same = step.verb == Verb::ApplyPolicy ? object.triedPolicy == step.domains.back().policy
+                                                   : object.tried == step.wanted;
   if (!object.lastError || !same) return nullptr;
   step.notBefore = std::max(step.notBefore, object.nextAttempt);
   return &*object.lastError;
@@ -181,70 +203,66 @@ void Planner::applyBackoff(Verdict& verdict, Step& step) {
   const Error* error = putOff(step);
   if (error == nullptr) return;
   verdict.reason = error->reason;
-  verdict.message = fmt::format("{} The next attempt is at {}.", error->message, api::toRfc3339(step.notBefore));
+  verdict.message =
+      fmt::format("{} The next attempt is at {}.", error->message, api::toRfc3339(step.notBefore));
   verdict.stalled = needsSomebody(error->reason);
   verdict.state = UnikernelState::Failed;
 }
 
 void Planner::wakeAt(SystemTime time) { plan_.wakeAt = plan_.wakeAt ? std::min(*plan_.wakeAt, time) : time; }
 
-void Planner::conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict) {
+/// Puts what is said of an object into its status, and returns that.
+ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict) {
   using Type = api::Condition::Type;
   using Status = api::Condition::Status;
-  ObjectState state;
+  ObjectState& state = plan_.objects[key];
   state.state = verdict.state;
   state.settled = verdict.stalled || (verdict.ready == Status::True && !verdict.reconciling);
   auto& conditions = state.status.conditions;
   conditions.push_back({Type::Ready, verdict.ready, verdict.reason, verdict.message, now_});
-  if (verdict.reconciling) conditions.push_back({Type::Reconciling, Status::True, verdict.reason, verdict.message, now_});
-  if (verdict.stalled) conditions.push_back({Type::Stalled, Status::True, verdict.reason, verdict.message, now_});
+  if (verdict.reconciling)
+    conditions.push_back({Type::Reconciling, Status::True, verdict.reason, verdict.message, now_});
+  if (verdict.stalled)
+    conditions.push_back({Type::Stalled, Status::True, verdict.reason, verdict.message, now_});
   state.status.observedGeneration = generation;
-  if (key.kind == api::Kind::Unikernel) {
-    const Name name = nameOf(key);
-    state.status.instance = instance();
-    state.status.restarts = memoryOf(key).restarts;
-    state.status.lastAction = memoryOf(key).lastAction;
-    if (const UnikernelInfo* running = world_.find(name); running != nullptr) {
-      state.status.digest = image::toHex(running->digest);
-      if (running->started) state.status.startedAt = SystemTime(*running->started);
-    }
-    const auto entry = plan_.memory.inventory.find(name);
-    if (entry != plan_.memory.inventory.end()) {
-      for (const std::string& digest : entry->second.digests) state.status.history.push_back(image::toHex(digest));
-    }
-    ++plan_.counts[{key.nameSpace, verdict.state}];
-  }
-  plan_.objects[key] = std::move(state);
   if (verdict.step) emit(std::move(*verdict.step));
+  return state;
 }
 
 void Planner::countUnmanaged() {
-  std::set<Name> ours;
-  for (const auto& [key, unikernel] : desired_.unikernels) ours.insert(nameOf(key));
   for (const auto& [name, info] : world_.observed().unikernels) {
-    if (!ours.contains(name)) ++plan_.counts[{nameSpaceOf(name), UnikernelState::Unmanaged}];
+    const api::ObjectKey key = keyOf(name);
+    const bool declared = desired_.unikernels.contains(key) && nameOf(key) == name;
+    if (!declared) ++plan_.counts[{key.nameSpace, UnikernelState::Unmanaged}];
   }
 }
 
 void Planner::forgetObjects() {
   std::set<api::ObjectKey> known;
-  for (const auto& [name, entry] : plan_.memory.inventory) known.insert(entry.object);
+  for (const auto& [name, entry] : plan_.memory.inventory) {
+    if (!desired_.unikernels.contains(entry.object)) known.insert(entry.object);
+  }
   for (const auto& [nameSpace, policy] : desired_.policies) known.insert(policy.object->key());
   std::erase_if(plan_.memory.objects, [&](const auto& item) {
     return !known.contains(item.first) && !desired_.unikernels.contains(item.first);
   });
 }
 
-/// Whether the last step left something of what `step` would change just as it was.
-bool Planner::leftDifferent(const Step& step) {
+/// Whether all that `step` would change is what the last one was to change: what it left. Something new is
+/// somebody else's doing.
+bool Planner::leftBehind(const Step& step) {
   const std::vector<FieldChange>& tried = memoryOf(step.object).triedFields;
-  return std::any_of(step.fields.begin(), step.fields.end(),
-                     [&](const FieldChange& change) { return std::find(tried.begin(), tried.end(), change) != tried.end(); });
+  return std::all_of(step.fields.begin(), step.fields.end(), [&](const FieldChange& change) {
+    return std::find(tried.begin(), tried.end(), change) != tried.end();
+  });
 }
 
-// -- Names -----------------------------------------------------------------------------------------------------------
+// -- Names
+// -----------------------------------------------------------------------------------------------------------
 
-bool Planner::isRoot(const std::string& nameSpace) const { return desired_.spec().rootNamespace == nameSpace; }
+bool Planner::isRoot(const std::string& nameSpace) const {
+  return desired_.spec().rootNamespace == nameSpace;
+}
 
 Name Planner::domainNamed(const std::string& nameSpace) const {
   Name domain{world_.observed().base.path, std::nullopt};
@@ -258,13 +276,17 @@ Name Planner::nameOf(const api::ObjectKey& key) const {
   return name;
 }
 
-std::string Planner::nameSpaceOf(const Name& name) const {
+/// The object that would have that name; its name is empty where none can.
+api::ObjectKey Planner::keyOf(const Name& name) const {
   const std::size_t depth = world_.observed().base.path.size();
-  if (name.path.size() > depth) return name.path[depth];
-  return desired_.spec().rootNamespace.value_or("");
+  const bool inRoot = name.path.size() <= depth;
+  api::ObjectKey key{api::Kind::Unikernel,
+                     inRoot ? desired_.spec().rootNamespace.value_or("") : name.path[depth], ""};
+  if (name.path.size() <= depth + 1) key.name = name.label.value_or("");
+  return key;
 }
 
-const Entry* Planner::ownEntry(const Name& name) const {
+Entry* Planner::ownEntry(const Name& name) {
   const auto it = plan_.memory.inventory.find(name);
   return it == plan_.memory.inventory.end() ? nullptr : &it->second;
 }
@@ -278,8 +300,9 @@ Result<std::vector<albatross::Domain>> Planner::chainFor(const Name& name) const
   const std::size_t depth = world_.observed().base.path.size();
   if (name.path.size() == depth) return chain;
   if (name.path.size() != depth + 1) {
-    return fail(Reason::CredentialCannotIssue, fmt::format("{} is neither in the domain of the credential of {} nor just below it.",
-                                                           name.toString(), instance()));
+    return fail(Reason::CredentialCannotIssue,
+                fmt::format("{} is neither in the domain of the credential of {} nor just below it.",
+                            name.toString(), instance()));
   }
   const std::string& nameSpace = name.path.back();
   const albatross::Policy* policy = world_.policy(domainOf(name));
@@ -288,13 +311,16 @@ Result<std::vector<albatross::Domain>> Planner::chainFor(const Name& name) const
     return chain;
   }
   if (desired_.policies.contains(nameSpace)) {
-    return fail(Reason::NoPolicy, fmt::format("The policy of namespace {} is not set on {} yet; its UnikernelPolicy says why.",
-                                              nameSpace, instance()));
+    return fail(Reason::NoPolicy,
+                fmt::format("The policy of namespace {} is not set on {} yet; its UnikernelPolicy says why.",
+                            nameSpace, instance()));
   }
-  return fail(Reason::NoPolicy,
-              fmt::format("Namespace {0} has no policy on {1}. Declare a UnikernelPolicy in namespace {0} with instance: {1} "
-                          "(unikernels, memory, cpuIDs, bridges).",
-                          nameSpace, instance()));
+  return fail(
+      Reason::NoPolicy,
+      fmt::format(
+          "Namespace {0} has no policy on {1}. Declare a UnikernelPolicy in namespace {0} with instance: {1} "
+          "(unikernels, memory, cpuIDs, bridges).",
+          nameSpace, instance()));
 }
 
 }  // namespace rookery::reconcile

@@ -13,7 +13,8 @@ namespace rookery::reconcile {
 /// One run of plan(): the state that its phases share. Lives for the call only.
 class Planner {
  public:
-  Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority, SystemTime now);
+  Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+          SystemTime now);
   Plan run();
 
  private:
@@ -28,15 +29,30 @@ class Planner {
     std::optional<Step> step = std::nullopt;
   };
 
+  /// A declared unikernel, with what is known of it.
+  struct Subject {
+    const api::ObjectKey& key;
+    const DesiredUnikernel& unikernel;
+    albatross::Name name;                     // on the wire
+    const albatross::UnikernelInfo* running;  // null: it does not run
+    Entry* entry;                             // null: it is not ours
+    ObjectMemory& memory;
+
+    const api::Unikernel& spec() const { return unikernel.spec(); }
+  };
+
   // planner.cpp: the phases, and what is remembered of the servers' side
   void settlePending();
   void settle(Entry& entry);
   void confirmEntries();
-  void refreshEntry(const DesiredUnikernel& unikernel);
-  void trackLife(const api::ObjectKey& key, const albatross::UnikernelInfo* running);
-  void conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
+  std::vector<Subject> findSubjects();
+  void refreshEntry(const Subject& subject) const;
+  void trackLife(const Subject& subject) const;
   void countUnmanaged();
   void forgetObjects();
+
+  // planner.cpp: results
+  ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
   void emit(Step step);
   void foresee(const Step& step);
   void report(Error error);
@@ -44,20 +60,21 @@ class Planner {
   Verdict refusal(const Error& error, bool running) const;
   const Error* putOff(Step& step);
   void applyBackoff(Verdict& verdict, Step& step);
-  bool leftDifferent(const Step& step);
+  bool leftBehind(const Step& step);
 
   // plan_unikernel.cpp
-  void planUnikernels();
-  Verdict judge(const DesiredUnikernel& unikernel);
-  std::optional<Verdict> obstacle(const DesiredUnikernel& unikernel, const albatross::Name& name);
-  Verdict judgeForeign(const DesiredUnikernel& unikernel, const Difference& difference, Step step);
-  Verdict judgeRunning(const DesiredUnikernel& unikernel, const albatross::UnikernelInfo& running);
-  Verdict judgeInSync(const DesiredUnikernel& unikernel);
-  Verdict judgeDifferent(const DesiredUnikernel& unikernel, const Difference& difference, Step step);
-  Verdict judgeAbsent(const DesiredUnikernel& unikernel);
-  Verdict judgeEnded(const DesiredUnikernel& unikernel, Step step);
-  Verdict takeStep(const DesiredUnikernel& unikernel, Step step);
-  bool notConverging(const Difference& difference, Step& step);
+  void planUnikernels(std::vector<Subject> subjects);
+  void planUnikernel(const Subject& subject);
+  Verdict judge(const Subject& subject);
+  std::optional<Verdict> obstacle(const Subject& subject) const;
+  Verdict judgeRunning(const Subject& subject);
+  Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
+  Verdict judgeInSync(const Subject& subject, Wanted wanted);
+  Verdict judgeDifferent(const Subject& subject, const Difference& difference, Step step);
+  Verdict judgeAbsent(const Subject& subject);
+  Verdict judgeEnded(const Subject& subject, Step step);
+  Verdict takeStep(const Subject& subject, Step step);
+  bool notConverging(const Subject& subject, const Difference& difference, Step& step);
 
   // plan_removal.cpp
   void planRemovals();
@@ -69,16 +86,18 @@ class Planner {
   void planPolicies(PolicyPhase phase);
   void planPolicy(const DesiredPolicy& policy, PolicyPhase phase);
   Verdict judgePolicy(const DesiredPolicy& policy, PolicyPhase phase);
-  Result<albatross::Policy> nextPolicy(const albatross::Name& domain, const albatross::Policy& wanted, PolicyPhase phase) const;
+  Result<albatross::Policy> nextPolicy(const albatross::Name& domain, const albatross::Policy& wanted,
+                                       PolicyPhase phase) const;
 
-  const Entry* ownEntry(const albatross::Name& name) const;
+  Entry* ownEntry(const albatross::Name& name);
   bool inDoubt(const albatross::Name& name) const { return inDoubt_.contains(name); }
   albatross::Name nameOf(const api::ObjectKey& key) const;
   albatross::Name domainNamed(const std::string& nameSpace) const;
-  std::string nameSpaceOf(const albatross::Name& name) const;
+  api::ObjectKey keyOf(const albatross::Name& name) const;
   bool isRoot(const std::string& nameSpace) const;
   const Result<void>& authorityFor(const albatross::Name& name) const;
-  /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is known.
+  /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is
+  /// known.
   Result<std::vector<albatross::Domain>> chainFor(const albatross::Name& name) const;
   ObjectMemory& memoryOf(const api::ObjectKey& key) { return plan_.memory.objects[key]; }
   const std::string& instance() const { return desired_.name(); }

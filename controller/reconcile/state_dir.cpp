@@ -41,8 +41,9 @@ json toJson(const Pending& pending) {
 
 Pending pendingFromJson(const json& value) {
   Pending pending;
-  const auto verb = std::find_if(verbs.begin(), verbs.end(),
-                                 [&](Verb known) { return toString(known) == value.at("verb").get_ref<const std::string&>(); });
+  const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
+    return toString(known) == value.at("verb").get_ref<const std::string&>();
+  });
   if (verb == verbs.end()) throw json::other_error::create(501, "not a verb", nullptr);
   pending.verb = *verb;
   pending.committed = value.at("committed");
@@ -85,7 +86,8 @@ Entry entryFromJson(const json& value) {
   entry.object = {api::Kind::Unikernel, value.at("object").at("namespace"), value.at("object").at("name")};
   entry.root = value.at("root").get<std::string>();
   entry.file = value.at("file").get<std::string>();
-  for (const json& digest : value.at("digests")) entry.digests.push_back(image::fromHex(digest.get<std::string>()));
+  for (const json& digest : value.at("digests"))
+    entry.digests.push_back(image::fromHex(digest.get<std::string>()));
   entry.confirmed = value.at("confirmed");
   entry.prune = value.at("prune");
   entry.suspend = value.at("suspend");
@@ -96,9 +98,10 @@ Entry entryFromJson(const json& value) {
 }
 
 std::unexpected<Error> unwritable(const fs::path& path, int error) {
-  return fail(Reason::StateUnwritable, fmt::format("The state directory cannot be written: {}: {}. Nothing is sent to a "
-                                                   "server that could not be remembered.",
-                                                   path.string(), std::strerror(error)));
+  return fail(Reason::StateUnwritable,
+              fmt::format("The state directory cannot be written: {}: {}. Nothing is sent to a "
+                          "server that could not be remembered.",
+                          path.string(), std::strerror(error)));
 }
 
 Result<void> syncFolder(const fs::path& folder) {
@@ -153,7 +156,8 @@ std::string holderOf(int lock) {
 }  // namespace
 
 fs::path StateDir::defaultPath() {
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/') return fs::path(state) / "rookery";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state != nullptr && *state == '/')
+    return fs::path(state) / "rookery";
   if (::geteuid() == 0) return "/var/lib/rookery";
   const char* home = std::getenv("HOME");
   return fs::path(home == nullptr ? "." : home) / ".local/state/rookery";
@@ -169,10 +173,12 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
     const std::string holder = holderOf(lock);
     ::close(lock);
-    return fail(Reason::StateDirLocked,
-                fmt::format("The state directory {} is in use by the rookery process {}. Stop that one first, or give "
-                            "this one another --state-dir.",
-                            path.string(), holder));
+    return fail(
+        Reason::StateDirLocked,
+        fmt::format(
+            "The state directory {} is in use by the rookery process {}. Stop that one first, or give "
+            "this one another --state-dir.",
+            path.string(), holder));
   }
   const std::string self = std::to_string(::getpid());
   if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, self.data(), self.size(), 0) < 0) {
@@ -192,11 +198,14 @@ StateDir::~StateDir() { ::close(lock_); }
 
 void StateDir::readEntries() {
   std::error_code error;
-  for (fs::recursive_directory_iterator item(path_ / "inventory", error), end; !error && item != end; item.increment(error)) {
+  for (fs::recursive_directory_iterator item(path_ / "inventory", error), end; !error && item != end;
+       item.increment(error)) {
     std::error_code ignored;
     if (item->is_regular_file(ignored) && item->path().extension() == ".json") readEntry(item->path());
   }
-  if (error) warnings_.push_back(fmt::format("{} cannot be read completely: {}.", (path_ / "inventory").string(), error.message()));
+  if (error)
+    warnings_.push_back(
+        fmt::format("{} cannot be read completely: {}.", (path_ / "inventory").string(), error.message()));
 }
 
 void StateDir::readEntry(const fs::path& file) {
@@ -210,9 +219,10 @@ void StateDir::readEntry(const fs::path& file) {
     Entry entry = entryFromJson(*value);
     inventories_[entry.serverKey][entry.name] = entry;
   } catch (const json::exception&) {
-    warnings_.push_back(fmt::format("{} is not an inventory entry; it is set aside as {}.corrupt, and what it stood for counts as "
-                                    "not owned.",
-                                    file.string(), file.filename().string()));
+    warnings_.push_back(fmt::format(
+        "{} is not an inventory entry; it is set aside as {}.corrupt, and what it stood for counts as "
+        "not owned.",
+        file.string(), file.filename().string()));
     std::error_code ignored;
     fs::rename(file, file.string() + ".corrupt", ignored);
   }
@@ -224,7 +234,9 @@ void StateDir::readGenerations() {
   for (const auto& [key, item] : value->items()) {
     const auto number = item.find("generation");
     const auto specDigest = item.find("specDigest");
-    if (number == item.end() || !number->is_number_integer() || specDigest == item.end() || !specDigest->is_string()) continue;
+    if (number == item.end() || !number->is_number_integer() || specDigest == item.end() ||
+        !specDigest->is_string())
+      continue;
     generations_[key] = {number->get<std::int64_t>(), specDigest->get<std::string>()};
   }
 }

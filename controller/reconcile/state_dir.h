@@ -13,13 +13,14 @@
 
 namespace rookery::reconcile {
 
-/// What the controller must remember beyond its own life: the inventory, one small file per entry, and the objects'
-/// generations. One process at a time holds it. Every write is atomic and on the disk when it returns. Thread-safe.
+/// What the controller must remember beyond its own life: the inventory, one small file per entry, and the
+/// objects' generations. One process at a time holds it. Every write is atomic and on the disk when it
+/// returns. Thread-safe.
 class StateDir {
  public:
-  /// Creates the folder if missing, locks it and reads what is in it. Errors: StateDirLocked (says the process that
-  /// has it), StateUnwritable. A file that cannot be read as an entry is set aside (".corrupt") and listed in
-  /// warnings(): a lost entry destroys nothing.
+  /// Creates the folder if missing, locks it and reads what is in it. Errors: StateDirLocked (says the
+  /// process that has it), StateUnwritable. A file that cannot be read as an entry is set aside (".corrupt")
+  /// and listed in warnings(): a lost entry destroys nothing.
   static Result<std::unique_ptr<StateDir>> open(const std::filesystem::path& path);
 
   /// $XDG_STATE_HOME/rookery, ~/.local/state/rookery, or /var/lib/rookery for root.
@@ -41,8 +42,8 @@ class StateDir {
   std::optional<bool> restartChangesMemory(const std::string& serverKey) const;
   void setRestartChangesMemory(const std::string& serverKey, bool changes);
 
-  /// The object's generation: 1 at first sight, one more whenever specDigest is another than last time. Kept on the
-  /// disk by saveGenerations().
+  /// The object's generation: 1 at first sight, one more whenever specDigest is another than last time. Kept
+  /// on the disk by saveGenerations().
   std::int64_t generation(const api::ObjectKey& key, const std::string& specDigest);
   Result<void> saveGenerations();
 

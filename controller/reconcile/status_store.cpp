@@ -21,7 +21,8 @@ ObjectViewPtr StatusStore::find(const api::ObjectKey& key) const {
   return it == views_.end() ? nullptr : it->second;
 }
 
-std::vector<ObjectViewPtr> StatusStore::list(api::Kind kind, const std::optional<std::string>& nameSpace) const {
+std::vector<ObjectViewPtr> StatusStore::list(api::Kind kind,
+                                             const std::optional<std::string>& nameSpace) const {
   std::vector<ObjectViewPtr> found;
   const std::lock_guard lock(mutex_);
   for (auto it = views_.lower_bound({kind, nameSpace.value_or(""), ""}); it != views_.end(); ++it) {
@@ -41,14 +42,15 @@ void StatusStore::setReady() {
   ready_ = true;
 }
 
-void publishStatus(StatusStore& store, Listener& listener, const api::ObjectPtr& object, std::int64_t generation,
-                   api::Status status) {
+void publishStatus(StatusStore& store, Listener& listener, const api::ObjectPtr& object,
+                   std::int64_t generation, api::Status status) {
   using Type = api::Condition::Type;
   const ObjectViewPtr before = store.find(object->key());
   if (before != nullptr) {
     for (api::Condition& condition : status.conditions) {
       const api::Condition* old = before->status.condition(condition.type);
-      if (old != nullptr && old->status == condition.status) condition.lastTransitionTime = old->lastTransitionTime;
+      if (old != nullptr && old->status == condition.status)
+        condition.lastTransitionTime = old->lastTransitionTime;
     }
     if (before->object == object && before->generation == generation && before->status == status) return;
   }

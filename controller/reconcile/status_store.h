@@ -21,7 +21,8 @@ struct ObjectView {
 };
 using ObjectViewPtr = std::shared_ptr<const ObjectView>;
 
-/// The state that status is read from: by the HTTP API, by apply, by tests. Thread-safe; readers copy pointers only.
+/// The state that status is read from: by the HTTP API, by apply, by tests. Thread-safe; readers copy
+/// pointers only.
 class StatusStore {
  public:
   /// Sets or replaces the view of an object.
@@ -33,7 +34,8 @@ class StatusStore {
   /// All of a kind, in the order of namespace and name; `nameSpace` absent: of all namespaces.
   std::vector<ObjectViewPtr> list(api::Kind kind, const std::optional<std::string>& nameSpace) const;
 
-  /// Every configured instance has been observed completely, or its deadline has passed once: what /readyz says.
+  /// Every configured instance has been observed completely, or its deadline has passed once: what /readyz
+  /// says.
   bool ready() const;
   void setReady();
 
@@ -45,9 +47,9 @@ class StatusStore {
 
 class Listener;
 
-/// Publishes the status of an object if it differs from the published one, and tells `listener` when Ready changed. A
-/// condition whose status did not change keeps the time of its last transition.
-void publishStatus(StatusStore& store, Listener& listener, const api::ObjectPtr& object, std::int64_t generation,
-                   api::Status status);
+/// Publishes the status of an object if it differs from the published one, and tells `listener` when Ready
+/// changed. A condition whose status did not change keeps the time of its last transition.
+void publishStatus(StatusStore& store, Listener& listener, const api::ObjectPtr& object,
+                   std::int64_t generation, api::Status status);
 
 }  // namespace rookery::reconcile

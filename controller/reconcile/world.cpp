@@ -20,12 +20,14 @@ bool within(const std::vector<std::string>& domain, const std::vector<std::strin
 /// Calls `visit` with each of what is kept in a map by name in a domain and below it.
 template <class Map, class Visit>
 void forEachIn(const Map& map, const std::vector<std::string>& domain, Visit visit) {
-  for (auto it = map.lower_bound(Name{domain, std::nullopt}); it != map.end() && within(domain, it->first.path); ++it) {
+  for (auto it = map.lower_bound(Name{domain, std::nullopt});
+       it != map.end() && within(domain, it->first.path); ++it) {
     visit(it->first, it->second);
   }
 }
 
-/// The unikernel that has the place of a domain: the server keeps both in one tree and counts `:shop` where `shop:` is.
+/// The unikernel that has the place of a domain: the server keeps both in one tree and counts `:shop` where
+/// `shop:` is.
 std::optional<Name> namesakeOf(const Name& domain) {
   if (domain.path.empty()) return std::nullopt;
   return Name{{domain.path.begin(), domain.path.end() - 1}, domain.path.back()};
@@ -37,7 +39,8 @@ std::string hostDevice(const albatross::Block& block) { return block.device.valu
 template <class T>
 std::vector<T> missingFrom(const std::set<T>& wanted, const std::set<T>& allowed) {
   std::vector<T> missing;
-  std::set_difference(wanted.begin(), wanted.end(), allowed.begin(), allowed.end(), std::back_inserter(missing));
+  std::set_difference(wanted.begin(), wanted.end(), allowed.begin(), allowed.end(),
+                      std::back_inserter(missing));
   return missing;
 }
 
@@ -59,8 +62,9 @@ bool fitsIn(const Policy& inner, const Policy& outer) {
 }
 
 std::string limitsOf(const Policy& policy) {
-  return fmt::format("{} unikernels, {} Mi memory, {} Mi block storage, CPUs {}, bridges {}", policy.unikernels, policy.memory,
-                     policy.block.value_or(0), fmt::join(policy.cpuIDs, ", "), fmt::join(policy.bridges, ", "));
+  return fmt::format("{} unikernels, {} Mi memory, {} Mi block storage, CPUs {}, bridges {}",
+                     policy.unikernels, policy.memory, policy.block.value_or(0),
+                     fmt::join(policy.cpuIDs, ", "), fmt::join(policy.bridges, ", "));
 }
 
 Error exceeded(std::string message) { return {Reason::PolicyExceeded, std::move(message)}; }
@@ -118,7 +122,8 @@ void World::run(const Name& name, const Arguments& arguments, const std::string&
     info.blocks.push_back({block.name, hostDevice(block), block.sectorSize.value_or(512), 0});
   }
   for (const auto& bridge : arguments.bridges) {
-    info.bridges.push_back({bridge.netif, hostBridge(bridge), bridge.mac.value_or(albatross::derivedMac(bridge.netif, name))});
+    info.bridges.push_back(
+        {bridge.netif, hostBridge(bridge), bridge.mac.value_or(albatross::derivedMac(bridge.netif, name))});
   }
   account(name, info, 1);
   observed_.unikernels[name] = std::move(info);
@@ -165,7 +170,8 @@ World::Usage World::usage(const Name& domain) const {
   const auto namesake = namesakeOf(domain);
   if (const auto* info = namesake ? find(*namesake) : nullptr; info != nullptr) add(*namesake, *info);
   if (!observed_.blockDevices) return used;
-  forEachIn(*observed_.blockDevices, domain.path, [&](const Name&, const auto& device) { used.block += device.size; });
+  forEachIn(*observed_.blockDevices, domain.path,
+            [&](const Name&, const auto& device) { used.block += device.size; });
   return used;
 }
 
@@ -178,29 +184,33 @@ std::optional<Error> World::cannotRun(const Name& name, const Arguments& argumen
 std::optional<Error> World::overPolicy(const Name& name, const Arguments& arguments) const {
   const Name domain = domainOf(name);
   const Policy* limit = policy(domain);
-  if (limit == nullptr) return std::nullopt;  // the server checks nothing then; whether that may be is for plan to say
+  if (limit == nullptr)
+    return std::nullopt;  // the server checks nothing then; whether that may be is for plan to say
   const Totals used = totals(domain, name);
   if (used.unikernels + 1 > limit->unikernels) {
-    return exceeded(fmt::format("The policy of {} allows {} unikernels, and as many run there. Raise unikernels in its "
-                                "UnikernelPolicy, or remove one.",
-                                spoken(domain), limit->unikernels));
+    return exceeded(
+        fmt::format("The policy of {} allows {} unikernels, and as many run there. Raise unikernels in its "
+                    "UnikernelPolicy, or remove one.",
+                    spoken(domain), limit->unikernels));
   }
   if (used.memory + arguments.memory > limit->memory) {
-    return exceeded(fmt::format("spec.memory asks for {} Mi, but the policy of {} allows {} Mi, of which {} Mi are used by "
-                                "others. Lower spec.memory, or raise memory in the UnikernelPolicy.",
-                                arguments.memory, spoken(domain), limit->memory, used.memory));
+    return exceeded(fmt::format(
+        "spec.memory asks for {} Mi, but the policy of {} allows {} Mi, of which {} Mi are used by "
+        "others. Lower spec.memory, or raise memory in the UnikernelPolicy.",
+        arguments.memory, spoken(domain), limit->memory, used.memory));
   }
   if (const auto cpus = missingFrom(arguments.cpuIDs, limit->cpuIDs); !cpus.empty()) {
-    return exceeded(fmt::format("spec.cpuIDs names {}, but the policy of {} allows {}.", fmt::join(cpus, ", "),
-                                spoken(domain), fmt::join(limit->cpuIDs, ", ")));
+    return exceeded(fmt::format("spec.cpuIDs names {}, but the policy of {} allows {}.",
+                                fmt::join(cpus, ", "), spoken(domain), fmt::join(limit->cpuIDs, ", ")));
   }
   if (const auto bridges = missingFrom(hostBridges(arguments), limit->bridges); !bridges.empty()) {
     const bool machine = domain.path.empty();
-    return Error{machine ? Reason::BridgeNotFound : Reason::PolicyExceeded,
-                 fmt::format("spec.networkInterfaces names the bridge {}, but {} {} {}.", fmt::join(bridges, ", "),
-                             machine ? "the server" : fmt::format("the policy of {}", spoken(domain)),
-                             machine ? "has" : "allows",
-                             limit->bridges.empty() ? "none" : fmt::format("{}", fmt::join(limit->bridges, ", ")))};
+    return Error{
+        machine ? Reason::BridgeNotFound : Reason::PolicyExceeded,
+        fmt::format("spec.networkInterfaces names the bridge {}, but {} {} {}.", fmt::join(bridges, ", "),
+                    machine ? "the server" : fmt::format("the policy of {}", spoken(domain)),
+                    machine ? "has" : "allows",
+                    limit->bridges.empty() ? "none" : fmt::format("{}", fmt::join(limit->bridges, ", ")))};
   }
   return std::nullopt;
 }
@@ -214,14 +224,17 @@ std::optional<Error> World::overMachine(const Name& name, const Arguments& argum
                                 fmt::join(machine->cpuIDs, ", ")));
   }
   if (const auto bridges = missingFrom(hostBridges(arguments), machine->bridges); !bridges.empty()) {
-    return Error{Reason::BridgeNotFound,
-                 fmt::format("spec.networkInterfaces names the bridge {}, but the server has {}.", fmt::join(bridges, ", "),
-                             machine->bridges.empty() ? "none" : fmt::format("{}", fmt::join(machine->bridges, ", ")))};
+    return Error{
+        Reason::BridgeNotFound,
+        fmt::format(
+            "spec.networkInterfaces names the bridge {}, but the server has {}.", fmt::join(bridges, ", "),
+            machine->bridges.empty() ? "none" : fmt::format("{}", fmt::join(machine->bridges, ", ")))};
   }
   const Totals used = totals(root, name);
   if (used.memory + arguments.memory > machine->memory) {
-    return exceeded(fmt::format("spec.memory asks for {} Mi, but the server has {} Mi, of which {} Mi are used by others.",
-                                arguments.memory, machine->memory, used.memory));
+    return exceeded(fmt::format(
+        "spec.memory asks for {} Mi, but the server has {} Mi, of which {} Mi are used by others.",
+        arguments.memory, machine->memory, used.memory));
   }
   return std::nullopt;
 }
@@ -233,13 +246,17 @@ std::optional<Error> World::blockDevices(const Name& name, const Arguments& argu
     const Name device{name.path, hostDevice(block)};
     const auto present = observed_.blockDevices->find(device);
     if (present == observed_.blockDevices->end()) {
-      return Error{Reason::BlockDeviceNotFound,
-                   fmt::format("spec.blockDevices names the volume {}, but there is no such block device in {}. Create it "
-                               "there, or correct volumeName.",
-                               *device.label, spoken(domainOf(name)))};
+      return Error{
+          Reason::BlockDeviceNotFound,
+          fmt::format(
+              "spec.blockDevices names the volume {}, but there is no such block device in {}. Create it "
+              "there, or correct volumeName.",
+              *device.label, spoken(domainOf(name)))};
     }
     const auto inUse = [&](const std::string& by) {
-      return Error{Reason::BlockDeviceInUse, fmt::format("spec.blockDevices names the volume {}, which is in use{}.", *device.label, by)};
+      return Error{
+          Reason::BlockDeviceInUse,
+          fmt::format("spec.blockDevices names the volume {}, which is in use{}.", *device.label, by)};
     };
     const auto user = users_.find(device);
     if (user != users_.end() && user->second != name) return inUse(" by " + user->second.toString());
@@ -252,17 +269,23 @@ std::optional<Error> World::blockDevices(const Name& name, const Arguments& argu
 std::optional<Error> World::belowUsage(const Name& domain, const Policy& wanted) const {
   const Usage used = usage(domain);
   const auto below = [&](std::string_view field, auto allowed, auto present) {
-    return exceeded(fmt::format("spec.{} is {}, which is below what {} uses now ({}).", field, allowed, spoken(domain), present));
+    return exceeded(fmt::format("spec.{} is {}, which is below what {} uses now ({}).", field, allowed,
+                                spoken(domain), present));
   };
   const auto megabytes = [](std::int64_t number) { return fmt::format("{} Mi", number); };
-  if (wanted.unikernels < used.totals.unikernels) return below("unikernels", wanted.unikernels, used.totals.unikernels);
-  if (wanted.memory < used.totals.memory) return below("memory", megabytes(wanted.memory), megabytes(used.totals.memory));
-  if (wanted.block.value_or(0) < used.block) return below("blockStorage", megabytes(wanted.block.value_or(0)), megabytes(used.block));
+  if (wanted.unikernels < used.totals.unikernels)
+    return below("unikernels", wanted.unikernels, used.totals.unikernels);
+  if (wanted.memory < used.totals.memory)
+    return below("memory", megabytes(wanted.memory), megabytes(used.totals.memory));
+  if (wanted.block.value_or(0) < used.block)
+    return below("blockStorage", megabytes(wanted.block.value_or(0)), megabytes(used.block));
   if (const auto cpus = missingFrom(used.cpuIDs, wanted.cpuIDs); !cpus.empty()) {
-    return below("cpuIDs", fmt::format("{}", fmt::join(wanted.cpuIDs, ", ")), fmt::format("CPU {}", fmt::join(cpus, ", ")));
+    return below("cpuIDs", fmt::format("{}", fmt::join(wanted.cpuIDs, ", ")),
+                 fmt::format("CPU {}", fmt::join(cpus, ", ")));
   }
   if (const auto bridges = missingFrom(used.bridges, wanted.bridges); !bridges.empty()) {
-    return below("bridges", wanted.bridges.empty() ? "empty" : fmt::format("{}", fmt::join(wanted.bridges, ", ")),
+    return below("bridges",
+                 wanted.bridges.empty() ? "empty" : fmt::format("{}", fmt::join(wanted.bridges, ", ")),
                  fmt::format("bridge {}", fmt::join(bridges, ", ")));
   }
   return std::nullopt;
@@ -273,14 +296,16 @@ std::optional<Error> World::cannotSet(const Name& domain, const Policy& wanted) 
   std::optional<Error> error;
   forEachIn(observed_.policies, domain.path, [&](const Name& sub, const Policy& policy) {
     if (sub != domain && !error && !fitsIn(policy, wanted)) {
-      error = exceeded(fmt::format("The policy allows less than the one of {} below it: {}.", spoken(sub), limitsOf(policy)));
+      error = exceeded(fmt::format("The policy allows less than the one of {} below it: {}.", spoken(sub),
+                                   limitsOf(policy)));
     }
   });
   if (error) return error;
   // The server does not compare with the root's.
   const Policy* above = observed_.base.path.empty() ? nullptr : policy(observed_.base);
   if (above == nullptr || fitsIn(wanted, *above)) return std::nullopt;
-  return exceeded(fmt::format("The policy allows more than the one of {} above it: {}.", spoken(observed_.base), limitsOf(*above)));
+  return exceeded(fmt::format("The policy allows more than the one of {} above it: {}.",
+                              spoken(observed_.base), limitsOf(*above)));
 }
 
 }  // namespace rookery::reconcile

@@ -14,8 +14,9 @@
 
 namespace rookery::reconcile {
 
-/// A server as it is, or as it will be once the steps that were planned so far are done; and the checks that the
-/// server itself makes only after the old unikernel is gone. None of them looks at every unikernel but cannotSet().
+/// A server as it is, or as it will be once the steps that were planned so far are done; and the checks that
+/// the server itself makes only after the old unikernel is gone. None of them looks at every unikernel but
+/// cannotSet().
 class World {
  public:
   explicit World(Observed observed);
@@ -24,7 +25,8 @@ class World {
   const albatross::UnikernelInfo* find(const albatross::Name& name) const;
   const albatross::Policy* policy(const albatross::Name& domain) const;
 
-  /// A domain of that label below the credential's own, in which something lives or for which a policy is set.
+  /// A domain of that label below the credential's own, in which something lives or for which a policy is
+  /// set.
   bool hasDomain(const std::string& label) const;
 
   /// Has it run, in place of what runs there now.
@@ -32,12 +34,13 @@ class World {
   void remove(const albatross::Name& name);
   void setPolicy(const albatross::Name& domain, const albatross::Policy& policy);
 
-  /// Why a unikernel with `arguments` could not run as `name`, in place of what runs there now: PolicyExceeded (the
-  /// policy of its immediate domain, or the machine), BridgeNotFound, BlockDeviceNotFound, BlockDeviceInUse.
+  /// Why a unikernel with `arguments` could not run as `name`, in place of what runs there now:
+  /// PolicyExceeded (the policy of its immediate domain, or the machine), BridgeNotFound,
+  /// BlockDeviceNotFound, BlockDeviceInUse.
   std::optional<Error> cannotRun(const albatross::Name& name, const albatross::Arguments& arguments) const;
 
-  /// Why `policy` could not be set on `domain`: below what is used there or allowed below it, or above the policy
-  /// over it.
+  /// Why `policy` could not be set on `domain`: below what is used there or allowed below it, or above the
+  /// policy over it.
   std::optional<Error> cannotSet(const albatross::Name& domain, const albatross::Policy& policy) const;
 
  private:
@@ -63,7 +66,7 @@ class World {
   std::optional<Error> belowUsage(const albatross::Name& domain, const albatross::Policy& wanted) const;
 
   Observed observed_;
-  std::map<Path, Totals> totals_;  // by domain
+  std::map<Path, Totals> totals_;                     // by domain
   std::map<albatross::Name, albatross::Name> users_;  // of block devices
 };
 

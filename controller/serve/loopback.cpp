@@ -35,7 +35,7 @@ std::optional<ip::address> loopbackAddress(std::string_view host) {
   if (name == "localhost") return ip::address_v4::loopback();
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
   boost::system::error_code error;
-  const ip::address address = ip::make_address(name, error);
+  ip::address address = ip::make_address(name, error);
   if (error || !address.is_loopback()) return std::nullopt;
   return address;
 }

@@ -168,7 +168,7 @@ Response get(const reconcile::StatusStore& store, const Resource& resource) {
 
 Response ResourceApi::handle(const Request& request, const Target& target) const {
   const std::span<const std::string> path = std::span(target.segments).subspan(1);
-  if (path.size() >= 1 && path[0] != group) return noSuchResource();
+  if (!path.empty() && path[0] != group) return noSuchResource();
   if (path.size() >= 2 && path[1] != version) return noSuchResource();
   const auto resource = path.size() > 2 ? resolve(path.subspan(2)) : std::nullopt;
   if (path.size() > 2 && !resource) return noSuchResource();

@@ -58,7 +58,7 @@ class Http : private httplib::Server {
            --left) {
       }
     } catch (const std::exception&) {
-      // No memory for a request: the others must not suffer. The client sees its connection end.
+      ::shutdown(socket, SHUT_RDWR);  // no memory for a request: this client goes, the others must not suffer
     }
     stream.finish();
   }

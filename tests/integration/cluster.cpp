@@ -31,7 +31,8 @@ void writeFile(const fs::path& path, const std::string& content) {
 }
 
 /// A sanitizer keeps freed memory back by default, which would hide how much a program really needs.
-const std::map<std::string, std::string> sanitizerOptions = {{"ASAN_OPTIONS", "quarantine_size_mb=1:detect_leaks=1"}};
+const std::map<std::string, std::string> sanitizerOptions = {
+    {"ASAN_OPTIONS", "quarantine_size_mb=1:detect_leaks=1"}};
 
 bool mutates(const std::string& line) {
   for (const char* command : {"create", "force-create", "restart", "destroy", "policy-add"}) {
@@ -49,7 +50,8 @@ std::vector<std::string> linesOf(const std::string& text) {
 
 }  // namespace
 
-// -- ServerProcess -----------------------------------------------------------------------------------------------------
+// -- ServerProcess
+// -----------------------------------------------------------------------------------------------------
 
 ServerProcess::ServerProcess(const fs::path& folder, Options options)
     : folder_(folder), pki_(folder / "pki"), options_(std::move(options)) {
@@ -64,13 +66,21 @@ ServerProcess::ServerProcess(const fs::path& folder, Options options)
 }
 
 void ServerProcess::start(const std::string& listen) {
-  std::vector<std::string> arguments = {(programs() / "albatross-emulator").string(), "--listen", listen, "--pki", pki_.string(),
-                                        "--memory", std::to_string(options_.memory), "--cpus", std::to_string(options_.cpus)};
+  std::vector<std::string> arguments = {(programs() / "albatross-emulator").string(),
+                                        "--listen",
+                                        listen,
+                                        "--pki",
+                                        pki_.string(),
+                                        "--memory",
+                                        std::to_string(options_.memory),
+                                        "--cpus",
+                                        std::to_string(options_.cpus)};
   for (const std::string& bridge : options_.bridges) arguments.insert(arguments.end(), {"--bridge", bridge});
   if (!options_.fault.empty()) arguments.insert(arguments.end(), {"--fault", options_.fault});
   if (options_.keepsState) arguments.insert(arguments.end(), {"--state-dir", (folder_ / "state").string()});
   ++lives_;
-  process_ = std::make_unique<fixtures::Process>(arguments, folder_ / fmt::format("emulator-{}", lives_), sanitizerOptions);
+  process_ = std::make_unique<fixtures::Process>(arguments, folder_ / fmt::format("emulator-{}", lives_),
+                                                 sanitizerOptions);
   address_ = process_->waitForOutput("listening on ");
 }
 
@@ -82,7 +92,8 @@ void ServerProcess::restart(const std::string& fault) {
 
 std::string ServerProcess::journal() const {
   std::string all;
-  for (unsigned life = 1; life <= lives_; ++life) all += fixtures::readFile(folder_ / fmt::format("emulator-{}.err", life));
+  for (unsigned life = 1; life <= lives_; ++life)
+    all += fixtures::readFile(folder_ / fmt::format("emulator-{}.err", life));
   return all;
 }
 
@@ -97,7 +108,7 @@ std::size_t ServerProcess::count(const std::string& command, const std::string& 
 
 std::size_t ServerProcess::mutations() const {
   std::size_t count = 0;
-  for (const std::string& line : linesOf(journal())) count += mutates(line) ? 1 : 0;
+  for (const std::string& line : linesOf(journal())) count += mutates(line) ? 1u : 0u;
   return count;
 }
 
@@ -110,7 +121,8 @@ std::uint64_t ServerProcess::imageBytes() const {
   return bytes;
 }
 
-// -- Cluster -----------------------------------------------------------------------------------------------------------
+// -- Cluster
+// -----------------------------------------------------------------------------------------------------------
 
 Cluster::Cluster(std::size_t servers, const ServerProcess::Options& options) {
   fs::create_directories(manifests());
@@ -128,14 +140,17 @@ fs::path Cluster::write(const std::string& relative, const std::string& content)
 
 void Cluster::remove(const std::string& relative) { fs::remove(manifests() / relative); }
 
-void Cluster::image(const std::string& relative, const images::ImageSpec& spec) { write(relative, images::makeImage(spec)); }
+void Cluster::image(const std::string& relative, const images::ImageSpec& spec) {
+  write(relative, images::makeImage(spec));
+}
 
 void Cluster::writeInstances(const std::string& extra) {
   std::string all;
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     const fs::path& pki = servers_[i]->pki();
     all += fmt::format(
-        "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}}}\nspec:\n  endpoint: {}\n"
+        "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}}}\nspec:\n  "
+        "endpoint: {}\n"
         "  credentials:\n    files: {{ca: {}, certificate: {}, privateKey: {}}}\n{}",
         instance(i), servers_[i]->address(), (pki / "cacert.pem").string(), (pki / "admin.pem").string(),
         (pki / "admin.key").string(), extra);
@@ -144,11 +159,18 @@ void Cluster::writeInstances(const std::string& extra) {
 }
 
 fixtures::Process& Cluster::run(const std::vector<std::string>& extra) {
-  std::vector<std::string> arguments = {(programs() / "rookery").string(), "run", "--manifests", manifests().string(),
-                                        "--state-dir", stateDir().string(), "--listen", "127.0.0.1:0"};
+  std::vector<std::string> arguments = {(programs() / "rookery").string(),
+                                        "run",
+                                        "--manifests",
+                                        manifests().string(),
+                                        "--state-dir",
+                                        stateDir().string(),
+                                        "--listen",
+                                        "127.0.0.1:0"};
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   controller_.reset();
-  controller_ = std::make_unique<fixtures::Process>(arguments, folder_.path() / fmt::format("rookery-{}", ++runs_), sanitizerOptions);
+  controller_ = std::make_unique<fixtures::Process>(
+      arguments, folder_.path() / fmt::format("rookery-{}", ++runs_), sanitizerOptions);
   const std::string rest = controller_->waitForError("Listening for HTTP.");
   const auto at = rest.find("port=\"");
   check(at != std::string::npos, "rookery says its port");
@@ -175,7 +197,8 @@ std::string Cluster::get(const std::string& path) const {
 
 json Cluster::object(const std::string& plural, const std::string& nameSpace, const std::string& name) const {
   const std::string in = nameSpace.empty() ? "" : "namespaces/" + nameSpace + "/";
-  const json value = json::parse(get("/apis/rookery.dev/v1alpha1/" + in + plural + "/" + name), nullptr, false);
+  const json value =
+      json::parse(get("/apis/rookery.dev/v1alpha1/" + in + plural + "/" + name), nullptr, false);
   return value.is_discarded() ? json(nullptr) : value;
 }
 
@@ -183,7 +206,9 @@ namespace {
 
 std::string readyReason(const json& object, bool onlyIfReady) {
   const json status = object.is_object() ? object.value("status", json::object()) : json::object();
-  if (status.value("observedGeneration", 0) != object.value("metadata", json::object()).value("generation", 1)) return "";
+  if (status.value("observedGeneration", 0) !=
+      object.value("metadata", json::object()).value("generation", 1))
+    return "";
   for (const json& condition : status.value("conditions", json::array())) {
     if (condition.value("type", "") != "Ready") continue;
     return onlyIfReady && condition.value("status", "") != "True" ? "" : condition.value("reason", "");
@@ -198,7 +223,8 @@ std::string Cluster::reason(const std::string& nameSpace, const std::string& nam
   return value.is_null() ? "" : readyReason(value, false);
 }
 
-bool Cluster::waitForReason(const std::string& nameSpace, const std::string& name, const std::string& wanted) const {
+bool Cluster::waitForReason(const std::string& nameSpace, const std::string& name,
+                            const std::string& wanted) const {
   return fixtures::eventually([&] { return reason(nameSpace, name) == wanted; });
 }
 
@@ -206,7 +232,8 @@ std::size_t Cluster::ready() const {
   const json list = json::parse(get("/apis/rookery.dev/v1alpha1/unikernels"), nullptr, false);
   std::size_t count = 0;
   if (!list.is_object()) return count;
-  for (const json& item : list.value("items", json::array())) count += readyReason(item, true).empty() ? 0 : 1;
+  for (const json& item : list.value("items", json::array()))
+    count += readyReason(item, true).empty() ? 0u : 1u;
   return count;
 }
 
@@ -217,15 +244,21 @@ double Cluster::metric(const std::string& series) const {
   return 0;
 }
 
-std::string unikernelManifest(const std::string& nameSpace, const std::string& name, const std::string& spec) {
-  return fmt::format("---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: {}}}\nspec:\n{}\n", name,
-                     nameSpace, spec);
+std::string unikernelManifest(const std::string& nameSpace, const std::string& name,
+                              const std::string& spec) {
+  return fmt::format(
+      "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: "
+      "{}}}\nspec:\n{}\n",
+      name, nameSpace, spec);
 }
 
-std::string policyManifest(const std::string& nameSpace, const std::string& instance, const std::string& memory) {
+std::string policyManifest(const std::string& nameSpace, const std::string& instance,
+                           const std::string& memory) {
   return fmt::format(
-      "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: limits-{1}, namespace: {0}}}\n"
-      "spec: {{instance: {1}, unikernels: 1000, memory: {2}, cpuIDs: [0, 1, 2, 3], blockStorage: 100Mi, bridges: [br0]}}\n",
+      "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: limits-{1}, "
+      "namespace: {0}}}\n"
+      "spec: {{instance: {1}, unikernels: 1000, memory: {2}, cpuIDs: [0, 1, 2, 3], blockStorage: 100Mi, "
+      "bridges: [br0]}}\n",
       nameSpace, instance, memory);
 }
 

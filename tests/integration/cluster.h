@@ -1,9 +1,9 @@
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -20,13 +20,13 @@ class ServerProcess {
     std::vector<std::string> bridges = {"br0"};
     int memory = 4096;  // MB
     int cpus = 4;
-    std::string fault;
+    std::string fault = {};
     bool keepsState = false;
   };
 
   ServerProcess(const std::filesystem::path& folder, Options options);
 
-  const std::string& address() const { return address_; }  // "127.0.0.1:PORT"
+  const std::string& address() const { return address_; }    // "127.0.0.1:PORT"
   const std::filesystem::path& pki() const { return pki_; }  // with admin.pem and admin.key
 
   /// Lines of its journal with `command`, and `name` (on the wire) if given, that were answered with success.
@@ -78,9 +78,13 @@ class Cluster {
   /// GET from the running controller; empty when it does not answer with 200.
   std::string get(const std::string& path) const;
   /// An object as the API shows it; null when there is none.
-  nlohmann::json object(const std::string& plural, const std::string& nameSpace, const std::string& name) const;
-  nlohmann::json unikernel(const std::string& nameSpace, const std::string& name) const { return object("unikernels", nameSpace, name); }
-  /// The reason of its Ready condition ("" when there is none), if the condition is about its present generation.
+  nlohmann::json object(const std::string& plural, const std::string& nameSpace,
+                        const std::string& name) const;
+  nlohmann::json unikernel(const std::string& nameSpace, const std::string& name) const {
+    return object("unikernels", nameSpace, name);
+  }
+  /// The reason of its Ready condition ("" when there is none), if the condition is about its present
+  /// generation.
   std::string reason(const std::string& nameSpace, const std::string& name) const;
   bool waitForReason(const std::string& nameSpace, const std::string& name, const std::string& wanted) const;
   /// How many unikernels are Ready.
@@ -104,6 +108,7 @@ class Cluster {
 std::string unikernelManifest(const std::string& nameSpace, const std::string& name, const std::string& spec);
 
 /// A UnikernelPolicy that allows a lot.
-std::string policyManifest(const std::string& nameSpace, const std::string& instance, const std::string& memory = "2Gi");
+std::string policyManifest(const std::string& nameSpace, const std::string& instance,
+                           const std::string& memory = "2Gi");
 
 }  // namespace rookery::integration

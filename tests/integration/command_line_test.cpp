@@ -21,17 +21,21 @@ class CommandLine : public testing::Test {
   }
 
   void declare(const std::string& argument) {
-    cluster_.write("shop.yaml", policyManifest("shop", "eu-1") +
-                                    "---\napiVersion: v1\nkind: Secret\nmetadata: {name: web, namespace: shop}\n"
-                                    "stringData: {password: hunter2}\n" +
-                                    unikernelManifest("shop", "web",
-                                                      fmt::format("  image: {{path: images/web.hvt}}\n  arguments: [\"{}\"]\n  argumentsFrom:\n"
-                                                                  "    - {{name: PASSWORD, secretKeyRef: {{name: web, key: password}}}}",
-                                                                  argument)));
+    cluster_.write(
+        "shop.yaml",
+        policyManifest("shop", "eu-1") +
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {name: web, namespace: shop}\n"
+            "stringData: {password: hunter2}\n" +
+            unikernelManifest(
+                "shop", "web",
+                fmt::format("  image: {{path: images/web.hvt}}\n  arguments: [\"{}\"]\n  argumentsFrom:\n"
+                            "    - {{name: PASSWORD, secretKeyRef: {{name: web, key: password}}}}",
+                            argument)));
   }
 
   int verb(const std::string& name, std::vector<std::string> more = {}) {
-    std::vector<std::string> arguments = {name, "-f", cluster_.manifests().string(), "--state-dir", cluster_.stateDir().string()};
+    std::vector<std::string> arguments = {name, "-f", cluster_.manifests().string(), "--state-dir",
+                                          cluster_.stateDir().string()};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return cluster_.rookery(arguments);
   }
@@ -103,7 +107,8 @@ TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {
   EXPECT_THAT(cluster_.err, HasSubstr("have changed since"));
   EXPECT_EQ(cluster_.server().mutations(), 0u);
   EXPECT_EQ(verb("plan", {"--out", file}), 2);
-  EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 0)
+      << cluster_.err;
   EXPECT_EQ(cluster_.server().count("create", "shop:web"), 1u);
 }
 
@@ -118,7 +123,9 @@ TEST_F(CommandLine, ApplyFailsWhenAnObjectCannotBecomeReady) {
 TEST_F(CommandLine, ValidateTellsThePlaceOfEveryMistakeAndNeedsNoServer) {
   cluster_.server().kill();
   EXPECT_EQ(cluster_.rookery({"validate", "-f", cluster_.manifests().string()}), 0) << cluster_.err;
-  cluster_.write("bad.yaml", unikernelManifest("shop", "bad", "  image: {path: images/web.hvt}\n  memory: 32\n  colour: red"));
+  cluster_.write(
+      "bad.yaml",
+      unikernelManifest("shop", "bad", "  image: {path: images/web.hvt}\n  memory: 32\n  colour: red"));
   EXPECT_EQ(cluster_.rookery({"validate", "-f", cluster_.manifests().string()}), 1);
   EXPECT_THAT(cluster_.err, HasSubstr("bad.yaml:7:"));
   EXPECT_THAT(cluster_.err, HasSubstr("spec.memory"));
@@ -130,7 +137,8 @@ TEST_F(CommandLine, ValidateTellsThePlaceOfEveryMistakeAndNeedsNoServer) {
 TEST_F(CommandLine, OneProcessHoldsTheStateDirectory) {
   cluster_.run();
   EXPECT_EQ(verb("apply"), 1);
-  EXPECT_THAT(cluster_.err, HasSubstr(fmt::format("in use by the rookery process {}", cluster_.controller().pid())));
+  EXPECT_THAT(cluster_.err,
+              HasSubstr(fmt::format("in use by the rookery process {}", cluster_.controller().pid())));
 }
 
 TEST_F(CommandLine, GetShowsWhatTheControllerKnows) {
@@ -141,7 +149,8 @@ TEST_F(CommandLine, GetShowsWhatTheControllerKnows) {
   EXPECT_THAT(cluster_.out, HasSubstr("NAMESPACE"));
   EXPECT_THAT(cluster_.out, HasSubstr("shop"));
   EXPECT_THAT(cluster_.out, HasSubstr("True"));
-  EXPECT_EQ(cluster_.rookery({"get", "unikernel", "web", "-n", "shop", "-o", "json", "--server", server}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.rookery({"get", "unikernel", "web", "-n", "shop", "-o", "json", "--server", server}), 0)
+      << cluster_.err;
   const json object = json::parse(cluster_.out);
   EXPECT_EQ(object["kind"], "Unikernel");
   EXPECT_EQ(object["status"]["instance"], "eu-1");

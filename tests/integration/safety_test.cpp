@@ -35,7 +35,8 @@ albatross::CallResult command(const ServerProcess& server, albatross::Request re
 const albatross::Policy generous{{0, 1, 2, 3}, 1000, 2048, 100, {"br0"}};
 
 void addBlockDevice(const ServerProcess& server, const std::string& name) {
-  const auto result = command(server, {{{"shop", generous}}, name, albatross::BlockCommand(albatross::block::Add{4})});
+  const auto result =
+      command(server, {{{"shop", generous}}, name, albatross::BlockCommand(albatross::block::Add{4})});
   ASSERT_TRUE(result) << result.error().error.message;
 }
 
@@ -55,7 +56,8 @@ class ByteStream : public albatross::ImageStream {
 /// A unikernel that somebody else runs in the namespace shop.
 void runForeign(const ServerProcess& server, const std::string& name) {
   ByteStream image(images::makeImage({.content = "foreign"}));
-  albatross::Request request{{{"shop", generous}}, name, albatross::UnikernelCommand(albatross::unikernel::Create{})};
+  albatross::Request request{
+      {{"shop", generous}}, name, albatross::UnikernelCommand(albatross::unikernel::Create{})};
   request.image = &image;
   const auto result = command(server, std::move(request));
   ASSERT_TRUE(result) << result.error().error.message;
@@ -78,9 +80,11 @@ TEST_P(Updates, ThatCannotRunLeaveTheRunningUnikernelUntouched) {
   cluster.write("images/text.hvt", "not an ELF file");
   ASSERT_NO_FATAL_FAILURE(addBlockDevice(cluster.server(), "used"));
   const auto declare = [&](const std::string& spec) {
-    cluster.write("shop.yaml", policyManifest("shop", "eu-1", "256Mi") + unikernelManifest("shop", "web", spec) +
-                                   unikernelManifest("shop", "user", "  image: {path: images/block.hvt}\n"
-                                                                     "  blockDevices: [{name: storage, volumeName: used}]"));
+    cluster.write("shop.yaml", policyManifest("shop", "eu-1", "256Mi") +
+                                   unikernelManifest("shop", "web", spec) +
+                                   unikernelManifest("shop", "user",
+                                                     "  image: {path: images/block.hvt}\n"
+                                                     "  blockDevices: [{name: storage, volumeName: used}]"));
   };
   declare("  image: {path: images/good.hvt}");
   cluster.run({"--resync", "200ms"});
@@ -89,7 +93,8 @@ TEST_P(Updates, ThatCannotRunLeaveTheRunningUnikernelUntouched) {
   const std::size_t mutations = cluster.server().mutations();
 
   declare(GetParam().spec);
-  EXPECT_TRUE(cluster.waitForReason("shop", "web", GetParam().reason)) << cluster.unikernel("shop", "web").dump(1) << cluster.controller().err();
+  EXPECT_TRUE(cluster.waitForReason("shop", "web", GetParam().reason))
+      << cluster.unikernel("shop", "web").dump(1) << cluster.controller().err();
   const std::size_t looks = cluster.server().count("info");
   ASSERT_TRUE(eventually([&] { return cluster.server().count("info") >= looks + 3; }));
   EXPECT_EQ(cluster.server().mutations(), mutations) << cluster.server().journal();
@@ -103,16 +108,20 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BadUpdate{"devices", "  image: {path: images/devices.hvt}", "DeviceMismatch"},
         BadUpdate{"target", "  image: {path: images/target.hvt}", "UnsupportedTarget"},
-        BadUpdate{"digest", "  image: {path: images/good.hvt, sha256: 0000000000000000000000000000000000000000000000000000000000000000}",
+        BadUpdate{"digest",
+                  "  image: {path: images/good.hvt, sha256: "
+                  "0000000000000000000000000000000000000000000000000000000000000000}",
                   "DigestMismatch"},
         BadUpdate{"notAnElf", "  image: {path: images/text.hvt}", "ImageInvalid"},
         BadUpdate{"missingImage", "  image: {path: images/none.hvt}", "ImageNotFound"},
         BadUpdate{"memoryOverPolicy", "  image: {path: images/good.hvt}\n  memory: 240Mi", "PolicyExceeded"},
-        BadUpdate{"blockDeviceMissing", "  image: {path: images/block.hvt}\n  blockDevices: [{name: storage, volumeName: none}]",
+        BadUpdate{"blockDeviceMissing",
+                  "  image: {path: images/block.hvt}\n  blockDevices: [{name: storage, volumeName: none}]",
                   "BlockDeviceNotFound"},
-        BadUpdate{"blockDeviceInUse", "  image: {path: images/block.hvt}\n  blockDevices: [{name: storage, volumeName: used}]",
+        BadUpdate{"blockDeviceInUse",
+                  "  image: {path: images/block.hvt}\n  blockDevices: [{name: storage, volumeName: used}]",
                   "BlockDeviceInUse"}),
-    [](const auto& info) { return info.param.what; });
+    [](const auto& test) { return test.param.what; });
 
 TEST(Safety, WhatIsNotOursIsLeftAlone) {
   Cluster cluster;
@@ -125,8 +134,11 @@ TEST(Safety, WhatIsNotOursIsLeftAlone) {
   EXPECT_TRUE(cluster.waitForReason("shop", "web", "NotOwned"));
   EXPECT_TRUE(cluster.waitForReason("shop", "mine", "Running"));
   EXPECT_EQ(cluster.server().count("create", "shop:mine"), 1u);
-  EXPECT_EQ(cluster.server().count("destroy") + cluster.server().count("force-create") + cluster.server().count("restart"), 0u);
-  EXPECT_EQ(cluster.metric("rookery_unikernels{instance=\"eu-1\",namespace=\"shop\",state=\"unmanaged\"}"), 1);
+  EXPECT_EQ(cluster.server().count("destroy") + cluster.server().count("force-create") +
+                cluster.server().count("restart"),
+            0u);
+  EXPECT_EQ(cluster.metric("rookery_unikernels{instance=\"eu-1\",namespace=\"shop\",state=\"unmanaged\"}"),
+            1);
 }
 
 TEST(Safety, KilledAtAnyMomentItEndsInTheSameStateAndUploadsNothingTwice) {
@@ -136,10 +148,12 @@ TEST(Safety, KilledAtAnyMomentItEndsInTheSameStateAndUploadsNothingTwice) {
   std::string all = policyManifest("shop", "eu-1");
   for (std::size_t i = 0; i < count; ++i) {
     cluster.image(fmt::format("images/{}.hvt", i), {.size = 3u << 20, .content = fmt::format("image {}", i)});
-    all += unikernelManifest("shop", fmt::format("web-{}", i), fmt::format("  image: {{path: images/{}.hvt}}", i));
+    all += unikernelManifest("shop", fmt::format("web-{}", i),
+                             fmt::format("  image: {{path: images/{}.hvt}}", i));
   }
   cluster.write("shop.yaml", all);
-  // An answer may be lost with the controller; then it is watched for this long before anything is tried again.
+  // An answer may be lost with the controller; then it is watched for this long before anything is tried
+  // again.
   cluster.writeInstances("  timeouts: {stream: 3s}\n");
   std::size_t lines = 0;
   const auto journalLines = [&] {
@@ -154,17 +168,23 @@ TEST(Safety, KilledAtAnyMomentItEndsInTheSameStateAndUploadsNothingTwice) {
   }
   cluster.run({"--resync", "200ms"});
   ASSERT_TRUE(eventually([&] { return cluster.ready() == count; })) << cluster.controller().err();
-  for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(cluster.server().count("create", fmt::format("shop:web-{}", i)), 1u);
-  EXPECT_EQ(cluster.server().count("destroy") + cluster.server().count("force-create") + cluster.server().count("restart"), 0u)
+  for (std::size_t i = 0; i < count; ++i)
+    EXPECT_EQ(cluster.server().count("create", fmt::format("shop:web-{}", i)), 1u);
+  EXPECT_EQ(cluster.server().count("destroy") + cluster.server().count("force-create") +
+                cluster.server().count("restart"),
+            0u)
       << cluster.server().journal();
 }
 
 TEST(Safety, AServerThatDiesInMidUploadGetsTheImageAgain) {
   Cluster cluster(1, {.fault = "cut-after=65536"});
   cluster.image("images/web.hvt", {.size = 1u << 20});
-  cluster.write("web.yaml", policyManifest("shop", "eu-1") + unikernelManifest("shop", "web", "  image: {path: images/web.hvt}"));
+  cluster.write("web.yaml", policyManifest("shop", "eu-1") +
+                                unikernelManifest("shop", "web", "  image: {path: images/web.hvt}"));
   cluster.run({"--resync", "200ms"});
-  ASSERT_TRUE(eventually([&] { return cluster.server().journal().find("outcome=aborted") != std::string::npos; })) << cluster.controller().err();
+  ASSERT_TRUE(eventually([&] {
+    return cluster.server().journal().find("outcome=aborted") != std::string::npos;
+  })) << cluster.controller().err();
   EXPECT_EQ(cluster.server().count("create"), 0u);
   cluster.server().restart();
   EXPECT_TRUE(eventually([&] { return cluster.ready() == 1; })) << cluster.controller().err();
@@ -176,11 +196,13 @@ TEST(Safety, ALostReplyIsNotRepeatedButSeen) {
   cluster.image("images/web.hvt");
   cluster.write("web.yaml", policyManifest("shop", "eu-1"));
   cluster.run({"--resync", "200ms"});
-  ASSERT_TRUE(eventually([&] { return cluster.server().count("policy-info") > 2; })) << cluster.controller().err();
+  ASSERT_TRUE(eventually([&] { return cluster.server().count("policy-info") > 2; }))
+      << cluster.controller().err();
   cluster.server().restart("drop-reply");
   cluster.write("shop.yaml", unikernelManifest("shop", "web", "  image: {path: images/web.hvt}"));
-  ASSERT_TRUE(eventually([&] { return cluster.server().journal().find("command=create name=shop:web") != std::string::npos; }))
-      << cluster.controller().err();
+  ASSERT_TRUE(eventually([&] {
+    return cluster.server().journal().find("command=create name=shop:web") != std::string::npos;
+  })) << cluster.controller().err();
   ASSERT_TRUE(eventually([&] { return cluster.ready() == 1; })) << cluster.controller().err();
   const std::string journal = cluster.server().journal();
   EXPECT_EQ(journal.find("command=create"), journal.rfind("command=create")) << journal;
@@ -190,7 +212,8 @@ TEST(Safety, AnEmptiedFolderDestroysNothingUntilThatIsConfirmed) {
   Cluster cluster;
   cluster.image("images/web.hvt");
   std::string all = policyManifest("shop", "eu-1");
-  for (int i = 0; i < 6; ++i) all += unikernelManifest("shop", fmt::format("web-{}", i), "  image: {path: images/web.hvt}");
+  for (int i = 0; i < 6; ++i)
+    all += unikernelManifest("shop", fmt::format("web-{}", i), "  image: {path: images/web.hvt}");
   cluster.write("shop.yaml", all);
   cluster.run({"--resync", "200ms"});
   ASSERT_TRUE(eventually([&] { return cluster.ready() == 6; })) << cluster.controller().err();
@@ -200,13 +223,15 @@ TEST(Safety, AnEmptiedFolderDestroysNothingUntilThatIsConfirmed) {
   EXPECT_EQ(cluster.controller().terminate(), 0);
   const std::string id = told.substr(0, 12);
   cluster.run({"--resync", "200ms", "--confirm-prune", id});
-  EXPECT_TRUE(eventually([&] { return cluster.server().count("destroy") == 6; })) << cluster.controller().err();
+  EXPECT_TRUE(eventually([&] { return cluster.server().count("destroy") == 6; }))
+      << cluster.controller().err();
 }
 
 TEST(Safety, ABrokenManifestKeepsWhatRunsAlsoAfterARestart) {
   Cluster cluster;
   cluster.image("images/web.hvt");
-  cluster.write("policy.yaml", policyManifest("shop", "eu-1") + unikernelManifest("shop", "other", "  image: {path: images/web.hvt}"));
+  cluster.write("policy.yaml", policyManifest("shop", "eu-1") +
+                                   unikernelManifest("shop", "other", "  image: {path: images/web.hvt}"));
   cluster.write("web.yaml", unikernelManifest("shop", "web", "  image: {path: images/web.hvt}"));
   cluster.run({"--resync", "200ms"});
   ASSERT_TRUE(eventually([&] { return cluster.ready() == 2; })) << cluster.controller().err();

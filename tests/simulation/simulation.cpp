@@ -24,7 +24,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::vector<std::string> fleet = {"sys/dns", "shop/web", "shop/cart", "shop/job", "db/main", "db/replica"};
+const std::vector<std::string> fleet = {"sys/dns",  "shop/web", "shop/cart",
+                                        "shop/job", "db/main",  "db/replica"};
 const Name legacy{{"shop"}, "legacy"};
 const Name stranger{{"other"}, "app"};
 const Name machineName{{"shop"}, "vm"};
@@ -73,7 +74,8 @@ Simulation::Simulation(std::uint64_t seed) : random_(seed) {
   server_ = std::make_unique<emulator::Server>(machine_);
   wake_ = scene_.now;
   const auto settle = [&](const Name& name, albatross::Config config) {
-    emulator::Request request{{}, name, albatross::UnikernelCommand(albatross::unikernel::Create{std::move(config)})};
+    emulator::Request request{
+        {}, name, albatross::UnikernelCommand(albatross::unikernel::Create{std::move(config)})};
     if (!name.path.empty()) request.policies = {{name.path, policyOf(1'024)}};
     ask(std::move(request));
     foreign_.insert(name);
@@ -87,14 +89,15 @@ Simulation::Simulation(std::uint64_t seed) : random_(seed) {
   if (foreignInfo_.size() != foreign_.size()) fail("not everything foreign runs in the beginning");
 }
 
-// -- The history -----------------------------------------------------------------------------------------------------
+// -- The history
+// -----------------------------------------------------------------------------------------------------
 
 void Simulation::run() {
   declareAll();
   server_->faults().restartIgnoresMemory = chance(0.5);
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 30; ++i) {
     mishap();
-    live(scene_.now + milliseconds(pick(20'000)));
+    live(scene_.now + milliseconds(pick(10'000)));
   }
   faults_ = 0;
   const bool ignoresMemory = server_->faults().restartIgnoresMemory;
@@ -154,11 +157,16 @@ void Simulation::editManifests() {
     case 2:
       return declare(path, [&](auto& spec, auto&) { spec.suspend = !spec.suspend; });
     case 3:
-      return declare(path, [&](auto&, auto& unikernel) { unikernel.arguments.memory = 16 + static_cast<std::int64_t>(pick(4)) * 16; });
+      return declare(path, [&](auto&, auto& unikernel) {
+        unikernel.arguments.memory = 16 + static_cast<std::int64_t>(pick(4)) * 16;
+      });
     case 4:
-      return declare(path, [&](auto&, auto& unikernel) { unikernel.image = library_[pick(library_.size())]; });
+      return declare(path,
+                     [&](auto&, auto& unikernel) { unikernel.image = library_[pick(library_.size())]; });
     default:
-      return declare(path, [&](auto&, auto& unikernel) { unikernel.arguments.arguments = {{fmt::format("--edit={}", pick(1'000))}}; });
+      return declare(path, [&](auto&, auto& unikernel) {
+        unikernel.arguments.arguments = {{fmt::format("--edit={}", pick(1'000))}};
+      });
   }
 }
 
@@ -170,7 +178,7 @@ void Simulation::interfere() {
   history_.push_back(fmt::format("somebody meddles with {}", name.toString()));
   // Never the same twice: two who undo each other's changes for ever would be told to stop.
   albatross::Arguments arguments = argumentsOf(32);
-  arguments.arguments = {{fmt::format("--meddled={}", ++meddled_)}};
+  arguments.startup = ++meddled_;
   emulator::Request request{{}, name, {}};
   switch (pick(3)) {
     case 0:
@@ -184,7 +192,8 @@ void Simulation::interfere() {
       const auto entry = disk_.find(name);
       if (entry == disk_.end() || entry->second.digests.empty()) return;
       const std::string& digest = entry->second.digests[pick(entry->second.digests.size())];
-      request.command = albatross::UnikernelCommand(albatross::unikernel::ForceCreate{configOf(arguments, images_.at(digest))});
+      request.command = albatross::UnikernelCommand(
+          albatross::unikernel::ForceCreate{configOf(arguments, images_.at(digest))});
     }
   }
   submit(std::move(request), 30s);
@@ -200,7 +209,10 @@ void Simulation::reboot() {
   for (const auto& unikernel : server_->resources().unikernels().all()) {
     state.unikernels.emplace_back(unikernel.name, unikernel.value->configuration);
   }
-  const emulator::State brought = backup_ && chance(0.5) ? *backup_ : state;
+  // An old state right after a step looks like a step that changed nothing, which somebody would have to look
+  // after.
+  const bool old = backup_ && looked_ && chance(0.5);
+  const emulator::State brought = old ? *backup_ : state;
   backup_ = state;
   const emulator::Faults faults = server_->faults();
   server_ = std::make_unique<emulator::Server>(machine_);
@@ -213,13 +225,15 @@ void Simulation::advance(SystemTime::duration duration) {
   server_->tick(toTime(scene_.now));
 }
 
-// -- The server ------------------------------------------------------------------------------------------------------
+// -- The server
+// ------------------------------------------------------------------------------------------------------
 
 /// Waits for the answer as a client does; nothing: it took longer than `deadline`.
 std::optional<emulator::Answer> Simulation::submit(emulator::Request request, milliseconds deadline) {
   const auto answer = std::make_shared<std::optional<emulator::Answer>>();
   const SystemTime end = scene_.now + deadline;
-  server_->submit(std::move(request), toTime(scene_.now), [answer](emulator::Answer said) { *answer = std::move(said); });
+  server_->submit(std::move(request), toTime(scene_.now),
+                  [answer](emulator::Answer said) { *answer = std::move(said); });
   while (!*answer && scene_.now < end) {
     const auto event = server_->nextEvent();
     const SystemTime next = event ? std::min<SystemTime>(end, std::max<SystemTime>(*event, scene_.now)) : end;
@@ -244,7 +258,8 @@ std::map<Name, albatross::UnikernelInfo> Simulation::running() {
   return all;
 }
 
-// -- The controller --------------------------------------------------------------------------------------------------
+// -- The controller
+// --------------------------------------------------------------------------------------------------
 
 void Simulation::live(SystemTime until) {
   int busy = 0;
@@ -283,14 +298,18 @@ bool Simulation::round() {
   }
   scene_.memory.inventory = disk_;
   scene_.memory.restartChangesMemory = diskRestartChangesMemory_;
-  const Plan plan = reconcile::plan(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
+  const Plan plan =
+      reconcile::plan(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
   scene_.memory = plan.memory;
   persist(plan.memory.inventory);
   if (plan.memory.restartChangesMemory) diskRestartChangesMemory_ = plan.memory.restartChangesMemory;
   if (plan.wakeAt) wake_ = std::min(wake_, *plan.wakeAt);
-  resting_ = plan.steps.empty() && std::ranges::all_of(plan.objects, [](const auto& item) { return item.second.settled; }) &&
+  resting_ = plan.steps.empty() &&
+             std::ranges::all_of(plan.objects, [](const auto& item) { return item.second.settled; }) &&
              std::ranges::none_of(disk_, [](const auto& item) { return item.second.pending.has_value(); });
-  const auto due = std::find_if(plan.steps.begin(), plan.steps.end(), [&](const Step& step) { return step.notBefore <= scene_.now; });
+  looked_ = true;
+  const auto due = std::find_if(plan.steps.begin(), plan.steps.end(),
+                                [&](const Step& step) { return step.notBefore <= scene_.now; });
   if (due == plan.steps.end()) return false;
   take(*due, observed);
   return true;
@@ -298,14 +317,18 @@ bool Simulation::round() {
 
 void Simulation::take(const Step& step, const Observed& observed) {
   const SystemTime sentAt = scene_.now;
-  history_.push_back(fmt::format("{} {} {}: {}", (scene_.now - SystemTime{}) / 1ms, toString(step.verb), step.name.toString(), step.message));
+  looked_ = false;
+  history_.push_back(fmt::format("{} {} {}: {}", (scene_.now - SystemTime{}) / 1ms, toString(step.verb),
+                                 step.name.toString(), step.message));
   scene_.memory = sending(std::move(scene_.memory), step, scene_.desired, observed, scene_.now);
   mayCrash();
   persistEntry(step.name);
   mayCrash();
   albatross::CallResult result = albatross::Reply{};
   if (step.verb != Verb::Adopt) result = send(step);
-  if (!result) history_.push_back(fmt::format("  failed: {}{}", result.error().error.message, result.error().inDoubt ? " (in doubt)" : ""));
+  if (!result)
+    history_.push_back(fmt::format("  failed: {}{}", result.error().error.message,
+                                   result.error().inDoubt ? " (in doubt)" : ""));
   mayCrash();
   scene_.memory = answered(std::move(scene_.memory), step, scene_.desired, result, 0, sentAt, scene_.now);
   persistEntry(step.name);
@@ -340,7 +363,8 @@ albatross::CallResult Simulation::send(const Step& step) {
   if (!*answer) return broken(Reason::ProtocolError, true);
   if (const auto* failure = std::get_if<albatross::Failure>(&**answer)) {
     const bool endpoint = server_->faults().endpointError;
-    return std::unexpected(albatross::CallError{{endpoint ? Reason::ServiceUnavailable : Reason::Refused, failure->message}, false});
+    return std::unexpected(albatross::CallError{
+        {endpoint ? Reason::ServiceUnavailable : Reason::Refused, failure->message}, false});
   }
   return albatross::Reply{"key", step.name, std::get<albatross::Success>(**answer)};
 }
@@ -378,9 +402,12 @@ bool Simulation::chance(double probability) {
   return std::uniform_real_distribution<double>(0, 1)(random_) < probability;
 }
 
-std::size_t Simulation::pick(std::size_t count) { return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_); }
+std::size_t Simulation::pick(std::size_t count) {
+  return std::uniform_int_distribution<std::size_t>(0, count - 1)(random_);
+}
 
-// -- What must hold --------------------------------------------------------------------------------------------------
+// -- What must hold
+// --------------------------------------------------------------------------------------------------
 
 void Simulation::checkStep(const Step& step) {
   const auto now = running();
@@ -389,19 +416,24 @@ void Simulation::checkStep(const Step& step) {
   for (const auto& domain : step.domains) {
     const Policy* live = server_->resources().findPolicy({domain.label});
     if (step.verb != Verb::ApplyPolicy && (live == nullptr || *live != domain.policy)) {
-      fail(fmt::format("{} of {} would change the policy of {}", toString(step.verb), step.name.toString(), domain.label));
+      fail(fmt::format("{} of {} would change the policy of {}", toString(step.verb), step.name.toString(),
+                       domain.label));
     }
   }
   if (step.verb == Verb::ApplyPolicy) return;
   const auto entry = disk_.find(step.name);
-  if (entry == disk_.end() || !entry->second.pending) fail(step.name.toString() + " is sent before it is on the disk");
+  if (entry == disk_.end() || !entry->second.pending)
+    fail(step.name.toString() + " is sent before it is on the disk");
   if (step.verb == Verb::Destroy) {
-    if (scene_.desired.unikernels.contains(step.object)) fail(step.object.toString() + " is declared and destroyed");
+    if (scene_.desired.unikernels.contains(step.object))
+      fail(step.object.toString() + " is declared and destroyed");
     return;
   }
-  if (scene_.desired.unikernels.at(step.object).spec().suspend) fail(step.object.toString() + " is suspended and changed");
+  if (scene_.desired.unikernels.at(step.object).spec().suspend)
+    fail(step.object.toString() + " is suspended and changed");
   if (present == now.end()) return;
-  const auto difference = reconcile::compare(step.wanted->arguments, step.wanted->digest, present->second, step.name, {});
+  const auto difference =
+      reconcile::compare(step.wanted->arguments, step.wanted->digest, present->second, step.name, {});
   if (!difference.any()) fail(step.name.toString() + " is as it should be, and changed");
   if (step.image && !difference.image && !server_->faults().restartIgnoresMemory) {
     fail(step.name.toString() + " gets an image that had arrived");
@@ -418,20 +450,23 @@ void Simulation::checkPeace() {
   const auto now = running();
   for (const auto& [name, info] : foreignInfo_) {
     const auto still = now.find(name);
-    if (still == now.end() || !sameButForItsStart(still->second, info)) fail(name.toString() + " is not ours and was changed");
+    if (still == now.end() || !sameButForItsStart(still->second, info))
+      fail(name.toString() + " is not ours and was changed");
   }
   Observed observed;
   look(observed);
   const Plan plan = reconcile::plan(scene_.desired, observed, scene_.memory, scene_.authority, scene_.now);
   for (const auto& [key, state] : plan.objects) {
-    if (!state.status.ready()) fail(fmt::format("{} is not Ready: {}", key.toString(), state.status.conditions.at(0).message));
+    if (!state.status.ready())
+      fail(fmt::format("{} is not Ready: {}", key.toString(), state.status.conditions.at(0).message));
   }
   for (const auto& [key, unikernel] : scene_.desired.unikernels) {
     const Name name = Scene::nameOf(key);
     const auto found = now.find(name);
     if (found == now.end() && unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once) continue;
     if (found == now.end()) fail(name.toString() + " does not run");
-    const auto difference = reconcile::compare(unikernel.arguments, unikernel.image->digest, found->second, name, {});
+    const auto difference =
+        reconcile::compare(unikernel.arguments, unikernel.image->digest, found->second, name, {});
     if (difference.any()) fail(name.toString() + " does not run as declared");
   }
   std::set<Name> known = foreign_;
@@ -441,9 +476,12 @@ void Simulation::checkPeace() {
   }
 }
 
-void Simulation::fail(const std::string& what) const { throw Violation(fmt::format("{}\n{}", what, fmt::join(history_, "\n"))); }
+void Simulation::fail(const std::string& what) const {
+  throw Violation(fmt::format("{}\n{}", what, fmt::join(history_, "\n")));
+}
 
-// -- Manifests -------------------------------------------------------------------------------------------------------
+// -- Manifests
+// -------------------------------------------------------------------------------------------------------
 
 void Simulation::declare(const std::string& path,
                          const std::function<void(api::Unikernel&, reconcile::DesiredUnikernel&)>& edit) {
@@ -465,7 +503,8 @@ void Simulation::declarePolicy(const std::string& nameSpace, std::int64_t memory
 
 /// What can be had: everything runs, and the policies leave room for it.
 void Simulation::declareAll() {
-  for (const std::string& path : fleet) declare(path, [](api::Unikernel& spec, auto&) { spec.suspend = false; });
+  for (const std::string& path : fleet)
+    declare(path, [](api::Unikernel& spec, auto&) { spec.suspend = false; });
   declarePolicy("shop", 1'024);
   declarePolicy("db", 512);
 }

@@ -23,16 +23,16 @@ struct Violation : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// One instance's reconciliation against an emulated server, in a time and with a fate of its own: the same seed is the
-/// same history. What the controller decides is the product's (plan, sending, committing, answered); the order in which
-/// it is written down and sent is the one of InstanceLoop. Everything that the controller knows but for its inventory
-/// is lost whenever it dies, which it does between any two of those.
+/// One instance's reconciliation against an emulated server, in a time and with a fate of its own: the same
+/// seed is the same history. What the controller decides is the product's (plan, sending, committing,
+/// answered); the order in which it is written down and sent is the one of InstanceLoop. Everything that the
+/// controller knows but for its inventory is lost whenever it dies, which it does between any two of those.
 class Simulation {
  public:
   explicit Simulation(std::uint64_t seed);
 
-  /// A history of changes and faults, then peace: throws a Violation unless everything is as declared in the end, and
-  /// stays so without another command.
+  /// A history of changes and faults, then peace: throws a Violation unless everything is as declared in the
+  /// end, and stays so without another command.
   void run();
 
  private:
@@ -66,11 +66,12 @@ class Simulation {
   void fail(const std::string& what) const;
 
   void declareAll();
-  void declare(const std::string& path, const std::function<void(api::Unikernel&, reconcile::DesiredUnikernel&)>& edit = {});
+  void declare(const std::string& path,
+               const std::function<void(api::Unikernel&, reconcile::DesiredUnikernel&)>& edit = {});
   void declarePolicy(const std::string& nameSpace, std::int64_t memory);
 
   std::mt19937_64 random_;
-  double faults_ = 0.2;  // how likely something goes wrong where it can
+  double faults_ = 0.2;                        // how likely something goes wrong where it can
   std::map<std::string, std::string> images_;  // bytes by digest
   std::vector<image::Image> library_;
 
@@ -85,6 +86,7 @@ class Simulation {
   reconcile::Inventory disk_;
   std::optional<bool> diskRestartChangesMemory_;
   std::size_t writes_ = 0;  // to the disk
+  bool looked_ = false;     // since the last step
   bool resting_ = false;    // the last look left nothing to do or to wait for
   SystemTime wake_;
   std::vector<std::string> history_;

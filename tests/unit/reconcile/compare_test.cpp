@@ -28,7 +28,8 @@ Arguments full() {
   arguments.cpuIDs = {0, 1};
   arguments.memory = 64;
   arguments.blocks = {{"storage", "data", 4'096}, {"swap", std::nullopt, std::nullopt}};
-  arguments.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}}, {"admin", std::nullopt, std::nullopt}};
+  arguments.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}},
+                       {"admin", std::nullopt, std::nullopt}};
   arguments.arguments = {{"--a=1", "--b=2"}};
   return arguments;
 }
@@ -73,7 +74,8 @@ const std::vector<Change> same = {
        std::swap(running.bridges[0], running.bridges[1]);
      },
      ""},
-    {"the size of a block device is not in the manifest", [](auto&, auto& running) { running.blocks[0].size = 7; }, ""},
+    {"the size of a block device is not in the manifest",
+     [](auto&, auto& running) { running.blocks[0].size = 7; }, ""},
     {"absent arguments equal none",
      [](auto& wanted, auto& running) {
        wanted.arguments.reset();
@@ -100,8 +102,10 @@ const std::vector<Change> different = {
     {"cpuIDs", [](auto& wanted, auto&) { wanted.cpuIDs = {1}; }, "spec.cpuIDs"},
     {"startup", [](auto& wanted, auto&) { wanted.startup.reset(); }, "spec.startup"},
     {"quit", [](auto& wanted, auto&) { wanted.failBehaviour = {}; }, "spec.failBehaviour"},
-    {"on any exit code", [](auto& wanted, auto&) { wanted.failBehaviour.exitCodes = {}; }, "spec.failBehaviour"},
-    {"order of arguments", [](auto& wanted, auto&) { wanted.arguments = {{"--b=2", "--a=1"}}; }, "spec.arguments"},
+    {"on any exit code", [](auto& wanted, auto&) { wanted.failBehaviour.exitCodes = {}; },
+     "spec.failBehaviour"},
+    {"order of arguments", [](auto& wanted, auto&) { wanted.arguments = {{"--b=2", "--a=1"}}; },
+     "spec.arguments"},
     {"a name that the user gave is an argument",
      [](auto& wanted, auto&) { wanted.arguments = {{"--name=x", "--a=1", "--b=2"}}; }, "spec.arguments"},
     {"volume", [](auto& wanted, auto&) { wanted.blocks[1].device = "other"; }, "spec.blockDevices"},
@@ -116,11 +120,13 @@ const std::vector<Change> different = {
 INSTANTIATE_TEST_SUITE_P(Different, Compare, testing::ValuesIn(different));
 
 TEST(CompareImage, SaysBothDigests) {
-  const Difference difference = compare(full(), digestOf('b'), infoOf(full(), digestOf('a'), web, 1), web, {});
+  const Difference difference =
+      compare(full(), digestOf('b'), infoOf(full(), digestOf('a'), web, 1), web, {});
 
   EXPECT_TRUE(difference.image);
   EXPECT_FALSE(difference.arguments);
-  EXPECT_THAT(difference.fields, ElementsAre(FieldChange{"spec.image.sha256", image::toHex(digestOf('a')), image::toHex(digestOf('b'))}));
+  EXPECT_THAT(difference.fields, ElementsAre(FieldChange{"spec.image.sha256", image::toHex(digestOf('a')),
+                                                         image::toHex(digestOf('b'))}));
 }
 
 TEST(CompareImage, SaysNothingWhereTheWantedOneIsNotKnown) {
@@ -136,7 +142,8 @@ TEST(CompareArguments, ShowsOnlyWhatIsInTheManifestLiterally) {
   const Difference difference = compare(wanted, digestOf('a'), running, web, {"--a=1", "--token=$(TOKEN)"});
 
   const std::string hidden(redacted);
-  EXPECT_THAT(difference.fields, ElementsAre(FieldChange{"spec.arguments", {"--a=1", hidden, hidden}, {"--a=1", hidden}}));
+  EXPECT_THAT(difference.fields,
+              ElementsAre(FieldChange{"spec.arguments", {"--a=1", hidden, hidden}, {"--a=1", hidden}}));
 }
 
 TEST(ComparePolicy, SeesEachField) {
@@ -145,10 +152,11 @@ TEST(ComparePolicy, SeesEachField) {
 
   const Difference difference = compare({{0, 1}, 3, 128, 10, {}}, present);
 
-  EXPECT_THAT(difference.fields, ElementsAre(FieldChange{"spec.unikernels", 2, 3}, FieldChange{"spec.memory", "64Mi", "128Mi"},
-                                             FieldChange{"spec.cpuIDs", {0}, {0, 1}},
-                                             FieldChange{"spec.blockStorage", nullptr, "10Mi"},
-                                             FieldChange{"spec.bridges", {"br0"}, nlohmann::json::array()}));
+  EXPECT_THAT(
+      difference.fields,
+      ElementsAre(FieldChange{"spec.unikernels", 2, 3}, FieldChange{"spec.memory", "64Mi", "128Mi"},
+                  FieldChange{"spec.cpuIDs", {0}, {0, 1}}, FieldChange{"spec.blockStorage", nullptr, "10Mi"},
+                  FieldChange{"spec.bridges", {"br0"}, nlohmann::json::array()}));
 }
 
 }  // namespace

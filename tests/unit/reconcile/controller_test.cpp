@@ -52,8 +52,8 @@ class Fleet : public testing::Test {
   void declareInstance(const std::string& name, std::uint16_t port) {
     api::AlbatrossInstance spec;
     spec.endpoint = "127.0.0.1:" + std::to_string(port);
-    spec.credentials =
-        api::AlbatrossInstance::Files{folder_.path() / "cert.pem", folder_.path() / "cert.pem", folder_.path() / "key.pem"};
+    spec.credentials = api::AlbatrossInstance::Files{folder_.path() / "cert.pem", folder_.path() / "cert.pem",
+                                                     folder_.path() / "key.pem"};
     spec.rootNamespace = "sys";
     declare(makeObject("", name, spec));
   }
@@ -82,7 +82,10 @@ class Fleet : public testing::Test {
   }
 
   Environment environment() {
-    return {.state = *state_, .statuses = statuses_, .listener = listener_, .connect = [this](const albatross::ClientOptions& options) {
+    return {.state = *state_,
+            .statuses = statuses_,
+            .listener = listener_,
+            .connect = [this](const albatross::ClientOptions& options) {
               return servers_.at(options.endpoint.port)->connect();
             }};
   }
@@ -92,11 +95,12 @@ class Fleet : public testing::Test {
   T run(Controller& controller, asio::awaitable<T> work, const std::function<bool()>& interrupt = {}) {
     std::optional<T> result;
     asio::cancellation_signal cancel;
-    asio::co_spawn(controller.strand(), std::move(work),
-                   asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure, T value) {
-                     EXPECT_FALSE(failure);
-                     result = std::move(value);
-                   }));
+    asio::co_spawn(
+        controller.strand(), std::move(work),
+        asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure, T value) {
+          EXPECT_FALSE(failure);
+          result = std::move(value);
+        }));
     bool interrupted = false;
     const auto end = std::chrono::steady_clock::now() + 30s;
     while (context_.run_one_until(end) > 0) {
@@ -155,8 +159,9 @@ TEST_F(Fleet, DoesNotWaitForAServerThatHangs) {
   servers_.at(2)->hang = true;
 
   Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
-  const Controller::Outcome outcome =
-      run(controller, controller.apply(snapshot(), 1h), [this] { return statuses_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready(); });
+  const Controller::Outcome outcome = run(controller, controller.apply(snapshot(), 1h), [this] {
+    return statuses_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready();
+  });
 
   EXPECT_FALSE(outcome.finished);
   EXPECT_FALSE(statuses_.ready()) << "us-1 was not seen yet";
@@ -311,7 +316,8 @@ TEST_F(Fleet, FollowsAFolderUntilItIsStopped) {
   });
 
   EXPECT_THAT(listener_.names, Contains("us-1"));
-  EXPECT_EQ(servers_.at(2)->sent("create"), 1) << "what an instance had before it was gone is its own when it is back";
+  EXPECT_EQ(servers_.at(2)->sent("create"), 1)
+      << "what an instance had before it was gone is its own when it is back";
 }
 
 }  // namespace

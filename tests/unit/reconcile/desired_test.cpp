@@ -33,8 +33,8 @@ class Resolve : public testing::Test {
   api::AlbatrossInstance instance() const {
     api::AlbatrossInstance spec;
     spec.endpoint = "127.0.0.1:1025";
-    spec.credentials =
-        api::AlbatrossInstance::Files{folder_.path() / "ca.pem", folder_.path() / "cert.pem", folder_.path() / "key.pem"};
+    spec.credentials = api::AlbatrossInstance::Files{folder_.path() / "ca.pem", folder_.path() / "cert.pem",
+                                                     folder_.path() / "key.pem"};
     return spec;
   }
 
@@ -46,7 +46,8 @@ class Resolve : public testing::Test {
   }
 
   Resolution resolved() {
-    return resolve(snapshot_, entries_, inspector_, [](const api::ObjectKey&, const std::string&) { return 3; });
+    return resolve(snapshot_, entries_, inspector_,
+                   [](const api::ObjectKey&, const std::string&) { return 3; });
   }
 
   /// The only unikernel of a fleet with one instance.
@@ -118,7 +119,8 @@ TEST_F(Resolve, PlacementIsSticky) {
   EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceNotFound);
 
   entries_[0].destroyedAt = SystemTime{};
-  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous) << "a tombstone holds no place";
+  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous)
+      << "a tombstone holds no place";
 }
 
 TEST_F(Resolve, WhatNamesItsInstanceGoesThere) {
@@ -140,8 +142,10 @@ TEST_F(Resolve, HasTwoPoliciesOfANamespaceClash) {
   add(makeObject("shop", "b", policy));
   add(makeObject("db", "a", policy));
   const Resolution resolution = resolved();
-  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "a"}).reason, Reason::DuplicateObject);
-  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "b"}).reason, Reason::DuplicateObject);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "a"}).reason,
+            Reason::DuplicateObject);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "b"}).reason,
+            Reason::DuplicateObject);
   EXPECT_FALSE(resolution.instances.at("eu-1")->policies.contains("shop"));
   EXPECT_EQ(resolution.instances.at("eu-1")->policies.at("db").policy.memory, 64);
 }
@@ -156,7 +160,8 @@ TEST_F(Resolve, KeepsOtherNamespacesOut) {
   const auto& web = resolution.instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
   ASSERT_TRUE(web.error);
   EXPECT_EQ(web.error->reason, Reason::NamespaceNotAllowed);
-  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "limits"}).reason, Reason::NamespaceNotAllowed);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "limits"}).reason,
+            Reason::NamespaceNotAllowed);
 }
 
 TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
@@ -169,7 +174,8 @@ TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
 
   const DesiredUnikernel web = resolveOnly(spec);
 
-  EXPECT_THAT(*web.arguments.arguments, ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
+  EXPECT_THAT(*web.arguments.arguments,
+              ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
 }
 
 TEST_F(Resolve, SaysWhichSecretIsMissing) {
@@ -205,7 +211,8 @@ TEST_F(Resolve, TurnsASpecIntoArguments) {
   expected.addName = false;
   expected.cpuIDs = {1};
   expected.memory = 64;
-  expected.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}}, {"admin", std::nullopt, std::nullopt}};
+  expected.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}},
+                      {"admin", std::nullopt, std::nullopt}};
   expected.blocks = {{"storage", "data", 4'096}};
   EXPECT_EQ(made, expected);
 }

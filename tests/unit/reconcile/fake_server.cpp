@@ -15,7 +15,9 @@ using albatross::CallResult;
 
 namespace {
 
-albatross::Time now() { return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()); }
+albatross::Time now() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
 
 std::string verbOf(const albatross::Request& request) {
   namespace uk = albatross::unikernel;
@@ -30,7 +32,9 @@ std::string verbOf(const albatross::Request& request) {
   return request.domains.empty() ? "policyInfo" : "applyPolicy";
 }
 
-bool mutates(const std::string& verb) { return verb != "info" && verb != "policyInfo" && verb != "blockInfo"; }
+bool mutates(const std::string& verb) {
+  return verb != "info" && verb != "policyInfo" && verb != "blockInfo";
+}
 
 std::string& imageOf(albatross::Command& command) {
   auto& unikernel = std::get<albatross::UnikernelCommand>(command);
@@ -47,7 +51,9 @@ std::unexpected<CallError> failed(Reason reason, bool inDoubt) {
 class FakeServer::Client : public albatross::Client {
  public:
   explicit Client(FakeServer& server) : server_(server) {}
-  asio::awaitable<CallResult> call(albatross::Request request) override { return server_.carryOut(std::move(request)); }
+  asio::awaitable<CallResult> call(albatross::Request request) override {
+    return server_.carryOut(std::move(request));
+  }
 
  private:
   FakeServer& server_;
@@ -58,7 +64,8 @@ FakeServer::FakeServer(std::string serverKey)
 
 std::unique_ptr<albatross::Client> FakeServer::connect() { return std::make_unique<Client>(*this); }
 
-void FakeServer::start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image) {
+void FakeServer::start(const albatross::Name& name, const albatross::Arguments& arguments,
+                       const std::string& image) {
   emulator::Request request;
   request.name = name;
   request.command = albatross::UnikernelCommand(
@@ -107,7 +114,8 @@ asio::awaitable<CallResult> FakeServer::carryOut(albatross::Request request) {
   command.command = std::move(request.command);
   std::optional<emulator::Answer> answer;
   server.submit(std::move(command), now(), [&](emulator::Answer said) { answer = std::move(said); });
-  if (!answer || !*answer || (loseReply && mutates(verb))) co_return failed(Reason::DeadlineExceeded, mutates(verb));
+  if (!answer || !*answer || (loseReply && mutates(verb)))
+    co_return failed(Reason::DeadlineExceeded, mutates(verb));
   if (const auto* failure = std::get_if<albatross::Failure>(&**answer)) {
     co_return std::unexpected(CallError{{Reason::Refused, failure->message}, false});
   }

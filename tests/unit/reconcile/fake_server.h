@@ -23,18 +23,20 @@ class FakeServer {
 
   /// Runs it without anybody's leave.
   void start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image);
-  const emulator::Unikernel* find(const albatross::Name& name) { return server.resources().findUnikernel(name); }
+  const emulator::Unikernel* find(const albatross::Name& name) {
+    return server.resources().findUnikernel(name);
+  }
   std::size_t sent(const std::string& verb) const;
 
   emulator::Server server;
   std::string key;
-  bool down = false;       // connections are refused
-  bool hang = false;       // no call ever ends by itself
-  bool loseReply = false;  // of what changes something
+  bool down = false;                                             // connections are refused
+  bool hang = false;                                             // no call ever ends by itself
+  bool loseReply = false;                                        // of what changes something
   std::function<void(const albatross::Request&)> arriving = {};  // with each command, before an image
   std::function<void()> complete = {};                           // once an image is complete
-  std::vector<std::string> verbs;       // of all commands that arrived
-  std::vector<std::string> broken;      // what streams broke off with
+  std::vector<std::string> verbs;                                // of all commands that arrived
+  std::vector<std::string> broken;                               // what streams broke off with
 
  private:
   class Client;

@@ -8,8 +8,8 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -95,7 +95,11 @@ class Loop : public testing::Test {
       auto state = StateDir::open(folder_.path() / "state");
       ASSERT_TRUE(state);
       state_ = std::move(*state);
-      own_.emplace(Environment{.state = *state_, .statuses = statuses_, .listener = told_, .connect = environment_.connect, .permit = permit_});
+      own_.emplace(Environment{.state = *state_,
+                               .statuses = statuses_,
+                               .listener = told_,
+                               .connect = environment_.connect,
+                               .permit = permit_});
     }
     strand_ = asio::make_strand(context_);
     loop_ = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [this](const RoundEnd& end) {
@@ -103,7 +107,8 @@ class Loop : public testing::Test {
       end_ = end;
     });
     running_ = true;
-    asio::co_spawn(strand_, loop_->run(), asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
+    asio::co_spawn(strand_, loop_->run(),
+                   asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
                      EXPECT_FALSE(failure);
                      running_ = false;
                    }));
@@ -319,7 +324,8 @@ TEST_F(Loop, AnotherServerBehindTheSameAddressInheritsNothing) {
   untilFinished();
 
   EXPECT_EQ(ready("shop/web").reason, Reason::NotOwned);
-  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments, ElementsAre("--foreign"));
+  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments,
+              ElementsAre("--foreign"));
 }
 
 TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
@@ -327,14 +333,16 @@ TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
   server_->server.faults().restartIgnoresMemory = true;
   start();
   untilFinished();
-  scene_.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
+  scene_.declare("shop/web",
+                 [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
   update();
   untilFinished();
   EXPECT_EQ(server_->sent("restart"), 1);
   EXPECT_EQ(server_->sent("forceCreate"), 1);
   EXPECT_EQ(state_->restartChangesMemory("key"), false);
 
-  scene_.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 96; });
+  scene_.declare("shop/web",
+                 [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 96; });
   update();
   untilFinished();
   EXPECT_EQ(server_->sent("restart"), 1);
@@ -392,7 +400,9 @@ TEST_F(Loop, APreviewChangesNothing) {
   const std::size_t before = server_->verbs.size();
   std::optional<InstanceLoop::Preview> seen;
   const auto loop = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [](const RoundEnd&) {});
-  asio::co_spawn(strand_, loop->preview(), [&](const std::exception_ptr&, InstanceLoop::Preview preview) { seen = std::move(preview); });
+  asio::co_spawn(strand_, loop->preview(), [&](const std::exception_ptr&, InstanceLoop::Preview preview) {
+    seen = std::move(preview);
+  });
   until([&] { return seen.has_value(); });
 
   ASSERT_TRUE(seen->plan);

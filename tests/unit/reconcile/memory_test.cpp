@@ -12,18 +12,24 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-albatross::CallResult said(const std::string& text) { return albatross::Reply{"key", {}, albatross::success::Text{text}}; }
+albatross::CallResult said(const std::string& text) {
+  return albatross::Reply{"key", {}, albatross::success::Text{text}};
+}
 
 struct AnswerCase {
   Verb verb;
   albatross::CallResult answer;
   bool success;
-  friend std::ostream& operator<<(std::ostream& out, const AnswerCase& item) { return out << toString(item.verb); }
+  friend std::ostream& operator<<(std::ostream& out, const AnswerCase& item) {
+    return out << toString(item.verb);
+  }
 };
 
 class Answer : public testing::TestWithParam<AnswerCase> {};
 
-TEST_P(Answer, IsSuccessOrNot) { EXPECT_EQ(!failureOf(GetParam().verb, GetParam().answer), GetParam().success); }
+TEST_P(Answer, IsSuccessOrNot) {
+  EXPECT_EQ(!failureOf(GetParam().verb, GetParam().answer), GetParam().success);
+}
 
 const std::vector<AnswerCase> answers = {
     {Verb::Create, created(), true},
@@ -105,7 +111,8 @@ TEST(Sending, AForceCreateRemembersTheLastFiveImages) {
   scene.declare("shop/web");
   scene.runOurs("shop/web");
   for (const char image : {'b', 'c', 'd', 'e', 'f', 'c'}) {
-    scene.declare("shop/web", [&](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.image = makeImage(image); });
+    scene.declare("shop/web",
+                  [&](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.image = makeImage(image); });
     scene.take(scene.next().steps.at(0));
   }
   EXPECT_THAT(scene.memory.inventory.at(Scene::name("shop/web")).digests,
@@ -114,16 +121,19 @@ TEST(Sending, AForceCreateRemembersTheLastFiveImages) {
 
 TEST(Sending, ARestartIsCommittedAtOnce) {
   Scene scene;
-  scene.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
+  scene.declare("shop/web",
+                [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
   const auto started = scene.runOurs("shop/web").started;
   const Step step = scene.next().steps.at(0);
   const Memory memory = sending(scene.memory, step, scene.desired, scene.observed, scene.now);
-  EXPECT_EQ(memory.inventory.at(step.name).pending, (Pending{Verb::Restart, true, scene.now, digestOf('a'), started, ""}));
+  EXPECT_EQ(memory.inventory.at(step.name).pending,
+            (Pending{Verb::Restart, true, scene.now, digestOf('a'), started, ""}));
 }
 
 TEST(Sending, AnOldImageThatIsRefusedNowStaysOneThatWeSent) {
   Scene scene;
-  scene.declare("shop/web", [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.image = makeImage('b'); });
+  scene.declare("shop/web",
+                [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.image = makeImage('b'); });
   scene.runOurs("shop/web");
   Entry& entry = scene.memory.inventory.at(Scene::name("shop/web"));
   entry.digests = {digestOf('a'), digestOf('b')};
@@ -154,7 +164,8 @@ TEST(Sending, APolicyNeedsNoEntry) {
 
 TEST(Backoff, DoublesFromASecondToFiveMinutesGiveOrTakeAFifth) {
   for (unsigned attempts = 0; attempts < 40; ++attempts) {
-    const std::chrono::milliseconds base = attempts < 9 ? 1s * (1 << attempts) : std::chrono::milliseconds(5min);
+    const std::chrono::milliseconds base =
+        attempts < 9 ? 1s * (1 << attempts) : std::chrono::milliseconds(5min);
     EXPECT_GE(backoff(attempts, "web"), base * 8 / 10) << attempts;
     EXPECT_LE(backoff(attempts, "web"), base * 12 / 10) << attempts;
   }

@@ -24,9 +24,13 @@ using Ready = api::Condition::Status;
 using Spec = api::Unikernel;
 
 void withMemory(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; }
-void withArgument(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.arguments = {{"--ipv4=10.0.0.1/24"}}; }
+void withArgument(Spec&, DesiredUnikernel& unikernel) {
+  unikernel.arguments.arguments = {{"--ipv4=10.0.0.1/24"}};
+}
 void withImage(Spec&, DesiredUnikernel& unikernel) { unikernel.image = makeImage('b'); }
-void withBlock(Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.blocks = {{"storage", "data", std::nullopt}}; }
+void withBlock(Spec&, DesiredUnikernel& unikernel) {
+  unikernel.arguments.blocks = {{"storage", "data", std::nullopt}};
+}
 auto withAdopt(Spec::Adopt adopt) {
   return [adopt](Spec& spec, DesiredUnikernel&) { spec.adopt = adopt; };
 }
@@ -39,7 +43,8 @@ albatross::Arguments with(const std::function<void(albatross::Arguments&)>& edit
   return arguments;
 }
 
-// -- One look at shop/web --------------------------------------------------------------------------------------------
+// -- One look at shop/web
+// --------------------------------------------------------------------------------------------
 
 /// What one look at a scene makes of shop/web.
 struct Case {
@@ -133,7 +138,8 @@ const std::vector<Case> cheapestRepair = {
        scene.undeclare("shop/web");
      },
      Verb::Destroy, Reason::ManifestRemoved},
-    {"owned, not declared, kept", [](Scene& scene) {
+    {"owned, not declared, kept",
+     [](Scene& scene) {
        scene.runOurs("shop/web");
        scene.undeclare("shop/web", Absence::Verdict::Keep, Reason::Pruning);
      },
@@ -150,7 +156,9 @@ const std::vector<Case> cheapestRepair = {
      std::nullopt, Reason::UpdateOnDelete, Ready::True},
     {"OnDelete: missing is created",
      [](Scene& scene) {
-       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.updateStrategy = Spec::UpdateStrategy::OnDelete; });
+       scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) {
+         spec.updateStrategy = Spec::UpdateStrategy::OnDelete;
+       });
      },
      Verb::Create, Reason::Absent},
 };
@@ -246,15 +254,19 @@ const std::vector<Case> ownership = {
 INSTANTIATE_TEST_SUITE_P(Ownership, Rule, testing::ValuesIn(ownership));
 
 const std::vector<Case> preflight = {
-    {"the image is no good", [](Scene& scene) {
+    {"the image is no good",
+     [](Scene& scene) {
        scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
          unikernel.image = std::unexpected(broken(Reason::DeviceMismatch));
        });
        scene.runOurs("shop/web", {}, 'z');
      },
      std::nullopt, Reason::DeviceMismatch},
-    {"a reference dangles", [](Scene& scene) {
-       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+    {"a reference dangles",
+     [](Scene& scene) {
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+         unikernel.error = broken(Reason::ReferenceNotFound);
+       });
        scene.runOurs("shop/web", {}, 'z');
      },
      std::nullopt, Reason::ReferenceNotFound},
@@ -282,19 +294,24 @@ const std::vector<Case> preflight = {
      std::nullopt, Reason::PolicyExceeded},
     {"a CPU that the policy does not allow",
      [](Scene& scene) {
-       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.cpuIDs = {0, 3}; });
+       scene.declare("shop/web",
+                     [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.cpuIDs = {0, 3}; });
        scene.runOurs("shop/web");
      },
      std::nullopt, Reason::PolicyExceeded},
     {"a bridge that the policy does not allow",
      [](Scene& scene) {
-       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.bridges = {{"service", "br1", {}}}; });
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+         unikernel.arguments.bridges = {{"service", "br1", {}}};
+       });
        scene.runOurs("shop/web");
      },
      std::nullopt, Reason::PolicyExceeded},
     {"a bridge that the machine does not have",
      [](Scene& scene) {
-       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.bridges = {{"service", "br9", {}}}; });
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+         unikernel.arguments.bridges = {{"service", "br9", {}}};
+       });
        scene.runOurs("shop/web");
        scene.observed.policies[Scene::domain("shop")].bridges.insert("br9");
      },
@@ -317,7 +334,8 @@ const std::vector<Case> preflight = {
      [](Scene& scene) {
        scene.declare("shop/web", withBlock);
        scene.runOurs("shop/web");
-       scene.run("shop/other", with([](auto& arguments) { arguments.blocks = {{"disk", "data", std::nullopt}}; }));
+       scene.run("shop/other",
+                 with([](auto& arguments) { arguments.blocks = {{"disk", "data", std::nullopt}}; }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      std::nullopt, Reason::BlockDeviceInUse},
@@ -327,7 +345,8 @@ const std::vector<Case> preflight = {
          withBlock(spec, unikernel);
          withArgument(spec, unikernel);
        });
-       scene.runOurs("shop/web", with([](auto& arguments) { arguments.blocks = {{"storage", "data", std::nullopt}}; }));
+       scene.runOurs("shop/web",
+                     with([](auto& arguments) { arguments.blocks = {{"storage", "data", std::nullopt}}; }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      Verb::Restart, Reason::ArgumentsDiffer},
@@ -347,7 +366,8 @@ const std::vector<Case> domains = {
        scene.authority.subDomain = std::unexpected(broken(Reason::CredentialCannotIssue));
      },
      std::nullopt, Reason::CredentialCannotIssue},
-    {"a credential that cannot issue at all, where none has to", [](Scene& scene) {
+    {"a credential that cannot issue at all, where none has to",
+     [](Scene& scene) {
        scene.declare("shop/web");
        scene.authority.ownDomain = std::unexpected(broken(Reason::CredentialCannotIssue));
      },
@@ -387,7 +407,8 @@ const std::vector<Case> domains = {
 };
 INSTANTIATE_TEST_SUITE_P(Domains, Rule, testing::ValuesIn(domains));
 
-// -- What becomes of it over several looks ---------------------------------------------------------------------------
+// -- What becomes of it over several looks
+// ---------------------------------------------------------------------------
 
 TEST(Plan, ARestartThatIgnoresTheMemoryIsFollowedByAForceCreateAndRemembered) {
   Scene scene;
@@ -626,7 +647,8 @@ TEST(Plan, MinReadySecondsKeepItFromBeingReady) {
   EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
 }
 
-// -- In doubt --------------------------------------------------------------------------------------------------------
+// -- In doubt
+// --------------------------------------------------------------------------------------------------------
 
 /// A restart whose answer was lost.
 Scene inDoubt() {
@@ -736,7 +758,8 @@ TEST(Doubt, OutlivesAClockThatIsSetBack) {
   EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
 }
 
-// -- Failures --------------------------------------------------------------------------------------------------------
+// -- Failures
+// --------------------------------------------------------------------------------------------------------
 
 TEST(Failure, IsShownAndTriedAgainLater) {
   Scene scene;
@@ -761,7 +784,8 @@ TEST(Failure, OfAnAdoptionIsTriedAgainLater) {
   const Step step = scene.next().steps.at(0);
   const Inventory onDisk = scene.memory.inventory;
   scene.beginStep(step);
-  scene.endStep(step, std::unexpected(albatross::CallError{{Reason::StateUnwritable, "The disk is full."}, false}));
+  scene.endStep(step,
+                std::unexpected(albatross::CallError{{Reason::StateUnwritable, "The disk is full."}, false}));
   scene.memory.inventory = onDisk;
 
   const Plan plan = scene.next();
@@ -823,7 +847,8 @@ TEST(Failure, OfWhatWouldMakeRoomMakesNone) {
   EXPECT_EQ(scene.ready(plan, "shop/grows").reason, Reason::PolicyExceeded);
 }
 
-// -- Removals --------------------------------------------------------------------------------------------------------
+// -- Removals
+// --------------------------------------------------------------------------------------------------------
 
 TEST(Removal, IsRememberedAsATombstoneForAWeek) {
   Scene scene;
@@ -916,7 +941,8 @@ TEST(Removal, IsImpossibleWhereNoPolicyIsKnown) {
   EXPECT_THAT(plan.errors, ElementsAre(testing::Field(&Error::reason, Reason::NoPolicy)));
 }
 
-// -- Domains and policies --------------------------------------------------------------------------------------------
+// -- Domains and policies
+// --------------------------------------------------------------------------------------------
 
 TEST(Domains, TheRootNamespaceNeedsNoPolicyAndNoIntermediate) {
   Scene scene;
@@ -933,7 +959,8 @@ TEST(Domains, ACommandCarriesThePolicyThatWasObserved) {
   Scene scene;
   scene.declare("shop/web");
 
-  EXPECT_THAT(scene.next().steps.at(0).domains, ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)}));
+  EXPECT_THAT(scene.next().steps.at(0).domains,
+              ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)}));
 }
 
 TEST(Domains, AUnikernelOfTheRootMustNotHaveTheNameOfADomain) {
@@ -950,7 +977,8 @@ TEST(Domains, AUnikernelOfTheRootMustNotHaveTheNameOfADomain) {
 
 /// What one look makes of the policy of shop.
 const api::Condition& policyReady(const Plan& plan) {
-  return *plan.objects.at({api::Kind::UnikernelPolicy, "shop", "limits"}).status.condition(api::Condition::Type::Ready);
+  return *plan.objects.at({api::Kind::UnikernelPolicy, "shop", "limits"})
+              .status.condition(api::Condition::Type::Ready);
 }
 
 TEST(Policies, InForceNeedNothing) {
@@ -991,7 +1019,8 @@ TEST(Policies, AreLoweredAfterWhatIsInTheirWayIsGone) {
 
   ASSERT_THAT(plan.steps, SizeIs(2));
   EXPECT_EQ(plan.steps[0].verb, Verb::Destroy);
-  EXPECT_THAT(plan.steps[0].domains, ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)})) << "as observed";
+  EXPECT_THAT(plan.steps[0].domains, ElementsAre(albatross::Domain{"shop", makePolicy(10, 1'024)}))
+      << "as observed";
   EXPECT_EQ(plan.steps[1].verb, Verb::ApplyPolicy);
   scene.take(plan.steps[0]);
   EXPECT_EQ(scene.next().steps.at(0).domains.at(0).policy, makePolicy(1, 32));
@@ -1015,7 +1044,8 @@ TEST(Policies, AreWidenedFirstWhereTheyAreRaisedAndLoweredAtOnce) {
     scene.take(plan.steps[0]);
   }
 
-  EXPECT_THAT(verbs, ElementsAre(Verb::ApplyPolicy, Verb::Destroy, Verb::ApplyPolicy, Verb::Destroy, Verb::Create))
+  EXPECT_THAT(verbs,
+              ElementsAre(Verb::ApplyPolicy, Verb::Destroy, Verb::ApplyPolicy, Verb::Destroy, Verb::Create))
       << "widened, and lowered as soon as it can be";
   EXPECT_EQ(scene.observed.policies.at(Scene::domain("shop")), makePolicy(1, 128));
 }
@@ -1039,7 +1069,8 @@ TEST(Policies, CannotBeSetOnTheRootNamespace) {
   const Plan plan = scene.next();
 
   EXPECT_THAT(plan.steps, IsEmpty());
-  EXPECT_EQ(plan.objects.at({api::Kind::UnikernelPolicy, "sys", "limits"}).status.conditions.at(0).reason, Reason::PolicyInvalid);
+  EXPECT_EQ(plan.objects.at({api::Kind::UnikernelPolicy, "sys", "limits"}).status.conditions.at(0).reason,
+            Reason::PolicyInvalid);
 }
 
 TEST(Policies, ThatAreNoLongerDeclaredStayAsTheyAre) {
@@ -1079,7 +1110,8 @@ TEST(Policies, ThatWereRefusedTravelWithNoOtherCommand) {
   EXPECT_EQ(plan.steps[1].domains.at(0).policy, makePolicy(10, 1'024));
 }
 
-// -- What is shown ---------------------------------------------------------------------------------------------------
+// -- What is shown
+// ---------------------------------------------------------------------------------------------------
 
 TEST(Status, TellsWhatRunsNotWhatIsPlanned) {
   Scene scene;
@@ -1103,18 +1135,21 @@ TEST(Status, CountsByNamespaceAndState) {
   scene.runOurs("shop/ready");
   scene.declare("shop/new");
   scene.declare("shop/frozen", [](Spec& spec, DesiredUnikernel&) { spec.suspend = true; });
-  scene.declare("db/broken", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+  scene.declare("db/broken", [](Spec&, DesiredUnikernel& unikernel) {
+    unikernel.error = broken(Reason::ReferenceNotFound);
+  });
   scene.run("shop/foreign");
   scene.run("sys/foreign");
 
   const Plan plan = scene.next();
 
-  EXPECT_THAT(plan.counts, (testing::UnorderedElementsAre(testing::Pair(std::pair("shop", UnikernelState::Ready), 1),
-                                                          testing::Pair(std::pair("shop", UnikernelState::Progressing), 1),
-                                                          testing::Pair(std::pair("shop", UnikernelState::Suspended), 1),
-                                                          testing::Pair(std::pair("shop", UnikernelState::Unmanaged), 1),
-                                                          testing::Pair(std::pair("sys", UnikernelState::Unmanaged), 1),
-                                                          testing::Pair(std::pair("db", UnikernelState::Failed), 1))));
+  EXPECT_THAT(plan.counts,
+              (testing::UnorderedElementsAre(testing::Pair(std::pair("shop", UnikernelState::Ready), 1),
+                                             testing::Pair(std::pair("shop", UnikernelState::Progressing), 1),
+                                             testing::Pair(std::pair("shop", UnikernelState::Suspended), 1),
+                                             testing::Pair(std::pair("shop", UnikernelState::Unmanaged), 1),
+                                             testing::Pair(std::pair("sys", UnikernelState::Unmanaged), 1),
+                                             testing::Pair(std::pair("db", UnikernelState::Failed), 1))));
 }
 
 TEST(Secrets, AreInNothingThatIsShown) {
@@ -1135,14 +1170,17 @@ TEST(Secrets, AreInNothingThatIsShown) {
   ASSERT_THAT(plan.steps, SizeIs(1));
   EXPECT_EQ(plan.steps[0].verb, Verb::Restart) << "a rotated secret is a changed argument";
   std::string shown = plan.steps[0].message + scene.ready(plan, "shop/web").message;
-  for (const FieldChange& field : plan.steps[0].fields) shown += field.oldValue.dump() + field.newValue.dump();
+  for (const FieldChange& field : plan.steps[0].fields)
+    shown += field.oldValue.dump() + field.newValue.dump();
   EXPECT_THAT(shown, Not(HasSubstr("hunter")));
   EXPECT_THAT(shown, HasSubstr("--user=web"));
 }
 
 TEST(Plan, ForgetsWhatNobodyKnowsAnyMore) {
   Scene scene;
-  scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) { unikernel.error = broken(Reason::ReferenceNotFound); });
+  scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+    unikernel.error = broken(Reason::ReferenceNotFound);
+  });
   scene.next();
   ASSERT_THAT(scene.memory.objects, SizeIs(1));
   scene.undeclare("shop/web");

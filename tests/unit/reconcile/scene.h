@@ -12,10 +12,12 @@
 
 namespace rookery::reconcile {
 
-inline api::ObjectPtr makeObject(const std::string& nameSpace, const std::string& name, decltype(api::Object::spec) spec) {
+inline api::ObjectPtr makeObject(const std::string& nameSpace, const std::string& name,
+                                 decltype(api::Object::spec) spec) {
   auto object = std::make_shared<api::Object>();
   object->metadata = {.name = name, .nameSpace = nameSpace, .labels = {}, .annotations = {}};
-  object->origin = {.root = "/manifests", .file = "/manifests/" + nameSpace + ".yaml", .line = 1, .column = 1};
+  object->origin = {
+      .root = "/manifests", .file = "/manifests/" + nameSpace + ".yaml", .line = 1, .column = 1};
   object->specDigest = "spec-1";
   object->spec = std::move(spec);
   return object;
@@ -39,8 +41,8 @@ inline image::Image makeImage(char digest) {
 }
 
 /// What a server says of a unikernel that was started with `arguments`.
-inline albatross::UnikernelInfo infoOf(const albatross::Arguments& arguments, const std::string& digest, const albatross::Name& name,
-                                       std::int64_t started) {
+inline albatross::UnikernelInfo infoOf(const albatross::Arguments& arguments, const std::string& digest,
+                                       const albatross::Name& name, std::int64_t started) {
   albatross::UnikernelInfo info;
   info.startup = arguments.startup;
   info.failBehaviour = arguments.failBehaviour;
@@ -68,7 +70,8 @@ inline albatross::CallResult refused(const std::string& message) {
   return std::unexpected(albatross::CallError{{Reason::Refused, message}, false});
 }
 inline albatross::CallResult lost() {
-  return std::unexpected(albatross::CallError{{Reason::DeadlineExceeded, "The server did not answer."}, true});
+  return std::unexpected(
+      albatross::CallError{{Reason::DeadlineExceeded, "The server did not answer."}, true});
 }
 
 /// One instance, eu-1, as plan() sees it. Namespace sys is the root namespace; shop and db have policies.
@@ -101,12 +104,14 @@ struct Scene {
   static albatross::Name name(const std::string& path) { return nameOf(keyOf(path)); }
 
   /// Declares a unikernel with image 'a' and 32 Mi, or changes its declaration.
-  void declare(const std::string& path, const std::function<void(api::Unikernel&, DesiredUnikernel&)>& edit = {}) {
+  void declare(const std::string& path,
+               const std::function<void(api::Unikernel&, DesiredUnikernel&)>& edit = {}) {
     const api::ObjectKey key = keyOf(path);
     const auto found = desired.unikernels.find(key);
-    DesiredUnikernel unikernel = found == desired.unikernels.end()
-                                     ? DesiredUnikernel{nullptr, 1, {}, makeImage('a'), std::nullopt, std::nullopt}
-                                     : found->second;
+    DesiredUnikernel unikernel =
+        found == desired.unikernels.end()
+            ? DesiredUnikernel{nullptr, 1, {}, makeImage('a'), std::nullopt, std::nullopt}
+            : found->second;
     api::Unikernel spec = unikernel.object ? unikernel.object->as<api::Unikernel>() : api::Unikernel{};
     if (edit) edit(spec, unikernel);
     unikernel.object = makeObject(key.nameSpace, key.name, spec);
@@ -115,7 +120,8 @@ struct Scene {
   }
 
   void declarePolicy(const std::string& nameSpace, const albatross::Policy& policy) {
-    desired.policies.insert_or_assign(nameSpace, DesiredPolicy{makeObject(nameSpace, "limits", api::UnikernelPolicy{}), 1, policy});
+    desired.policies.insert_or_assign(
+        nameSpace, DesiredPolicy{makeObject(nameSpace, "limits", api::UnikernelPolicy{}), 1, policy});
   }
 
   /// Takes the declaration away, and what then becomes of it.
@@ -126,14 +132,16 @@ struct Scene {
   }
 
   /// Something runs there, whoever started it.
-  albatross::UnikernelInfo& run(const std::string& path, const albatross::Arguments& arguments = {}, char digest = 'a') {
+  albatross::UnikernelInfo& run(const std::string& path, const albatross::Arguments& arguments = {},
+                                char digest = 'a') {
     auto& info = observed.unikernels[name(path)];
     info = infoOf(arguments, digestOf(digest), name(path), ++lastStarted);
     return info;
   }
 
   /// It runs as declared and is ours, as after a create that went well.
-  albatross::UnikernelInfo& runOurs(const std::string& path, const albatross::Arguments& arguments = {}, char digest = 'a') {
+  albatross::UnikernelInfo& runOurs(const std::string& path, const albatross::Arguments& arguments = {},
+                                    char digest = 'a') {
     Entry& entry = memory.inventory[name(path)];
     entry.serverKey = "key";
     entry.name = name(path);
@@ -170,7 +178,9 @@ struct Scene {
       observed.unikernels[step.name] =
           infoOf(step.wanted->arguments, observed.unikernels.at(step.name).digest, step.name, ++lastStarted);
     }
-    if (step.image) observed.unikernels[step.name] = infoOf(step.wanted->arguments, step.wanted->digest, step.name, ++lastStarted);
+    if (step.image)
+      observed.unikernels[step.name] =
+          infoOf(step.wanted->arguments, step.wanted->digest, step.name, ++lastStarted);
   }
   /// Takes a step as the loop does, with success.
   void take(const Step& step) {

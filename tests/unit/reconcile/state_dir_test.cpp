@@ -36,7 +36,8 @@ Entry fullEntry() {
   entry.prune = false;
   entry.suspend = true;
   entry.ranSpec = "spec:1";
-  entry.pending = Pending{Verb::ForceCreate, true, SystemTime(1h), digestOf('a'), albatross::Time(12'345ms), digestOf('b')};
+  entry.pending = Pending{Verb::ForceCreate,         true,         SystemTime(1h), digestOf('a'),
+                          albatross::Time(12'345ms), digestOf('b')};
   entry.destroyedAt = SystemTime(2h);
   return entry;
 }
@@ -66,7 +67,8 @@ TEST_F(State, OutlivesTheProcess) {
   }
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
-  EXPECT_THAT(state->inventoryOf("5f"), (ElementsAre(std::pair(plain.name, plain), std::pair(fullEntry().name, fullEntry()))));
+  EXPECT_THAT(state->inventoryOf("5f"),
+              (ElementsAre(std::pair(plain.name, plain), std::pair(fullEntry().name, fullEntry()))));
   EXPECT_THAT(state->entries(), SizeIs(2));
   EXPECT_EQ(state->restartChangesMemory("5f"), false);
   EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
@@ -177,8 +179,9 @@ TEST_F(State, GenerationsRiseWithTheSpecAndAreKept) {
 
 TEST_F(State, GenerationsThatCannotBeReadStartAgain) {
   open();
-  folder_.write("state/generations.json",
-                R"({"Unikernel shop/web": {"generation": "two", "specDigest": 1}, "Unikernel shop/other": {"generation": 7, "specDigest": "x"}})");
+  folder_.write(
+      "state/generations.json",
+      R"({"Unikernel shop/web": {"generation": "two", "specDigest": 1}, "Unikernel shop/other": {"generation": 7, "specDigest": "x"}})");
   const auto state = open();
   EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
   EXPECT_EQ(state->generation(keyOf("shop/other"), "x"), 7);

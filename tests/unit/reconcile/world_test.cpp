@@ -52,7 +52,8 @@ TEST(World, CountsWhatRunsWhereItRunsAndBelow) {
   EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(65))), Reason::PolicyExceeded);
 
   world.run({{}, "shop"}, withMemory(1), digestOf('a'));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(1))), Reason::PolicyExceeded) << "`:shop` counts as the third of `shop:`";
+  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(1))), Reason::PolicyExceeded)
+      << "`:shop` counts as the third of `shop:`";
 
   world.remove({{"shop"}, "other"});
   EXPECT_FALSE(world.cannotRun(web, withMemory(95)));
@@ -65,7 +66,8 @@ TEST(World, DoesNotCountWhatIsReplaced) {
   EXPECT_FALSE(world.cannotRun(web, withMemory(128)));
 
   world.run(web, withMemory(32), digestOf('a'));
-  EXPECT_FALSE(world.cannotRun({{"shop"}, "other"}, withMemory(96))) << "another run takes the place of the one before";
+  EXPECT_FALSE(world.cannotRun({{"shop"}, "other"}, withMemory(96)))
+      << "another run takes the place of the one before";
 }
 
 TEST(World, ChecksThePolicyOfTheImmediateDomainOnly) {
@@ -104,10 +106,12 @@ TEST(World, ChecksBridges) {
 
 TEST(World, ChecksBlockDevices) {
   Observed observed = empty();
-  observed.blockDevices = {{{{"shop"}, "free"}, {10, false}}, {{{"shop"}, "held"}, {10, true}}, {{{"db"}, "data"}, {10, false}}};
+  observed.blockDevices = {
+      {{{"shop"}, "free"}, {10, false}}, {{{"shop"}, "held"}, {10, true}}, {{{"db"}, "data"}, {10, false}}};
   World world(observed);
   EXPECT_FALSE(world.cannotRun(web, withVolumes({"free"})));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"data"}))), Reason::BlockDeviceNotFound) << "it is another domain's";
+  EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"data"}))), Reason::BlockDeviceNotFound)
+      << "it is another domain's";
   EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"held"}))), Reason::BlockDeviceInUse);
   EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"free", "free"}))), Reason::BlockDeviceInUse);
 
@@ -170,12 +174,15 @@ TEST(World, RefusesAPolicyAboveTheOneOverItOrBelowTheOneUnderIt) {
 
   EXPECT_FALSE(world.cannotSet(domain, makePolicy(10, 512)));
   EXPECT_EQ(reasonOf(world.cannotSet(domain, makePolicy(10, 513))), Reason::PolicyExceeded);
-  EXPECT_EQ(reasonOf(world.cannotSet(domain, {{0, 1}, 5, 256, 1, {"br0"}})), Reason::PolicyExceeded) << "block storage";
+  EXPECT_EQ(reasonOf(world.cannotSet(domain, {{0, 1}, 5, 256, 1, {"br0"}})), Reason::PolicyExceeded)
+      << "block storage";
   EXPECT_FALSE(world.cannotSet(domain, makePolicy(2, 64)));
   EXPECT_EQ(reasonOf(world.cannotSet(domain, makePolicy(2, 63))), Reason::PolicyExceeded);
 }
 
-TEST(World, DoesNotCompareAPolicyWithTheRoots) { EXPECT_FALSE(World(empty()).cannotSet(shop, makePolicy(10, 10'000))); }
+TEST(World, DoesNotCompareAPolicyWithTheRoots) {
+  EXPECT_FALSE(World(empty()).cannotSet(shop, makePolicy(10, 10'000)));
+}
 
 }  // namespace
 }  // namespace rookery::reconcile

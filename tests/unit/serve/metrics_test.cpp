@@ -216,6 +216,7 @@ TEST(Metrics, PromtoolHasNothingToSay) {
 TEST(Metrics, ScrapesAndReportsMeet) {
   Metrics metrics(build);
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&metrics, thread] {
       const std::string own = "eu-" + std::to_string(thread);
