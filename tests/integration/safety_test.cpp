@@ -109,8 +109,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadUpdate{"devices", "  image: {path: images/devices.hvt}", "DeviceMismatch"},
         BadUpdate{"target", "  image: {path: images/target.hvt}", "UnsupportedTarget"},
         BadUpdate{"digest",
-                  "  image: {path: images/good.hvt, sha256: "
-                  "0000000000000000000000000000000000000000000000000000000000000000}",
+                  "  image: {path: images/good.hvt, sha256: \""
+                  "0000000000000000000000000000000000000000000000000000000000000000\"}",
                   "DigestMismatch"},
         BadUpdate{"notAnElf", "  image: {path: images/text.hvt}", "ImageInvalid"},
         BadUpdate{"missingImage", "  image: {path: images/none.hvt}", "ImageNotFound"},
