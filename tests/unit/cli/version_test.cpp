@@ -24,8 +24,8 @@ TEST(Version, SaysWhatWasBuilt) {
   EXPECT_THAT(text.out, StartsWith("rookery " + build.version));
   EXPECT_THAT(text.out, HasSubstr("openssl: 3."));
 
-  const Invocation json = invoke({"version", "-o", "json"});
-  const auto document = nlohmann::json::parse(json.out);
+  const Invocation machine = invoke({"version", "-o", "json"});
+  const auto document = nlohmann::json::parse(machine.out);
   EXPECT_EQ(document.at("version"), build.version);
   EXPECT_EQ(document.at("revision"), build.revision);
   EXPECT_TRUE(document.at("libraries").contains("boost"));
