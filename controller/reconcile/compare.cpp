@@ -37,6 +37,7 @@ json shown(const albatross::FailBehaviour& behaviour) {
 /// for the manifest to say.
 std::vector<BlockInfo> devices(const std::vector<albatross::Block>& blocks) {
   std::vector<BlockInfo> found;
+  found.reserve(blocks.size());
   for (const auto& block : blocks) {
     found.push_back(
         {block.name, block.device.value_or(block.name), block.sectorSize.value_or(defaultSectorSize), 0});

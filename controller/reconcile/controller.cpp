@@ -37,8 +37,8 @@ struct InstanceItem {
 
 Controller::Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector,
                        GuardOptions guard)
-    : executor_(executor),
-      strand_(asio::make_strand(executor)),
+    : executor_(std::move(executor)),
+      strand_(asio::make_strand(executor_)),
       environment_(std::move(environment)),
       inspector_(inspector),
       guard_(std::move(guard)),
@@ -60,7 +60,7 @@ asio::awaitable<void> Controller::run(source::DirectorySource& source) {
 
 /// The next scan: when something changed, or when the prune guard waits for a second look.
 asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::DirectorySource& source) {
-  using namespace asio::experimental::awaitable_operators;
+  using asio::experimental::awaitable_operators::operator||;
   const auto rescan = guard_.rescanAt();
   if (!rescan) co_return co_await source.next();
   asio::steady_timer timer(strand_);

@@ -268,6 +268,7 @@ class Resolver {
       arguments.bridges.push_back(std::move(bridge));
     }
     std::vector<std::string> expanded;
+    expanded.reserve(spec.arguments.size());
     for (const std::string& argument : spec.arguments) expanded.push_back(api::expand(argument, values));
     if (!expanded.empty()) arguments.arguments = std::move(expanded);
     return arguments;

@@ -26,8 +26,9 @@ std::string namesOf(const std::vector<const Entry*>& entries) {
 
 }  // namespace
 
-std::string confirmationId(std::vector<const Entry*> entries) {
+std::string confirmationId(const std::vector<const Entry*>& entries) {
   std::vector<std::string> lines;
+  lines.reserve(entries.size());
   for (const Entry* entry : entries) lines.push_back(entry->serverKey + " " + entry->name.toString() + "\n");
   std::sort(lines.begin(), lines.end());
   image::Sha256 digest;

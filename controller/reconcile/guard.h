@@ -58,6 +58,6 @@ class PruneGuard {
 };
 
 /// The ID that stands for exactly this set of unikernels.
-std::string confirmationId(std::vector<const Entry*> entries);
+std::string confirmationId(const std::vector<const Entry*>& entries);
 
 }  // namespace rookery::reconcile

@@ -59,7 +59,7 @@ Result<Policy> Planner::nextPolicy(const albatross::Name& domain, const Policy& 
   if (!error) return wanted;
   const Policy* present = world_.policy(domain);
   if (phase == PolicyPhase::AfterUnikernels || present == nullptr) return std::unexpected(*error);
-  const Policy both = widest(*present, wanted);
+  Policy both = widest(*present, wanted);
   if (both == *present || world_.cannotSet(domain, both)) return std::unexpected(*error);
   return both;
 }

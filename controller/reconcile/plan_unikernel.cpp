@@ -17,6 +17,7 @@ namespace {
 
 std::string pathsOf(const Difference& difference) {
   std::vector<std::string> paths;
+  paths.reserve(difference.fields.size());
   for (const FieldChange& change : difference.fields) paths.push_back(change.path);
   return fmt::format("{}", fmt::join(paths, ", "));
 }
@@ -38,15 +39,18 @@ bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std:
 
 }  // namespace
 
-void Planner::planUnikernels(std::vector<Subject> subjects) {
+void Planner::planUnikernels(const std::vector<Subject>& subjects) {
   // What shrinks goes first: it may make room for what grows.
   const auto growth = [](const Subject& subject) {
     return subject.unikernel.arguments.memory - (subject.running == nullptr ? 0 : subject.running->memory);
   };
   std::vector<const Subject*> order;
+  order.reserve(subjects.size());
   for (const Subject& subject : subjects) order.push_back(&subject);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](const Subject* a, const Subject* b) { return growth(*a) < growth(*b); });
+  // Among equals in the order of their keys, which is the one of their addresses.
+  std::sort(order.begin(), order.end(), [&](const Subject* a, const Subject* b) {
+    return std::pair(growth(*a), a) < std::pair(growth(*b), b);
+  });
   for (const Subject* subject : order) planUnikernel(*subject);
 }
 

@@ -44,7 +44,7 @@ Planner::Planner(const Desired& desired, const Observed& observed, Memory memory
 Plan Planner::run() {
   settlePending();
   confirmEntries();
-  std::vector<Subject> subjects = findSubjects();
+  const std::vector<Subject> subjects = findSubjects();
   for (const Subject& subject : subjects) {
     refreshEntry(subject);
     trackLife(subject);
@@ -52,7 +52,7 @@ Plan Planner::run() {
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   countUnmanaged();
-  planUnikernels(std::move(subjects));
+  planUnikernels(subjects);
   planPolicies(PolicyPhase::AfterUnikernels);
   forgetObjects();
   return std::move(plan_);

@@ -63,7 +63,7 @@ class Planner {
   bool leftBehind(const Step& step);
 
   // plan_unikernel.cpp
-  void planUnikernels(std::vector<Subject> subjects);
+  void planUnikernels(const std::vector<Subject>& subjects);
   void planUnikernel(const Subject& subject);
   Verdict judge(const Subject& subject);
   std::optional<Verdict> obstacle(const Subject& subject) const;

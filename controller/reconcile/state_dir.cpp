@@ -10,6 +10,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <tuple>
 
 #include "image/image.h"
 
@@ -216,7 +217,7 @@ void StateDir::readEntry(const fs::path& file) {
       restartChangesMemory_[file.parent_path().filename()] = value->at("restartChangesMemory");
       return;
     }
-    Entry entry = entryFromJson(*value);
+    const Entry entry = entryFromJson(*value);
     inventories_[entry.serverKey][entry.name] = entry;
   } catch (const json::exception&) {
     warnings_.push_back(fmt::format(
@@ -296,7 +297,7 @@ void StateDir::setRestartChangesMemory(const std::string& serverKey, bool change
   std::error_code error;
   fs::create_directories(folder, error);
   // Losing this costs one restart in vain after the next start: not worth an error.
-  (void)writeAtomically(folder / "server.json", json{{"restartChangesMemory", changes}}.dump());
+  std::ignore = writeAtomically(folder / "server.json", json{{"restartChangesMemory", changes}}.dump());
 }
 
 std::int64_t StateDir::generation(const api::ObjectKey& key, const std::string& specDigest) {
