@@ -4,13 +4,14 @@
 #include <fmt/ranges.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "api/decode.h"
 #include "api/field.h"
 #include "api/findings.h"
-#include "api/scalar.h"
 #include "api/schema.h"
 #include "api/validate.h"
 #include "api/yaml.h"
@@ -22,8 +23,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array allKinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
-                                 Kind::Secret};
 /// Where `kubectl apply` keeps a copy of the whole object.
 constexpr std::string_view lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -68,7 +67,7 @@ void collectPlaces(const Places& places, const std::string& path, Object& object
 }
 
 /// What a document says it is.
-struct Identity {
+struct Claim {
   std::optional<Kind> kind;
   std::optional<std::string> name;
   std::string nameSpace = "default";
@@ -79,20 +78,79 @@ struct Identity {
   }
 };
 
-Identity identify(const json& document) {
-  Identity identity;
-  if (const std::string* kind = stringAt(document, "kind")) identity.kind = kindNamed(*kind);
+Claim claimOf(const json& document) {
+  Claim claim;
+  if (const std::string* kind = stringAt(document, "kind")) claim.kind = kindNamed(*kind);
   const auto metadata = document.find("metadata");
-  if (metadata == document.end()) return identity;
+  if (metadata == document.end()) return claim;
   const std::string* name = stringAt(*metadata, "name");
-  if (name != nullptr && !name->empty()) identity.name = *name;
-  if (const std::string* nameSpace = stringAt(*metadata, "namespace")) identity.nameSpace = *nameSpace;
-  return identity;
+  if (name != nullptr && !name->empty()) claim.name = *name;
+  if (const std::string* nameSpace = stringAt(*metadata, "namespace")) claim.nameSpace = *nameSpace;
+  return claim;
+}
+
+bool isDeeperThan(const json& value, std::size_t levels) {
+  if (!value.is_structured()) return false;
+  return levels == 0 ||
+         std::ranges::any_of(value, [&](const json& part) { return isDeeperThan(part, levels - 1); });
 }
 
 /// Whether a duplicate of `field` leaves open which object is meant.
 bool identifies(std::string_view field) {
   return field == "kind" || field == "metadata" || field == "metadata.name" || field == "metadata.namespace";
+}
+
+/// The kind of List that a document is; `item` is what its items are: none for a v1 List of anything.
+struct ListKind {
+  std::optional<Kind> item;
+
+  std::string_view apiVersion() const { return item ? apiVersionOf(*item) : "v1"; }
+};
+
+std::optional<ListKind> listKindOf(const json& document) {
+  const std::string* kind = stringAt(document, "kind");
+  if (kind == nullptr || !kind->ends_with("List")) return std::nullopt;
+  if (*kind == "List") return ListKind{};
+  const auto item = kindNamed(std::string_view(*kind).substr(0, kind->size() - 4));
+  return item ? std::optional(ListKind{item}) : std::nullopt;
+}
+
+/// Moves the duplicate keys that stand in an item of a List from the list to the item.
+void moveDuplicates(YamlDocument& list, std::vector<YamlDocument>& items) {
+  constexpr std::string_view prefix = "items[";
+  std::erase_if(list.duplicates, [&](YamlProblem& duplicate) {
+    if (!duplicate.field.starts_with(prefix)) return false;
+    const char* const end = duplicate.field.data() + duplicate.field.size();
+    std::size_t index = 0;
+    const auto [rest, error] = std::from_chars(duplicate.field.data() + prefix.size(), end, index);
+    if (error != std::errc() || rest == end || *rest != ']' || index >= items.size()) return false;
+    std::string_view field(rest + 1, end);
+    if (field.starts_with('.')) field.remove_prefix(1);
+    items[index].duplicates.push_back({duplicate.place, std::string(field), std::move(duplicate.message)});
+    return true;
+  });
+}
+
+/// Takes the items out of a List, each as a document of its own. None: it has no list of them.
+std::optional<std::vector<YamlDocument>> takeItems(YamlDocument& list, const ListKind& kind) {
+  const auto found = list.value.find("items");
+  if (found == list.value.end() || !(found->is_array() || found->is_null())) return std::nullopt;
+  json values = std::exchange(*found, json::array());
+  if (values.is_null()) values = json::array();  // as Go writes a list of nothing
+  std::vector<Places>& places = list.places.members.at("items").items;
+  std::vector<YamlDocument> items;
+  items.reserve(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    YamlDocument& item = items.emplace_back(std::move(values[i]), std::move(places[i]));
+    // As kubectl reads the items of a list that says what they are.
+    const bool unsaid =
+        item.value.is_object() && !item.value.contains("kind") && !item.value.contains("apiVersion");
+    if (!kind.item || !unsaid) continue;
+    item.value["kind"] = toString(*kind.item);
+    item.value["apiVersion"] = kind.apiVersion();
+  }
+  moveDuplicates(list, items);
+  return items;
 }
 
 /// Reads the documents of one file, one by one.
@@ -104,24 +162,8 @@ class Reader {
   }
 
   void read(YamlDocument document) {
-    if (!document.value.is_object()) {
-      findings_.beginDocument(std::nullopt);
-      findings_.add("", document.places.value,
-                    "a document is a mapping with apiVersion, kind, metadata and spec");
-      manifest_.parsed = false;
-      return;
-    }
-    const Identity identity = identify(document.value);
-    findings_.beginDocument(identity.key());
-    for (YamlProblem& duplicate : document.duplicates) {
-      if (identifies(duplicate.field)) manifest_.parsed = false;
-      findings_.add(std::move(duplicate.field), duplicate.place, std::move(duplicate.message));
-    }
-    if (identity.kind) {
-      readKnown(*identity.kind, identity.key(), document);
-    } else {
-      readUnknown(identity, document);
-    }
+    if (const auto kind = listKindOf(document.value)) return readList(*kind, std::move(document));
+    readObject(std::move(document), "a document");
   }
 
   void refuse(YamlProblem problem) {
@@ -137,9 +179,85 @@ class Reader {
   }
 
  private:
+  /// `what` the document is, for messages.
+  void readObject(YamlDocument document, std::string_view what) {
+    if (!document.value.is_object()) {
+      refuse({document.places.value, "",
+              fmt::format("{} is a mapping with apiVersion, kind, metadata and spec", what)});
+      return;
+    }
+    const Claim claim = claimOf(document.value);
+    findings_.beginDocument(claim.key());
+    for (YamlProblem& duplicate : document.duplicates) {
+      if (identifies(duplicate.field)) manifest_.parsed = false;
+      findings_.add(std::move(duplicate.field), duplicate.place, std::move(duplicate.message));
+    }
+    if (claim.kind) {
+      readKnown(*claim.kind, claim.key(), document);
+    } else {
+      readUnknown(claim, document);
+    }
+  }
+
+  /// A List stands for its items.
+  void readList(const ListKind& kind, YamlDocument list) {
+    findings_.beginDocument(std::nullopt);
+    auto items = takeItems(list, kind);
+    // A second `items` or `kind` leaves open what is declared.
+    if (!items || std::ranges::any_of(list.duplicates, [](const YamlProblem& duplicate) {
+          return duplicate.field == "items" || duplicate.field == "kind";
+        })) {
+      manifest_.parsed = false;
+    }
+    for (YamlProblem& duplicate : list.duplicates) {
+      findings_.add(std::move(duplicate.field), duplicate.place, std::move(duplicate.message));
+    }
+    checkApiVersion(kind.apiVersion(), list);
+    validate(listSchema(), list.value, list.places, Quoting::Nothing, findings_);
+    if (!items) return;
+    for (YamlDocument& item : *items) {
+      if (listKindOf(item.value)) {
+        refuseNested(item);
+      } else {
+        readObject(std::move(item), "an item of a List");
+      }
+    }
+  }
+
+  /// What a List within a List holds is declared, with a mistake.
+  void refuseNested(const YamlDocument& list) {
+    findings_.beginDocument(std::nullopt);
+    findings_.add("", list.places.value,
+                  "a List cannot hold another List; put the items of the inner one into the outer one");
+    const auto items = list.value.find("items");
+    if (items == list.value.end() || !items->is_array()) {
+      manifest_.parsed = false;
+      return;
+    }
+    for (const json& item : *items) {
+      if (const auto key = keyOf(item)) {
+        manifest_.invalid.insert(*key);
+      } else {
+        manifest_.parsed = false;
+      }
+    }
+  }
+
+  void checkApiVersion(std::string_view expected, const YamlDocument& document) {
+    const std::string* apiVersion = stringAt(document.value, "apiVersion");
+    if (!document.value.contains("apiVersion")) {
+      findings_.add("apiVersion", document.places.key,
+                    fmt::format("this field is required; write {}", expected));
+    } else if (apiVersion != nullptr && *apiVersion != expected) {
+      findings_.add("apiVersion", document.places.members.at("apiVersion").value,
+                    fmt::format("this must be {} for the kind {}, not {}", expected,
+                                *stringAt(document.value, "kind"), quote(*apiVersion)));
+    }
+  }
+
   /// A document of a kind that rookery does not know. One of our own API group is one of our objects with a
   /// mistake in its kind; so is one without a group.
-  void readUnknown(const Identity& identity, const YamlDocument& document) {
+  void readUnknown(const Claim& claim, const YamlDocument& document) {
     const std::string* kind = stringAt(document.value, "kind");
     const std::string* apiVersion = stringAt(document.value, "apiVersion");
     const auto place = document.places.members.find("kind");
@@ -162,9 +280,9 @@ class Reader {
                                       : fmt::format("it knows {}", fmt::join(known, ", "))));
     }
     if (foreign) return;
-    if (!identity.name) manifest_.parsed = false;
+    if (!claim.name) manifest_.parsed = false;
     for (const Kind each : allKinds) {
-      Identity possible = identity;
+      Claim possible = claim;
       possible.kind = each;
       if (const auto key = possible.key()) manifest_.invalid.insert(*key);
     }
@@ -172,15 +290,7 @@ class Reader {
 
   void readKnown(Kind kind, const std::optional<ObjectKey>& key, YamlDocument& document) {
     json& value = document.value;
-    const std::string* apiVersion = stringAt(value, "apiVersion");
-    if (!value.contains("apiVersion")) {
-      findings_.add("apiVersion", document.places.key,
-                    fmt::format("this field is required; write {}", apiVersionOf(kind)));
-    } else if (apiVersion != nullptr && *apiVersion != apiVersionOf(kind)) {
-      findings_.add("apiVersion", document.places.members.at("apiVersion").value,
-                    fmt::format("this must be {} for the kind {}, not {}", apiVersionOf(kind), toString(kind),
-                                quote(*apiVersion)));
-    }
+    checkApiVersion(apiVersionOf(kind), document);
     value.erase("status");
     const json& schema = manifestSchemaOf(kind);
     validate(schema, value, document.places, kind == Kind::Secret ? Quoting::Nothing : Quoting::Values,
@@ -247,6 +357,12 @@ class Reader {
 
 }  // namespace
 
+bool isTooDeep(const json& value) { return isDeeperThan(value, maxManifestDepth); }
+
+std::optional<ObjectKey> keyOf(const json& document) {
+  return document.is_object() ? claimOf(document).key() : std::nullopt;
+}
+
 Manifest parseManifest(std::string_view text, const Origin& file) {
   Reader reader(file);
   if (text.size() > maxManifestBytes) {
@@ -256,8 +372,7 @@ Manifest parseManifest(std::string_view text, const Origin& file) {
                                maxManifestBytes)});
     return reader.take();
   }
-  const bool isJson = file.file.extension() == ".json";
-  auto documents = isJson ? parseYaml(joinSurrogates(text)) : parseYaml(text);
+  auto documents = parseYaml(text, notationOf(file.file));
   if (documents) {
     for (YamlDocument& document : *documents) reader.read(std::move(document));
   } else {

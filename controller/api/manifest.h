@@ -1,7 +1,10 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,10 +27,23 @@ inline constexpr std::size_t maxManifestBytes = 4u << 20;
 inline constexpr std::size_t maxManifestNodes = 200'000;  // after aliases are followed
 inline constexpr std::size_t maxManifestDepth = 64;
 
+/// Whether a value is nested more than maxManifestDepth levels deep.
+bool isTooDeep(const nlohmann::json& value);
+
+/// Which object a document declares, valid or not: none where kind and name cannot be made out.
+std::optional<ObjectKey> keyOf(const nlohmann::json& document);
+
 /// Parses and validates a file of YAML documents or JSON: schema (the CRDs compiled in), defaults, and what a
-/// schema cannot say. `List` documents are not among the kinds. A document of a kind that is none of ours is
-/// a problem, and hides no object. Relative paths are resolved against the file's folder. Never throws.
+/// schema cannot say. A List (v1, or of one of the kinds: UnikernelList) stands for its items, as if each
+/// were a document of its own; problems name the fields of the item. A document of a kind that is none of
+/// ours is a problem, and hides no object. Relative paths are resolved against the file's folder. Never
+/// throws.
 Manifest parseManifest(std::string_view text, const Origin& file);
+
+/// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
+/// InvalidManifest (over maxManifestBytes; then unread). Their messages leave it to the caller to name the
+/// file.
+Result<std::string> readText(const std::filesystem::path& file);
 
 /// Reads and parses. A file that is missing, unreadable, no regular file or over maxManifestBytes (then
 /// unread) is a problem with parsed = false.

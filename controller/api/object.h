@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -23,6 +24,8 @@ namespace rookery::api {
 inline constexpr std::string_view groupVersion = "rookery.dev/v1alpha1";
 
 enum class Kind { AlbatrossInstance, Unikernel, UnikernelPolicy, Secret };
+inline constexpr std::array allKinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
+                                        Kind::Secret};
 std::string_view toString(Kind kind);
 
 /// What makes an object the same object: kind, namespace (empty for cluster-scoped ones) and name.
@@ -33,6 +36,18 @@ struct ObjectKey {
   /// "Unikernel shop/web", "AlbatrossInstance eu-1"
   std::string toString() const;
   friend auto operator<=>(const ObjectKey&, const ObjectKey&) = default;
+};
+
+using SystemTime = std::chrono::system_clock::time_point;
+
+/// What tells an object from another of the same key, and one version of its spec from the next:
+/// metadata.uid, metadata.creationTimestamp, metadata.deletionTimestamp, metadata.generation.
+struct Identity {
+  std::string uid;  // a random UUID (RFC 4122, version 4)
+  SystemTime creationTimestamp;
+  std::optional<SystemTime> deletionTimestamp;  // nobody declares it any more, but something of it is left
+  std::int64_t generation = 1;
+  friend bool operator==(const Identity&, const Identity&) = default;
 };
 
 /// A position in a file. Both count from 1, columns in bytes; 0: not known.

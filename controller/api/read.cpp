@@ -38,7 +38,9 @@ std::unexpected<Error> failSize(std::string_view size) {
       fmt::format("the file has {} bytes; a manifest has at most {}; split it", size, maxManifestBytes));
 }
 
-Result<std::string> readBounded(const std::filesystem::path& file) {
+}  // namespace
+
+Result<std::string> readText(const std::filesystem::path& file) {
   // O_NONBLOCK: to open a FIFO would wait for its writer.
   const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (descriptor.number() < 0) return failErrno("the file cannot be opened");
@@ -63,11 +65,9 @@ Result<std::string> readBounded(const std::filesystem::path& file) {
   return text;
 }
 
-}  // namespace
-
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file) {
   const Origin origin{.root = root, .file = file};
-  const Result<std::string> text = readBounded(file);
+  const Result<std::string> text = readText(file);
   if (text) return parseManifest(*text, origin);
   Manifest manifest;
   manifest.parsed = false;

@@ -50,6 +50,16 @@ properties:
   stringData: {type: object, additionalProperties: {type: string}}
 )";
 
+constexpr std::string_view list = R"(
+type: object
+required: [items]
+properties:
+  apiVersion: {type: string}
+  kind: {type: string}
+  metadata: {type: object, x-kubernetes-preserve-unknown-fields: true}
+  items: {type: array, items: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+)";
+
 json parseOwn(std::string_view text) {
   auto documents = parseYaml(text);
   check(documents && documents->size() == 1 && documents->front().duplicates.empty(),
@@ -120,6 +130,11 @@ const json& manifestSchemaOf(Kind kind) {
     return all;
   }();
   return schemas.at(kind);
+}
+
+const json& listSchema() {
+  static const json schema = parseOwn(list);
+  return schema;
 }
 
 Result<Kind> parseKind(std::string_view word) {

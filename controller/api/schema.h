@@ -35,6 +35,9 @@ const std::vector<Kind>& customKinds();
 /// without status. Lives as long as the program.
 const nlohmann::json& manifestSchemaOf(Kind kind);
 
+/// Of a List document, apart from its items. Lives as long as the program.
+const nlohmann::json& listSchema();
+
 /// Kind by any name that kubectl would take: plural, singular, short name, Kind; any case. Error: UsageError
 /// that lists them.
 Result<Kind> parseKind(std::string_view word);

@@ -95,10 +95,18 @@ json toJson(const Status& status) {
   return object;
 }
 
-json toJson(const Object& object, std::int64_t generation, const Status& status) {
+json toJson(const Object& object, const Identity& identity, const Status& status) {
   json shaped = object.manifest;
+  json& metadata = shaped["metadata"];
+  metadata["uid"] = identity.uid;
+  metadata["creationTimestamp"] = toRfc3339(identity.creationTimestamp);
+  if (identity.deletionTimestamp) {
+    metadata["deletionTimestamp"] = toRfc3339(*identity.deletionTimestamp);
+    metadata["deletionGracePeriodSeconds"] = 0;
+    metadata["finalizers"] = json::array({finalizer});
+  }
   if (object.kind() == Kind::Secret) return shaped;  // Kubernetes gives it neither a generation nor a status
-  shaped["metadata"]["generation"] = generation;
+  metadata["generation"] = identity.generation;
   shaped["status"] = toJson(status);
   // A count of none is news for a unikernel, where other kinds have no such field.
   if (object.kind() == Kind::Unikernel) shaped["status"]["restarts"] = status.restarts;

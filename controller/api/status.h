@@ -11,8 +11,6 @@
 
 namespace rookery::api {
 
-using SystemTime = std::chrono::system_clock::time_point;
-
 /// A condition as Kubernetes has it (metav1.Condition), of the types that kstatus reads.
 struct Condition {
   enum class Type { Ready, Reconciling, Stalled };
@@ -50,11 +48,14 @@ struct Status {
   bool ready() const;
 };
 
+/// What an object waits for that is deleted while its unikernel has not been destroyed yet.
+inline constexpr std::string_view finalizer = "rookery.dev/unikernel";
+
 /// Time as RFC 3339 with whole seconds in UTC, as Kubernetes writes it.
 std::string toRfc3339(SystemTime time);
 nlohmann::json toJson(const Status& status);
 
-/// The object as the Kubernetes API shapes it: manifest, metadata.generation, status.
-nlohmann::json toJson(const Object& object, std::int64_t generation, const Status& status);
+/// The object as the Kubernetes API shapes it: manifest, identity, status.
+nlohmann::json toJson(const Object& object, const Identity& identity, const Status& status);
 
 }  // namespace rookery::api

@@ -35,12 +35,14 @@ bool isSubdomain(std::string_view text) {
   }
 }
 
-/// Kubernetes' "qualified name" without its prefix.
-bool isLabelWord(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && isAlphanumeric(text.front()) && isAlphanumeric(text.back()) &&
+/// Kubernetes' "qualified name" without its prefix, of any length.
+bool isLabelText(std::string_view text) {
+  return !text.empty() && isAlphanumeric(text.front()) && isAlphanumeric(text.back()) &&
          std::ranges::all_of(text,
                              [](char c) { return isAlphanumeric(c) || c == '-' || c == '_' || c == '.'; });
 }
+
+bool isLabelWord(std::string_view text) { return text.size() <= 63 && isLabelText(text); }
 
 /// Ends a complaint about a name with one that would do, where there is an obvious one.
 std::string suggestion(std::string_view text, bool (*isValid)(std::string_view)) {
@@ -74,6 +76,31 @@ bool isHost(std::string_view text) {
   return !text.empty() && text.size() <= 253 && text.front() != '-' && text.front() != '.' &&
          std::ranges::all_of(text,
                              [](char c) { return isAlphanumeric(c) || c == '-' || c == '.' || c == '_'; });
+}
+
+// As k8s.io/apimachinery/pkg/util/validation words them.
+constexpr std::string_view labelNameError =
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
+    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+
+constexpr std::string_view labelValueError =
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used "
+    "for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
+
+constexpr std::string_view subdomainError =
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    R"('[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*'))";
+
+void checkLabelPrefix(std::string_view prefix, std::vector<std::string>& errors) {
+  if (prefix.empty()) {
+    errors.emplace_back("prefix part must be non-empty");
+    return;
+  }
+  if (prefix.size() > 253) errors.emplace_back("prefix part must be no more than 253 characters");
+  if (!isSubdomain(prefix)) errors.push_back(fmt::format("prefix part {}", subdomainError));
 }
 
 }  // namespace
@@ -121,6 +148,29 @@ Complaint checkLabelValue(std::string_view text) {
       "letter or "
       "digit at both ends",
       quote(text));
+}
+
+std::vector<std::string> labelKeyErrors(std::string_view key) {
+  std::vector<std::string> errors;
+  if (std::ranges::count(key, '/') > 1) {
+    return {fmt::format(
+        "a qualified name {} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')",
+        labelNameError)};
+  }
+  const std::size_t slash = key.find('/');
+  if (slash != std::string_view::npos) checkLabelPrefix(key.substr(0, slash), errors);
+  const std::string_view name = slash == std::string_view::npos ? key : key.substr(slash + 1);
+  if (name.empty()) errors.emplace_back("name part must be non-empty");
+  if (name.size() > 63) errors.emplace_back("name part must be no more than 63 characters");
+  if (!isLabelText(name)) errors.push_back(fmt::format("name part {}", labelNameError));
+  return errors;
+}
+
+std::vector<std::string> labelValueErrors(std::string_view value) {
+  std::vector<std::string> errors;
+  if (value.size() > 63) errors.emplace_back("must be no more than 63 characters");
+  if (!value.empty() && !isLabelText(value)) errors.emplace_back(labelValueError);
+  return errors;
 }
 
 Complaint checkSecretKey(std::string_view text) {
@@ -195,6 +245,15 @@ Complaint checkPrintable(std::string_view text) {
       std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (printable) return std::nullopt;
   return fmt::format("{} holds a control character", quote(text));
+}
+
+std::string encodeBase64(std::string_view bytes) {
+  std::string text(4 * ((bytes.size() + 2) / 3) + 1, '\0');  // with the zero that OpenSSL adds
+  const int length =
+      ::EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                        reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  text.resize(static_cast<std::size_t>(length));
+  return text;
 }
 
 Result<std::string> decodeBase64(std::string_view text) {

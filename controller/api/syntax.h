@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "error.h"
 
@@ -21,6 +22,10 @@ Complaint checkNamespace(std::string_view text);
 /// The key of a label or annotation: [prefix/]name.
 Complaint checkLabelKey(std::string_view text);
 Complaint checkLabelValue(std::string_view text);
+/// All that is wrong with the key or the value of a label, in the words in which Kubernetes' API server says
+/// it to its clients; empty: nothing.
+std::vector<std::string> labelKeyErrors(std::string_view key);
+std::vector<std::string> labelValueErrors(std::string_view value);
 /// A key in a Secret.
 Complaint checkSecretKey(std::string_view text);
 /// What arguments refer to as $(NAME); Kubernetes' rule for environment variables.
@@ -37,6 +42,7 @@ Complaint checkPrintable(std::string_view text);
 /// Decodes base64 (RFC 4648, section 4) as Kubernetes does: padded; line breaks are skipped. The error does
 /// not repeat the text.
 Result<std::string> decodeBase64(std::string_view text);
+std::string encodeBase64(std::string_view bytes);
 
 /// ASCII letters in lower case.
 std::string toLower(std::string_view text);

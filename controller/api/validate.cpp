@@ -203,8 +203,8 @@ class Validation {
     return true;
   }
 
-  static bool contains(const json& list, const json& value) {
-    return std::ranges::find(list, value) != list.end();
+  static bool contains(const json& choices, const json& value) {
+    return std::ranges::find(choices, value) != choices.end();
   }
 
   static std::size_t countCharacters(std::string_view text) {
@@ -300,6 +300,22 @@ json withoutDefaults(const json& schema, json value) {
     if (own != nullptr) member.value() = withoutDefaults(*own, std::move(member.value()));
     const json* preset = own == nullptr ? nullptr : find(*own, "default");
     member = preset != nullptr && member.value() == *preset ? value.erase(member) : std::next(member);
+  }
+  return value;
+}
+
+json withoutAddedDefaults(const json& schema, json value, const json& written) {
+  if (!value.is_object() || !written.is_object()) return value;
+  for (auto member = value.begin(); member != value.end();) {
+    const json* own = memberSchema(schema, member.key());
+    const json* preset = own == nullptr ? nullptr : find(*own, "default");
+    const auto before = written.find(member.key());
+    if (own != nullptr && before != written.end()) {
+      member.value() = withoutAddedDefaults(*own, std::move(member.value()), *before);
+    }
+    const bool added =
+        before == written.end() && preset != nullptr && withoutDefaults(*own, member.value()) == *preset;
+    member = added ? value.erase(member) : std::next(member);
   }
   return value;
 }

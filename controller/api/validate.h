@@ -26,4 +26,9 @@ void checkPatterns(const nlohmann::json& schema, const nlohmann::json& value, co
 /// that does not, and the same after a field with a default has been added to the schema.
 nlohmann::json withoutDefaults(const nlohmann::json& schema, nlohmann::json value);
 
+/// `value` without the members that equal their default and that `written` does not have: who writes it over
+/// `written` does not add what only went without saying.
+nlohmann::json withoutAddedDefaults(const nlohmann::json& schema, nlohmann::json value,
+                                    const nlohmann::json& written);
+
 }  // namespace rookery::api

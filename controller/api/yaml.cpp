@@ -301,7 +301,12 @@ bool isWord(std::string_view text) {
 
 }  // namespace
 
-std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text) {
+Notation notationOf(const std::filesystem::path& file) {
+  return file.extension() == ".json" ? Notation::Json : Notation::Yaml;
+}
+
+std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text, Notation notation) {
+  if (notation == Notation::Json) return parseYaml(joinSurrogates(text));
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
   if (const auto offset = findInvalidByte(text)) {
     const auto byte = static_cast<unsigned char>(text[*offset]);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -35,6 +36,11 @@ struct YamlDocument {
       duplicates;  // keys given twice, at the second; the first one's value is in `value`
 };
 
+/// How a file is written. JSON is YAML but for characters that are escaped as UTF-16 surrogate pairs.
+enum class Notation { Yaml, Json };
+/// By the file's extension.
+Notation notationOf(const std::filesystem::path& file);
+
 /// Reads a stream of YAML documents (JSON is YAML) as JSON. Empty documents are left out. Scalars are read as
 /// kubectl reads them (YAML 1.1), for what JSON can hold:
 ///
@@ -51,7 +57,8 @@ struct YamlDocument {
 /// Refused, with the place: other tags, `<<`, keys that are not scalars, an alias within its own anchor,
 /// infinities, bytes that are not UTF-8, control characters, a second document without `---`, and what
 /// exceeds the limits on nodes and depth (manifest.h). Never throws.
-std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text);
+std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text,
+                                                                Notation notation = Notation::Yaml);
 
 /// `path` followed by a member's name; quoted in brackets where it is not a plain word.
 std::string memberPath(std::string_view path, std::string_view member);

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <optional>
+
+#include "api/manifest.h"
 
 namespace rookery::cli {
 namespace {
@@ -13,14 +14,59 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds connectTimeout{5};
+constexpr std::chrono::seconds writeTimeout{30};
 constexpr std::chrono::seconds readTimeout{30};
-constexpr std::uint16_t defaultHttpPort = 80;
+/// A server sends a bookmark every minute: a watch that is silent for longer has lost its connection.
+constexpr std::chrono::seconds watchReadTimeout{150};
+constexpr std::size_t longestEvent = std::size_t{64} << 20;
+constexpr std::size_t longestRefusal = std::size_t{1} << 20;
+constexpr std::size_t longestToken = std::size_t{64} << 10;
+constexpr std::uint16_t defaultHttpPort = 80, defaultHttpsPort = 443;
+
+struct Address {
+  bool tls = false;
+  std::string host;
+  std::uint16_t port = 0;
+};
 
 std::optional<std::uint16_t> parsePort(std::string_view text) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
   if (error != std::errc() || end != text.data() + text.size() || port == 0) return std::nullopt;
   return port;
+}
+
+std::optional<Address> parseAddress(std::string_view text) {
+  constexpr std::string_view http = "http://", https = "https://";
+  const bool tls = text.starts_with(https);
+  if (!tls && !text.starts_with(http)) return std::nullopt;
+  text.remove_prefix(tls ? https.size() : http.size());
+  if (text.ends_with('/')) text.remove_suffix(1);
+  const std::size_t colon = text.ends_with(']') ? std::string_view::npos : text.rfind(':');
+  std::string_view host = text.substr(0, colon);
+  const auto port = colon == std::string_view::npos ? (tls ? defaultHttpsPort : defaultHttpPort)
+                                                    : parsePort(text.substr(colon + 1));
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.empty() || host.find_first_of("/?#@ ") != std::string_view::npos || !port) return std::nullopt;
+  return Address{tls, std::string(host), *port};
+}
+
+Result<std::string> readToken(const std::filesystem::path& file) {
+  const auto text = api::readText(file);
+  if (!text) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The token file {} cannot be used: {}.", file.string(), text.error().message));
+  }
+  std::string token = *text;
+  token.erase(token.find_last_not_of(" \t\r\n") + 1);
+  const bool sound =
+      std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });  // what a header can hold
+  if (token.empty() || token.size() > longestToken || !sound) {
+    return fail(Reason::CredentialInvalid,
+                fmt::format("The token file {} does not hold a token: one line of printable characters.",
+                            file.string()));
+  }
+  return token;
 }
 
 std::string_view describe(httplib::Error error) {
@@ -31,6 +77,8 @@ std::string_view describe(httplib::Error error) {
       return "the connection was not made in time";
     case httplib::Error::Read:
       return "it ended or held up its answer";
+    case httplib::Error::Write:
+      return "it ended the connection or takes nothing more";
     default:
       return "the request failed";
   }
@@ -50,46 +98,235 @@ std::string describeFailure(int code, const json& body) {
                      text("message"));
 }
 
+Error refusal(int code, const std::string& body) {
+  return {Reason::Refused, describeFailure(code, json::parse(body, nullptr, false))};
+}
+
+/// Takes the events of a watch out of the bytes in which they come: one a line.
+class Events {
+ public:
+  explicit Events(const std::function<bool(const json&)>& take) : take_(take) {}
+
+  /// False: no more are wanted.
+  bool feed(std::string_view bytes) {
+    for (std::size_t end = bytes.find('\n'); end != std::string_view::npos && !over();
+         end = bytes.find('\n')) {
+      line_ += bytes.substr(0, end);
+      bytes.remove_prefix(end + 1);
+      if (!line_.empty()) handle(json::parse(line_, nullptr, false));
+      line_.clear();
+    }
+    line_ += bytes;
+    if (line_.size() > longestEvent) malformed_ = true;
+    return !over();
+  }
+
+  Result<ApiClient::WatchEnd> end(const std::string& url) const {
+    if (error_) return std::unexpected(*error_);
+    if (malformed_) {
+      return fail(Reason::ProtocolError,
+                  fmt::format("What answers at {} is no rookery controller: it sends no watch events.", url));
+    }
+    if (gone_) return ApiClient::WatchEnd::Gone;
+    return stopped_ ? ApiClient::WatchEnd::Stopped : ApiClient::WatchEnd::Closed;
+  }
+
+ private:
+  bool over() const { return error_ || malformed_ || gone_ || stopped_; }
+
+  void handle(const json& event) {
+    const bool shaped = event.is_object() && event.contains("type") && event.contains("object") &&
+                        event.at("type").is_string() && event.at("object").is_object();
+    if (!shaped) {
+      malformed_ = true;
+    } else if (event.at("type") != "ERROR") {
+      stopped_ = !take_(event);
+    } else if (const json& status = event.at("object"); status.value("code", json()) == 410) {
+      gone_ = true;
+    } else {
+      error_ = Error{Reason::Refused, describeFailure(500, status)};
+    }
+  }
+
+  const std::function<bool(const json&)>& take_;
+  std::string line_;  // as much of it as has come
+  bool malformed_ = false, gone_ = false, stopped_ = false;
+  std::optional<Error> error_;
+};
+
 }  // namespace
 
-Result<ApiClient> ApiClient::to(std::string_view server) {
-  constexpr std::string_view scheme = "http://";
-  std::string_view rest = server;
-  if (rest.starts_with(scheme)) rest.remove_prefix(scheme.size());
-  if (rest.ends_with('/')) rest.remove_suffix(1);
-  const std::size_t colon = rest.ends_with(']') ? std::string_view::npos : rest.rfind(':');
-  std::string_view host = rest.substr(0, colon);
-  const auto port = colon == std::string_view::npos ? defaultHttpPort : parsePort(rest.substr(colon + 1));
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  if (!server.starts_with(scheme) || host.empty() || host.find_first_of("/?#@ ") != std::string_view::npos ||
-      !port) {
+Result<ApiClient> ApiClient::to(const ClientOptions& options) {
+  auto address = parseAddress(options.server);
+  if (!address) {
     return fail(Reason::UsageError, fmt::format("\"{}\" is not the address of a controller: write it as "
-                                                "http://host:port, for example http://127.0.0.1:8080.",
-                                                server));
+                                                "http://host:port or https://host:port, for example "
+                                                "http://127.0.0.1:8080.",
+                                                options.server));
   }
-  return ApiClient(std::string(server), std::string(host), *port);
+  ApiClient client;
+  if (!options.tokenFile.empty()) {
+    if (!address->tls) {
+      return fail(Reason::UsageError,
+                  fmt::format("A token is sent over https only, as anybody in between could read it: give "
+                              "--server https://… instead of {}, or no token.",
+                              options.server));
+    }
+    auto token = readToken(options.tokenFile);
+    if (!token) return std::unexpected(token.error());
+    client.token_ = *std::move(token);
+  }
+  client.url_ = options.server;
+  client.tls_ = address->tls;
+  client.host_ = std::move(address->host);
+  client.port_ = address->port;
+  client.certificateAuthority_ = options.certificateAuthority;
+  return client;
+}
+
+std::unique_ptr<httplib::ClientImpl> ApiClient::connect(std::chrono::seconds timeout) const {
+  std::unique_ptr<httplib::ClientImpl> client;
+  if (tls_) {
+    auto encrypted = std::make_unique<httplib::SSLClient>(host_, port_);
+    encrypted->set_ca_cert_path(certificateAuthority_.string());
+    encrypted->enable_server_certificate_verification(true);
+    SSL_CTX_set_min_proto_version(encrypted->ssl_context(), TLS1_2_VERSION);
+    client = std::move(encrypted);
+  } else {
+    client = std::make_unique<httplib::ClientImpl>(host_, port_);
+  }
+  client->set_connection_timeout(connectTimeout);
+  client->set_write_timeout(writeTimeout);
+  client->set_read_timeout(timeout);
+  httplib::Headers headers = {{"Accept", "application/json"}};
+  if (!token_.empty()) headers.emplace("Authorization", "Bearer " + token_);
+  client->set_default_headers(std::move(headers));
+  return client;
+}
+
+Error ApiClient::unreachable(httplib::ClientImpl& client, int error) const {
+  switch (const auto kind = static_cast<httplib::Error>(error)) {
+    case httplib::Error::SSLLoadingCerts:
+      return {Reason::CredentialInvalid,
+              fmt::format("{} does not hold the certificate of an authority (PEM).",
+                          certificateAuthority_.string())};
+    case httplib::Error::SSLServerVerification: {
+      const auto* encrypted = dynamic_cast<httplib::SSLClient*>(&client);
+      const long result = encrypted == nullptr ? X509_V_OK : encrypted->get_openssl_verify_result();
+      return {
+          Reason::TlsFailed,
+          fmt::format("The certificate of the server at {} did not pass: {}. Nothing was sent to it.", url_,
+                      result == X509_V_OK
+                          ? fmt::format("it is not one of {}", host_)
+                          : fmt::format("{}; --certificate-authority names the CA that it must come from",
+                                        X509_verify_cert_error_string(result)))};
+    }
+    case httplib::Error::SSLConnection:
+      return {Reason::TlsFailed, fmt::format("No TLS connection to {} could be made: the handshake failed. "
+                                             "Does the controller speak https there?",
+                                             url_)};
+    default:
+      return {
+          Reason::ConnectionFailed,
+          fmt::format("Cannot reach a controller at {}: {}. Start one with `rookery run --manifests DIR`, "
+                      "or name where it listens with --server or ROOKERY_SERVER.",
+                      url_, describe(kind))};
+  }
+}
+
+Result<json> ApiClient::parse(const std::string& body) const {
+  json parsed = json::parse(body, nullptr, false);
+  if (!parsed.is_discarded()) return parsed;
+  return fail(Reason::ProtocolError,
+              fmt::format("What answers at {} is no rookery controller: its answer is not JSON.", url_));
 }
 
 Result<json> ApiClient::get(const std::string& path) const {
-  httplib::Client client(host_, port_);
-  client.set_connection_timeout(connectTimeout);
-  client.set_read_timeout(readTimeout);
-  const httplib::Result result = client.Get(path, {{"Accept", "application/json"}});
-  if (!result) {
-    return fail(
-        Reason::ConnectionFailed,
-        fmt::format(
-            "Cannot reach a controller at {}: {}. Start one with `rookery run --manifests DIR`, or name "
-            "where it listens with --server or ROOKERY_SERVER.",
-            url_, describe(result.error())));
+  auto answer = getUnlessGone(path);
+  if (!answer) return std::unexpected(answer.error());
+  if (!*answer) return fail(Reason::Refused, "Error from server (Expired): It is not kept any more.");
+  return **std::move(answer);
+}
+
+Result<std::optional<json>> ApiClient::getUnlessGone(const std::string& path) const {
+  const auto client = connect(readTimeout);
+  const httplib::Result result = client->Get(path);
+  if (!result) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
+  if (result->status == 410) return std::nullopt;
+  if (result->status != 200) return std::unexpected(refusal(result->status, result->body));
+  return parse(result->body);
+}
+
+Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
+                                             const std::function<bool(const json&)>& take) const {
+  const auto client = connect(watchReadTimeout);
+  int status = 0;
+  std::string refused;
+  Events events(take);
+  const httplib::Result result = client->Get(
+      path,
+      [&](const httplib::Response& response) {
+        status = response.status;
+        return true;
+      },
+      [&](const char* data, std::size_t size) {
+        if (status == 200) return events.feed({data, size});
+        refused.append(data, size);
+        return refused.size() <= longestRefusal;
+      });
+  if (status == 0) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
+  if (status == 410) return WatchEnd::Gone;
+  if (status != 200) return std::unexpected(refusal(status, refused));
+  return events.end(url_);
+}
+
+Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chrono::seconds patience) const {
+  const auto client = connect(readTimeout + patience);
+  std::optional<Error> broken;
+  std::uint64_t sent = 0;
+  const httplib::Result result = client->Post(
+      path, {}, body.size(),
+      [&](std::size_t offset, std::size_t /*length*/, httplib::DataSink& sink) {
+        sent = offset;
+        const auto piece = body.read(offset);
+        if (!piece) {
+          broken = piece.error();
+          return false;
+        }
+        sink.write(piece->data(), piece->size());
+        return true;
+      },
+      body.contentType());
+  if (broken) return std::unexpected(*broken);
+  if (!result && result.error() == httplib::Error::Write) {
+    return std::unexpected(explainCut(path, body, sent));
   }
-  json body = json::parse(result->body, nullptr, false);
-  if (result->status != 200) return fail(Reason::Refused, describeFailure(result->status, body));
-  if (body.is_discarded()) {
-    return fail(Reason::ProtocolError,
-                fmt::format("What answers at {} is no rookery controller: its answer is not JSON.", url_));
+  if (!result) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
+  if (result->status < 200 || result->status > 299) {
+    return std::unexpected(refusal(result->status, result->body));
   }
-  return body;
+  return parse(result->body);
+}
+
+/// The client library does not read an answer that comes while the body is still being sent.
+Error ApiClient::explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const {
+  const auto client = connect(readTimeout);
+  const std::uint64_t size = body.headSize();
+  const httplib::Result result = client->Post(
+      path, {}, size,
+      [&](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+        const auto piece = body.read(offset);
+        if (!piece) return false;
+        sink.write(piece->data(), std::min(length, piece->size()));
+        return true;
+      },
+      body.contentType());
+  // 400 is what a body that ends in the middle gets from any server.
+  if (result && result->status > 400 && result->status < 500) return refusal(result->status, result->body);
+  return {Reason::ConnectionFailed,
+          fmt::format("The controller at {} ended the connection after {} of {} bytes and did not say why: "
+                      "perhaps that is more than it takes. Its log may say.",
+                      url_, sent, body.size())};
 }
 
 }  // namespace rookery::cli

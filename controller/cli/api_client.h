@@ -1,32 +1,80 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "cli/client_options.h"
 #include "error.h"
+
+namespace httplib {
+class ClientImpl;
+}
 
 namespace rookery::cli {
 
-/// Reads from a running controller's API over HTTP. One thread at a time.
+/// The body of a request, made piece by piece while it is sent.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+
+  virtual std::string contentType() const = 0;
+  virtual std::uint64_t size() const = 0;
+  /// How many bytes come before those that make it long: enough for the server to see who asks for what, not
+  /// enough for it to do that.
+  virtual std::uint64_t headSize() const = 0;
+  /// Some of the bytes from `offset` (less than size()) on: at least one, valid until the next call.
+  virtual Result<std::string_view> read(std::uint64_t offset) = 0;
+};
+
+/// Talks to a running controller's API, over HTTP or HTTPS. Of a server that speaks TLS, the certificate is
+/// verified always. One thread at a time.
+///
+/// Errors of the requests: ConnectionFailed (names the server and says how one is started), TlsFailed,
+/// Refused (the server's Status, worded as kubectl words it), ProtocolError (the answer is not JSON).
 class ApiClient {
  public:
-  /// `server` is "http://host[:port]". Error: UsageError.
-  static Result<ApiClient> to(std::string_view server);
+  /// Errors: UsageError (not "http[s]://host[:port]", or a token for plain HTTP), CredentialInvalid (the
+  /// token file; never quotes it).
+  static Result<ApiClient> to(const ClientOptions& options);
 
-  /// GET of a path that is percent-encoded already. Errors: ConnectionFailed (names the server and says how
-  /// one is started), Refused (the server's Status, worded as kubectl words it), ProtocolError (the answer is
-  /// not JSON).
+  /// GET of a path that is percent-encoded already.
   Result<nlohmann::json> get(const std::string& path) const;
+  /// The same of something that may have expired: nothing when it has (410 Gone).
+  Result<std::optional<nlohmann::json>> getUnlessGone(const std::string& path) const;
+
+  enum class WatchEnd {
+    Closed,   // by the server, or the connection was cut
+    Gone,     // the resourceVersion is too old: list again
+    Stopped,  // by `take`
+  };
+  /// Hands the events of a watch to `take` as they come, until it returns false.
+  Result<WatchEnd> watch(const std::string& path,
+                         const std::function<bool(const nlohmann::json& event)>& take) const;
+
+  /// POST of a body of any size; waits for the answer `patience` longer than usual. When the server ends the
+  /// connection before it has everything, the head of the body is sent once more, alone, to learn why.
+  Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
 
  private:
-  ApiClient(std::string url, std::string host, std::uint16_t port)
-      : url_(std::move(url)), host_(std::move(host)), port_(port) {}
+  ApiClient() = default;
+  std::unique_ptr<httplib::ClientImpl> connect(std::chrono::seconds readTimeout) const;
+  Error unreachable(httplib::ClientImpl& client, int error) const;
+  Result<nlohmann::json> parse(const std::string& body) const;
+  Error explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const;
 
   std::string url_;
+  bool tls_ = false;
   std::string host_;
-  std::uint16_t port_;
+  std::uint16_t port_ = 0;
+  std::string token_;
+  std::filesystem::path certificateAuthority_;
 };
 
 }  // namespace rookery::cli

@@ -50,13 +50,13 @@ std::function<bool(const std::string&, const reconcile::Step&)> onlyPlanned(cons
 }
 
 /// Prints what did not become Ready and why; returns how many.
-std::size_t tellFailures(Fleet& fleet, const source::Snapshot& snapshot,
+std::size_t tellFailures(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot,
                          const reconcile::Controller::Outcome& outcome, std::ostream& err) {
   std::size_t count = snapshot.problems.size() + outcome.errors.size();
   for (const api::Problem& problem : snapshot.problems) err << "error: " << problem.toString() << '\n';
   for (const Error& error : outcome.errors) err << "error: " << error.message << '\n';
   for (const api::ObjectPtr& object : snapshot.objects) {
-    const reconcile::ObjectViewPtr view = fleet.statuses().find(object->key());
+    const reconcile::ObjectViewPtr view = objects.find(object->key());
     const api::Condition* ready =
         view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
     const bool suspended = ready != nullptr &&
@@ -91,9 +91,10 @@ int apply(ApplyOptions options, const Console& console) {
     fleetOptions.permit = onlyPlanned(planned->changes);
   }
   Progress progress(console.err, console.errTerminal);
-  auto fleet = Fleet::open(fleetOptions, progress);
+  reconcile::ObjectStore objects;
+  auto fleet = Fleet::open(fleetOptions, objects, progress);
   if (!fleet) return failed(fleet.error());
-  const auto snapshot = source::DirectorySource({.roots = roots}).scan();
+  const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
   if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
     return failed(
         {Reason::UsageError,
@@ -105,7 +106,7 @@ int apply(ApplyOptions options, const Console& console) {
   reconcile::Controller::Outcome outcome;
   const bool signalled = (*fleet)->run(
       [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
-  const std::size_t failures = tellFailures(**fleet, *snapshot, outcome, console.err);
+  const std::size_t failures = tellFailures(objects, *snapshot, outcome, console.err);
   if (signalled)
     return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
   if (!outcome.finished)

@@ -14,7 +14,8 @@ namespace rookery::cli {
 namespace {
 
 // In the order in which --help lists them.
-constexpr std::array verbs = {addRun, addApply, addPlan, addValidate, addGet, addInspect, addVersion};
+constexpr std::array verbs = {addRun,      addApply,  addPlan,    addValidate, addGet,
+                              addDescribe, addDeploy, addInspect, addVersion};
 
 constexpr const char* description =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";
@@ -25,6 +26,9 @@ constexpr const char* examples =
     "  rookery plan -f manifests/             # what would be done, and why?\n"
     "  rookery apply -f manifests/            # do it, once\n"
     "  rookery run --manifests manifests/     # keep doing it\n"
+    "  rookery get uk -A -w                   # how are they, and what changes?\n"
+    "  rookery describe uk web -n shop        # why is it so?\n"
+    "  rookery deploy web web.hvt -n shop     # send an image to the controller\n"
     "\n"
     "`rookery VERB --help` says more. Exit status: 0 done, 1 failed, 2 (only plan) there are changes.";
 

@@ -19,23 +19,26 @@ unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 
 
 }  // namespace
 
-Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Listener& listener) {
+Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::ObjectStore& objects,
+                                           reconcile::Listener& listener) {
   auto state = reconcile::StateDir::open(options.stateDir);
   if (!state) return std::unexpected(state.error());
   for (const std::string& warning : (*state)->warnings())
     listener.warned("", Reason::StateUnwritable, warning);
-  return std::unique_ptr<Fleet>(new Fleet(std::move(*state), options, listener));
+  return std::unique_ptr<Fleet>(new Fleet(std::move(*state), options, objects, listener));
 }
 
 Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
-             reconcile::Listener& listener)
+             reconcile::ObjectStore& objects, reconcile::Listener& listener)
     : state_(std::move(state)),
+      imageFolder_(std::filesystem::absolute(options.stateDir) / "images"),
       controller_(context_.get_executor(),
                   reconcile::Environment{.state = *state_,
-                                         .statuses = statuses_,
+                                         .objects = objects,
                                          .listener = listener,
                                          .resync = options.resync,
-                                         .permit = options.permit},
+                                         .permit = options.permit,
+                                         .imageRoots = {imageFolder_}},
                   inspector_, options.guard) {}
 
 bool Fleet::run(std::function<asio::awaitable<void>(reconcile::Controller&)> work) {

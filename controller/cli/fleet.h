@@ -12,8 +12,8 @@
 
 #include "image/image.h"
 #include "reconcile/controller.h"
+#include "reconcile/object_store.h"
 #include "reconcile/state_dir.h"
-#include "reconcile/status_store.h"
 
 namespace rookery::cli {
 
@@ -28,21 +28,24 @@ class Fleet {
         {};  // see Environment::permit
   };
 
-  /// Errors: as StateDir::open. `listener` must outlive the fleet.
-  static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::Listener& listener);
+  /// Errors: as StateDir::open. `objects` and `listener` must outlive the fleet.
+  static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::ObjectStore& objects,
+                                             reconcile::Listener& listener);
 
   /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a
   /// signal did.
   bool run(std::function<boost::asio::awaitable<void>(reconcile::Controller&)> work);
 
-  reconcile::StatusStore& statuses() { return statuses_; }
-  const reconcile::StateDir& state() const { return *state_; }
+  reconcile::StateDir& state() { return *state_; }
+  /// Where images lie that came through the API; manifests may name them there.
+  const std::filesystem::path& imageFolder() const { return imageFolder_; }
 
  private:
-  Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::Listener& listener);
+  Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::ObjectStore& objects,
+        reconcile::Listener& listener);
 
   std::unique_ptr<reconcile::StateDir> state_;
-  reconcile::StatusStore statuses_;
+  std::filesystem::path imageFolder_;
   image::Inspector inspector_;
   boost::asio::io_context context_;
   reconcile::Controller controller_;

@@ -6,15 +6,17 @@
 #include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 
-#include "api/schema.h"
+#include "api/json_path.h"
+#include "api/yaml_writer.h"
 #include "cli/api_client.h"
-#include "cli/json_path.h"
+#include "cli/api_resource.h"
+#include "cli/failure.h"
+#include "cli/list_watch.h"
 #include "cli/object_table.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
-#include "cli/yaml.h"
-#include "serve/target.h"
 
 namespace rookery::cli {
 
@@ -22,95 +24,140 @@ namespace {
 
 using nlohmann::json;
 
-const std::string_view group = api::groupVersion.substr(0, api::groupVersion.find('/'));
-
 struct GetOptions {
   std::string kind;
   std::string name;  // empty: all
   std::string nameSpace = "default";
   bool allNamespaces = false;
   std::string output = "table";
-  std::string server = "http://127.0.0.1:8080";
+  bool watch = false;
+  std::string labelSelector, fieldSelector;
+  ClientOptions client;
+
+  std::optional<std::string> where() const { return allNamespaces ? std::nullopt : std::optional(nameSpace); }
 };
 
-std::string pathOf(const api::Definition& definition, const GetOptions& options) {
-  std::string path = fmt::format("/apis/{}", api::groupVersion);
-  if (definition.namespaced && !options.allNamespaces) {
-    path += "/namespaces/" + serve::encodeSegment(options.nameSpace);
-  }
-  path += "/" + definition.plural;
-  if (!options.name.empty()) path += "/" + serve::encodeSegment(options.name);
-  return path;
-}
+/// Prints objects in the form that was asked for.
+class Printer {
+ public:
+  Printer(const Console& console, const ApiResource& resource, const GetOptions& options)
+      : console_(console),
+        resource_(resource),
+        options_(options),
+        tableOptions_{.wide = options.output == "wide",
+                      .namespaces = options.allNamespaces && resource.namespaced},
+        table_(console.out) {}
 
-/// The objects asked for, one or many, as an array.
-Result<json> fetch(const api::Definition& definition, const GetOptions& options) {
-  const auto client = ApiClient::to(options.server);
-  if (!client) return std::unexpected(client.error());
-  auto answer = client->get(pathOf(definition, options));
-  if (!answer) return std::unexpected(answer.error());
-  if (!options.name.empty()) return json::array({*std::move(answer)});
-  if (!answer->is_object() || !answer->contains("items") || !answer->at("items").is_array()) {
-    return fail(Reason::ProtocolError,
-                fmt::format("What answers at {} is no rookery controller: its answer is not a list.",
-                            options.server));
-  }
-  return std::move(answer->at("items"));
-}
-
-/// One object as it is; several as kubectl wraps them.
-json document(const GetOptions& options, json objects) {
-  if (!options.name.empty()) return std::move(objects.front());
-  return {{"apiVersion", "v1"},
-          {"kind", "List"},
-          {"metadata", {{"resourceVersion", ""}}},
-          {"items", std::move(objects)}};
-}
-
-void printNames(std::ostream& out, const api::Definition& definition, const json& objects) {
-  for (const json& object : objects) {
-    const json* name = findByPath(object, ".metadata.name");
-    if (name != nullptr && name->is_string()) {
-      out << fmt::format("{}.{}/{}\n", definition.singular, group, name->get_ref<const std::string&>());
+  /// All at once: of several, one document.
+  void all(json objects) {
+    if (options_.output == "json" || options_.output == "yaml") {
+      printDocument(options_.name.empty() ? listOf(std::move(objects)) : std::move(objects.front()));
+    } else if (objects.empty()) {
+      const bool named = resource_.namespaced && !options_.allNamespaces;
+      console_.err << "No resources found"
+                   << (named ? fmt::format(" in {} namespace.", options_.nameSpace) : "") << '\n';
+    } else {
+      each(objects);
     }
   }
+
+  /// One after the other, as they come. False: nobody reads them any more.
+  bool each(const json& objects) {
+    if (options_.output == "json" || options_.output == "yaml") {
+      for (const json& object : objects) printDocument(object);
+    } else if (options_.output == "name") {
+      for (const json& object : objects) printName(object);
+    } else if (!objects.empty()) {
+      auto rows = tabulate(resource_.columns, objects, tableOptions_, std::chrono::system_clock::now());
+      if (!std::exchange(headed_, true))
+        rows.insert(rows.begin(), headings(resource_.columns, tableOptions_));
+      table_.print(rows);
+    }
+    return static_cast<bool>(console_.out.flush());
+  }
+
+ private:
+  /// Several objects as kubectl wraps them.
+  static json listOf(json objects) {
+    return {{"apiVersion", "v1"},
+            {"kind", "List"},
+            {"metadata", {{"resourceVersion", ""}}},
+            {"items", std::move(objects)}};
+  }
+
+  void printDocument(const json& document) {
+    if (options_.output == "json") {
+      console_.out << document.dump(4, ' ', false, json::error_handler_t::replace) << '\n';
+      return;
+    }
+    if (std::exchange(headed_, true)) console_.out << "---\n";
+    console_.out << api::toYaml(document);
+  }
+
+  void printName(const json& object) {
+    console_.out << resource_.typeName << '/' << api::textByPath(object, ".metadata.name") << '\n';
+  }
+
+  const Console& console_;
+  const ApiResource& resource_;
+  const GetOptions& options_;
+  const ObjectTableOptions tableOptions_;
+  TablePrinter table_;
+  bool headed_ = false;  // the table has its headings, the YAML its first document
+};
+
+Result<void> checkUse(const GetOptions& options) {
+  if (options.name.empty()) return {};
+  if (options.allNamespaces) {
+    return fail(Reason::UsageError,
+                "An object cannot be had by its name from all namespaces: give -n or -A.");
+  }
+  if (!options.labelSelector.empty() || !options.fieldSelector.empty()) {
+    return fail(Reason::UsageError, "An object is chosen by its name or by a selector, not by both.");
+  }
+  return {};
 }
 
-void print(const Console& console, const api::Definition& definition, const GetOptions& options,
-           json objects) {
-  if (options.output == "json") {
-    console.out << document(options, std::move(objects)).dump(4, ' ', false, json::error_handler_t::replace)
-                << '\n';
-  } else if (options.output == "yaml") {
-    console.out << toYaml(document(options, std::move(objects)));
-  } else if (objects.empty()) {
-    const bool named = definition.namespaced && !options.allNamespaces;
-    console.err << "No resources found" << (named ? fmt::format(" in {} namespace.", options.nameSpace) : "")
-                << '\n';
-  } else if (options.output == "name") {
-    printNames(console.out, definition, objects);
-  } else {
-    const TableOptions table{.wide = options.output == "wide", .namespaces = options.allNamespaces};
-    printTable(console.out, tabulate(definition, objects, table, std::chrono::system_clock::now()));
+ObjectQuery queryOf(const ApiResource& resource, const GetOptions& options) {
+  ObjectQuery query{resource.path(options.where()), options.labelSelector, options.fieldSelector};
+  if (!options.name.empty()) query.fieldSelector = "metadata.name=" + escapeFieldValue(options.name);
+  return query;
+}
+
+/// The objects asked for, one or many.
+Result<Listing> fetch(const ApiClient& client, const ApiResource& resource, const GetOptions& options) {
+  if (options.name.empty()) return list(client, queryOf(resource, options));
+  auto object = client.get(resource.path(options.where(), options.name));
+  if (!object) return std::unexpected(object.error());
+  Listing listing;
+  listing.resourceVersion = api::textByPath(*object, ".metadata.resourceVersion");
+  listing.items.push_back(*std::move(object));
+  return listing;
+}
+
+Result<void> show(const GetOptions& options, const Console& console) {
+  const auto resource = ApiResource::named(options.kind);
+  if (!resource) return std::unexpected(resource.error());
+  if (auto right = checkUse(options); !right) return right;
+  const auto client = ApiClient::to(options.client);
+  if (!client) return std::unexpected(client.error());
+  auto listing = fetch(*client, *resource, options);
+  if (!listing) return std::unexpected(listing.error());
+  for (json& object : listing->items) object = resource->presentable(std::move(object));
+
+  Printer printer(console, *resource, options);
+  if (!options.watch) {
+    printer.all(std::move(listing->items));
+    return {};
   }
+  if (!printer.each(listing->items)) return {};
+  return follow(*client, queryOf(*resource, options), *listing, [&](const json& object) {
+    return printer.each(json::array({resource->presentable(object)}));
+  });
 }
 
 int get(const GetOptions& options, const Console& console) {
-  const auto failed = [&](const Error& error) {
-    const bool fromServer = error.reason == Reason::Refused;  // worded as a whole already
-    console.err << (fromServer ? "" : "error: ") << error.message << '\n';
-    return 1;
-  };
-  const auto kind = api::parseKind(options.kind);
-  if (!kind) return failed(kind.error());
-  if (!options.name.empty() && options.allNamespaces) {
-    return failed(
-        {Reason::UsageError, "An object cannot be had by its name from all namespaces: give -n or -A."});
-  }
-  const api::Definition& definition = api::definitionOf(*kind);
-  auto objects = fetch(definition, options);
-  if (!objects) return failed(objects.error());
-  print(console, definition, options, *std::move(objects));
+  if (const auto shown = show(options, console); !shown) return failed(console, shown.error());
   return 0;
 }
 
@@ -120,11 +167,15 @@ void addGet(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("get", "Show objects and how they stand, from a running controller");
   verb->footer(
       "KIND is any name that kubectl would take: unikernels, unikernel, uk; albatrossinstances, alba; "
-      "unikernelpolicies, ukpol.\n\n"
+      "unikernelpolicies, ukpol; events, ev; secrets (never with their values).\n\n"
       "Examples:\n"
       "  rookery get alba                  # the instances\n"
       "  rookery get uk -A -o wide         # the unikernels of all namespaces, with messages\n"
-      "  rookery get uk web -n shop -o yaml");
+      "  rookery get uk web -n shop -o yaml\n"
+      "  rookery get uk -l app=web -w      # and what changes from now on, until Ctrl-C\n"
+      "  rookery get events -n shop -w\n"
+      "  rookery get uk --server https://rookery.example:8443 --token-file token "
+      "--certificate-authority ca.pem");
   const auto options = std::make_shared<GetOptions>();
   verb->add_option("KIND", options->kind, "What to show")->required();
   verb->add_option("NAME", options->name, "Only the object of this name");
@@ -133,9 +184,12 @@ void addGet(CLI::App& app, Console console, int& status) {
   verb->add_option("-o,--output", options->output, "table, wide, json, yaml or name")
       ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}))
       ->capture_default_str();
-  verb->add_option("--server", options->server, "Where the controller listens for HTTP")
-      ->envname("ROOKERY_SERVER")
-      ->capture_default_str();
+  verb->add_flag("-w,--watch", options->watch, "Go on with every change, until interrupted");
+  verb->add_option("-l,--selector", options->labelSelector,
+                   "Only objects whose labels match: app=web,tier!=test, 'app in (a,b)'");
+  verb->add_option("--field-selector", options->fieldSelector,
+                   "Only objects whose fields match: metadata.name=web; of events, type=Warning");
+  addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = get(*options, console); });
 }
 

@@ -2,16 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
-#include <utility>
 
-#include "cli/age.h"
-#include "cli/json_path.h"
+#include "api/json_path.h"
 
 namespace rookery::cli {
 namespace {
 
 using nlohmann::json;
-using Now = std::chrono::system_clock::time_point;
 
 constexpr const char* missing = "<none>";
 
@@ -21,33 +18,38 @@ std::string heading(std::string name) {
   return name;
 }
 
-std::string cell(const json& object, const api::Column& column, Now now) {
-  const json* value = findByPath(object, column.jsonPath);
-  if (value == nullptr || value->is_null()) return missing;
-  if (!value->is_string()) return value->dump(-1, ' ', false, json::error_handler_t::replace);
-  const auto& text = value->get_ref<const std::string&>();
-  return column.type == "date" ? formatAgeSince(text, now) : text;
+std::string text(const json* cell) {
+  if (cell == nullptr || cell->is_null()) return missing;
+  return cell->is_string() ? cell->get<std::string>() : cell->dump();
+}
+
+bool shown(const serve::TableColumn& column, const ObjectTableOptions& options) {
+  return options.wide || column.priority == 0;
 }
 
 }  // namespace
 
-std::vector<std::vector<std::string>> tabulate(const api::Definition& definition, const json& objects,
-                                               const TableOptions& options, Now now) {
-  std::vector<api::Column> columns = {
-      {.name = "Name", .type = "string", .jsonPath = ".metadata.name", .priority = 0}};
-  if (options.namespaces && definition.namespaced) {
-    columns.insert(columns.begin(),
-                   {.name = "Namespace", .type = "string", .jsonPath = ".metadata.namespace", .priority = 0});
+std::vector<std::string> headings(const serve::TableColumns& columns, const ObjectTableOptions& options) {
+  std::vector<std::string> row;
+  if (options.namespaces) row.emplace_back("NAMESPACE");
+  for (const serve::TableColumn& column : columns) {
+    if (shown(column, options)) row.push_back(heading(column.name));
   }
-  for (const api::Column& column : definition.columns) {
-    if (options.wide || column.priority == 0) columns.push_back(column);
-  }
+  return row;
+}
 
-  std::vector<std::vector<std::string>> rows(1);
-  for (const api::Column& column : columns) rows.front().push_back(heading(column.name));
+std::vector<std::vector<std::string>> tabulate(const serve::TableColumns& columns, const json& objects,
+                                               const ObjectTableOptions& options,
+                                               std::chrono::system_clock::time_point now) {
+  const serve::TableOptions cellsOnly{.includeObject = serve::IncludeObject::None};
+  std::vector<std::vector<std::string>> rows;
   for (const json& object : objects) {
+    const json served = serve::tableRow(columns, object, cellsOnly, now);
     std::vector<std::string>& row = rows.emplace_back();
-    for (const api::Column& column : columns) row.push_back(cell(object, column, now));
+    if (options.namespaces) row.push_back(text(api::findByPath(object, ".metadata.namespace")));
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (shown(columns[i], options)) row.push_back(text(&served.at("cells").at(i)));
+    }
   }
   return rows;
 }

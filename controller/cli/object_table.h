@@ -5,19 +5,23 @@
 #include <string>
 #include <vector>
 
-#include "api/schema.h"
+#include "serve/table.h"
 
 namespace rookery::cli {
 
-struct TableOptions {
+struct ObjectTableOptions {
   bool wide = false;        // columns of a lower priority, too
   bool namespaces = false;  // a column NAMESPACE first
 };
 
-/// Objects (JSON, as the API serves them) as `kubectl get` shows them: a row of headings, then a row for
-/// each, with the printer columns of their kind. Dates are ages at `now`; what an object lacks is "<none>".
-std::vector<std::vector<std::string>> tabulate(const api::Definition& definition,
-                                               const nlohmann::json& objects, const TableOptions& options,
+/// The row of headings of a table of objects, as `kubectl get` shows it.
+std::vector<std::string> headings(const serve::TableColumns& columns, const ObjectTableOptions& options);
+
+/// A row for each object (JSON, as the API serves it). Dates are ages at `now`; what an object lacks is
+/// "<none>".
+std::vector<std::vector<std::string>> tabulate(const serve::TableColumns& columns,
+                                               const nlohmann::json& objects,
+                                               const ObjectTableOptions& options,
                                                std::chrono::system_clock::time_point now);
 
 }  // namespace rookery::cli

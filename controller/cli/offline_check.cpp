@@ -68,8 +68,8 @@ std::optional<api::Problem> checkCredential(const reconcile::Desired& desired, S
 
 void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now,
                       Findings& findings) {
-  const auto firstGeneration = [](const api::ObjectKey&, const std::string&) { return std::int64_t{1}; };
-  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, inspector, firstGeneration);
+  const auto firstSeen = [](const api::ObjectKey&, const std::string&) { return api::Identity{}; };
+  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, inspector, firstSeen);
   for (const auto& [name, desired] : resolution.instances) {
     if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
     const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);

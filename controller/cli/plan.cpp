@@ -26,12 +26,13 @@ int plan(const PlanOptions& options, const Console& console) {
   };
   reconcile::Listener silent;
   const auto roots = absoluteRoots(options.fleet.roots);
-  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir, .guard = {true, false, {}}}, silent);
+  reconcile::ObjectStore objects;
+  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir, .guard = {true, false, {}}}, objects, silent);
   if (!fleet) return failed(fleet.error());
-  const auto snapshot = source::DirectorySource({.roots = roots}).scan();
+  const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
   const PlanReport report = preview(**fleet, snapshot);
   if (options.output == "json") {
-    console.out << toJson(report).dump(2) << '\n';
+    console.out << toJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   } else {
     console.out << toText(report, console.colour);
   }

@@ -116,6 +116,9 @@ json toJson(const PlanReport& report) {
 
 std::string toText(const PlanReport& report, bool colour) {
   const std::string_view reset = colour ? "\033[0m" : "";
+  const auto shown = [](const json& value) {
+    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  };
   std::string text;
   for (const auto& change : report.changes) {
     const Style style = styleOf(change.verb);
@@ -123,7 +126,7 @@ std::string toText(const PlanReport& report, bool colour) {
                         toString(change.verb), reset, change.object.toString(), change.instance,
                         toString(change.reason));
     for (const auto& field : change.fields) {
-      text += fmt::format("      {}: {} → {}\n", field.path, field.oldValue.dump(), field.newValue.dump());
+      text += fmt::format("      {}: {} → {}\n", field.path, shown(field.oldValue), shown(field.newValue));
     }
   }
   for (const auto& error : report.errors) {

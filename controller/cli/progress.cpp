@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <utility>
 
 namespace rookery::cli {
 
@@ -68,6 +69,21 @@ void Progress::imageSent(const std::string& instance, const api::ObjectKey& obje
     line(fmt::format("{}: {}: {} of {} sent", instance, object.toString(), humanBytes(bytes),
                      humanBytes(total)));
   }
+}
+
+void Progress::imageSentWhole(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                              std::chrono::nanoseconds duration) {
+  const std::lock_guard lock(mutex_);
+  uploads_.erase(instance);
+  line(fmt::format("{}: {}: {} sent in {:.1f} s", instance, object.toString(), humanBytes(bytes),
+                   std::chrono::duration<double>(duration).count()));
+}
+
+void Progress::finish() {
+  const std::lock_guard lock(mutex_);
+  uploads_.clear();
+  if (std::exchange(barShown_, false)) out_ << "\r\033[K";
+  out_.flush();
 }
 
 void Progress::stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <iosfwd>
 #include <map>
 #include <mutex>
@@ -24,6 +25,12 @@ class Progress : public reconcile::Listener {
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
+
+  /// The upload that imageSent() has shown has come to its end.
+  void imageSentWhole(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
+                      std::chrono::nanoseconds duration);
+  /// Leaves the stream to others: a bar that still stands there is wiped away.
+  void finish();
 
  private:
   void line(const std::string& text);

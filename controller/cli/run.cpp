@@ -1,15 +1,27 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include "api/expand.h"
+#include "api/path.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
 #include "cli/log.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "image/store.h"
+#include "reconcile/image_use.h"
+#include "serve/deploy.h"
+#include "serve/events.h"
 #include "serve/metrics.h"
+#include "serve/object_writer.h"
+#include "serve/resource_api.h"
 #include "serve/server.h"
+#include "source/manifest_store.h"
 
 namespace rookery::cli {
 
@@ -19,7 +31,8 @@ namespace {
 
 struct RunOptions {
   FleetOptions fleet;
-  std::string listen = "127.0.0.1:8080";
+  serve::Server::Options server;
+  std::filesystem::path apiStore;  // empty: the API is read-only
   std::string resync = "30s";
   bool noPrune = false;
   LogFormat logFormat = LogFormat::Text;
@@ -27,6 +40,64 @@ struct RunOptions {
 
 asio::awaitable<void> follow(reconcile::Controller& controller, source::DirectorySource& source) {
   co_await controller.run(source);
+}
+
+void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
+  verb.add_option("--listen", options.listen,
+                  "Address of the HTTP listener: metrics, health, API, status page; port 0 takes a free one. "
+                  "Without TLS a loopback address")
+      ->capture_default_str();
+  verb.add_option("--tls-cert", options.tls.certificate,
+                  "Serve HTTPS with this certificate: PEM, with its chain; read again when it changes")
+      ->type_name("FILE");
+  verb.add_option("--tls-key", options.tls.key, "Its private key: PEM")->type_name("FILE");
+  verb.add_option(
+          "--tls-client-ca", options.tls.clientCA,
+          "Accept certificates of clients that this CA signed: PEM. They may read; more is granted in "
+          "--api-token-file")
+      ->type_name("FILE");
+  verb.add_option("--api-token-file", options.tokenFile,
+                  "YAML that says which bearer tokens and client certificates may do what; without it nobody "
+                  "may write")
+      ->type_name("FILE");
+}
+
+/// What lets the API write.
+struct Writing {
+  Writing(source::ManifestStore opened, std::unique_ptr<image::ImageStore> imageStore, Fleet& fleet,
+          const reconcile::ObjectStore& objects, std::function<void()> wake)
+      : store(std::move(opened)),
+        images(std::move(imageStore)),
+        writer(objects, fleet.state(), store, std::move(wake)),
+        deployer(objects, writer, *images) {}
+
+  source::ManifestStore store;
+  std::unique_ptr<image::ImageStore> images;
+  serve::ObjectWriter writer;
+  serve::Deployer deployer;
+};
+
+/// The roots, and the store where it lies in none of them.
+std::vector<std::filesystem::path> rootsWith(const std::filesystem::path& store,
+                                             std::vector<std::filesystem::path> roots) {
+  if (store.empty()) return roots;
+  const auto lies = [&](const std::filesystem::path& root) { return api::liesBelow(store, root); };
+  if (std::none_of(roots.begin(), roots.end(), lies)) roots.push_back(store);
+  return roots;
+}
+
+/// Null where the API shall only read.
+Result<std::unique_ptr<Writing>> openWriting(const std::filesystem::path& folder, Fleet& fleet,
+                                             const reconcile::ObjectStore& objects,
+                                             std::function<void()> wake) {
+  if (folder.empty()) return nullptr;
+  auto store = source::ManifestStore::open(folder);
+  if (!store) return std::unexpected(store.error());
+  auto images = image::ImageStore::open(fleet.imageFolder(), {.inUse = [&objects, &state = fleet.state()] {
+                                          return reconcile::imagesInUse(objects, state);
+                                        }});
+  if (!images) return std::unexpected(images.error());
+  return std::make_unique<Writing>(*std::move(store), *std::move(images), fleet, objects, std::move(wake));
 }
 
 int run(const RunOptions& options, const Console& console) {
@@ -38,16 +109,25 @@ int run(const RunOptions& options, const Console& console) {
   if (!resync) return failed({Reason::UsageError, "--resync: " + resync.error().message});
   Log log(options.logFormat);
   serve::Metrics metrics(buildInfo());
-  reconcile::Listeners listeners({&metrics, &log});
+  reconcile::ObjectStore objects;
+  serve::EventRecorder events(objects);
+  reconcile::Listeners listeners({&metrics, &log, &events});
   Fleet::Options fleetOptions{
       options.fleet.stateDir, *resync, {!options.noPrune, true, options.fleet.confirmedSet()}};
-  auto fleet = Fleet::open(fleetOptions, listeners);
+  auto fleet = Fleet::open(fleetOptions, objects, listeners);
   if (!fleet) return failed(fleet.error());
-  auto server = serve::Server::start(options.listen, (*fleet)->statuses(), metrics);
+  const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
+  source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots))});
+  auto writing = openWriting(store, **fleet, objects, [&source] { source.wake(); });
+  if (!writing) return failed(writing.error());
+  const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);
+  serve::Server::Options serverOptions = options.server;
+  serverOptions.deployer = *writing ? &(*writing)->deployer : nullptr;
+  serverOptions.warn = [&log](const std::string& message) { log.warn(message); };
+  auto server = serve::Server::start(serverOptions, objects, resourceApi, metrics);
   if (!server) return failed(server.error());
   const std::string port = std::to_string((*server)->port());
-  log.info("Listening for HTTP.", {{"address", options.listen}, {"port", port}});
-  source::DirectorySource source({.roots = absoluteRoots(options.fleet.roots)});
+  log.info("Listening for HTTP.", {{"address", options.server.listen}, {"port", port}});
   (*fleet)->run([&](reconcile::Controller& controller) { return follow(controller, source); });
   log.info("Stopped.");
   (*server)->stop();
@@ -63,9 +143,12 @@ void addRun(CLI::App& app, Console console, int& status) {
   addFleetOptions(*verb, options->fleet, "--manifests,-f");
   verb->get_option("--manifests")->required();
   addConfirmPrune(*verb, options->fleet);
-  verb->add_option("--listen", options->listen,
-                   "Address of the HTTP listener: metrics, health, API, status page; port 0 takes a free one")
-      ->capture_default_str();
+  addServerOptions(*verb, options->server);
+  verb->add_option(
+          "--api-store", options->apiStore,
+          "Let the API write: each change becomes a manifest in this folder, inside or beside the manifest "
+          "roots. Without it the API is read-only")
+      ->type_name("DIR");
   verb->add_option("--resync", options->resync, "How often every instance is looked at when nothing changes")
       ->capture_default_str();
   verb->add_flag("--no-prune", options->noPrune, "Never destroy what the manifests do not declare any more");

@@ -16,15 +16,6 @@ std::size_t widthOf(const std::string& text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-std::vector<std::size_t> widthsOf(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], widthOf(row[i]));
-  }
-  return widths;
-}
-
 std::string withoutControls(std::string text) {
   std::ranges::replace_if(
       text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
@@ -33,17 +24,24 @@ std::string withoutControls(std::string text) {
 
 }  // namespace
 
-void printTable(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
-  const std::vector<std::size_t> widths = widthsOf(rows);
+void TablePrinter::print(const std::vector<std::vector<std::string>>& rows) {
+  for (const auto& row : rows) {
+    widths_.resize(std::max(widths_.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], widthOf(row[i]));
+  }
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += withoutControls(row[i]);
-      line.append(widths[i] - widthOf(row[i]) + gap, ' ');
+      line.append(widths_[i] - widthOf(row[i]) + gap, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    out << line << '\n';
+    out_ << line << '\n';
   }
+}
+
+void printTable(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
+  TablePrinter(out).print(rows);
 }
 
 }  // namespace rookery::cli

@@ -22,6 +22,8 @@ void addApply(CLI::App& app, Console console, int& status);
 void addPlan(CLI::App& app, Console console, int& status);
 void addValidate(CLI::App& app, Console console, int& status);
 void addGet(CLI::App& app, Console console, int& status);
+void addDescribe(CLI::App& app, Console console, int& status);
+void addDeploy(CLI::App& app, Console console, int& status);
 void addInspect(CLI::App& app, Console console, int& status);
 void addVersion(CLI::App& app, Console console, int& status);
 

@@ -11,27 +11,23 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "reconcile/key_file.h"
+
 namespace rookery::reconcile {
 
 namespace {
 
 constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 
-api::Status statusOf(api::Condition::Status ready, Reason reason, std::string message,
-                     std::int64_t generation, SystemTime now, bool stalled) {
+/// Of an object that nothing can become of until somebody mends it.
+api::Status stalled(const Error& error, std::int64_t generation, SystemTime now) {
   using api::Condition;
   api::Status status;
   status.observedGeneration = generation;
-  status.conditions = {{Condition::Type::Ready, ready, reason, message, now}};
-  if (stalled)
-    status.conditions.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, now});
+  status.conditions = {{Condition::Type::Ready, Condition::Status::False, error.reason, error.message, now},
+                       {Condition::Type::Stalled, Condition::Status::True, error.reason, error.message, now}};
   return status;
 }
-
-struct InstanceItem {
-  api::ObjectPtr object;
-  std::int64_t generation;
-};
 
 }  // namespace
 
@@ -139,19 +135,20 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
 
 Resolution Controller::resolveSnapshot() {
   const std::vector<Entry> entries = environment_.state.entries();
-  Resolution resolution =
-      resolve(*snapshot_, entries, inspector_, [&](const api::ObjectKey& key, const std::string& digest) {
-        return environment_.state.generation(key, digest);
-      });
+  const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
+    return environment_.state.identify(key, digest, environment_.now());
+  };
+  Resolution resolution = resolve(*snapshot_, entries, inspector_, identify, environment_.imageRoots);
   placeAbsences(resolution, entries);
   return resolution;
 }
 
 void Controller::distribute() {
   Resolution resolution = resolveSnapshot();
-  if (auto saved = environment_.state.saveGenerations(); !saved) {
+  if (auto saved = environment_.state.saveIdentities(); !saved) {
     environment_.listener.warned("", saved.error().reason, saved.error().message);
   }
+  warnOfExposedKeys(resolution);
   std::vector<std::string> gone;
   for (const auto& [name, held] : held_) {
     if (!resolution.instances.contains(name)) gone.push_back(name);
@@ -159,8 +156,8 @@ void Controller::distribute() {
   for (const std::string& name : gone) stop(name);
   desired_.clear();
   for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
-  publishNew();
-  publishUnplaced(resolution.unplaced);
+  declareObjects();
+  reportUnplaced(resolution.unplaced);
   forgetGone();
   for (const auto& [name, desired] : desired_) {
     const auto held = held_.find(name);
@@ -175,10 +172,24 @@ void Controller::distribute() {
   event_.cancel();
 }
 
+/// Warns of each file once, and again when it was mended in between.
+void Controller::warnOfExposedKeys(const Resolution& resolution) {
+  for (const auto& [name, desired] : resolution.instances) {
+    const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);
+    if (files == nullptr) continue;
+    const auto exposure = exposureOf(files->privateKey);
+    if (!exposure) {
+      exposedKeys_.erase(files->privateKey);
+    } else if (exposedKeys_.insert(files->privateKey).second) {
+      environment_.listener.warned(name, Reason::CredentialInvalid, *exposure);
+    }
+  }
+}
+
 /// Tells every instance what is to become of those of ours that it should not have any more: because nobody
 /// declares them, or because they belong on another instance now and run there.
 void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
-  const auto absences = guard_.judge(*snapshot_, entries);
+  const auto absences = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests());
   for (auto& [name, desired] : resolution.instances) {
     desired->absences = absences;
     desired->prunes = guard_.prunes();
@@ -201,7 +212,7 @@ void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>&
 }
 
 bool Controller::arrived(const api::ObjectKey& key, const std::string& instance) const {
-  const ObjectViewPtr view = environment_.statuses.find(key);
+  const ObjectViewPtr view = environment_.objects.find(key);
   return view != nullptr && view->status.instance == instance && view->status.ready();
 }
 
@@ -277,7 +288,7 @@ void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
 void Controller::noteReadiness() {
   const bool seen =
       std::all_of(held_.begin(), held_.end(), [](const auto& item) { return item.second.last.has_value(); });
-  if (seen && !environment_.statuses.ready()) environment_.statuses.setReady();
+  if (seen && !environment_.objects.ready()) environment_.objects.setReady();
 }
 
 bool Controller::finished() const {
@@ -287,43 +298,38 @@ bool Controller::finished() const {
   });
 }
 
-void Controller::publishNew() {
-  const auto publishAll = [&](const auto& objects) {
-    for (const auto& [key, item] : objects) {
-      if (environment_.statuses.find(item.object->key()) != nullptr) continue;
-      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
-                    statusOf(api::Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.",
-                             item.generation, environment_.now(), false));
-    }
-  };
-  for (const auto& [name, desired] : desired_) {
-    publishAll(desired->unikernels);
-    publishAll(desired->policies);
-    publishAll(std::map<std::string, InstanceItem>{{name, {desired->instance, desired->generation}}});
+/// The objects as they are declared now, before anybody has worked on them.
+void Controller::declareObjects() {
+  const SystemTime now = environment_.now();
+  for (const api::ObjectPtr& object : snapshot_->objects) {
+    const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
+    environment_.objects.declare(object, identity, now);
   }
 }
 
-void Controller::publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced) {
-  for (const api::ObjectPtr& object : snapshot_->objects) {
-    const auto error = unplaced.find(object->key());
-    if (error == unplaced.end()) continue;
-    const std::int64_t generation = environment_.state.generation(object->key(), object->specDigest);
-    publishStatus(environment_.statuses, environment_.listener, object, generation,
-                  statusOf(api::Condition::Status::False, error->second.reason, error->second.message,
-                           generation, environment_.now(), true));
+void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced) {
+  for (const auto& [key, error] : unplaced) {
+    const ObjectViewPtr view = environment_.objects.find(key);
+    if (view == nullptr) continue;
+    environment_.objects.report(key, stalled(error, view->identity.generation, environment_.now()),
+                                environment_.listener);
   }
 }
 
 /// Removes the views of objects that nobody declares and of which nothing runs any more.
 void Controller::forgetGone() {
-  std::set<api::ObjectKey> alive = snapshot_->declared;
+  std::set<api::ObjectKey> left;
   for (const Entry& entry : environment_.state.entries()) {
-    if (!entry.destroyedAt) alive.insert(entry.object);
+    if (!entry.destroyedAt) left.insert(entry.object);
   }
-  for (const api::Kind kind :
-       {api::Kind::AlbatrossInstance, api::Kind::Unikernel, api::Kind::UnikernelPolicy}) {
-    for (const ObjectViewPtr& view : environment_.statuses.list(kind, std::nullopt)) {
-      if (!alive.contains(view->object->key())) environment_.statuses.remove(view->object->key());
+  for (const ObjectViewPtr& view : environment_.objects.list()) {
+    const api::ObjectKey key = view->object->key();
+    if (snapshot_->declared.contains(key)) continue;
+    if (left.contains(key)) {
+      environment_.objects.markDeleted(key, environment_.now());
+    } else {
+      environment_.objects.remove(key);
+      environment_.state.forgetIdentity(key);
     }
   }
 }

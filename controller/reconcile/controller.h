@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <chrono>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@ class Controller {
  public:
   Controller(asio::any_io_executor executor, Environment environment, image::Inspector& inspector,
              GuardOptions guard);
+  ~Controller() = default;
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
@@ -59,13 +61,14 @@ class Controller {
   struct Previewing;
 
   void distribute();
+  void warnOfExposedKeys(const Resolution& resolution);
   void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
   void start(const std::string& name, DesiredPtr desired);
   void stop(std::string name);
   static void breakOff(const Held& held);
   void ended(const std::string& name);
-  void publishUnplaced(const std::map<api::ObjectKey, Error>& unplaced);
-  void publishNew();
+  void declareObjects();
+  void reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced);
   void forgetGone();
   void roundEnded(const std::string& name, const RoundEnd& end);
   void noteReadiness();
@@ -86,7 +89,8 @@ class Controller {
   source::SnapshotPtr snapshot_;
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
-  std::set<std::string> ending_;  // instances whose loops were stopped and have not ended yet
+  std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of
+  std::set<std::string> ending_;                 // instances whose loops were stopped and have not ended yet
   std::map<api::ObjectKey, std::string>
       moving_;  // unikernels that go where they are once they run on that instance
 };

@@ -49,8 +49,8 @@ const std::string* secretValue(const api::Secret& secret, const std::string& key
 class Resolver {
  public:
   Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
-           const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation)
-      : snapshot_(snapshot), inspector_(inspector), generation_(generation) {
+           const Identify& identify, const std::vector<std::filesystem::path>& imageRoots)
+      : snapshot_(snapshot), inspector_(inspector), identify_(identify), imageRoots_(imageRoots) {
     for (const Entry& entry : entries) {
       if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
     }
@@ -73,7 +73,7 @@ class Resolver {
   void addInstance(const api::ObjectPtr& object) {
     auto desired = std::make_shared<Desired>();
     desired->instance = object;
-    desired->generation = generation_(object->key(), object->specDigest);
+    desired->identity = identify_(object->key(), object->specDigest);
     desired->credentials = credentialsOf(object->as<api::AlbatrossInstance>());
     desired->declared = snapshot_.declared;
     resolution_.instances[object->metadata.name] = std::move(desired);
@@ -174,7 +174,7 @@ class Resolver {
     }
     auto& policies = desired.policies;
     const auto [it, added] = policies.try_emplace(
-        key.nameSpace, DesiredPolicy{object, generation_(key, object->specDigest), toPolicy(spec)});
+        key.nameSpace, DesiredPolicy{object, identify_(key, object->specDigest), toPolicy(spec)});
     if (added) return;
     const ObjectKey other = it->second.object->key();
     const auto clash = [&](const ObjectKey& self, const ObjectKey& rival) {
@@ -205,9 +205,9 @@ class Resolver {
       return;
     }
     Desired& desired = *resolution_.instances[*instance];
-    DesiredUnikernel unikernel{object, generation_(key, object->specDigest), {}, image::Image{}, std::nullopt,
+    DesiredUnikernel unikernel{object, identify_(key, object->specDigest), {}, image::Image{}, std::nullopt,
                                notice};
-    unikernel.image = checkImage(spec, object->origin, inspector_);
+    unikernel.image = checkImage(spec, object->origin, inspector_, imageRoots_);
     if (auto arguments = argumentsOf(key, spec)) {
       unikernel.arguments = std::move(*arguments);
     } else {
@@ -276,7 +276,8 @@ class Resolver {
 
   const source::Snapshot& snapshot_;
   image::Inspector& inspector_;
-  const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation_;
+  const Identify& identify_;
+  const std::vector<std::filesystem::path>& imageRoots_;
   std::map<ObjectKey, std::string> placed_;  // instance by object
   std::map<ObjectKey, api::ObjectPtr> objects_;
   Resolution resolution_;
@@ -285,9 +286,9 @@ class Resolver {
 }  // namespace
 
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
-                   image::Inspector& inspector,
-                   const std::function<std::int64_t(const ObjectKey&, const std::string&)>& generation) {
-  return Resolver(snapshot, entries, inspector, generation).run();
+                   image::Inspector& inspector, const Identify& identify,
+                   const std::vector<std::filesystem::path>& imageRoots) {
+  return Resolver(snapshot, entries, inspector, identify, imageRoots).run();
 }
 
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
@@ -20,7 +21,7 @@ namespace rookery::reconcile {
 /// A unikernel as it is to run on one instance: its manifest with all that it refers to.
 struct DesiredUnikernel {
   api::ObjectPtr object;
-  std::int64_t generation = 1;
+  api::Identity identity;
   albatross::Arguments arguments;     // expanded: may hold secrets, never to be printed
   Result<image::Image> image;         // checked against the manifest: pin, target, devices
   std::optional<Error> error;         // a reference that cannot be resolved, or a rule that it breaks
@@ -31,7 +32,7 @@ struct DesiredUnikernel {
 
 struct DesiredPolicy {
   api::ObjectPtr object;
-  std::int64_t generation = 1;
+  api::Identity identity;
   albatross::Policy policy;
 };
 
@@ -46,7 +47,7 @@ struct Absence {
 /// What the sources want of one instance. Immutable once made; shared with the instance's coroutine.
 struct Desired {
   api::ObjectPtr instance;
-  std::int64_t generation = 1;
+  api::Identity identity;
   Result<albatross::Credential::Pem> credentials;  // as read; the private key never leaves it
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
@@ -66,12 +67,16 @@ struct Resolution {
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
 };
 
+/// The identity of an object with that digest of its spec; a new one for an object that was never seen.
+using Identify = std::function<api::Identity(const api::ObjectKey& key, const std::string& specDigest)>;
+
 /// Places every object on its instance and resolves what it refers to: credentials, secrets, images.
 /// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files and,
-/// of images that changed, the image. Absences are not judged here (guard.h).
+/// of images that changed, the image; images may lie below `imageRoots`, too. Absences are not judged here
+/// (guard.h).
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
-                   image::Inspector& inspector,
-                   const std::function<std::int64_t(const api::ObjectKey&, const std::string&)>& generation);
+                   image::Inspector& inspector, const Identify& identify,
+                   const std::vector<std::filesystem::path>& imageRoots = {});
 
 /// The policy that a UnikernelPolicy declares.
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec);

@@ -37,7 +37,8 @@ std::string confirmationId(const std::vector<const Entry*>& entries) {
 }
 
 std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snapshot,
-                                                    const std::vector<Entry>& entries) {
+                                                    const std::vector<Entry>& entries,
+                                                    const std::set<api::ObjectKey>& requested) {
   std::map<api::ObjectKey, Absence> absences;
   std::map<std::filesystem::path, RootTally> roots;
   std::set<EntryKey> absent;  // for sure
@@ -52,8 +53,8 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
     auto absence = judgeAlone(snapshot, entry);
     if (!absence) continue;
     if (absence->reason != Reason::SourceUnreadable) absent.insert(key);
-    const bool vanished =
-        absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt && !allowed_.contains(key);
+    const bool vanished = absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt &&
+                          !allowed_.contains(key) && !requested.contains(entry.object);
     if (vanished) tally.vanished.push_back(&entry);
     absences[entry.object] = std::move(*absence);
   }
@@ -64,7 +65,7 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
   for (const Entry& entry : entries) {
     const auto absence = absences.find(entry.object);
     if (absence == absences.end() || absence->second.verdict == Absence::Verdict::Keep) continue;
-    if (settled(snapshot, entry)) {
+    if (requested.contains(entry.object) || settled(snapshot, entry)) {
       if (absence->second.verdict == Absence::Verdict::Destroy)
         allowed_.insert({entry.serverKey, entry.name});
       continue;

@@ -27,9 +27,10 @@ class PruneGuard {
  public:
   explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
 
-  /// What is to become of the unikernels of ours that `snapshot` does not declare.
-  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot,
-                                          const std::vector<Entry>& entries);
+  /// What is to become of the unikernels of ours that `snapshot` does not declare. Those that somebody asked
+  /// by name to be deleted (`requested`) need no second scan, and no confirmation however many they are.
+  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
+                                          const std::set<api::ObjectKey>& requested = {});
 
   bool prunes() const { return options_.prune; }
 

@@ -10,6 +10,8 @@
 #include <system_error>
 #include <vector>
 
+#include "api/path.h"
+
 namespace rookery::reconcile {
 
 namespace fs = std::filesystem;
@@ -24,11 +26,23 @@ fs::path folderOf(const api::Origin& origin, std::error_code& error) {
   return fs::canonical(folder.empty() ? "." : folder, error);
 }
 
-bool liesBelow(const fs::path& path, const fs::path& folder) {
-  return std::ranges::mismatch(folder, path).in1 == folder.end();
+/// Folders of images, as a message names them after the manifest root.
+std::string alsoTried(const std::vector<fs::path>& imageRoots) {
+  std::string text;
+  for (const fs::path& root : imageRoots) text += fmt::format(" and the image root {}", root.string());
+  return text;
 }
 
-Result<fs::path> resolve(const fs::path& path, const api::Origin& origin) {
+bool liesBelowAny(const fs::path& path, const std::vector<fs::path>& roots) {
+  return std::ranges::any_of(roots, [&](const fs::path& root) {
+    std::error_code error;
+    const fs::path folder = fs::canonical(root, error);  // one that is not there holds nothing
+    return !error && api::liesBelow(path, folder);
+  });
+}
+
+Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
+                         const std::vector<fs::path>& imageRoots) {
   std::error_code error;
   const fs::path resolved = fs::canonical(path, error);
   if (error) {
@@ -36,16 +50,18 @@ Result<fs::path> resolve(const fs::path& path, const api::Origin& origin) {
                 fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.",
                             path.string(), error.message()));
   }
+  if (liesBelowAny(resolved, imageRoots)) return resolved;
   const fs::path folder = folderOf(origin, error);
   if (error) {
     return fail(Reason::SourceUnreadable, fmt::format("Manifest root {} of image {} cannot be resolved: {}.",
                                                       origin.root.string(), path.string(), error.message()));
   }
-  if (!liesBelow(resolved, folder)) {
-    return fail(Reason::ImageOutsideRoot,
-                fmt::format("Image {} is in truth {}, which lies outside the manifest root {}. Move it below "
-                            "the root.",
-                            path.string(), resolved.string(), folder.string()));
+  if (!api::liesBelow(resolved, folder)) {
+    return fail(
+        Reason::ImageOutsideRoot,
+        fmt::format("Image {} is in truth {}, which lies outside the manifest root {}{}. Move it below "
+                    "the root.",
+                    path.string(), resolved.string(), folder.string(), alsoTried(imageRoots)));
   }
   return resolved;
 }
@@ -107,16 +123,19 @@ Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& f
 }  // namespace
 
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
-                                image::Inspector& inspector) {
-  const Result<fs::path> resolved = resolve(unikernel.image.path, origin);
+                                image::Inspector& inspector, const std::vector<fs::path>& imageRoots) {
+  const Result<fs::path> resolved = resolve(unikernel.image.path, origin, imageRoots);
   if (!resolved) return std::unexpected(resolved.error());
   Result<image::Image> found = inspector.inspect(*resolved);
   if (!found) return found;
-  for (const Result<void>& checked : {checkPin(unikernel.image, *found), checkTarget(unikernel.image, *found),
-                                      checkDevices(unikernel, *found)}) {
-    if (!checked) return std::unexpected(checked.error());
-  }
+  if (const auto fits = checkFit(unikernel, *found); !fits) return std::unexpected(fits.error());
   return found;
+}
+
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found) {
+  if (auto pinned = checkPin(unikernel.image, found); !pinned) return pinned;
+  if (auto runnable = checkTarget(unikernel.image, found); !runnable) return runnable;
+  return checkDevices(unikernel, found);
 }
 
 std::string_view imageField(Reason reason) {

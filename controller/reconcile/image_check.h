@@ -1,6 +1,8 @@
 #pragma once
 
+#include <filesystem>
 #include <string_view>
+#include <vector>
 
 #include "api/object.h"
 #include "error.h"
@@ -10,13 +12,17 @@ namespace rookery::reconcile {
 
 /// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
 /// all that a server checks only after it has stopped the old unikernel. `origin` is where the object comes
-/// from: the image must lie below that root (or in the folder of a root that is a single file), symlinks
-/// resolved. The path of the result is the resolved one.
+/// from: the image must lie below that root (or in the folder of a root that is a single file) or below one
+/// of `imageRoots`, symlinks resolved. The path of the result is the resolved one.
 ///
 /// Errors: ImageNotFound, ImageOutsideRoot, DigestMismatch (with the pin), UnsupportedTarget (neither hvt nor
 /// spt), DeviceMismatch, and those of Inspector::inspect.
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
-                                image::Inspector& inspector);
+                                image::Inspector& inspector,
+                                const std::vector<std::filesystem::path>& imageRoots = {});
+
+/// What checkImage says of an image once it has been read: DigestMismatch, UnsupportedTarget, DeviceMismatch.
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found);
 
 /// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
 std::string_view imageField(Reason reason);

@@ -351,8 +351,7 @@ void InstanceLoop::publish(const Plan& plan) {
     for (const auto& [key, item] : objects) {
       const auto state = plan.objects.find(item.object->key());
       if (state != plan.objects.end())
-        publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
-                      state->second.status);
+        environment_.objects.report(state->first, state->second.status, environment_.listener);
     }
   };
   publishAll(desired_->unikernels);
@@ -360,10 +359,9 @@ void InstanceLoop::publish(const Plan& plan) {
   api::Condition ready{api::Condition::Type::Ready, api::Condition::Status::True, Reason::Succeeded,
                        fmt::format("{} answers.", desired_->spec().endpoint), environment_.now()};
   api::Status status;
-  status.observedGeneration = desired_->generation;
+  status.observedGeneration = desired_->identity.generation;
   status.conditions = {std::move(ready)};
-  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation,
-                std::move(status));
+  environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
   warn(plan.errors);
 }
 
@@ -389,23 +387,21 @@ void InstanceLoop::publishUnavailable(const Error& error) {
   };
   const auto publishAll = [&](const auto& objects) {
     for (const auto& [key, item] : objects) {
-      const ObjectViewPtr before = environment_.statuses.find(item.object->key());
+      const ObjectViewPtr before = environment_.objects.find(item.object->key());
       api::Status status = before == nullptr ? api::Status{} : before->status;
-      status.observedGeneration = item.generation;
+      status.observedGeneration = item.identity.generation;
       status.conditions = conditions(
           Condition::Status::Unknown, Reason::InstanceUnavailable,
           fmt::format("AlbatrossInstance {} cannot be asked: {}", desired_->name(), error.message));
-      publishStatus(environment_.statuses, environment_.listener, item.object, item.generation,
-                    std::move(status));
+      environment_.objects.report(item.object->key(), std::move(status), environment_.listener);
     }
   };
   publishAll(desired_->unikernels);
   publishAll(desired_->policies);
   api::Status status;
-  status.observedGeneration = desired_->generation;
+  status.observedGeneration = desired_->identity.generation;
   status.conditions = conditions(Condition::Status::False, error.reason, error.message);
-  publishStatus(environment_.statuses, environment_.listener, desired_->instance, desired_->generation,
-                std::move(status));
+  environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
 }
 
 /// When the world has to be looked at again without anybody asking.

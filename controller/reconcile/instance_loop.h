@@ -4,18 +4,20 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "albatross/client.h"
 #include "reconcile/desired.h"
 #include "reconcile/listener.h"
+#include "reconcile/object_store.h"
 #include "reconcile/plan.h"
 #include "reconcile/state_dir.h"
-#include "reconcile/status_store.h"
 
 namespace rookery::reconcile {
 
@@ -24,7 +26,7 @@ namespace asio = boost::asio;
 /// What an instance's loop shares with the others; must outlive it.
 struct Environment {
   StateDir& state;
-  StatusStore& statuses;
+  ObjectStore& objects;
   Listener& listener;
   std::chrono::milliseconds resync{30'000};
   std::function<SystemTime()> now = std::chrono::system_clock::now;
@@ -33,6 +35,8 @@ struct Environment {
   /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
   /// work there.
   std::function<bool(const std::string& instance, const Step&)> permit = {};
+  /// Folders besides the manifest roots that images may lie in.
+  std::vector<std::filesystem::path> imageRoots = {};
 };
 
 /// What a round saw and is about to do, for who waits for all to be done.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 
 namespace rookery::reconcile {
 
-using SystemTime = std::chrono::system_clock::time_point;
+using api::SystemTime;
 
 /// A mutation whose outcome has not been seen yet, with how the unikernel stood before it was sent.
 struct Pending {
@@ -53,6 +54,14 @@ struct Entry {
   /// An image is ours now.
   void remember(const std::string& digest);
 };
+
+/// An entry as the state directory keeps it. entryFromJson throws nlohmann::json::exception on what is none.
+nlohmann::json toJson(const Entry& entry);
+Entry entryFromJson(const nlohmann::json& value);
+
+/// Times on the disk: milliseconds since the epoch.
+std::int64_t toMillis(SystemTime time);
+SystemTime fromMillis(std::int64_t millis);
 
 using Inventory = std::map<albatross::Name, Entry>;  // of one server
 

@@ -15,7 +15,7 @@
 
 namespace rookery::reconcile {
 
-using SystemTime = std::chrono::system_clock::time_point;
+using api::SystemTime;
 
 /// State of a unikernel as the metrics count it.
 enum class UnikernelState { Ready, Progressing, Failed, Suspended, Unmanaged };

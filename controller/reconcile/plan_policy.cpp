@@ -49,7 +49,7 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
     if (onlyWidened) return emit(std::move(*verdict.step));
     if (!verdict.step && verdict.reason == Reason::PolicyExceeded) return;
   }
-  conclude(key, policy.generation, std::move(verdict));
+  conclude(key, policy.identity.generation, std::move(verdict));
 }
 
 /// The policy that is to be set now: the declared one, or as much of it as what runs at present allows.

@@ -62,7 +62,8 @@ void Planner::planUnikernel(const Subject& subject) {
   }
   Verdict verdict = judge(subject);
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
-  api::Status& status = conclude(subject.key, subject.unikernel.generation, std::move(verdict)).status;
+  api::Status& status =
+      conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict)).status;
   status.instance = instance();
   status.digest = std::move(shown.digest);
   status.startedAt = shown.startedAt;

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -21,82 +23,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array verbs = {Verb::Create,  Verb::ForceCreate, Verb::Restart,
-                              Verb::Destroy, Verb::Adopt,       Verb::ApplyPolicy};
-
-std::int64_t toMillis(SystemTime time) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
-
-SystemTime fromMillis(std::int64_t millis) { return SystemTime(std::chrono::milliseconds(millis)); }
-
-json toJson(const Pending& pending) {
-  json value = {{"verb", toString(pending.verb)},
-                {"committed", pending.committed},
-                {"since", toMillis(pending.since)},
-                {"digest", image::toHex(pending.digest)},
-                {"image", image::toHex(pending.image)}};
-  if (pending.started) value["started"] = pending.started->time_since_epoch().count();
-  return value;
-}
-
-Pending pendingFromJson(const json& value) {
-  Pending pending;
-  const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
-    return toString(known) == value.at("verb").get_ref<const std::string&>();
-  });
-  if (verb == verbs.end()) throw json::other_error::create(501, "not a verb", nullptr);
-  pending.verb = *verb;
-  pending.committed = value.at("committed");
-  pending.since = fromMillis(value.at("since"));
-  pending.digest = image::fromHex(value.at("digest").get<std::string>());
-  pending.image = image::fromHex(value.at("image").get<std::string>());
-  if (value.contains("started")) {
-    pending.started = albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
-  }
-  return pending;
-}
-
-json toJson(const Entry& entry) {
-  json digests = json::array();
-  for (const std::string& digest : entry.digests) digests.push_back(image::toHex(digest));
-  json value = {{"serverKey", entry.serverKey},
-                {"name", entry.name.toString()},
-                {"instance", entry.instance},
-                {"object", {{"namespace", entry.object.nameSpace}, {"name", entry.object.name}}},
-                {"root", entry.root.string()},
-                {"file", entry.file.string()},
-                {"digests", digests},
-                {"confirmed", entry.confirmed},
-                {"prune", entry.prune},
-                {"suspend", entry.suspend},
-                {"ranSpec", entry.ranSpec}};
-  if (entry.pending) value["pending"] = toJson(*entry.pending);
-  if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
-  return value;
-}
-
-/// Throws nlohmann::json::exception on a value that is not an entry.
-Entry entryFromJson(const json& value) {
-  Entry entry;
-  entry.serverKey = value.at("serverKey");
-  const auto name = albatross::Name::parse(value.at("name").get<std::string>());
-  if (!name) throw json::other_error::create(501, name.error().message, nullptr);
-  entry.name = *name;
-  entry.instance = value.at("instance");
-  entry.object = {api::Kind::Unikernel, value.at("object").at("namespace"), value.at("object").at("name")};
-  entry.root = value.at("root").get<std::string>();
-  entry.file = value.at("file").get<std::string>();
-  for (const json& digest : value.at("digests"))
-    entry.digests.push_back(image::fromHex(digest.get<std::string>()));
-  entry.confirmed = value.at("confirmed");
-  entry.prune = value.at("prune");
-  entry.suspend = value.at("suspend");
-  entry.ranSpec = value.at("ranSpec");
-  if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
-  if (value.contains("destroyedAt")) entry.destroyedAt = fromMillis(value["destroyedAt"]);
-  return entry;
-}
+constexpr auto identitiesFile = "objects.json";
 
 std::unexpected<Error> unwritable(const fs::path& path, int error) {
   return fail(Reason::StateUnwritable,
@@ -148,6 +75,8 @@ std::optional<json> readJson(const fs::path& path) {
   return value;
 }
 
+std::string newUid() { return boost::uuids::to_string(boost::uuids::random_generator_pure{}()); }
+
 std::string holderOf(int lock) {
   std::array<char, 32> text{};
   const ssize_t length = ::pread(lock, text.data(), text.size() - 1, 0);
@@ -189,7 +118,7 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   }
   std::unique_ptr<StateDir> state(new StateDir(path, lock));
   state->readEntries();
-  state->readGenerations();
+  state->readIdentities();
   return state;
 }
 
@@ -229,16 +158,24 @@ void StateDir::readEntry(const fs::path& file) {
   }
 }
 
-void StateDir::readGenerations() {
-  const auto value = readJson(path_ / "generations.json");
-  if (!value || !value->is_object()) return;
-  for (const auto& [key, item] : value->items()) {
-    const auto number = item.find("generation");
-    const auto specDigest = item.find("specDigest");
-    if (number == item.end() || !number->is_number_integer() || specDigest == item.end() ||
-        !specDigest->is_string())
-      continue;
-    generations_[key] = {number->get<std::int64_t>(), specDigest->get<std::string>()};
+void StateDir::readIdentities() {
+  const auto value = readJson(path_ / identitiesFile);
+  if (!value || !value->is_array()) return;
+  for (const json& item : *value) {
+    try {
+      const auto kind = std::ranges::find_if(api::allKinds, [&](api::Kind known) {
+        return api::toString(known) == item.at("kind").get_ref<const std::string&>();
+      });
+      if (kind == api::allKinds.end()) continue;
+      Known known{
+          {item.at("uid"), fromMillis(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
+          item.at("specDigest")};
+      if (item.contains("deletionTimestamp"))
+        known.identity.deletionTimestamp = fromMillis(item["deletionTimestamp"]);
+      identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
+    } catch (const json::exception&) {
+      continue;  // costs the object its age
+    }
   }
 }
 
@@ -268,7 +205,10 @@ Result<void> StateDir::put(const Entry& entry) {
     if (auto synced = syncFolder(file.parent_path().parent_path()); !synced) return synced;
   }
   if (error) return unwritable(file.parent_path(), error.value());
-  if (auto written = writeAtomically(file, toJson(entry).dump(1)); !written) return written;
+  // A path need not be UTF-8. One that is not is of no source after a restart, and so nothing of it is
+  // pruned.
+  const std::string content = toJson(entry).dump(1, ' ', false, json::error_handler_t::replace);
+  if (auto written = writeAtomically(file, content); !written) return written;
   const std::lock_guard lock(mutex_);
   inventories_[entry.serverKey][entry.name] = entry;
   return {};
@@ -300,28 +240,74 @@ void StateDir::setRestartChangesMemory(const std::string& serverKey, bool change
   std::ignore = writeAtomically(folder / "server.json", json{{"restartChangesMemory", changes}}.dump());
 }
 
-std::int64_t StateDir::generation(const api::ObjectKey& key, const std::string& specDigest) {
+api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& specDigest,
+                                 api::SystemTime now) {
   const std::lock_guard lock(mutex_);
-  const auto [it, added] = generations_.try_emplace(key.toString(), Generation{1, specDigest});
-  if (!added && it->second.specDigest != specDigest) {
-    it->second = {it->second.number + 1, specDigest};
-    generationsChanged_ = true;
+  const auto [it, added] = identities_.try_emplace(key);
+  Known& known = it->second;
+  const Known before = known;
+  if (added) {
+    known = {{newUid(), std::chrono::floor<std::chrono::seconds>(now), std::nullopt, 1}, specDigest};
+  } else if (known.specDigest != specDigest) {
+    ++known.identity.generation;
+    known.specDigest = specDigest;
   }
-  generationsChanged_ = generationsChanged_ || added;
-  return it->second.number;
+  known.identity.deletionTimestamp.reset();
+  if (!(known == before)) identitiesChanged_ = true;
+  return known.identity;
 }
 
-Result<void> StateDir::saveGenerations() {
-  json value = json::object();
+Result<void> StateDir::requestDeletion(const api::ObjectKey& key, api::SystemTime now) {
   {
     const std::lock_guard lock(mutex_);
-    if (!generationsChanged_) return {};
-    for (const auto& [key, generation] : generations_) {
-      value[key] = {{"generation", generation.number}, {"specDigest", generation.specDigest}};
-    }
-    generationsChanged_ = false;
+    const auto known = identities_.find(key);
+    if (known == identities_.end()) return {};
+    known->second.identity.deletionTimestamp = now;
+    identitiesChanged_ = true;
   }
-  return writeAtomically(path_ / "generations.json", value.dump());
+  return saveIdentities();
+}
+
+std::set<api::ObjectKey> StateDir::deletionRequests() const {
+  std::set<api::ObjectKey> requests;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, known] : identities_) {
+    if (known.identity.deletionTimestamp) requests.insert(key);
+  }
+  return requests;
+}
+
+void StateDir::forgetIdentity(const api::ObjectKey& key) {
+  const std::lock_guard lock(mutex_);
+  if (identities_.erase(key) > 0) identitiesChanged_ = true;
+}
+
+Result<void> StateDir::saveIdentities() {
+  const std::lock_guard saving(saving_);
+  json value = json::array();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!identitiesChanged_) return {};
+    for (const auto& [key, known] : identities_) {
+      json item = {{"kind", api::toString(key.kind)},
+                   {"namespace", key.nameSpace},
+                   {"name", key.name},
+                   {"uid", known.identity.uid},
+                   {"creationTimestamp", toMillis(known.identity.creationTimestamp)},
+                   {"generation", known.identity.generation},
+                   {"specDigest", known.specDigest}};
+      if (known.identity.deletionTimestamp)
+        item["deletionTimestamp"] = toMillis(*known.identity.deletionTimestamp);
+      value.push_back(std::move(item));
+    }
+    identitiesChanged_ = false;
+  }
+  Result<void> written = writeAtomically(path_ / identitiesFile, value.dump());
+  if (!written) {
+    const std::lock_guard lock(mutex_);
+    identitiesChanged_ = true;  // to be tried again with the next
+  }
+  return written;
 }
 
 }  // namespace rookery::reconcile

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 namespace rookery::reconcile {
 
 /// What the controller must remember beyond its own life: the inventory, one small file per entry, and the
-/// objects' generations. One process at a time holds it. Every write is atomic and on the disk when it
+/// objects' identities. One process at a time holds it. Every write is atomic and on the disk when it
 /// returns. Thread-safe.
 class StateDir {
  public:
@@ -42,31 +43,39 @@ class StateDir {
   std::optional<bool> restartChangesMemory(const std::string& serverKey) const;
   void setRestartChangesMemory(const std::string& serverKey, bool changes);
 
-  /// The object's generation: 1 at first sight, one more whenever specDigest is another than last time. Kept
-  /// on the disk by saveGenerations().
-  std::int64_t generation(const api::ObjectKey& key, const std::string& specDigest);
-  Result<void> saveGenerations();
+  /// The identity of an object that is declared: created at first sight, with the next generation whenever
+  /// specDigest is another than last time. Kept on the disk by saveIdentities().
+  api::Identity identify(const api::ObjectKey& key, const std::string& specDigest, api::SystemTime now);
+  /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
+  /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
+  Result<void> requestDeletion(const api::ObjectKey& key, api::SystemTime now);
+  std::set<api::ObjectKey> deletionRequests() const;
+  /// The object is gone: another of that key will be another object.
+  void forgetIdentity(const api::ObjectKey& key);
+  Result<void> saveIdentities();
 
  private:
   StateDir(std::filesystem::path path, int lock);
   void readEntries();
   void readEntry(const std::filesystem::path& file);
-  void readGenerations();
+  void readIdentities();
   std::filesystem::path fileOf(const Entry& entry) const;
 
-  struct Generation {
-    std::int64_t number = 1;
+  struct Known {
+    api::Identity identity;
     std::string specDigest;
+    friend bool operator==(const Known&, const Known&) = default;
   };
 
   std::filesystem::path path_;
   int lock_;
   std::vector<std::string> warnings_;
+  std::mutex saving_;  // one at a time writes the identities
   mutable std::mutex mutex_;
   std::map<std::string, Inventory> inventories_;  // by server key
   std::map<std::string, bool> restartChangesMemory_;
-  std::map<std::string, Generation> generations_;  // by ObjectKey::toString()
-  bool generationsChanged_ = false;
+  std::map<api::ObjectKey, Known> identities_;
+  bool identitiesChanged_ = false;
 };
 
 }  // namespace rookery::reconcile

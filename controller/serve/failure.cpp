@@ -10,6 +10,8 @@ std::string_view reasonFor(int code) {
   switch (code) {
     case 400:
       return "BadRequest";
+    case 401:
+      return "Unauthorized";
     case 403:
       return "Forbidden";
     case 404:
@@ -18,35 +20,79 @@ std::string_view reasonFor(int code) {
       return "MethodNotAllowed";
     case 406:
       return "NotAcceptable";
+    case 408:
+      return "Timeout";
+    case 409:
+      return "Conflict";
+    case 410:
+      return "Expired";
     case 413:
       return "RequestEntityTooLarge";
+    case 415:
+      return "UnsupportedMediaType";
+    case 422:
+      return "Invalid";
+    case 429:
+      return "TooManyRequests";
     case 500:
       return "InternalError";
+    case 503:
+      return "ServiceUnavailable";
+    case 504:
+      return "Timeout";
     default:
       return "";  // StatusReasonUnknown
   }
 }
 
 nlohmann::json toJson(const FailureDetails& details) {
-  nlohmann::json json = nlohmann::json::object();
-  if (!details.name.empty()) json["name"] = details.name;
-  if (!details.group.empty()) json["group"] = details.group;
-  if (!details.kind.empty()) json["kind"] = details.kind;
-  return json;
+  nlohmann::json value = nlohmann::json::object();
+  if (!details.name.empty()) value["name"] = details.name;
+  if (!details.group.empty()) value["group"] = details.group;
+  if (!details.kind.empty()) value["kind"] = details.kind;
+  for (const FailureCause& cause : details.causes)
+    value["causes"].push_back({{"reason", cause.reason}, {"message", cause.message}, {"field", cause.field}});
+  return value;
 }
 
 }  // namespace
 
-std::string dump(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+std::string dump(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 Response failure(int code, const std::string& message, const FailureDetails& details) {
+  return failure(code, reasonFor(code), message, details);
+}
+
+Response failure(int code, std::string_view reason, const std::string& message,
+                 const FailureDetails& details) {
   const nlohmann::json status = {
       {"kind", "Status"},           {"apiVersion", "v1"}, {"metadata", nlohmann::json::object()},
-      {"status", "Failure"},        {"message", message}, {"reason", reasonFor(code)},
+      {"status", "Failure"},        {"message", message}, {"reason", reason},
       {"details", toJson(details)}, {"code", code}};
   return {.status = code, .contentType = std::string(jsonType), .body = dump(status) + "\n", .headers = {}};
+}
+
+Response failure(const Error& error) {
+  switch (error.reason) {
+    case Reason::ImageTooLarge:
+    case Reason::RequestEntityTooLarge:
+      return failure(413, error.message);
+    case Reason::RequestTimeout:
+      return failure(408, error.message);
+    case Reason::BadRequest:
+    case Reason::ConnectionFailed:
+      return failure(400, error.message);
+    default:
+      return failure(500, error.message);
+  }
+}
+
+Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter) {
+  Response response = failure(429, message);
+  response.headers["Retry-After"] = std::to_string(retryAfter.count());
+  return response;
 }
 
 Response methodNotAllowed(std::string_view method, const FailureDetails& details) {

@@ -1,28 +1,49 @@
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "error.h"
 #include "serve/http.h"
 
 namespace rookery::serve {
 
+/// One of the mistakes that a failure is made of: metav1.StatusCause.
+struct FailureCause {
+  std::string reason;  // FieldValueInvalid, …
+  std::string message;
+  std::string field;
+};
+
 /// Which object or kind a failure is about: `details` of a Kubernetes Status. What is empty is left out.
 struct FailureDetails {
-  std::string name;
-  std::string group;
-  std::string kind;  // plural, as Kubernetes fills it
+  std::string name = {};
+  std::string group = {};
+  std::string kind = {};  // plural, as Kubernetes fills it
+  std::vector<FailureCause> causes = {};
 };
 
 /// A failure as Kubernetes answers it: a `Status` object (meta/v1) with the reason that belongs to the HTTP
 /// status `code`.
 Response failure(int code, const std::string& message, const FailureDetails& details = {});
+/// The same with another reason than the usual one: AlreadyExists.
+Response failure(int code, std::string_view reason, const std::string& message,
+                 const FailureDetails& details);
+
+/// An Error as its reason calls for: RequestEntityTooLarge and ImageTooLarge are 413, RequestTimeout 408,
+/// BadRequest and ConnectionFailed 400, anything else 500. For what reading a body can end with.
+Response failure(const Error& error);
+
+/// 429, with the header Retry-After.
+Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
 
 /// 405, with the header Allow: everything that is served so far is read-only.
 Response methodNotAllowed(std::string_view method, const FailureDetails& details = {});
 
 /// As text; bytes that are not UTF-8 are replaced, so it never throws on what came from outside.
-std::string dump(const nlohmann::json& json);
+std::string dump(const nlohmann::json& value);
 
 }  // namespace rookery::serve

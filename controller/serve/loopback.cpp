@@ -26,9 +26,8 @@ std::optional<std::uint16_t> parsePort(std::string_view text) {
   return port;
 }
 
-}  // namespace
-
-std::optional<ip::address> loopbackAddress(std::string_view host) {
+/// An IP address, in brackets or not, or localhost.
+std::optional<ip::address> addressOf(std::string_view host) {
   std::string name(host);
   std::ranges::transform(name, name.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
@@ -36,30 +35,38 @@ std::optional<ip::address> loopbackAddress(std::string_view host) {
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
   boost::system::error_code error;
   ip::address address = ip::make_address(name, error);
-  if (error || !address.is_loopback()) return std::nullopt;
-  return address;
+  return error ? std::nullopt : std::optional(address);
+}
+
+}  // namespace
+
+std::optional<ip::address> loopbackAddress(std::string_view host) {
+  const auto address = addressOf(host);
+  return address && address->is_loopback() ? address : std::nullopt;
+}
+
+Result<ip::tcp::endpoint> parseEndpoint(std::string_view listen) {
+  const auto [host, portText] = splitPort(listen);
+  const auto port = portText ? parsePort(*portText) : std::nullopt;
+  const auto address = port ? addressOf(host) : std::nullopt;
+  if (address) return ip::tcp::endpoint(*address, *port);
+  return fail(
+      Reason::UsageError,
+      fmt::format("\"{}\" is not an address to listen on: write it as address:port, for example "
+                  "127.0.0.1:8080, 0.0.0.0:8443 or [::]:8443, with a port from 0 (any free one) to 65535.",
+                  listen));
 }
 
 Result<ip::tcp::endpoint> parseLoopbackEndpoint(std::string_view listen) {
-  const auto [host, portText] = splitPort(listen);
-  const auto port = portText ? parsePort(*portText) : std::nullopt;
-  if (!port) {
-    return fail(Reason::UsageError,
-                fmt::format("\"{}\" is not an address to listen on: write it as address:port, for example "
-                            "127.0.0.1:8080, with a port from 0 (any free one) to 65535.",
-                            listen));
-  }
-  const auto address = loopbackAddress(host);
-  if (!address) {
-    return fail(
-        Reason::UsageError,
-        fmt::format(
-            "Cannot listen on \"{}\": only loopback addresses (127.0.0.1, [::1], localhost) are served, "
-            "because whoever reaches the listener can read everything on it; others would need TLS and "
-            "a token, which are not there yet.",
-            listen));
-  }
-  return ip::tcp::endpoint(*address, *port);
+  auto endpoint = parseEndpoint(listen);
+  if (!endpoint || endpoint->address().is_loopback()) return endpoint;
+  return fail(
+      Reason::UsageError,
+      fmt::format("Cannot listen on \"{}\" without TLS: only loopback addresses (127.0.0.1, [::1], "
+                  "localhost) are served so, because whoever reaches the listener can read everything "
+                  "on it; anything else needs TLS and a bearer token or client certificate. Give "
+                  "--tls-cert and --tls-key, and --api-token-file or --tls-client-ca.",
+                  listen));
 }
 
 bool isLoopbackHost(std::string_view host) { return loopbackAddress(splitPort(host).first).has_value(); }

@@ -153,6 +153,14 @@ struct Metrics::State {
                            "When the manifests were last scanned, since the Unix epoch.")
                         .Add({});
 
+  prometheus::Family<Counter>& requests =
+      counters(registry, "rookery_http_requests_total", "HTTP requests answered, by method and status code.");
+  Gauge& requestsInFlight =
+      gauges(registry, "rookery_http_requests_in_flight", "HTTP requests that are being answered.").Add({});
+  Gauge& longRunningRequests = gauges(registry, "rookery_http_long_running_requests",
+                                      "Watches and other HTTP requests that last, among those in flight.")
+                                   .Add({});
+
   void countUnikernels(const std::string& instance, const reconcile::Round& round);
 };
 
@@ -187,6 +195,24 @@ std::string Metrics::text() const {
   prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
 }
+
+void Metrics::requestAnswered(std::string_view method, int code) {
+  static constexpr std::string_view known[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
+                                               "DELETE", "OPTIONS", "CONNECT", "TRACE"};
+  const bool own = std::ranges::find(known, method) != std::end(known);
+  state_->requests.Add({{"method", std::string(own ? method : "other")}, {"code", std::to_string(code)}})
+      .Increment();
+}
+
+Metrics::InFlight::InFlight(Metrics& metrics) : metrics_(metrics) {
+  metrics_.state_->requestsInFlight.Increment();
+}
+Metrics::InFlight::~InFlight() { metrics_.state_->requestsInFlight.Decrement(); }
+
+Metrics::LongRunning::LongRunning(Metrics& metrics) : metrics_(metrics) {
+  metrics_.state_->longRunningRequests.Increment();
+}
+Metrics::LongRunning::~LongRunning() { metrics_.state_->longRunningRequests.Decrement(); }
 
 void Metrics::scanned(const source::Snapshot& snapshot) {
   std::set<std::string> invalid;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "reconcile/listener.h"
 
@@ -21,6 +22,34 @@ class Metrics : public reconcile::Listener {
 
   /// All metrics in Prometheus' text format (version 0.0.4), the process's own (process_…) included.
   std::string text() const;
+
+  /// An HTTP request was answered. Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as
+  /// "other", so that clients cannot make up labels.
+  void requestAnswered(std::string_view method, int code);
+
+  /// One HTTP request is being answered while it lives. The metrics must outlive it.
+  class InFlight {
+   public:
+    explicit InFlight(Metrics& metrics);
+    ~InFlight();
+    InFlight(const InFlight&) = delete;
+    InFlight& operator=(const InFlight&) = delete;
+
+   private:
+    Metrics& metrics_;
+  };
+
+  /// One long-running HTTP request (a watch) is being answered while it lives.
+  class LongRunning {
+   public:
+    explicit LongRunning(Metrics& metrics);
+    ~LongRunning();
+    LongRunning(const LongRunning&) = delete;
+    LongRunning& operator=(const LongRunning&) = delete;
+
+   private:
+    Metrics& metrics_;
+  };
 
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;

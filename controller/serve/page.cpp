@@ -111,11 +111,11 @@ void addTable(std::string& html, const api::Definition& definition,
 
 }  // namespace
 
-std::string statusPage(const reconcile::StatusStore& store) {
+std::string statusPage(const reconcile::ObjectStore& store) {
   std::string html(head);
   if (!store.ready()) html += "<p>Not every instance has been observed yet.</p>\n";
   for (const api::Kind kind : api::customKinds()) {
-    addTable(html, api::definitionOf(kind), store.list(kind, std::nullopt));
+    addTable(html, api::definitionOf(kind), store.list(kind, std::nullopt).views);
   }
   html += "</body>\n</html>\n";
   return html;

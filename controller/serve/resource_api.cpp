@@ -3,187 +3,218 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
-#include <span>
 
 #include "api/schema.h"
 #include "serve/failure.h"
+#include "serve/list.h"
+#include "serve/negotiation.h"
+#include "serve/openapi.h"
+#include "serve/patch.h"
+#include "serve/representation.h"
+#include "serve/watch.h"
+#include "serve/write_request.h"
 
 namespace rookery::serve {
 namespace {
 
 using nlohmann::json;
 
-const std::string_view group = api::groupVersion.substr(0, api::groupVersion.find('/'));
-const std::string_view version = api::groupVersion.substr(group.size() + 1);
-
-/// What a path below the version names: a kind's objects, of one namespace or all, or one of them.
-struct Resource {
-  const api::Definition* definition = nullptr;
-  std::optional<std::string> nameSpace;
-  std::optional<std::string> name;
-};
-
-FailureDetails detailsOf(const Resource& resource) {
-  return {resource.name.value_or(""), std::string(group), resource.definition->plural};
-}
-
-std::string qualifiedName(const api::Definition& definition) {
-  return fmt::format("{}.{}", definition.plural, group);
-}
-
-Response ok(const json& body) {
-  return {.status = 200, .contentType = std::string(jsonType), .body = dump(body) + "\n", .headers = {}};
+Response ok(const json& body, int status = 200) {
+  return {.status = status, .contentType = std::string(jsonType), .body = dump(body) + "\n"};
 }
 
 Response noSuchResource() { return failure(404, "the server could not find the requested resource"); }
 
-json groupJson() {
-  const json served = {{"groupVersion", api::groupVersion}, {"version", version}};
-  return {{"name", group}, {"versions", json::array({served})}, {"preferredVersion", served}};
+FailureDetails detailsOf(const ResourceType& type, const RequestInfo& info) {
+  return {.name = info.name, .group = type.group, .kind = type.plural};
 }
 
-json groupDocument() {
-  json document = groupJson();
-  document["kind"] = "APIGroup";
-  document["apiVersion"] = "v1";
-  return document;
+/// The version that the path names: after the group, or after "api" for the core group.
+std::string versionIn(const Target& target) {
+  const std::size_t index = target.segments.front() == "api" ? 1 : 2;
+  return index < target.segments.size() ? target.segments[index] : std::string();
 }
 
-json groupListDocument() {
-  return {{"kind", "APIGroupList"}, {"apiVersion", "v1"}, {"groups", json::array({groupJson()})}};
-}
+bool reads(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
-json resourceListDocument() {
-  json resources = json::array();
-  for (const api::Kind kind : api::customKinds()) {
-    const api::Definition& definition = api::definitionOf(kind);
-    resources.push_back({{"name", definition.plural},
-                         {"singularName", definition.singular},
-                         {"namespaced", definition.namespaced},
-                         {"kind", api::toString(kind)},
-                         {"verbs", {"get", "list"}},
-                         {"shortNames", definition.shortNames}});
+Response send(const OpenApiDocument& document, const Request& request) {
+  Response response{.status = 200, .contentType = document.contentType, .body = document.body};
+  response.headers["ETag"] = document.etag;
+  if (request.ifNoneMatch == document.etag) {
+    response.status = 304;
+    response.body.clear();
   }
-  return {{"kind", "APIResourceList"},
-          {"apiVersion", "v1"},
-          {"groupVersion", api::groupVersion},
-          {"resources", std::move(resources)}};
+  return response;
 }
 
-const api::Definition* findDefinition(std::string_view plural) {
-  for (const api::Kind kind : api::customKinds()) {
-    if (api::definitionOf(kind).plural == plural) return &api::definitionOf(kind);
-  }
-  return nullptr;
+/// The scope of the path fits the kind's, and an object has a namespace where it needs one.
+bool fits(const ResourceType& type, const RequestInfo& info) {
+  if (!type.namespaced)
+    return info.nameSpace.empty() || (type.kind == "Namespace" && info.nameSpace == info.name);
+  return !info.nameSpace.empty() || info.name.empty();
 }
 
-/// [namespaces NAMESPACE] PLURAL [NAME], where the kind's scope allows it.
-std::optional<Resource> resolve(std::span<const std::string> path) {
-  Resource resource;
-  if (path.size() >= 3 && path[0] == "namespaces") {
-    resource.nameSpace = path[1];
-    path = path.subspan(2);
-  }
-  if (path.empty() || path.size() > 2) return std::nullopt;
-  resource.definition = findDefinition(path[0]);
-  if (path.size() == 2) resource.name = path[1];
-
-  if (resource.definition == nullptr) return std::nullopt;
-  const bool scoped = resource.definition->namespaced;
-  if (resource.nameSpace && !scoped) return std::nullopt;
-  if (resource.name && scoped && !resource.nameSpace) return std::nullopt;
-  return resource;
+std::optional<api::Kind> kindOf(const ResourceType& type) {
+  const auto kind =
+      std::ranges::find_if(api::allKinds, [&](api::Kind known) { return api::toString(known) == type.kind; });
+  return kind == api::allKinds.end() ? std::nullopt : std::optional(*kind);
 }
 
-/// One range of an Accept header (RFC 9110, section 12.5.1). Kubernetes' "as=Table" is another
-/// representation.
-bool takesJson(std::string_view range) {
-  std::string text;
-  for (const char c : range) {
-    if (c != ' ' && c != '\t') text += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+/// What a client is told of a change.
+Response answer(ObjectWriter::Answer changed, const ResourceType& type, const RequestInfo& info) {
+  if (!changed) return std::move(changed.error());
+  const std::string name = changed->object["metadata"]["name"];
+  Response response = changed->gone ? ok({{"kind", "Status"},
+                                          {"apiVersion", "v1"},
+                                          {"metadata", json::object()},
+                                          {"status", "Success"},
+                                          {"details",
+                                           {{"name", name},
+                                            {"group", type.group},
+                                            {"kind", type.plural},
+                                            {"uid", changed->object["metadata"].value("uid", "")}}}})
+                                    : ok(changed->object, info.verb == "create" ? 201 : 200);
+  for (const std::string& warning : changed->warnings) {
+    std::string& header = response.headers["Warning"];
+    header += fmt::format("{}299 - {}", header.empty() ? "" : ", ", json(warning).dump());
   }
-  const std::string_view type = std::string_view(text).substr(0, text.find(';'));
-  return (type == "application/json" || type == "application/*" || type == "*/*") && !text.contains(";as=");
-}
-
-bool acceptsJson(std::string_view accept) {
-  if (accept.empty()) return true;
-  while (true) {
-    const std::size_t comma = accept.find(',');
-    if (takesJson(accept.substr(0, comma))) return true;
-    if (comma == std::string_view::npos) return false;
-    accept.remove_prefix(comma + 1);
-  }
-}
-
-/// A parameter that would change the answer must not be passed over in silence.
-std::optional<Response> refuseParameters(const Resource& resource,
-                                         const std::map<std::string, std::string>& query) {
-  const auto given = [&](const char* name) {
-    const auto found = query.find(name);
-    return found != query.end() && !found->second.empty() && found->second != "false" && found->second != "0";
-  };
-  if (given("watch")) {
-    return failure(405,
-                   fmt::format("watch is not supported on resources of kind \"{}\"",
-                               qualifiedName(*resource.definition)),
-                   detailsOf(resource));
-  }
-  for (const char* name : {"labelSelector", "fieldSelector", "continue"}) {
-    if (given(name))
-      return failure(400, fmt::format("the parameter {} is not supported by this server", name));
-  }
-  return std::nullopt;
-}
-
-/// Object by object, so that a long list never stands in memory as a tree.
-Response list(const reconcile::StatusStore& store, const Resource& resource) {
-  const api::Kind kind = resource.definition->kind;
-  std::string body =
-      fmt::format(R"({{"apiVersion":"{}","kind":"{}List","metadata":{{"resourceVersion":""}},"items":[)",
-                  api::groupVersion, api::toString(kind));
-  bool first = true;
-  for (const reconcile::ObjectViewPtr& view : store.list(kind, resource.nameSpace)) {
-    if (!first) body += ',';
-    first = false;
-    body += dump(api::toJson(*view->object, view->generation, view->status));
-  }
-  body += "]}\n";
-  return {.status = 200, .contentType = std::string(jsonType), .body = std::move(body), .headers = {}};
-}
-
-Response get(const reconcile::StatusStore& store, const Resource& resource) {
-  const reconcile::ObjectViewPtr view =
-      store.find({resource.definition->kind, resource.nameSpace.value_or(""), *resource.name});
-  if (!view) {
-    return failure(404,
-                   fmt::format("{} \"{}\" not found", qualifiedName(*resource.definition), *resource.name),
-                   detailsOf(resource));
-  }
-  return ok(api::toJson(*view->object, view->generation, view->status));
+  return response;
 }
 
 }  // namespace
 
-Response ResourceApi::handle(const Request& request, const Target& target) const {
-  const std::span<const std::string> path = std::span(target.segments).subspan(1);
-  if (!path.empty() && path[0] != group) return noSuchResource();
-  if (path.size() >= 2 && path[1] != version) return noSuchResource();
-  const auto resource = path.size() > 2 ? resolve(path.subspan(2)) : std::nullopt;
-  if (path.size() > 2 && !resource) return noSuchResource();
+ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const EventCache& events,
+                         ObjectWriter* writer)
+    : writer_(writer) {
+  for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
+  resources_.push_back(eventResource(events));
+  resources_.push_back(namespaceResource(objects));
+}
 
-  if (request.method != "GET" && request.method != "HEAD") {
-    return methodNotAllowed(request.method, resource ? detailsOf(*resource) : FailureDetails{});
+Response ResourceApi::handle(const Request& request, const Target& target) const {
+  const RequestInfo info = requestInfoOf(request.method, target);
+  if (info.resource.empty()) {
+    if (!reads(request)) return methodNotAllowed(request.method);
+    return discover(request, target);
   }
-  if (!acceptsJson(request.accept)) {
+  const Resource* resource = find(info, versionIn(target));
+  if (resource == nullptr || !fits(resource->type(), info)) return noSuchResource();
+  const bool isStatus = info.subresource == "status" && !info.name.empty();
+  if (!info.subresource.empty() && !isStatus) return noSuchResource();
+  if (reads(request)) return read(request, target, *resource, info);
+  if (isStatus) {
+    return failure(405, "the status is the controller's to say: it cannot be written",
+                   detailsOf(resource->type(), info));
+  }
+  return write(request, target, *resource, info);
+}
+
+const Resource* ResourceApi::find(const RequestInfo& info, std::string_view version) const {
+  for (const auto& resource : resources_) {
+    const ResourceType& type = resource->type();
+    if (type.group == info.group && type.version == version && type.plural == info.resource)
+      return resource.get();
+  }
+  return nullptr;
+}
+
+Response ResourceApi::discover(const Request& request, const Target& target) const {
+  const auto& path = target.segments;
+  if (path.front() == "openapi") return document(request, target);
+  if (!negotiate(request.accept, Content::Discovery)) {
     return failure(406, "only the following media types are accepted: application/json");
   }
-  if (path.empty()) return ok(groupListDocument());
-  if (path.size() == 1) return ok(groupDocument());
-  if (!resource) return ok(resourceListDocument());
-  if (auto refused = refuseParameters(*resource, target.query)) return *std::move(refused);
-  return resource->name ? get(store_, *resource) : list(store_, *resource);
+  json found;
+  if (path.front() == "version" && path.size() == 1) {
+    found = versionDocument();
+  } else if (path.front() == "api" && path.size() <= 2) {
+    found = path.size() == 1 ? coreVersions() : resourceList(resources_, "", path[1]);
+  } else if (path.front() == "apis" && path.size() <= 3) {
+    found = path.size() == 1   ? groupList(resources_)
+            : path.size() == 2 ? groupNamed(resources_, path[1])
+                               : resourceList(resources_, path[1], path[2]);
+  }
+  return found.is_null() ? noSuchResource() : ok(found);
+}
+
+Response ResourceApi::document(const Request& request, const Target& target) const {
+  const auto& path = target.segments;
+  if (path.size() == 2 && path[1] == "v2") {
+    const auto form = negotiateOpenApiV2(request.accept);
+    if (!form) return failure(406, "only the following media types are accepted: application/json");
+    return send(*form == OpenApiForm::Json ? openApiV2Json() : openApiV2Protobuf(), request);
+  }
+  if (path.size() < 2 || path[1] != "v3") return noSuchResource();
+  if (path.size() == 2) return send(openApiV3Index(), request);
+  std::string name = path[2];
+  for (std::size_t i = 3; i < path.size(); ++i) name += "/" + path[i];
+  const OpenApiDocument* found = findOpenApiV3(name);
+  return found == nullptr ? noSuchResource() : send(*found, request);
+}
+
+Response ResourceApi::read(const Request& request, const Target& target, const Resource& resource,
+                           const RequestInfo& info) const {
+  const ResourceType& type = resource.type();
+  if (std::ranges::find(type.verbs, info.verb) == type.verbs.end()) {
+    return failure(
+        405, fmt::format("{} is not supported on resources of kind \"{}\"", info.verb, type.qualifiedName()),
+        detailsOf(type, info));
+  }
+  if (!info.name.empty() && info.verb != "watch") {
+    const auto form = Representation::of(request, target, Content::Object, type);
+    if (!form) return form.error();
+    const auto item = resource.find(type.namespaced ? info.nameSpace : "", info.name);
+    if (!item) {
+      return failure(404, fmt::format("{} \"{}\" not found", type.qualifiedName(), info.name),
+                     detailsOf(type, info));
+    }
+    return {.status = 200,
+            .contentType = std::string(jsonType),
+            .body = form->object(*item, std::chrono::system_clock::now())};
+  }
+  if (!info.name.empty()) return failure(400, "watch one object with fieldSelector=metadata.name=NAME");
+  auto options = parseListOptions(target.query, type);
+  if (!options) return std::move(options.error());
+  const auto form =
+      Representation::of(request, target, options->watch ? Content::Watch : Content::List, type);
+  if (!form) return form.error();
+  const auto nameSpace = info.nameSpace.empty() ? std::nullopt : std::optional(info.nameSpace);
+  return options->watch ? watch(resource, nameSpace, *std::move(options), *form)
+                        : list(resource, nameSpace, *options, *form);
+}
+
+Response ResourceApi::write(const Request& request, const Target& target, const Resource& resource,
+                            const RequestInfo& info) const {
+  const ResourceType& type = resource.type();
+  const auto kind = kindOf(type);
+  const bool known = std::ranges::find(type.verbs, info.verb) != type.verbs.end();
+  if (!kind || !known || (info.verb == "create") != info.name.empty()) {
+    return failure(405, "the server does not allow this method on the requested resource",
+                   detailsOf(type, info));
+  }
+  if (type.namespaced && info.nameSpace.empty())
+    return failure(405, "the server does not allow this method on the requested resource",
+                   detailsOf(type, info));
+  if (writer_ == nullptr) {
+    return failure(
+        405,
+        "this API is read-only: start rookery run with --api-store DIR to let it write manifests there, "
+        "or change the manifests instead",
+        detailsOf(type, info));
+  }
+  auto wanted = readWriteRequest(request, target, info.verb);
+  if (!wanted) return std::move(wanted.error());
+  const api::ObjectKey key{*kind, info.nameSpace, info.name};
+  if (info.verb == "create")
+    return answer(writer_->create(resource, info.nameSpace, std::move(wanted->body), wanted->options), type,
+                  info);
+  if (info.verb == "update")
+    return answer(writer_->update(resource, key, std::move(wanted->body), wanted->options), type, info);
+  if (info.verb == "delete")
+    return answer(writer_->remove(resource, key, wanted->preconditions, wanted->options), type, info);
+  auto patch = patchOf(*kind, request.contentType, std::move(wanted->body));
+  if (!patch) return std::move(patch.error());
+  return answer(writer_->patch(resource, key, *patch, wanted->options), type, info);
 }
 
 }  // namespace rookery::serve

@@ -1,24 +1,39 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
-#include "reconcile/status_store.h"
+#include "reconcile/object_store.h"
+#include "serve/discovery.h"
+#include "serve/events.h"
 #include "serve/http.h"
+#include "serve/object_writer.h"
+#include "serve/request_info.h"
 #include "serve/target.h"
 
 namespace rookery::serve {
 
-/// The API below /apis as Kubernetes shapes it: discovery, and the custom kinds' objects to list and get.
-/// Secrets are no resource here. Thread-safe; the store must outlive it.
+/// The API below /api, /apis, /openapi and /version as Kubernetes shapes it: discovery, and the objects of
+/// the custom kinds, Secrets and Events. Who may do what has been settled before. Thread-safe.
 class ResourceApi {
  public:
-  explicit ResourceApi(const reconcile::StatusStore& store) : store_(store) {}
+  /// `writer` null: the API is read-only. All must outlive it.
+  ResourceApi(const reconcile::ObjectStore& objects, const EventCache& events, ObjectWriter* writer);
 
-  /// `target` is below "apis". Failures are Status objects.
+  /// Failures are Status objects.
   Response handle(const Request& request, const Target& target) const;
 
  private:
-  const reconcile::StatusStore& store_;
+  Response discover(const Request& request, const Target& target) const;
+  Response document(const Request& request, const Target& target) const;
+  Response read(const Request& request, const Target& target, const Resource& resource,
+                const RequestInfo& info) const;
+  Response write(const Request& request, const Target& target, const Resource& resource,
+                 const RequestInfo& info) const;
+  const Resource* find(const RequestInfo& info, std::string_view version) const;
+
+  Resources resources_;
+  ObjectWriter* writer_;
 };
 
 }  // namespace rookery::serve

@@ -8,6 +8,7 @@
 #include "serve/failure.h"
 #include "serve/loopback.h"
 #include "serve/page.h"
+#include "serve/request_info.h"
 #include "serve/target.h"
 
 namespace rookery::serve {
@@ -22,15 +23,43 @@ Response plainText(int status, std::string_view sentence) {
 
 }  // namespace
 
-Response Router::handle(const Request& request) const {
-  if (!request.host.empty() && !isLoopbackHost(request.host)) {
+Response Router::handle(Request request) const {
+  // Only a page of a browser on this machine could be tricked into asking; TLS would not trust that name.
+  if (!request.peer.tls && !request.host.empty() && !isLoopbackHost(request.host)) {
     return failure(403, fmt::format("the host \"{}\" is not served here: use localhost or a loopback address",
                                     request.host));
   }
   const auto target = parseTarget(request.target);
-  if (!target) return failure(400, "the request target is not a percent-encoded absolute path");
+  if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
+  if (auto refused = admit(request, *target)) return *std::move(refused);
+  return route(request, *target);
+}
 
-  if (!target->segments.empty() && target->segments.front() == "apis") return api_.handle(request, *target);
+/// Fills in the caller. Nothing, or why the request is not answered.
+std::optional<Response> Router::admit(Request& request, const Target& target) const {
+  const std::string_view first = target.segments.empty() ? std::string_view() : target.segments.front();
+  if (first == "healthz" || first == "readyz") return std::nullopt;  // probes have no token
+
+  auto caller = access_.authenticate(request.authorization, request.peer);
+  if (!caller) return std::move(caller.error());
+  if (auto refused = access_.admit(*caller, request.peer)) return refused;
+  request.caller = *std::move(caller);
+  request.authorization.clear();  // nobody needs it any more
+
+  const RequestInfo info = requestInfoOf(request.method, target);
+  if (!info.resource.empty()) return authorize(request.caller, info);
+  const std::string_view needed = first == "deploy" ? "deploy" : first == "metrics" ? "get" : "";
+  if (needed.empty() || mayAnywhere(request.caller, needed)) return std::nullopt;
+  return failure(
+      403, fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", request.caller.name, needed, first));
+}
+
+Response Router::route(const Request& request, const Target& target) const {
+  const std::string_view name = target.segments.empty() ? std::string_view() : target.segments.front();
+  if (name == "api" || name == "apis" || name == "openapi" || name == "version") {
+    return api_.handle(request, target);
+  }
+  if (name == "deploy" && target.segments.size() == 1) return deploy(request, target);
 
   static constexpr std::pair<std::string_view, Response (Router::*)() const> routes[] = {
       {"", &Router::page},
@@ -38,13 +67,19 @@ Response Router::handle(const Request& request) const {
       {"metrics", &Router::prometheus},
       {"readyz", &Router::readiness},
   };
-  const std::string_view name = target->segments.empty() ? std::string_view() : target->segments.front();
   const auto route = std::ranges::find(routes, name, [](const auto& entry) { return entry.first; });
-  if (route == std::end(routes) || target->segments.size() > 1) {
+  if (route == std::end(routes) || target.segments.size() > 1) {
     return failure(404, "the server could not find the requested resource");
   }
   if (request.method != "GET" && request.method != "HEAD") return methodNotAllowed(request.method);
   return (this->*route->second)();
+}
+
+Response Router::deploy(const Request& request, const Target& target) const {
+  if (deployer_ != nullptr) return deployer_->handle(request, target);
+  return failure(405,
+                 "nothing can be deployed here: start rookery run with --api-store DIR to let it write "
+                 "manifests there, or change the manifests instead");
 }
 
 Response Router::health() const { return plainText(200, "ok"); }

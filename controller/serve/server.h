@@ -1,30 +1,47 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 
 #include "error.h"
-#include "reconcile/status_store.h"
+#include "reconcile/object_store.h"
+#include "serve/access.h"
+#include "serve/deploy.h"
+#include "serve/http_listener.h"
 #include "serve/metrics.h"
+#include "serve/resource_api.h"
 
 namespace rookery::serve {
 
-/// The HTTP listener: /metrics, /healthz, /readyz, the read-only Kubernetes-shaped API below
-/// /apis/rookery.dev/v1alpha1, and a page at /. Runs on threads of its own; reads from the store and the
-/// metrics, which must outlive it.
+/// The HTTP listener of `rookery run`: /metrics, /healthz, /readyz, the Kubernetes-shaped API, and a page at
+/// /. Runs on threads of its own, and writes its own numbers to the metrics; store, API and metrics must
+/// outlive it.
 class Server {
  public:
-  /// `listen` is "address:port"; port 0 takes a free one. Errors: UsageError (not an address, or not a
-  /// loopback one: anything else will need TLS and a token, which are not there yet), SystemError (cannot
-  /// listen: says why).
-  static Result<std::unique_ptr<Server>> start(std::string_view listen, const reconcile::StatusStore& store,
-                                               const Metrics& metrics);
+  struct Options {
+    std::string listen = "127.0.0.1:8080";  // address:port; port 0 takes a free one
+    TlsFiles tls = {};                      // all empty: plain HTTP, on a loopback address only
+    std::filesystem::path tokenFile = {};   // who may do what; empty: none
+    ListenerLimits limits = {};
+    Deployer* deployer = nullptr;  // must outlive the server; null: nothing can be deployed here
+    Rate requests = Access::Options().requests;  // of one caller or address
+    Rate failures = Access::Options().failures;  // of failed authentications from one address
+    /// Told of what the operator should know, such as a certificate that was replaced by a broken one. Called
+    /// on the server's threads, and on the caller's within start().
+    std::function<void(const std::string& message)> warn = [](const std::string&) {};
+  };
+
+  /// Errors: UsageError (not an address, one that needs TLS, half of a certificate and key, TLS that nobody
+  /// could get through), CredentialInvalid (a file; names it), SystemError (cannot listen: says why).
+  static Result<std::unique_ptr<Server>> start(const Options& options, const reconcile::ObjectStore& store,
+                                               const ResourceApi& api, Metrics& metrics);
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;
-  /// Ends all connections and waits for the threads.
+  /// Ends all connections, watches within about a second, and waits for the threads.
   virtual void stop() = 0;
 };
 

@@ -2,14 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
+
+#include "api/scalar.h"
 
 namespace rookery::serve {
 namespace {
 
-std::optional<std::string> decode(std::string_view text) {
+/// `plus`: what that sign stands for. Nothing when the text is not percent-encoded properly, or decodes to
+/// what no name holds: bytes that are not UTF-8, and control characters.
+std::optional<std::string> decode(std::string_view text, char plus) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '+') {
+      decoded += plus;
+      continue;
+    }
     if (text[i] != '%') {
       decoded += text[i];
       continue;
@@ -21,6 +30,7 @@ std::optional<std::string> decode(std::string_view text) {
     decoded += static_cast<char>(byte);
     i += 2;
   }
+  if (api::findInvalidByte(decoded)) return std::nullopt;
   return decoded;
 }
 
@@ -39,7 +49,7 @@ bool parsePath(std::string_view path, Target& target) {
   if (path.ends_with('/')) path.remove_suffix(1);
   if (path.empty()) return true;
   for (const std::string_view part : split(path, '/')) {
-    auto segment = decode(part);
+    auto segment = decode(part, '+');
     if (!segment) return false;
     target.segments.push_back(*std::move(segment));
   }
@@ -49,8 +59,8 @@ bool parsePath(std::string_view path, Target& target) {
 bool parseQuery(std::string_view query, Target& target) {
   for (const std::string_view part : split(query, '&')) {
     const std::size_t equals = std::min(part.find('='), part.size());
-    const auto name = decode(part.substr(0, equals));
-    const auto value = decode(part.substr(std::min(equals + 1, part.size())));
+    const auto name = decode(part.substr(0, equals), ' ');
+    const auto value = decode(part.substr(std::min(equals + 1, part.size())), ' ');
     if (!name || !value) return false;
     target.query[*name] = *value;
   }
@@ -61,6 +71,7 @@ bool parseQuery(std::string_view query, Target& target) {
 
 std::optional<Target> parseTarget(std::string_view target) {
   if (!target.starts_with('/')) return std::nullopt;
+  if (std::ranges::any_of(target, [](char c) { return c <= ' ' || c > '~'; })) return std::nullopt;
   const std::size_t question = std::min(target.find('?'), target.size());
   Target parsed;
   if (!parsePath(target.substr(0, question), parsed)) return std::nullopt;

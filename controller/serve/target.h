@@ -15,8 +15,9 @@ struct Target {
   std::map<std::string, std::string> query;  // decoded; of a name that is given twice, the last value
 };
 
-/// Empty when it does not begin with a slash or is not percent-encoded properly. Dot segments are not
-/// resolved: no path that is served has any.
+/// Empty when it does not begin with a slash, is not percent-encoded properly, or does not decode to UTF-8
+/// without control characters. In the query a plus sign is a space, as Go's clients write it
+/// (application/x-www-form-urlencoded). Dot segments are not resolved: no path that is served has any.
 std::optional<Target> parseTarget(std::string_view target);
 
 /// A path segment or query value percent-encoded (RFC 3986, section 2.1), for a client's use.

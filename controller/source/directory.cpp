@@ -1,5 +1,8 @@
 #include "source/directory.h"
 
+#include <sys/eventfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/deferred.hpp>
@@ -9,6 +12,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "source/cache.h"
@@ -22,34 +26,62 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Waits until a descriptor is readable or a time has come, on one executor.
+/// A bell that any thread may ring: an eventfd.
+class Bell {
+ public:
+  Bell() : descriptor_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    check(descriptor_ >= 0, "an eventfd can be had");
+  }
+  ~Bell() { ::close(descriptor_); }
+  Bell(const Bell&) = delete;
+  Bell& operator=(const Bell&) = delete;
+
+  void ring() const { std::ignore = ::eventfd_write(descriptor_, 1); }
+  /// Whether it was rung since the last time.
+  bool rung() const {
+    eventfd_t count = 0;
+    return ::eventfd_read(descriptor_, &count) == 0;
+  }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+/// Waits until one of two descriptors is readable or a time has come, on one executor.
 class Alarm {
  public:
-  /// `descriptor` may be -1 (never readable); it stays the caller's.
-  Alarm(const asio::any_io_executor& executor, int descriptor) : readable_(executor), timer_(executor) {
+  /// `changes` may be -1 (never readable); both stay the caller's.
+  Alarm(const asio::any_io_executor& executor, int changes, int bell)
+      : readable_(executor), bell_(executor, bell), timer_(executor) {
     boost::system::error_code refused;  // then the timer remains
-    if (descriptor >= 0) readable_.assign(descriptor, refused);
+    if (changes >= 0) readable_.assign(changes, refused);
   }
   ~Alarm() {
     if (readable_.is_open()) readable_.release();
+    bell_.release();
   }
   Alarm(const Alarm&) = delete;
   Alarm& operator=(const Alarm&) = delete;
 
   asio::awaitable<void> wait(Clock::time_point until) {
     timer_.expires_at(until);
+    constexpr auto readable = asio::posix::stream_descriptor::wait_read;
     if (!readable_.is_open()) {
-      co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
+      auto either = asio::experimental::make_parallel_group(bell_.async_wait(readable, asio::deferred),
+                                                            timer_.async_wait(asio::deferred));
+      co_await either.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
       co_return;
     }
-    auto either = asio::experimental::make_parallel_group(
-        readable_.async_wait(asio::posix::stream_descriptor::wait_read, asio::deferred),
-        timer_.async_wait(asio::deferred));
-    co_await either.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+    auto any = asio::experimental::make_parallel_group(readable_.async_wait(readable, asio::deferred),
+                                                       bell_.async_wait(readable, asio::deferred),
+                                                       timer_.async_wait(asio::deferred));
+    co_await any.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
   }
 
  private:
   asio::posix::stream_descriptor readable_;
+  asio::posix::stream_descriptor bell_;
   asio::steady_timer timer_;
 };
 
@@ -65,6 +97,7 @@ struct DirectorySource::State {
 
   DirectoryOptions options;
   std::optional<Watcher> watcher;
+  Bell bell;
   ManifestCache cache;
   SnapshotPtr last;
   Clock::time_point rescanAt;
@@ -88,7 +121,7 @@ SnapshotPtr DirectorySource::State::scan() {
 /// Until the next scan is due, or the coroutine was cancelled: after a change, once it has been quiet for a
 /// while; but changes without end do not put it off for ever.
 asio::awaitable<void> DirectorySource::State::untilDue() {
-  Alarm alarm(co_await asio::this_coro::executor, watcher ? watcher->descriptor() : -1);
+  Alarm alarm(co_await asio::this_coro::executor, watcher ? watcher->descriptor() : -1, bell.descriptor());
   std::optional<Clock::time_point> latest;
   for (Clock::time_point due = rescanAt;;) {
     const Clock::time_point now = Clock::now();
@@ -96,7 +129,7 @@ asio::awaitable<void> DirectorySource::State::untilDue() {
       if (!latest) latest = now + options.debounceLimit;
       due = std::min(now + options.debounce, *latest);
     }
-    if (now >= due) co_return;
+    if (bell.rung() || now >= due) co_return;
     co_await alarm.wait(due);
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
@@ -109,6 +142,8 @@ DirectorySource::DirectorySource(DirectoryOptions options)
 DirectorySource::~DirectorySource() = default;
 
 SnapshotPtr DirectorySource::scan() { return state_->scan(); }
+
+void DirectorySource::wake() { state_->bell.ring(); }
 
 asio::awaitable<SnapshotPtr> DirectorySource::next() {
   if (state_->last == nullptr) co_return scan();

@@ -22,6 +22,7 @@ struct Root {
   bool complete = false;   // it and every folder in it could be read
   bool gitLocked = false;  // a .git/index.lock stood in the tree: somebody is in the middle of a checkout
   std::size_t objects = 0;
+  bool opaque = false;  // it holds a file that cannot be read or parsed and has no last good objects
 };
 
 /// Everything that the manifest roots declare, at one time. Immutable once published.
@@ -35,8 +36,8 @@ struct Snapshot {
   std::chrono::system_clock::time_point scannedAt;
 
   /// True when absence from this snapshot says that an object which came from `origin` was removed by
-  /// somebody: its root is one of ours, was read completely, is not git-locked, and the file is gone or
-  /// parses.
+  /// somebody: its root is one of ours, was read completely, is not git-locked, holds no file of which nobody
+  /// knows what it declares (the object's own may have been renamed), and the file is gone or parses.
   bool tellsAbsence(const api::Origin& origin) const;
 };
 
@@ -75,6 +76,9 @@ class DirectorySource {
   /// the awaiting coroutine's executor, which must be a strand if several threads run it; ends with an empty
   /// pointer when cancelled.
   asio::awaitable<SnapshotPtr> next();
+
+  /// Lets next() scan at once: something below the roots has changed for sure. From any thread.
+  void wake();
 
  private:
   struct State;

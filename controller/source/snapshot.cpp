@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "api/path.h"
+
 namespace rookery::source {
 
 namespace {
@@ -33,6 +35,19 @@ std::vector<api::ObjectPtr> collect(const Tree& tree,
   return objects;
 }
 
+/// Marks the roots that hold an unreliable file without last good objects. Somebody may just have renamed it
+/// and left a mistake in it: what is missing elsewhere can be in there.
+void markOpaque(Snapshot& snapshot, const Snapshot* previous) {
+  std::set<std::filesystem::path> known;
+  if (previous != nullptr) {
+    for (const api::ObjectPtr& object : previous->objects) known.insert(object->origin.file);
+  }
+  for (const std::filesystem::path& file : snapshot.unreliable) {
+    if (known.contains(file)) continue;
+    for (Root& root : snapshot.roots) root.opaque = root.opaque || api::liesBelow(file, root.path);
+  }
+}
+
 void sortProblems(std::vector<api::Problem>& problems) {
   std::ranges::stable_sort(problems, {}, [](const api::Problem& problem) {
     const api::Origin& origin = problem.origin;
@@ -44,7 +59,8 @@ void sortProblems(std::vector<api::Problem>& problems) {
 
 bool Snapshot::tellsAbsence(const api::Origin& origin) const {
   const auto root = std::ranges::find(roots, origin.root, &Root::path);
-  return root != roots.end() && root->complete && !root->gitLocked && !unreliable.contains(origin.file);
+  return root != roots.end() && root->complete && !root->gitLocked && !root->opaque &&
+         !unreliable.contains(origin.file);
 }
 
 SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
@@ -56,6 +72,7 @@ SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Mani
   snapshot->problems = std::move(tree.problems);
   const std::vector<api::ObjectPtr> valid = collect(tree, manifests, *snapshot);
   snapshot->roots = std::move(tree.roots);
+  markOpaque(*snapshot, previous);
 
   const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid, snapshot->problems);
   std::map<api::ObjectKey, api::ObjectPtr> objects;

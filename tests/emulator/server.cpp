@@ -75,6 +75,7 @@ Verdict devicesMatch(const image::Manifest& manifest, const Arguments& arguments
   for (const auto& block : arguments.blocks) blocks.insert(block.name);
   for (const auto& bridge : arguments.bridges) networks.insert(bridge.netif);
   std::vector<std::string> present;
+  present.reserve(manifest.blockDevices.size() + manifest.networkDevices.size());
   for (const auto& name : manifest.blockDevices) present.push_back(fmt::format("block \"{}\"", name));
   for (const auto& name : manifest.networkDevices) present.push_back(fmt::format("net \"{}\"", name));
   if (blocks != manifest.blockDevices) {

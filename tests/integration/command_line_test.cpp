@@ -101,6 +101,8 @@ TEST_F(CommandLine, ApplyDestroysOnlyWithPruneAndWhenConfirmed) {
 
 TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {
   const std::string file = (cluster_.folder().path() / "plan.json").string();
+  EXPECT_EQ(verb("plan", {"--out", "/dev/full"}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("The plan cannot be written to /dev/full"));
   EXPECT_EQ(verb("plan", {"--out", file}), 2);
   cluster_.image("images/web.hvt", {.content = "changed since"});
   EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 1);

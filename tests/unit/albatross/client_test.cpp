@@ -329,6 +329,8 @@ TEST_F(ClientTest, ReportsThatTheServerWentAwayInMidStream) {
       [](PeerConnection& peer) -> asio::awaitable<void> { co_await peer.receive(100'000); }, create(image));
   ASSERT_FALSE(reply.has_value());
   EXPECT_EQ(reply.error().error.reason, Reason::ConnectionFailed);
+  EXPECT_THAT(reply.error().error.message,
+              AllOf(HasSubstr("The connection to 127.0.0.1:"), HasSubstr("broke before the reply came")));
   EXPECT_FALSE(reply.error().inDoubt);
 }
 
@@ -419,6 +421,11 @@ TEST_F(ClientTest, IsCancelledInTheHandshake) {
 // -- Replies that are none
 // ---------------------------------------------------------------------------------------------
 
+std::string ofAnotherVersion(std::string reply) {
+  reply.at(reply.find("\x02\x01\x05") + 2) = '\x06';
+  return reply;
+}
+
 struct BadReply {
   std::string what;
   std::string bytes;
@@ -438,16 +445,21 @@ TEST_P(ClientRefuses, WhatIsNoReply) {
 
 INSTANTIATE_TEST_SUITE_P(
     Reply, ClientRefuses,
-    testing::Values(BadReply{"nothing", "", "closed the connection without a reply"},
-                    BadReply{"half a length", std::string("\0\0", 2), "after 2 bytes"},
-                    BadReply{"an empty frame", std::string("\0\0\0\0", 4), "0 bytes"},
-                    BadReply{"a negative length", std::string("\x80\0\0\0", 4), "2147483648 bytes"},
-                    BadReply{"an oversized length", std::string("\x04\0\0\x01", 4), "67108865 bytes"},
-                    BadReply{"half a reply", framed(webName, created).substr(0, 20), "after 20 bytes"},
-                    BadReply{"garbage", frameHeader(5) + "hello", "cannot be decoded"},
-                    BadReply{"a command", framed(webName, Command(UnikernelCommand(unikernel::Info{}))),
-                             "a command"},
-                    BadReply{"data", framed(webName, Data(data::Block{})), "data"}),
+    testing::Values(
+        BadReply{"nothing", "", "closed the connection without a reply"},
+        BadReply{"half a length", std::string("\0\0", 2), "after 2 bytes"},
+        BadReply{"an empty frame", std::string("\0\0\0\0", 4), "0 bytes"},
+        BadReply{"a negative length", std::string("\x80\0\0\0", 4), "2147483648 bytes"},
+        BadReply{"an oversized length", std::string("\x04\0\0\x01", 4), "67108865 bytes"},
+        BadReply{"the words of a web server", "HTTP/1.1 400 Bad Request\r\n\r\n",
+                 "announced a reply of 1213486160 bytes; one has 1 to 67108864"},
+        BadReply{"another version", ofAnotherVersion(framed(webName, created)),
+                 "is it an Albatross of wire version 5? An Albatross message is malformed at byte "
+                 "4, in header.version: unknown protocol version 6; this program speaks 5"},
+        BadReply{"half a reply", framed(webName, created).substr(0, 20), "after 20 bytes"},
+        BadReply{"garbage", frameHeader(5) + "hello", "cannot be decoded"},
+        BadReply{"a command", framed(webName, Command(UnikernelCommand(unikernel::Info{}))), "a command"},
+        BadReply{"data", framed(webName, Data(data::Block{})), "data"}),
     [](const auto& test) {
       std::string name = test.param.what;
       std::ranges::replace(name, ' ', '_');
@@ -571,6 +583,8 @@ TEST_F(ClientTest, TrustsTheGivenCaOnly) {
     const auto reply = call(peer, answering(webName, created), restart());
     ASSERT_FALSE(reply.has_value());
     EXPECT_EQ(reply.error().error.reason, Reason::ServerCertificateUnknownCA);
+    EXPECT_THAT(reply.error().error.message,
+                AllOf(HasSubstr("127.0.0.1:"), HasSubstr("check that this is the right server")));
     EXPECT_FALSE(reply.error().inDoubt);
   }
 }

@@ -459,6 +459,131 @@ TEST(Mistakes, WhatHidesWhichObjectIsMeantHidesTheFile) {
   }
 }
 
+/// A List with these items, in block style: the first stands in line 4.
+std::string listOf(const std::string& items, const std::string& kind = "List",
+                   const std::string& apiVersion = "v1") {
+  return "apiVersion: " + apiVersion + "\nkind: " + kind + "\nitems:\n" + items;
+}
+
+const std::string itemWeb =
+    "- apiVersion: rookery.dev/v1alpha1\n  kind: Unikernel\n  metadata: {name: web, namespace: shop}\n"
+    "  spec:\n    image: {path: web.hvt}\n";  // 5 lines
+const std::string itemDb =
+    "- apiVersion: v1\n  kind: Secret\n  metadata: {name: db, namespace: shop}\n  data: {a: Yg==}\n";
+
+TEST(List, StandsForItsItems) {
+  const Manifest manifest =
+      parse(listOf(itemWeb + itemDb) + "metadata: {resourceVersion: ''}\n---\n" + fullInstance);
+  EXPECT_THAT(describe(manifest.problems), IsEmpty());
+  EXPECT_TRUE(manifest.parsed);
+  ASSERT_THAT(manifest.objects, SizeIs(3));
+  EXPECT_EQ(manifest.objects[0]->key(), (ObjectKey{Kind::Unikernel, "shop", "web"}));
+  EXPECT_EQ(manifest.objects[0]->origin.line, 4);
+  EXPECT_EQ(manifest.objects[0]->origin.column, 3);
+  EXPECT_EQ(manifest.objects[0]->originOf("spec.image.path").line, 8);
+  EXPECT_EQ(manifest.objects[1]->key(), (ObjectKey{Kind::Secret, "shop", "db"}));
+  EXPECT_EQ(manifest.objects[2]->key(), (ObjectKey{Kind::AlbatrossInstance, "", "eu-1"}));
+}
+
+TEST(List, MayBeOfOneKindOrEmpty) {
+  const std::string bare = "- metadata: {name: web, namespace: shop}\n  spec: {image: {path: web.hvt}}\n";
+  const Manifest typed = parse(listOf(bare + itemWeb, "UnikernelList", "rookery.dev/v1alpha1"));
+  EXPECT_THAT(describe(typed.problems), IsEmpty());
+  ASSERT_THAT(typed.objects, SizeIs(2));
+  EXPECT_EQ(typed.objects[0]->manifest, typed.objects[1]->manifest);
+  EXPECT_THAT(parse(listOf("- metadata: {name: db}\n", "SecretList")).objects, SizeIs(1));
+  for (const std::string items : {"  []\n", "  null\n"}) {
+    const Manifest empty = parse(listOf(items));
+    EXPECT_THAT(describe(empty.problems), IsEmpty()) << items;
+    EXPECT_TRUE(empty.parsed);
+  }
+}
+
+TEST(List, ItemsMayHoldWhatAServerSets) {
+  const std::string printed = R"yaml(- apiVersion: rookery.dev/v1alpha1
+  kind: Unikernel
+  metadata:
+    name: web
+    namespace: shop
+    uid: 4b2b7d2e-0000-4000-8000-000000000000
+    resourceVersion: "12"
+    generation: 3
+    creationTimestamp: "2024-01-01T00:00:00Z"
+    managedFields: [{manager: kubectl, fieldsV1: {f:spec: {}}}]
+  spec:
+    image: {path: web.hvt}
+  status: {conditions: 5, unknown: {at: all}}
+)yaml";
+  const Manifest manifest = parse(listOf(printed + itemDb));
+  EXPECT_THAT(describe(manifest.problems), IsEmpty());
+  ASSERT_THAT(manifest.objects, SizeIs(2));
+  EXPECT_FALSE(manifest.objects[0]->manifest.contains("status"));
+  const Manifest plain = parse(listOf(itemWeb));
+  EXPECT_EQ(manifest.objects[0]->specDigest, plain.objects.at(0)->specDigest);
+}
+
+// Lines and columns are the file's, fields the item's.
+TEST(List, MistakesInItemsHaveTheirPlace) {
+  const std::string wrong = itemWeb + "    memory: 5\n    prune: true\n    prune: false\n";
+  const Manifest manifest = parse(listOf(itemDb + wrong + "- {apiVersion: apps/v1, kind: Deployment}\n"));
+  EXPECT_THAT(describe(manifest.problems),
+              ElementsAre(HasSubstr("13:13: spec.memory: "),
+                          "15:5: spec.prune: this key is given twice, first in line 14; remove one",
+                          HasSubstr("16:31: kind: \"Deployment\" of \"apps/v1\" is not a kind")));
+  EXPECT_EQ(manifest.problems.at(0).object, (ObjectKey{Kind::Unikernel, "shop", "web"}));
+  EXPECT_TRUE(manifest.parsed);
+  EXPECT_THAT(manifest.objects, SizeIs(1)) << "what is broken hides no other";
+  EXPECT_THAT(manifest.invalid, ElementsAre(ObjectKey{Kind::Unikernel, "shop", "web"}));
+}
+
+TEST(List, WithinAListIsRefused) {
+  const std::string nested =
+      "- apiVersion: v1\n  kind: List\n  items:\n  - {kind: Secret, metadata: {name: a}}\n";
+  const Manifest manifest = parse(listOf(itemWeb + nested));
+  EXPECT_THAT(describe(manifest.problems),
+              ElementsAre("9:3: a List cannot hold another List; put the items of the inner one into the "
+                          "outer one"));
+  EXPECT_TRUE(manifest.parsed);
+  EXPECT_THAT(manifest.objects, SizeIs(1));
+  EXPECT_THAT(manifest.invalid, ElementsAre(ObjectKey{Kind::Secret, "default", "a"}));
+}
+
+TEST(List, ThatHidesWhatItDeclaresHidesTheFile) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"apiVersion: v1\nkind: List\nitem: []\n",
+       "3:1: item: there is no such field; did you mean \"items\"?"},
+      {listOf("  {}\n"), "4:3: items: expected a list, got a mapping"},
+      {listOf("- text\n"), "4:3: an item of a List is a mapping with apiVersion, kind, metadata and spec"},
+      {listOf("-\n"), "4:1: an item of a List is a mapping with apiVersion, kind, metadata and spec"},
+      {listOf("- {kind: Secret, apiVersion: v1, metadata: {name: a, name: b}}\n"),
+       "4:54: metadata.name: this key is given twice, first in line 4; remove one"},
+      {listOf("- {kind: Secret, apiVersion: v1, metadata: {}}\n"),
+       "4:34: metadata.name: this field is required"},
+      {listOf("- {kind: List, items: [{kind: List}]}\n"), "4:3: a List cannot hold another List"},
+      {listOf(itemWeb) + "items: []\n", "9:1: items: this key is given twice, first in line 3; remove one"}};
+  for (const auto& [text, problem] : cases) {
+    const Manifest manifest = parse(text + "---\n" + fullInstance);
+    EXPECT_FALSE(manifest.parsed) << text;
+    EXPECT_THAT(manifest.objects, IsEmpty()) << text;
+    EXPECT_THAT(describe(manifest.problems), testing::Contains(HasSubstr(problem))) << text;
+  }
+}
+
+TEST(List, ItsOwnMistakesHideNoItem) {
+  const std::pair<std::string, std::string> cases[] = {
+      {listOf(itemWeb) + "extra: 1\n", "9:1: extra: there is no such field"},
+      {listOf(itemWeb, "List", "v2"), "1:13: apiVersion: this must be v1 for the kind List, not \"v2\""},
+      {listOf(itemWeb, "UnikernelList"),
+       "1:13: apiVersion: this must be rookery.dev/v1alpha1 for the kind UnikernelList, not \"v1\""},
+      {"kind: List\nitems:\n" + itemWeb, "1:1: apiVersion: this field is required; write v1"}};
+  for (const auto& [text, problem] : cases) {
+    const Manifest manifest = parse(text);
+    EXPECT_TRUE(manifest.parsed) << text;
+    EXPECT_THAT(manifest.objects, SizeIs(1)) << text;
+    EXPECT_THAT(describe(manifest.problems), ElementsAre(HasSubstr(problem))) << text;
+  }
+}
+
 TEST(Mistakes, AreCountedPastAThousand) {
   std::string spec;
   for (int i = 0; i < 1'500; ++i) spec += "  k" + std::to_string(i) + ": 1\n";

@@ -67,9 +67,13 @@ TEST(Status, FindsConditions) {
 
 TEST(Status, IsPartOfTheObject) {
   const auto object = parse(unikernel("  memory: 64Mi\n")).objects.at(0);
-  const json shaped = toJson(*object, 7, Status{});
+  const json shaped = toJson(*object, {"u", at(0), std::nullopt, 7}, Status{});
   EXPECT_EQ(shaped["apiVersion"], "rookery.dev/v1alpha1");
-  EXPECT_EQ(shaped["metadata"], json::parse(R"({"name": "web", "namespace": "shop", "generation": 7})"));
+  EXPECT_EQ(shaped["metadata"], json({{"name", "web"},
+                                      {"namespace", "shop"},
+                                      {"uid", "u"},
+                                      {"creationTimestamp", toRfc3339(at(0))},
+                                      {"generation", 7}}));
   EXPECT_EQ(shaped["spec"]["memory"], "64Mi");
   EXPECT_EQ(shaped["status"], json::parse(R"({"restarts": 0})"));
 }

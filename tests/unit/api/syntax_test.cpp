@@ -107,5 +107,23 @@ TEST(Syntax, Base64) {
   }
 }
 
+TEST(Syntax, LabelsInKubernetesWords) {
+  for (const char* key : {"a", "A1", "app.kubernetes.io/name", "a-b_c.d", "x.y-z/Name"}) {
+    EXPECT_TRUE(labelKeyErrors(key).empty()) << key;
+  }
+  for (const char* key : {"a b", "a/b/c", "A.B/c", "a..b/c", "a/", "a_", ".a", "-/a", "é"}) {
+    EXPECT_FALSE(labelKeyErrors(key).empty()) << key;
+  }
+  EXPECT_EQ(labelKeyErrors(std::string(64, 'a')),
+            std::vector<std::string>{"name part must be no more than 63 characters"});
+  EXPECT_EQ(labelKeyErrors(std::string(254, 'a') + "/a"),
+            std::vector<std::string>{"prefix part must be no more than 253 characters"});
+  EXPECT_TRUE(labelValueErrors("").empty());
+  EXPECT_TRUE(labelValueErrors(std::string(63, 'a')).empty());
+  EXPECT_EQ(labelValueErrors(std::string(64, 'a')),
+            std::vector<std::string>{"must be no more than 63 characters"});
+  EXPECT_EQ(labelValueErrors("a b").size(), 1U);
+}
+
 }  // namespace
 }  // namespace rookery::api

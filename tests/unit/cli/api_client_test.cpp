@@ -1,9 +1,10 @@
 #include "cli/api_client.h"
 
 #include <gmock/gmock.h>
-#include <httplib.h>
 
-#include <thread>
+#include "fixtures/pki.h"
+#include "fixtures/temp_dir.h"
+#include "unit/cli/scripted_server.h"
 
 namespace rookery::cli {
 namespace {
@@ -12,51 +13,42 @@ using testing::AllOf;
 using testing::HasSubstr;
 
 /// A server that answers every request alike.
-class FakeServer {
- public:
-  FakeServer(int status, std::string body) {
-    server_.set_pre_routing_handler(
-        [status, body = std::move(body)](const auto&, httplib::Response& response) {
-          response.status = status;
-          response.body = body;
-          return httplib::Server::HandlerResponse::Handled;
-        });
-    port_ = server_.bind_to_any_port("127.0.0.1");
-    thread_ = std::jthread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running())
-      std::this_thread::yield();  // stop() is lost on a server that does not run yet
-  }
-  ~FakeServer() { server_.stop(); }
-  FakeServer(const FakeServer&) = delete;
-  FakeServer& operator=(const FakeServer&) = delete;
+ScriptedServer::Script always(int status, std::string body) {
+  return [status, body = std::move(body)](const auto&) { return ScriptedServer::Answer{status, {body}}; };
+}
 
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+Result<nlohmann::json> getFrom(const ClientOptions& options) {
+  const auto client = ApiClient::to(options);
+  if (!client) return std::unexpected(client.error());
+  return client->get("/apis");
+}
 
- private:
-  httplib::Server server_;
-  int port_ = 0;
-  std::jthread thread_;
-};
-
-Result<nlohmann::json> getFrom(const std::string& url) { return ApiClient::to(url)->get("/apis"); }
+Result<nlohmann::json> getFrom(const std::string& url) {
+  ClientOptions options;
+  options.server = url;
+  return getFrom(options);
+}
 
 TEST(ApiClient, OnlyHttpAddressesAreTaken) {
-  for (const char* url :
-       {"http://127.0.0.1:8080", "http://localhost", "http://[::1]:80/", "http://example.com:8080"}) {
-    EXPECT_TRUE(ApiClient::to(url)) << url;
+  const auto to = [](const char* url) {
+    return ApiClient::to({.server = url, .tokenFile = {}, .certificateAuthority = {}});
+  };
+  for (const char* url : {"http://127.0.0.1:8080", "http://localhost", "http://[::1]:80/",
+                          "http://example.com:8080", "https://127.0.0.1:8443", "https://example.com/"}) {
+    EXPECT_TRUE(to(url)) << url;
   }
   for (const char* url :
-       {"", "127.0.0.1:8080", "https://127.0.0.1:8080", "http://", "http://:80", "http://h:0",
-        "http://h:65536", "http://h:x", "http://h/path", "http://user@h", "http://h:80/path"}) {
-    const auto client = ApiClient::to(url);
+       {"", "127.0.0.1:8080", "ftp://h", "http://", "https://", "http://:80", "http://h:0", "http://h:65536",
+        "http://h:x", "http://h/path", "http://user@h", "http://h:80/path"}) {
+    const auto client = to(url);
     ASSERT_FALSE(client) << url;
     EXPECT_EQ(client.error().reason, Reason::UsageError);
-    EXPECT_THAT(client.error().message, HasSubstr("http://host:port"));
+    EXPECT_THAT(client.error().message, HasSubstr("http://host:port or https://host:port"));
   }
 }
 
 TEST(ApiClient, GetsJson) {
-  const FakeServer server(200, R"({"kind": "APIGroupList"})");
+  const ScriptedServer server(always(200, R"({"kind": "APIGroupList"})"));
   const auto answer = getFrom(server.url());
   ASSERT_TRUE(answer) << answer.error().message;
   EXPECT_EQ(answer->at("kind"), "APIGroupList");
@@ -75,7 +67,7 @@ TEST(ApiClient, FailuresAreWordedAsKubectlDoes) {
       {404, "[]", Reason::Refused, "Error from server: HTTP status 404"},
   };
   for (const auto& [status, body, reason, message] : cases) {
-    const FakeServer server(status, body);
+    const ScriptedServer server(always(status, body));
     const auto answer = getFrom(server.url());
     ASSERT_FALSE(answer) << body;
     EXPECT_EQ(answer.error(), (Error{reason, message}));
@@ -83,7 +75,7 @@ TEST(ApiClient, FailuresAreWordedAsKubectlDoes) {
 }
 
 TEST(ApiClient, WhatIsNoJsonIsNoController) {
-  const FakeServer server(200, "hello");
+  const ScriptedServer server(always(200, "hello"));
   const auto answer = getFrom(server.url());
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().reason, Reason::ProtocolError);
@@ -93,7 +85,7 @@ TEST(ApiClient, WhatIsNoJsonIsNoController) {
 TEST(ApiClient, AServerThatIsNotThereIsNamed) {
   std::string url;
   {
-    url = FakeServer(200, "").url();
+    url = ScriptedServer(always(200, "")).url();
   }
   const auto answer = getFrom(url);
   ASSERT_FALSE(answer);
@@ -101,6 +93,80 @@ TEST(ApiClient, AServerThatIsNotThereIsNamed) {
   EXPECT_THAT(answer.error().message,
               AllOf(HasSubstr(url), HasSubstr("nothing answers there"),
                     HasSubstr("rookery run --manifests DIR"), HasSubstr("ROOKERY_SERVER")));
+}
+
+/// A server for "localhost" with a certificate of a CA of its own.
+class ApiClientTls : public testing::Test {
+ protected:
+  ApiClientTls() {
+    const fixtures::Identity ca =
+        fixtures::makeIdentity({.commonName = "ca", .keyType = fixtures::KeyType::P256});
+    const fixtures::Identity own = fixtures::makeIdentity(
+        {.commonName = "localhost", .keyType = fixtures::KeyType::P256, .ca = false, .dnsName = "localhost"},
+        &ca);
+    options_.certificateAuthority = dir_.write("ca.pem", ca.certificate);
+    options_.tokenFile = dir_.write("token", "s3cret\n");
+    server_ = std::make_unique<ScriptedServer>(
+        [this](const httplib::Request& request) {
+          authorization_ = request.get_header_value("Authorization");
+          return ScriptedServer::Answer{200, {"{}"}};
+        },
+        ScriptedServer::Identity{dir_.write("server.pem", own.certificate),
+                                 dir_.write("server.key", own.privateKey)});
+    options_.server = server_->url("localhost");
+  }
+
+  fixtures::TempDir dir_;
+  ClientOptions options_;
+  std::string authorization_;
+  std::unique_ptr<ScriptedServer> server_;
+};
+
+TEST_F(ApiClientTls, SendsTheTokenToAServerThatIsVerified) {
+  const auto answer = getFrom(options_);
+  ASSERT_TRUE(answer) << answer.error().message;
+  EXPECT_EQ(authorization_, "Bearer s3cret");
+}
+
+TEST_F(ApiClientTls, SendsNothingToAServerThatIsNot) {
+  const auto expectRefusal = [&](const char* message) {
+    const auto answer = getFrom(options_);
+    ASSERT_FALSE(answer);
+    EXPECT_THAT(answer.error().message, HasSubstr(message));
+    EXPECT_EQ(authorization_, "");
+  };
+  const auto right = options_;
+  options_.server = server_->url("127.0.0.1");
+  expectRefusal("did not pass: it is not one of 127.0.0.1");
+  options_ = right;
+  options_.certificateAuthority = dir_.write(
+      "other.pem",
+      fixtures::makeIdentity({.commonName = "ca", .keyType = fixtures::KeyType::P256}).certificate);
+  expectRefusal("--certificate-authority names the CA");
+  options_.certificateAuthority = dir_.write("none.pem", "no certificate");
+  expectRefusal("none.pem does not hold the certificate of an authority");
+}
+
+TEST_F(ApiClientTls, ATokenIsNotSentInTheClear) {
+  const ScriptedServer plain(always(200, "{}"));
+  options_.server = plain.url();
+  const auto answer = getFrom(options_);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, Reason::UsageError);
+  EXPECT_THAT(answer.error().message, HasSubstr("over https only"));
+  EXPECT_THAT(plain.targets(), testing::IsEmpty());
+}
+
+TEST_F(ApiClientTls, ATokenFileThatHoldsNoneIsNamedAndNotQuoted) {
+  for (const char* content : {"", "\n", "s3cret word", "s3cret\nline\n"}) {
+    options_.tokenFile = dir_.write("bad", content);
+    const auto answer = getFrom(options_);
+    ASSERT_FALSE(answer) << content;
+    EXPECT_EQ(answer.error().reason, Reason::CredentialInvalid);
+    EXPECT_THAT(answer.error().message, AllOf(HasSubstr("bad"), testing::Not(HasSubstr("s3cret"))));
+  }
+  options_.tokenFile = dir_.path() / "missing";
+  EXPECT_THAT(getFrom(options_).error().message, HasSubstr("missing"));
 }
 
 }  // namespace

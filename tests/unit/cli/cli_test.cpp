@@ -21,13 +21,15 @@ TEST(Cli, HelpListsEveryVerb) {
   const Invocation help = invoke({"--help"});
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.err, IsEmpty());
-  for (const std::string verb : {"run", "apply", "plan", "validate", "get", "inspect", "version"}) {
+  for (const std::string verb :
+       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "inspect", "version"}) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + verb + " "));
   }
 }
 
 TEST(Cli, EveryVerbHasHelp) {
-  for (const std::string verb : {"run", "apply", "plan", "validate", "get", "inspect", "version"}) {
+  for (const std::string verb :
+       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "inspect", "version"}) {
     SCOPED_TRACE(verb);
     const Invocation help = invoke({verb, "--help"});
     EXPECT_EQ(help.status, 0);
@@ -37,7 +39,9 @@ TEST(Cli, EveryVerbHasHelp) {
 
 TEST(Cli, WrongUseIsStatusOneAndSaysWhatIsWrong) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> uses = {
-      {{"deploy"}, "deploy"},
+      {{"reticulate"}, "reticulate"},
+      {{"deploy", "web"}, "IMAGE is required"},
+      {{"describe", "uk"}, "NAME is required"},
       {{"validate"}, "--filename is required"},
       {{"validate", "-f", ".", "--strict"}, "--strict"},
       {{"inspect"}, "IMAGE is required"},

@@ -4,9 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "serve/events.h"
 #include "serve/metrics.h"
+#include "serve/resource_api.h"
 #include "serve/server.h"
 #include "unit/cli/invoke.h"
+#include "unit/serve/views.h"
 
 namespace rookery::cli {
 namespace {
@@ -40,7 +43,7 @@ class GetTest : public testing::Test {
     publish("shop", "web", true, Reason::Running, "It runs.");
     publish("shop", "api", false, Reason::ImageNotFound, "There is no image web.hvt.");
     publish("default", "main", true, Reason::Running, "It runs.");
-    auto started = serve::Server::start("127.0.0.1:0", store_, metrics_);
+    auto started = serve::Server::start({.listen = "127.0.0.1:0"}, store_, api_, metrics_);
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);
   }
@@ -56,7 +59,7 @@ class GetTest : public testing::Test {
          .reason = reason,
          .message = message,
          .lastTransitionTime = {}}};
-    store_.publish(std::move(view));
+    serve::publish(store_, std::move(view));
   }
 
   Invocation get(std::vector<std::string> arguments) const {
@@ -65,7 +68,9 @@ class GetTest : public testing::Test {
     return invoke(arguments);
   }
 
-  reconcile::StatusStore store_;
+  reconcile::ObjectStore store_;
+  serve::EventRecorder events_{store_};
+  serve::ResourceApi api_{store_, events_.events(), nullptr};
   serve::Metrics metrics_{{"1", "r"}};
   std::unique_ptr<serve::Server> server_;
 };

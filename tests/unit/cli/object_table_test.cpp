@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "api/printer_column.h"
+
 namespace rookery::cli {
 namespace {
 
@@ -11,22 +13,22 @@ using namespace std::chrono_literals;
 
 const std::chrono::system_clock::time_point now(1'700'000'000s);  // 2023-11-14T22:13:20Z
 
-api::Definition definition(bool namespaced) {
-  api::Definition made;
-  made.kind = api::Kind::Unikernel;
-  made.namespaced = namespaced;
-  made.columns = {{.name = "Ready",
-                   .type = "string",
-                   .jsonPath = R"(.status.conditions[?(@.type=="Ready")].status)",
-                   .priority = 0},
-                  {.name = "Restarts", .type = "integer", .jsonPath = ".status.restarts", .priority = 0},
-                  {.name = "Message",
-                   .type = "string",
-                   .jsonPath = R"(.status.conditions[?(@.type=="Ready")].message)",
-                   .priority = 1},
-                  {.name = "Up", .type = "date", .jsonPath = ".status.startedAt", .priority = 0}};
-  return made;
+serve::TableColumn printerColumn(const char* name, const char* type, const char* path, int priority = 0) {
+  return {.name = name,
+          .type = type,
+          .format = "",
+          .description = "",
+          .priority = priority,
+          .cell = api::cellOf,
+          .source = {.name = name, .type = type, .jsonPath = path, .priority = priority}};
 }
+
+const serve::TableColumns columns = {
+    printerColumn("Name", "string", ".metadata.name"),
+    printerColumn("Ready", "string", R"(.status.conditions[?(@.type=="Ready")].status)"),
+    printerColumn("Restarts", "integer", ".status.restarts"),
+    printerColumn("Message", "string", R"(.status.conditions[?(@.type=="Ready")].message)", 1),
+    printerColumn("Last Up", "date", ".status.startedAt")};
 
 const json objects = json::parse(R"([
   {"metadata": {"name": "web", "namespace": "shop"},
@@ -34,23 +36,20 @@ const json objects = json::parse(R"([
               "conditions": [{"type": "Ready", "status": "True", "message": "It runs."}]}},
   {"metadata": {"name": "new", "namespace": "db"}, "status": {"restarts": null}}])");
 
-TEST(ObjectTable, HasThePrinterColumns) {
+TEST(ObjectTable, HasTheColumns) {
+  EXPECT_THAT(headings(columns, {}), ElementsAre("NAME", "READY", "RESTARTS", "LAST UP"));
   EXPECT_THAT(
-      tabulate(definition(true), objects, {}, now),
-      ElementsAre(ElementsAre("NAME", "READY", "RESTARTS", "UP"), ElementsAre("web", "True", "2", "5m2s"),
-                  ElementsAre("new", "<none>", "<none>", "<none>")));
+      tabulate(columns, objects, {}, now),
+      ElementsAre(ElementsAre("web", "True", "2", "5m2s"), ElementsAre("new", "<none>", "<none>", "<none>")));
 }
 
 TEST(ObjectTable, WideAddsColumnsAndNamespacesTheFirst) {
-  EXPECT_THAT(tabulate(definition(true), objects, {.wide = true, .namespaces = true}, now),
-              ElementsAre(ElementsAre("NAMESPACE", "NAME", "READY", "RESTARTS", "MESSAGE", "UP"),
-                          ElementsAre("shop", "web", "True", "2", "It runs.", "5m2s"),
+  const ObjectTableOptions options{.wide = true, .namespaces = true};
+  EXPECT_THAT(headings(columns, options),
+              ElementsAre("NAMESPACE", "NAME", "READY", "RESTARTS", "MESSAGE", "LAST UP"));
+  EXPECT_THAT(tabulate(columns, objects, options, now),
+              ElementsAre(ElementsAre("shop", "web", "True", "2", "It runs.", "5m2s"),
                           ElementsAre("db", "new", "<none>", "<none>", "<none>", "<none>")));
-}
-
-TEST(ObjectTable, ClusterScopedKindsHaveNoNamespace) {
-  EXPECT_EQ(tabulate(definition(false), objects, {.wide = false, .namespaces = true}, now).front().front(),
-            "NAME");
 }
 
 }  // namespace

@@ -40,5 +40,20 @@ TEST(PrintTable, ACellStaysInItsRow) {
             "two lines  [31m   y\n");
 }
 
+TEST(TablePrinter, KeepsItsColumns) {
+  std::ostringstream out;
+  TablePrinter printer(out);
+  printer.print({{"NAME", "READY"}, {"web", "True"}});
+  printer.print({{"a", "True"}});
+  printer.print({{"longer", "True"}});
+  printer.print({{"b", "False"}});
+  EXPECT_EQ(out.str(),
+            "NAME   READY\n"
+            "web    True\n"
+            "a      True\n"
+            "longer   True\n"
+            "b        False\n");
+}
+
 }  // namespace
 }  // namespace rookery::cli

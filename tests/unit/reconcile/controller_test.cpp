@@ -23,15 +23,19 @@ namespace {
 using namespace std::chrono_literals;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Key;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-class Forgotten : public Listener {
+class Told : public Listener {
  public:
-  void instanceForgotten(const std::string& instance) override { names.push_back(instance); }
-  std::vector<std::string> names;
+  void instanceForgotten(const std::string& instance) override { forgotten.push_back(instance); }
+  void warned(const std::string&, Reason, const std::string& message) override {
+    warnings.push_back(message);
+  }
+  std::vector<std::string> forgotten, warnings;
 };
 
 /// A fleet of fake servers eu-1 and us-1, and what a folder of manifests says of it, without the folder.
@@ -42,6 +46,7 @@ class Fleet : public testing::Test {
     const fixtures::Identity ca = fixtures::makeIdentity({});
     folder_.write("cert.pem", ca.certificate);
     folder_.write("key.pem", ca.privateKey);
+    exposeKey(false);
     auto state = StateDir::open(folder_.path() / "state");
     EXPECT_TRUE(state);
     state_ = std::move(*state);
@@ -70,6 +75,12 @@ class Fleet : public testing::Test {
     objects_[here->key()] = here;
   }
 
+  /// Whether everybody can read the private key of both instances.
+  void exposeKey(bool exposed) const {
+    std::filesystem::permissions(folder_.path() / "key.pem",
+                                 static_cast<std::filesystem::perms>(exposed ? 0644 : 0600));
+  }
+
   source::SnapshotPtr snapshot() const {
     auto made = std::make_shared<source::Snapshot>();
     for (const auto& [key, object] : objects_) {
@@ -83,7 +94,7 @@ class Fleet : public testing::Test {
 
   Environment environment() {
     return {.state = *state_,
-            .statuses = statuses_,
+            .objects = store_,
             .listener = listener_,
             .connect = [this](const albatross::ClientOptions& options) {
               return servers_.at(options.endpoint.port)->connect();
@@ -120,7 +131,7 @@ class Fleet : public testing::Test {
 
   const emulator::Unikernel* onEu(const std::string& path) { return servers_.at(1)->find(Scene::name(path)); }
   const emulator::Unikernel* onUs(const std::string& path) { return servers_.at(2)->find(Scene::name(path)); }
-  api::Status statusOf(const api::ObjectKey& key) const { return statuses_.find(key)->status; }
+  api::Status statusOf(const api::ObjectKey& key) const { return store_.find(key)->status; }
 
   fixtures::TempDir folder_;
   image::Inspector inspector_;
@@ -131,8 +142,8 @@ class Fleet : public testing::Test {
     return made;
   }();
   std::unique_ptr<StateDir> state_;
-  StatusStore statuses_;
-  Forgotten listener_;
+  ObjectStore store_;
+  Told listener_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
   asio::io_context context_;
 };
@@ -148,7 +159,7 @@ TEST_F(Fleet, IsBroughtToWhatIsDeclared) {
   EXPECT_NE(onEu("sys/web"), nullptr);
   EXPECT_NE(onUs("sys/dns"), nullptr);
   EXPECT_TRUE(statusOf(keyOf("sys/web")).ready());
-  EXPECT_TRUE(statuses_.ready());
+  EXPECT_TRUE(store_.ready());
   EXPECT_TRUE(apply().finished);
   EXPECT_EQ(servers_.at(1)->sent("create"), 1);
 }
@@ -160,11 +171,11 @@ TEST_F(Fleet, DoesNotWaitForAServerThatHangs) {
 
   Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
   const Controller::Outcome outcome = run(controller, controller.apply(snapshot(), 1h), [this] {
-    return statuses_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready();
+    return store_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready();
   });
 
   EXPECT_FALSE(outcome.finished);
-  EXPECT_FALSE(statuses_.ready()) << "us-1 was not seen yet";
+  EXPECT_FALSE(store_.ready()) << "us-1 was not seen yet";
 }
 
 TEST_F(Fleet, TellsAServerThatCannotBeAskedForAReasonThatLasts) {
@@ -173,6 +184,18 @@ TEST_F(Fleet, TellsAServerThatCannotBeAskedForAReasonThatLasts) {
   const Controller::Outcome outcome = apply();
   EXPECT_TRUE(outcome.finished);
   EXPECT_THAT(outcome.errors, Contains(testing::Field(&Error::reason, Reason::CredentialInvalid)));
+}
+
+TEST_F(Fleet, WarnsOnceOfAKeyThatEverybodyCanRead) {
+  exposeKey(true);
+  EXPECT_TRUE(apply().finished);
+  EXPECT_THAT(listener_.warnings, ElementsAre(HasSubstr((folder_.path() / "key.pem").string())))
+      << "two instances have the same";
+
+  exposeKey(false);
+  listener_.warnings.clear();
+  EXPECT_TRUE(apply().finished);
+  EXPECT_THAT(listener_.warnings, IsEmpty());
 }
 
 TEST_F(Fleet, PublishesWhatNoInstanceCanHave) {
@@ -230,8 +253,8 @@ TEST_F(Fleet, ForgetsWhatHasGone) {
   EXPECT_TRUE(apply().finished);
 
   EXPECT_EQ(onEu("sys/a"), nullptr);
-  EXPECT_EQ(statuses_.find(keyOf("sys/a")), nullptr);
-  EXPECT_NE(statuses_.find(keyOf("sys/b")), nullptr);
+  EXPECT_EQ(store_.find(keyOf("sys/a")), nullptr);
+  EXPECT_NE(store_.find(keyOf("sys/b")), nullptr);
 }
 
 TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
@@ -295,12 +318,13 @@ spec: {image: {path: web.hvt}}
 
 TEST_F(Fleet, FollowsAFolderUntilItIsStopped) {
   folder_.write("manifests/us.yaml", usManifest);
+  exposeKey(true);
   EXPECT_TRUE(images::writeImage({}, folder_.path() / "manifests/web.hvt"));
   source::DirectorySource source({.roots = {folder_.path() / "manifests"}, .debounce = 1ms});
   Controller controller(context_.get_executor(), environment(), inspector_, {});
   int stage = 0;
   run(controller, follow(controller, source), [&] {
-    if (stage == 0 && statuses_.ready()) {
+    if (stage == 0 && store_.ready()) {
       folder_.replace("manifests/dns.yaml", dnsManifest);
       stage = 1;
     }
@@ -308,14 +332,15 @@ TEST_F(Fleet, FollowsAFolderUntilItIsStopped) {
       std::filesystem::remove(folder_.path() / "manifests/us.yaml");
       stage = 2;
     }
-    if (stage == 2 && !listener_.names.empty()) {
+    if (stage == 2 && !listener_.forgotten.empty()) {
       folder_.replace("manifests/us.yaml", usManifest);
       stage = 3;
     }
     return stage == 3 && statusOf(keyOf("sys/dns")).ready();
   });
 
-  EXPECT_THAT(listener_.names, Contains("us-1"));
+  EXPECT_THAT(listener_.forgotten, Contains("us-1"));
+  EXPECT_THAT(listener_.warnings, SizeIs(1)) << "of the key, however often it is looked at";
   EXPECT_EQ(servers_.at(2)->sent("create"), 1)
       << "what an instance had before it was gone is its own when it is back";
 }

@@ -46,8 +46,9 @@ class Resolve : public testing::Test {
   }
 
   Resolution resolved() {
-    return resolve(snapshot_, entries_, inspector_,
-                   [](const api::ObjectKey&, const std::string&) { return 3; });
+    return resolve(snapshot_, entries_, inspector_, [](const api::ObjectKey&, const std::string&) {
+      return api::Identity{"", {}, std::nullopt, 3};
+    });
   }
 
   /// The only unikernel of a fleet with one instance.
@@ -65,7 +66,7 @@ class Resolve : public testing::Test {
 
 TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
   const DesiredUnikernel web = resolveOnly(unikernel());
-  EXPECT_EQ(web.generation, 3);
+  EXPECT_EQ(web.identity.generation, 3);
   ASSERT_TRUE(web.image) << web.image.error().message;
   EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
   EXPECT_FALSE(web.error);

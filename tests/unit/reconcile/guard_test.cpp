@@ -108,6 +108,10 @@ TEST_F(Guard, KeepsWhatCameFromASourceThatCannotBeRead) {
   snapshot_.unreliable.clear();
   snapshot_.roots[0].complete = false;
   EXPECT_EQ(later(1h).reason, Reason::SourceUnreadable);
+  snapshot_.roots[0].complete = true;
+  snapshot_.roots[0].opaque = true;
+  EXPECT_EQ(later(1h).reason, Reason::SourceUnreadable);
+  EXPECT_EQ(later(1h).verdict, Verdict::Keep);
 }
 
 TEST_F(Guard, HasNoSayAboutOtherRoots) {

@@ -146,6 +146,23 @@ TEST_F(CheckImage, RefusesImagesOutsideTheRoot) {
   }
 }
 
+TEST_F(CheckImage, AcceptsImagesBelowAnImageRoot) {
+  fs::create_directory_symlink("elsewhere", folder_.path() / "images");
+  EXPECT_TRUE(images::writeImage({}, folder_.path() / "elsewhere/web.hvt"));
+  EXPECT_TRUE(images::writeImage({}, folder_.path() / "elsewhere-old.hvt"));
+  const std::vector<fs::path> roots = {folder_.path() / "missing", folder_.path() / "images"};
+  api::Unikernel web;
+  web.image.path = folder_.path() / "images/web.hvt";
+
+  EXPECT_TRUE(checkImage(web, origin(), inspector_, roots));
+  EXPECT_FALSE(check(web));
+  web.image.path = folder_.path() / "elsewhere-old.hvt";
+  const Result<image::Image> outside = checkImage(web, origin(), inspector_, roots);
+  ASSERT_FALSE(outside);
+  EXPECT_EQ(outside.error().reason, Reason::ImageOutsideRoot);
+  EXPECT_THAT(outside.error().message, HasSubstr("image root " + roots[1].string()));
+}
+
 TEST_F(CheckImage, FollowsALinkedRootAndLinksThatStayInside) {
   EXPECT_TRUE(images::writeImage({}, root() / "web-1.hvt"));
   fs::create_symlink("web-1.hvt", root() / "web.hvt");

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -10,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
+#include <csignal>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -88,7 +90,14 @@ class Loop : public testing::Test {
     });
   }
 
-  DesiredPtr desired() const { return std::make_shared<Desired>(scene_.desired); }
+  /// Declares in objects_ what is desired, as the controller does.
+  DesiredPtr desired() {
+    const Desired& desired = scene_.desired;
+    objects_.declare(desired.instance, desired.identity, {});
+    for (const auto& [key, item] : desired.unikernels) objects_.declare(item.object, item.identity, {});
+    for (const auto& [nameSpace, item] : desired.policies) objects_.declare(item.object, item.identity, {});
+    return std::make_shared<Desired>(desired);
+  }
 
   void start() {
     if (!state_) {
@@ -96,7 +105,7 @@ class Loop : public testing::Test {
       ASSERT_TRUE(state);
       state_ = std::move(*state);
       own_.emplace(Environment{.state = *state_,
-                               .statuses = statuses_,
+                               .objects = objects_,
                                .listener = told_,
                                .connect = environment_.connect,
                                .permit = permit_});
@@ -137,7 +146,7 @@ class Loop : public testing::Test {
   }
 
   api::Condition ready(const std::string& path) const {
-    const ObjectViewPtr view = statuses_.find(keyOf(path));
+    const ObjectViewPtr view = objects_.find(keyOf(path));
     return view == nullptr ? api::Condition{} : *view->status.condition(api::Condition::Type::Ready);
   }
   Entry entry(const std::string& path) const { return state_->inventoryOf("key").at(Scene::name(path)); }
@@ -153,7 +162,7 @@ class Loop : public testing::Test {
   std::function<bool(const std::string&, const Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
   std::unique_ptr<StateDir> state_;
-  StatusStore statuses_;
+  ObjectStore objects_;
   Told told_;
   std::optional<Environment> own_;
   asio::io_context context_;
@@ -179,7 +188,7 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   EXPECT_TRUE(entry("shop/web").confirmed);
   EXPECT_FALSE(entry("shop/web").pending);
   EXPECT_EQ(told_.last->unikernels.at({"shop", UnikernelState::Ready}), 2);
-  const ObjectViewPtr instance = statuses_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+  const ObjectViewPtr instance = objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
   EXPECT_TRUE(instance->status.ready());
 
   const int rounds = rounds_;
@@ -246,6 +255,44 @@ TEST_F(Loop, SendsNothingThatItCannotWriteDown) {
   EXPECT_THAT(told_.failures, testing::Each(Reason::StateUnwritable));
   untilFinished();
   EXPECT_EQ(ready("shop/web").reason, Reason::StateUnwritable);
+}
+
+/// While it lives no file of this process can grow, as on a full disk.
+class FullDisk {
+ public:
+  FullDisk() {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &none);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(Loop, AFullDiskCostsNothingThatRuns) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  declare("shop/web", "--b");
+  {
+    const FullDisk full;
+    update();
+    until([&] { return ready("shop/web").reason == Reason::StateUnwritable; });
+  }
+  EXPECT_EQ(server_->sent("restart"), 0);
+  EXPECT_THAT(told_.failures, testing::Each(Reason::StateUnwritable));
+  EXPECT_THAT(told_.warnings, Contains(Reason::StateUnwritable));
+  EXPECT_THAT(ready("shop/web").message,
+              HasSubstr("shop:web.json: File too large. Nothing is sent to a server"));
+
+  until([&] { return server_->sent("restart") == 1; });
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
 }
 
 TEST_F(Loop, BreaksOffAnImageThatIsNotTheOneThatWasPlanned) {

@@ -110,7 +110,7 @@ struct Scene {
     const auto found = desired.unikernels.find(key);
     DesiredUnikernel unikernel =
         found == desired.unikernels.end()
-            ? DesiredUnikernel{nullptr, 1, {}, makeImage('a'), std::nullopt, std::nullopt}
+            ? DesiredUnikernel{nullptr, {}, {}, makeImage('a'), std::nullopt, std::nullopt}
             : found->second;
     api::Unikernel spec = unikernel.object ? unikernel.object->as<api::Unikernel>() : api::Unikernel{};
     if (edit) edit(spec, unikernel);
@@ -121,7 +121,7 @@ struct Scene {
 
   void declarePolicy(const std::string& nameSpace, const albatross::Policy& policy) {
     desired.policies.insert_or_assign(
-        nameSpace, DesiredPolicy{makeObject(nameSpace, "limits", api::UnikernelPolicy{}), 1, policy});
+        nameSpace, DesiredPolicy{makeObject(nameSpace, "limits", api::UnikernelPolicy{}), {}, policy});
   }
 
   /// Takes the declaration away, and what then becomes of it.

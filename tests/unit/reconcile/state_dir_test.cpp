@@ -156,6 +156,46 @@ TEST_F(State, SaysWhenItCannotBeWritten) {
   EXPECT_THAT(state->entries(), IsEmpty()) << "what is not on the disk is not remembered";
 }
 
+TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
+  const auto state = open();
+  ASSERT_TRUE(state->put(fullEntry()));
+  Entry changed = fullEntry();
+  changed.ranSpec = "spec:2";
+  fs::create_symlink("/dev/full", path() / "inventory/5f/shop:web.json.tmp");
+
+  const auto written = state->put(changed);
+
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
+  EXPECT_EQ(written.error().message,
+            "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
+                ": No space left on device. Nothing is sent to a server that could not be remembered.");
+  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT(fixtures::readFile(path() / "inventory/5f/shop:web.json"), HasSubstr("spec:1"));
+  EXPECT_TRUE(state->put(changed)) << "there is room again";
+}
+
+TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
+  {
+    const auto state = open();
+    state->identify(keyOf("shop/web"), "x", {});
+    fs::create_symlink("/dev/full", path() / "objects.json.tmp");
+    const auto saved = state->saveIdentities();
+    ASSERT_FALSE(saved);
+    EXPECT_THAT(saved.error().message, HasSubstr("No space left on device"));
+    EXPECT_TRUE(state->saveIdentities());
+  }
+  EXPECT_EQ(open()->identify(keyOf("shop/web"), "y", {}).generation, 2);
+}
+
+TEST_F(State, TakesPathsThatAreNotUtf8) {
+  Entry entry = fullEntry();
+  entry.file = "/manifests/\xff.yaml";
+  const auto state = open();
+  ASSERT_TRUE(state->put(entry));
+  EXPECT_THAT(state->entries(), ElementsAre(entry));
+}
+
 TEST_F(State, SaysWhenItCannotBeMade) {
   folder_.write("state", "a file");
   const auto state = StateDir::open(path());
@@ -163,28 +203,69 @@ TEST_F(State, SaysWhenItCannotBeMade) {
   EXPECT_EQ(state.error().reason, Reason::StateUnwritable);
 }
 
-TEST_F(State, GenerationsRiseWithTheSpecAndAreKept) {
+TEST_F(State, IdentitiesAreKept) {
+  const api::SystemTime born{std::chrono::seconds(1'700'000'000)};
+  const api::SystemTime later = born + std::chrono::hours(1);
+  std::string uid;
   {
     const auto state = open();
-    EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
-    EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
-    EXPECT_EQ(state->generation(keyOf("shop/web"), "y"), 2);
-    EXPECT_EQ(state->generation(keyOf("shop/other"), "x"), 1);
-    ASSERT_TRUE(state->saveGenerations());
+    const api::Identity first = state->identify(keyOf("shop/web"), "x", born);
+    uid = first.uid;
+    EXPECT_EQ(first.creationTimestamp, born);
+    EXPECT_EQ(first.generation, 1);
+    EXPECT_EQ(state->identify(keyOf("shop/web"), "x", later), first);
+    EXPECT_NE(state->identify(keyOf("shop/other"), "x", born).uid, uid);
+    ASSERT_TRUE(state->saveIdentities());
   }
   const auto state = open();
-  EXPECT_EQ(state->generation(keyOf("shop/web"), "y"), 2);
-  EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 3);
+  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", later), (api::Identity{uid, born, std::nullopt, 1}));
 }
 
-TEST_F(State, GenerationsThatCannotBeReadStartAgain) {
-  open();
-  folder_.write(
-      "state/generations.json",
-      R"({"Unikernel shop/web": {"generation": "two", "specDigest": 1}, "Unikernel shop/other": {"generation": 7, "specDigest": "x"}})");
+TEST_F(State, TheGenerationRisesWithTheSpec) {
+  {
+    const auto state = open();
+    EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 1);
+    EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
+    ASSERT_TRUE(state->saveIdentities());
+  }
   const auto state = open();
-  EXPECT_EQ(state->generation(keyOf("shop/web"), "x"), 1);
-  EXPECT_EQ(state->generation(keyOf("shop/other"), "x"), 7);
+  EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
+  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 3);
+}
+
+TEST_F(State, AnObjectThatWasForgottenComesBackAsAnother) {
+  const auto state = open();
+  const api::Identity first = state->identify(keyOf("shop/web"), "x", {});
+  state->identify(keyOf("shop/web"), "y", {});
+  state->forgetIdentity(keyOf("shop/web"));
+  const api::Identity second = state->identify(keyOf("shop/web"), "y", {});
+  EXPECT_NE(second.uid, first.uid);
+  EXPECT_EQ(second.generation, 1);
+}
+
+TEST_F(State, IdentitiesThatCannotBeReadStartAgain) {
+  open();
+  folder_.write("state/objects.json", R"([
+      {"kind": "Unikernel", "namespace": "shop", "name": "web", "uid": 1, "creationTimestamp": 0},
+      {"kind": "Unicorn", "namespace": "shop", "name": "web"},
+      {"kind": "Unikernel", "namespace": "shop", "name": "other", "uid": "u", "creationTimestamp": 5,
+       "generation": 7, "specDigest": "x"}])");
+  const auto state = open();
+  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 1);
+  EXPECT_EQ(state->identify(keyOf("shop/other"), "x", {}).generation, 7);
+}
+
+TEST_F(State, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
+  {
+    const auto state = open();
+    state->identify(keyOf("shop/web"), "x", {});
+    ASSERT_TRUE(state->requestDeletion(keyOf("shop/web"), {}));
+    ASSERT_TRUE(state->requestDeletion(keyOf("shop/nobody"), {}));
+  }
+  const auto state = open();
+  EXPECT_THAT(state->deletionRequests(), ElementsAre(keyOf("shop/web")));
+  EXPECT_FALSE(state->identify(keyOf("shop/web"), "x", {}).deletionTimestamp);
+  EXPECT_THAT(state->deletionRequests(), IsEmpty());
 }
 
 TEST_F(State, MayBeUsedFromSeveralThreads) {
@@ -200,7 +281,7 @@ TEST_F(State, MayBeUsedFromSeveralThreads) {
         state->inventoryOf(entry.serverKey);
         state->entries();
         state->setRestartChangesMemory(entry.serverKey, true);
-        state->generation({api::Kind::Unikernel, std::to_string(thread), std::to_string(i)}, "x");
+        state->identify({api::Kind::Unikernel, std::to_string(thread), std::to_string(i)}, "x", {});
       }
     });
   }

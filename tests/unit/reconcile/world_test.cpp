@@ -60,6 +60,30 @@ TEST(World, CountsWhatRunsWhereItRunsAndBelow) {
   EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(96))), Reason::PolicyExceeded);
 }
 
+TEST(World, SaysWhichLimitIsExceededAndWhatToDo) {
+  World world(empty());
+  world.run({{"shop"}, "other"}, withMemory(32), digestOf('a'));
+  const auto refusedWith = [&](auto edit) {
+    Arguments arguments = withMemory(32);
+    edit(arguments);
+    const auto error = world.cannotRun(web, arguments);
+    return error ? error->message : "";
+  };
+  EXPECT_EQ(
+      refusedWith([](Arguments& arguments) { arguments.memory = 97; }),
+      "spec.memory asks for 97 Mi, but the policy of domain shop allows 128 Mi, of which 32 Mi are used by "
+      "others. Lower spec.memory, or raise memory in the UnikernelPolicy.");
+  EXPECT_EQ(refusedWith([](Arguments& arguments) { arguments.cpuIDs = {0, 7}; }),
+            "spec.cpuIDs names 7, but the policy of domain shop allows 0, 1.");
+  EXPECT_EQ(refusedWith([](Arguments& arguments) { arguments.bridges = {{"service", "br1", {}}}; }),
+            "spec.networkInterfaces names the bridge br1, but the policy of domain shop allows br0.");
+  world.run({{"shop"}, "third"}, withMemory(1), digestOf('a'));
+  world.run({{"shop"}, "fourth"}, withMemory(1), digestOf('a'));
+  EXPECT_EQ(refusedWith([](Arguments&) {}),
+            "The policy of domain shop allows 3 unikernels, and as many run there. Raise unikernels in its "
+            "UnikernelPolicy, or remove one.");
+}
+
 TEST(World, DoesNotCountWhatIsReplaced) {
   World world(empty());
   world.run(web, withMemory(128), digestOf('a'));

@@ -13,12 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const StreamLimits limits{.idle = 20ms,
-                          .request = 20ms,
-                          .response = 20ms,
-                          .linger = 20ms,
-                          .requestBytes = 64,
-                          .lingerBytes = 1 << 20};
+const StreamLimits limits{.idle = 20ms, .linger = 20ms};
+
+ClientStream::Clock::time_point soon() { return ClientStream::Clock::now() + 20ms; }
 
 class ClientStreamTest : public testing::Test {
  protected:
@@ -37,66 +34,48 @@ class ClientStreamTest : public testing::Test {
     if (sockets_[1] >= 0) ::close(sockets_[1]);
     sockets_[1] = -1;
   }
-  /// Reads byte by byte, as httplib does; the last result (0 or less) ends it.
-  std::pair<std::string, ssize_t> readAll(ClientStream& stream) const {
-    std::string text;
-    char byte = 0;
-    ssize_t result = 0;
-    while ((result = stream.read(&byte, 1)) > 0) text += byte;
-    return {text, result};
-  }
-
   std::array<int, 2> sockets_ = {-1, -1};
 };
 
 TEST_F(ClientStreamTest, ReadsWhatWasSentUntilTheEnd) {
   ClientStream stream(sockets_[0], limits);
-  sendFromClient("GET / HTTP/1.1\r\n");
+  sendFromClient("GET / ");
+  ASSERT_TRUE(stream.awaitRequest());
+  EXPECT_EQ(stream.pending(), "GET / ");
+  stream.consume(4);
+  sendFromClient("HTTP");
+  EXPECT_EQ(stream.receive(soon()), ClientStream::Received::Bytes);
+  EXPECT_EQ(stream.pending(), "/ HTTP");
+  EXPECT_FALSE(stream.gone());
   hangUp();
-  ASSERT_TRUE(stream.awaitRequest());
-  EXPECT_TRUE(stream.is_readable());
-  EXPECT_EQ(readAll(stream), std::pair(std::string("GET / HTTP/1.1\r\n"), ssize_t{0}));
+  EXPECT_EQ(stream.receive(soon()), ClientStream::Received::End);
+  EXPECT_TRUE(stream.gone());
 }
 
-TEST_F(ClientStreamTest, ARequestThatDoesNotEndIsGivenUp) {
+TEST_F(ClientStreamTest, NothingComesInTime) {
   ClientStream stream(sockets_[0], limits);
-  sendFromClient("GET /");
-  ASSERT_TRUE(stream.awaitRequest());
-  EXPECT_EQ(readAll(stream), std::pair(std::string("GET /"), ssize_t{-1}));
-}
-
-TEST_F(ClientStreamTest, ARequestThatIsTooLongIsGivenUp) {
-  ClientStream stream(sockets_[0], limits);
-  sendFromClient(std::string(200, 'x'));
-  ASSERT_TRUE(stream.awaitRequest());
-  EXPECT_EQ(readAll(stream), std::pair(std::string(64, 'x'), ssize_t{-1}));
-}
-
-TEST_F(ClientStreamTest, TheNextRequestHasItsOwnLimit) {
-  ClientStream stream(sockets_[0], limits);
-  sendFromClient(std::string(100, 'x'));
-  ASSERT_TRUE(stream.awaitRequest());
-  EXPECT_EQ(readAll(stream).first.size(), 64);
-  ASSERT_TRUE(stream.awaitRequest());
-  EXPECT_EQ(readAll(stream).first.size(), 36);
-}
-
-TEST_F(ClientStreamTest, NoRequestComes) {
-  ClientStream silent(sockets_[0], limits);
-  EXPECT_FALSE(silent.awaitRequest());
+  EXPECT_FALSE(stream.awaitRequest());
+  EXPECT_EQ(stream.receive(soon()), ClientStream::Received::TimedOut);
+  EXPECT_FALSE(stream.gone());
   hangUp();
-  EXPECT_FALSE(silent.awaitRequest());
+  EXPECT_FALSE(stream.awaitRequest());
 }
 
 TEST_F(ClientStreamTest, AClientThatDoesNotReadIsGivenUp) {
   ClientStream stream(sockets_[0], limits);
-  stream.beginResponse();
-  const std::string block(64 << 10, 'x');
-  ssize_t result = 0;
-  while ((result = stream.write(block.data(), block.size())) > 0) {
-  }
-  EXPECT_EQ(result, -1);
-  EXPECT_FALSE(stream.is_writable());
+  const std::string block(64 << 20, 'x');
+  EXPECT_FALSE(stream.send(block, soon()));
+}
+
+TEST(Pace, ATransferMayNeitherStopNorCrawl) {
+  const StreamLimits paced{.bodyIdle = 1s, .grace = 3s, .bytesPerSecond = 1000};
+  const Pace::Clock::time_point start{};
+  Pace pace(paced, paced.bodyIdle, start);
+  EXPECT_EQ(pace.deadline(start), start + 1s);
+  EXPECT_EQ(pace.deadline(start + 2500ms), start + 3s);
+  pace.moved(2000);
+  EXPECT_EQ(pace.deadline(start + 2500ms), start + 3500ms);
+  EXPECT_EQ(pace.deadline(start + 4500ms), start + 5s);
 }
 
 TEST_F(ClientStreamTest, FinishingTakesInWhatNobodyReads) {

@@ -27,11 +27,11 @@ TEST(Loopback, AnythingElseIsAUsageErrorThatSaysWhy) {
   const std::pair<const char*, const char*> cases[] = {
       {"0.0.0.0:8080", "only loopback addresses"},
       {"[::]:8080", "only loopback addresses"},
-      {":8080", "only loopback addresses"},
+      {":8080", "address:port"},
       {"10.0.0.1:8080", "only loopback addresses"},
       {"[::ffff:127.0.0.1]:8080", "only loopback addresses"},
-      {"example.com:8080", "only loopback addresses"},
-      {"localhost.example.com:8080", "only loopback addresses"},
+      {"example.com:8080", "address:port"},
+      {"localhost.example.com:8080", "address:port"},
       {"127.0.0.1", "address:port"},
       {"[::1]", "address:port"},
       {"127.0.0.1:", "address:port"},
@@ -48,6 +48,15 @@ TEST(Loopback, AnythingElseIsAUsageErrorThatSaysWhy) {
     EXPECT_THAT(endpoint.error().message, HasSubstr(message)) << text;
     EXPECT_THAT(endpoint.error().message, HasSubstr(std::string("\"") + text + "\""));
   }
+}
+
+TEST(Loopback, UnderTlsAnyAddressWillDo) {
+  for (const char* text : {"0.0.0.0:8443", "[::]:8443", "127.0.0.1:0"}) {
+    std::ostringstream shown;
+    shown << parseEndpoint(text).value();
+    EXPECT_EQ(shown.str(), text);
+  }
+  EXPECT_FALSE(parseEndpoint("example.com:1"));
 }
 
 TEST(Loopback, HostHeaders) {

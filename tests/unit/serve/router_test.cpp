@@ -19,21 +19,33 @@ const std::string base = "/apis/rookery.dev/v1alpha1";
 class RouterTest : public testing::Test {
  protected:
   RouterTest() {
-    store_.publish(instanceView("eu-1", "10.0.42.15:1025"));
-    store_.publish(unikernelView("shop", "web", true, Reason::Running, "It runs."));
-    store_.publish(unikernelView("shop", "api", false, Reason::ImageNotFound, "There is no image."));
-    store_.publish(unikernelView("db", "main", true, Reason::Running, "It runs."));
-    store_.publish(secretView("shop", "token"));
+    publish(store_, instanceView("eu-1", "10.0.42.15:1025"));
+    publish(store_, unikernelView("shop", "web", true, Reason::Running, "It runs."));
+    publish(store_, unikernelView("shop", "api", false, Reason::ImageNotFound, "There is no image."));
+    publish(store_, unikernelView("db", "main", true, Reason::Running, "It runs."));
+    publish(store_, secretView("shop", "token"));
   }
 
   Response send(const std::string& target, const std::string& method = "GET",
                 const std::string& accept = "") const {
-    return router_.handle({.method = method, .target = target, .accept = accept, .host = "localhost:8080"});
+    Response response =
+        router_.handle({.method = method, .target = target, .accept = accept, .host = "localhost:8080"});
+    // A watch goes on for long: its first piece will do.
+    while (response.next) {
+      const auto piece = response.next();
+      if (!piece) break;
+      response.body += *piece;
+      if (response.longRunning) break;
+    }
+    return response;
   }
 
-  reconcile::StatusStore store_;
+  reconcile::ObjectStore store_;
   Metrics metrics_{BuildInfo{"1", "r"}};
-  Router router_{store_, metrics_};
+  std::unique_ptr<Access> access_ = *Access::load({.requests = {.perSecond = 1e6, .burst = 1e6}});
+  EventRecorder events_{store_};
+  ResourceApi api_{store_, events_.events(), nullptr};
+  Router router_{store_, api_, metrics_, *access_};
 };
 
 TEST_F(RouterTest, HealthAndReadiness) {
@@ -68,7 +80,8 @@ TEST_F(RouterTest, DiscoveryNamesGroupVersionAndKinds) {
   EXPECT_EQ(byName.size(), 3);
   EXPECT_EQ(byName["unikernels"],
             json::parse(R"({"name": "unikernels", "singularName": "unikernel", "namespaced": true,
-                            "kind": "Unikernel", "verbs": ["get", "list"], "shortNames": ["uk"]})"));
+                            "kind": "Unikernel", "shortNames": ["uk"], "categories": ["rookery"],
+                            "verbs": ["create", "delete", "get", "list", "patch", "update", "watch"]})"));
   EXPECT_EQ(byName["albatrossinstances"]["namespaced"], false);
 }
 
@@ -93,7 +106,7 @@ TEST_F(RouterTest, AListIsShapedAsKubernetesShapesIt) {
   const json list = json::parse(response.body);
   EXPECT_EQ(list["apiVersion"], "rookery.dev/v1alpha1");
   EXPECT_EQ(list["kind"], "UnikernelList");
-  EXPECT_EQ(list["metadata"], json({{"resourceVersion", ""}}));
+  EXPECT_EQ(list["metadata"], json({{"resourceVersion", std::to_string(store_.resourceVersion())}}));
   const json& item = list["items"][0];
   EXPECT_EQ(item["kind"], "Unikernel");
   EXPECT_EQ(item["metadata"]["generation"], 3);
@@ -136,11 +149,9 @@ TEST_F(RouterTest, WhatIsNotServedIsNotFound) {
                                base + "/unikernels/web",
                                base + "/namespaces/shop/albatrossinstances",
                                base + "/namespaces/shop/albatrossinstances/eu-1",
-                               base + "/namespaces/shop/unikernels/web/status",
-                               base + "/namespaces/shop/unikernels/web%00",
+                               base + "/namespaces/shop/unikernels/web/scale",
                                base + "/namespaces//unikernels/web",
-                               base + "/namespaces/shop%2Funikernels/web",
-                               "/api/v1/namespaces/shop/secrets/token"};
+                               base + "/namespaces/shop%2Funikernels/web"};
   for (const std::string& path : paths) {
     const Response response = send(path);
     EXPECT_EQ(response.status, 404) << path;
@@ -150,45 +161,106 @@ TEST_F(RouterTest, WhatIsNotServedIsNotFound) {
 }
 
 TEST_F(RouterTest, NothingCanBeWritten) {
-  for (const std::string& path :
-       {std::string("/metrics"), std::string("/"), std::string("/apis"), base,
-        base + "/namespaces/shop/unikernels", base + "/namespaces/shop/unikernels/web"}) {
-    for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}) {
+  for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}) {
+    for (const std::string& path : {std::string("/metrics"), std::string("/"), std::string("/apis"), base}) {
       const Response response = send(path, method);
       EXPECT_EQ(response.status, 405) << method << " " << path;
       EXPECT_EQ(json::parse(response.body)["reason"], "MethodNotAllowed");
       EXPECT_EQ(response.headers.at("Allow"), "GET, HEAD");
     }
+    for (const char* path : {"/namespaces/shop/unikernels", "/namespaces/shop/unikernels/web"}) {
+      const Response response = send(base + path, method);
+      EXPECT_EQ(response.status, 403) << method << " " << path;
+      EXPECT_EQ(json::parse(response.body)["reason"], "Forbidden");
+      EXPECT_THAT(response.body, HasSubstr("--api-token-file"));
+    }
   }
+}
+
+TEST_F(RouterTest, NobodyUnknownLearnsAnythingOfSecrets) {
+  for (const char* path : {"/api/v1/namespaces/shop/secrets/token", "/api/v1/secrets",
+                           "/api/v1/namespaces/shop/secrets?watch=1"}) {
+    const Response response = send(path);
+    EXPECT_EQ(response.status, 403) << path;
+    EXPECT_THAT(response.body, Not(HasSubstr("hunter2")));
+  }
+}
+
+TEST_F(RouterTest, UnderTlsOnlyProbesAreOpen) {
+  const auto status = [&](const std::string& target) {
+    return router_
+        .handle({.method = "GET",
+                 .target = target,
+                 .host = "rookery.example",
+                 .peer = {.address = "10.0.0.1", .tls = true}})
+        .status;
+  };
+  EXPECT_EQ(status("/healthz"), 200);
+  EXPECT_EQ(status("/readyz"), 503);
+  for (const std::string& path :
+       {std::string("/"), std::string("/metrics"), std::string("/apis"), std::string("/api/v1"),
+        std::string("/openapi/v3"), std::string("/deploy"), std::string("/nothing"), base + "/unikernels"}) {
+    EXPECT_EQ(status(path), 401) << path;
+  }
+}
+
+TEST_F(RouterTest, AClientCertificateWithoutATokenFileMayRead) {
+  const auto send = [&](const std::string& target, const std::string& method) {
+    return router_.handle({.method = method,
+                           .target = target,
+                           .peer = {.address = "10.0.0.1", .tls = true, .commonName = "alice"}});
+  };
+  EXPECT_EQ(send(base + "/unikernels", "GET").status, 200);
+  EXPECT_EQ(send("/metrics", "GET").status, 200);
+  EXPECT_EQ(send("/deploy", "POST").status, 403);
+  EXPECT_THAT(
+      send(base + "/namespaces/shop/unikernels/web", "DELETE").body,
+      HasSubstr(R"(unikernels.rookery.dev \"web\" is forbidden: User \"alice\" cannot delete resource )"
+                R"(\"unikernels\" in API group \"rookery.dev\" in the namespace \"shop\")"));
 }
 
 TEST_F(RouterTest, OnlyJsonCanBeHad) {
   const std::string path = base + "/unikernels";
-  for (const char* accept : {"", "*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1",
-                             "APPLICATION/JSON ; charset=utf-8",
-                             "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"}) {
+  for (const char* accept :
+       {"", "*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1",
+        "APPLICATION/JSON ; charset=utf-8", "application/json;as=Table;v=v1;g=meta.k8s.io"}) {
     EXPECT_EQ(send(path, "GET", accept).status, 200) << accept;
   }
   for (const char* accept : {"text/html", "application/yaml", "application/vnd.kubernetes.protobuf",
-                             "application/json;as=Table;v=v1;g=meta.k8s.io", ",", "application/jsonx"}) {
+                             "application/json;as=Tables;v=v1;g=meta.k8s.io", ",", "application/jsonx"}) {
     const Response response = send(path, "GET", accept);
     EXPECT_EQ(response.status, 406) << accept;
     EXPECT_EQ(json::parse(response.body)["reason"], "NotAcceptable");
   }
 }
 
-TEST_F(RouterTest, ParametersThatWouldChangeTheAnswerAreNotPassedOver) {
+TEST_F(RouterTest, ParametersSelectAndWatch) {
   const std::string path = base + "/unikernels";
   EXPECT_EQ(send(path + "?limit=500&resourceVersion=0&watch=false&labelSelector=").status, 200);
-  EXPECT_EQ(send(path + "?labelSelector=app%3Dweb").status, 400);
-  EXPECT_EQ(send(path + "?fieldSelector=metadata.name%3Dweb").status, 400);
+  EXPECT_THAT(send(path + "?labelSelector=app%3Dweb").body, HasSubstr(R"("items":[])"));
+  const std::string one = send(path + "?fieldSelector=metadata.name%3Dweb").body;
+  EXPECT_THAT(one, AllOf(HasSubstr(R"("name":"web")"), Not(HasSubstr(R"("name":"api")"))));
   EXPECT_EQ(send(path + "?continue=token").status, 400);
-  EXPECT_EQ(send(path + "?watch=1").status, 405);
-  EXPECT_THAT(send(path + "?watch=true").body, HasSubstr(R"(watch is not supported on resources of kind)"));
+  EXPECT_THAT(send(path + "?watch=true").body, HasSubstr(R"("type":"ADDED")"));
+}
+
+TEST_F(RouterTest, TheDocumentsAreServed) {
+  EXPECT_THAT(send("/version").body, HasSubstr("gitVersion"));
+  EXPECT_THAT(send("/api").body, HasSubstr("APIVersions"));
+  EXPECT_THAT(send("/api/v1").body, AllOf(HasSubstr("secrets"), HasSubstr("events")));
+  EXPECT_THAT(send("/api/v1/namespaces").body,
+              AllOf(HasSubstr(R"("name":"shop")"), HasSubstr(R"("name":"db")")));
+  EXPECT_EQ(send("/api/v1/namespaces/other").status, 200);
+  EXPECT_EQ(send("/api/v1/namespaces?watch=1").status, 405);
+  EXPECT_THAT(send("/openapi/v2").body, HasSubstr("dev.rookery.v1alpha1.Unikernel"));
+  EXPECT_THAT(send("/openapi/v3").body, HasSubstr("apis/rookery.dev/v1alpha1"));
+  EXPECT_THAT(send("/openapi/v3/apis/rookery.dev/v1alpha1").body, HasSubstr("networkInterfaces"));
+  EXPECT_EQ(send("/openapi/v4").status, 404);
 }
 
 TEST_F(RouterTest, MalformedTargetsAreBadRequests) {
-  for (const char* target : {"", "apis", "*", "/%", "/%zz", "/apis?x=%"}) {
+  for (const char* target :
+       {"", "apis", "*", "/%", "/%zz", "/apis?x=%", "/%ff", "/apis/\xc3\xa9", "/healthz%00", "/a\x01"}) {
     const Response response = send(target);
     EXPECT_EQ(response.status, 400) << target;
     EXPECT_EQ(json::parse(response.body)["reason"], "BadRequest");
@@ -205,9 +277,9 @@ TEST_F(RouterTest, AForeignHostIsRefused) {
 }
 
 TEST_F(RouterTest, ThePageShowsWhatIsReadyAndEscapesEverything) {
-  store_.publish(
-      unikernelView("shop", "evil", false, Reason::Refused, "<script>alert(\"1\")</script> & 'so'"));
-  store_.publish(instanceView("eu-2", "<b>:1"));
+  publish(store_,
+          unikernelView("shop", "evil", false, Reason::Refused, "<script>alert(\"1\")</script> & 'so'"));
+  publish(store_, instanceView("eu-2", "<b>:1"));
   const Response response = send("/");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.contentType, "text/html; charset=utf-8");
@@ -223,9 +295,8 @@ TEST_F(RouterTest, ThePageShowsWhatIsReadyAndEscapesEverything) {
 }
 
 TEST_F(RouterTest, TextThatIsNotUtf8DoesNotBreakTheAnswer) {
-  store_.publish(unikernelView("shop", "odd", false, Reason::Refused, "\xff\xfe"));
+  publish(store_, unikernelView("shop", "odd", false, Reason::Refused, "\xff\xfe"));
   EXPECT_EQ(json::parse(send(base + "/unikernels").body)["items"].size(), 4);
-  EXPECT_EQ(json::parse(send(base + "/namespaces/%ff/unikernels/%fe").body)["code"], 404);
 }
 
 }  // namespace

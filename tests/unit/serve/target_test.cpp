@@ -38,8 +38,16 @@ TEST(Target, QueriesAreDecoded) {
                           Pair("limit", "1"), Pair("watch", "true")));
 }
 
+TEST(Target, APlusIsASpaceInTheQueryOnly) {
+  const auto target = parseTarget("/a+b?c+d=e+f%2Bg");
+  ASSERT_TRUE(target);
+  EXPECT_THAT(target->segments, ElementsAre("a+b"));
+  EXPECT_THAT(target->query, ElementsAre(Pair("c d", "e f+g")));
+}
+
 TEST(Target, WhatIsNoPathIsRefused) {
-  for (const char* text : {"", "metrics", "*", "http://localhost/metrics", "/%", "/%4", "/%zz", "/a?b=%g0"}) {
+  for (const char* text : {"", "metrics", "*", "http://localhost/metrics", "/%", "/%4", "/%zz", "/a?b=%g0",
+                           "/%ff", "/a?b=%c3%28", "/%00", "/\xc3\xa9", "/a b"}) {
     EXPECT_FALSE(parseTarget(text)) << text;
   }
 }

@@ -3,7 +3,8 @@
 #include <map>
 #include <string>
 
-#include "reconcile/status_store.h"
+#include "reconcile/listener.h"
+#include "reconcile/object_store.h"
 
 namespace rookery::serve {
 
@@ -19,7 +20,10 @@ inline reconcile::ObjectViewPtr unikernelView(const std::string& nameSpace, cons
   object->spec = api::Unikernel{};
   auto view = std::make_shared<reconcile::ObjectView>();
   view->object = std::move(object);
-  view->generation = 3;
+  view->identity = {.uid = "0b2e8c1e-5d6f-4d0e-9d8e-4c1f7a9b2d10",
+                    .creationTimestamp = {},
+                    .deletionTimestamp = {},
+                    .generation = 3};
   view->status.observedGeneration = 3;
   view->status.instance = "eu-1";
   view->status.conditions = {{.type = api::Condition::Type::Ready,
@@ -43,6 +47,13 @@ inline reconcile::ObjectViewPtr instanceView(const std::string& name, const std:
   auto view = std::make_shared<reconcile::ObjectView>();
   view->object = std::move(object);
   return view;
+}
+
+/// Declares and reports what a view shows.
+inline void publish(reconcile::ObjectStore& store, const reconcile::ObjectViewPtr& view) {
+  reconcile::Listener nobody;
+  store.declare(view->object, view->identity, {});
+  if (!view->status.conditions.empty()) store.report(view->object->key(), view->status, nobody);
 }
 
 inline reconcile::ObjectViewPtr secretView(const std::string& nameSpace, const std::string& name) {

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -77,6 +81,24 @@ std::vector<Reason> reasonsOf(const SnapshotPtr& snapshot) {
   for (const api::Problem& problem : snapshot->problems) reasons.push_back(problem.reason);
   return reasons;
 }
+
+/// Takes from this thread the right to read whatever it likes, which it has when root runs the tests.
+class ModesCount {
+ public:
+  ModesCount() {
+    ::syscall(SYS_capget, &header_, before_.data());
+    auto less = before_;
+    less[0].effective &= ~(1u << CAP_DAC_OVERRIDE | 1u << CAP_DAC_READ_SEARCH);
+    ::syscall(SYS_capset, &header_, less.data());
+  }
+  ~ModesCount() { ::syscall(SYS_capset, &header_, before_.data()); }
+  ModesCount(const ModesCount&) = delete;
+  ModesCount& operator=(const ModesCount&) = delete;
+
+ private:
+  __user_cap_header_struct header_{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> before_{};
+};
 
 class DirectorySourceTest : public testing::Test {
  protected:
@@ -265,6 +287,37 @@ TEST_F(DirectorySourceTest, ABrokenFileThatIsRemovedLosesItsObjects) {
   EXPECT_THAT(snapshot->problems, IsEmpty());
 }
 
+TEST_F(DirectorySourceTest, AFileThatIsRenamedAndBrokenAtOnceKeepsItsObjects) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1));
+  folder_.write("root/api.yaml", unikernel("api", 1));
+  folder_.write("other/db.yaml", unikernel("db", 1));
+  open({root(), folder_.path() / "other"}).scan();
+
+  fs::rename(file, root() / "site.yaml");
+  folder_.write("root/site.yaml", broken);
+  fs::remove(folder_.path() / "other/db.yaml");
+  for (int scans = 0; scans < 2; ++scans) {
+    const SnapshotPtr snapshot = source_->scan();
+    EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 1), Pair("web", 1)));
+    EXPECT_FALSE(snapshot->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
+    EXPECT_TRUE(snapshot->roots[0].opaque);
+    EXPECT_FALSE(snapshot->roots[1].opaque) << "another root";
+  }
+  folder_.write("root/site.yaml", unikernel("site", 2));
+  const SnapshotPtr repaired = source_->scan();
+  EXPECT_FALSE(repaired->roots[0].opaque);
+  EXPECT_THAT(objectsOf(repaired), ElementsAre(Pair("api", 1), Pair("site", 2)));
+}
+
+TEST_F(DirectorySourceTest, ABrokenFileWhoseObjectsAreKnownSpeaksForNoOther) {
+  folder_.write("root/web.yaml", unikernel("web", 1));
+  const fs::path other = folder_.write("root/api.yaml", unikernel("api", 1));
+  open().scan();
+  folder_.write("root/web.yaml", broken);
+  fs::remove(other);
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 1)));
+}
+
 TEST_F(DirectorySourceTest, AnInvalidObjectKeepsItsLastGoodVersionOnly) {
   folder_.write("root/web.yaml", unikernel("web", 1) + "---\n" + unikernel("api", 1));
   open().scan();
@@ -450,6 +503,30 @@ TEST_F(DirectorySourceTest, SaysWhatItCouldNotLookInto) {
   EXPECT_THAT(notAFolder->problems.at(0).message, HasSubstr("Not a directory"));
 }
 
+TEST_F(DirectorySourceTest, WhatMayNotBeReadKeepsWhatItDeclared) {
+  folder_.write("root/team/web.yaml", unikernel("web"));
+  const fs::path file = folder_.write("root/api.yaml", unikernel("api"));
+  open().scan();
+
+  fs::permissions(root() / "team", fs::perms::none);
+  fs::permissions(file, fs::perms::none);
+  SnapshotPtr snapshot;
+  {
+    const ModesCount modesCount;
+    snapshot = source_->scan();
+  }
+  fs::permissions(root() / "team", fs::perms::owner_all);
+
+  EXPECT_FALSE(snapshot->roots[0].complete);
+  EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 32), Pair("web", 32)));
+  EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::SourceUnreadable, Reason::SourceUnreadable));
+  EXPECT_EQ(snapshot->problems[0].toString(),
+            file.string() + ": the file cannot be opened: Permission denied");
+  EXPECT_EQ(snapshot->problems[1].toString(),
+            (root() / "team").string() +
+                ": It cannot be read (Permission denied); what it declared stays as it was.");
+}
+
 TEST_F(DirectorySourceTest, DoesNotOpenWhatIsNoRegularFile) {
   ASSERT_EQ(::mkfifo((root() / "web.yaml").c_str(), 0600), 0);
   const SnapshotPtr snapshot = open().scan();
@@ -503,6 +580,17 @@ TEST_F(DirectorySourceTest, ChangesWithoutEndDoNotStarveIt) {
   open(options).scan();
   folder_.write("root/web.yaml", unikernel("web"));
   EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+}
+
+TEST_F(DirectorySourceTest, IsWokenAtOnce) {
+  for (const bool watch : {true, false}) {
+    DirectorySource& source = open(DirectoryOptions{
+        .roots = {root()}, .debounce = 1h, .debounceLimit = 1h, .rescan = 1h, .watch = watch});
+    source.scan();
+    folder_.write("root/web.yaml", unikernel("web", watch ? 32 : 64));
+    source.wake();
+    EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", watch ? 32 : 64)));
+  }
 }
 
 TEST_F(DirectorySourceTest, EndsEmptyWhenCancelled) {

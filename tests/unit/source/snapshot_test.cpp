@@ -10,6 +10,7 @@ TEST(TellsAbsence, OnlyWhereTheRootWasSeenWhole) {
   snapshot.roots = {{.path = "good", .complete = true},
                     {.path = "torn", .complete = false},
                     {.path = "locked", .complete = true, .gitLocked = true},
+                    {.path = "opaque", .complete = true, .opaque = true},
                     {.path = "single.yaml", .complete = true}};
   snapshot.unreliable = {"good/broken.yaml", "single.yaml"};
   const auto tells = [&](const char* root, const char* file) {
@@ -21,6 +22,7 @@ TEST(TellsAbsence, OnlyWhereTheRootWasSeenWhole) {
   EXPECT_FALSE(tells("good", "good/broken.yaml"));
   EXPECT_FALSE(tells("torn", "torn/web.yaml"));
   EXPECT_FALSE(tells("locked", "locked/web.yaml"));
+  EXPECT_FALSE(tells("opaque", "opaque/web.yaml"));
   EXPECT_FALSE(tells("single.yaml", "single.yaml"));
   EXPECT_FALSE(tells("elsewhere", "elsewhere/web.yaml"));
   EXPECT_FALSE(tells("elsewhere", "good/web.yaml"));

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace rookery::api {
+
+/// An age as kubectl shows it: "42s", "5m2s", "3h12m", "3d4h", "2y10d": never more than two units, the
+/// coarser the older. A time in the future is "0s" within the clock skew of two seconds that kubectl
+/// forgives, else "<invalid>".
+std::string formatAge(std::chrono::nanoseconds age);
+
+/// The same for the time since `timestamp` (RFC 3339 in UTC, as Kubernetes writes it, with or without a
+/// fraction of a second, which does not count); "<invalid>" when it is none.
+std::string formatAgeSince(std::string_view timestamp, std::chrono::system_clock::time_point now);
+
+}  // namespace rookery::api

@@ -1,0 +1,94 @@
+#include "cli/api_resource.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "api/schema.h"
+#include "api/syntax.h"
+#include "serve/target.h"
+
+namespace rookery::cli {
+namespace {
+
+using nlohmann::json;
+
+const std::string_view group = api::groupVersion.substr(0, api::groupVersion.find('/'));
+constexpr const char* coreRoot = "/api/v1";
+
+ApiResource custom(api::Kind kind) {
+  const api::Definition& definition = api::definitionOf(kind);
+  return {.root = fmt::format("/apis/{}", api::groupVersion),
+          .plural = definition.plural,
+          .kind = std::string(api::toString(kind)),
+          .typeName = fmt::format("{}.{}", definition.singular, group),
+          .namespaced = definition.namespaced,
+          .columns = serve::columnsOf(kind)};
+}
+
+ApiResource events() {
+  return {.root = coreRoot,
+          .plural = "events",
+          .kind = "Event",
+          .typeName = "event",
+          .columns = serve::eventColumns()};
+}
+
+ApiResource secrets() {
+  ApiResource secrets{.root = coreRoot,
+                      .plural = "secrets",
+                      .kind = "Secret",
+                      .typeName = "secret",
+                      .columns = serve::columnsOf(api::Kind::Secret)};
+  // No controller tells how many values there are.
+  std::erase_if(secrets.columns, [](const serve::TableColumn& column) { return column.name == "Data"; });
+  return secrets;
+}
+
+}  // namespace
+
+Result<ApiResource> ApiResource::named(std::string_view word) {
+  constexpr std::array eventNames = {"events", "event", "ev"};
+  constexpr std::array secretNames = {"secrets", "secret"};
+  const std::string wanted = api::toLower(word);
+  if (std::ranges::find(eventNames, wanted) != eventNames.end()) return events();
+  if (std::ranges::find(secretNames, wanted) != secretNames.end()) return secrets();
+  const auto kind = api::parseKind(word);
+  if (kind) return custom(*kind);
+  return fail(kind.error().reason, kind.error().message + ", events (ev), secrets");
+}
+
+std::string ApiResource::path(const std::optional<std::string>& nameSpace) const {
+  const bool within = namespaced && nameSpace;
+  return fmt::format("{}{}/{}", root, within ? "/namespaces/" + serve::encodeSegment(*nameSpace) : "",
+                     plural);
+}
+
+std::string ApiResource::path(const std::optional<std::string>& nameSpace, const std::string& name) const {
+  return path(nameSpace) + "/" + serve::encodeSegment(name);
+}
+
+json ApiResource::presentable(json object) const {
+  if (kind != "Secret" || !object.is_object()) return object;
+  object.erase("data");
+  object.erase("stringData");
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end() || !metadata->is_object()) return object;
+  const auto annotations = metadata->find("annotations");
+  if (annotations != metadata->end() && annotations->is_object()) {
+    annotations->erase("kubectl.kubernetes.io/last-applied-configuration");
+  }
+  return object;
+}
+
+std::string escapeFieldValue(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == ',' || c == '=' || c == '\\') escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
+
+}  // namespace rookery::cli

@@ -1,0 +1,21 @@
+#include "cli/client_options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace rookery::cli {
+
+void addClientOptions(CLI::App& verb, ClientOptions& options) {
+  verb.add_option("--server", options.server, "Where the controller listens: http://… or https://…")
+      ->envname("ROOKERY_SERVER")
+      ->capture_default_str();
+  verb.add_option("--token-file", options.tokenFile,
+                  "A file with the bearer token to send; sent over https only")
+      ->envname("ROOKERY_TOKEN_FILE")
+      ->type_name("FILE");
+  verb.add_option(
+          "--certificate-authority", options.certificateAuthority,
+          "A PEM file with the CA certificates that the server's must chain to, instead of the system's")
+      ->type_name("FILE");
+}
+
+}  // namespace rookery::cli

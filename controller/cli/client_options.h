@@ -1,0 +1,22 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace rookery::cli {
+
+/// Which controller a verb talks to, and how it shows who asks.
+struct ClientOptions {
+  std::string server = "http://127.0.0.1:8080";
+  std::filesystem::path tokenFile;             // empty: no token is sent
+  std::filesystem::path certificateAuthority;  // empty: the system's
+};
+
+/// Adds --server, --token-file and --certificate-authority.
+void addClientOptions(CLI::App& verb, ClientOptions& options);
+
+}  // namespace rookery::cli

@@ -1,0 +1,182 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "api/expand.h"
+#include "api/json_path.h"
+#include "api/manifest.h"
+#include "api/yaml.h"
+#include "cli/api_client.h"
+#include "cli/failure.h"
+#include "cli/multipart.h"
+#include "cli/progress.h"
+#include "cli/verbs.h"
+#include "serve/target.h"
+
+namespace rookery::cli {
+
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+struct DeployOptions {
+  std::string name;
+  std::filesystem::path image;
+  std::string instance;
+  std::string nameSpace = "default";
+  std::filesystem::path config;
+  bool force = false;
+  std::string wait;  // a duration; empty: not at all
+  ClientOptions client;
+
+  api::ObjectKey object() const { return {api::Kind::Unikernel, nameSpace, name}; }
+  /// What the upload is to, for people.
+  const std::string& whereTo() const { return instance.empty() ? client.server : instance; }
+};
+
+/// The spec in a YAML or JSON file, as JSON.
+Result<std::string> readSpec(const std::filesystem::path& file) {
+  const auto invalid = [&](const std::string& what) {
+    return fail(Reason::InvalidManifest, fmt::format("{}: {}", file.string(), what));
+  };
+  const auto text = api::readText(file);
+  if (!text) return fail(text.error().reason, fmt::format("{}: {}", file.string(), text.error().message));
+  const auto documents = api::parseYaml(*text, api::notationOf(file));
+  if (!documents) {
+    const api::YamlProblem& problem = documents.error();
+    return invalid(fmt::format("{}:{}: {}", problem.place.line, problem.place.column, problem.message));
+  }
+  if (documents->size() != 1 || !documents->front().value.is_object()) {
+    return invalid("this is to be one mapping: the spec of a Unikernel, without the image");
+  }
+  if (!documents->front().duplicates.empty()) {
+    const api::YamlProblem& problem = documents->front().duplicates.front();
+    return invalid(fmt::format("{}:{}: {}: {}", problem.place.line, problem.place.column, problem.field,
+                               problem.message));
+  }
+  return documents->front().value.dump();
+}
+
+Result<MultipartForm::Fields> fieldsOf(const DeployOptions& options) {
+  MultipartForm::Fields fields;
+  if (!options.instance.empty()) fields.emplace_back("instance", options.instance);
+  fields.emplace_back("namespace", options.nameSpace);
+  fields.emplace_back("name", options.name);
+  if (!options.config.empty()) {
+    auto spec = readSpec(options.config);
+    if (!spec) return std::unexpected(spec.error());
+    fields.emplace_back("config", *std::move(spec));
+  }
+  if (options.force) fields.emplace_back("force_create", "true");
+  return fields;
+}
+
+/// Shows how much of a form has been sent.
+class ShownUpload : public BodySource {
+ public:
+  ShownUpload(MultipartForm& form, const DeployOptions& options, Progress& progress)
+      : form_(form), options_(options), progress_(progress) {}
+
+  std::string contentType() const override { return form_.contentType(); }
+  std::uint64_t size() const override { return form_.size(); }
+  std::uint64_t headSize() const override { return form_.headSize(); }
+
+  Result<std::string_view> read(std::uint64_t offset) override {
+    auto piece = form_.read(offset);
+    if (!piece) return piece;
+    // What is handed over now is as good as sent.
+    const std::uint64_t sent = offset + piece->size();
+    progress_.imageSent(options_.whereTo(), options_.object(), sent, size());
+    if (sent == size()) {
+      progress_.imageSentWhole(options_.whereTo(), options_.object(), sent, Clock::now() - start_);
+    }
+    return piece;
+  }
+
+ private:
+  MultipartForm& form_;
+  const DeployOptions& options_;
+  Progress& progress_;
+  const Clock::time_point start_ = Clock::now();
+};
+
+Result<json> upload(const DeployOptions& options, const Console& console) {
+  std::string path = "/deploy";
+  std::chrono::seconds patience{0};
+  if (!options.wait.empty()) {
+    const auto wait = api::parseDuration(options.wait);
+    if (!wait) return fail(Reason::UsageError, "--wait: " + wait.error().message);
+    patience = std::chrono::ceil<std::chrono::seconds>(*wait);
+    path += "?wait=" + serve::encodeSegment(options.wait);
+  }
+  const auto client = ApiClient::to(options.client);
+  if (!client) return std::unexpected(client.error());
+  const auto fields = fieldsOf(options);
+  if (!fields) return std::unexpected(fields.error());
+  const auto image = image::File::open(options.image);
+  if (!image) return std::unexpected(image.error());
+  MultipartForm form(*fields, "binary", options.image.filename().string(), *image);
+  Progress progress(console.err, console.errTerminal);
+  ShownUpload shown(form, options, progress);
+  auto answer = client->post(path, shown, patience);
+  progress.finish();
+  return answer;
+}
+
+/// The controller answers with the object once it is Ready, else with what it has taken.
+int report(const DeployOptions& options, const Console& console, const json& answer) {
+  const std::string object = options.object().toString();
+  if (api::textByPath(answer, ".kind") == "Unikernel") {
+    console.out << object << ": Ready\n";
+    return 0;
+  }
+  const std::string follow =
+      fmt::format("`rookery get uk {} -n {} -w` shows how it gets on", options.name, options.nameSpace);
+  if (options.wait.empty()) {
+    console.out << fmt::format("{} is accepted with the image {}; {}.\n", object,
+                               api::textByPath(answer, ".sha256"), follow);
+    return 0;
+  }
+  console.err << fmt::format("error: {} is accepted, but not Ready after {}; {}.\n", object, options.wait,
+                             follow);
+  return 1;
+}
+
+int deploy(const DeployOptions& options, const Console& console) {
+  const auto answer = upload(options, console);
+  return answer ? report(options, console, *answer) : failed(console, answer.error());
+}
+
+}  // namespace
+
+void addDeploy(CLI::App& app, Console console, int& status) {
+  auto* verb = app.add_subcommand("deploy", "Send an image to a running controller, and have it run");
+  verb->footer(
+      "The controller keeps the image and a Unikernel NAME that uses it. What the image needs besides "
+      "(memory, network interfaces, arguments) stands in CONFIG, the spec of that Unikernel without its "
+      "image.\n\n"
+      "Examples:\n"
+      "  rookery deploy web dist/web.hvt --instance eu-1 -n shop -f web-spec.yaml\n"
+      "  rookery deploy web dist/web.hvt -n shop --force --wait 60s   # replace what runs; until it is "
+      "Ready\n"
+      "  rookery deploy web dist/web.hvt --server https://rookery.example:8443 --token-file token");
+  const auto options = std::make_shared<DeployOptions>();
+  verb->add_option("NAME", options->name, "The name of the unikernel")->required();
+  verb->add_option("IMAGE", options->image, "The image file")->required()->type_name("PATH");
+  verb->add_option("--instance", options->instance, "Where it is to run; not needed where there is only one");
+  verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
+  verb->add_option("-f,--config", options->config, "A YAML file with the spec of the Unikernel")
+      ->type_name("CONFIG");
+  verb->add_flag("--force", options->force, "Also when it is there already: replaces its spec and image");
+  verb->add_option("--wait", options->wait, "Wait until it is Ready, this long at most, for example 60s");
+  addClientOptions(*verb, options->client);
+  verb->callback([options, console, &status] { status = deploy(*options, console); });
+}
+
+}  // namespace rookery::cli

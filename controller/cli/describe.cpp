@@ -1,0 +1,76 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <ostream>
+#include <string>
+
+#include "cli/api_client.h"
+#include "cli/api_resource.h"
+#include "cli/description.h"
+#include "cli/failure.h"
+#include "cli/list_watch.h"
+#include "cli/verbs.h"
+
+namespace rookery::cli {
+
+namespace {
+
+using nlohmann::json;
+
+struct DescribeOptions {
+  std::string kind;
+  std::string name;
+  std::string nameSpace = "default";
+  ClientOptions client;
+};
+
+Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource,
+                         const DescribeOptions& options) {
+  const auto events = ApiResource::named("events");
+  check(events.has_value(), "events are a kind");
+  // Those about what has no namespace may be in any.
+  ObjectQuery query{.path = resource.namespaced ? events->path(options.nameSpace) : events->path({}),
+                    .labelSelector = "",
+                    .fieldSelector = fmt::format("involvedObject.kind={},involvedObject.name={}",
+                                                 resource.kind, escapeFieldValue(options.name))};
+  if (resource.namespaced) {
+    query.fieldSelector += ",involvedObject.namespace=" + escapeFieldValue(options.nameSpace);
+  }
+  auto listing = list(client, query);
+  if (!listing) return std::unexpected(listing.error());
+  return std::move(listing->items);
+}
+
+int describe(const DescribeOptions& options, const Console& console) {
+  const auto resource = ApiResource::named(options.kind);
+  if (!resource) return failed(console, resource.error());
+  const auto client = ApiClient::to(options.client);
+  if (!client) return failed(console, client.error());
+  auto object = client->get(resource->path(options.nameSpace, options.name));
+  if (!object) return failed(console, object.error());
+  console.out << description(resource->presentable(*std::move(object)),
+                             eventsAbout(*client, *resource, options), std::chrono::system_clock::now());
+  return 0;
+}
+
+}  // namespace
+
+void addDescribe(CLI::App& app, Console console, int& status) {
+  auto* verb = app.add_subcommand("describe", "Show all about an object, and what happened to it lately");
+  verb->footer(
+      "KIND is any name that `rookery get` takes.\n\n"
+      "Examples:\n"
+      "  rookery describe uk web -n shop   # spec, conditions, last action, images so far, events\n"
+      "  rookery describe alba eu-1\n"
+      "  rookery describe ukpol limits -n shop");
+  const auto options = std::make_shared<DescribeOptions>();
+  verb->add_option("KIND", options->kind, "What to show")->required();
+  verb->add_option("NAME", options->name, "The name of the object")->required();
+  verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
+  addClientOptions(*verb, options->client);
+  verb->callback([options, console, &status] { status = describe(*options, console); });
+}
+
+}  // namespace rookery::cli

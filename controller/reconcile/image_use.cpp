@@ -1,0 +1,24 @@
+#include "reconcile/image_use.h"
+
+#include "image/image.h"
+
+namespace rookery::reconcile {
+
+std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, const StateDir& state) {
+  if (!objects.ready()) return std::nullopt;
+  std::set<std::string> digests;
+  for (const ObjectViewPtr& view : objects.list(api::Kind::Unikernel, std::nullopt).views) {
+    const api::Unikernel::Image& image = view->object->as<api::Unikernel>().image;
+    digests.insert(image.path.stem().string());  // a path into the store says the digest without a pin
+    if (image.sha256) digests.insert(*image.sha256);
+    if (view->status.digest) digests.insert(*view->status.digest);
+  }
+  // What runs may have a manifest that no longer parses.
+  for (const Entry& entry : state.entries()) {
+    if (!entry.destroyedAt && !entry.digests.empty()) digests.insert(image::toHex(entry.digests.front()));
+    if (entry.pending) digests.insert(image::toHex(entry.pending->image));
+  }
+  return digests;
+}
+
+}  // namespace rookery::reconcile

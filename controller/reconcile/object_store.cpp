@@ -1,0 +1,82 @@
+#include "reconcile/object_store.h"
+
+#include "reconcile/listener.h"
+
+namespace rookery::reconcile {
+
+namespace {
+
+using api::Condition;
+
+/// Of an object that nobody has looked at.
+api::Status unseen(const api::Object& object, const api::Identity& identity, api::SystemTime now) {
+  api::Status status;
+  if (object.kind() == api::Kind::Secret) return status;  // has none
+  status.observedGeneration = identity.generation;
+  status.conditions = {
+      {Condition::Type::Ready, Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.", now}};
+  return status;
+}
+
+void keepTransitions(const api::Status& before, api::Status& status) {
+  for (Condition& condition : status.conditions) {
+    const Condition* old = before.condition(condition.type);
+    if (old != nullptr && old->status == condition.status)
+      condition.lastTransitionTime = old->lastTransitionTime;
+  }
+}
+
+bool readyDiffers(const api::Status& before, const api::Status& status) {
+  const Condition* was = before.condition(Condition::Type::Ready);
+  const Condition* is = status.condition(Condition::Type::Ready);
+  return was == nullptr || was->status != is->status || was->reason != is->reason;
+}
+
+}  // namespace
+
+void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {
+  cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {
+    if (before == nullptr) return ObjectView{object, identity, unseen(*object, identity, now)};
+    if (before->object == object && before->identity == identity) return std::nullopt;
+    return ObjectView{object, identity, before->status};
+  });
+}
+
+void ObjectStore::markDeleted(const api::ObjectKey& key, api::SystemTime since) {
+  cache_.update(key, [&](const ObjectView* before) -> std::optional<ObjectView> {
+    if (before == nullptr || before->identity.deletionTimestamp) return std::nullopt;
+    ObjectView view = *before;
+    view.identity.deletionTimestamp = since;
+    return view;
+  });
+}
+
+void ObjectStore::remove(const api::ObjectKey& key) { cache_.erase(key); }
+
+void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener& listener) {
+  check(status.condition(Condition::Type::Ready) != nullptr, "every status has a Ready condition");
+  const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
+    if (known == nullptr) return std::nullopt;
+    keepTransitions(known->status, status);
+    if (known->status == status) return std::nullopt;
+    ObjectView view = *known;
+    view.status = status;
+    return view;
+  });
+  if (before == nullptr || !readyDiffers(before->status, status)) return;
+  const Condition& ready = *status.condition(Condition::Type::Ready);
+  listener.readyChanged(key, ready.status == Condition::Status::True, ready.reason, ready.message);
+}
+
+std::vector<ObjectViewPtr> ObjectStore::list() const {
+  return cache_.list({}, [](const api::ObjectKey&) { return true; }).views;
+}
+
+ObjectStore::Cache::Listing ObjectStore::list(api::Kind kind,
+                                              const std::optional<std::string>& nameSpace) const {
+  return cache_.list({kind, nameSpace.value_or(""), ""}, [&](const api::ObjectKey& key) {
+    return key.kind == kind && (!nameSpace || key.nameSpace == *nameSpace);
+  });
+}
+
+}  // namespace rookery::reconcile

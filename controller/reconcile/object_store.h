@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/object.h"
+#include "api/status.h"
+#include "reconcile/watch_cache.h"
+
+namespace rookery::reconcile {
+
+/// An object with what the controller knows of it. Immutable once published.
+struct ObjectView {
+  api::ObjectPtr object;
+  api::Identity identity;
+  api::Status status;
+  std::uint64_t resourceVersion = 0;
+};
+using ObjectViewPtr = std::shared_ptr<const ObjectView>;
+
+class Listener;
+
+/// The objects of the fleet and how they stand: what the HTTP API, `apply` and tests read. The controller
+/// declares objects and removes them; whoever works on one reports its status. Thread-safe; readers copy
+/// pointers only.
+class ObjectStore {
+ public:
+  using Cache = WatchCache<api::ObjectKey, ObjectView>;
+
+  /// The object is declared, as it is now. Its status stays what it was; a new one has not been looked at.
+  void declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now);
+  /// Nobody declares the object any more, since then, but something of it is left.
+  void markDeleted(const api::ObjectKey& key, api::SystemTime since);
+  /// The object is gone from the sources, and nothing of it is left to do.
+  void remove(const api::ObjectKey& key);
+
+  /// The object's status as somebody sees it now; the object itself is not changed, and one that is not known
+  /// is passed over: it has been removed meanwhile. Tells `listener` when Ready changed its status or reason.
+  /// A condition whose status did not change keeps the time of its last transition.
+  void report(const api::ObjectKey& key, api::Status status, Listener& listener);
+
+  ObjectViewPtr find(const api::ObjectKey& key) const { return cache_.find(key); }
+  std::vector<ObjectViewPtr> list() const;
+  /// All of a kind, in the order of namespace and name; `nameSpace` absent: of all namespaces.
+  Cache::Listing list(api::Kind kind, const std::optional<std::string>& nameSpace) const;
+  std::uint64_t resourceVersion() const { return cache_.resourceVersion(); }
+  /// As WatchCache::after; of all kinds.
+  std::optional<Cache::Changes> after(std::uint64_t version,
+                                      std::chrono::steady_clock::time_point deadline) const {
+    return cache_.after(version, deadline);
+  }
+
+  /// Every configured instance has been observed completely, or its deadline has passed once: what /readyz
+  /// says.
+  bool ready() const { return ready_; }
+  void setReady() { ready_ = true; }
+
+ private:
+  Cache cache_;
+  std::atomic<bool> ready_ = false;
+};
+
+}  // namespace rookery::reconcile

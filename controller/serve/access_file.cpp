@@ -1,0 +1,204 @@
+#include "serve/access_file.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+
+#include "api/findings.h"
+#include "api/syntax.h"
+#include "api/yaml.h"
+#include "serve/watched_file.h"
+
+namespace rookery::serve {
+namespace {
+
+using api::Place;
+using api::Places;
+using nlohmann::json;
+
+constexpr std::string_view topLevel[] = {"certificates", "tokens"};
+constexpr std::string_view tokenFields[] = {"name", "namespaces", "sha256", "verbs"};
+constexpr std::string_view certificateFields[] = {"commonName", "namespaces", "verbs"};
+constexpr std::string_view knownVerbs[] = {"get",   "list",   "watch",  "create", "update",
+                                           "patch", "delete", "deploy", "*"};
+
+/// A mistake at its place; thrown within this file only.
+struct Mistake {
+  Place place;
+  std::string message;
+};
+
+/// A value with the places of its parts and its path, e.g. "tokens[0].verbs".
+struct Node {
+  const json& value;
+  const Places& places;
+  std::string path;
+
+  [[noreturn]] void refuse(const std::string& message) const {
+    throw Mistake{places.value, path.empty() ? message : fmt::format("{}: {}", path, message)};
+  }
+  bool has(const std::string& name) const { return value.contains(name); }
+  Node member(const std::string& name) const {
+    if (!has(name)) refuse(fmt::format("the field {} is missing.", name));
+    return {value.at(name), places.members.at(name), api::memberPath(path, name)};
+  }
+  Node item(std::size_t index) const {
+    return {value.at(index), places.items.at(index), api::itemPath(path, index)};
+  }
+  std::string text() const {
+    if (!value.is_string()) refuse("must be a string.");
+    return value.get<std::string>();
+  }
+};
+
+void checkMembers(const Node& node, std::span<const std::string_view> known) {
+  if (!node.value.is_object()) node.refuse("must be a mapping.");
+  for (const auto& [name, value] : node.value.items()) {
+    if (std::ranges::find(known, name) != known.end()) continue;
+    const auto meant = api::didYouMean(name, known);
+    throw Mistake{node.places.members.at(name).key,
+                  fmt::format("{}: unknown field{}.", api::memberPath(node.path, name),
+                              meant ? fmt::format("; did you mean {}?", *meant)
+                                    : fmt::format("; known are {}", fmt::join(known, ", ")))};
+  }
+}
+
+void checkList(const Node& node) {
+  if (!node.value.is_array()) node.refuse("must be a list.");
+}
+
+std::set<std::string> readVerbs(const Node& node) {
+  checkList(node);
+  std::set<std::string> verbs;
+  for (std::size_t i = 0; i < node.value.size(); ++i) {
+    const Node item = node.item(i);
+    const std::string verb = item.text();
+    if (std::ranges::find(knownVerbs, verb) == std::end(knownVerbs)) {
+      item.refuse(fmt::format("{} is no verb; known are {}.", api::quote(verb), fmt::join(knownVerbs, ", ")));
+    }
+    verbs.insert(verb);
+  }
+  return verbs;
+}
+
+std::set<std::string> readNamespaces(const Node& node) {
+  checkList(node);
+  std::set<std::string> namespaces;
+  for (std::size_t i = 0; i < node.value.size(); ++i) {
+    const Node item = node.item(i);
+    const std::string name = item.text();
+    if (name != "*") {
+      if (const auto complaint = api::checkNamespace(name)) {
+        item.refuse(fmt::format("{} {}", api::quote(name), *complaint));
+      }
+    }
+    namespaces.insert(name);
+  }
+  return namespaces;
+}
+
+AccessFile::Grant readGrant(const Node& node, const std::string& nameField) {
+  const Node name = node.member(nameField);
+  AccessFile::Grant grant{name.text(), readVerbs(node.member("verbs")),
+                          readNamespaces(node.member("namespaces"))};
+  if (grant.name.empty() || grant.name.starts_with("system:") || api::checkPrintable(grant.name)) {
+    name.refuse("must be a printable name, not empty, that does not begin with \"system:\".");
+  }
+  return grant;
+}
+
+/// What is not a digest could be the token itself: messages must not repeat it.
+Sha256 readDigest(const Node& node) {
+  const std::string mistake =
+      "must be the 64 hexadecimal digits of printf %s \"$TOKEN\" | sha256sum, in "
+      "quotation marks where they look like a number.";
+  if (!node.value.is_string()) node.refuse(mistake);
+  const std::string text = node.text();
+  Sha256 digest{};
+  if (text.size() != 2 * digest.size()) node.refuse(mistake);
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const char* begin = text.data() + 2 * i;
+    const auto [end, error] = std::from_chars(begin, begin + 2, digest[i], 16);
+    if (error != std::errc() || end != begin + 2) node.refuse(mistake);
+  }
+  return digest;
+}
+
+void checkUnique(std::set<std::string>& seen, const Node& name) {
+  if (!seen.insert(name.text()).second)
+    name.refuse(fmt::format("{} is there twice.", api::quote(name.text())));
+}
+
+void readTokens(const Node& node, AccessFile& file) {
+  checkList(node);
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < node.value.size(); ++i) {
+    const Node item = node.item(i);
+    checkMembers(item, tokenFields);
+    AccessFile::Token token{readGrant(item, "name"), readDigest(item.member("sha256"))};
+    checkUnique(names, item.member("name"));
+    if (std::ranges::find(file.tokens, token.digest, &AccessFile::Token::digest) != file.tokens.end()) {
+      item.member("sha256").refuse("this token is there twice.");
+    }
+    file.tokens.push_back(std::move(token));
+  }
+}
+
+void readCertificates(const Node& node, AccessFile& file) {
+  checkList(node);
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < node.value.size(); ++i) {
+    const Node item = node.item(i);
+    checkMembers(item, certificateFields);
+    AccessFile::Grant grant = readGrant(item, "commonName");
+    checkUnique(names, item.member("commonName"));
+    file.certificates.push_back(std::move(grant));
+  }
+}
+
+AccessFile readDocument(const api::YamlDocument& document) {
+  const Node root{document.value, document.places, {}};
+  checkMembers(root, topLevel);
+  AccessFile file;
+  if (root.has("tokens")) readTokens(root.member("tokens"), file);
+  if (root.has("certificates")) readCertificates(root.member("certificates"), file);
+  return file;
+}
+
+std::unexpected<Error> mistakeAt(const std::string& name, Place place, const std::string& message) {
+  return fail(Reason::CredentialInvalid,
+              fmt::format("{}:{}:{}: {}", name, place.line, place.column, message));
+}
+
+}  // namespace
+
+Result<AccessFile> readAccessFile(const std::filesystem::path& file) {
+  const auto text = readCredentialFile(file, fmt::format("API token file {}", file.string()));
+  if (!text) return std::unexpected(text.error());
+  return parseAccessFile(*text, file.string());
+}
+
+Result<AccessFile> parseAccessFile(std::string_view text, const std::string& name) {
+  const auto documents = api::parseYaml(text);
+  if (!documents) return mistakeAt(name, documents.error().place, documents.error().message);
+  if (documents->size() != 1) {
+    return fail(
+        Reason::CredentialInvalid,
+        fmt::format("{}: there must be one YAML document with tokens, certificates or both; there are {}.",
+                    name, documents->size()));
+  }
+  const api::YamlDocument& document = documents->front();
+  if (!document.duplicates.empty()) {
+    return mistakeAt(name, document.duplicates.front().place, document.duplicates.front().message);
+  }
+  try {
+    return readDocument(document);
+  } catch (const Mistake& mistake) {
+    return mistakeAt(name, mistake.place, mistake.message);
+  }
+}
+
+}  // namespace rookery::serve

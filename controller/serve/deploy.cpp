@@ -1,0 +1,267 @@
+#include "serve/deploy.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "api/expand.h"
+#include "api/manifest.h"
+#include "api/syntax.h"
+#include "reconcile/image_check.h"
+#include "serve/access.h"
+
+namespace rookery::serve {
+
+using nlohmann::json;
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::seconds longestPause{1};  // in which nobody asks whether the client is still there
+
+Response notPost() {
+  Response response = failure(405, "a deployment is a form that is sent with POST");
+  response.headers["Allow"] = "POST";
+  return response;
+}
+
+/// A browser sends this kind of form for a page of any site, with the user's client certificate, without
+/// asking the server first: only pages of this server may.
+bool isForeign(const Request& request) {
+  if (request.origin.empty()) return false;
+  const std::size_t scheme = request.origin.find("://");
+  return scheme == std::string::npos ||
+         api::toLower(std::string_view(request.origin).substr(scheme + 3)) != api::toLower(request.host);
+}
+
+/// How long the answer may wait; zero: not at all.
+std::expected<std::chrono::milliseconds, Response> waitOf(const Target& target) {
+  const auto given = target.query.find("wait");
+  if (given == target.query.end()) return std::chrono::milliseconds(0);
+  const auto wait = api::parseDuration(given->second);
+  if (wait && *wait <= Deployer::longestWait) return *wait;
+  return std::unexpected(failure(400, "wait must be a duration such as 60s, and at most 10m"));
+}
+
+/// The boundary of the form that a request is, of no more than `limit` bytes.
+std::expected<std::string, Response> boundaryOf(const Request& request, std::uint64_t limit) {
+  auto boundary = formBoundary(request.contentType);
+  if (!boundary) return std::unexpected(failure(boundary.error()));
+  if (!*boundary)
+    return std::unexpected(failure(415, "a deployment is a form: send it as multipart/form-data"));
+  if (request.body == nullptr) return std::unexpected(failure(400, "the request has no body"));
+  if (request.body->announcedSize().value_or(0) > limit) {
+    return std::unexpected(failure(
+        413, fmt::format("the form is larger than {} bytes, the most that an image and its spec may have "
+                         "here",
+                         limit)));
+  }
+  return **std::move(boundary);
+}
+
+std::string pathOf(const DeployForm& form) {
+  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion, encodeSegment(form.nameSpace),
+                     encodeSegment(form.name));
+}
+
+json manifestOf(const DeployForm& form, const std::string& instance, const image::Image& image) {
+  json spec = form.config;
+  spec["instance"] = instance;
+  spec["image"] = {{"path", image.path.string()}, {"sha256", image::toHex(image.digest)}};
+  if (form.forceCreate) {
+    spec["adopt"] = "Always";
+    json& update = spec["update"];
+    if (update.is_null() || update.is_object()) update["strategy"] = "ForceCreate";
+  }
+  return {{"apiVersion", api::groupVersion},
+          {"kind", "Unikernel"},
+          {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
+          {"spec", std::move(spec)}};
+}
+
+/// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
+std::optional<Response> misfitOf(const DeployForm& form, const json& manifest, const image::Image& image) {
+  const api::Manifest parsed = api::parseManifest(dump(manifest), {});
+  if (parsed.objects.size() != 1) return failure(500, "the manifest of the deployment cannot be read");
+  auto unikernel = parsed.objects.front()->as<api::Unikernel>();
+  unikernel.image.path = form.imageName;  // as the client calls it
+  const auto fits = reconcile::checkFit(unikernel, image);
+  if (fits) return std::nullopt;
+  const bool devices = fits.error().reason == Reason::DeviceMismatch;
+  return invalidDeployment(form.name, devices ? "config" : "binary", fieldValueInvalid, fits.error().message);
+}
+
+/// One roll-out that a client waits for.
+class RollOut {
+ public:
+  /// `object` is as it was written.
+  RollOut(const reconcile::ObjectStore& objects, const DeployForm& form, const json& object,
+          Clock::time_point deadline, Response atDeadline)
+      : objects_(objects),
+        key_{api::Kind::Unikernel, form.nameSpace, form.name},
+        uid_(object.at("metadata").value("uid", "")),
+        generation_(object.at("metadata").value("generation", std::int64_t{0})),
+        deadline_(deadline),
+        atDeadline_(std::move(atDeadline)) {}
+
+  /// The answer, if there is one within about a second.
+  std::optional<Response> answer() const {
+    const std::uint64_t seen = objects_.resourceVersion();  // before looking, so that no change is missed
+    if (auto outcome = look()) return outcome;
+    const auto now = Clock::now();
+    if (now >= deadline_) return atDeadline_;
+    objects_.after(seen, std::min(deadline_, now + longestPause));
+    return std::nullopt;
+  }
+
+ private:
+  std::optional<Response> look() const {
+    const auto view = objects_.find(key_);
+    if (view == nullptr || view->identity.uid != uid_ || view->identity.deletionTimestamp)
+      return superseded("was deleted");
+    if (view->identity.generation != generation_) return superseded("was changed");
+    const api::Status& status = view->status;
+    if (status.observedGeneration < generation_) return std::nullopt;
+    if (status.ready())
+      return Response{
+          .status = 200, .contentType = std::string(jsonType), .body = dump(toJson(*view)) + "\n"};
+    const api::Condition* stalled = status.condition(api::Condition::Type::Stalled);
+    if (stalled == nullptr || stalled->status != api::Condition::Status::True) return std::nullopt;
+    return failure(422, toString(stalled->reason), stalled->message, details());
+  }
+
+  Response superseded(std::string_view how) const {
+    return failure(409, fmt::format("{} {} by somebody else while it was rolled out", key_.toString(), how),
+                   details());
+  }
+  FailureDetails details() const { return {.name = key_.name, .group = "rookery.dev", .kind = "unikernels"}; }
+
+  const reconcile::ObjectStore& objects_;
+  const api::ObjectKey key_;
+  const std::string uid_;
+  const std::int64_t generation_;
+  const Clock::time_point deadline_;
+  const Response atDeadline_;
+};
+
+}  // namespace
+
+Deployer::Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images)
+    : objects_(objects),
+      writer_(writer),
+      images_(images),
+      unikernels_(objectResource(objects, api::Kind::Unikernel)) {}
+
+Response Deployer::handle(const Request& request, const Target& target) {
+  if (request.method != "POST") return notPost();
+  if (isForeign(request))
+    return failure(403, fmt::format("forms of pages of {} are not taken here", request.origin));
+  const auto wait = waitOf(target);
+  if (!wait) return wait.error();
+  const auto boundary = boundaryOf(request, images_.largestImage() + 2 * maxObjectBytes);
+  if (!boundary) return boundary.error();
+  MultipartReader reader(*request.body, *boundary);
+  auto form = readDeployForm(reader, images_, [&](const std::string& nameSpace) {
+    return authorize(
+        request.caller,
+        {.verb = "deploy", .group = "rookery.dev", .resource = "unikernels", .nameSpace = nameSpace});
+  });
+  if (!form) return std::move(form.error());
+  return deploy(*std::move(form), *wait);
+}
+
+/// Everything is checked before the image is in the store and the manifest is written.
+Response Deployer::deploy(DeployForm form, std::chrono::milliseconds wait) {
+  const auto instance = instanceOf(form);
+  if (!instance) return instance.error();
+  const auto image = form.binary.inspect("image " + form.imageName);
+  if (!image) {
+    if (image.error().reason == Reason::ImageInvalid)
+      return invalidDeployment(form.name, "binary", fieldValueInvalid, image.error().message);
+    return failure(image.error());
+  }
+  const json manifest = manifestOf(form, *instance, *image);
+  if (auto valid = write(form, manifest, true); !valid) return std::move(valid.error());
+  if (auto misfit = misfitOf(form, manifest, *image)) return *std::move(misfit);
+
+  auto stored = form.binary.commit();
+  if (!stored) return failure(stored.error());
+  auto written = write(form, manifest, false);
+  // The manifest stands there although nobody has read it yet: it names the image.
+  if (written || written.error().status == 504) stored->keep();
+  if (!written) return std::move(written.error());
+  return accepted(form, *stored, written->object, wait);
+}
+
+/// The instance that the form or the spec names, or the only one, if it is there for the namespace.
+std::expected<std::string, Response> Deployer::instanceOf(const DeployForm& form) const {
+  const auto wrong = [&](std::string_view reason, const std::string& message) {
+    return std::unexpected(invalidDeployment(form.name, "instance", reason, message));
+  };
+  std::string named = form.instance;
+  if (const auto inConfig = form.config.find("instance"); inConfig != form.config.end()) {
+    if (!inConfig->is_string())
+      return wrong(fieldValueInvalid, "spec.instance in the field config is no string");
+    const auto& instance = inConfig->get_ref<const std::string&>();
+    if (named.empty()) named = instance;
+    if (named != instance) return wrong(fieldValueInvalid, "the field config names another in spec.instance");
+  }
+  std::set<std::string> names;
+  for (const auto& view : objects_.list(api::Kind::AlbatrossInstance, std::nullopt).views)
+    names.insert(view->object->metadata.name);
+  if (names.empty()) return wrong(fieldValueInvalid, "there is no AlbatrossInstance; declare one");
+  if (named.empty() && names.size() > 1) {
+    return wrong(fieldValueRequired,
+                 fmt::format("there are several AlbatrossInstances; name one of {}", fmt::join(names, ", ")));
+  }
+  if (named.empty()) named = *names.begin();
+  const auto view = objects_.find({api::Kind::AlbatrossInstance, "", named});
+  if (view == nullptr) {
+    return wrong(fieldValueInvalid,
+                 fmt::format("there is no AlbatrossInstance {}; there is {}", named, fmt::join(names, ", ")));
+  }
+  const auto& allowed = view->object->as<api::AlbatrossInstance>().allowedNamespaces;
+  if (allowed && !allowed->contains(form.nameSpace)) {
+    return wrong(fieldValueInvalid, fmt::format("the AlbatrossInstance {} is not open to the namespace {}",
+                                                named, form.nameSpace));
+  }
+  return named;
+}
+
+/// As a new object, or as the spec of the one that force_create is to replace: its labels and annotations are
+/// no part of the form, and stay.
+ObjectWriter::Answer Deployer::write(const DeployForm& form, const json& manifest, bool dryRun) {
+  const WriteOptions options{.dryRun = dryRun};
+  const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
+  if (!form.forceCreate || objects_.find(key) == nullptr)
+    return writer_.create(*unikernels_, form.nameSpace, manifest, options);
+  const auto replaceSpec = [&](json object) -> std::expected<json, Response> {
+    object["spec"] = manifest.at("spec");
+    return object;
+  };
+  return writer_.patch(*unikernels_, key, replaceSpec, options);
+}
+
+Response Deployer::accepted(const DeployForm& form, const image::ImageStore::Stored& image,
+                            const json& object, std::chrono::milliseconds wait) const {
+  const std::string path = pathOf(form);
+  Response response{.status = 202,
+                    .contentType = std::string(jsonType),
+                    .body = dump({{"namespace", form.nameSpace},
+                                  {"name", form.name},
+                                  {"sha256", image.sha256()},
+                                  {"size", image.size()},
+                                  {"statusUrl", path}}) +
+                            "\n",
+                    .headers = {{"Location", path}}};
+  if (wait.count() == 0) return response;
+  const auto rollOut = std::make_shared<RollOut>(objects_, form, object, Clock::now() + wait, response);
+  response.later = [rollOut] { return rollOut->answer(); };
+  return response;
+}
+
+}  // namespace rookery::serve

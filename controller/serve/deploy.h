@@ -1,0 +1,62 @@
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "image/store.h"
+#include "reconcile/object_store.h"
+#include "serve/deploy_form.h"
+#include "serve/http.h"
+#include "serve/object_writer.h"
+#include "serve/resource.h"
+#include "serve/target.h"
+
+namespace rookery::serve {
+
+/// Takes an image and the spec of a unikernel in one form (POST /deploy, multipart/form-data) and declares
+/// them: the image goes into the store, and a Unikernel that names it is written as any other object is.
+/// Nothing is sent to a server here; the controller does that when it reads the manifest. Thread-safe.
+///
+///   instance      the AlbatrossInstance; may be left out where there is only one
+///   namespace     default: "default"
+///   name          of the Unikernel
+///   config        its spec without image, as JSON or YAML; may be left out
+///   force_create  true: a Unikernel of that name gets this spec and image, and a unikernel of that name that
+///   is
+///                 nobody's is adopted. Default: false; then it must not exist
+///   binary        the image
+///
+/// Where anything is wrong, or the client goes away, nothing of it remains.
+class Deployer {
+ public:
+  /// The longest that a client may have the answer wait for the roll-out.
+  static constexpr std::chrono::minutes longestWait{10};
+
+  /// All must outlive the deployer.
+  Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images);
+
+  /// Answers a request of a caller who may deploy somewhere; whether they may here is asked once the form
+  /// says where. 202 with {namespace, name, sha256, size, statusUrl} once the controller has read the
+  /// manifest. With ?wait=60s the answer waits for the roll-out of just this: 200 with the object when it is
+  /// Ready, 422 with the reason when it is Stalled, 409 when somebody changes or deletes it meanwhile, 202
+  /// when time is over. Failures are Status objects: 400, 403, 405, 408, 409 (exists), 413, 415, 422 (says
+  /// the field), 5xx.
+  Response handle(const Request& request, const Target& target);
+
+ private:
+  Response deploy(DeployForm form, std::chrono::milliseconds wait);
+  std::expected<std::string, Response> instanceOf(const DeployForm& form) const;
+  ObjectWriter::Answer write(const DeployForm& form, const nlohmann::json& manifest, bool dryRun);
+  Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
+                    const nlohmann::json& object, std::chrono::milliseconds wait) const;
+
+  const reconcile::ObjectStore& objects_;
+  ObjectWriter& writer_;
+  image::ImageStore& images_;
+  const std::unique_ptr<Resource> unikernels_;
+};
+
+}  // namespace rookery::serve

@@ -1,0 +1,179 @@
+#include "serve/deploy_form.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <utility>
+
+#include "api/syntax.h"
+#include "api/yaml.h"
+
+namespace rookery::serve {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t maxTextBytes = 1 << 10;  // longer than any name
+
+std::string_view afterFolders(std::string_view path) {
+  const std::size_t slash = path.find_last_of("/\\");
+  return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool isBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+/// The spec that a client wrote as JSON or YAML; the error says what is wrong.
+std::expected<json, std::string> parseConfig(std::string_view text, const PartHead& head) {
+  if (isBlank(text)) return json::object();
+  const bool isJson =
+      api::toLower(head.contentType).starts_with(jsonType) || text[text.find_first_not_of(" \t\r\n")] == '{';
+  auto documents = api::parseYaml(text, isJson ? api::Notation::Json : api::Notation::Yaml);
+  const auto at = [](const api::YamlProblem& problem) {
+    return fmt::format("line {}, column {}: {}", problem.place.line, problem.place.column, problem.message);
+  };
+  if (!documents) return std::unexpected(at(documents.error()));
+  if (documents->empty()) return json::object();
+  if (documents->size() > 1) return std::unexpected("it must be one document");
+  api::YamlDocument& document = documents->front();
+  if (!document.duplicates.empty()) return std::unexpected(at(document.duplicates.front()));
+  if (document.value.is_null()) return json::object();
+  if (!document.value.is_object()) return std::unexpected("it must be the spec of a Unikernel: a mapping");
+  if (document.value.contains("image"))
+    return std::unexpected("it must not have an image: that is what the field binary is");
+  return std::move(document.value);
+}
+
+/// Reads one form.
+class FormReader {
+ public:
+  using Refusal = std::function<std::optional<Response>(const std::string& nameSpace)>;
+
+  FormReader(MultipartReader& reader, image::ImageStore& images, const Refusal& refusal)
+      : reader_(reader), images_(images), refusal_(refusal) {}
+
+  std::expected<DeployForm, Response> read() {
+    while (true) {
+      const auto head = reader_.nextPart();
+      if (!head) return std::unexpected(failure(head.error()));
+      if (!*head) break;
+      if (auto refused = readPart(**head)) return std::unexpected(*std::move(refused));
+    }
+    if (name_.empty()) {
+      return std::unexpected(invalidDeployment(name_, "name", fieldValueRequired,
+                                               "give the unikernel a name in the field name"));
+    }
+    if (auto refused = refusal_(nameSpace_)) return std::unexpected(*std::move(refused));
+    if (!binary_) {
+      return std::unexpected(
+          invalidDeployment(name_, "binary", fieldValueRequired, "send the image in the field binary"));
+    }
+    return DeployForm{.instance = std::move(instance_),
+                      .nameSpace = std::move(nameSpace_),
+                      .name = std::move(name_),
+                      .config = std::move(config_),
+                      .forceCreate = forceCreate_,
+                      .imageName = std::move(imageName_),
+                      .binary = *std::move(binary_)};
+  }
+
+ private:
+  using Trouble = std::optional<Response>;
+
+  Trouble readPart(const PartHead& head) {
+    static constexpr std::pair<std::string_view, Trouble (FormReader::*)(const PartHead&)> fields[] = {
+        {"binary", &FormReader::readBinary},      {"config", &FormReader::readConfig},
+        {"force_create", &FormReader::readForce}, {"instance", &FormReader::readInstance},
+        {"name", &FormReader::readName},          {"namespace", &FormReader::readNamespace},
+    };
+    const auto field = std::ranges::find(fields, head.name, [](const auto& entry) { return entry.first; });
+    if (field == std::end(fields)) {
+      return failure(400, fmt::format("the form has a field {}, which no deployment has; there is instance, "
+                                      "namespace, name, config, force_create and binary",
+                                      api::quote(head.name)));
+    }
+    if (!seen_.insert(head.name).second)
+      return failure(400, fmt::format("the form has the field {} twice", head.name));
+    return (this->*field->second)(head);
+  }
+
+  Trouble readText(const PartHead& head, std::string& text, std::size_t limit = maxTextBytes) {
+    auto read = reader_.readField(head.name, limit);
+    if (!read) return failure(read.error());
+    if (!read->empty()) text = *std::move(read);
+    return std::nullopt;
+  }
+
+  Trouble readInstance(const PartHead& head) { return readText(head, instance_); }
+  Trouble readName(const PartHead& head) { return readText(head, name_); }
+
+  Trouble readNamespace(const PartHead& head) {
+    if (auto trouble = readText(head, nameSpace_)) return trouble;
+    return refusal_(nameSpace_);
+  }
+
+  Trouble readForce(const PartHead& head) {
+    std::string text = "false";
+    if (auto trouble = readText(head, text)) return trouble;
+    if (text != "true" && text != "false") {
+      return invalidDeployment(name_, head.name, fieldValueInvalid,
+                               fmt::format("it is true or false, not {}", api::quote(text)));
+    }
+    forceCreate_ = text == "true";
+    return std::nullopt;
+  }
+
+  Trouble readConfig(const PartHead& head) {
+    std::string text;
+    if (auto trouble = readText(head, text, maxObjectBytes)) return trouble;
+    auto config = parseConfig(text, head);
+    if (!config) return invalidDeployment(name_, head.name, fieldValueInvalid, config.error());
+    config_ = *std::move(config);
+    return std::nullopt;
+  }
+
+  Trouble readBinary(const PartHead& head) {
+    if (head.filename && !afterFolders(*head.filename).empty()) imageName_ = afterFolders(*head.filename);
+    auto incoming = images_.begin();
+    if (!incoming) return failure(incoming.error());
+    while (true) {
+      const auto piece = reader_.next();
+      if (!piece) return failure(piece.error());
+      if (piece->empty()) break;
+      if (const auto written = incoming->write(*piece); !written) return failure(written.error());
+    }
+    binary_ = *std::move(incoming);
+    return std::nullopt;
+  }
+
+  MultipartReader& reader_;
+  image::ImageStore& images_;
+  const Refusal& refusal_;
+  std::set<std::string> seen_;
+  std::string instance_, nameSpace_ = "default", name_, imageName_ = "binary";
+  json config_ = json::object();
+  bool forceCreate_ = false;
+  std::optional<image::ImageStore::Incoming> binary_;
+};
+
+}  // namespace
+
+std::expected<DeployForm, Response> readDeployForm(
+    MultipartReader& reader, image::ImageStore& images,
+    const std::function<std::optional<Response>(const std::string& nameSpace)>& refusal) {
+  return FormReader(reader, images, refusal).read();
+}
+
+Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
+                           const std::string& message) {
+  return failure(422,
+                 fmt::format("the deployment of {} is invalid: {}: {}", api::quote(name), field, message),
+                 {.name = name,
+                  .group = "rookery.dev",
+                  .kind = "Unikernel",
+                  .causes = {{std::string(reason), message, std::string(field)}}});
+}
+
+}  // namespace rookery::serve

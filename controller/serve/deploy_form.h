@@ -1,0 +1,47 @@
+#pragma once
+
+#include <expected>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "image/store.h"
+#include "serve/failure.h"
+#include "serve/http.h"
+#include "serve/multipart.h"
+
+namespace rookery::serve {
+
+/// What the form of a deployment says.
+struct DeployForm {
+  std::string instance = {};  // empty: none is named
+  std::string nameSpace = "default";
+  std::string name = {};
+  nlohmann::json config = nlohmann::json::object();  // of a Unikernel's spec; an object
+  bool forceCreate = false;
+  std::string imageName = "binary";  // what messages call the image: the name of the client's file
+  image::ImageStore::Incoming binary;
+};
+
+/// Reads the fields in any order; the image goes into the store as it comes. A field may be left out or empty
+/// but for name and binary; none may be there twice, and no other. `refusal` says why nothing may be deployed
+/// in a namespace, and is asked as soon as that is known: of an image that comes after it, nothing is read
+/// then.
+///
+/// Failures: 400 (malformed, unknown or repeated field, the client went away), 408, 413, 422 (says the
+/// field), 500 (the store), and what `refusal` says. Then nothing of the image remains.
+std::expected<DeployForm, Response> readDeployForm(
+    MultipartReader& reader, image::ImageStore& images,
+    const std::function<std::optional<Response>(const std::string& nameSpace)>& refusal);
+
+/// Kinds of mistakes in a field: metav1.CauseType.
+inline constexpr std::string_view fieldValueInvalid = "FieldValueInvalid";
+inline constexpr std::string_view fieldValueRequired = "FieldValueRequired";
+
+/// 422 for a mistake in a field of the form, or of the spec. `reason` is one of these.
+Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
+                           const std::string& message);
+
+}  // namespace rookery::serve

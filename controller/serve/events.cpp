@@ -1,0 +1,144 @@
+#include "serve/events.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/uuid/random_generator.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
+namespace rookery::serve {
+
+using nlohmann::json;
+using reconcile::Verb;
+
+namespace {
+
+constexpr auto component = "rookery";
+
+/// What a step that succeeded is called afterwards.
+std::string_view pastOf(Verb verb) {
+  switch (verb) {
+    case Verb::Create:
+      return "Created";
+    case Verb::ForceCreate:
+      return "ForceCreated";
+    case Verb::Restart:
+      return "Restarted";
+    case Verb::Destroy:
+      return "Destroyed";
+    case Verb::Adopt:
+      return "Adopted";
+    case Verb::ApplyPolicy:
+      return "PolicyApplied";
+  }
+  check(false, "every verb has a past");
+  return {};
+}
+
+std::string_view apiVersionOf(const api::ObjectKey& key) {
+  return key.kind == api::Kind::Secret ? "v1" : api::groupVersion;
+}
+
+}  // namespace
+
+json toJson(const Event& event) {
+  json involved = {{"kind", api::toString(event.about.kind)},
+                   {"name", event.about.name},
+                   {"apiVersion", apiVersionOf(event.about)}};
+  if (!event.about.nameSpace.empty()) involved["namespace"] = event.about.nameSpace;
+  if (!event.aboutUid.empty()) involved["uid"] = event.aboutUid;
+  return {{"apiVersion", "v1"},
+          {"kind", "Event"},
+          {"metadata",
+           {{"name", event.name},
+            {"namespace", event.nameSpace},
+            {"uid", event.uid},
+            {"resourceVersion", std::to_string(event.resourceVersion)},
+            {"creationTimestamp", api::toRfc3339(event.firstTimestamp)}}},
+          {"involvedObject", std::move(involved)},
+          {"type", event.type == Event::Type::Normal ? "Normal" : "Warning"},
+          {"reason", event.reason},
+          {"message", event.message},
+          {"firstTimestamp", api::toRfc3339(event.firstTimestamp)},
+          {"lastTimestamp", api::toRfc3339(event.lastTimestamp)},
+          {"count", event.count},
+          {"eventTime", nullptr},
+          {"source", {{"component", component}}},
+          {"reportingComponent", component},
+          {"reportingInstance", ""}};
+}
+
+EventRecorder::EventRecorder(const reconcile::ObjectStore& objects, std::function<api::SystemTime()> now)
+    : objects_(objects), now_(std::move(now)) {}
+
+void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                                Reason reason, const std::string& message) {
+  record(object, Event::Type::Normal, std::string(toString(reason)),
+         fmt::format("{} on {}: {}", toString(verb), instance, message));
+}
+
+void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                              const reconcile::CommandResult& result) {
+  if (result.error) {
+    record(object, Event::Type::Warning, std::string(toString(result.error->reason)),
+           fmt::format("{} on {} failed: {}", toString(verb), instance, result.error->message));
+  } else {
+    record(object, Event::Type::Normal, std::string(pastOf(verb)),
+           fmt::format("{} on {} succeeded.", toString(verb), instance));
+  }
+}
+
+void EventRecorder::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                                 const std::string& message) {
+  const bool calm = ready || reason == Reason::Reconciling;
+  record(object, calm ? Event::Type::Normal : Event::Type::Warning, std::string(toString(reason)), message);
+}
+
+void EventRecorder::warned(const std::string& instance, Reason reason, const std::string& message) {
+  if (instance.empty()) return;  // about no object: for the log
+  record({api::Kind::AlbatrossInstance, "", instance}, Event::Type::Warning, std::string(toString(reason)),
+         message);
+}
+
+void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::string reason,
+                           std::string message) {
+  const api::SystemTime now = now_();
+  const std::lock_guard lock(mutex_);
+  trim(now);
+  Event event;
+  event.uid = boost::uuids::to_string(boost::uuids::random_generator_pure{}());
+  event.nameSpace = about.nameSpace.empty() ? "default" : about.nameSpace;
+  event.name = fmt::format("{}.{}", about.name, event.uid.substr(0, 8) + event.uid.substr(9, 4));
+  event.about = about;
+  const reconcile::ObjectViewPtr view = objects_.find(about);
+  if (view != nullptr) event.aboutUid = view->identity.uid;
+  event.type = type;
+  event.reason = reason;
+  event.message = message;
+  event.firstTimestamp = event.lastTimestamp = now;
+  const auto [known, added] = known_.try_emplace({about, type, std::move(reason), std::move(message)},
+                                                 Known{{event.nameSpace, event.name}, now});
+  known->second.last = now;
+  cache_.update(known->second.key, [&](const Event* before) -> std::optional<Event> {
+    if (before == nullptr || before->aboutUid != event.aboutUid) return event;
+    Event again = *before;
+    ++again.count;
+    again.lastTimestamp = now;
+    return again;
+  });
+}
+
+/// Lets go of what is too old, and makes room for one more.
+void EventRecorder::trim(api::SystemTime now) {
+  const auto forget = [&](auto entry) {
+    cache_.erase(entry->second.key);
+    return known_.erase(entry);
+  };
+  for (auto entry = known_.begin(); entry != known_.end();) {
+    entry = now - entry->second.last > lifetime ? forget(entry) : std::next(entry);
+  }
+  if (known_.size() < maxEvents) return;
+  forget(std::ranges::min_element(known_, {}, [](const auto& entry) { return entry.second.last; }));
+}
+
+}  // namespace rookery::serve

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include "reconcile/listener.h"
+#include "reconcile/object_store.h"
+#include "reconcile/watch_cache.h"
+
+namespace rookery::serve {
+
+/// Something that happened to an object, as often as it did: core/v1 Event.
+struct Event {
+  enum class Type { Normal, Warning };
+  std::string nameSpace, name;
+  std::string uid;
+  api::ObjectKey about;
+  std::string aboutUid;  // empty: the object was not known
+  Type type = Type::Normal;
+  std::string reason, message;
+  api::SystemTime firstTimestamp, lastTimestamp;
+  std::int64_t count = 1;
+  std::uint64_t resourceVersion = 0;
+};
+nlohmann::json toJson(const Event& event);
+
+/// By namespace and name.
+using EventCache = reconcile::WatchCache<std::pair<std::string, std::string>, Event>;
+
+/// Keeps what the reconciler decides and what comes of it as Events. What happens again to the same object,
+/// with the same reason and message, is counted and not repeated. The newest are kept: at most
+/// `maxEvents`, for an hour. Thread-safe.
+class EventRecorder : public reconcile::Listener {
+ public:
+  static constexpr std::size_t maxEvents = 1'000;
+  static constexpr std::chrono::hours lifetime{1};
+
+  /// `objects` says what an event is about, and must outlive the recorder.
+  explicit EventRecorder(const reconcile::ObjectStore& objects,
+                         std::function<api::SystemTime()> now = std::chrono::system_clock::now);
+
+  const EventCache& events() const { return cache_; }
+
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                   Reason reason, const std::string& message) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+                 const reconcile::CommandResult& result) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
+  void warned(const std::string& instance, Reason reason, const std::string& message) override;
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+  /// What makes two events one.
+  using Sameness = std::tuple<api::ObjectKey, Event::Type, std::string, std::string>;
+
+  void record(const api::ObjectKey& about, Event::Type type, std::string reason, std::string message);
+  void trim(api::SystemTime now);
+
+  const reconcile::ObjectStore& objects_;
+  const std::function<api::SystemTime()> now_;
+  EventCache cache_;
+  std::mutex mutex_;
+  struct Known {
+    Key key;
+    api::SystemTime last;
+  };
+  std::map<Sameness, Known> known_;
+};
+
+}  // namespace rookery::serve

@@ -1,0 +1,124 @@
+#include "serve/http_connection.h"
+
+#include "serve/failure.h"
+
+namespace rookery::serve {
+namespace {
+
+constexpr int requestsPerConnection = 100;
+
+/// The body of a request, which counts as long-running once it is longer than any object: an upload may take
+/// its time, and must not be cut off for newer connections.
+class Upload : public Body {
+ public:
+  Upload(Body& body, ConnectionPool::Connection& connection) : body_(body), connection_(connection) {}
+
+  Result<std::string_view> next() override {
+    auto piece = body_.next();
+    const bool wasLong = bytes_ > maxObjectBytes;
+    if (piece) bytes_ += piece->size();
+    if (!wasLong && bytes_ > maxObjectBytes) connection_.becomeLongRunning();  // where it cannot, it goes on
+    return piece;
+  }
+  std::optional<std::uint64_t> announcedSize() const override { return body_.announcedSize(); }
+
+ private:
+  Body& body_;
+  ConnectionPool::Connection& connection_;
+  std::size_t bytes_ = 0;
+};
+
+/// While it lives, a connection is at work for its client.
+class AtWork {
+ public:
+  explicit AtWork(ConnectionPool::Connection& connection) : connection_(connection) {
+    connection_.setAtWork(true);
+  }
+  ~AtWork() { connection_.setAtWork(false); }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+
+ private:
+  ConnectionPool::Connection& connection_;
+};
+
+Response tooManyWatches() {
+  return tooManyRequests("too many watches are open at once; close some, or try again later",
+                         std::chrono::seconds(10));
+}
+
+}  // namespace
+
+void HttpConnection::serve() {
+  if (!stream_.open()) {
+    stream_.finish();
+    return;
+  }
+  peer_.tls = stream_.encrypted();
+  peer_.commonName = stream_.commonName();
+  for (int left = requestsPerConnection; left > 0; --left) {
+    if (context_.stopping() || !stream_.awaitRequest() || !serveOne(left == 1)) break;
+  }
+  stream_.finish();
+}
+
+/// True when the connection can take another request.
+bool HttpConnection::serveOne(bool last) {
+  RequestReader reader(stream_);
+  auto request = reader.readHead();
+  if (!request) {  // what follows cannot be told from what was refused
+    const auto& rejected = request.error().answer;
+    if (!rejected) return false;
+    context_.metrics.requestAnswered("", rejected->status);
+    ResponseWriter(stream_, context_.stopping).write(*rejected, {.close = true});
+    return false;
+  }
+  const AtWork atWork(connection_);
+  return answer(reader, *std::move(request), last);
+}
+
+bool HttpConnection::answer(RequestReader& reader, Request request, bool last) {
+  const Metrics::InFlight inFlight(context_.metrics);
+  Upload upload(reader, connection_);
+  if (request.body != nullptr) request.body = &upload;
+  request.peer = peer_;
+  Response response = handle(request);
+  if (response.longRunning && !connection_.becomeLongRunning()) response = tooManyWatches();
+  if (!awaitBetter(response)) return false;
+  context_.metrics.requestAnswered(request.method, response.status);
+
+  std::optional<Metrics::LongRunning> counted;
+  if (response.longRunning) counted.emplace(context_.metrics);
+  // A body that nobody read could be taken for the next request; the thread of what was long-running ends.
+  const bool close = last || !reader.keepAlive() || !reader.exhausted() || connection_.longRunning();
+  const bool arrived = ResponseWriter(stream_, context_.stopping)
+                           .write(response, {.withoutBody = request.method == "HEAD",
+                                             .chunksAllowed = reader.chunksAllowed(),
+                                             .gzipAccepted = reader.acceptsGzip(),
+                                             .close = close});
+  return arrived && !close;
+}
+
+/// Waits for the better answer that a response may promise. False: the client does not wait for any.
+bool HttpConnection::awaitBetter(Response& response) {
+  if (!response.later || !connection_.becomeLongRunning()) return true;
+  const Metrics::LongRunning counted(context_.metrics);
+  while (!context_.stopping()) {
+    if (stream_.gone()) return false;
+    auto better = response.later();
+    if (!better) continue;
+    response = *std::move(better);
+    break;
+  }
+  return true;
+}
+
+Response HttpConnection::handle(const Request& request) const {
+  try {
+    return context_.handler(request);
+  } catch (const std::exception&) {
+    return failure(500, "the server failed to answer");
+  }
+}
+
+}  // namespace rookery::serve

@@ -1,0 +1,150 @@
+#include "serve/list_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "api/json_path.h"
+#include "serve/failure.h"
+
+namespace rookery::serve {
+namespace {
+
+using nlohmann::json;
+using Query = std::map<std::string, std::string>;
+
+std::string valueOf(const Query& query, const char* name) {
+  const auto found = query.find(name);
+  return found == query.end() ? "" : found->second;
+}
+
+/// As strconv.ParseBool reads it; absent and empty are false.
+std::optional<bool> parseBool(const std::string& text) {
+  for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
+    if (text == yes) return true;
+  }
+  for (const char* no : {"", "0", "f", "F", "false", "FALSE", "False"}) {
+    if (text == no) return false;
+  }
+  return std::nullopt;
+}
+
+template <class Number>
+std::optional<Number> parseNumber(const std::string& text) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// Reads parameters one by one; what cannot be read is kept as the failure to answer with.
+class Reader {
+ public:
+  explicit Reader(const Query& query) : query_(query) {}
+
+  void read(const char* name, bool& value) {
+    const auto parsed = parseBool(valueOf(query_, name));
+    if (!parsed) return refuse(name, "must be true or false");
+    value = *parsed;
+  }
+
+  template <class Number>
+  void read(const char* name, std::optional<Number>& value) {
+    const std::string text = valueOf(query_, name);
+    if (text.empty()) return;
+    value = parseNumber<Number>(text);
+    if (!value) refuse(name, "must be a whole number that is not negative");
+  }
+
+  void refuse(const char* name, std::string_view why) {
+    refuse(fmt::format("invalid value {} for the parameter {}: it {}",
+                       json(valueOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace), name,
+                       why));
+  }
+  void refuse(const std::string& message) {
+    if (!failed_) failed_ = failure(400, message);
+  }
+
+  const std::optional<Response>& failed() const { return failed_; }
+
+ private:
+  const Query& query_;
+  std::optional<Response> failed_;
+};
+
+/// The inverse of toToken; nothing for what it never made.
+std::optional<ListOptions::Continue> parseToken(const std::string& token) {
+  std::string text;
+  if (token.size() % 2 != 0) return std::nullopt;
+  for (std::size_t i = 0; i < token.size(); i += 2) {
+    unsigned char byte = 0;
+    const auto [end, error] = std::from_chars(token.data() + i, token.data() + i + 2, byte, 16);
+    if (error != std::errc() || end != token.data() + i + 2) return std::nullopt;
+    text += static_cast<char>(byte);
+  }
+  const json value = json::parse(text, nullptr, false);
+  if (!value.is_array() || value.size() != 3 || !value[0].is_number_unsigned() || !value[1].is_string() ||
+      !value[2].is_string())
+    return std::nullopt;
+  return ListOptions::Continue{value[0], {value[1], value[2]}};
+}
+
+void readSelectors(const Query& query, const ResourceType& type, ListOptions& options, Reader& reader) {
+  auto labels = api::LabelSelector::parse(valueOf(query, "labelSelector"));
+  if (labels)
+    options.labels = *std::move(labels);
+  else
+    reader.refuse(labels.error().message);
+  auto fields = api::FieldSelector::parse(valueOf(query, "fieldSelector"), type.fieldLabels);
+  if (fields)
+    options.fields = *std::move(fields);
+  else
+    reader.refuse(fields.error().message);
+}
+
+}  // namespace
+
+std::expected<ListOptions, Response> parseListOptions(const Query& query, const ResourceType& type) {
+  ListOptions options;
+  Reader reader(query);
+  readSelectors(query, type, options, reader);
+  reader.read("watch", options.watch);
+  reader.read("allowWatchBookmarks", options.allowWatchBookmarks);
+  reader.read("sendInitialEvents", options.sendInitialEvents);
+  reader.read("resourceVersion", options.resourceVersion);
+  std::optional<std::size_t> limit;
+  reader.read("limit", limit);
+  options.limit = limit.value_or(0);
+  std::optional<std::uint32_t> timeout;
+  reader.read("timeoutSeconds", timeout);
+  if (timeout) options.timeout = std::chrono::seconds(*timeout);
+  options.exact = valueOf(query, "resourceVersionMatch") == "Exact";
+  if (const std::string token = valueOf(query, "continue"); !token.empty()) {
+    options.from = parseToken(token);
+    if (!options.from) reader.refuse("continue", "is not a token that this server gave");
+  }
+  if (reader.failed()) return std::unexpected(*reader.failed());
+  return options;
+}
+
+std::string toToken(const ListOptions::Continue& from) {
+  const std::string text = json::array({from.resourceVersion, from.after.first, from.after.second}).dump();
+  std::string token;
+  for (const char c : text) token += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  return token;
+}
+
+bool selects(const ListOptions& options, const Item& item) {
+  static const api::Labels none;
+  if (!options.labels.matches(item.labels == nullptr ? none : *item.labels)) return false;
+  std::optional<json> shaped;
+  return options.fields.matches([&](std::string_view field) {
+    if (field == "metadata.name") return std::string(item.name);
+    if (field == "metadata.namespace") return std::string(item.nameSpace);
+    if (!shaped) shaped = item.shape();
+    const json* value = api::findByPath(*shaped, fmt::format(".{}", field));
+    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+  });
+}
+
+}  // namespace rookery::serve

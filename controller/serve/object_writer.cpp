@@ -1,0 +1,365 @@
+#include "serve/object_writer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <random>
+
+#include "api/manifest.h"
+#include "api/syntax.h"
+#include "serve/failure.h"
+
+namespace rookery::serve {
+
+using nlohmann::json;
+using reconcile::ObjectViewPtr;
+
+namespace {
+
+/// What the server sets, and no manifest says.
+constexpr std::array serverMetadata = {"creationTimestamp",
+                                       "deletionGracePeriodSeconds",
+                                       "deletionTimestamp",
+                                       "finalizers",
+                                       "generation",
+                                       "managedFields",
+                                       "resourceVersion",
+                                       "selfLink",
+                                       "uid"};
+
+json withoutServerFields(json object) {
+  object.erase("status");
+  if (object.contains("metadata") && object["metadata"].is_object()) {
+    for (const char* field : serverMetadata) object["metadata"].erase(field);
+  }
+  return object;
+}
+
+std::string textAt(const json& object, const char* field) {
+  const auto metadata = object.find("metadata");
+  if (metadata == object.end() || !metadata->is_object()) return {};
+  const auto found = metadata->find(field);
+  return found != metadata->end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+FailureDetails detailsOf(const ResourceType& type, const std::string& name) {
+  return {.name = name, .group = type.group, .kind = type.plural};
+}
+
+Response notFound(const ResourceType& type, const std::string& name) {
+  return failure(404, fmt::format("{} \"{}\" not found", type.qualifiedName(), name), detailsOf(type, name));
+}
+
+Response conflict(const ResourceType& type, const std::string& name, std::string_view why) {
+  return failure(
+      409, fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", type.qualifiedName(), name, why),
+      detailsOf(type, name));
+}
+
+Response notStored(const ResourceType& type, const std::string& name, const Error& error) {
+  if (error.reason == Reason::Conflict) return conflict(type, name, error.message);
+  return failure(500, error.message, detailsOf(type, name));
+}
+
+std::optional<Response> violation(const ResourceType& type, const reconcile::ObjectView& view,
+                                  const Preconditions& preconditions) {
+  const std::string& name = view.object->metadata.name;
+  if (!preconditions.uid.empty() && preconditions.uid != view.identity.uid) {
+    return conflict(type, name,
+                    fmt::format("Precondition failed: UID in precondition: {}, UID in object meta: {}",
+                                preconditions.uid, view.identity.uid));
+  }
+  if (!preconditions.resourceVersion.empty() &&
+      preconditions.resourceVersion != std::to_string(view.resourceVersion)) {
+    return conflict(type, name,
+                    "the object has been modified; please apply your changes to the latest version and try "
+                    "again");
+  }
+  return std::nullopt;
+}
+
+/// The object with all that its manifest says: also what is secret, which toJson() leaves out.
+json complete(const reconcile::ObjectView& view) {
+  json object = toJson(view);
+  if (view.object->kind() != api::Kind::Secret) return object;
+  for (const auto& [key, value] : view.object->as<api::Secret>().data)
+    object["data"][key] = api::encodeBase64(value);
+  return object;
+}
+
+/// Takes the field at a path as Problem::field writes it out of an object.
+void eraseField(json& object, std::string_view path) {
+  json* value = &object;
+  while (!path.empty()) {
+    std::string member;
+    if (path.starts_with("[\"")) {
+      const std::size_t end = path.find("\"]");
+      member = path.substr(2, end - 2);
+      path.remove_prefix(std::min(end + 2, path.size()));
+    } else if (path.front() == '[') {
+      std::size_t index = 0;
+      const std::size_t end = path.find(']');
+      std::from_chars(path.data() + 1, path.data() + end, index);
+      if (!value->is_array() || index >= value->size()) return;
+      value = &(*value)[index];
+      path.remove_prefix(end + 1);
+      continue;
+    } else {
+      if (path.front() == '.') path.remove_prefix(1);
+      const std::size_t end = path.find_first_of(".[");
+      member = path.substr(0, end);
+      path.remove_prefix(std::min(end, path.size()));
+    }
+    if (!value->is_object() || !value->contains(member)) return;
+    if (path.empty()) {
+      value->erase(member);
+      return;
+    }
+    value = &(*value)[member];
+  }
+}
+
+/// The failure that these problems are.
+Response invalid(const ResourceType& type, const std::string& name,
+                 const std::vector<const api::Problem*>& problems) {
+  FailureDetails details = detailsOf(type, name);
+  details.kind = type.kind;
+  std::vector<std::string> texts;
+  for (const api::Problem* problem : problems) {
+    texts.push_back(problem->field.empty() ? problem->message
+                                           : fmt::format("{}: {}", problem->field, problem->message));
+    details.causes.push_back({"FieldValueInvalid", problem->message, problem->field});
+  }
+  const std::string all = texts.size() == 1 ? texts.front() : fmt::format("[{}]", fmt::join(texts, ", "));
+  const std::string kind = type.group.empty() ? type.kind : type.kind + "." + type.group;
+  return failure(422, fmt::format("{} \"{}\" is invalid: {}", kind, name, all), details);
+}
+
+Response notStrict(const ResourceType& type, const std::vector<const api::Problem*>& unknown) {
+  std::vector<std::string> texts;
+  texts.reserve(unknown.size());
+  for (const api::Problem* problem : unknown)
+    texts.push_back(fmt::format("unknown field \"{}\"", problem->field));
+  return failure(400,
+                 fmt::format("{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
+                             type.kind, type.version, fmt::join(texts, ", ")));
+}
+
+std::string randomSuffix() {
+  constexpr std::string_view letters = "bcdfghjklmnpqrstvwxz2456789";  // as Kubernetes: no accidental words
+  std::random_device random;
+  std::uniform_int_distribution<std::size_t> any(0, letters.size() - 1);
+  std::string suffix;
+  for (int i = 0; i < 5; ++i) suffix += letters[any(random)];
+  return suffix;
+}
+
+/// Kind, version, namespace and name as the path has them, or the failure that they differ.
+std::optional<Response> settle(json& object, const ResourceType& type, const std::string& nameSpace) {
+  if (!object.is_object()) return failure(400, "the body is not an object");
+  if (object.value("apiVersion", json()) != type.apiVersion()) {
+    return failure(
+        400, fmt::format("the API version in the data ({}) does not match the expected API version ({})",
+                         object.value("apiVersion", json("")).dump(), type.apiVersion()));
+  }
+  if (object.value("kind", json()) != type.kind) {
+    return failure(400, fmt::format("the kind in the data ({}) does not match the expected kind ({})",
+                                    object.value("kind", json("")).dump(), type.kind));
+  }
+  json& metadata = object["metadata"];
+  if (metadata.is_null()) metadata = json::object();
+  if (!metadata.is_object()) return failure(400, "metadata is not an object");
+  const std::string given = textAt(object, "namespace");
+  if (!type.namespaced) {
+    metadata.erase("namespace");
+  } else if (given.empty()) {
+    metadata["namespace"] = nameSpace;
+  } else if (given != nameSpace) {
+    return failure(400,
+                   "the namespace of the provided object does not match the namespace sent on the request");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+ObjectWriter::Answer ObjectWriter::create(const Resource& resource, const std::string& nameSpace, json object,
+                                          const WriteOptions& options) {
+  const ResourceType& type = resource.type();
+  if (auto refused = settle(object, type, nameSpace)) return std::unexpected(*std::move(refused));
+  const std::lock_guard lock(writing_);
+  json& metadata = object["metadata"];
+  if (const std::string prefix = textAt(object, "generateName");
+      textAt(object, "name").empty() && !prefix.empty())
+    metadata["name"] = prefix + randomSuffix();
+  metadata.erase("generateName");
+  const std::string name = textAt(object, "name");
+  if (resource.find(nameSpace, name)) {
+    return std::unexpected(failure(409, "AlreadyExists",
+                                   fmt::format("{} \"{}\" already exists", type.qualifiedName(), name),
+                                   detailsOf(type, name)));
+  }
+  auto change = checked(type, withoutServerFields(std::move(object)),
+                        api::Origin{store_.folder(), store_.folder() / "new.yaml", 0, 0}, options.validation);
+  if (!change) return std::unexpected(std::move(change.error()));
+  return commit(type, *std::move(change), nullptr, options);
+}
+
+ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::ObjectKey& key, json object,
+                                          const WriteOptions& options) {
+  const ResourceType& type = resource.type();
+  if (auto refused = settle(object, type, key.nameSpace)) return std::unexpected(*std::move(refused));
+  if (textAt(object, "name") != key.name) {
+    return std::unexpected(
+        failure(400, fmt::format("the name of the object ({}) does not match the name on the URL ({})",
+                                 textAt(object, "name"), key.name)));
+  }
+  const std::lock_guard lock(writing_);
+  auto view = writable(type, key);
+  if (!view) return std::unexpected(std::move(view.error()));
+  return replace(type, *view, std::move(object), options);
+}
+
+ObjectWriter::Answer ObjectWriter::patch(const Resource& resource, const api::ObjectKey& key,
+                                         const Patch& patch, const WriteOptions& options) {
+  const ResourceType& type = resource.type();
+  const std::lock_guard lock(writing_);
+  auto view = writable(type, key);
+  if (!view) return std::unexpected(std::move(view.error()));
+  auto patched = patch(complete(**view));
+  if (!patched) return std::unexpected(std::move(patched.error()));
+  if (auto refused = settle(*patched, type, key.nameSpace)) return std::unexpected(*std::move(refused));
+  if (textAt(*patched, "name") != key.name) {
+    return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
+  }
+  return replace(type, *view, *std::move(patched), options);
+}
+
+/// The object as it is now, if it may be changed here.
+std::expected<ObjectViewPtr, Response> ObjectWriter::writable(const ResourceType& type,
+                                                              const api::ObjectKey& key) const {
+  ObjectViewPtr view = objects_.find(key);
+  if (view == nullptr) return std::unexpected(notFound(type, key.name));
+  if (!store_.holds(view->object->origin)) {
+    Response refused =
+        failure(405,
+                fmt::format("{} \"{}\" comes from {}, which this API does not write: change it there",
+                            type.qualifiedName(), key.name, view->object->origin.toString()),
+                detailsOf(type, key.name));
+    refused.headers["Allow"] = "GET, HEAD";
+    return std::unexpected(std::move(refused));
+  }
+  return view;
+}
+
+/// Makes the object what a client wants it to be, changing in its manifest no more than that.
+ObjectWriter::Answer ObjectWriter::replace(const ResourceType& type, const ObjectViewPtr& view, json object,
+                                           const WriteOptions& options) {
+  const Preconditions preconditions{textAt(object, "uid"), textAt(object, "resourceVersion")};
+  if (auto violated = violation(type, *view, preconditions)) return std::unexpected(*std::move(violated));
+  const std::string& name = view->object->metadata.name;
+  if (view->identity.deletionTimestamp)
+    return std::unexpected(conflict(type, name, "the object is being deleted"));
+  json manifest = withoutServerFields(std::move(object));
+  const bool changes = manifest != withoutServerFields(complete(*view));
+  auto change = checked(type, std::move(manifest), view->object->origin, options.validation);
+  if (!change) return std::unexpected(std::move(change.error()));
+  if (!changes) return Written{toJson(*view), false, std::move(change->warnings)};
+  return commit(type, *std::move(change), view, options);
+}
+
+std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const ResourceType& type, json manifest,
+                                                                     const api::Origin& origin,
+                                                                     FieldValidation validation) const {
+  api::Manifest parsed = api::parseManifest(dump(manifest), origin);
+  std::vector<const api::Problem*> unknown, others;
+  for (const api::Problem& problem : parsed.problems)
+    (problem.reason == Reason::UnknownField ? unknown : others).push_back(&problem);
+  if (validation == FieldValidation::Strict && !unknown.empty())
+    return std::unexpected(notStrict(type, unknown));
+  if (!others.empty()) return std::unexpected(invalid(type, textAt(manifest, "name"), others));
+  std::vector<std::string> warnings;
+  for (const api::Problem* problem : unknown) {
+    eraseField(manifest, problem->field);
+    if (validation == FieldValidation::Warn)
+      warnings.push_back(fmt::format("unknown field \"{}\"", problem->field));
+  }
+  if (!unknown.empty()) parsed = api::parseManifest(dump(manifest), origin);
+  if (parsed.objects.size() != 1) return std::unexpected(invalid(type, textAt(manifest, "name"), unknown));
+  return Checked{std::move(manifest), parsed.objects.front(), std::move(warnings)};
+}
+
+ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked change,
+                                          const ObjectViewPtr& existing, const WriteOptions& options) {
+  const api::Object& wanted = *change.object;
+  if (options.dryRun) {
+    reconcile::ObjectView view = existing ? *existing : reconcile::ObjectView{};
+    view.object = change.object;
+    if (!existing) view.identity.creationTimestamp = std::chrono::system_clock::now();
+    if (existing && existing->object->specDigest != wanted.specDigest) ++view.identity.generation;
+    return Written{toJson(view), false, std::move(change.warnings)};
+  }
+  const auto file = store_.put(change.manifest, existing ? existing->object.get() : nullptr);
+  if (!file) return std::unexpected(notStored(type, wanted.metadata.name, file.error()));
+  wake_();
+  ObjectViewPtr view;
+  const bool read = await([&] {
+    view = objects_.find(wanted.key());
+    return view != nullptr && view->object->manifest == wanted.manifest &&
+           view->object->specDigest == wanted.specDigest && !view->identity.deletionTimestamp;
+  });
+  if (!read) {
+    return std::unexpected(
+        failure(504,
+                fmt::format("the change is written to {}, but the controller has not taken it up yet",
+                            file->string()),
+                detailsOf(type, wanted.metadata.name)));
+  }
+  return Written{toJson(*view), false, std::move(change.warnings)};
+}
+
+ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::ObjectKey& key,
+                                          const Preconditions& preconditions, const WriteOptions& options) {
+  const ResourceType& type = resource.type();
+  const std::lock_guard lock(writing_);
+  auto found = objects_.find(key);
+  if (found != nullptr && found->identity.deletionTimestamp) return Written{toJson(*found), false};
+  auto view = writable(type, key);
+  if (!view) return std::unexpected(std::move(view.error()));
+  if (auto violated = violation(type, **view, preconditions)) return std::unexpected(*std::move(violated));
+  if (options.dryRun) return Written{toJson(**view), true};
+  auto erased = store_.erase(*(*view)->object);
+  // Only then: a wish that is known while the object still stands there would be forgotten again.
+  if (erased && key.kind == api::Kind::Unikernel)
+    erased = state_.requestDeletion(key, std::chrono::system_clock::now());
+  if (!erased) return std::unexpected(notStored(type, key.name, erased.error()));
+  wake_();
+  ObjectViewPtr left;
+  const bool read = await([&] {
+    left = objects_.find(key);
+    return left == nullptr || left->identity.deletionTimestamp.has_value();
+  });
+  if (!read) {
+    return std::unexpected(failure(504,
+                                   "the manifest is removed, but the controller has not noticed that yet",
+                                   detailsOf(type, key.name)));
+  }
+  return Written{toJson(left ? *left : **view), left == nullptr};
+}
+
+/// Waits, for as long as `patience`, until something that the controller publishes makes `done` hold.
+bool ObjectWriter::await(const std::function<bool()>& done) const {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  std::uint64_t version = objects_.resourceVersion();
+  while (!done()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    const auto changes = objects_.after(version, deadline);
+    version = changes ? changes->resourceVersion : objects_.resourceVersion();
+  }
+  return true;
+}
+
+}  // namespace rookery::serve

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <expected>
+#include <functional>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "reconcile/object_store.h"
+#include "reconcile/state_dir.h"
+#include "serve/http.h"
+#include "serve/resource.h"
+#include "source/manifest_store.h"
+
+namespace rookery::serve {
+
+/// What is to become of fields that the schema does not know: the parameter fieldValidation.
+enum class FieldValidation { Ignore, Warn, Strict };
+
+struct WriteOptions {
+  bool dryRun = false;  // check everything and change nothing
+  FieldValidation validation = FieldValidation::Strict;
+};
+
+/// Conditions of a change: metav1.Preconditions. What is empty does not matter.
+struct Preconditions {
+  std::string uid = {};
+  std::string resourceVersion = {};
+};
+
+/// Changes objects for clients of the API. Each change is written to a manifest file of the store, which is
+/// the only truth: the answer comes once the controller has read it there. Failures are what the API server
+/// would answer. Thread-safe: one change at a time.
+class ObjectWriter {
+ public:
+  struct Written {
+    nlohmann::json object;  // as it is now; when deleted, as it was, or is while something of it is left
+    bool gone = false;      // deleted, and nothing of it is left
+    std::vector<std::string> warnings = {};
+  };
+  using Answer = std::expected<Written, Response>;
+  /// What a patch makes of an object; an error is an answer, too.
+  using Patch = std::function<std::expected<nlohmann::json, Response>(nlohmann::json object)>;
+
+  /// `wake` lets the controller look at the store's files at once. All must outlive the writer.
+  ObjectWriter(const reconcile::ObjectStore& objects, reconcile::StateDir& state,
+               source::ManifestStore& store, std::function<void()> wake)
+      : objects_(objects), state_(state), store_(store), wake_(std::move(wake)) {}
+
+  /// `object` is as the client sent it, of the resource's kind; `nameSpace` is the one in the path, empty for
+  /// cluster-scoped kinds.
+  Answer create(const Resource& resource, const std::string& nameSpace, nlohmann::json object,
+                const WriteOptions& options);
+  Answer update(const Resource& resource, const api::ObjectKey& key, nlohmann::json object,
+                const WriteOptions& options);
+  Answer patch(const Resource& resource, const api::ObjectKey& key, const Patch& patch,
+               const WriteOptions& options);
+  Answer remove(const Resource& resource, const api::ObjectKey& key, const Preconditions& preconditions,
+                const WriteOptions& options);
+
+  /// How long the controller may take to read what was written.
+  static constexpr std::chrono::seconds patience{10};
+
+ private:
+  struct Checked {
+    nlohmann::json manifest;  // to be written
+    api::ObjectPtr object;    // what will be read from it
+    std::vector<std::string> warnings;
+  };
+
+  std::expected<Checked, Response> checked(const ResourceType& type, nlohmann::json manifest,
+                                           const api::Origin& origin, FieldValidation validation) const;
+  std::expected<reconcile::ObjectViewPtr, Response> writable(const ResourceType& type,
+                                                             const api::ObjectKey& key) const;
+  Answer replace(const ResourceType& type, const reconcile::ObjectViewPtr& view, nlohmann::json object,
+                 const WriteOptions& options);
+  Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,
+                const WriteOptions& options);
+  bool await(const std::function<bool()>& done) const;
+
+  const reconcile::ObjectStore& objects_;
+  reconcile::StateDir& state_;
+  source::ManifestStore& store_;
+  const std::function<void()> wake_;
+  std::mutex writing_;
+};
+
+}  // namespace rookery::serve

@@ -1,0 +1,102 @@
+#include "serve/write_request.h"
+
+#include <fmt/format.h>
+
+#include "api/yaml.h"
+#include "serve/failure.h"
+
+namespace rookery::serve {
+namespace {
+
+using nlohmann::json;
+
+std::string parameter(const Target& target, const char* name) {
+  const auto found = target.query.find(name);
+  return found == target.query.end() ? "" : found->second;
+}
+
+/// "All" anywhere: DeleteOptions carry it in the body, everything else in the query.
+std::expected<bool, Response> readDryRun(const json& value) {
+  if (value.is_null() || value == "" || value == json::array()) return false;
+  if (value == "All" || value == json::array({"All"})) return true;
+  return std::unexpected(
+      failure(422, fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", dump(value))));
+}
+
+std::expected<FieldValidation, Response> readValidation(const std::string& text) {
+  if (text.empty() || text == "Strict") return FieldValidation::Strict;
+  if (text == "Warn") return FieldValidation::Warn;
+  if (text == "Ignore") return FieldValidation::Ignore;
+  return std::unexpected(failure(
+      422, fmt::format("fieldValidation: Unsupported value: {}: supported values: \"Ignore\", \"Strict\", "
+                       "\"Warn\"",
+                       api::quote(text))));
+}
+
+/// Of a patch, patchOf() judges the type.
+bool isReadable(std::string_view type) {
+  return type.empty() || type == "application/json" || type == "application/yaml";
+}
+
+std::expected<json, Response> readBody(const Request& request, std::string_view verb) {
+  if (request.body == nullptr) return json();
+  const std::string_view type =
+      std::string_view(request.contentType).substr(0, request.contentType.find(';'));
+  if (verb != "patch" && !isReadable(type)) {
+    return std::unexpected(
+        failure(415,
+                "the body of the request was in an unknown format - accepted media types include: "
+                "application/json, application/yaml"));
+  }
+  const auto text = readAll(*request.body, maxObjectBytes);
+  if (!text) return std::unexpected(failure(text.error()));
+  if (text->empty()) return json();
+  auto documents = api::parseYaml(*text, type == "application/yaml" || type == "application/apply-patch+yaml"
+                                             ? api::Notation::Yaml
+                                             : api::Notation::Json);
+  if (!documents) {
+    const api::YamlProblem& problem = documents.error();
+    return std::unexpected(
+        failure(400, fmt::format("the body cannot be read: line {}, column {}: {}", problem.place.line,
+                                 problem.place.column, problem.message)));
+  }
+  if (documents->size() != 1) return std::unexpected(failure(400, "the body must be one document"));
+  if (const auto& duplicates = documents->front().duplicates; !duplicates.empty()) {
+    return std::unexpected(
+        failure(400, fmt::format("strict decoding error: duplicate field \"{}\"", duplicates.front().field)));
+  }
+  return std::move(documents->front().value);
+}
+
+}  // namespace
+
+std::expected<WriteRequest, Response> readWriteRequest(const Request& request, const Target& target,
+                                                       std::string_view verb) {
+  WriteRequest read;
+  auto body = readBody(request, verb);
+  if (!body) return std::unexpected(std::move(body.error()));
+  read.body = *std::move(body);
+  const auto validation = readValidation(parameter(target, "fieldValidation"));
+  if (!validation) return std::unexpected(validation.error());
+  read.options.validation = *validation;
+  json dryRun = parameter(target, "dryRun");
+  if (verb == "delete" && read.body.is_object()) {
+    if (const json inBody = read.body.value("dryRun", json()); !inBody.is_null()) dryRun = inBody;
+    const json conditions = read.body.value("preconditions", json::object());
+    if (conditions.is_object()) {
+      const auto text = [&](const char* name) {
+        const json value = conditions.value(name, json());
+        return value.is_string() ? value.get<std::string>() : std::string();
+      };
+      read.preconditions = {text("uid"), text("resourceVersion")};
+    }
+  } else if (read.body.is_null() && verb != "delete") {
+    return std::unexpected(failure(400, "the request has no body"));
+  }
+  const auto wanted = readDryRun(dryRun);
+  if (!wanted) return std::unexpected(wanted.error());
+  read.options.dryRun = *wanted;
+  return read;
+}
+
+}  // namespace rookery::serve

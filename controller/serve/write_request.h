@@ -1,0 +1,25 @@
+#pragma once
+
+#include <expected>
+#include <nlohmann/json.hpp>
+#include <string_view>
+
+#include "serve/http.h"
+#include "serve/object_writer.h"
+#include "serve/target.h"
+
+namespace rookery::serve {
+
+/// What a request to change something says: its parameters, and its body as JSON.
+struct WriteRequest {
+  WriteOptions options;
+  Preconditions preconditions;  // of a delete
+  nlohmann::json body;          // null: none was sent
+};
+
+/// Reads the body (JSON, or YAML where the content type says so) and the parameters dryRun and
+/// fieldValidation. `verb` is one of create, update, patch, delete. Failures: 400, 413, 415.
+std::expected<WriteRequest, Response> readWriteRequest(const Request& request, const Target& target,
+                                                       std::string_view verb);
+
+}  // namespace rookery::serve

@@ -1,0 +1,50 @@
+#include "api/age.h"
+
+#include <gtest/gtest.h>
+
+namespace rookery::api {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::days;
+
+TEST(Age, IsFormattedAsKubectlDoes) {
+  const std::pair<std::chrono::seconds, const char*> cases[] = {
+      {-2s, "<invalid>"},
+      {-1s, "0s"},
+      {0s, "0s"},
+      {1s, "1s"},
+      {119s, "119s"},
+      {2min, "2m"},
+      {5min + 2s, "5m2s"},
+      {9min + 59s, "9m59s"},
+      {10min + 30s, "10m"},
+      {179min, "179m"},
+      {3h, "3h"},
+      {3h + 12min, "3h12m"},
+      {8h + 30min, "8h"},
+      {47h, "47h"},
+      {48h, "2d"},
+      {days(3) + 4h, "3d4h"},
+      {days(8) + 4h, "8d"},
+      {days(729), "729d"},
+      {days(730), "2y"},
+      {days(740), "2y10d"},
+      {days(8 * 365 + 5), "8y"},
+  };
+  for (const auto& [age, text] : cases) EXPECT_EQ(formatAge(age), text) << age.count();
+}
+
+TEST(Age, IsCountedFromATimestamp) {
+  const std::chrono::system_clock::time_point now(1'700'000'000s);  // 2023-11-14T22:13:20Z
+  EXPECT_EQ(formatAgeSince("2023-11-14T22:08:18Z", now), "5m2s");
+  EXPECT_EQ(formatAgeSince("2023-11-14T22:13:20Z", now), "0s");
+  EXPECT_EQ(formatAgeSince("2023-11-14T22:08:18.999999Z", now), "5m2s");
+  for (const char* text : {"", "yesterday", "2023-11-14T22:08:18", "2023-11-14", "2023-11-14T22:08:18.5",
+                           "2023-11-14T22:08:18+01:00"}) {
+    EXPECT_EQ(formatAgeSince(text, now), "<invalid>") << text;
+  }
+}
+
+}  // namespace
+}  // namespace rookery::api

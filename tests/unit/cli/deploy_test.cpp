@@ -1,0 +1,158 @@
+#include <gmock/gmock.h>
+#include <httplib.h>
+
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "fixtures/temp_dir.h"
+#include "unit/cli/invoke.h"
+
+namespace rookery::cli {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+
+constexpr const char* accepted = R"({"namespace": "shop", "name": "web", "sha256": "aa11", "size": 4})";
+
+/// Takes deployments as a controller does, and answers as it is told.
+class DeployServer {
+ public:
+  DeployServer(int status, std::string body) {
+    server_.Post("/deploy", [this, status, body = std::move(body)](const httplib::Request& request,
+                                                                   httplib::Response& response,
+                                                                   const httplib::ContentReader& read) {
+      ++requests;
+      target = request.target;
+      length = request.get_header_value("Content-Length");
+      if (takesForms) {
+        read(
+            [this](const httplib::MultipartFormData& part) {
+              fields.emplace_back(part.name, "");
+              fileName = part.filename;
+              return true;
+            },
+            [this](const char* data, std::size_t size) {
+              fields.back().second.append(data, size);
+              return true;
+            });
+      }
+      response.status = status;
+      response.set_content(body, "application/json");
+    });
+    port_ = server_.bind_to_any_port("127.0.0.1");
+    thread_ = std::jthread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();
+  }
+  ~DeployServer() { server_.stop(); }
+  DeployServer(const DeployServer&) = delete;
+  DeployServer& operator=(const DeployServer&) = delete;
+
+  Invocation deploy(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), "deploy");
+    arguments.insert(arguments.end(), {"--server", "http://127.0.0.1:" + std::to_string(port_)});
+    return invoke(arguments);
+  }
+
+  bool takesForms = true;  // false: answers before it has read them
+  // To be read between requests.
+  int requests = 0;
+  std::string target, length, fileName;
+  std::vector<std::pair<std::string, std::string>> fields;
+
+ private:
+  httplib::Server server_;
+  int port_ = 0;
+  std::jthread thread_;
+};
+
+TEST(Deploy, SendsTheImageAfterAllElse) {
+  const fixtures::TempDir dir;
+  const std::string image(3'000'000, '\x7f');
+  const auto path = dir.write("a \"b\".hvt", image);
+  const auto config = dir.write("spec.yaml", "memory: 64Mi\narguments: [--x]\n");
+  DeployServer server(202, accepted);
+  const Invocation outcome = server.deploy(
+      {"web", path.string(), "--instance", "eu-1", "-n", "shop", "-f", config.string(), "--force"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_EQ(server.target, "/deploy");
+  EXPECT_THAT(server.fields,
+              ElementsAre(Pair("instance", "eu-1"), Pair("namespace", "shop"), Pair("name", "web"),
+                          Pair("config", R"({"arguments":["--x"],"memory":"64Mi"})"),
+                          Pair("force_create", "true"), Pair("binary", image)));
+  EXPECT_EQ(server.fileName, "a %22b%22.hvt");
+  EXPECT_GT(std::stoul(server.length), image.size());
+  EXPECT_EQ(
+      outcome.out,
+      "Unikernel shop/web is accepted with the image aa11; `rookery get uk web -n shop -w` shows how it "
+      "gets on.\n");
+  EXPECT_THAT(outcome.err, AllOf(HasSubstr("eu-1: Unikernel shop/web: "), HasSubstr(" of 2.9 MiB sent\n"),
+                                 HasSubstr("2.9 MiB sent in ")));
+}
+
+TEST(Deploy, SendsNoFieldThatIsNotGiven) {
+  const fixtures::TempDir dir;
+  DeployServer server(202, accepted);
+  const Invocation outcome = server.deploy({"web", dir.write("empty.hvt", "").string()});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
+  EXPECT_THAT(server.fields,
+              ElementsAre(Pair("namespace", "default"), Pair("name", "web"), Pair("binary", "")));
+}
+
+TEST(Deploy, WaitsUntilItIsReady) {
+  const std::tuple<int, std::string, int, std::string> cases[] = {
+      {200, R"({"kind": "Unikernel"})", 0, "Unikernel default/web: Ready\n"},
+      {202, accepted, 1,
+       "error: Unikernel default/web is accepted, but not Ready after 1m30s; `rookery get uk web -n default "
+       "-w` shows how it gets on.\n"},
+      {422, R"({"kind": "Status", "reason": "NotConverging", "message": "It does not."})", 1,
+       "Error from server (NotConverging): It does not.\n"}};
+  const fixtures::TempDir dir;
+  const auto image = dir.write("web.hvt", "ELF");
+  for (const auto& [code, body, status, said] : cases) {
+    DeployServer server(code, body);
+    const Invocation outcome = server.deploy({"web", image.string(), "--wait", "1m30s"});
+    EXPECT_EQ(outcome.status, status);
+    EXPECT_THAT(outcome.out + outcome.err, HasSubstr(said));
+    EXPECT_EQ(server.target, "/deploy?wait=1m30s");
+  }
+}
+
+TEST(Deploy, ARefusalBeforeTheImageIsThereIsTold) {
+  const fixtures::TempDir dir;
+  const auto image = dir.write("web.hvt", std::string(std::size_t{32} << 20, 'x'));  // more than sockets hold
+  DeployServer server(403, R"({"kind": "Status", "reason": "Forbidden", "message": "not here"})");
+  server.takesForms = false;
+  const Invocation outcome = server.deploy({"web", image.string()});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("Error from server (Forbidden): not here\n"));
+  EXPECT_EQ(outcome.out, "");
+}
+
+TEST(Deploy, MistakesAreFoundBeforeAnythingIsSent) {
+  const fixtures::TempDir dir;
+  const std::string image = dir.write("web.hvt", "ELF").string();
+  const auto config = [&](const std::string& text) { return dir.write("spec.yaml", text).string(); };
+  DeployServer server(202, accepted);
+  const std::pair<std::vector<std::string>, const char*> cases[] = {
+      {{"web", (dir.path() / "none.hvt").string()}, "none.hvt"},
+      {{"web", image, "--wait", "soon"}, "--wait: "},
+      {{"web", image, "-f", (dir.path() / "none.yaml").string()}, "none.yaml"},
+      {{"web", image, "-f", config("a: b: c")}, "spec.yaml: 1:5: this is not valid YAML"},
+  };
+  for (const auto& [arguments, message] : cases) {
+    const Invocation outcome = server.deploy(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, AllOf(testing::StartsWith("error: "), HasSubstr(message)));
+  }
+  EXPECT_THAT(server.deploy({"web", image, "-f", config("[1]")}).err, HasSubstr("the spec of a Unikernel"));
+  EXPECT_THAT(server.deploy({"web", image, "-f", config("a: 1\na: 2\n")}).err, HasSubstr("2:1: a: this key"));
+  EXPECT_EQ(server.requests, 0);
+}
+
+}  // namespace
+}  // namespace rookery::cli

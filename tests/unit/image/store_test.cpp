@@ -1,0 +1,299 @@
+#include "image/store.h"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <map>
+#include <thread>
+#include <vector>
+
+#include "fixtures/temp_dir.h"
+#include "image/digest.h"
+#include "images/image_maker.h"
+
+namespace rookery::image {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+std::string digestOf(std::string_view bytes) {
+  Sha256 hash;
+  hash.update(bytes);
+  return toHex(hash.finish());
+}
+
+class Store : public testing::Test {
+ protected:
+  fs::path folder() const { return dir_.path() / "state/images"; }
+
+  std::unique_ptr<ImageStore> open(std::uint64_t capacity = 1 << 20, std::uint64_t largest = 1 << 20) {
+    auto store = ImageStore::open(
+        folder(), {.capacity = capacity, .largestImage = largest, .inUse = [this] { return inUse_; }});
+    EXPECT_TRUE(store) << store.error().message;
+    return *std::move(store);
+  }
+
+  static ImageStore::Incoming incoming(ImageStore& store, std::string_view bytes) {
+    auto begun = store.begin();
+    EXPECT_TRUE(begun) << begun.error().message;
+    EXPECT_TRUE(begun->write(bytes));
+    return *std::move(begun);
+  }
+  static ImageStore::Stored hold(ImageStore& store, std::string_view bytes) {
+    auto stored = incoming(store, bytes).commit();
+    EXPECT_TRUE(stored) << stored.error().message;
+    return *std::move(stored);
+  }
+  /// Stores an image for good; returns its digest.
+  static std::string put(ImageStore& store, std::string_view bytes) {
+    auto stored = hold(store, bytes);
+    stored.keep();
+    return stored.sha256();
+  }
+
+  /// The names of all files in the folder with that end.
+  std::vector<std::string> files(std::string_view suffix = "") const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder())) {
+      const std::string name = entry.path().filename().string();
+      if (name.ends_with(suffix)) names.push_back(name);
+    }
+    return names;
+  }
+
+  fixtures::TempDir dir_;
+  std::optional<std::set<std::string>> inUse_ = std::set<std::string>();
+};
+
+TEST_F(Store, CallsAnImageByItsContent) {
+  const auto store = open();
+  auto begun = store->begin();
+  ASSERT_TRUE(begun);
+  for (const char* piece : {"a", "", "bc"}) EXPECT_TRUE(begun->write(piece));
+  EXPECT_EQ(begun->size(), 3);
+  auto stored = begun->commit();
+  ASSERT_TRUE(stored) << stored.error().message;
+  stored->keep();
+  EXPECT_EQ(stored->sha256(), digestOf("abc"));
+  EXPECT_EQ(stored->size(), 3);
+  EXPECT_EQ(stored->path(), store->path(digestOf("abc")));
+  EXPECT_EQ(fixtures::readFile(stored->path()), "abc");
+  EXPECT_EQ(fs::status(stored->path()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+  EXPECT_EQ(fs::status(folder()).permissions(), fs::perms::owner_all);
+}
+
+TEST_F(Store, LooksAtAnImageBeforeItIsStored) {
+  const auto store = open();
+  const std::string bytes = images::makeImage({.networks = {"service"}});
+  auto begun = incoming(*store, bytes);
+  const auto image = begun.inspect("image web.hvt");
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_EQ(image->size, bytes.size());
+  EXPECT_EQ(toHex(image->digest), digestOf(bytes));
+  EXPECT_EQ(image->path, store->path(digestOf(bytes)));
+  EXPECT_THAT(image->manifest.networkDevices, ElementsAre("service"));
+  EXPECT_THAT(files(".img"), IsEmpty());
+  EXPECT_TRUE(begun.commit());
+
+  const auto none = incoming(*store, "#!/bin/sh\n").inspect("image web.hvt");
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().reason, Reason::ImageInvalid);
+  EXPECT_THAT(none.error().message, testing::StartsWith("image web.hvt "));
+}
+
+TEST_F(Store, KeepsOneFileOfTheSameContent) {
+  const auto store = open();
+  const std::string digest = put(*store, "same");
+  const auto before = fs::last_write_time(store->path(digest));
+  EXPECT_EQ(put(*store, "same"), digest);
+  EXPECT_EQ(fs::last_write_time(store->path(digest)), before) << "the old file stays";
+  EXPECT_THAT(files(), UnorderedElementsAre(digest + ".img", digest + ".used"));
+}
+
+TEST_F(Store, ReplacesAFileOfAnotherSize) {
+  const auto store = open();
+  const std::string digest = put(*store, "whole");
+  fs::resize_file(store->path(digest), 2);
+  put(*store, "whole");
+  EXPECT_EQ(fixtures::readFile(store->path(digest)), "whole");
+}
+
+TEST_F(Store, NothingRemainsOfWhatIsDropped) {
+  const auto store = open();
+  {
+    const auto dropped = incoming(*store, "half an im");
+    EXPECT_EQ(files().size(), 1);
+  }
+  EXPECT_THAT(files(), IsEmpty());
+}
+
+TEST_F(Store, NothingRemainsOfWhatNobodyKeeps) {
+  const auto store = open();
+  {
+    const auto stored = hold(*store, "unwanted");
+  }
+  EXPECT_THAT(files(), IsEmpty());
+  {
+    const auto first = hold(*store, "shared");
+    {
+      const auto second = hold(*store, "shared");
+    }
+    EXPECT_EQ(files(".img").size(), 1) << "somebody still holds it";
+  }
+  EXPECT_THAT(files(), IsEmpty());
+
+  const std::string old = put(*store, "there before");
+  {
+    const auto again = hold(*store, "there before");
+  }
+  EXPECT_THAT(files(".img"), ElementsAre(old + ".img"));
+}
+
+TEST_F(Store, RemovesTheLeastRecentlyUsedFirst) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  store->touch(one);
+  const std::string three = put(*store, "3---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
+  put(*store, "1---");  // used by being stored again
+  const std::string four = put(*store, "4---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", four + ".img"));
+  EXPECT_EQ(files(".used").size(), 2);
+}
+
+TEST_F(Store, RemembersTheOrderOverARestart) {
+  std::string one, two;
+  {
+    const auto store = open(10);
+    one = put(*store, "1---");
+    two = put(*store, "2---");
+    store->touch(one);
+  }
+  const auto store = open(10);
+  const std::string three = put(*store, "3---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
+}
+
+TEST_F(Store, NeverRemovesWhatIsInUse) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  inUse_ = std::set{one};
+  const std::string three = put(*store, "3---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
+  inUse_ = std::set{one, three};
+  put(*store, "4---");
+  EXPECT_EQ(files(".img").size(), 3) << "all of them are in use, or just came";
+}
+
+TEST_F(Store, CountsBeingInUseAsUse) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---");
+  inUse_ = std::set{one};
+  put(*store, "2---");
+  inUse_ = std::set<std::string>();
+  const std::string three = put(*store, "3---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
+}
+
+TEST_F(Store, RemovesNothingWhileItIsNotKnownWhatIsInUse) {
+  const auto store = open(4);
+  inUse_ = std::nullopt;
+  for (const char* bytes : {"1---", "2---", "3---"}) put(*store, bytes);
+  EXPECT_EQ(files(".img").size(), 3);
+}
+
+TEST_F(Store, NeverRemovesWhatSomebodyHolds) {
+  const auto store = open(4);
+  auto held = hold(*store, "1---");
+  const std::string two = put(*store, "2---"), three = put(*store, "3---");
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(held.sha256() + ".img", three + ".img"));
+  held.keep();
+}
+
+TEST_F(Store, RefusesAnImageOverTheLimit) {
+  const auto store = open(100, 4);
+  auto begun = incoming(*store, "1234");
+  const auto written = begun.write("5");
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, Reason::ImageTooLarge);
+  EXPECT_THAT(written.error().message, HasSubstr("larger than 4 bytes"));
+  EXPECT_FALSE(begun.write(""));
+  EXPECT_FALSE(begun.commit());
+  EXPECT_THAT(files(), IsEmpty());
+}
+
+/// While it lives no file of this process can grow beyond a size, as on a full disk.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit few{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &few);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  rlimit before_{};
+};
+
+TEST_F(Store, SaysWhenTheDiskIsFull) {
+  const auto store = open();
+  auto begun = incoming(*store, "12");
+  {
+    const FullDisk full(3);
+    const auto written = begun.write("3456");
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().reason, Reason::StoreUnwritable);
+    EXPECT_THAT(written.error().message,
+                testing::AllOf(HasSubstr(folder().string()), HasSubstr("too large"), HasSubstr("try again")));
+  }
+  EXPECT_FALSE(begun.write("3456")) << "a gap would be another image";
+  EXPECT_FALSE(begun.commit());
+  EXPECT_THAT(files(), IsEmpty());
+}
+
+TEST_F(Store, SaysWhenThereIsNoFolderToWriteTo) {
+  dir_.write("state", "a file in the way");
+  const auto store = ImageStore::open(folder(), {});
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().reason, Reason::StoreUnwritable);
+  EXPECT_THAT(store.error().message, HasSubstr(folder().string()));
+}
+
+TEST_F(Store, RemovesWhatAnEarlierProcessLeft) {
+  const std::string lost = digestOf("lost");
+  dir_.write("state/images/.incoming-abcdef", "half");
+  dir_.write("state/images/" + lost + ".used", "");
+  dir_.write("state/images/README", "somebody else's");
+  EXPECT_TRUE(open());
+  EXPECT_THAT(files(), ElementsAre("README"));
+}
+
+TEST_F(Store, TakesImagesFromSeveralThreads) {
+  const auto store = open(24);
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&store, thread] {
+      for (int round = 0; round < 10; ++round) {
+        const std::string bytes(4, static_cast<char>('a' + (thread + round) % 6));
+        auto stored = hold(*store, bytes);
+        EXPECT_EQ(fixtures::readFile(stored.path()), bytes);
+        if (round % 2 == 0) stored.keep();
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_LE(files(".img").size(), 6);
+  EXPECT_EQ(files(".img").size() + files(".used").size(), files().size());
+}
+
+}  // namespace
+}  // namespace rookery::image
