@@ -1,20 +1,21 @@
 #include "error.h"
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 namespace rookery {
 
 std::string_view toString(Reason reason) {
-  switch (reason) {
-#define ROOKERY_REASON(word) \
-  case Reason::word:         \
-    return #word;
+  static constexpr std::string_view words[] = {
+#define ROOKERY_REASON(word) #word,
 #include "reasons.def"
 #undef ROOKERY_REASON
-  }
-  check(false, "every Reason is in reasons.def");
-  return {};
+  };
+  const auto index = static_cast<std::size_t>(reason);
+  check(index < std::size(words), "every Reason is in reasons.def");
+  return words[index];
 }
 
 void check(bool holds, std::string_view invariant) {

@@ -15,7 +15,7 @@
 /// more requirements than `mostRequirements` is an error, too.
 namespace rookery::api {
 
-inline constexpr std::size_t longestSelector = 64 * 1024;  // bytes
+inline constexpr std::size_t longestSelector = std::size_t{64} << 10;  // bytes
 inline constexpr std::size_t mostRequirements = 1000;
 
 using Labels = std::map<std::string, std::string>;

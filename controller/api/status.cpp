@@ -43,9 +43,9 @@ std::string toGoDuration(std::chrono::milliseconds duration) {
   if (total == 0) return "0s";
   if (total < 1'000) return fmt::format("{}ms", total);
   const auto hours = total / 3'600'000, minutes = total / 60'000 % 60;
-  std::string text = hours > 0     ? fmt::format("{}h{}m", hours, minutes)
-                     : minutes > 0 ? fmt::format("{}m", minutes)
-                                   : "";
+  const std::string text = hours > 0     ? fmt::format("{}h{}m", hours, minutes)
+                           : minutes > 0 ? fmt::format("{}m", minutes)
+                                         : "";
   return text + fmt::format("{}s", static_cast<double>(total % 60'000) / 1'000);
 }
 

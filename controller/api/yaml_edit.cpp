@@ -201,6 +201,7 @@ class Changes {
 
   bool changeMapping(const YamlNode& node, const json& before, const json& after, std::size_t depth) {
     std::vector<bool> kept;
+    kept.reserve(node.entries.size());
     for (const YamlEntry& entry : node.entries) kept.push_back(after.contains(entry.key));
     if (std::ranges::find(kept, true) == kept.end()) return false;
     for (const YamlEntry& entry : node.entries) {

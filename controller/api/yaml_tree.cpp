@@ -25,6 +25,7 @@ using Member = std::pair<std::string_view, const Places*>;
 
 std::vector<Member> inOrderOfText(const Places& places) {
   std::vector<Member> members;
+  members.reserve(places.members.size());
   for (const auto& [name, member] : places.members) members.emplace_back(name, &member);
   std::ranges::sort(members, {}, [](const Member& member) { return member.second->key; });
   return members;

@@ -42,7 +42,7 @@ int parseAndRun(std::span<const std::string> arguments, const Console& console) 
   CLI::App app(description, "rookery");
   app.footer(examples);
   app.require_subcommand(1);
-  int status = 0;
+  int status = 0;  // NOLINT(misc-const-correctness): the verbs set it
   for (const auto& addVerb : verbs) addVerb(app, console, status);
   if (arguments.empty()) {
     console.err << app.help();

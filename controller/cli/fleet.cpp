@@ -41,7 +41,7 @@ Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
                                          .imageRoots = {imageFolder_}},
                   inspector_, options.guard) {}
 
-bool Fleet::run(std::function<asio::awaitable<void>(reconcile::Controller&)> work) {
+bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work) {
   asio::cancellation_signal cancel;
   const auto strand = controller_.strand();
   asio::signal_set signals(strand, SIGTERM, SIGINT);

@@ -34,7 +34,7 @@ class Fleet {
 
   /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a
   /// signal did.
-  bool run(std::function<boost::asio::awaitable<void>(reconcile::Controller&)> work);
+  bool run(const std::function<boost::asio::awaitable<void>(reconcile::Controller&)>& work);
 
   reconcile::StateDir& state() { return *state_; }
   /// Where images lie that came through the API; manifests may name them there.

@@ -57,6 +57,7 @@ std::string summaryOf(const PlanReport& report) {
   std::map<std::string_view, int> counts;
   for (const auto& change : report.changes) ++counts[toString(change.verb)];
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [verb, count] : counts) parts.push_back(fmt::format("{} {}", count, verb));
   const std::string changes = parts.empty() ? "No changes" : fmt::format("{}", fmt::join(parts, ", "));
   if (report.errors.empty()) return changes + ".\n";

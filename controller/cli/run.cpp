@@ -112,7 +112,7 @@ int run(const RunOptions& options, const Console& console) {
   reconcile::ObjectStore objects;
   serve::EventRecorder events(objects);
   reconcile::Listeners listeners({&metrics, &log, &events});
-  Fleet::Options fleetOptions{
+  const Fleet::Options fleetOptions{
       options.fleet.stateDir, *resync, {!options.noPrune, true, options.fleet.confirmedSet()}};
   auto fleet = Fleet::open(fleetOptions, objects, listeners);
   if (!fleet) return failed(fleet.error());

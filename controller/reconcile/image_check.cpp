@@ -44,7 +44,7 @@ bool liesBelowAny(const fs::path& path, const std::vector<fs::path>& roots) {
 Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
                          const std::vector<fs::path>& imageRoots) {
   std::error_code error;
-  const fs::path resolved = fs::canonical(path, error);
+  fs::path resolved = fs::canonical(path, error);
   if (error) {
     return fail(Reason::ImageNotFound,
                 fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.",

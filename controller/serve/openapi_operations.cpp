@@ -63,7 +63,7 @@ std::string capitalised(std::string word) {
 /// "CoreV1".
 std::string joinedGroupVersion(const OpenApiKind& kind) {
   std::string joined;
-  std::string rest = kind.group.empty() ? "core" : kind.group;
+  const std::string rest = kind.group.empty() ? "core" : kind.group;
   for (std::size_t begin = 0; begin <= rest.size();) {
     const std::size_t end = std::min(rest.find('.', begin), rest.size());
     joined += capitalised(rest.substr(begin, end - begin));

@@ -14,11 +14,11 @@ using reconcile::ObjectViewPtr;
 
 namespace {
 
-const std::string group(api::groupVersion.substr(0, api::groupVersion.find('/')));
-const std::string version(api::groupVersion.substr(group.size() + 1));
+const std::string ownGroup(api::groupVersion.substr(0, api::groupVersion.find('/')));
+const std::string ownVersion(api::groupVersion.substr(ownGroup.size() + 1));
 
 ResourceType typeOf(api::Kind kind) {
-  ResourceType type{.version = version,
+  ResourceType type{.version = ownVersion,
                     .kind = std::string(api::toString(kind)),
                     .verbs = {"create", "delete", "get", "list", "patch", "update", "watch"},
                     .fieldLabels = {"metadata.name", "metadata.namespace"},
@@ -30,7 +30,7 @@ ResourceType typeOf(api::Kind kind) {
     return type;
   }
   const api::Definition& definition = api::definitionOf(kind);
-  type.group = group;
+  type.group = ownGroup;
   type.plural = definition.plural;
   type.singular = definition.singular;
   type.namespaced = definition.namespaced;

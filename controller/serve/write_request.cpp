@@ -17,7 +17,8 @@ std::string parameter(const Target& target, const char* name) {
 
 /// "All" anywhere: DeleteOptions carry it in the body, everything else in the query.
 std::expected<bool, Response> readDryRun(const json& value) {
-  if (value.is_null() || value == "" || value == json::array()) return false;
+  const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
+  if (blank || value.is_null() || (value.is_array() && value.empty())) return false;
   if (value == "All" || value == json::array({"All"})) return true;
   return std::unexpected(
       failure(422, fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", dump(value))));

@@ -217,7 +217,7 @@ Result<fs::path> ManifestStore::create(const api::ObjectKey& key, const json& ma
     return std::unexpected(taken.error());
   const mode_t mode = key.kind == api::Kind::Secret ? secretMode : manifestMode;
   if (auto created = createFile(file, *text, mode); !created) return std::unexpected(created.error());
-  return file;
+  return Result<fs::path>(file);
 }
 
 namespace {
