@@ -34,6 +34,11 @@ json withoutServerFields(json object) {
   object.erase("status");
   if (object.contains("metadata") && object["metadata"].is_object()) {
     for (const char* field : serverMetadata) object["metadata"].erase(field);
+    for (const char* field : {"annotations", "labels"}) {
+      const auto found = object["metadata"].find(field);
+      if (found != object["metadata"].end() && found->is_object() && found->empty())
+        object["metadata"].erase(found);
+    }
   }
   return object;
 }

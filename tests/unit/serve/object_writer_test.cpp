@@ -1,0 +1,232 @@
+#include "serve/object_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "api/manifest.h"
+#include "fixtures/temp_dir.h"
+#include "serve/patch.h"
+
+namespace rookery::serve {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+namespace fs = std::filesystem;
+
+/// A writer whose wishes are read at once, as the controller reads them.
+class ObjectWriterTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto state = reconcile::StateDir::open(dir_.path() / "state");
+    auto store = source::ManifestStore::open(dir_.path() / "api");
+    ASSERT_TRUE(state && store);
+    state_ = std::move(*state);
+    store_.emplace(std::move(*store));
+    writer_.emplace(objects_, *state_, *store_, [this] { scan(); });
+  }
+
+  /// Declares what the files say, and forgets what they do not.
+  void scan() {
+    std::set<api::ObjectKey> declared;
+    for (const fs::path& root : {dir_.path() / "api", dir_.path() / "git"}) {
+      if (!fs::exists(root)) continue;
+      for (const auto& file : fs::directory_iterator(root)) {
+        for (const auto& object : api::readManifest(root, file.path()).objects) {
+          declared.insert(object->key());
+          objects_.declare(object, state_->identify(object->key(), object->specDigest, {}), {});
+        }
+      }
+    }
+    for (const auto& view : objects_.list()) {
+      const api::ObjectKey key = view->object->key();
+      if (declared.contains(key)) continue;
+      if (running_.contains(key)) {
+        objects_.markDeleted(key, {});
+      } else {
+        objects_.remove(key);
+      }
+    }
+  }
+
+  static json web(const json& spec = {{"image", {{"path", "web.hvt"}}}}) {
+    return {{"apiVersion", "rookery.dev/v1alpha1"},
+            {"kind", "Unikernel"},
+            {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
+            {"spec", spec}};
+  }
+  ObjectWriter::Answer create(const json& object, const WriteOptions& options = {}) {
+    return writer_->create(*unikernels_, "shop", object, options);
+  }
+  ObjectWriter::Answer merge(const json& patch, const WriteOptions& options = {}) {
+    return writer_->patch(*unikernels_, webKey_,
+                          *patchOf(api::Kind::Unikernel, "application/merge-patch+json", patch), options);
+  }
+  static std::string refusal(const ObjectWriter::Answer& answer) {
+    if (answer) return "accepted";
+    const json status = json::parse(answer.error().body);
+    return std::to_string(answer.error().status) + " " + status["reason"].get<std::string>() + ": " +
+           status["message"].get<std::string>();
+  }
+  std::string file() const { return fixtures::readFile(dir_.path() / "api/unikernel.shop.web.yaml"); }
+
+  const api::ObjectKey webKey_{api::Kind::Unikernel, "shop", "web"};
+  fixtures::TempDir dir_;
+  reconcile::ObjectStore objects_;
+  std::unique_ptr<reconcile::StateDir> state_;
+  std::optional<source::ManifestStore> store_;
+  std::optional<ObjectWriter> writer_;
+  std::unique_ptr<Resource> unikernels_ = objectResource(objects_, api::Kind::Unikernel);
+  std::set<api::ObjectKey> running_;
+};
+
+TEST_F(ObjectWriterTest, CreatesAFile) {
+  json object = web();
+  object["metadata"]["annotations"] = json::object();
+  object["metadata"]["creationTimestamp"] = nullptr;
+  object["status"] = {{"digest", "x"}};
+  const auto created = create(object);
+  ASSERT_TRUE(created) << refusal(created);
+  EXPECT_EQ(created->object["spec"]["memory"], "32Mi");
+  EXPECT_FALSE(created->object["metadata"]["uid"].get<std::string>().empty());
+  EXPECT_THAT(file(), Not(HasSubstr("memory"))) << "defaults are nobody's words";
+  EXPECT_THAT(file(), Not(HasSubstr("status")));
+  EXPECT_THAT(refusal(create(web())),
+              HasSubstr("409 AlreadyExists: unikernels.rookery.dev \"web\" already exists"));
+}
+
+TEST_F(ObjectWriterTest, DryRunsChangeNothing) {
+  ASSERT_TRUE(create(web(), {.dryRun = true}));
+  EXPECT_FALSE(fs::exists(dir_.path() / "api/unikernel.shop.web.yaml"));
+  ASSERT_TRUE(create(web()));
+  const auto patched = merge({{"spec", {{"memory", "64Mi"}}}}, {.dryRun = true});
+  ASSERT_TRUE(patched);
+  EXPECT_EQ(patched->object["spec"]["memory"], "64Mi");
+  EXPECT_EQ(patched->object["metadata"]["generation"], 2);
+  EXPECT_THAT(file(), Not(HasSubstr("64Mi")));
+  ASSERT_TRUE(writer_->remove(*unikernels_, webKey_, {}, {.dryRun = true}));
+  EXPECT_TRUE(objects_.find(webKey_));
+}
+
+TEST_F(ObjectWriterTest, ChangesNoMoreThanIsAskedFor) {
+  ASSERT_TRUE(create(web()));
+  dir_.write("api/unikernel.shop.web.yaml", file() + "  # by hand\n  memory: 48Mi  # enough\n");
+  scan();
+  ASSERT_TRUE(merge({{"spec", {{"arguments", {"--a"}}}}}));
+  EXPECT_THAT(file(), HasSubstr("  # by hand\n  memory: 48Mi  # enough\n"));
+  EXPECT_THAT(file(), HasSubstr("--a"));
+  const std::string before = file();
+  const auto same = merge({{"spec", {{"memory", "48Mi"}}}});
+  ASSERT_TRUE(same);
+  EXPECT_EQ(same->object["metadata"]["resourceVersion"],
+            std::to_string(objects_.find(webKey_)->resourceVersion));
+  EXPECT_EQ(file(), before);
+}
+
+TEST_F(ObjectWriterTest, RefusesWhatIsWrong) {
+  EXPECT_THAT(refusal(create(web({{"image", {{"path", "x"}}}, {"memory", "32"}}))),
+              HasSubstr("422 Invalid: Unikernel.rookery.dev \"web\" is invalid: spec.memory: "));
+  const json unknown = web({{"image", {{"path", "x"}, {"colour", "red"}}}, {"size", 1}});
+  EXPECT_THAT(
+      refusal(create(unknown)),
+      HasSubstr("400 BadRequest: Unikernel in version \"v1alpha1\" cannot be handled as a Unikernel: strict "
+                "decoding error: unknown field \"spec.image.colour\", unknown field \"spec.size\""));
+  const auto warned = create(unknown, {.validation = FieldValidation::Warn});
+  ASSERT_TRUE(warned) << refusal(warned);
+  EXPECT_THAT(warned->warnings,
+              testing::ElementsAre("unknown field \"spec.image.colour\"", "unknown field \"spec.size\""));
+  EXPECT_THAT(file(), Not(HasSubstr("red")));
+  json other = web();
+  other["metadata"]["namespace"] = "db";
+  EXPECT_THAT(refusal(create(other)), HasSubstr("does not match the namespace sent on the request"));
+  other = web();
+  other["kind"] = "Pod";
+  EXPECT_THAT(refusal(create(other)), HasSubstr("400 BadRequest"));
+  EXPECT_THAT(refusal(create(json::array())), HasSubstr("400 BadRequest"));
+  EXPECT_THAT(refusal(merge({{"metadata", {{"name", "else"}}}})),
+              HasSubstr("metadata.name cannot be changed"));
+}
+
+TEST_F(ObjectWriterTest, ComparesVersions) {
+  ASSERT_TRUE(create(web()));
+  json old = toJson(*objects_.find(webKey_));
+  ASSERT_TRUE(merge({{"spec", {{"memory", "64Mi"}}}}));
+  EXPECT_THAT(
+      refusal(writer_->update(*unikernels_, webKey_, old, {})),
+      HasSubstr(
+          "409 Conflict: Operation cannot be fulfilled on unikernels.rookery.dev \"web\": the object has "
+          "been modified"));
+  old["metadata"].erase("resourceVersion");
+  ASSERT_TRUE(writer_->update(*unikernels_, webKey_, old, {}));
+  EXPECT_THAT(file(), Not(HasSubstr("64Mi")));
+  EXPECT_THAT(refusal(writer_->remove(*unikernels_, webKey_, {.uid = "another"}, {})),
+              HasSubstr("Precondition failed: UID in precondition: another"));
+}
+
+TEST_F(ObjectWriterTest, AnObjectOfAnotherRootIsReadOnly) {
+  dir_.write("git/web.yaml", web().dump());
+  scan();
+  EXPECT_THAT(refusal(merge({{"spec", {{"memory", "64Mi"}}}})), HasSubstr("405 MethodNotAllowed"));
+  EXPECT_THAT(refusal(writer_->remove(*unikernels_, webKey_, {}, {})), HasSubstr("git/web.yaml:1:1"));
+}
+
+TEST_F(ObjectWriterTest, DeletingIsAskedForOnceTheManifestIsGone) {
+  ASSERT_TRUE(create(web()));
+  running_ = {webKey_};
+  const auto asked = writer_->remove(*unikernels_, webKey_, {}, {});
+  ASSERT_TRUE(asked) << refusal(asked);
+  EXPECT_FALSE(asked->gone);
+  EXPECT_TRUE(asked->object["metadata"].contains("deletionTimestamp"));
+  EXPECT_EQ(asked->object["metadata"]["finalizers"], json({"rookery.dev/unikernel"}));
+  EXPECT_FALSE(fs::exists(dir_.path() / "api/unikernel.shop.web.yaml"));
+  EXPECT_THAT(state_->deletionRequests(), testing::ElementsAre(webKey_));
+  EXPECT_TRUE(writer_->remove(*unikernels_, webKey_, {}, {})) << "again, while it is on its way";
+  running_.clear();
+  scan();
+  EXPECT_THAT(refusal(writer_->remove(*unikernels_, webKey_, {}, {})),
+              HasSubstr("404 NotFound: unikernels.rookery.dev \"web\" not found"));
+}
+
+TEST_F(ObjectWriterTest, SecretsAreWrittenAndNotShown) {
+  const auto secrets = objectResource(objects_, api::Kind::Secret);
+  const api::ObjectKey key{api::Kind::Secret, "shop", "db"};
+  const json secret = {{"apiVersion", "v1"},
+                       {"kind", "Secret"},
+                       {"metadata", {{"name", "db"}}},
+                       {"stringData", {{"password", "hunter2"}}}};
+  const auto created = writer_->create(*secrets, "shop", secret, {});
+  ASSERT_TRUE(created) << refusal(created);
+  EXPECT_THAT(created->object.dump(), Not(HasSubstr("hunter2")));
+  const auto labelled = writer_->patch(*secrets, key,
+                                       *patchOf(api::Kind::Secret, "application/strategic-merge-patch+json",
+                                                {{"metadata", {{"labels", {{"a", "b"}}}}}}),
+                                       {});
+  ASSERT_TRUE(labelled) << refusal(labelled);
+  EXPECT_EQ(objects_.find(key)->object->as<api::Secret>().data.at("password"), "hunter2");
+}
+
+TEST(Patch, OfJson) {
+  const auto apply = [](const json& operations) {
+    const auto patch = patchOf(api::Kind::Unikernel, "application/json-patch+json", operations);
+    EXPECT_TRUE(patch);
+    const auto patched = (*patch)({{"a", {1}}});
+    return patched ? patched->dump() : std::to_string(patched.error().status);
+  };
+  EXPECT_EQ(apply(json::parse(R"([{"op":"add","path":"/a/-","value":2}])")), R"({"a":[1,2]})");
+  EXPECT_EQ(apply(json::parse(R"([{"op":"test","path":"/a/0","value":9}])")), "422");
+  EXPECT_EQ(apply(json::parse(R"([{"op":"remove","path":"/b"}])")), "422");
+  EXPECT_EQ(apply(json::parse(R"([{"op":"frobnicate"}])")), "422");
+  json nest = json::parse(R"([{"op":"add","path":"/a","value":{}}])");
+  for (int i = 0; i < 400; ++i) nest.push_back(json::parse(R"({"op":"copy","from":"","path":"/a/x"})"));
+  EXPECT_EQ(apply(nest), "413") << "copies that nest without end";
+  EXPECT_EQ(
+      patchOf(api::Kind::Unikernel, "application/strategic-merge-patch+json", json::object()).error().status,
+      415);
+  EXPECT_EQ(patchOf(api::Kind::Unikernel, "application/apply-patch+yaml", json::object()).error().status,
+            415);
+  EXPECT_EQ(patchOf(api::Kind::Unikernel, "application/merge-patch+json", json::array()).error().status, 400);
+}
+
+}  // namespace
+}  // namespace rookery::serve
