@@ -29,7 +29,7 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 	@scripts/install-dependencies build test
 	cmake --preset tsan
 	cmake --build --preset tsan --target $(threaded:%=%-test)
-	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))\.'
+	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))$$'
 
 demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
 	@scripts/install-dependencies demo

@@ -70,8 +70,7 @@ TEST(OpenApi, TheIndexNamesEachGroupWithItsHash) {
 TEST(OpenApi, DocumentsHaveTheirTypesAndTags) {
   EXPECT_EQ(openApiV2Json().contentType, "application/json");
   EXPECT_EQ(openApiV3Index().contentType, "application/json");
-  EXPECT_EQ(openApiV2Protobuf().contentType,
-            "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
+  EXPECT_EQ(openApiV2Protobuf().contentType, "application/com.github.proto-openapi.spec.v2.v1.0+protobuf");
   EXPECT_NE(openApiV2Json().etag, openApiV2Protobuf().etag);
   EXPECT_EQ(&openApiV2Json(), &openApiV2Json());
 }
