@@ -6,14 +6,13 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
 #include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <tuple>
 
+#include "api/uid.h"
 #include "image/image.h"
 
 namespace rookery::reconcile {
@@ -74,8 +73,6 @@ std::optional<json> readJson(const fs::path& path) {
   if (value.is_discarded()) return std::nullopt;
   return value;
 }
-
-std::string newUid() { return boost::uuids::to_string(boost::uuids::random_generator_pure{}()); }
 
 std::string holderOf(int lock) {
   std::array<char, 32> text{};
@@ -247,7 +244,7 @@ api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& s
   Known& known = it->second;
   const Known before = known;
   if (added) {
-    known = {{newUid(), std::chrono::floor<std::chrono::seconds>(now), std::nullopt, 1}, specDigest};
+    known = {{api::newUid(), std::chrono::floor<std::chrono::seconds>(now), std::nullopt, 1}, specDigest};
   } else if (known.specDigest != specDigest) {
     ++known.identity.generation;
     known.specDigest = specDigest;

@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/uuid/random_generator.hpp>
-#include <boost/uuid/uuid_io.hpp>
+
+#include "api/uid.h"
 
 namespace rookery::serve {
 
@@ -106,7 +106,7 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   const std::lock_guard lock(mutex_);
   trim(now);
   Event event;
-  event.uid = boost::uuids::to_string(boost::uuids::random_generator_pure{}());
+  event.uid = api::newUid();
   event.nameSpace = about.nameSpace.empty() ? "default" : about.nameSpace;
   event.name = fmt::format("{}.{}", about.name, event.uid.substr(0, 8) + event.uid.substr(9, 4));
   event.about = about;

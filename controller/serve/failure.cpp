@@ -95,6 +95,10 @@ Response tooManyRequests(const std::string& message, std::chrono::seconds retryA
   return response;
 }
 
+Response notAcceptable() {
+  return failure(406, "only the following media types are accepted: application/json");
+}
+
 Response methodNotAllowed(std::string_view method, const FailureDetails& details) {
   Response response = failure(
       405,

@@ -40,6 +40,9 @@ Response failure(const Error& error);
 /// 429, with the header Retry-After.
 Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
 
+/// 406: of resources and discovery there is JSON only.
+Response notAcceptable();
+
 /// 405, with the header Allow: everything that is served so far is read-only.
 Response methodNotAllowed(std::string_view method, const FailureDetails& details = {});
 

@@ -6,17 +6,13 @@
 
 #include "api/json_path.h"
 #include "serve/failure.h"
+#include "serve/target.h"
 
 namespace rookery::serve {
 namespace {
 
 using nlohmann::json;
 using Query = std::map<std::string, std::string>;
-
-std::string valueOf(const Query& query, const char* name) {
-  const auto found = query.find(name);
-  return found == query.end() ? "" : found->second;
-}
 
 /// As strconv.ParseBool reads it; absent and empty are false.
 std::optional<bool> parseBool(const std::string& text) {
@@ -43,14 +39,14 @@ class Reader {
   explicit Reader(const Query& query) : query_(query) {}
 
   void read(const char* name, bool& value) {
-    const auto parsed = parseBool(valueOf(query_, name));
+    const auto parsed = parseBool(parameterOf(query_, name));
     if (!parsed) return refuse(name, "must be true or false");
     value = *parsed;
   }
 
   template <class Number>
   void read(const char* name, std::optional<Number>& value) {
-    const std::string text = valueOf(query_, name);
+    const std::string text = parameterOf(query_, name);
     if (text.empty()) return;
     value = parseNumber<Number>(text);
     if (!value) refuse(name, "must be a whole number that is not negative");
@@ -58,8 +54,8 @@ class Reader {
 
   void refuse(const char* name, std::string_view why) {
     refuse(fmt::format("invalid value {} for the parameter {}: it {}",
-                       json(valueOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace), name,
-                       why));
+                       json(parameterOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace),
+                       name, why));
   }
   void refuse(const std::string& message) {
     if (!failed_) failed_ = failure(400, message);
@@ -90,12 +86,12 @@ std::optional<ListOptions::Continue> parseToken(const std::string& token) {
 }
 
 void readSelectors(const Query& query, const ResourceType& type, ListOptions& options, Reader& reader) {
-  auto labels = api::LabelSelector::parse(valueOf(query, "labelSelector"));
+  auto labels = api::LabelSelector::parse(parameterOf(query, "labelSelector"));
   if (labels)
     options.labels = *std::move(labels);
   else
     reader.refuse(labels.error().message);
-  auto fields = api::FieldSelector::parse(valueOf(query, "fieldSelector"), type.fieldLabels);
+  auto fields = api::FieldSelector::parse(parameterOf(query, "fieldSelector"), type.fieldLabels);
   if (fields)
     options.fields = *std::move(fields);
   else
@@ -118,8 +114,8 @@ std::expected<ListOptions, Response> parseListOptions(const Query& query, const 
   std::optional<std::uint32_t> timeout;
   reader.read("timeoutSeconds", timeout);
   if (timeout) options.timeout = std::chrono::seconds(*timeout);
-  options.exact = valueOf(query, "resourceVersionMatch") == "Exact";
-  if (const std::string token = valueOf(query, "continue"); !token.empty()) {
+  options.exact = parameterOf(query, "resourceVersionMatch") == "Exact";
+  if (const std::string token = parameterOf(query, "continue"); !token.empty()) {
     options.from = parseToken(token);
     if (!options.from) reader.refuse("continue", "is not a token that this server gave");
   }

@@ -12,10 +12,9 @@ std::expected<Representation, Response> Representation::of(const Request& reques
                                                            Content content, const ResourceType& type) {
   const auto form = negotiate(request.accept, content);
   if (!form) {
-    return std::unexpected(failure(406, "only the following media types are accepted: application/json"));
+    return std::unexpected(notAcceptable());
   }
-  const auto given = target.query.find("includeObject");
-  const auto include = parseIncludeObject(given == target.query.end() ? "" : given->second);
+  const auto include = parseIncludeObject(parameterOf(target.query, "includeObject"));
   if (!include) return std::unexpected(failure(400, include.error().message));
   return Representation(type, *form, *include);
 }

@@ -7,11 +7,6 @@ namespace {
 
 using Segments = std::span<const std::string>;
 
-std::string parameterOf(const Target& target, const std::string& name) {
-  const auto found = target.query.find(name);
-  return found == target.query.end() ? std::string() : found->second;
-}
-
 /// strconv.ParseBool's false, as the API server reads it; anything else that is there is true.
 bool isTrue(const std::string& text) {
   return !text.empty() && text != "0" && text != "f" && text != "F" && text != "false" && text != "FALSE" &&
@@ -20,7 +15,7 @@ bool isTrue(const std::string& text) {
 
 std::string verbOf(std::string_view method, const RequestInfo& info, const Target& target) {
   if (method == "GET" || method == "HEAD") {
-    if (isTrue(parameterOf(target, "watch"))) return "watch";
+    if (isTrue(parameterOf(target.query, "watch"))) return "watch";
     return info.name.empty() && !info.resource.empty() ? "list" : "get";
   }
   if (method == "POST") return "create";

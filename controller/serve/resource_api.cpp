@@ -122,7 +122,7 @@ Response ResourceApi::discover(const Request& request, const Target& target) con
   const auto& path = target.segments;
   if (path.front() == "openapi") return document(request, target);
   if (!negotiate(request.accept, Content::Discovery)) {
-    return failure(406, "only the following media types are accepted: application/json");
+    return notAcceptable();
   }
   json found;
   if (path.front() == "version" && path.size() == 1) {
@@ -141,7 +141,7 @@ Response ResourceApi::document(const Request& request, const Target& target) con
   const auto& path = target.segments;
   if (path.size() == 2 && path[1] == "v2") {
     const auto form = negotiateOpenApiV2(request.accept);
-    if (!form) return failure(406, "only the following media types are accepted: application/json");
+    if (!form) return notAcceptable();
     return send(*form == OpenApiForm::Json ? openApiV2Json() : openApiV2Protobuf(), request);
   }
   if (path.size() < 2 || path[1] != "v3") return noSuchResource();
@@ -188,13 +188,12 @@ Response ResourceApi::write(const Request& request, const Target& target, const 
   const ResourceType& type = resource.type();
   const auto kind = kindOf(type);
   const bool known = std::ranges::find(type.verbs, info.verb) != type.verbs.end();
-  if (!kind || !known || (info.verb == "create") != info.name.empty()) {
+  const bool misplaced =
+      (info.verb == "create") != info.name.empty() || (type.namespaced && info.nameSpace.empty());
+  if (!kind || !known || misplaced) {
     return failure(405, "the server does not allow this method on the requested resource",
                    detailsOf(type, info));
   }
-  if (type.namespaced && info.nameSpace.empty())
-    return failure(405, "the server does not allow this method on the requested resource",
-                   detailsOf(type, info));
   if (writer_ == nullptr) {
     return failure(
         405,

@@ -79,6 +79,11 @@ std::optional<Target> parseTarget(std::string_view target) {
   return parsed;
 }
 
+std::string parameterOf(const std::map<std::string, std::string>& query, const std::string& name) {
+  const auto found = query.find(name);
+  return found == query.end() ? std::string() : found->second;
+}
+
 std::string encodeSegment(std::string_view text) {
   constexpr std::string_view unreserved =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";

@@ -10,11 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string parameter(const Target& target, const char* name) {
-  const auto found = target.query.find(name);
-  return found == target.query.end() ? "" : found->second;
-}
-
 /// "All" anywhere: DeleteOptions carry it in the body, everything else in the query.
 std::expected<bool, Response> readDryRun(const json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
@@ -77,10 +72,10 @@ std::expected<WriteRequest, Response> readWriteRequest(const Request& request, c
   auto body = readBody(request, verb);
   if (!body) return std::unexpected(std::move(body.error()));
   read.body = *std::move(body);
-  const auto validation = readValidation(parameter(target, "fieldValidation"));
+  const auto validation = readValidation(parameterOf(target.query, "fieldValidation"));
   if (!validation) return std::unexpected(validation.error());
   read.options.validation = *validation;
-  json dryRun = parameter(target, "dryRun");
+  json dryRun = parameterOf(target.query, "dryRun");
   if (verb == "delete" && read.body.is_object()) {
     if (const json inBody = read.body.value("dryRun", json()); !inBody.is_null()) dryRun = inBody;
     const json conditions = read.body.value("preconditions", json::object());
