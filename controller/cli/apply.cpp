@@ -79,6 +79,7 @@ int apply(ApplyOptions options, const Console& console) {
   const auto timeout = api::parseDuration(options.timeout);
   if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
+                              .imageRoots = absoluteRoots(options.fleet.imageRoots),
                               .guard = {options.prune, false, options.fleet.confirmedSet()}};
   auto roots = absoluteRoots(options.fleet.roots);
   std::optional<PlanFile> planned;

@@ -14,6 +14,14 @@ namespace asio = boost::asio;
 
 namespace {
 
+/// Where images may lie: those that came through the API, too.
+std::vector<std::filesystem::path> imageRoots(const Fleet::Options& options,
+                                              const std::filesystem::path& imageFolder) {
+  std::vector<std::filesystem::path> roots = options.imageRoots;
+  roots.push_back(imageFolder);
+  return roots;
+}
+
 /// Enough that a slow disk under one instance's image does not hold up another's.
 unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 2u, 8u); }
 
@@ -38,7 +46,7 @@ Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
                                          .listener = listener,
                                          .resync = options.resync,
                                          .permit = options.permit,
-                                         .imageRoots = {imageFolder_}},
+                                         .imageRoots = imageRoots(options, imageFolder_)},
                   inspector_, options.guard) {}
 
 bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work) {

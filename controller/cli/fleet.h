@@ -23,7 +23,8 @@ class Fleet {
   struct Options {
     std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
     std::chrono::milliseconds resync{30'000};
-    reconcile::GuardOptions guard;
+    std::vector<std::filesystem::path> imageRoots = {};  // absolute
+    reconcile::GuardOptions guard = {};
     std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
         {};  // see Environment::permit
   };

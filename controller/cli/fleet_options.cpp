@@ -9,6 +9,13 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
   verb.add_option("--state-dir", options.stateDir,
                   "Where it is remembered which unikernels are ours; one process at a time may hold it")
       ->capture_default_str();
+  addImageRoots(verb, options.imageRoots);
+}
+
+void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots) {
+  verb.add_option("--image-root", roots,
+                  "A folder besides the manifest roots that images may lie in; repeatable")
+      ->type_name("DIR");
 }
 
 void addConfirmPrune(CLI::App& verb, FleetOptions& options) {

@@ -16,13 +16,16 @@ namespace rookery::cli {
 struct FleetOptions {
   std::vector<std::filesystem::path> roots;
   std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+  std::vector<std::filesystem::path> imageRoots;
   std::vector<std::string> confirmed;
 
   std::set<std::string> confirmedSet() const { return {confirmed.begin(), confirmed.end()}; }
 };
 
-/// Adds --state-dir and, under the name that the verb has for it, the option for manifest roots.
+/// Adds --state-dir, --image-root and, under the name that the verb has for it, the option for manifest
+/// roots.
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName);
+void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
 void addConfirmPrune(CLI::App& verb, FleetOptions& options);
 
 }  // namespace rookery::cli

@@ -28,10 +28,11 @@ api::Problem problemOf(const api::Object& object, const std::string& field, Reas
 }
 
 void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
-                 std::vector<api::Problem>& errors) {
+                 const std::vector<std::filesystem::path>& imageRoots, std::vector<api::Problem>& errors) {
   for (const api::ObjectPtr& object : snapshot.objects) {
     if (object->kind() != api::Kind::Unikernel) continue;
-    const auto image = reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector);
+    const auto image =
+        reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector, imageRoots);
     if (image) continue;
     const std::string field(reconcile::imageField(image.error().reason));
     errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));
@@ -101,11 +102,12 @@ void sortByPlace(std::vector<api::Problem>& problems) {
 
 }  // namespace
 
-Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now) {
+Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector,
+                      const std::vector<std::filesystem::path>& imageRoots, SystemTime now) {
   Findings findings{.errors = snapshot.problems, .warnings = {}};
   checkNotEmpty(snapshot, findings.errors);
   api::checkReferences(snapshot.objects, findings.errors);
-  checkImages(snapshot, inspector, findings.errors);
+  checkImages(snapshot, inspector, imageRoots, findings.errors);
   checkCredentials(snapshot, inspector, now, findings);
   sortByPlace(findings.errors);
   sortByPlace(findings.warnings);

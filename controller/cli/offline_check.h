@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <filesystem>
 #include <vector>
 
 #include "api/object.h"
@@ -16,9 +17,10 @@ struct Findings {
 };
 
 /// Everything that can be known to be wrong without a server, as the controller would find it: the scan's own
-/// problems, references, images, credentials (valid at `now`), the mode of private keys. In the order of
-/// their places.
+/// problems, references, images (below the manifest roots or `imageRoots`), credentials (valid at `now`), the
+/// mode of private keys. In the order of their places.
 Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector,
+                      const std::vector<std::filesystem::path>& imageRoots,
                       std::chrono::system_clock::time_point now);
 
 }  // namespace rookery::cli

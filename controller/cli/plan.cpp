@@ -27,7 +27,10 @@ int plan(const PlanOptions& options, const Console& console) {
   reconcile::Listener silent;
   const auto roots = absoluteRoots(options.fleet.roots);
   reconcile::ObjectStore objects;
-  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir, .guard = {true, false, {}}}, objects, silent);
+  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir,
+                            .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                            .guard = {true, false, {}}},
+                           objects, silent);
   if (!fleet) return failed(fleet.error());
   const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
   const PlanReport report = preview(**fleet, snapshot);

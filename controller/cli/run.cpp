@@ -112,8 +112,10 @@ int run(const RunOptions& options, const Console& console) {
   reconcile::ObjectStore objects;
   serve::EventRecorder events(objects);
   reconcile::Listeners listeners({&metrics, &log, &events});
-  const Fleet::Options fleetOptions{
-      options.fleet.stateDir, *resync, {!options.noPrune, true, options.fleet.confirmedSet()}};
+  const Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
+                                    .resync = *resync,
+                                    .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                                    .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
   auto fleet = Fleet::open(fleetOptions, objects, listeners);
   if (!fleet) return failed(fleet.error());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
@@ -124,6 +126,13 @@ int run(const RunOptions& options, const Console& console) {
   serve::Server::Options serverOptions = options.server;
   serverOptions.deployer = *writing ? &(*writing)->deployer : nullptr;
   serverOptions.warn = [&log](const std::string& message) { log.warn(message); };
+  serverOptions.audit = [&log](const serve::AuditRecord& record) {
+    log.info("API request.", {{"user", record.user},
+                              {"address", record.address},
+                              {"method", record.method},
+                              {"path", record.path},
+                              {"code", std::to_string(record.code)}});
+  };
   auto server = serve::Server::start(serverOptions, objects, resourceApi, metrics);
   if (!server) return failed(server.error());
   const std::string port = std::to_string((*server)->port());

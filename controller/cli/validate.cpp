@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/fleet_options.h"
 #include "cli/offline_check.h"
 #include "cli/verbs.h"
 #include "image/image.h"
@@ -20,6 +21,7 @@ namespace {
 
 struct ValidateOptions {
   std::vector<std::filesystem::path> paths;
+  std::vector<std::filesystem::path> imageRoots;
   std::string output = "text";
 };
 
@@ -66,7 +68,8 @@ int validate(const ValidateOptions& options, const Console& console) {
   roots.watch = false;
   const source::SnapshotPtr snapshot = source::DirectorySource(roots).scan();
   image::Inspector inspector;
-  const Findings findings = checkOffline(*snapshot, inspector, std::chrono::system_clock::now());
+  const Findings findings =
+      checkOffline(*snapshot, inspector, absoluteRoots(options.imageRoots), std::chrono::system_clock::now());
   if (options.output == "json") {
     printJson(*snapshot, findings, console.out);
   } else {
@@ -88,11 +91,13 @@ void addValidate(CLI::App& app, Console console, int& status) {
       "mistake is told as file:line:column: field: message on standard error.\n\n"
       "Examples:\n"
       "  rookery validate -f manifests/\n"
-      "  rookery validate -f shop.yaml -f db.yaml -o json");
+      "  rookery validate -f shop.yaml -f db.yaml -o json\n"
+      "  rookery validate -f api/ --image-root /var/lib/rookery/images");
   const auto options = std::make_shared<ValidateOptions>();
   verb->add_option("-f,--filename", options->paths, "A folder of manifests, or one manifest file; repeatable")
       ->required()
       ->type_name("PATH");
+  addImageRoots(*verb, options->imageRoots);
   verb->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -14,6 +14,9 @@
 namespace rookery::serve {
 namespace {
 
+/// Longer than the path of any object; a client may send more.
+constexpr std::size_t longestAuditPath = 512;
+
 Response plainText(int status, std::string_view sentence) {
   return {.status = status,
           .contentType = std::string(plainTextType),
@@ -24,6 +27,17 @@ Response plainText(int status, std::string_view sentence) {
 }  // namespace
 
 Response Router::handle(Request request) const {
+  Response response = answer(request);
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (audit_ && !reads) {
+    const std::size_t end = std::min(request.target.find('?'), longestAuditPath);
+    audit_({request.caller.name, request.peer.address, request.method, request.target.substr(0, end),
+            response.status});
+  }
+  return response;
+}
+
+Response Router::answer(Request& request) const {
   // Only a page of a browser on this machine could be tricked into asking; TLS would not trust that name.
   if (!request.peer.tls && !request.host.empty() && !isLoopbackHost(request.host)) {
     return failure(403, fmt::format("the host \"{}\" is not served here: use localhost or a loopback address",

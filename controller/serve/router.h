@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "reconcile/object_store.h"
 #include "serve/access.h"
@@ -11,6 +14,17 @@
 
 namespace rookery::serve {
 
+/// A request that would change something, and what became of it. Holds nothing of its body.
+struct AuditRecord {
+  std::string user;     // "system:anonymous" where nobody is authenticated
+  std::string address;  // of the peer
+  std::string method;
+  std::string path;  // as it was sent, without the query
+  int code = 0;
+};
+/// Called on any thread; must not block.
+using Audit = std::function<void(const AuditRecord&)>;
+
 /// Answers requests: what is served and to whom, without sockets. Thread-safe; what it is made of must
 /// outlive it.
 ///
@@ -19,15 +33,22 @@ namespace rookery::serve {
 /// that creates) asks authorize() itself.
 class Router {
  public:
-  /// `deployer` null: nothing can be deployed here.
+  /// `deployer` null: nothing can be deployed here. `audit` is told of every request but those that only
+  /// read.
   Router(const reconcile::ObjectStore& store, const ResourceApi& api, const Metrics& metrics, Access& access,
-         Deployer* deployer = nullptr)
-      : store_(store), api_(api), metrics_(metrics), access_(access), deployer_(deployer) {}
+         Deployer* deployer = nullptr, Audit audit = nullptr)
+      : store_(store),
+        api_(api),
+        metrics_(metrics),
+        access_(access),
+        deployer_(deployer),
+        audit_(std::move(audit)) {}
 
   /// `request` without its caller, which is filled in here.
   Response handle(Request request) const;
 
  private:
+  Response answer(Request& request) const;
   std::optional<Response> admit(Request& request, const Target& target) const;
   Response route(const Request& request, const Target& target) const;
   Response deploy(const Request& request, const Target& target) const;
@@ -41,6 +62,7 @@ class Router {
   const Metrics& metrics_;
   Access& access_;
   Deployer* deployer_;
+  Audit audit_;
 };
 
 }  // namespace rookery::serve

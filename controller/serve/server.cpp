@@ -2,7 +2,6 @@
 
 #include "reconcile/key_file.h"
 #include "serve/loopback.h"
-#include "serve/router.h"
 
 namespace rookery::serve {
 namespace {
@@ -38,8 +37,8 @@ Result<std::unique_ptr<TlsContext>> loadTls(const Server::Options& options) {
 class HttpServer final : public Server {
  public:
   HttpServer(std::unique_ptr<Access> access, const reconcile::ObjectStore& store, const ResourceApi& api,
-             const Metrics& metrics, Deployer* deployer)
-      : access_(std::move(access)), router_(store, api, metrics, *access_, deployer) {}
+             const Metrics& metrics, const Options& options)
+      : access_(std::move(access)), router_(store, api, metrics, *access_, options.deployer, options.audit) {}
 
   Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint, std::unique_ptr<TlsContext> tls,
                       const ListenerLimits& limits, Metrics& metrics) {
@@ -75,7 +74,7 @@ Result<std::unique_ptr<Server>> Server::start(const Options& options, const reco
                               .failures = options.failures,
                               .warn = options.warn});
   if (!access) return std::unexpected(access.error());
-  auto server = std::make_unique<HttpServer>(*std::move(access), store, api, metrics, options.deployer);
+  auto server = std::make_unique<HttpServer>(*std::move(access), store, api, metrics, options);
   if (auto listening = server->listen(*endpoint, *std::move(tls), options.limits, metrics); !listening) {
     return std::unexpected(listening.error());
   }

@@ -13,6 +13,7 @@
 #include "serve/http_listener.h"
 #include "serve/metrics.h"
 #include "serve/resource_api.h"
+#include "serve/router.h"
 
 namespace rookery::serve {
 
@@ -32,6 +33,8 @@ class Server {
     /// Told of what the operator should know, such as a certificate that was replaced by a broken one. Called
     /// on the server's threads, and on the caller's within start().
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
+    /// Told who changed what. Called on the server's threads.
+    Audit audit = nullptr;
   };
 
   /// Errors: UsageError (not an address, one that needs TLS, half of a certificate and key, TLS that nobody

@@ -129,6 +129,12 @@ TEST_F(Validate, ChecksImages) {
   fs::rename(path("web.hvt"), folder_.path() / "web.hvt");
   folder_.write("manifests/web.yaml", unikernel("  image: {path: ../web.hvt}\n"));
   expectMistake("web.yaml", "6:", "lies outside the manifest root");
+
+  folder_.write("manifests/web.yaml",
+                unikernel("  image: {path: ../web.hvt}\n  networkInterfaces: [{name: service}]\n"));
+  const Invocation result = invoke(
+      {"validate", "-f", (folder_.path() / "manifests").string(), "--image-root", folder_.path().string()});
+  EXPECT_EQ(result.status, 0) << result.err;
 }
 
 TEST_F(Validate, ChecksCredentials) {

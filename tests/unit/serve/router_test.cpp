@@ -57,6 +57,26 @@ TEST_F(RouterTest, HealthAndReadiness) {
   EXPECT_EQ(send("/readyz").status, 200);
 }
 
+TEST_F(RouterTest, AuditsWhatWouldChangeSomething) {
+  std::vector<AuditRecord> records;
+  const Router router(store_, api_, metrics_, *access_, nullptr,
+                      [&](const AuditRecord& record) { records.push_back(record); });
+  const auto ask = [&](const std::string& method, const std::string& target) {
+    router.handle(
+        {.method = method, .target = target, .host = "localhost", .peer = {.address = "127.0.0.1"}});
+  };
+  ask("GET", base + "/unikernels");
+  ask("DELETE", base + "/namespaces/shop/unikernels/web?propagationPolicy=Background");
+  ask("POST", "/" + std::string(100'000, 'a'));
+  ASSERT_EQ(records.size(), 2u);
+  EXPECT_EQ(records[0].user, "system:anonymous");
+  EXPECT_EQ(records[0].address, "127.0.0.1");
+  EXPECT_EQ(records[0].method, "DELETE");
+  EXPECT_EQ(records[0].path, base + "/namespaces/shop/unikernels/web");
+  EXPECT_EQ(records[0].code, 403);
+  EXPECT_LT(records[1].path.size(), 1'000u) << "nobody can fill the log";
+}
+
 TEST_F(RouterTest, MetricsAreInPrometheusFormat) {
   const Response response = send("/metrics");
   EXPECT_EQ(response.status, 200);
