@@ -10,8 +10,8 @@
 #include <string>
 #include <vector>
 
-#include "fixtures/pki.h"
 #include "integration/cluster.h"
+#include "integration/secure_api.h"
 
 namespace rookery::integration {
 namespace {
@@ -21,8 +21,6 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-constexpr auto token = "correct-horse-battery-staple";
 
 /// The programs that tests/kubectl/install fetched, and the machine's own where it has one.
 std::vector<std::string> kubectls() {
@@ -49,44 +47,8 @@ class Kubectl : public testing::TestWithParam<std::string> {
 
   /// A controller that writes, over TLS with a token.
   void run() {
-    const fixtures::Identity ca = fixtures::makeIdentity({});
-    const fixtures::Identity server = fixtures::makeIdentity(
-        {.commonName = "rookery", .keyType = fixtures::KeyType::P256, .ca = false, .dnsName = "localhost"},
-        &ca);
-    files_.write("ca.pem", ca.certificate);
-    files_.write("server.pem", server.certificate);
-    files_.write("server.key", server.privateKey);
-    fs::permissions(files_.path() / "server.key", fs::perms::owner_read | fs::perms::owner_write);
-    files_.write(
-        "tokens.yaml",
-        fmt::format("tokens:\n- {{name: ops, sha256: {}, verbs: ['*'], namespaces: ['*']}}\n"
-                    "- {{name: viewer, sha256: {}, verbs: [get, list, watch], namespaces: [shop]}}\n",
-                    sha256(token), sha256("viewer-token")));
-    fs::permissions(files_.path() / "tokens.yaml", fs::perms::owner_read | fs::perms::owner_write);
-    cluster_.run({"--resync", "1s", "--api-store", (cluster_.manifests() / "api").string(), "--tls-cert",
-                  (files_.path() / "server.pem").string(), "--tls-key",
-                  (files_.path() / "server.key").string(), "--api-token-file",
-                  (files_.path() / "tokens.yaml").string()});
-    writeConfig(token);
-  }
-
-  void writeConfig(const std::string& with) {
-    files_.write("config", fmt::format(R"(apiVersion: v1
-kind: Config
-current-context: rookery
-clusters: [{{name: rookery, cluster: {{server: "https://localhost:{}", certificate-authority: {}}}}}]
-users: [{{name: ops, user: {{token: {}}}}}]
-contexts: [{{name: rookery, context: {{cluster: rookery, user: ops}}}}]
-)",
-                                       cluster_.port(), (files_.path() / "ca.pem").string(), with));
-  }
-
-  static std::string sha256(const std::string& text) {
-    fixtures::TempDir folder;
-    fixtures::Process process({"/bin/sh", "-c", "printf %s \"$TEXT\" | sha256sum"}, folder.path() / "digest",
-                              {{"TEXT", text}});
-    EXPECT_EQ(process.wait(), 0);
-    return process.out().substr(0, 64);
+    cluster_.run(api_.options(cluster_));
+    config_ = api_.kubeconfig(cluster_);
   }
 
   int kubectl(std::vector<std::string> arguments) {
@@ -98,7 +60,7 @@ contexts: [{{name: rookery, context: {{cluster: rookery, user: ops}}}}]
     return status;
   }
   std::map<std::string, std::string> environment() const {
-    return {{"KUBECONFIG", (files_.path() / "config").string()},
+    return {{"KUBECONFIG", config_.string()},
             {"HOME", files_.path().string()},
             {"KUBE_EDITOR", "sed -i s/64Mi/48Mi/"}};
   }
@@ -107,6 +69,8 @@ contexts: [{{name: rookery, context: {{cluster: rookery, user: ops}}}}]
   }
 
   Cluster cluster_{1};
+  SecureApi api_;
+  fs::path config_;  // empty: kubectl has none
   fixtures::TempDir files_;
   std::string out_, err_;
   unsigned runs_ = 0;
@@ -217,14 +181,14 @@ TEST_P(Kubectl, IsToldWhatIsWrong) {
   EXPECT_THAT(err_, HasSubstr("shop.yaml")) << "the file that has to be changed";
   EXPECT_NE(kubectl({"apply", "--server-side", "-f", manifest("web", webSpec).string()}), 0);
   EXPECT_THAT(err_, HasSubstr("server-side apply is not supported"));
-  writeConfig("viewer-token");
+  config_ = api_.kubeconfig(cluster_, SecureApi::viewerToken);
   EXPECT_EQ(kubectl({"get", "uk", "-n", "shop"}), 0) << err_;
   EXPECT_NE(kubectl({"get", "uk", "-n", "db"}), 0);
   EXPECT_THAT(err_, HasSubstr("(Forbidden)"));
   EXPECT_NE(kubectl({"delete", "uk", "git", "-n", "shop"}), 0);
   EXPECT_THAT(
       err_, HasSubstr("User \"viewer\" cannot delete resource \"unikernels\" in API group \"rookery.dev\""));
-  writeConfig("forged");
+  config_ = api_.kubeconfig(cluster_, "forged");
   EXPECT_NE(kubectl({"get", "uk", "-n", "shop"}), 0);
 }
 
