@@ -15,6 +15,9 @@ if(ROOKERY_SANITIZE)
   target_link_options(options INTERFACE -fsanitize=${ROOKERY_SANITIZE})
   # Sanitizers instrument code in ways that trip the flow-based warnings of g++ 12.
   target_compile_options(options INTERFACE -Wno-maybe-uninitialized)
+  if(ROOKERY_SANITIZE MATCHES thread)
+    target_compile_options(options INTERFACE -Wno-tsan)  # of the fences in Asio's reference counts
+  endif()
 endif()
 if(CMAKE_UNITY_BUILD)
   # All files of a room may be one translation unit then; what is anonymous stays so.
