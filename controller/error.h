@@ -1,6 +1,7 @@
 #pragma once
 
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -16,6 +17,8 @@ enum class Reason {
 
 /// The word itself, e.g. "NotOwned". The view lives as long as the program.
 std::string_view toString(Reason reason);
+/// The reason that is this word, if there is one.
+std::optional<Reason> reasonNamed(std::string_view word);
 
 /// A failure of the environment: expected, handled and shown. `message` is a whole sentence that names the
 /// object, the field or the file, and what to do; it never holds a secret. Broken invariants of the program

@@ -70,6 +70,7 @@ asio::awaitable<Error> upload(Connection& connection, ImageStream& image, bool& 
     intact = co_await connection.writeFrames(*chunk);
   }
   if (intact) {
+    if (const auto completed = co_await image.complete(); !completed) co_return completed.error();
     ending = true;
     co_await connection.writeEnd();
   }

@@ -43,9 +43,12 @@ class ImageStream {
   virtual ~ImageStream() = default;
 
   /// The next bytes, valid until the next call; empty at the end. An Error makes the client close the
-  /// connection without the final empty frame, so that the server discards what it got. The end is the last
-  /// moment at which nothing has happened on the server: the command is carried out once it has been told.
+  /// connection without the final empty frame, so that the server discards what it got.
   virtual Result<std::span<const std::byte>> next() = 0;
+
+  /// After the end: the last moment at which nothing has happened on the server. The command is carried out
+  /// once it has been told the end, and it is told unless this gives an Error.
+  virtual asio::awaitable<Result<void>> complete() { co_return Result<void>{}; }
 };
 
 struct Request {

@@ -156,9 +156,9 @@ std::optional<std::vector<YamlDocument>> takeItems(YamlDocument& list, const Lis
 /// Reads the documents of one file, one by one.
 class Reader {
  public:
-  explicit Reader(const Origin& file) : file_(file), findings_(file) {
+  Reader(const Origin& file, fs::path folder) : file_(file), findings_(file), folder_(std::move(folder)) {
     std::error_code error;
-    folder_ = fs::absolute(file.file, error).parent_path();
+    if (folder_.empty()) folder_ = fs::absolute(file.file, error).parent_path();
   }
 
   void read(YamlDocument document) {
@@ -363,8 +363,8 @@ std::optional<ObjectKey> keyOf(const json& document) {
   return document.is_object() ? claimOf(document).key() : std::nullopt;
 }
 
-Manifest parseManifest(std::string_view text, const Origin& file) {
-  Reader reader(file);
+Manifest parseManifest(std::string_view text, const Origin& file, const fs::path& folder) {
+  Reader reader(file, folder);
   if (text.size() > maxManifestBytes) {
     reader.refuse({{},
                    "",

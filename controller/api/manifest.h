@@ -36,9 +36,9 @@ std::optional<ObjectKey> keyOf(const nlohmann::json& document);
 /// Parses and validates a file of YAML documents or JSON: schema (the CRDs compiled in), defaults, and what a
 /// schema cannot say. A List (v1, or of one of the kinds: UnikernelList) stands for its items, as if each
 /// were a document of its own; problems name the fields of the item. A document of a kind that is none of
-/// ours is a problem, and hides no object. Relative paths are resolved against the file's folder. Never
-/// throws.
-Manifest parseManifest(std::string_view text, const Origin& file);
+/// ours is a problem, and hides no object. Relative paths are resolved against `folder`; empty: the file's
+/// own. Never throws.
+Manifest parseManifest(std::string_view text, const Origin& file, const std::filesystem::path& folder = {});
 
 /// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
 /// InvalidManifest (over maxManifestBytes; then unread). Their messages leave it to the caller to name the

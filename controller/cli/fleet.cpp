@@ -38,15 +38,17 @@ Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Ob
 
 Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
              reconcile::ObjectStore& objects, reconcile::Listener& listener)
-    : state_(std::move(state)),
+    : stateDir_(std::move(state)),
+      state_(options.keepState ? options.keepState(*stateDir_) : *stateDir_),
       imageFolder_(std::filesystem::absolute(options.stateDir) / "images"),
       controller_(context_.get_executor(),
-                  reconcile::Environment{.state = *state_,
+                  reconcile::Environment{.state = state_,
                                          .objects = objects,
                                          .listener = listener,
                                          .resync = options.resync,
                                          .permit = options.permit,
-                                         .imageRoots = imageRoots(options, imageFolder_)},
+                                         .imageRoots = imageRoots(options, imageFolder_),
+                                         .holds = options.holds},
                   inspector_, options.guard) {}
 
 bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work) {

@@ -26,7 +26,10 @@ class Fleet {
     std::vector<std::filesystem::path> imageRoots = {};  // absolute
     reconcile::GuardOptions guard = {};
     std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
-        {};  // see Environment::permit
+        {};                                                       // see Environment::permit
+    std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
+    /// The state that the controller uses, made of that in stateDir; empty: just that.
+    std::function<reconcile::State&(reconcile::State& files)> keepState = {};
   };
 
   /// Errors: as StateDir::open. `objects` and `listener` must outlive the fleet.
@@ -37,7 +40,10 @@ class Fleet {
   /// signal did.
   bool run(const std::function<boost::asio::awaitable<void>(reconcile::Controller&)>& work);
 
-  reconcile::StateDir& state() { return *state_; }
+  reconcile::StateDir& stateDir() { return *stateDir_; }
+  /// What the controller remembers, wherever that is kept.
+  const reconcile::State& state() const { return state_; }
+  boost::asio::any_io_executor executor() { return context_.get_executor(); }
   /// Where images lie that came through the API; manifests may name them there.
   const std::filesystem::path& imageFolder() const { return imageFolder_; }
 
@@ -45,7 +51,8 @@ class Fleet {
   Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::ObjectStore& objects,
         reconcile::Listener& listener);
 
-  std::unique_ptr<reconcile::StateDir> state_;
+  std::unique_ptr<reconcile::StateDir> stateDir_;
+  reconcile::State& state_;
   std::filesystem::path imageFolder_;
   image::Inspector inspector_;
   boost::asio::io_context context_;

@@ -6,7 +6,7 @@
 
 #include "api/object.h"
 #include "image/image.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::cli {
 

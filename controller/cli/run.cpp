@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/strand.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -10,18 +11,21 @@
 #include "api/path.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
+#include "cli/kubernetes_options.h"
 #include "cli/log.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "image/store.h"
+#include "reconcile/events.h"
 #include "reconcile/image_use.h"
 #include "serve/deploy.h"
-#include "serve/events.h"
 #include "serve/metrics.h"
 #include "serve/object_writer.h"
 #include "serve/resource_api.h"
 #include "serve/server.h"
+#include "source/directory.h"
 #include "source/manifest_store.h"
+#include "source/merged.h"
 
 namespace rookery::cli {
 
@@ -36,10 +40,22 @@ struct RunOptions {
   std::string resync = "30s";
   bool noPrune = false;
   LogFormat logFormat = LogFormat::Text;
+  KubernetesOptions kubernetes;
 };
 
-asio::awaitable<void> follow(reconcile::Controller& controller, source::DirectorySource& source) {
-  co_await controller.run(source);
+/// Follows the folders, the cluster, or both, until the coroutine is cancelled. Null: there is none.
+asio::awaitable<void> follow(reconcile::Controller& controller, source::Source* folders,
+                             kubernetes::Cluster* cluster, asio::any_io_executor executor) {
+  if (cluster == nullptr) co_return co_await controller.run(*folders);
+  source::Source& objects = cluster->start(controller.strand(), asio::make_strand(executor),
+                                           [&controller] { controller.redistribute(); });
+  if (folders == nullptr) {
+    co_await controller.run(objects);
+  } else {
+    source::MergedSource both(*folders, objects);
+    co_await controller.run(both);
+  }
+  co_await cluster->stop();
 }
 
 void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
@@ -68,7 +84,7 @@ struct Writing {
           const reconcile::ObjectStore& objects, std::function<void()> wake)
       : store(std::move(opened)),
         images(std::move(imageStore)),
-        writer(objects, fleet.state(), store, std::move(wake)),
+        writer(objects, fleet.stateDir(), store, std::move(wake)),
         deployer(objects, writer, *images) {}
 
   source::ManifestStore store;
@@ -110,12 +126,23 @@ int run(const RunOptions& options, const Console& console) {
   Log log(options.logFormat);
   serve::Metrics metrics(buildInfo());
   reconcile::ObjectStore objects;
-  serve::EventRecorder events(objects);
-  reconcile::Listeners listeners({&metrics, &log, &events});
-  const Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
-                                    .resync = *resync,
-                                    .imageRoots = absoluteRoots(options.fleet.imageRoots),
-                                    .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
+  reconcile::EventRecorder events(objects);
+  std::vector<reconcile::Listener*> listening = {&metrics, &log, &events};
+  auto cluster = openCluster(options.kubernetes, options.fleet.imageRoots, objects, events.events(),
+                             [&log](const std::string& message) { log.warn(message); });
+  if (!cluster) return failed(cluster.error());
+  if (*cluster) listening.push_back(cluster->get());
+  reconcile::Listeners listeners(listening);
+  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
+                              .resync = *resync,
+                              .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                              .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
+  if (*cluster) {
+    fleetOptions.holds = [&](const std::string& instance) { return (*cluster)->holds(instance); };
+    fleetOptions.keepState = [&](reconcile::State& files) -> reconcile::State& {
+      return (*cluster)->keepState(files);
+    };
+  }
   auto fleet = Fleet::open(fleetOptions, objects, listeners);
   if (!fleet) return failed(fleet.error());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
@@ -137,7 +164,10 @@ int run(const RunOptions& options, const Console& console) {
   if (!server) return failed(server.error());
   const std::string port = std::to_string((*server)->port());
   log.info("Listening for HTTP.", {{"address", options.server.listen}, {"port", port}});
-  (*fleet)->run([&](reconcile::Controller& controller) { return follow(controller, source); });
+  (*fleet)->run([&](reconcile::Controller& controller) {
+    const bool folders = !options.fleet.roots.empty() || !options.apiStore.empty();
+    return follow(controller, folders ? &source : nullptr, cluster->get(), (*fleet)->executor());
+  });
   log.info("Stopped.");
   (*server)->stop();
   return 0;
@@ -150,7 +180,7 @@ void addRun(CLI::App& app, Console console, int& status) {
       app.add_subcommand("run", "Keep the instances in the state that the manifests declare, until SIGTERM");
   const auto options = std::make_shared<RunOptions>();
   addFleetOptions(*verb, options->fleet, "--manifests,-f");
-  verb->get_option("--manifests")->required();
+  addKubernetesOptions(*verb, options->kubernetes);
   addConfirmPrune(*verb, options->fleet);
   addServerOptions(*verb, options->server);
   verb->add_option(
@@ -164,7 +194,11 @@ void addRun(CLI::App& app, Console console, int& status) {
   verb->add_option("--log-format", options->logFormat, "text or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, LogFormat>{{"text", LogFormat::Text}, {"json", LogFormat::Json}}));
-  verb->callback([options, console, &status] { status = run(*options, console); });
+  verb->callback([options, console, &status] {
+    if (options->fleet.roots.empty() && !options->kubernetes.follow)
+      throw CLI::RequiredError("--manifests or --kubernetes");
+    status = run(*options, console);
+  });
 }
 
 }  // namespace rookery::cli

@@ -40,7 +40,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       guard_(std::move(guard)),
       event_(strand_, asio::steady_timer::time_point::max()) {}
 
-asio::awaitable<void> Controller::run(source::DirectorySource& source) {
+asio::awaitable<void> Controller::run(source::Source& source) {
   co_await asio::this_coro::throw_if_cancelled(false);
   snapshot_ = source.scan();
   for (;;) {
@@ -55,7 +55,7 @@ asio::awaitable<void> Controller::run(source::DirectorySource& source) {
 }
 
 /// The next scan: when something changed, or when the prune guard waits for a second look.
-asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::DirectorySource& source) {
+asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::Source& source) {
   using asio::experimental::awaitable_operators::operator||;
   const auto rescan = guard_.rescanAt();
   if (!rescan) co_return co_await source.next();
@@ -151,18 +151,22 @@ void Controller::distribute() {
   warnOfExposedKeys(resolution);
   std::vector<std::string> gone;
   for (const auto& [name, held] : held_) {
-    if (!resolution.instances.contains(name)) gone.push_back(name);
+    if (!resolution.instances.contains(name) || !holds(name)) gone.push_back(name);
   }
   for (const std::string& name : gone) stop(name);
   desired_.clear();
   for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
   declareObjects();
-  reportUnplaced(resolution.unplaced);
   forgetGone();
+  disownOthers(resolution.unplaced);
+  if (holds("")) {
+    reportUnplaced(resolution.unplaced);
+    reportWithheld();
+  }
   for (const auto& [name, desired] : desired_) {
     const auto held = held_.find(name);
     if (held == held_.end()) {
-      start(name, desired);
+      if (holds(name)) start(name, desired);
     } else {
       held->second.last.reset();
       held->second.loop->update(desired);
@@ -170,6 +174,29 @@ void Controller::distribute() {
   }
   noteReadiness();
   event_.cancel();
+}
+
+/// Other controllers tell how the objects stand that are not ours.
+void Controller::disownOthers(const std::map<api::ObjectKey, Error>& unplaced) {
+  for (const auto& [name, desired] : desired_) {
+    if (holds(name)) continue;
+    environment_.objects.disown(desired->instance->key());
+    for (const auto& [key, unikernel] : desired->unikernels) environment_.objects.disown(key);
+    for (const auto& [nameSpace, policy] : desired->policies)
+      environment_.objects.disown(policy.object->key());
+  }
+  if (holds("")) return;
+  for (const auto& [key, error] : unplaced) environment_.objects.disown(key);
+}
+
+bool Controller::holds(const std::string& instance) const {
+  return !environment_.holds || environment_.holds(instance);
+}
+
+void Controller::redistribute() {
+  asio::post(strand_, [this] {
+    if (snapshot_ != nullptr) distribute();
+  });
 }
 
 /// Warns of each file once, and again when it was mended in between.
@@ -189,9 +216,9 @@ void Controller::warnOfExposedKeys(const Resolution& resolution) {
 /// Tells every instance what is to become of those of ours that it should not have any more: because nobody
 /// declares them, or because they belong on another instance now and run there.
 void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
-  const auto absences = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests());
+  absences_ = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests());
   for (auto& [name, desired] : resolution.instances) {
-    desired->absences = absences;
+    desired->absences = absences_;
     desired->prunes = guard_.prunes();
   }
   moving_.clear();
@@ -248,7 +275,7 @@ void Controller::stop(std::string name) {
 
 void Controller::ended(const std::string& name) {
   ending_.erase(name);
-  if (const auto wanted = desired_.find(name); wanted != desired_.end()) {
+  if (const auto wanted = desired_.find(name); wanted != desired_.end() && holds(name)) {
     start(name, wanted->second);
   } else {
     environment_.listener.instanceForgotten(name);
@@ -261,6 +288,7 @@ asio::awaitable<void> Controller::stopAll() {
   desired_.clear();
   while (!held_.empty()) stop(held_.begin()->first);
   while (!ending_.empty()) co_await waitForEvent(asio::steady_timer::time_point::max());
+  snapshot_ = nullptr;  // there is nothing to distribute any more
 }
 
 asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_point deadline) {
@@ -286,8 +314,9 @@ void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
 
 /// Every instance was looked at, or failed to answer, once.
 void Controller::noteReadiness() {
-  const bool seen =
-      std::all_of(held_.begin(), held_.end(), [](const auto& item) { return item.second.last.has_value(); });
+  const bool seen = snapshot_->synced && std::all_of(held_.begin(), held_.end(), [](const auto& item) {
+                      return item.second.last.has_value();
+                    });
   if (seen && !environment_.objects.ready()) environment_.objects.setReady();
 }
 
@@ -305,6 +334,7 @@ void Controller::declareObjects() {
     const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
     environment_.objects.declare(object, identity, now);
   }
+  for (const auto& [key, status] : snapshot_->statuses) environment_.objects.mirror(key, status);
 }
 
 void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced) {
@@ -313,6 +343,17 @@ void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced)
     if (view == nullptr) continue;
     environment_.objects.report(key, stalled(error, view->identity.generation, environment_.now()),
                                 environment_.listener);
+  }
+}
+
+/// What is not declared any more and yet must not go says why.
+void Controller::reportWithheld() {
+  for (const auto& [key, absence] : absences_) {
+    const ObjectViewPtr view = environment_.objects.find(key);
+    if (view == nullptr || absence.reason != Reason::PruneGuard) continue;
+    environment_.objects.report(
+        key, stalled({absence.reason, absence.message}, view->identity.generation, environment_.now()),
+        environment_.listener);
   }
 }
 

@@ -17,7 +17,7 @@
 #include "image/image.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loop.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::reconcile {
 
@@ -34,7 +34,10 @@ class Controller {
   asio::any_io_executor strand() const { return strand_; }
 
   /// Follows `source` until the coroutine is cancelled, then ends what is on its way and returns.
-  asio::awaitable<void> run(source::DirectorySource& source);
+  asio::awaitable<void> run(source::Source& source);
+
+  /// Which instances are ours to command has changed (Environment::holds). From any thread.
+  void redistribute();
 
   /// Works on one snapshot until nothing is left to do or `timeout` has passed.
   struct Outcome {
@@ -61,6 +64,9 @@ class Controller {
   struct Previewing;
 
   void distribute();
+  bool holds(const std::string& instance) const;
+  void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
+  void reportWithheld();
   void warnOfExposedKeys(const Resolution& resolution);
   void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
   void start(const std::string& name, DesiredPtr desired);
@@ -74,7 +80,7 @@ class Controller {
   void noteReadiness();
   bool finished() const;
   bool arrived(const api::ObjectKey& key, const std::string& instance) const;
-  asio::awaitable<source::SnapshotPtr> nextSnapshot(source::DirectorySource& source);
+  asio::awaitable<source::SnapshotPtr> nextSnapshot(source::Source& source);
   asio::awaitable<void> stopAll();
   asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
   Resolution resolveSnapshot();
@@ -87,6 +93,7 @@ class Controller {
   asio::steady_timer
       event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
+  std::map<api::ObjectKey, Absence> absences_;  // as the guard judged them last
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of

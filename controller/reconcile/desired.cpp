@@ -96,8 +96,8 @@ class Resolver {
     const auto it = objects_.find({api::Kind::Secret, ref.nameSpace, ref.name});
     if (it == objects_.end()) {
       return fail(Reason::ReferenceNotFound,
-                  fmt::format("spec.credentials.secretRef names Secret {}/{}, which is not declared.",
-                              ref.nameSpace, ref.name));
+                  fmt::format("spec.credentials.secretRef names Secret {}/{}, {}.", ref.nameSpace, ref.name,
+                              whyMissing({api::Kind::Secret, ref.nameSpace, ref.name})));
     }
     const auto& secret = it->second->as<api::Secret>();
     std::array<std::string, 3> values;
@@ -112,6 +112,11 @@ class Resolver {
       values[i] = *value;
     }
     return Credential::Pem{std::move(values[0]), std::move(values[1]), std::move(values[2])};
+  }
+
+  std::string whyMissing(const ObjectKey& key) const {
+    const auto known = snapshot_.unreadable.find(key);
+    return known == snapshot_.unreadable.end() ? "which is not declared" : known->second;
   }
 
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
@@ -245,8 +250,8 @@ class Resolver {
       if (value == nullptr) {
         return fail(
             Reason::ReferenceNotFound,
-            fmt::format("spec.argumentsFrom of {} names key {} of Secret {}/{}, which is not declared.",
-                        key.toString(), ref.key, key.nameSpace, ref.name));
+            fmt::format("spec.argumentsFrom of {} names key {} of Secret {}/{}, {}.", key.toString(), ref.key,
+                        key.nameSpace, ref.name, whyMissing({api::Kind::Secret, key.nameSpace, ref.name})));
       }
       values[from.name] = *value;
     }

@@ -14,7 +14,7 @@
 #include "error.h"
 #include "image/image.h"
 #include "reconcile/inventory.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::reconcile {
 

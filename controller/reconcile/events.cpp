@@ -1,4 +1,4 @@
-#include "serve/events.h"
+#include "reconcile/events.h"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,9 @@
 
 #include "api/uid.h"
 
-namespace rookery::serve {
+namespace rookery::reconcile {
 
 using nlohmann::json;
-using reconcile::Verb;
 
 namespace {
 
@@ -68,7 +67,7 @@ json toJson(const Event& event) {
           {"reportingInstance", ""}};
 }
 
-EventRecorder::EventRecorder(const reconcile::ObjectStore& objects, std::function<api::SystemTime()> now)
+EventRecorder::EventRecorder(const ObjectStore& objects, std::function<api::SystemTime()> now)
     : objects_(objects), now_(std::move(now)) {}
 
 void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb,
@@ -78,7 +77,7 @@ void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKe
 }
 
 void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
-                              const reconcile::CommandResult& result) {
+                              const CommandResult& result) {
   if (result.error) {
     record(object, Event::Type::Warning, std::string(toString(result.error->reason)),
            fmt::format("{} on {} failed: {}", toString(verb), instance, result.error->message));
@@ -110,7 +109,7 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   event.nameSpace = about.nameSpace.empty() ? "default" : about.nameSpace;
   event.name = fmt::format("{}.{}", about.name, event.uid.substr(0, 8) + event.uid.substr(9, 4));
   event.about = about;
-  const reconcile::ObjectViewPtr view = objects_.find(about);
+  const ObjectViewPtr view = objects_.find(about);
   if (view != nullptr) event.aboutUid = view->identity.uid;
   event.type = type;
   event.reason = reason;
@@ -141,4 +140,4 @@ void EventRecorder::trim(api::SystemTime now) {
   forget(std::ranges::min_element(known_, {}, [](const auto& entry) { return entry.second.last; }));
 }
 
-}  // namespace rookery::serve
+}  // namespace rookery::reconcile

@@ -14,7 +14,7 @@
 #include "reconcile/object_store.h"
 #include "reconcile/watch_cache.h"
 
-namespace rookery::serve {
+namespace rookery::reconcile {
 
 /// Something that happened to an object, as often as it did: core/v1 Event.
 struct Event {
@@ -32,26 +32,26 @@ struct Event {
 nlohmann::json toJson(const Event& event);
 
 /// By namespace and name.
-using EventCache = reconcile::WatchCache<std::pair<std::string, std::string>, Event>;
+using EventCache = WatchCache<std::pair<std::string, std::string>, Event>;
 
 /// Keeps what the reconciler decides and what comes of it as Events. What happens again to the same object,
 /// with the same reason and message, is counted and not repeated. The newest are kept: at most
 /// `maxEvents`, for an hour. Thread-safe.
-class EventRecorder : public reconcile::Listener {
+class EventRecorder : public Listener {
  public:
   static constexpr std::size_t maxEvents = 1'000;
   static constexpr std::chrono::hours lifetime{1};
 
   /// `objects` says what an event is about, and must outlive the recorder.
-  explicit EventRecorder(const reconcile::ObjectStore& objects,
+  explicit EventRecorder(const ObjectStore& objects,
                          std::function<api::SystemTime()> now = std::chrono::system_clock::now);
 
   const EventCache& events() const { return cache_; }
 
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
-                   Reason reason, const std::string& message) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
-                 const reconcile::CommandResult& result) override;
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb, Reason reason,
+                   const std::string& message) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+                 const CommandResult& result) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
@@ -64,7 +64,7 @@ class EventRecorder : public reconcile::Listener {
   void record(const api::ObjectKey& about, Event::Type type, std::string reason, std::string message);
   void trim(api::SystemTime now);
 
-  const reconcile::ObjectStore& objects_;
+  const ObjectStore& objects_;
   const std::function<api::SystemTime()> now_;
   EventCache cache_;
   std::mutex mutex_;
@@ -75,4 +75,4 @@ class EventRecorder : public reconcile::Listener {
   std::map<Sameness, Known> known_;
 };
 
-}  // namespace rookery::serve
+}  // namespace rookery::reconcile

@@ -14,6 +14,26 @@ namespace {
 
 constexpr std::size_t massLimit = 5;
 
+const source::Root* rootOf(const source::Snapshot& snapshot, const Entry& entry) {
+  const auto root = std::ranges::find(snapshot.roots, entry.root, &source::Root::path);
+  return root == snapshot.roots.end() ? nullptr : &*root;
+}
+
+/// Whether so many of `owned` at once are more than somebody is likely to have meant. One object that was
+/// deleted by name was meant, also where it was the only one.
+bool isMass(const source::Root& root, std::size_t vanished, std::size_t owned) {
+  if (vanished >= massLimit) return true;
+  if (root.deletesByName) return vanished > 1 && 2 * vanished > owned;
+  return 2 * vanished > owned || root.objects == 0;
+}
+
+/// What has to be done for the set with this ID to go.
+std::string howToConfirm(const source::Root& root, const std::string& id) {
+  if (root.deletesByName)
+    return fmt::format("an AlbatrossInstance has the annotation rookery.dev/confirm-prune: {}", id);
+  return fmt::format("that is confirmed with --confirm-prune {}", id);
+}
+
 std::string namesOf(const std::vector<const Entry*>& entries) {
   constexpr std::size_t shown = 5;
   std::vector<std::string> names;
@@ -60,7 +80,8 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
   }
   std::erase_if(absentSince_, [&](const auto& item) { return !absent.contains(item.first); });
   std::erase_if(allowed_, [&](const EntryKey& key) { return !undeclared.contains(key); });
-  for (const source::Root& root : snapshot.roots) withhold(root, roots[root.path], absences);
+  for (const source::Root& root : snapshot.roots)
+    withhold(root, roots[root.path], snapshot.confirmed, absences);
   // The mass guard looks at all that vanished; only then does each wait for its second scan.
   for (const Entry& entry : entries) {
     const auto absence = absences.find(entry.object);
@@ -72,7 +93,7 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
     }
     absence->second = {
         Absence::Verdict::Keep, Reason::Pruning,
-        fmt::format("{} is not declared any more; it is destroyed once a second scan has confirmed that.",
+        fmt::format("{} is not declared any more; it is destroyed once a second look has confirmed that.",
                     entry.object.toString())};
   }
   return absences;
@@ -81,9 +102,8 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
 /// Nothing: this source has no say about it.
 std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const {
   using Verdict = Absence::Verdict;
-  const bool rootKnown = std::any_of(snapshot.roots.begin(), snapshot.roots.end(),
-                                     [&](const source::Root& root) { return root.path == entry.root; });
-  if (!rootKnown) return std::nullopt;  // somebody else's business
+  const source::Root* root = rootOf(snapshot, entry);
+  if (root == nullptr) return std::nullopt;  // somebody else's business
   if (!snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
     if (entry.destroyedAt) return std::nullopt;
     return Absence{
@@ -102,6 +122,9 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
         Verdict::Keep, Reason::Pruning,
         fmt::format("{} is not declared any more; it is kept, as pruning is off.", entry.object.toString())};
   }
+  if (root->deletesByName)
+    return Absence{Verdict::Destroy, Reason::ManifestRemoved,
+                   fmt::format("{} was deleted.", entry.object.toString())};
   return Absence{
       Verdict::Destroy, Reason::ManifestRemoved,
       fmt::format("{} is not declared in {} any more.", entry.object.toString(), entry.file.string())};
@@ -109,26 +132,28 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
 
 bool PruneGuard::settled(const source::Snapshot& snapshot, const Entry& entry) {
   if (!options_.settle) return true;
+  const source::Root* root = rootOf(snapshot, entry);
+  const std::chrono::seconds time = root != nullptr && root->deletesByName ? cascadeTime : settleTime;
   const auto [since, first] = absentSince_.try_emplace({entry.serverKey, entry.name}, snapshot.scannedAt);
-  if (!first && snapshot.scannedAt - since->second >= settleTime) return true;
-  const auto next = since->second + settleTime;
+  if (!first && snapshot.scannedAt - since->second >= time) return true;
+  const auto next = since->second + time;
   rescanAt_ = rescanAt_ ? std::min(*rescanAt_, next) : next;
   return false;
 }
 
 /// Turns what vanished from a root at once into something to be confirmed, if it is too much.
 void PruneGuard::withhold(const source::Root& root, const RootTally& tally,
+                          const std::set<std::string>& confirmed,
                           std::map<api::ObjectKey, Absence>& absences) const {
   const std::size_t vanished = tally.vanished.size();
   if (vanished == 0) return;
-  const bool mass = vanished >= massLimit || 2 * vanished > tally.owned || root.objects == 0;
+  if (!root.doomed && !isMass(root, vanished, tally.owned)) return;
   const std::string id = confirmationId(tally.vanished);
-  if (!mass || options_.confirmed.contains(id)) return;
-  const std::string message = fmt::format(
-      "{} of {} unikernels vanished from {} at once ({}). Nothing is destroyed there until that is confirmed "
-      "with "
-      "--confirm-prune {}.",
-      vanished, tally.owned, root.path.string(), namesOf(tally.vanished), id);
+  if (options_.confirmed.contains(id) || confirmed.contains(id)) return;
+  const std::string message =
+      fmt::format("{}{} of {} unikernels vanished from {} at once ({}). Nothing is destroyed there until {}.",
+                  root.doomed ? *root.doomed + " " : "", vanished, tally.owned, root.path.string(),
+                  namesOf(tally.vanished), howToConfirm(root, id));
   for (const Entry* entry : tally.vanished)
     absences[entry->object] = {Absence::Verdict::Keep, Reason::PruneGuard, message};
 }

@@ -10,7 +10,7 @@
 
 #include "reconcile/desired.h"
 #include "reconcile/inventory.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::reconcile {
 
@@ -39,6 +39,9 @@ class PruneGuard {
 
   /// How far two complete scans that both miss an object must be apart.
   static constexpr std::chrono::seconds settleTime{10};
+  /// The same where objects are deleted by name: how long it takes at most until all that one command deletes
+  /// is seen to be deleted.
+  static constexpr std::chrono::seconds cascadeTime{2};
 
  private:
   using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
@@ -49,7 +52,7 @@ class PruneGuard {
 
   std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const;
   bool settled(const source::Snapshot& snapshot, const Entry& entry);
-  void withhold(const source::Root& root, const RootTally& tally,
+  void withhold(const source::Root& root, const RootTally& tally, const std::set<std::string>& confirmed,
                 std::map<api::ObjectKey, Absence>& absences) const;
 
   GuardOptions options_;

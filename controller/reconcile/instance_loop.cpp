@@ -65,14 +65,15 @@ class InstanceLoop::Upload : public albatross::ImageStream {
   Result<std::span<const std::byte>> next() override {
     auto bytes = reader_.next();
     if (!bytes) return bytes;
-    if (bytes->empty()) {
-      loop_.memory_ = committing(std::move(loop_.memory_), step_);
-      if (auto written = loop_.persistEntry(step_.name, loop_.memory_); !written)
-        return std::unexpected(written.error());
-    }
     sent_ += bytes->size();
     loop_.environment_.listener.imageSent(loop_.desired_->name(), step_.object, sent_, reader_.size());
     return bytes;
+  }
+
+  asio::awaitable<Result<void>> complete() override {
+    loop_.memory_ = committing(std::move(loop_.memory_), step_);
+    auto written = co_await loop_.persistEntry(step_.name, loop_.memory_);
+    co_return written ? loop_.mayCommand() : written;
   }
 
   std::uint64_t sent() const { return sent_; }
@@ -129,7 +130,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   end.desired = desired_;
   std::optional<Step> due;
   if (plan) {
-    due = follow(std::move(*plan), told, end);
+    due = co_await follow(std::move(*plan), told, end);
   } else {
     missLook(plan.error(), told, end);
   }
@@ -142,7 +143,7 @@ asio::awaitable<bool> InstanceLoop::round() {
 }
 
 /// Remembers and publishes what was planned. Returns the step that is to be taken now.
-std::optional<Step> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) {
+asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) {
   const auto isDue = [now = environment_.now()](const Step& step) { return step.notBefore <= now; };
   const auto first = std::find_if(plan.steps.begin(), plan.steps.end(), isDue);
   std::optional<Step> due;
@@ -154,7 +155,7 @@ std::optional<Step> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) 
     end.finished = true;
     end.errors.push_back(std::move(*error));
   }
-  if (const Result<void> persisted = persist(plan.memory); !persisted) {
+  if (const Result<void> persisted = co_await persist(plan.memory); !persisted) {
     due.reset();
     end.finished = true;
     end.errors.push_back(persisted.error());
@@ -172,7 +173,7 @@ std::optional<Step> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) 
   publish(plan);
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
-  return due;
+  co_return due;
 }
 
 /// The instance could not be observed.
@@ -268,30 +269,37 @@ Inventory InstanceLoop::ownInventory() const {
   return inventory;
 }
 
-Result<void> InstanceLoop::persist(const Memory& memory) {
+asio::awaitable<Result<void>> InstanceLoop::persist(const Memory& memory) {
   const Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
     if (memory.inventory.contains(name)) continue;
     destroyed_ = true;
-    if (auto erased = environment_.state.erase(entry); !erased) return erased;
+    if (auto erased = co_await environment_.state.discard(entry); !erased) co_return erased;
   }
   for (const auto& [name, entry] : memory.inventory) {
     const auto old = before.find(name);
     if (old != before.end() && old->second == entry) continue;
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
-    if (auto written = environment_.state.put(entry); !written) return written;
+    if (auto written = co_await environment_.state.record(entry); !written) co_return written;
   }
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
   }
-  return {};
+  co_return Result<void>{};
 }
 
-Result<void> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
+asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
   const auto entry = memory.inventory.find(name);
-  if (entry == memory.inventory.end()) return {};
-  return environment_.state.put(entry->second);
+  if (entry == memory.inventory.end()) co_return Result<void>{};
+  co_return co_await environment_.state.record(entry->second);
+}
+
+Result<void> InstanceLoop::mayCommand() const {
+  if (!environment_.holds || environment_.holds(desired_->name())) return {};
+  return fail(Reason::LeaseLost,
+              fmt::format("AlbatrossInstance {} is another controller's now: nothing more is sent to it.",
+                          desired_->name()));
 }
 
 // -- Steps
@@ -309,7 +317,7 @@ asio::awaitable<void> InstanceLoop::take(Step step) {
   told.bytes = upload_ ? upload_->sent() : 0;
   upload_.reset();
   memory_ = answered(std::move(memory_), step, *desired_, result, told.bytes, sentAt, environment_.now());
-  if (auto written = persistEntry(step.name, memory_); !written) {
+  if (auto written = co_await persistEntry(step.name, memory_); !written) {
     environment_.listener.warned(desired_->name(), written.error().reason, written.error().message);
   }
   if (const auto failure = failureOf(step.verb, result)) told.error = failure->error;
@@ -321,7 +329,8 @@ asio::awaitable<void> InstanceLoop::take(Step step) {
 /// Sends a step, once it is on the disk that it is about to be sent.
 asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  Result<void> ready = persistEntry(step.name, memory_);
+  Result<void> ready = co_await persistEntry(step.name, memory_);
+  if (ready) ready = mayCommand();
   if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
     ready = fail(Reason::Cancelled, "The controller is about to stop.");
   }

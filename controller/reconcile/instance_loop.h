@@ -17,7 +17,7 @@
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/plan.h"
-#include "reconcile/state_dir.h"
+#include "reconcile/state.h"
 
 namespace rookery::reconcile {
 
@@ -25,7 +25,7 @@ namespace asio = boost::asio;
 
 /// What an instance's loop shares with the others; must outlive it.
 struct Environment {
-  StateDir& state;
+  State& state;
   ObjectStore& objects;
   Listener& listener;
   std::chrono::milliseconds resync{30'000};
@@ -37,6 +37,10 @@ struct Environment {
   std::function<bool(const std::string& instance, const Step&)> permit = {};
   /// Folders besides the manifest roots that images may lie in.
   std::vector<std::filesystem::path> imageRoots = {};
+  /// Whether an instance is this process's to command ("": whether it speaks for the objects on none); empty:
+  /// all are. Asked before each command; when it changes, somebody calls Controller::redistribute(). From any
+  /// thread.
+  std::function<bool(const std::string& instance)> holds = {};
 };
 
 /// What a round saw and is about to do, for who waits for all to be done.
@@ -78,7 +82,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  private:
   asio::awaitable<bool> round();
   asio::awaitable<Result<Plan>> look();
-  std::optional<Step> follow(Plan plan, Round& told, RoundEnd& end);
+  asio::awaitable<std::optional<Step>> follow(Plan plan, Round& told, RoundEnd& end);
   void missLook(const Error& error, Round& told, RoundEnd& end);
   asio::awaitable<void> take(Step step);
   asio::awaitable<albatross::CallResult> carryOut(const Step& step);
@@ -86,8 +90,9 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   Result<void> connect();
   Authority authority() const;
   Inventory ownInventory() const;
-  Result<void> persist(const Memory& memory);
-  Result<void> persistEntry(const albatross::Name& name, const Memory& memory);
+  asio::awaitable<Result<void>> persist(const Memory& memory);
+  asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
+  Result<void> mayCommand() const;
   void publish(const Plan& plan);
   void publishUnavailable(const Error& error);
   SystemTime nextLook(const Plan* plan) const;

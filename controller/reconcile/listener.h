@@ -11,7 +11,7 @@
 #include "api/object.h"
 #include "error.h"
 #include "reconcile/verb.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::reconcile {
 

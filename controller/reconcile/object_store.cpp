@@ -38,7 +38,7 @@ void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& ide
   cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {
     if (before == nullptr) return ObjectView{object, identity, unseen(*object, identity, now)};
     if (before->object == object && before->identity == identity) return std::nullopt;
-    return ObjectView{object, identity, before->status};
+    return ObjectView{object, identity, before->status, before->ours};
   });
 }
 
@@ -58,14 +58,33 @@ void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener
   const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
     if (known == nullptr) return std::nullopt;
     keepTransitions(known->status, status);
-    if (known->status == status) return std::nullopt;
+    if (known->ours && known->status == status) return std::nullopt;
     ObjectView view = *known;
     view.status = status;
+    view.ours = true;
     return view;
   });
   if (before == nullptr || !readyDiffers(before->status, status)) return;
   const Condition& ready = *status.condition(Condition::Type::Ready);
   listener.readyChanged(key, ready.status == Condition::Status::True, ready.reason, ready.message);
+}
+
+void ObjectStore::mirror(const api::ObjectKey& key, const api::Status& status) {
+  cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
+    if (known == nullptr || known->ours || known->status == status) return std::nullopt;
+    ObjectView view = *known;
+    view.status = status;
+    return view;
+  });
+}
+
+void ObjectStore::disown(const api::ObjectKey& key) {
+  cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
+    if (known == nullptr || !known->ours) return std::nullopt;
+    ObjectView view = *known;
+    view.ours = false;
+    return view;
+  });
 }
 
 std::vector<ObjectViewPtr> ObjectStore::list() const {

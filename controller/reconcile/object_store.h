@@ -19,6 +19,7 @@ struct ObjectView {
   api::ObjectPtr object;
   api::Identity identity;
   api::Status status;
+  bool ours = false;  // the status is what this process sees; otherwise what it was told
   std::uint64_t resourceVersion = 0;
 };
 using ObjectViewPtr = std::shared_ptr<const ObjectView>;
@@ -43,6 +44,10 @@ class ObjectStore {
   /// is passed over: it has been removed meanwhile. Tells `listener` when Ready changed its status or reason.
   /// A condition whose status did not change keeps the time of its last transition.
   void report(const api::ObjectKey& key, api::Status status, Listener& listener);
+  /// The object's status as another controller has reported it; passed over where ours is known.
+  void mirror(const api::ObjectKey& key, const api::Status& status);
+  /// The object is another controller's from now on.
+  void disown(const api::ObjectKey& key);
 
   ObjectViewPtr find(const api::ObjectKey& key) const { return cache_.find(key); }
   std::vector<ObjectViewPtr> list() const;

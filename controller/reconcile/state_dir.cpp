@@ -195,6 +195,10 @@ Inventory StateDir::inventoryOf(const std::string& serverKey) const {
   return it == inventories_.end() ? Inventory{} : it->second;
 }
 
+boost::asio::awaitable<Result<void>> StateDir::record(Entry entry) { co_return put(entry); }
+
+boost::asio::awaitable<Result<void>> StateDir::discard(Entry entry) { co_return erase(entry); }
+
 Result<void> StateDir::put(const Entry& entry) {
   const fs::path file = fileOf(entry);
   std::error_code error;

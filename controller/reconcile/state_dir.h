@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "error.h"
-#include "reconcile/inventory.h"
+#include "reconcile/state.h"
 
 namespace rookery::reconcile {
 
-/// What the controller must remember beyond its own life: the inventory, one small file per entry, and the
-/// objects' identities. One process at a time holds it. Every write is atomic and on the disk when it
-/// returns. Thread-safe.
-class StateDir {
+/// The state in a folder: the inventory, one small file per entry, and the objects' identities. One process
+/// at a time holds it. Every write is atomic and on the disk when it returns.
+class StateDir : public State {
  public:
   /// Creates the folder if missing, locks it and reads what is in it. Errors: StateDirLocked (says the
   /// process that has it), StateUnwritable. A file that cannot be read as an entry is set aside (".corrupt")
@@ -27,32 +26,31 @@ class StateDir {
   /// $XDG_STATE_HOME/rookery, ~/.local/state/rookery, or /var/lib/rookery for root.
   static std::filesystem::path defaultPath();
 
-  ~StateDir();
+  ~StateDir() override;
   StateDir(const StateDir&) = delete;
   StateDir& operator=(const StateDir&) = delete;
 
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  std::vector<Entry> entries() const;
-  Inventory inventoryOf(const std::string& serverKey) const;
-  /// Errors: StateUnwritable (a full disk, for one): then nothing may be sent that needs the entry.
+  std::vector<Entry> entries() const override;
+  Inventory inventoryOf(const std::string& serverKey) const override;
+  boost::asio::awaitable<Result<void>> record(Entry entry) override;
+  boost::asio::awaitable<Result<void>> discard(Entry entry) override;
+  /// record() and discard() without a coroutine. Errors: StateUnwritable (a full disk, for one).
   Result<void> put(const Entry& entry);
   Result<void> erase(const Entry& entry);
 
-  /// Whether a restart was seen to change a unikernel's memory on this server; unknown: absent.
-  std::optional<bool> restartChangesMemory(const std::string& serverKey) const;
-  void setRestartChangesMemory(const std::string& serverKey, bool changes);
+  std::optional<bool> restartChangesMemory(const std::string& serverKey) const override;
+  void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
 
-  /// The identity of an object that is declared: created at first sight, with the next generation whenever
-  /// specDigest is another than last time. Kept on the disk by saveIdentities().
-  api::Identity identify(const api::ObjectKey& key, const std::string& specDigest, api::SystemTime now);
+  api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
+                         api::SystemTime now) override;
   /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
   Result<void> requestDeletion(const api::ObjectKey& key, api::SystemTime now);
-  std::set<api::ObjectKey> deletionRequests() const;
-  /// The object is gone: another of that key will be another object.
-  void forgetIdentity(const api::ObjectKey& key);
-  Result<void> saveIdentities();
+  std::set<api::ObjectKey> deletionRequests() const override;
+  void forgetIdentity(const api::ObjectKey& key) override;
+  Result<void> saveIdentities() override;
 
  private:
   StateDir(std::filesystem::path path, int lock);

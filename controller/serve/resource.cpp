@@ -59,7 +59,7 @@ Item itemOf(const ObjectViewPtr& view) {
           }};
 }
 
-Item itemOf(const EventCache::Ptr& event) {
+Item itemOf(const reconcile::EventCache::Ptr& event) {
   return {event,   event->nameSpace,       event->name,
           nullptr, event->resourceVersion, [event] { return toJson(*event); }};
 }
@@ -118,7 +118,7 @@ class ObjectResource final : public Resource {
 
 class EventResource final : public Resource {
  public:
-  explicit EventResource(const EventCache& events) : Resource(eventType()), events_(events) {}
+  explicit EventResource(const reconcile::EventCache& events) : Resource(eventType()), events_(events) {}
 
   Listing list(const std::optional<std::string>& nameSpace) const override {
     return toListing(events_.list({nameSpace.value_or(""), ""},
@@ -132,11 +132,11 @@ class EventResource final : public Resource {
 
   std::optional<Changes> after(std::uint64_t since,
                                std::chrono::steady_clock::time_point deadline) const override {
-    return toChanges(events_.after(since, deadline), [](const Event&) { return true; });
+    return toChanges(events_.after(since, deadline), [](const reconcile::Event&) { return true; });
   }
 
  private:
-  const EventCache& events_;
+  const reconcile::EventCache& events_;
 };
 
 class NamespaceResource final : public Resource {
@@ -200,7 +200,7 @@ std::unique_ptr<Resource> namespaceResource(const ObjectStore& store) {
   return std::make_unique<NamespaceResource>(store);
 }
 
-std::unique_ptr<Resource> eventResource(const EventCache& events) {
+std::unique_ptr<Resource> eventResource(const reconcile::EventCache& events) {
   return std::make_unique<EventResource>(events);
 }
 

@@ -12,8 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "reconcile/events.h"
 #include "reconcile/object_store.h"
-#include "serve/events.h"
 #include "serve/table.h"
 
 namespace rookery::serve {
@@ -81,7 +81,7 @@ class Resource {
 /// The objects of a kind; the store must outlive it.
 std::unique_ptr<Resource> objectResource(const reconcile::ObjectStore& store, api::Kind kind);
 /// The Events, to be read only; the cache must outlive it.
-std::unique_ptr<Resource> eventResource(const EventCache& events);
+std::unique_ptr<Resource> eventResource(const reconcile::EventCache& events);
 
 /// The Namespaces, to be read only: those that objects are in; but any name is one, as none needs to be made.
 std::unique_ptr<Resource> namespaceResource(const reconcile::ObjectStore& store);

@@ -83,7 +83,7 @@ Response answer(ObjectWriter::Answer changed, const ResourceType& type, const Re
 
 }  // namespace
 
-ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const EventCache& events,
+ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
                          ObjectWriter* writer)
     : writer_(writer) {
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));

@@ -3,9 +3,9 @@
 #include <functional>
 #include <string>
 
+#include "reconcile/events.h"
 #include "reconcile/object_store.h"
 #include "serve/discovery.h"
-#include "serve/events.h"
 #include "serve/http.h"
 #include "serve/object_writer.h"
 #include "serve/request_info.h"
@@ -18,7 +18,8 @@ namespace rookery::serve {
 class ResourceApi {
  public:
   /// `writer` null: the API is read-only. All must outlive it.
-  ResourceApi(const reconcile::ObjectStore& objects, const EventCache& events, ObjectWriter* writer);
+  ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
+              ObjectWriter* writer);
 
   /// Failures are Status objects.
   Response handle(const Request& request, const Target& target) const;

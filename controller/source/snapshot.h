@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "api/manifest.h"
-#include "source/directory.h"
+#include "source/source.h"
 #include "source/tree.h"
 
 namespace rookery::source {

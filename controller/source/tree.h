@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "api/object.h"
-#include "source/directory.h"
+#include "source/source.h"
 
 namespace rookery::source {
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "serve/events.h"
+#include "reconcile/events.h"
 #include "serve/metrics.h"
 #include "serve/resource_api.h"
 #include "serve/server.h"
@@ -69,7 +69,7 @@ class GetTest : public testing::Test {
   }
 
   reconcile::ObjectStore store_;
-  serve::EventRecorder events_{store_};
+  reconcile::EventRecorder events_{store_};
   serve::ResourceApi api_{store_, events_.events(), nullptr};
   serve::Metrics metrics_{{"1", "r"}};
   std::unique_ptr<serve::Server> server_;

@@ -1,15 +1,17 @@
-#include "serve/events.h"
+#include "reconcile/events.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "unit/serve/views.h"
 
-namespace rookery::serve {
+namespace rookery::reconcile {
 namespace {
 
 using namespace std::chrono_literals;
 using nlohmann::json;
+using serve::publish;
+using serve::unikernelView;
 using testing::ElementsAre;
 using testing::SizeIs;
 
@@ -25,7 +27,7 @@ class Events : public testing::Test {
   }
 
   const api::ObjectKey web_{api::Kind::Unikernel, "shop", "web"};
-  reconcile::ObjectStore objects_;
+  ObjectStore objects_;
   api::SystemTime now_{1'700'000'000s};
   EventRecorder recorder_{objects_, [this] { return now_; }};
 };
@@ -93,4 +95,4 @@ TEST_F(Events, AreBoundedInNumberAndTime) {
 }
 
 }  // namespace
-}  // namespace rookery::serve
+}  // namespace rookery::reconcile

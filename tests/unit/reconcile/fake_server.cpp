@@ -103,7 +103,11 @@ asio::awaitable<CallResult> FakeServer::carryOut(albatross::Request request) {
     if (part->empty()) break;
     imageOf(request.command).append(reinterpret_cast<const char*>(part->data()), part->size());
   }
-  if (request.image != nullptr && complete) complete();
+  if (request.image != nullptr) {
+    if (const auto completed = co_await request.image->complete(); !completed)
+      co_return std::unexpected(albatross::CallError{completed.error(), false});
+    if (complete) complete();
+  }
   emulator::Request command;
   for (const auto& domain : request.domains) {
     command.name.path.push_back(domain.label);

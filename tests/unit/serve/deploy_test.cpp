@@ -433,7 +433,7 @@ certificates:
 )");
   const auto access = Access::load({.tokenFile = tokenFile});
   ASSERT_TRUE(access) << access.error().message;
-  EventRecorder events(objects_);
+  reconcile::EventRecorder events(objects_);
   const ResourceApi api(objects_, events.events(), &writer_);
   const Metrics metrics(BuildInfo{"1", "r"});
   const auto sendTo = [&](const Router& router, const std::optional<std::string>& commonName) {

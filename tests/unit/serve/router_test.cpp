@@ -43,7 +43,7 @@ class RouterTest : public testing::Test {
   reconcile::ObjectStore store_;
   Metrics metrics_{BuildInfo{"1", "r"}};
   std::unique_ptr<Access> access_ = *Access::load({.requests = {.perSecond = 1e6, .burst = 1e6}});
-  EventRecorder events_{store_};
+  reconcile::EventRecorder events_{store_};
   ResourceApi api_{store_, events_.events(), nullptr};
   Router router_{store_, api_, metrics_, *access_};
 };

@@ -43,7 +43,7 @@ class ServerTest : public testing::Test {
   }
 
   reconcile::ObjectStore store_;
-  EventRecorder events_{store_};
+  reconcile::EventRecorder events_{store_};
   ResourceApi api_{store_, events_.events(), nullptr};
   Metrics metrics_{BuildInfo{"1", "r"}};
   std::unique_ptr<Server> server_;

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kubernetes/client.h"
+#include "kubernetes/object_cache.h"
+#include "reconcile/state.h"
+
+namespace rookery::kubernetes {
+
+/// The state of objects that come from a cluster is kept on them: the inventory in annotations, with a
+/// finalizer that keeps a Unikernel from vanishing before what runs of it; so no volume is needed, and a
+/// backup restores it. Identities are the API server's own. What belongs to other sources is passed on.
+/// Thread-safe.
+class ClusterState : public reconcile::State {
+ public:
+  /// `mayWrite` says whether this process may change anything at all. All must outlive the state.
+  ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
+               std::function<bool(const std::string& instance)> mayWrite);
+
+  std::vector<reconcile::Entry> entries() const override;
+  reconcile::Inventory inventoryOf(const std::string& serverKey) const override;
+  asio::awaitable<Result<void>> record(reconcile::Entry entry) override;
+  asio::awaitable<Result<void>> discard(reconcile::Entry entry) override;
+  std::optional<bool> restartChangesMemory(const std::string& serverKey) const override;
+  void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
+  api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
+                         api::SystemTime now) override;
+  std::set<api::ObjectKey> deletionRequests() const override { return others_.deletionRequests(); }
+  void forgetIdentity(const api::ObjectKey& key) override { others_.forgetIdentity(key); }
+  Result<void> saveIdentities() override { return others_.saveIdentities(); }
+
+  /// Lets objects go that are being deleted and of which nothing is ours, or which somebody asked to be
+  /// released, where this process speaks for them; until the coroutine is cancelled.
+  asio::awaitable<void> letGo();
+
+ private:
+  using Entries = std::vector<reconcile::Entry>;
+  using Edit = std::function<void(Entries& entries)>;
+  asio::awaitable<Result<void>> edit(api::ObjectKey key, Edit edit, bool mustExist);
+
+  Client& client_;
+  ObjectCache& cache_;
+  reconcile::State& others_;
+  const std::function<bool(const std::string& instance)> mayWrite_;
+};
+
+}  // namespace rookery::kubernetes

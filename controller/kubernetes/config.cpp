@@ -1,0 +1,209 @@
+#include "kubernetes/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "api/manifest.h"
+#include "api/syntax.h"
+#include "api/yaml.h"
+
+namespace rookery::kubernetes {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+namespace {
+
+std::string trimmed(std::string text) {
+  const auto end = text.find_last_not_of(" \t\r\n");
+  text.erase(end == std::string::npos ? 0 : end + 1);
+  return text;
+}
+
+/// Takes "https://host:port/path" apart. False: it is no such URL.
+bool readServer(std::string_view url, Config& config) {
+  const auto skip = [&](std::string_view scheme) {
+    if (!url.starts_with(scheme)) return false;
+    url.remove_prefix(scheme.size());
+    return true;
+  };
+  if (skip("http://")) {
+    config.tls = false;
+    config.port = "80";
+  } else if (!skip("https://")) {
+    return false;
+  }
+  const auto slash = std::min(url.find('/'), url.size());
+  config.path = url.substr(slash);
+  while (config.path.ends_with('/')) config.path.pop_back();
+  std::string_view authority = url.substr(0, slash);
+  if (authority.starts_with('[')) {
+    const auto end = authority.find(']');
+    if (end == std::string_view::npos) return false;
+    config.host = authority.substr(1, end - 1);
+    authority.remove_prefix(end + 1);
+  } else {
+    const auto end = std::min(authority.rfind(':'), authority.size());
+    config.host = authority.substr(0, end);
+    authority.remove_prefix(end);
+  }
+  if (authority.starts_with(':')) config.port = authority.substr(1);
+  return !config.host.empty() && !config.port.empty();
+}
+
+/// Reads one kubeconfig file.
+class KubeconfigReader {
+ public:
+  KubeconfigReader(const fs::path& file, const json& document)
+      : file_(file), folder_(fs::absolute(file).parent_path()), document_(document) {}
+
+  Result<Config> read() {
+    const std::string context = textAt(document_, "current-context");
+    if (context.empty()) return bad("current-context: no context is chosen; kubectl config use-context NAME");
+    const json* chosen = named("contexts", context, "context");
+    if (chosen == nullptr) return bad(fmt::format("contexts: there is none called \"{}\"", context));
+    const json* cluster = named("clusters", textAt(*chosen, "cluster"), "cluster");
+    if (cluster == nullptr)
+      return bad(fmt::format("clusters: there is none called \"{}\"", textAt(*chosen, "cluster")));
+    if (const std::string nameSpace = textAt(*chosen, "namespace"); !nameSpace.empty())
+      config_.nameSpace = nameSpace;
+    if (auto read = readCluster(*cluster); !read) return std::unexpected(read.error());
+    const std::string user = textAt(*chosen, "user");
+    if (user.empty()) return config_;
+    const json* known = named("users", user, "user");
+    if (known == nullptr) return bad(fmt::format("users: there is none called \"{}\"", user));
+    if (auto read = readUser(*known); !read) return std::unexpected(read.error());
+    return config_;
+  }
+
+ private:
+  std::unexpected<Error> bad(const std::string& what) const {
+    return fail(Reason::CredentialInvalid, fmt::format("{}: {}.", file_.string(), what));
+  }
+
+  static std::string textAt(const json& object, const char* member) {
+    if (!object.is_object()) return {};
+    const auto found = object.find(member);
+    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+  }
+
+  const json* named(const char* list, const std::string& name, const char* member) const {
+    const auto found = document_.find(list);
+    if (found == document_.end() || !found->is_array()) return nullptr;
+    for (const json& item : *found) {
+      if (textAt(item, "name") == name && item.contains(member)) return &item.at(member);
+    }
+    return nullptr;
+  }
+
+  /// `name`-data in base64, or the file that `name` says.
+  Result<Config::Material> material(const json& object, const std::string& name) const {
+    Config::Material found;
+    if (const std::string data = textAt(object, (name + "-data").c_str()); !data.empty()) {
+      const auto decoded = api::decodeBase64(data);
+      if (!decoded) return bad(fmt::format("{}-data: this is not base64", name));
+      found.text = *decoded;
+    } else if (const std::string path = textAt(object, name.c_str()); !path.empty()) {
+      found.file = folder_ / path;
+    }
+    return found;
+  }
+
+  Result<void> readCluster(const json& cluster) {
+    if (!readServer(textAt(cluster, "server"), config_))
+      return bad(
+          fmt::format("cluster.server: \"{}\" is not an http or https URL", textAt(cluster, "server")));
+    if (cluster.value("insecure-skip-tls-verify", json()) == true)
+      return bad("cluster.insecure-skip-tls-verify: name the CA in certificate-authority instead");
+    if (cluster.contains("proxy-url")) return bad("cluster.proxy-url: proxies are not supported");
+    config_.serverName = textAt(cluster, "tls-server-name");
+    auto ca = material(cluster, "certificate-authority");
+    if (!ca) return std::unexpected(ca.error());
+    config_.ca = *std::move(ca);
+    return {};
+  }
+
+  Result<void> readUser(const json& user) {
+    for (const char* plugin : {"exec", "auth-provider", "username", "as"}) {
+      if (user.contains(plugin))
+        return bad(
+            fmt::format("user.{}: this is not supported; use a token or a client certificate", plugin));
+    }
+    config_.token.text = textAt(user, "token");
+    if (const std::string path = textAt(user, "tokenFile"); !path.empty())
+      config_.token = {"", folder_ / path};  // it takes precedence, as for kubectl
+    auto certificate = material(user, "client-certificate");
+    if (!certificate) return std::unexpected(certificate.error());
+    auto key = material(user, "client-key");
+    if (!key) return std::unexpected(key.error());
+    if (certificate->given() != key->given())
+      return bad("user: client-certificate and client-key go together");
+    config_.certificate = *std::move(certificate);
+    config_.privateKey = *std::move(key);
+    return {};
+  }
+
+  const fs::path& file_;
+  const fs::path folder_;
+  const json& document_;
+  Config config_;
+};
+
+}  // namespace
+
+Result<std::string> Config::Material::read() const {
+  if (file.empty()) return trimmed(text);
+  auto content = api::readText(file);
+  if (!content)
+    return fail(Reason::CredentialInvalid, fmt::format("{}: {}", file.string(), content.error().message));
+  return trimmed(*std::move(content));
+}
+
+std::string Config::url() const {
+  const bool literal = host.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}{}", tls ? "https" : "http", literal ? "[" : "", host, literal ? "]" : "",
+                     port, path);
+}
+
+Result<Config> inClusterConfig(const fs::path& folder) {
+  const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
+  const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
+  if (host == nullptr || port == nullptr) {
+    return fail(
+        Reason::UsageError,
+        "This process does not run in a pod (KUBERNETES_SERVICE_HOST is not set): give --kubeconfig.");
+  }
+  Config config;
+  config.host = host;
+  config.port = port;
+  config.ca.file = folder / "ca.crt";
+  config.token.file = folder / "token";
+  const Config::Material nameSpace{"", folder / "namespace"};
+  if (auto read = nameSpace.read(); read && !read->empty()) config.nameSpace = *read;
+  return config;
+}
+
+Result<Config> kubeconfig(const fs::path& file) {
+  const auto text = api::readText(file);
+  if (!text)
+    return fail(Reason::CredentialInvalid, fmt::format("{}: {}", file.string(), text.error().message));
+  const auto documents = api::parseYaml(*text);
+  if (!documents || documents->size() != 1 || !documents->front().value.is_object()) {
+    return fail(Reason::CredentialInvalid, fmt::format("{}: this is not a kubeconfig file{}.", file.string(),
+                                                       documents ? "" : ": " + documents.error().message));
+  }
+  return KubeconfigReader(file, documents->front().value).read();
+}
+
+Result<Config> defaultConfig() {
+  if (std::getenv("KUBERNETES_SERVICE_HOST") != nullptr) return inClusterConfig();
+  if (const char* named = std::getenv("KUBECONFIG"); named != nullptr && *named != '\0')
+    return kubeconfig(named);
+  const char* home = std::getenv("HOME");
+  return kubeconfig(fs::path(home == nullptr ? "." : home) / ".kube/config");
+}
+
+}  // namespace rookery::kubernetes

@@ -1,0 +1,112 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kubernetes/client.h"
+#include "kubernetes/shards.h"
+
+namespace rookery::kubernetes {
+
+/// A steady clock that also counts the time for which the machine sleeps: others do not wait meanwhile.
+struct BootClock {
+  using duration = std::chrono::nanoseconds;
+  using rep = duration::rep;
+  using period = duration::period;
+  using time_point = std::chrono::time_point<BootClock>;
+  static constexpr bool is_steady = true;
+  static time_point now() noexcept;
+};
+
+/// Which of several replicas may command which instance, agreed on through Leases (coordination.k8s.io/v1),
+/// with the rules of client-go's leader election: whoever holds a Lease renews it; the others take it when it
+/// has not changed for its duration by their own clock. Whoever could not renew one for `renewDeadline` stops
+/// before anybody can take it: held() then says no without asking.
+///
+/// One Lease, `name`, makes one replica the leader, which commands all instances. With `shard` each instance
+/// has a Lease of its own, `name`-instance-INSTANCE, each replica one that says that it lives,
+/// `name`-member-IDENTITY, and the instances are shared evenly (shards.h); the leader then speaks for objects
+/// that are on no instance.
+class Leases {
+ public:
+  struct Options {
+    std::string name = "rookery";
+    std::string nameSpace;
+    std::string identity;  // of this replica, of no other, and never of another process again
+    bool shard = false;
+    std::chrono::milliseconds duration{15'000};
+    std::chrono::milliseconds renewDeadline{10'000};
+    std::chrono::milliseconds retryPeriod{2'000};
+    /// Before an instance (or, without shards, everything: "") is ours: reads what the one before us wrote.
+    /// False: it could not be read; then it is not taken into use yet.
+    std::function<asio::awaitable<bool>()> prepare = {};
+    /// What is held has changed. Called on the strand of run().
+    std::function<void()> changed = [] {};
+    std::function<void(const std::string& message)> warn = [](const std::string&) {};
+  };
+
+  Leases(Client& client, Options options);
+
+  /// Takes and renews until the coroutine is cancelled; then gives back what is held, so that others need not
+  /// wait. Who cancels it has ended all commands before.
+  asio::awaitable<void> run();
+
+  /// The AlbatrossInstances that are declared. From any thread.
+  void setInstances(std::set<std::string> instances);
+
+  /// Whether an instance may be commanded now; "": whether this replica is the leader. From any thread.
+  bool holds(const std::string& instance) const;
+  /// The same of a Lease of any name, for metrics.
+  std::map<std::string, bool> held() const;
+
+ private:
+  using Clock = BootClock;
+  struct Record {
+    std::string holder, version;  // holder "": nobody
+    nlohmann::json lease;         // as read
+    Clock::time_point seen;       // when it was first seen like this
+    std::chrono::milliseconds duration{0};
+  };
+  struct Holding {
+    Clock::time_point renewed;  // when the request was sent that renewed it last
+    bool prepared = false;      // what the one before us wrote is known
+    bool releasing = false;     // nothing is commanded any more; given back at the next tick
+  };
+
+  asio::awaitable<Answer<void>> observe();
+  asio::awaitable<void> tick();
+  asio::awaitable<void> acquire(std::string lease);
+  asio::awaitable<void> renew(std::string lease);
+  asio::awaitable<void> prepareNew();
+  asio::awaitable<void> release(std::string lease);
+  asio::awaitable<void> forgetOld();
+  std::set<std::string> wanted();
+  void drop(const std::string& lease);
+  void dropExpired();
+  bool counts(const Holding& holding) const;
+  Shards shards(Clock::time_point now);
+  std::vector<std::string> holdingsThat(const std::function<bool(const Holding&)>& wanted) const;
+  bool isFree(const Record& record, Clock::time_point now) const;
+  nlohmann::json leaseOf(const std::string& name, const std::string& holder, const Record* before) const;
+  std::string memberLease() const { return options_.name + "-member-" + options_.identity; }
+  std::string instanceLease(const std::string& instance) const {
+    return options_.name + "-instance-" + instance;
+  }
+  std::string target(const std::string& name = {}) const;
+
+  Client& client_;
+  const Options options_;
+  std::map<std::string, Record> records_;  // as last observed, by name; on the strand of run()
+  std::string lastFailure_;
+  mutable std::mutex mutex_;
+  std::set<std::string> instances_;
+  std::map<std::string, Holding> holdings_;
+};
+
+}  // namespace rookery::kubernetes

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/object.h"
+#include "kubernetes/object_meta.h"
+#include "reconcile/inventory.h"
+
+namespace rookery::kubernetes {
+
+/// How the inventory and problems name the cluster, in place of a manifest root.
+inline constexpr std::string_view clusterRoot = "kubernetes";
+
+/// On a Unikernel: what is ours of it on the servers. Its finalizer stands as long as there is something.
+inline constexpr std::string_view inventoryAnnotation = "rookery.dev/inventory";
+/// On an AlbatrossInstance: what was destroyed there, as a restart of the server can bring it back.
+inline constexpr std::string_view tombstonesAnnotation = "rookery.dev/tombstones";
+/// On a Unikernel that is being deleted, "true": let it go, whatever still runs.
+inline constexpr std::string_view releaseAnnotation = "rookery.dev/release";
+/// On an AlbatrossInstance: the ID of a set of unikernels that may be destroyed.
+inline constexpr std::string_view confirmPruneAnnotation = "rookery.dev/confirm-prune";
+
+/// An object of the cluster as it was seen last.
+struct CachedObject {
+  api::ObjectKey key;
+  ObjectMeta meta;
+  api::ObjectPtr object;                  // null: it is invalid
+  std::vector<api::Problem> problems;     // why
+  std::vector<reconcile::Entry> entries;  // of its inventory, or tombstones
+  nlohmann::json status;
+  std::size_t desired = 0;  // a hash of all that is not status, inventory or the server's own
+};
+using CachedObjectPtr = std::shared_ptr<const CachedObject>;
+
+/// The objects of our kinds, and the Secrets that they name. An older version never replaces a newer one,
+/// whatever the order in which answers and events come. Thread-safe.
+class ObjectCache {
+ public:
+  /// `imageFolder` is where relative paths of images start; empty: there is none. `changed` is called, on the
+  /// thread that brought the news, when something changed that others than we must have written.
+  ObjectCache(std::filesystem::path imageFolder, std::function<void()> changed);
+
+  /// News from a watch.
+  void apply(api::Kind kind, const nlohmann::json& object);
+  /// The answer to our own change of the object.
+  void applyOurs(api::Kind kind, const nlohmann::json& object);
+  void remove(const api::ObjectKey& key);
+  /// All of a kind in a namespace (empty: in all) are these.
+  void replace(api::Kind kind, const std::string& nameSpace, const std::vector<nlohmann::json>& objects);
+
+  CachedObjectPtr find(const api::ObjectKey& key) const;
+  std::vector<CachedObjectPtr> list() const;
+
+  std::vector<reconcile::Entry> entries() const;
+  reconcile::Inventory inventoryOf(const std::string& serverKey) const;
+
+ private:
+  enum class Change { None, Status, Desired };
+  Change put(api::Kind kind, const nlohmann::json& object);
+  CachedObject parse(api::Kind kind, const nlohmann::json& object) const;
+  void index(const CachedObject* before, const CachedObject* after);
+
+  const std::filesystem::path imageFolder_;
+  const std::function<void()> changed_;
+  mutable std::mutex mutex_;
+  std::map<api::ObjectKey, CachedObjectPtr> objects_;
+  std::map<std::string, reconcile::Inventory> inventories_;  // by server key; without tombstones
+  std::map<std::string, reconcile::Inventory> tombstones_;
+};
+
+/// The group and version, and the plural, that paths need.
+std::string_view groupOf(api::Kind kind);
+std::string_view pluralOf(api::Kind kind);
+
+/// Entries as an annotation keeps them, and back. What cannot be read is none: a lost inventory destroys
+/// nothing.
+std::string toAnnotation(const std::vector<reconcile::Entry>& entries);
+std::vector<reconcile::Entry> entriesIn(const std::string& annotation);
+
+}  // namespace rookery::kubernetes

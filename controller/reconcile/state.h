@@ -1,0 +1,43 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/object.h"
+#include "error.h"
+#include "reconcile/inventory.h"
+
+namespace rookery::reconcile {
+
+/// What the controller must remember beyond its own life: the inventory, and the objects' identities. What
+/// put() and erase() were told has been made sure of when they return. Thread-safe.
+class State {
+ public:
+  virtual ~State() = default;
+
+  virtual std::vector<Entry> entries() const = 0;
+  virtual Inventory inventoryOf(const std::string& serverKey) const = 0;
+  /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
+  virtual boost::asio::awaitable<Result<void>> record(Entry entry) = 0;
+  virtual boost::asio::awaitable<Result<void>> discard(Entry entry) = 0;
+
+  /// Whether a restart was seen to change a unikernel's memory on this server; unknown: absent.
+  virtual std::optional<bool> restartChangesMemory(const std::string& serverKey) const = 0;
+  virtual void setRestartChangesMemory(const std::string& serverKey, bool changes) = 0;
+
+  /// The identity of an object that is declared: created at first sight, with the next generation whenever
+  /// specDigest is another than last time. Kept by saveIdentities().
+  virtual api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
+                                 api::SystemTime now) = 0;
+  /// Objects that are not declared any more because somebody asked for just them to be deleted.
+  virtual std::set<api::ObjectKey> deletionRequests() const = 0;
+  /// The object is gone: another of that key will be another object.
+  virtual void forgetIdentity(const api::ObjectKey& key) = 0;
+  /// Error: StateUnwritable.
+  virtual Result<void> saveIdentities() = 0;
+};
+
+}  // namespace rookery::reconcile
