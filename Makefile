@@ -20,7 +20,7 @@ build: ## Build build/release/bin/rookery and albatross-emulator
 
 test: ## Build with AddressSanitizer and UndefinedBehaviorSanitizer, run all tests
 	@scripts/install-dependencies build test
-	@tests/kubectl/install
+	@tests/kubernetes/install
 	cmake --preset asan
 	cmake --build --preset asan
 	ctest --preset asan --parallel $(jobs) --no-tests=error

@@ -24,7 +24,7 @@ using testing::Not;
 
 constexpr auto token = "correct-horse-battery-staple";
 
-/// The programs that tests/kubectl/install fetched, and the machine's own where it has one.
+/// The programs that tests/kubernetes/install fetched, and the machine's own where it has one.
 std::vector<std::string> kubectls() {
   std::vector<std::string> found;
   const char* tools = std::getenv("ROOKERY_TEST_TOOLS");
