@@ -62,9 +62,9 @@ class ApiServer {
   /// Starts it again on the same port, with the same etcd, and waits until it is ready.
   void start();
 
-  /// Makes etcd forget all revisions but the present one. A watch that begins at an older resourceVersion is
-  /// then answered with 410 (Expired), unless the API server still has the changes since then in memory: it
-  /// has none after start(), and never with the flag --watch-cache=false.
+  /// Makes etcd forget all changes until now. A watch that begins before one of them is then answered with
+  /// 410 (Expired), unless the API server still has the changes since then in memory: it has none after
+  /// start(), and never with the flag --watch-cache=false.
   void compact() const;
 
   /// Verb as in "LIST", and resource as in "unikernels" or "unikernels/status".
