@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan demo format format-check lint clean
+.PHONY: help build test tsan demo install format format-check lint clean
 
 jobs := $(shell nproc)
 sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
 threaded := image source reconcile serve
 files := .
+PREFIX := /usr/local
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -34,6 +35,11 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
 	@scripts/install-dependencies demo
 	@KEEP=$(KEEP) tests/demo/run build/release/bin
+
+# Not `build`: whoever installs is root, and would own what is built.
+install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
+	@test -x build/release/bin/rookery || $(MAKE) build
+	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX) --strip
 
 format: ## Format all sources
 	@scripts/install-dependencies lint
