@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan demo install format format-check lint clean
+.PHONY: help build test tsan demo install deb format format-check lint clean
 
 jobs := $(shell nproc)
 sources := find controller tests -name '*.cpp' -o -name '*.h'
@@ -40,6 +40,10 @@ demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them 
 install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
 	@test -x build/release/bin/rookery || $(MAKE) build
 	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX) --strip
+
+deb: build ## Build a Debian package, build/release/rookery_*.deb
+	@scripts/install-dependencies deb
+	cd build/release && cpack
 
 format: ## Format all sources
 	@scripts/install-dependencies lint

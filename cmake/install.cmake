@@ -30,3 +30,5 @@ install(CODE "
     file(INSTALL \"${CMAKE_SOURCE_DIR}/packaging/rookery.default\" DESTINATION /etc/default RENAME rookery)
   endif()
 " COMPONENT rookery)
+
+include(cmake/package.cmake)
