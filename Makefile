@@ -2,13 +2,14 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan demo format format-check lint clean
+.PHONY: help build test tsan demo install deb format format-check lint clean
 
 jobs := $(shell nproc)
 sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
 threaded := image source reconcile serve
 files := .
+PREFIX := /usr/local
 
 help: ## Show this help
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
@@ -20,7 +21,7 @@ build: ## Build build/release/bin/rookery and albatross-emulator
 
 test: ## Build with AddressSanitizer and UndefinedBehaviorSanitizer, run all tests
 	@scripts/install-dependencies build test
-	@tests/kubectl/install
+	@tests/kubernetes/install
 	cmake --preset asan
 	cmake --build --preset asan
 	ctest --preset asan --parallel $(jobs) --no-tests=error
@@ -34,6 +35,15 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
 	@scripts/install-dependencies demo
 	@KEEP=$(KEEP) tests/demo/run build/release/bin
+
+# Not `build`: whoever installs is root, and would own what is built.
+install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
+	@test -x build/release/bin/rookery || $(MAKE) build
+	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX) --strip
+
+deb: build ## Build a Debian package, build/release/rookery_*.deb
+	@scripts/install-dependencies deb
+	cd build/release && cpack
 
 format: ## Format all sources
 	@scripts/install-dependencies lint

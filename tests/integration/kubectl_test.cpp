@@ -22,7 +22,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-/// The programs that tests/kubectl/install fetched, and the machine's own where it has one.
+/// The programs that tests/kubernetes/install fetched, and the machine's own where it has one.
 std::vector<std::string> kubectls() {
   std::vector<std::string> found;
   const char* tools = std::getenv("ROOKERY_TEST_TOOLS");

@@ -1,0 +1,34 @@
+# `make install`: the program, its unit for systemd, the schema and the example. Configuration is installed only where
+# there is none.
+include(GNUInstallDirs)
+install(TARGETS rookery RUNTIME COMPONENT rookery)
+install(TARGETS albatross-emulator RUNTIME COMPONENT emulator EXCLUDE_FROM_ALL)  # cmake --install DIR --component emulator
+
+install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery)
+install(DIRECTORY crds manifests DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery COMPONENT rookery
+  FILES_MATCHING PATTERN "*.yaml")
+
+# Not LIBDIR: systemd looks into lib, whatever the architecture.
+install(FILES packaging/systemd/rookery.sysusers DESTINATION lib/sysusers.d RENAME rookery.conf COMPONENT rookery)
+install(FILES packaging/systemd/rookery.service DESTINATION lib/systemd/system COMPONENT rookery)
+install(CODE [[
+  if(NOT CMAKE_INSTALL_PREFIX STREQUAL "/usr")
+    set(unit "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/lib/systemd/system/rookery.service")
+    file(READ "${unit}" text)
+    string(REPLACE "/usr/bin/rookery" "${CMAKE_INSTALL_PREFIX}/bin/rookery" text "${text}")
+    string(REPLACE "/usr/share/doc" "${CMAKE_INSTALL_PREFIX}/share/doc" text "${text}")
+    file(WRITE "${unit}" "${text}")
+  endif()
+]] COMPONENT rookery)
+
+# The unit names these, so that they do not move with the prefix.
+install(DIRECTORY DESTINATION /etc/rookery/manifests COMPONENT rookery)
+install(DIRECTORY DESTINATION /etc/rookery/keys DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
+  COMPONENT rookery)
+install(CODE "
+  if(NOT EXISTS \"\$ENV{DESTDIR}/etc/default/rookery\")
+    file(INSTALL \"${CMAKE_SOURCE_DIR}/packaging/rookery.default\" DESTINATION /etc/default RENAME rookery)
+  endif()
+" COMPONENT rookery)
+
+include(cmake/package.cmake)
