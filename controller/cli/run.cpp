@@ -116,6 +116,33 @@ Result<std::unique_ptr<Writing>> openWriting(const std::filesystem::path& folder
   return std::make_unique<Writing>(*std::move(store), *std::move(images), fleet, objects, std::move(wake));
 }
 
+serve::Server::Options serverOptions(serve::Server::Options options, Writing* writing, Log& log) {
+  options.deployer = writing != nullptr ? &writing->deployer : nullptr;
+  options.warn = [&log](const std::string& message) { log.warn(message); };
+  options.audit = [&log](const serve::AuditRecord& record) {
+    log.info("API request.", {{"user", record.user},
+                              {"address", record.address},
+                              {"method", record.method},
+                              {"path", record.path},
+                              {"code", std::to_string(record.code)}});
+  };
+  return options;
+}
+
+Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds resync,
+                            kubernetes::Cluster* cluster) {
+  Fleet::Options fleet{.stateDir = options.fleet.stateDir,
+                       .resync = resync,
+                       .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                       .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
+  if (cluster == nullptr) return fleet;
+  fleet.holds = [cluster](const std::string& instance) { return cluster->holds(instance); };
+  fleet.keepState = [cluster](reconcile::State& files) -> reconcile::State& {
+    return cluster->keepState(files);
+  };
+  return fleet;
+}
+
 int run(const RunOptions& options, const Console& console) {
   const auto failed = [&](const Error& error) {
     console.err << "error: " << error.message << '\n';
@@ -133,34 +160,15 @@ int run(const RunOptions& options, const Console& console) {
   if (!cluster) return failed(cluster.error());
   if (*cluster) listening.push_back(cluster->get());
   reconcile::Listeners listeners(listening);
-  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
-                              .resync = *resync,
-                              .imageRoots = absoluteRoots(options.fleet.imageRoots),
-                              .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
-  if (*cluster) {
-    fleetOptions.holds = [&](const std::string& instance) { return (*cluster)->holds(instance); };
-    fleetOptions.keepState = [&](reconcile::State& files) -> reconcile::State& {
-      return (*cluster)->keepState(files);
-    };
-  }
-  auto fleet = Fleet::open(fleetOptions, objects, listeners);
+  auto fleet = Fleet::open(fleetOptions(options, *resync, cluster->get()), objects, listeners);
   if (!fleet) return failed(fleet.error());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
   source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots))});
   auto writing = openWriting(store, **fleet, objects, [&source] { source.wake(); });
   if (!writing) return failed(writing.error());
   const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);
-  serve::Server::Options serverOptions = options.server;
-  serverOptions.deployer = *writing ? &(*writing)->deployer : nullptr;
-  serverOptions.warn = [&log](const std::string& message) { log.warn(message); };
-  serverOptions.audit = [&log](const serve::AuditRecord& record) {
-    log.info("API request.", {{"user", record.user},
-                              {"address", record.address},
-                              {"method", record.method},
-                              {"path", record.path},
-                              {"code", std::to_string(record.code)}});
-  };
-  auto server = serve::Server::start(serverOptions, objects, resourceApi, metrics);
+  auto server =
+      serve::Server::start(serverOptions(options.server, writing->get(), log), objects, resourceApi, metrics);
   if (!server) return failed(server.error());
   const std::string port = std::to_string((*server)->port());
   log.info("Listening for HTTP.", {{"address", options.server.listen}, {"port", port}});

@@ -25,6 +25,11 @@ struct Failure {
   std::string reason;   // of the Status object: "NotFound", "Conflict", "Forbidden", …
   std::string message;  // a sentence that names the object and what was to be done with it
   std::chrono::seconds retryAfter{0};
+
+  bool notFound() const { return code == 404; }
+  bool conflict() const { return code == 409; }
+  bool forbidden() const { return code == 403; }
+  bool expired() const { return code == 410; }  // list again
 };
 
 template <class T>

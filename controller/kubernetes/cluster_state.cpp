@@ -18,8 +18,6 @@ namespace {
 
 constexpr int attempts = 5;
 constexpr std::chrono::milliseconds letGoInterval{1'000};
-constexpr int notFound = 404;
-constexpr int conflict = 409;
 /// An annotation must not grow for ever.
 constexpr std::size_t maxTombstones = 200;
 
@@ -152,11 +150,11 @@ asio::awaitable<Result<void>> ClusterState::edit(api::ObjectKey key, Edit edit, 
       co_return Result<void>{};
     }
     failure = answer.error();
-    if (failure.code != conflict && failure.code != notFound) break;
+    if (!failure.conflict() && !failure.notFound()) break;
     const auto fresh = co_await client_.get(target);
     if (fresh) {
       cache_.apply(key.kind, *fresh);
-    } else if (fresh.error().code == notFound) {
+    } else if (fresh.error().notFound()) {
       cache_.remove(key);
     }
   }

@@ -17,7 +17,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::string_view group = "coordination.k8s.io/v1";
-constexpr int conflict = 409;
 /// Leases of members and instances that nobody needs any more are removed after so many durations.
 constexpr int forgetAfter = 40;
 
@@ -209,7 +208,7 @@ asio::awaitable<void> Leases::acquire(std::string name) {
     answer = co_await client_.replace(path, lease);
   }
   if (!answer) {
-    if (answer.error().code != conflict) options_.warn(answer.error().message);
+    if (!answer.error().conflict()) options_.warn(answer.error().message);
     co_return;
   }
   records_[name] = {options_.identity, ObjectMeta::of(*answer).resourceVersion, *answer, Clock::now(),
@@ -235,11 +234,11 @@ asio::awaitable<void> Leases::renew(std::string name) {
       holding->second.renewed = start;
     co_return;
   }
-  if (answer.error().code != conflict && answer.error().code != 404) co_return;
+  if (!answer.error().conflict() && !answer.error().notFound()) co_return;
   // Somebody has written it. Where that was an earlier answer of ours which got lost, it is still ours.
   const auto now = co_await client_.get(path);
   if (!now) {
-    if (now.error().code == 404) drop(name);
+    if (now.error().notFound()) drop(name);
     co_return;
   }
   record->second.version = ObjectMeta::of(*now).resourceVersion;

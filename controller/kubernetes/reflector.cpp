@@ -20,7 +20,6 @@ using nlohmann::json;
 namespace {
 
 constexpr int pageSize = 500;
-constexpr int expired = 410;
 
 int randomUpTo(int limit) {
   thread_local std::minstd_rand engine(std::random_device{}());
@@ -81,7 +80,7 @@ asio::awaitable<void> Reflector::run() {
         co_await pause(retryDelay(0));
       continue;
     }
-    if (done.error().code == expired) {
+    if (done.error().expired()) {
       resourceVersion_.clear();
       continue;
     }

@@ -22,8 +22,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr int notFound = 404;
-constexpr int forbidden = 403;
 /// Secrets that are named for the first time get so long to be read before what names them is judged.
 constexpr std::chrono::seconds secretPatience{5};
 
@@ -97,12 +95,12 @@ class Source::Collection : public Reflection {
   void failed(const Failure& failure) override {
     if (stopped_) return;
     std::string told = sentence(failure.message);
-    if (failure.code == notFound && kind_ != api::Kind::Secret) {
+    if (failure.notFound() && kind_ != api::Kind::Secret) {
       told = fmt::format(
           "The cluster does not know {}.rookery.dev: install the CRDs (kubectl apply -f crds/). Waiting for "
           "them.",
           pluralOf(kind_));
-    } else if (failure.code == forbidden) {
+    } else if (failure.forbidden()) {
       told = fmt::format("{} Grant it with a Role or ClusterRole.", told);
     }
     if (failure_ != told) {

@@ -19,8 +19,6 @@ using reconcile::EventCache;
 namespace {
 
 constexpr std::chrono::milliseconds interval{250};
-constexpr int notFound = 404;
-constexpr int conflict = 409;
 /// Events are told as far as the API server keeps up; older ones are left out.
 constexpr std::size_t maxEvents = 500;
 
@@ -151,7 +149,7 @@ asio::awaitable<bool> Writer::write(api::ObjectKey key) {
     co_return true;
   }
   // It is gone, or another of its name: there will be news of that.
-  if (answer.error().code == notFound || answer.error().code == conflict) co_return true;
+  if (answer.error().notFound() || answer.error().conflict()) co_return true;
   const bool over = co_await cancelled();
   if (!over) tell(fmt::format("Status cannot be written: {}", answer.error().message));
   co_return false;
@@ -187,7 +185,7 @@ asio::awaitable<void> Writer::write(EventCache::Change change) {
   } else {
     answer = co_await client_.patch(target, body);
   }
-  if (answer || answer.error().code == notFound || answer.error().code == conflict) co_return;
+  if (answer || answer.error().notFound() || answer.error().conflict()) co_return;
   const bool over = co_await cancelled();
   if (!over) tell(fmt::format("Events cannot be written: {}", answer.error().message));
 }

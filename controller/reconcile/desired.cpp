@@ -50,11 +50,14 @@ class Resolver {
  public:
   Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
            const Identify& identify, const std::vector<std::filesystem::path>& imageRoots)
-      : snapshot_(snapshot), inspector_(inspector), identify_(identify), imageRoots_(imageRoots) {
+      : snapshot_(snapshot), inspector_(inspector), identify_(identify), imageRoots_(canonical(imageRoots)) {
     for (const Entry& entry : entries) {
       if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
     }
     for (const auto& object : snapshot.objects) objects_[object->key()] = object;
+    for (const ObjectKey& declared : snapshot.declared) {
+      if (declared.kind == api::Kind::AlbatrossInstance) instances_.insert(declared.name);
+    }
   }
 
   Resolution run() {
@@ -122,11 +125,7 @@ class Resolver {
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
   /// one meant.
   Result<std::string> instanceOf(const ObjectKey& key, const std::optional<std::string>& named) const {
-    std::set<std::string> names;
-    for (const ObjectKey& declared : snapshot_.declared) {
-      if (declared.kind == api::Kind::AlbatrossInstance) names.insert(declared.name);
-    }
-    for (const auto& [name, desired] : resolution_.instances) names.insert(name);
+    const std::set<std::string>& names = instances_;
     if (named) {
       if (names.contains(*named)) return usable(*named, key);
       return fail(Reason::InstanceNotFound,
@@ -282,9 +281,10 @@ class Resolver {
   const source::Snapshot& snapshot_;
   image::Inspector& inspector_;
   const Identify& identify_;
-  const std::vector<std::filesystem::path>& imageRoots_;
+  const std::vector<std::filesystem::path> imageRoots_;
   std::map<ObjectKey, std::string> placed_;  // instance by object
   std::map<ObjectKey, api::ObjectPtr> objects_;
+  std::set<std::string> instances_;  // by name, those with a mistake, too
   Resolution resolution_;
 };
 

@@ -34,11 +34,7 @@ std::string alsoTried(const std::vector<fs::path>& imageRoots) {
 }
 
 bool liesBelowAny(const fs::path& path, const std::vector<fs::path>& roots) {
-  return std::ranges::any_of(roots, [&](const fs::path& root) {
-    std::error_code error;
-    const fs::path folder = fs::canonical(root, error);  // one that is not there holds nothing
-    return !error && api::liesBelow(path, folder);
-  });
+  return std::ranges::any_of(roots, [&](const fs::path& root) { return api::liesBelow(path, root); });
 }
 
 Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
@@ -121,6 +117,16 @@ Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& f
 }
 
 }  // namespace
+
+std::vector<fs::path> canonical(const std::vector<fs::path>& imageRoots) {
+  std::vector<fs::path> found;
+  for (const fs::path& root : imageRoots) {
+    std::error_code error;
+    fs::path folder = fs::canonical(root, error);  // one that is not there holds nothing
+    if (!error) found.push_back(std::move(folder));
+  }
+  return found;
+}
 
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector, const std::vector<fs::path>& imageRoots) {

@@ -13,13 +13,17 @@ namespace rookery::reconcile {
 /// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
 /// all that a server checks only after it has stopped the old unikernel. `origin` is where the object comes
 /// from: the image must lie below that root (or in the folder of a root that is a single file) or below one
-/// of `imageRoots`, symlinks resolved. The path of the result is the resolved one.
+/// of `imageRoots`, which canonical() gave; symlinks resolved. The path of the result is the resolved one.
 ///
 /// Errors: ImageNotFound, ImageOutsideRoot, DigestMismatch (with the pin), UnsupportedTarget (neither hvt nor
 /// spt), DeviceMismatch, and those of Inspector::inspect.
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector,
                                 const std::vector<std::filesystem::path>& imageRoots = {});
+
+/// Image roots with their symlinks resolved, without those that are not there: to be asked for once for many
+/// images.
+std::vector<std::filesystem::path> canonical(const std::vector<std::filesystem::path>& imageRoots);
 
 /// What checkImage says of an image once it has been read: DigestMismatch, UnsupportedTarget, DeviceMismatch.
 Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found);

@@ -32,12 +32,18 @@ bool readyDiffers(const api::Status& before, const api::Status& status) {
   return was == nullptr || was->status != is->status || was->reason != is->reason;
 }
 
+/// The same to everybody who reads it; it may stand elsewhere in its file.
+bool sameContent(const api::Object& a, const api::Object& b) {
+  return a.specDigest == b.specDigest && a.manifest == b.manifest && a.origin.file == b.origin.file;
+}
+
 }  // namespace
 
 void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {
   cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {
     if (before == nullptr) return ObjectView{object, identity, unseen(*object, identity, now)};
-    if (before->object == object && before->identity == identity) return std::nullopt;
+    if (before->identity == identity && (before->object == object || sameContent(*before->object, *object)))
+      return std::nullopt;
     return ObjectView{object, identity, before->status, before->ours};
   });
 }

@@ -64,12 +64,13 @@ class Watcher {
     }
     const auto now = Clock::now();
     if (now >= end_) return finish();
-    const auto changes = resource_.after(version_, std::min({end_, nextBookmark_, now + longestWait}));
+    const auto bookmark = options_.allowWatchBookmarks ? nextBookmark_ : Clock::time_point::max();
+    const auto changes = resource_.after(version_, std::min({end_, bookmark, now + longestWait}));
     if (!changes) return expire();
     std::string piece;
     for (const Change& change : changes->changes) piece += told(change);
     version_ = changes->resourceVersion;
-    if (options_.allowWatchBookmarks && Clock::now() >= nextBookmark_) {
+    if (Clock::now() >= bookmark) {
       nextBookmark_ += bookmarkPeriod;
       piece += line("BOOKMARK", representation_.bookmark(version_, false));
     }

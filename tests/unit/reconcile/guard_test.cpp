@@ -216,5 +216,48 @@ TEST_F(Guard, NeedsNoSecondScanForOneLook) {
   EXPECT_EQ(judgeWith(once).verdict, Verdict::Destroy);
 }
 
+/// A source in which objects are deleted by name, as in Kubernetes.
+class GuardByName : public Guard {
+ protected:
+  GuardByName() { snapshot_.roots[0].deletesByName = true; }
+};
+
+TEST_F(GuardByName, LetsOneGoAlsoWhereItIsTheOnlyOne) {
+  own(1, 1);
+  snapshot_.roots[0].objects = 0;
+  EXPECT_EQ(judge().verdict, Verdict::Keep) << "more may be deleted by the same command";
+  const Absence absence = later(PruneGuard::cascadeTime);
+  EXPECT_EQ(absence.verdict, Verdict::Destroy);
+  EXPECT_THAT(absence.message, HasSubstr("was deleted"));
+}
+
+TEST_F(GuardByName, WithholdsManyUntilAnAnnotationConfirms) {
+  own(20, 5);
+  judge();
+  const Absence withheld = later(1h);
+  EXPECT_EQ(withheld.reason, Reason::PruneGuard);
+  EXPECT_THAT(withheld.message, HasSubstr("rookery.dev/confirm-prune: "));
+  std::vector<const Entry*> vanished;
+  for (int i = 0; i < 5; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
+  snapshot_.confirmed = {confirmationId(vanished)};
+  later(1s);
+  EXPECT_EQ(later(PruneGuard::cascadeTime).verdict, Verdict::Destroy);
+}
+
+TEST_F(GuardByName, WithholdsMoreThanHalf) {
+  own(3, 2);
+  judge();
+  EXPECT_EQ(later(1h).reason, Reason::PruneGuard);
+}
+
+TEST_F(GuardByName, WithholdsAllThatGoesWithItsDefinition) {
+  own(20, 1);
+  snapshot_.roots[0].doomed = "The definition is being deleted.";
+  judge();
+  const Absence withheld = later(1h);
+  EXPECT_EQ(withheld.reason, Reason::PruneGuard);
+  EXPECT_THAT(withheld.message, HasSubstr("The definition is being deleted."));
+}
+
 }  // namespace
 }  // namespace rookery::reconcile

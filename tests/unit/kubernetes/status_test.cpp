@@ -1,0 +1,77 @@
+#include "kubernetes/status.h"
+
+#include <gtest/gtest.h>
+
+#include "kubernetes/object_meta.h"
+
+namespace rookery::kubernetes {
+namespace {
+
+using nlohmann::json;
+
+api::Status full() {
+  api::Status status;
+  const api::SystemTime time(std::chrono::seconds(1'700'000'000));
+  status.conditions = {
+      {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneGuard, "Too many.", time},
+      {api::Condition::Type::Stalled, api::Condition::Status::True, Reason::PruneGuard, "Too many.", time}};
+  status.observedGeneration = 4;
+  status.instance = "eu-1";
+  status.digest = "4f0c";
+  status.startedAt = time;
+  status.restarts = 2;
+  status.history = {"4f0c", "11aa"};
+  return status;
+}
+
+TEST(Status, IsReadAsItWasWritten) {
+  const auto read = statusFromJson(api::toJson(full()));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(*read, full());
+}
+
+TEST(Status, OfAnotherShapeIsNone) {
+  for (const char* text :
+       {"null", "[]", "7", "{}", R"({"conditions": 7})", R"({"conditions": [7, {}]})",
+        R"({"conditions": [{"type": "Ready", "status": "True", "reason": "OfTomorrow"}]})"}) {
+    EXPECT_FALSE(statusFromJson(json::parse(text))) << text;
+  }
+}
+
+TEST(MergePatch, MakesOneTheOther) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {"{}", R"({"a": 1})"},
+      {R"({"a": 1})", "{}"},
+      {R"({"a": {"b": 1, "c": [1]}})", R"({"a": {"b": 2, "c": [1]}})"},
+      {R"({"a": {"b": 1}})", R"({"a": [1]})"},
+      {R"({"a": 1, "b": {"c": null}})", R"({"b": {"d": 1}})"},
+  };
+  for (const auto& [before, after] : cases) {
+    json patched = json::parse(before);
+    patched.merge_patch(mergePatch(patched, json::parse(after)));
+    EXPECT_EQ(patched, json::parse(after)) << before;
+  }
+  EXPECT_TRUE(mergePatch(json::parse(R"({"a": 1})"), json::parse(R"({"a": 1})")).is_null());
+  EXPECT_EQ(mergePatch(json::parse(R"({"a": {"b": 1, "c": 2}})"), json::parse(R"({"a": {"b": 1, "c": 3}})")),
+            json::parse(R"({"a": {"c": 3}})"))
+      << "what is equal is not sent";
+}
+
+TEST(Time, IsReadAsKubernetesWritesIt) {
+  const api::SystemTime time(std::chrono::microseconds(1'700'000'000'123'456));
+  EXPECT_EQ(toMicroTime(time), "2023-11-14T22:13:20.123456Z");
+  EXPECT_EQ(parseTime("2023-11-14T22:13:20.123456Z"), time);
+  EXPECT_EQ(parseTime("2023-11-14T22:13:20Z"), std::chrono::floor<std::chrono::seconds>(time));
+  for (const char* text : {"", "yesterday", "2023-11-14", "2023-11-14T22:13:20", "2023-11-14T22:13:20+01:00"})
+    EXPECT_FALSE(parseTime(text)) << text;
+}
+
+TEST(ResourceVersion, RisesAsANumber) {
+  EXPECT_TRUE(isNewer("10", "9"));
+  EXPECT_FALSE(isNewer("9", "10"));
+  EXPECT_FALSE(isNewer("9", "9"));
+  EXPECT_TRUE(isNewer("opaque", "9"));
+}
+
+}  // namespace
+}  // namespace rookery::kubernetes
