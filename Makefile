@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan demo format format-check lint clean
+.PHONY: help build test tsan demo benchmark format format-check lint clean
 
 jobs := $(shell nproc)
 sources := find controller tests -name '*.cpp' -o -name '*.h'
@@ -34,6 +34,11 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 demo: build ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
 	@scripts/install-dependencies demo
 	@KEEP=$(KEEP) tests/demo/run build/release/bin
+
+benchmark: build ## Measure the API beside a real kube-apiserver
+	@tests/kubernetes/install
+	cmake --build --preset release --target api-benchmark
+	build/release/bin/api-benchmark
 
 format: ## Format all sources
 	@scripts/install-dependencies lint
