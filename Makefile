@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan demo install deb format format-check lint clean
+.PHONY: help build test tsan benchmark demo install deb format format-check lint clean
 
 jobs := $(shell nproc)
 sources := find controller tests -name '*.cpp' -o -name '*.h'
@@ -44,6 +44,10 @@ install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
 deb: build ## Build a Debian package, build/release/rookery_*.deb
 	@scripts/install-dependencies deb
 	cd build/release && cpack
+benchmark: build ## Measure the API beside a real kube-apiserver
+	@tests/kubernetes/install
+	cmake --build --preset release --target api-benchmark
+	build/release/bin/api-benchmark
 
 format: ## Format all sources
 	@scripts/install-dependencies lint

@@ -1,3 +1,10 @@
+#include <malloc.h>
+
 #include "cli/cli.h"
 
-int main(int argc, char** argv) { return rookery::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+  // By default glibc keeps an arena per thread, and what one thread frees is lost to the others: with many
+  // objects that takes several times what is in use.
+  ::mallopt(M_ARENA_MAX, 2);
+  return rookery::cli::run(argc, argv);
+}

@@ -29,10 +29,10 @@ api::Problem problemOf(const api::Object& object, const std::string& field, Reas
 
 void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
                  const std::vector<std::filesystem::path>& imageRoots, std::vector<api::Problem>& errors) {
+  const auto roots = reconcile::canonical(imageRoots);
   for (const api::ObjectPtr& object : snapshot.objects) {
     if (object->kind() != api::Kind::Unikernel) continue;
-    const auto image =
-        reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector, imageRoots);
+    const auto image = reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector, roots);
     if (image) continue;
     const std::string field(reconcile::imageField(image.error().reason));
     errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));

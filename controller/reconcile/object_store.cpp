@@ -40,12 +40,16 @@ bool sameContent(const api::Object& a, const api::Object& b) {
 }  // namespace
 
 void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {
+  bool elsewhere = false;
   cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {
     if (before == nullptr) return ObjectView{object, identity, unseen(*object, identity, now)};
-    if (before->identity == identity && (before->object == object || sameContent(*before->object, *object)))
+    if (before->identity == identity && (before->object == object || sameContent(*before->object, *object))) {
+      elsewhere = before->object != object;
       return std::nullopt;
+    }
     return ObjectView{object, identity, before->status, before->ours};
   });
+  if (elsewhere) cache_.amend(object->key(), [&](ObjectView& view) { view.object = object; });
 }
 
 void ObjectStore::markDeleted(const api::ObjectKey& key, api::SystemTime since) {

@@ -65,6 +65,17 @@ class WatchCache {
     return before;
   }
 
+  /// Changes what is the same to everybody who watches: no version, and nobody is told.
+  template <class F>
+  void amend(const Key& key, const F& change) {
+    const std::lock_guard lock(mutex_);
+    const auto found = views_.find(key);
+    if (found == views_.end()) return;
+    View amended = *found->second;
+    change(amended);
+    found->second = std::make_shared<const View>(std::move(amended));
+  }
+
   void erase(const Key& key) {
     const std::lock_guard lock(mutex_);
     const auto found = views_.find(key);

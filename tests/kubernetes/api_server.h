@@ -73,8 +73,8 @@ class ApiServer {
   /// when it has ended. Some are the API server's own.
   std::map<Operation, std::uint64_t> requests() const;
 
-  fixtures::Process& process() { return *apiServer_; }
-  fixtures::Process& etcd() { return *etcd_; }
+  fixtures::Process& process() const { return *apiServer_; }
+  fixtures::Process& etcd() const { return *etcd_; }
 
  private:
   void writeFiles() const;

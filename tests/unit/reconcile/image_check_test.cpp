@@ -154,13 +154,13 @@ TEST_F(CheckImage, AcceptsImagesBelowAnImageRoot) {
   api::Unikernel web;
   web.image.path = folder_.path() / "images/web.hvt";
 
-  EXPECT_TRUE(checkImage(web, origin(), inspector_, roots));
+  EXPECT_TRUE(checkImage(web, origin(), inspector_, canonical(roots)));
   EXPECT_FALSE(check(web));
   web.image.path = folder_.path() / "elsewhere-old.hvt";
-  const Result<image::Image> outside = checkImage(web, origin(), inspector_, roots);
+  const Result<image::Image> outside = checkImage(web, origin(), inspector_, canonical(roots));
   ASSERT_FALSE(outside);
   EXPECT_EQ(outside.error().reason, Reason::ImageOutsideRoot);
-  EXPECT_THAT(outside.error().message, HasSubstr("image root " + roots[1].string()));
+  EXPECT_THAT(outside.error().message, HasSubstr("image root " + fs::canonical(roots[1]).string()));
 }
 
 TEST_F(CheckImage, FollowsALinkedRootAndLinksThatStayInside) {
