@@ -44,6 +44,7 @@ install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
 deb: build ## Build a Debian package, build/release/rookery_*.deb
 	@scripts/install-dependencies deb
 	cd build/release && cpack
+
 benchmark: build ## Measure the API beside a real kube-apiserver
 	@tests/kubernetes/install
 	cmake --build --preset release --target api-benchmark

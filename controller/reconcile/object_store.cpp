@@ -34,7 +34,9 @@ bool readyDiffers(const api::Status& before, const api::Status& status) {
 
 /// The same to everybody who reads it; it may stand elsewhere in its file.
 bool sameContent(const api::Object& a, const api::Object& b) {
-  return a.specDigest == b.specDigest && a.manifest == b.manifest && a.origin.file == b.origin.file;
+  return a.specDigest == b.specDigest && a.metadata.labels == b.metadata.labels &&
+         a.metadata.annotations == b.metadata.annotations && a.manifest == b.manifest &&
+         a.origin.file == b.origin.file;
 }
 
 }  // namespace

@@ -30,6 +30,7 @@ struct ListOptions {
   bool exact = false;  // resourceVersionMatch=Exact
   bool watch = false;
   bool allowWatchBookmarks = false;
+  std::chrono::milliseconds bookmarkPeriod{60'000};  // of a watch that allows them
   bool sendInitialEvents = false;
   std::optional<std::chrono::seconds> timeout;
 };

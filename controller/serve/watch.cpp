@@ -16,7 +16,6 @@ using Clock = std::chrono::steady_clock;
 using Change = Resource::Change;
 
 constexpr std::chrono::seconds longestWait{1};  // in which nobody asks whether the client is still there
-constexpr std::chrono::minutes bookmarkPeriod{1};
 constexpr std::chrono::minutes shortestDefault{
     30};                                         // kube-apiserver's --min-request-timeout; up to twice that
 constexpr std::size_t largestPiece = 256 << 10;  // bytes, of initial objects that are sent at once
@@ -44,7 +43,7 @@ class Watcher {
         options_(std::move(options)),
         representation_(representation),
         end_(endOf(options_)),
-        nextBookmark_(Clock::now() + bookmarkPeriod) {
+        nextBookmark_(Clock::now() + options_.bookmarkPeriod) {
     if (options_.sendInitialEvents || options_.resourceVersion.value_or(0) == 0) {
       Resource::Listing listing = resource_.list(nameSpace_);
       initial_ = std::move(listing.items);
@@ -71,7 +70,7 @@ class Watcher {
     for (const Change& change : changes->changes) piece += told(change);
     version_ = changes->resourceVersion;
     if (Clock::now() >= bookmark) {
-      nextBookmark_ += bookmarkPeriod;
+      nextBookmark_ += options_.bookmarkPeriod;
       piece += line("BOOKMARK", representation_.bookmark(version_, false));
     }
     return piece;

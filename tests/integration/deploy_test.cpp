@@ -28,12 +28,18 @@ using testing::IsEmpty;
 
 class Deploy : public testing::Test {
  protected:
-  explicit Deploy(std::size_t servers = 1) : cluster_(servers) {
+  explicit Deploy(std::size_t servers = 1) : servers_(servers), cluster_(servers) {
     for (std::size_t i = 0; i < servers; ++i)
       cluster_.write(Cluster::instance(i) + "-policy.yaml", policyManifest("shop", Cluster::instance(i)));
   }
 
-  void run() { cluster_.run(api_.options(cluster_)); }
+  void run() {
+    cluster_.run(api_.options(cluster_));
+    for (std::size_t i = 0; i < servers_; ++i) {
+      cluster_.controller().waitForError(
+          fmt::format("object=\"AlbatrossInstance {}\" ready=\"true\"", Cluster::instance(i)));
+    }
+  }
 
   fs::path image(const std::string& name, const images::ImageSpec& spec = {}) const {
     fs::path path = files_.path() / name;
@@ -79,6 +85,7 @@ class Deploy : public testing::Test {
     return names;
   }
 
+  const std::size_t servers_;
   Cluster cluster_;
   SecureApi api_;
   fixtures::TempDir files_;

@@ -42,6 +42,7 @@ class Controller : public testing::Test {
     ASSERT_EQ(kubectl({"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"}), 0) << err_;
     ASSERT_TRUE(eventually([&] { return kubectl({"get", "uk", "-A"}) == 0; })) << err_;
     ASSERT_EQ(kubectl({"create", "namespace", space_}), 0) << err_;
+    fs::create_directories(files_.path() / "images");
     ASSERT_TRUE(images::writeImage({}, files_.path() / "images/web.hvt"));
     server_ = std::make_unique<ServerProcess>(files_.path() / "server", ServerProcess::Options{});
     writeInstance(instance(), *server_);
@@ -166,8 +167,8 @@ spec:
   }
 
   static inline std::unique_ptr<ApiServer> shared;
-  static inline int number = 0;
-  const std::string space_ = fmt::format("test-{}", ++number);
+  static inline int testNumber = 0;
+  const std::string space_ = fmt::format("test-{}", ++testNumber);
   fixtures::TempDir files_;
   std::unique_ptr<ServerProcess> server_;
   std::vector<std::unique_ptr<fixtures::Process>> controllers_;

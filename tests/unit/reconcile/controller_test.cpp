@@ -14,6 +14,8 @@
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
+#include "reconcile/state_dir.h"
+#include "source/directory.h"
 #include "unit/reconcile/fake_server.h"
 #include "unit/reconcile/scene.h"
 

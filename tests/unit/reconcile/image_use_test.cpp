@@ -4,6 +4,7 @@
 
 #include "fixtures/temp_dir.h"
 #include "reconcile/listener.h"
+#include "reconcile/state_dir.h"
 #include "unit/reconcile/scene.h"
 
 namespace rookery::reconcile {

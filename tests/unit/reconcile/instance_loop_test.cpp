@@ -19,6 +19,7 @@
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
+#include "reconcile/state_dir.h"
 #include "unit/reconcile/fake_server.h"
 #include "unit/reconcile/scene.h"
 

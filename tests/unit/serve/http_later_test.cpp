@@ -17,9 +17,9 @@ using testing::StartsWith;
 /// A server that answers 202, and better when the test lets it.
 class HttpLater : public testing::Test {
  protected:
-  void serve(const ListenerLimits& limits = {}) {
+  void serve(const ListenerLimits& allowed = {}) {
     auto listener = HttpListener::open(
-        {boost::asio::ip::make_address("127.0.0.1"), 0}, nullptr, limits,
+        {boost::asio::ip::make_address("127.0.0.1"), 0}, nullptr, allowed,
         [this](const Request&) { return answer(); }, metrics_);
     ASSERT_TRUE(listener) << listener.error().message;
     listener_ = *std::move(listener);

@@ -5,6 +5,7 @@
 
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
+#include "reconcile/state_dir.h"
 #include "serve/patch.h"
 
 namespace rookery::serve {

@@ -219,5 +219,15 @@ TEST_F(Reading, EndsInTimeWithABookmark) {
   EXPECT_EQ(last[0]["object"]["metadata"]["resourceVersion"], version());
 }
 
+TEST_F(Reading, WaitsForChangesWhereNoBookmarksAreWanted) {
+  put("web");
+  ListOptions quiet = options({{"resourceVersion", version()}, {"timeoutSeconds", "1"}});
+  quiet.bookmarkPeriod = std::chrono::milliseconds(1);
+  watch_ = watch(*resource_, "shop", quiet, form(Content::Watch, ""));
+  int pieces = 0;
+  while (watch_.next()) ++pieces;
+  EXPECT_LT(pieces, 20) << "it turns in circles";
+}
+
 }  // namespace
 }  // namespace rookery::serve
