@@ -296,6 +296,11 @@ Client::~Client() = default;
 
 const Config& Client::config() const { return state_->config; }
 
+void Client::close() {
+  const std::lock_guard lock(state_->mutex);
+  state_->idle.clear();
+}
+
 asio::awaitable<Answer<json>> Client::get(std::string target) {
   return state_->send(http::verb::get, std::move(target), nullptr, "");
 }

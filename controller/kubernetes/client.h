@@ -50,6 +50,8 @@ class Client {
   Client& operator=(const Client&) = delete;
 
   const Config& config() const;
+  /// Closes the connections that are kept, which their executors must not outlive.
+  void close();
 
   /// `target`: path and query, percent-encoded, from /api or /apis on.
   asio::awaitable<Answer<nlohmann::json>> get(std::string target);

@@ -104,7 +104,16 @@ asio::awaitable<void> Cluster::stop() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   tasks_->source->stop();
   tasks_->cancel();
-  while (tasks_->running > 0) (void)co_await tasks_->ended->async_wait(asio::as_tuple(asio::use_awaitable));
+  while (tasks_->running > 0) {
+    (void)co_await tasks_->ended->async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  // What was posted before is over then. The executors do not live as long as the cluster.
+  co_await asio::post(tasks_->ended->get_executor(), asio::use_awaitable);
+  tasks_->source.reset();
+  tasks_->ended.reset();
+  tasks_->tasks.clear();
+  client_.close();
+  leaseClient_.close();
 }
 
 void Cluster::scanned(const source::Snapshot& snapshot) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -118,7 +119,7 @@ class Source::Collection : public Reflection {
   Reflector reflector_;
   asio::cancellation_signal cancel_;
   bool stopped_ = false;
-  bool synced_ = false;
+  std::atomic<bool> synced_ = false;
   std::optional<std::string> failure_;
 };
 
@@ -268,6 +269,7 @@ asio::awaitable<source::SnapshotPtr> Source::next() {
 }
 
 asio::awaitable<bool> Source::refresh() {
+  if (!synced()) co_return false;  // they will be read, and what keeps them from that is told
   for (const auto& collection : collections_) {
     const auto listing = co_await listAll(client_, collection->path());
     if (!listing) {
