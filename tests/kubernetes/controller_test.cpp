@@ -22,8 +22,6 @@ using fixtures::eventually;
 using integration::ServerProcess;
 using nlohmann::json;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
 
 fs::path programFolder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
@@ -223,6 +221,21 @@ TEST_F(Controller, DestroysNothingWhenManyAreDeletedUntilThatIsConfirmed) {
   ASSERT_EQ(kubectl({"annotate", "alba", instance(), "rookery.dev/confirm-prune=" + id}), 0) << err_;
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(gone(fmt::format("web-{}", i)));
   EXPECT_EQ(server_->count("destroy"), 6u);
+}
+
+TEST_F(Controller, DestroysNothingWhenTheDefinitionIsDeleted) {
+  auto own = std::make_unique<ApiServer>();  // the definition is everybody's
+  std::swap(shared, own);
+  SetUp();
+  run();
+  apply(unikernel("web"));
+  EXPECT_TRUE(becomes("web", "Running"));
+  EXPECT_EQ(kubectl({"delete", "crd", "unikernels.rookery.dev", "--wait=false"}), 0) << err_;
+  EXPECT_TRUE(becomes("web", "PruneGuard"));
+  EXPECT_THAT(message("uk", "web"), HasSubstr("CustomResourceDefinition of Unikernels is being deleted"));
+  EXPECT_EQ(server_->count("destroy"), 0u);
+  controllers_.clear();
+  std::swap(shared, own);
 }
 
 TEST_F(Controller, KnowsItsOwnAfterARestartWithoutAnyVolume) {
