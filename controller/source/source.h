@@ -27,7 +27,8 @@ struct Root {
   std::size_t objects = 0;
   bool opaque = false;         // it holds a file that cannot be read or parsed and has no last good objects
   bool deletesByName = false;  // an object is absent only because somebody deleted just it
-  std::optional<std::string> doomed = {};  // a sentence: why all of it goes at once, which nobody may have meant
+  std::optional<std::string> doomed =
+      {};  // a sentence: why all of it goes at once, which nobody may have meant
 };
 
 /// Everything that a source declares, at one time. Immutable once published.
