@@ -294,8 +294,6 @@ Client::Client(Config config, Options options)
 
 Client::~Client() = default;
 
-const Config& Client::config() const { return state_->config; }
-
 void Client::close() {
   const std::lock_guard lock(state_->mutex);
   state_->idle.clear();

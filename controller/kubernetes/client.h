@@ -49,7 +49,6 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  const Config& config() const;
   /// Closes the connections that are kept, which their executors must not outlive.
   void close();
 

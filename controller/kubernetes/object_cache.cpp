@@ -154,12 +154,23 @@ void ObjectCache::index(const CachedObject* before, const CachedObject* after) {
   }
 }
 
+/// Whether this version, or a newer one of the same object, is here. Most are: each of our own changes comes
+/// back from the watch.
+bool ObjectCache::has(const api::ObjectKey& key, const ObjectMeta& meta) const {
+  const CachedObjectPtr known = find(key);
+  return known != nullptr && known->meta.uid == meta.uid &&
+         !isNewer(meta.resourceVersion, known->meta.resourceVersion);
+}
+
 ObjectCache::Change ObjectCache::put(api::Kind kind, const json& object) {
+  const ObjectMeta meta = ObjectMeta::of(object);
+  if (has({kind, meta.nameSpace, meta.name}, meta)) return Change::None;
   auto parsed = std::make_shared<const CachedObject>(parse(kind, object));
   const std::lock_guard lock(mutex_);
   CachedObjectPtr& place = objects_[parsed->key];
   const CachedObjectPtr before = place;
   const bool same = before != nullptr && before->meta.uid == parsed->meta.uid;
+  // It may have come on another thread while this one was parsed.
   if (same && !isNewer(parsed->meta.resourceVersion, before->meta.resourceVersion)) return Change::None;
   index(before.get(), parsed.get());
   place = parsed;

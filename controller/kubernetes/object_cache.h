@@ -64,6 +64,7 @@ class ObjectCache {
 
  private:
   enum class Change { None, Status, Desired };
+  bool has(const api::ObjectKey& key, const ObjectMeta& meta) const;
   Change put(api::Kind kind, const nlohmann::json& object);
   CachedObject parse(api::Kind kind, const nlohmann::json& object) const;
   void index(const CachedObject* before, const CachedObject* after);

@@ -68,7 +68,6 @@ class Source::Collection : public Reflection {
 
   api::Kind kind() const { return kind_; }
   const std::string& path() const { return path_; }
-  const std::string& nameSpace() const { return nameSpace_; }
   bool synced() const { return synced_; }
   bool settled(Clock::time_point now) const { return synced_ || failure_ || now - since_ >= secretPatience; }
   const std::optional<std::string>& failure() const { return failure_; }
