@@ -120,6 +120,21 @@ void takeCredentials(const Field& credentials, const fs::path& folder, Albatross
   }
 }
 
+Unikernel::Image takeImage(const Field& field, const fs::path& folder) {
+  const Field path = field["path"], url = field["url"], sha256 = field["sha256"];
+  Unikernel::Image image{
+      .path = takePath(path, folder), .url = take(url, checkUrl), .sha256 = take(sha256, checkSha256)};
+  if (image.sha256) image.sha256 = toLower(*image.sha256);
+  if (field.present() && path.present() == url.present()) {
+    field.problemWithName(
+        fmt::format("exactly one of path and url must be given{}", path.present() ? ", not both" : ""));
+  } else if (url.present() && !sha256.present()) {
+    url.problemWithName(
+        "an image from a URL needs its SHA-256, which tells that it is the one that is meant; add sha256");
+  }
+  return image;
+}
+
 Unikernel::NetworkInterface takeInterface(const Field& item) {
   Unikernel::NetworkInterface interface{.name = take(item["name"], checkPrintable).value_or(""),
                                         .bridge = take(item["bridge"], checkPrintable),
@@ -223,9 +238,7 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
 Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   Unikernel unikernel;
   unikernel.instance = takeName(spec["instance"]);
-  unikernel.image = {.path = takePath(spec["image"]["path"], folder),
-                     .sha256 = take(spec["image"]["sha256"], checkSha256)};
-  if (unikernel.image.sha256) unikernel.image.sha256 = toLower(*unikernel.image.sha256);
+  unikernel.image = takeImage(spec["image"], folder);
   unikernel.cpuIDs = takeNumbers(spec["cpuIDs"]);
   unikernel.memory = takeMi(spec["memory"]).value_or(1);
   constexpr std::int64_t mostMemory =

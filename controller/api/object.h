@@ -111,9 +111,14 @@ struct Unikernel {
   enum class RunPolicy { Always, Once };
   enum class UpdateStrategy { ForceCreate, OnDelete };
   enum class Adopt { IfIdentical, Always, Never };
+  /// Exactly one of path and url. With url there is a sha256.
   struct Image {
-    std::filesystem::path path;         // absolute: resolved against the manifest
-    std::optional<std::string> sha256;  // lower-case hex
+    std::filesystem::path path;  // absolute: resolved against the manifest
+    std::optional<std::string> url = {};
+    std::optional<std::string> sha256 = {};  // lower-case hex
+
+    /// What messages call it: the path, or the URL without its query, which may be as good as a password.
+    std::string name() const;
   };
   struct NetworkInterface {
     std::string name;

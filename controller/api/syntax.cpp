@@ -217,6 +217,33 @@ Complaint checkEndpoint(std::string_view text) {
   return std::nullopt;
 }
 
+Complaint checkUrl(std::string_view text) {
+  constexpr std::string_view example = "such as \"https://builds.example.org/web.hvt\"";
+  const bool printable = std::ranges::all_of(text, [](char c) { return c > 0x20 && c < 0x7F; });
+  const std::size_t scheme = text.find("://");
+  const std::string_view word = text.substr(0, std::min(scheme, text.size()));
+  const auto is = [&](std::string_view other) {
+    return std::ranges::equal(word, other, [](char a, char b) { return (a | 0x20) == b; });
+  };
+  if (!printable || scheme == std::string_view::npos || !(is("https") || is("http")))
+    return fmt::format("this is not a URL of http or https, {}", example);
+  if (text.contains('#')) return "a URL of a file has no fragment; remove what begins with #";
+  const std::string_view rest = text.substr(scheme + 3);
+  std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  if (authority.contains('@'))
+    return "a URL in a manifest cannot hold a user and a password, as everybody reads them; remove them";
+  const std::size_t colon = authority.ends_with(']') ? std::string_view::npos : authority.rfind(':');
+  const std::string_view host = authority.substr(0, std::min(colon, authority.size()));
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed ? !isIPv6(host.substr(1, host.size() - 2)) : !isHost(host))
+    return fmt::format("{} is not the name or address of a host, {}", quote(host), example);
+  if (colon != std::string_view::npos && !isPort(authority.substr(colon + 1))) {
+    return fmt::format("{} is not a port, which is a number from 1 to 65535",
+                       quote(authority.substr(colon + 1)));
+  }
+  return std::nullopt;
+}
+
 Complaint checkMac(std::string_view text) {
   const std::vector<std::string_view> octets = split(text, ':');
   const bool valid = octets.size() == 6 && std::ranges::all_of(octets, [](std::string_view octet) {

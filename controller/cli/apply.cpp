@@ -80,6 +80,7 @@ int apply(ApplyOptions options, const Console& console) {
   if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
                               .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                              .imageStoreBytes = options.fleet.imageStoreBytes(),
                               .guard = {options.prune, false, options.fleet.confirmedSet()}};
   auto roots = absoluteRoots(options.fleet.roots);
   std::optional<PlanFile> planned;

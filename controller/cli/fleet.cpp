@@ -8,6 +8,8 @@
 #include <csignal>
 #include <thread>
 
+#include "reconcile/image_use.h"
+
 namespace rookery::cli {
 
 namespace asio = boost::asio;
@@ -15,10 +17,9 @@ namespace asio = boost::asio;
 namespace {
 
 /// Where images may lie: those that came through the API, too.
-std::vector<std::filesystem::path> imageRoots(const Fleet::Options& options,
-                                              const std::filesystem::path& imageFolder) {
-  std::vector<std::filesystem::path> roots = options.imageRoots;
-  roots.push_back(imageFolder);
+std::vector<std::filesystem::path> withFolder(std::vector<std::filesystem::path> roots,
+                                              const std::filesystem::path& folder) {
+  roots.push_back(folder);
   return roots;
 }
 
@@ -33,21 +34,34 @@ Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Ob
   if (!state) return std::unexpected(state.error());
   for (const std::string& warning : (*state)->warnings())
     listener.warned("", Reason::StateUnwritable, warning);
-  return std::unique_ptr<Fleet>(new Fleet(std::move(*state), options, objects, listener));
+  reconcile::State& kept = options.keepState ? options.keepState(**state) : **state;
+  auto images = image::ImageStore::open(std::filesystem::absolute(options.stateDir) / "images",
+                                        {.capacity = options.imageStoreBytes, .inUse = [&objects, &kept] {
+                                           return reconcile::imagesInUse(objects, kept);
+                                         }});
+  if (!images) return std::unexpected(images.error());
+  return std::unique_ptr<Fleet>(
+      new Fleet(*std::move(state), kept, *std::move(images), options, objects, listener));
 }
 
-Fleet::Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options,
+Fleet::Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& state,
+             std::unique_ptr<image::ImageStore> images, const Options& options,
              reconcile::ObjectStore& objects, reconcile::Listener& listener)
-    : stateDir_(std::move(state)),
-      state_(options.keepState ? options.keepState(*stateDir_) : *stateDir_),
-      imageFolder_(std::filesystem::absolute(options.stateDir) / "images"),
+    : stateDir_(std::move(stateDir)),
+      state_(state),
+      images_(std::move(images)),
+      puller_(
+          *images_, inspector_,
+          {.changed = [this] { controller_.redistribute(); },
+           .ended = [&listener](const image::Puller::Attempt& attempt) { listener.imagePulled(attempt); }}),
       controller_(context_.get_executor(),
                   reconcile::Environment{.state = state_,
                                          .objects = objects,
                                          .listener = listener,
                                          .resync = options.resync,
                                          .permit = options.permit,
-                                         .imageRoots = imageRoots(options, imageFolder_),
+                                         .imageRoots = withFolder(options.imageRoots, images_->folder()),
+                                         .puller = &puller_,
                                          .holds = options.holds},
                   inspector_, options.guard) {}
 
@@ -70,6 +84,7 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
   for (unsigned i = 1; i < threadCount(); ++i) threads.emplace_back([&] { context_.run(); });
   context_.run();
   threads.clear();
+  puller_.stop();
   context_.restart();
   return signalled;
 }

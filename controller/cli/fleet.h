@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "image/image.h"
+#include "image/puller.h"
+#include "image/store.h"
 #include "reconcile/controller.h"
 #include "reconcile/object_store.h"
 #include "reconcile/state_dir.h"
@@ -24,6 +26,7 @@ class Fleet {
     std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
     std::chrono::milliseconds resync{30'000};
     std::vector<std::filesystem::path> imageRoots = {};  // absolute
+    std::uint64_t imageStoreBytes = std::uint64_t{20} << 30;
     reconcile::GuardOptions guard = {};
     std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
         {};                                                       // see Environment::permit
@@ -32,7 +35,7 @@ class Fleet {
     std::function<reconcile::State&(reconcile::State& files)> keepState = {};
   };
 
-  /// Errors: as StateDir::open. `objects` and `listener` must outlive the fleet.
+  /// Errors: as StateDir::open and ImageStore::open. `objects` and `listener` must outlive the fleet.
   static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::ObjectStore& objects,
                                              reconcile::Listener& listener);
 
@@ -44,17 +47,19 @@ class Fleet {
   /// What the controller remembers, wherever that is kept.
   const reconcile::State& state() const { return state_; }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
-  /// Where images lie that came through the API; manifests may name them there.
-  const std::filesystem::path& imageFolder() const { return imageFolder_; }
+  /// Images that came through the API, where manifests may name them, and those that were pulled.
+  image::ImageStore& images() { return *images_; }
 
  private:
-  Fleet(std::unique_ptr<reconcile::StateDir> state, const Options& options, reconcile::ObjectStore& objects,
+  Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& state,
+        std::unique_ptr<image::ImageStore> images, const Options& options, reconcile::ObjectStore& objects,
         reconcile::Listener& listener);
 
   std::unique_ptr<reconcile::StateDir> stateDir_;
   reconcile::State& state_;
-  std::filesystem::path imageFolder_;
   image::Inspector inspector_;
+  std::unique_ptr<image::ImageStore> images_;
+  image::Puller puller_;
   boost::asio::io_context context_;
   reconcile::Controller controller_;
 };

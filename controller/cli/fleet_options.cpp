@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "api/expand.h"
+
 namespace rookery::cli {
 
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName) {
@@ -10,6 +12,17 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
                   "Where it is remembered which unikernels are ours; one process at a time may hold it")
       ->capture_default_str();
   addImageRoots(verb, options.imageRoots);
+  verb.add_option_function<std::string>(
+          "--image-store-size",
+          [&options](const std::string& text) {
+            const auto size = api::parseMi(text);
+            if (!size) throw CLI::ValidationError("--image-store-size", size.error().message);
+            options.imageStoreSize = *size;
+          },
+          "How much the state directory keeps of images that came by URL or through the API. What is in use "
+          "stays beyond that, too")
+      ->type_name("SIZE")
+      ->default_str("20Gi");
 }
 
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots) {

@@ -17,13 +17,15 @@ struct FleetOptions {
   std::vector<std::filesystem::path> roots;
   std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
   std::vector<std::filesystem::path> imageRoots;
+  std::int64_t imageStoreSize = 20 * 1024;  // Mi
   std::vector<std::string> confirmed;
 
+  std::uint64_t imageStoreBytes() const { return static_cast<std::uint64_t>(imageStoreSize) << 20; }
   std::set<std::string> confirmedSet() const { return {confirmed.begin(), confirmed.end()}; }
 };
 
-/// Adds --state-dir, --image-root and, under the name that the verb has for it, the option for manifest
-/// roots.
+/// Adds --state-dir, --image-root, --image-store-size and, under the name that the verb has for it, the
+/// option for manifest roots.
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
 void addConfirmPrune(CLI::App& verb, FleetOptions& options);

@@ -114,12 +114,31 @@ void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, r
   error(result.error->message, fields);
 }
 
+void Log::imagePulled(const image::Puller::Attempt& attempt) {
+  const std::string failure = attempt.error ? attempt.error->message : "";
+  {
+    const std::lock_guard lock(mutex_);
+    std::string& before = failedPulls_[attempt.remote];
+    if (attempt.error && before == failure) return;
+    before = failure;
+    if (!attempt.error) failedPulls_.erase(attempt.remote);
+  }
+  Fields fields = {{"image", attempt.remote.name()}, {"sha256", attempt.remote.sha256}};
+  if (attempt.error) {
+    fields["reason"] = toString(attempt.error->reason);
+    return warn(failure, fields);
+  }
+  fields["bytes"] = std::to_string(attempt.bytes);
+  fields["seconds"] = seconds(attempt.duration);
+  info("The image was pulled.", fields);
+}
+
 void Log::credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) {
   info("The credential was loaded.", {{"instance", instance}, {"expires", api::toRfc3339(notAfter)}});
 }
 
 void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
-  write(ready || reason == Reason::Reconciling ? Level::Info : Level::Warn, message,
+  write(ready || reconcile::isProgress(reason) ? Level::Info : Level::Warn, message,
         {{"object", object.toString()},
          {"ready", ready ? "true" : "false"},
          {"reason", std::string(toString(reason))}});

@@ -34,6 +34,7 @@ class Log : public reconcile::Listener {
                    Reason reason, const std::string& message) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
                  const reconcile::CommandResult& result) override;
+  void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
@@ -48,7 +49,8 @@ class Log : public reconcile::Listener {
   std::unique_ptr<spdlog::logger> logger_;
   std::mutex mutex_;
   std::map<std::string, std::string> failures_;  // of the last round, by instance
-  std::set<std::string> problems_;               // of the last scan
+  std::map<image::Remote, std::string> failedPulls_;
+  std::set<std::string> problems_;  // of the last scan
 };
 
 }  // namespace rookery::cli

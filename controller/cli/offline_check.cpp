@@ -31,7 +31,7 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
                  const std::vector<std::filesystem::path>& imageRoots, std::vector<api::Problem>& errors) {
   const auto roots = reconcile::canonical(imageRoots);
   for (const api::ObjectPtr& object : snapshot.objects) {
-    if (object->kind() != api::Kind::Unikernel) continue;
+    if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
     const auto image = reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector, roots);
     if (image) continue;
     const std::string field(reconcile::imageField(image.error().reason));
@@ -70,7 +70,7 @@ std::optional<api::Problem> checkCredential(const reconcile::Desired& desired, S
 void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now,
                       Findings& findings) {
   const auto firstSeen = [](const api::ObjectKey&, const std::string&) { return api::Identity{}; };
-  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, inspector, firstSeen);
+  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, {inspector}, firstSeen);
   for (const auto& [name, desired] : resolution.instances) {
     if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
     const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);

@@ -29,6 +29,7 @@ int plan(const PlanOptions& options, const Console& console) {
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open({.stateDir = options.fleet.stateDir,
                             .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                            .imageStoreBytes = options.fleet.imageStoreBytes(),
                             .guard = {true, false, {}}},
                            objects, silent);
   if (!fleet) return failed(fleet.error());

@@ -97,9 +97,16 @@ void Progress::stepEnded(const std::string& instance, const api::ObjectKey& obje
                    result.bytes == 0 ? "" : ", " + humanBytes(result.bytes) + " sent"));
 }
 
+void Progress::imagePulled(const image::Puller::Attempt& attempt) {
+  if (attempt.error) return;  // the objects that name it say why
+  const std::lock_guard lock(mutex_);
+  line(fmt::format("{}: {} pulled in {:.1f} s", attempt.remote.name(), humanBytes(attempt.bytes),
+                   std::chrono::duration<double>(attempt.duration).count()));
+}
+
 void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                             const std::string& message) {
-  if (reason == Reason::Reconciling || object.kind == api::Kind::AlbatrossInstance) return;
+  if (reconcile::isProgress(reason) || object.kind == api::Kind::AlbatrossInstance) return;
   const std::lock_guard lock(mutex_);
   line(ready ? fmt::format("{}: Ready", object.toString())
              : fmt::format("{}: not Ready ({}): {}", object.toString(), toString(reason), message));

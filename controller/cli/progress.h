@@ -22,6 +22,7 @@ class Progress : public reconcile::Listener {
                  std::uint64_t total) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
                  const reconcile::CommandResult& result) override;
+  void imagePulled(const image::Puller::Attempt& attempt) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;

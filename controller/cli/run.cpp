@@ -15,9 +15,7 @@
 #include "cli/log.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
-#include "image/store.h"
 #include "reconcile/events.h"
-#include "reconcile/image_use.h"
 #include "serve/deploy.h"
 #include "serve/metrics.h"
 #include "serve/object_writer.h"
@@ -80,15 +78,13 @@ void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
 
 /// What lets the API write.
 struct Writing {
-  Writing(source::ManifestStore opened, std::unique_ptr<image::ImageStore> imageStore, Fleet& fleet,
-          const reconcile::ObjectStore& objects, std::function<void()> wake)
+  Writing(source::ManifestStore opened, Fleet& fleet, const reconcile::ObjectStore& objects,
+          std::function<void()> wake)
       : store(std::move(opened)),
-        images(std::move(imageStore)),
         writer(objects, fleet.stateDir(), store, std::move(wake)),
-        deployer(objects, writer, *images) {}
+        deployer(objects, writer, fleet.images()) {}
 
   source::ManifestStore store;
-  std::unique_ptr<image::ImageStore> images;
   serve::ObjectWriter writer;
   serve::Deployer deployer;
 };
@@ -109,11 +105,7 @@ Result<std::unique_ptr<Writing>> openWriting(const std::filesystem::path& folder
   if (folder.empty()) return nullptr;
   auto store = source::ManifestStore::open(folder);
   if (!store) return std::unexpected(store.error());
-  auto images = image::ImageStore::open(fleet.imageFolder(), {.inUse = [&objects, &state = fleet.state()] {
-                                          return reconcile::imagesInUse(objects, state);
-                                        }});
-  if (!images) return std::unexpected(images.error());
-  return std::make_unique<Writing>(*std::move(store), *std::move(images), fleet, objects, std::move(wake));
+  return std::make_unique<Writing>(*std::move(store), fleet, objects, std::move(wake));
 }
 
 serve::Server::Options serverOptions(serve::Server::Options options, Writing* writing, Log& log) {
@@ -134,6 +126,7 @@ Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds
   Fleet::Options fleet{.stateDir = options.fleet.stateDir,
                        .resync = resync,
                        .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                       .imageStoreBytes = options.fleet.imageStoreBytes(),
                        .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
   if (cluster == nullptr) return fleet;
   fleet.holds = [cluster](const std::string& instance) { return cluster->holds(instance); };

@@ -282,9 +282,16 @@ fs::path ImageStore::path(std::string_view sha256) const {
   return state_->imageOf(sha256);
 }
 
+bool ImageStore::contains(std::string_view sha256) const { return sizeOf(path(sha256)).has_value(); }
+
+void ImageStore::discard(std::string_view sha256) {
+  const std::lock_guard lock(state_->mutex);
+  state_->remove(std::string(sha256));
+}
+
 void ImageStore::touch(std::string_view sha256) {
   const std::lock_guard lock(state_->mutex);
-  if (sizeOf(path(sha256))) state_->noteUse(sha256);
+  if (contains(sha256)) state_->noteUse(sha256);
 }
 
 // -- Incoming -----------------------------------------------------------------------------------------------
@@ -336,6 +343,8 @@ ImageStore::Incoming& ImageStore::Incoming::operator=(Incoming&&) noexcept = def
 ImageStore::Incoming::~Incoming() = default;
 
 std::uint64_t ImageStore::Incoming::size() const { return file_->size; }
+
+std::string ImageStore::Incoming::sha256() { return toHex(file_->finished()); }
 
 Result<void> ImageStore::Incoming::write(std::string_view bytes) {
   File& file = *file_;

@@ -55,8 +55,11 @@ class ImageStore {
   Result<Incoming> begin();
   /// Where an image is, or would be.
   std::filesystem::path path(std::string_view sha256) const;
+  bool contains(std::string_view sha256) const;
   /// The image, if it is there, has just been used.
   void touch(std::string_view sha256);
+  /// The image is not what it is called: takes it away.
+  void discard(std::string_view sha256);
 
  private:
   explicit ImageStore(std::shared_ptr<State> state);
@@ -78,6 +81,8 @@ class ImageStore::Incoming {
   /// one).
   Result<void> write(std::string_view bytes);
   std::uint64_t size() const;
+  /// All of it has been written: its digest.
+  std::string sha256();
 
   /// All of it has been written: what it is, and where it will be. `name` is what messages call it, e.g.
   /// "image web.hvt". Reads no more than its headers and notes again. Errors: ImageInvalid, ImageUnreadable.

@@ -138,7 +138,8 @@ Resolution Controller::resolveSnapshot() {
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
-  Resolution resolution = resolve(*snapshot_, entries, inspector_, identify, environment_.imageRoots);
+  Resolution resolution =
+      resolve(*snapshot_, entries, {inspector_, environment_.imageRoots, environment_.puller}, identify);
   placeAbsences(resolution, entries);
   return resolution;
 }
@@ -159,6 +160,7 @@ void Controller::distribute() {
   declareObjects();
   forgetGone();
   disownOthers(resolution.unplaced);
+  wantImages();
   if (holds("")) {
     reportUnplaced(resolution.unplaced);
     reportWithheld();
@@ -193,8 +195,25 @@ bool Controller::holds(const std::string& instance) const {
   return !environment_.holds || environment_.holds(instance);
 }
 
+/// Those of what runs already, too: when it has to be created again, the server that has its image may be
+/// down.
+void Controller::wantImages() {
+  if (environment_.puller == nullptr) return;
+  std::set<image::Remote> remotes;
+  for (const auto& [name, desired] : desired_) {
+    if (!holds(name)) continue;
+    for (const auto& [key, unikernel] : desired->unikernels) {
+      const api::Unikernel::Image& image = unikernel.spec().image;
+      if (image.url && !unikernel.error) remotes.insert({*image.url, *image.sha256});
+    }
+  }
+  environment_.puller->want(remotes);
+}
+
 void Controller::redistribute() {
+  if (redistributing_.exchange(true)) return;
   asio::post(strand_, [this] {
+    redistributing_ = false;
     if (snapshot_ != nullptr) distribute();
   });
 }

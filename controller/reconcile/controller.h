@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -36,7 +37,8 @@ class Controller {
   /// Follows `source` until the coroutine is cancelled, then ends what is on its way and returns.
   asio::awaitable<void> run(source::Source& source);
 
-  /// Which instances are ours to command has changed (Environment::holds). From any thread.
+  /// Which instances are ours to command has changed (Environment::holds), or which images are there
+  /// (Environment::puller). From any thread.
   void redistribute();
 
   /// Works on one snapshot until nothing is left to do or `timeout` has passed.
@@ -67,6 +69,7 @@ class Controller {
   bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
   void reportWithheld();
+  void wantImages();
   void warnOfExposedKeys(const Resolution& resolution);
   void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
   void start(const std::string& name, DesiredPtr desired);
@@ -96,6 +99,7 @@ class Controller {
   std::map<api::ObjectKey, Absence> absences_;  // as the guard judged them last
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
+  std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun
   std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of
   std::set<std::string> ending_;                 // instances whose loops were stopped and have not ended yet
   std::map<api::ObjectKey, std::string>

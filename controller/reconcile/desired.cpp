@@ -10,7 +10,6 @@
 #include <cstring>
 
 #include "api/expand.h"
-#include "reconcile/image_check.h"
 
 namespace rookery::reconcile {
 
@@ -48,9 +47,10 @@ const std::string* secretValue(const api::Secret& secret, const std::string& key
 
 class Resolver {
  public:
-  Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, image::Inspector& inspector,
-           const Identify& identify, const std::vector<std::filesystem::path>& imageRoots)
-      : snapshot_(snapshot), inspector_(inspector), identify_(identify), imageRoots_(canonical(imageRoots)) {
+  Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
+           const Identify& identify)
+      : snapshot_(snapshot), images_(std::move(images)), identify_(identify) {
+    images_.roots = canonical(images_.roots);
     for (const Entry& entry : entries) {
       if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
     }
@@ -125,23 +125,22 @@ class Resolver {
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
   /// one meant.
   Result<std::string> instanceOf(const ObjectKey& key, const std::optional<std::string>& named) const {
-    const std::set<std::string>& names = instances_;
     if (named) {
-      if (names.contains(*named)) return usable(*named, key);
+      if (instances_.contains(*named)) return usable(*named, key);
       return fail(Reason::InstanceNotFound,
                   fmt::format("spec.instance of {} names {}, which is not declared. There {}: {}.",
-                              key.toString(), *named, names.size() == 1 ? "is" : "are",
-                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
+                              key.toString(), *named, instances_.size() == 1 ? "is" : "are",
+                              instances_.empty() ? "none" : fmt::format("{}", fmt::join(instances_, ", "))));
     }
-    if (names.empty())
+    if (instances_.empty())
       return fail(Reason::InstanceNotFound,
                   fmt::format("No AlbatrossInstance is declared for {} to run on.", key.toString()));
-    if (names.size() > 1) {
+    if (instances_.size() > 1) {
       return fail(Reason::InstanceAmbiguous,
                   fmt::format("{} names no instance, and there are several: {}. Set spec.instance.",
-                              key.toString(), fmt::join(names, ", ")));
+                              key.toString(), fmt::join(instances_, ", ")));
     }
-    return usable(*names.begin(), key);
+    return usable(*instances_.begin(), key);
   }
 
   Result<std::string> usable(const std::string& instance, const ObjectKey& key) const {
@@ -209,9 +208,18 @@ class Resolver {
       return;
     }
     Desired& desired = *resolution_.instances[*instance];
-    DesiredUnikernel unikernel{object, identify_(key, object->specDigest), {}, image::Image{}, std::nullopt,
-                               notice};
-    unikernel.image = checkImage(spec, object->origin, inspector_, imageRoots_);
+    DesiredUnikernel unikernel{.object = object,
+                               .identity = identify_(key, object->specDigest),
+                               .arguments = {},
+                               .image = image::Image{},
+                               .missing = std::nullopt,
+                               .error = std::nullopt,
+                               .notice = notice};
+    if (spec.image.url) {
+      findPulled(unikernel);
+    } else {
+      unikernel.image = checkImage(spec, object->origin, images_.inspector, images_.roots);
+    }
     if (auto arguments = argumentsOf(key, spec)) {
       unikernel.arguments = std::move(*arguments);
     } else {
@@ -219,6 +227,20 @@ class Resolver {
     }
     if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
     desired.unikernels.emplace(key, std::move(unikernel));
+  }
+
+  void findPulled(DesiredUnikernel& unikernel) const {
+    const api::Unikernel::Image& wanted = unikernel.spec().image;
+    if (images_.puller == nullptr) {
+      unikernel.missing = {{Reason::ImagePulling, fmt::format("Image {} is not pulled.", wanted.name())}};
+    } else if (auto found = images_.puller->find({*wanted.url, *wanted.sha256}); !found) {
+      unikernel.missing = std::move(found.error());
+    } else {
+      unikernel.image = *std::move(found);
+      if (const auto fits = checkFit(unikernel.spec(), *unikernel.image); !fits)
+        unikernel.image = std::unexpected(fits.error());
+    }
+    if (unikernel.missing) unikernel.image = std::unexpected(unikernel.missing->error);
   }
 
   /// Placement is sticky: where an object without an instance was put, it stays.
@@ -279,9 +301,8 @@ class Resolver {
   }
 
   const source::Snapshot& snapshot_;
-  image::Inspector& inspector_;
+  ImagePlaces images_;
   const Identify& identify_;
-  const std::vector<std::filesystem::path> imageRoots_;
   std::map<ObjectKey, std::string> placed_;  // instance by object
   std::map<ObjectKey, api::ObjectPtr> objects_;
   std::set<std::string> instances_;  // by name, those with a mistake, too
@@ -290,10 +311,14 @@ class Resolver {
 
 }  // namespace
 
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
-                   image::Inspector& inspector, const Identify& identify,
-                   const std::vector<std::filesystem::path>& imageRoots) {
-  return Resolver(snapshot, entries, inspector, identify, imageRoots).run();
+std::string DesiredUnikernel::digest() const {
+  if (image) return image->digest;
+  return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
+}
+
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
+                   const Identify& identify) {
+  return Resolver(snapshot, entries, std::move(images), identify).run();
 }
 
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {

@@ -13,6 +13,8 @@
 #include "api/object.h"
 #include "error.h"
 #include "image/image.h"
+#include "image/puller.h"
+#include "reconcile/image_check.h"
 #include "reconcile/inventory.h"
 #include "source/source.h"
 
@@ -22,12 +24,15 @@ namespace rookery::reconcile {
 struct DesiredUnikernel {
   api::ObjectPtr object;
   api::Identity identity;
-  albatross::Arguments arguments;     // expanded: may hold secrets, never to be printed
-  Result<image::Image> image;         // checked against the manifest: pin, target, devices
+  albatross::Arguments arguments;                 // expanded: may hold secrets, never to be printed
+  Result<image::Image> image;                     // checked against the manifest: pin, target, devices
+  std::optional<image::Puller::Missing> missing;  // image is its error: it has a URL, and was not pulled yet
   std::optional<Error> error;         // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;  // worth a word in the Ready condition (sticky placement)
 
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
+  /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
+  std::string digest() const;
 };
 
 struct DesiredPolicy {
@@ -72,11 +77,9 @@ using Identify = std::function<api::Identity(const api::ObjectKey& key, const st
 
 /// Places every object on its instance and resolves what it refers to: credentials, secrets, images.
 /// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files and,
-/// of images that changed, the image; images may lie below `imageRoots`, too. Absences are not judged here
-/// (guard.h).
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
-                   image::Inspector& inspector, const Identify& identify,
-                   const std::vector<std::filesystem::path>& imageRoots = {});
+/// of images that changed, the image; pulls none. Absences are not judged here (guard.h).
+Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
+                   const Identify& identify);
 
 /// The policy that a UnikernelPolicy declares.
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec);

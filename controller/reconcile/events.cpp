@@ -89,7 +89,7 @@ void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey&
 
 void EventRecorder::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                                  const std::string& message) {
-  const bool calm = ready || reason == Reason::Reconciling;
+  const bool calm = ready || isProgress(reason);
   record(object, calm ? Event::Type::Normal : Event::Type::Warning, std::string(toString(reason)), message);
 }
 

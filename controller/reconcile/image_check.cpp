@@ -68,7 +68,7 @@ Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& f
   return fail(Reason::DigestMismatch,
               fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image "
                           "or change the pin.",
-                          wanted.path.string(), digest, *wanted.sha256));
+                          wanted.name(), digest, *wanted.sha256));
 }
 
 Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image& found) {
@@ -77,7 +77,7 @@ Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image
   return fail(
       Reason::UnsupportedTarget,
       fmt::format("Image {} is linked for the target {}, which no server runs. Build it for hvt or spt.",
-                  wanted.path.string(), image::toString(target)));
+                  wanted.name(), image::toString(target)));
 }
 
 /// What one kind of devices gets wrong; empty when both sides name the same.
@@ -113,7 +113,7 @@ Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& f
   if (text.empty()) return {};
   return fail(Reason::DeviceMismatch,
               fmt::format("Image {} was built for other devices.{} Name exactly the devices of the image.",
-                          unikernel.image.path.string(), text));
+                          unikernel.image.name(), text));
 }
 
 }  // namespace

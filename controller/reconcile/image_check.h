@@ -7,6 +7,7 @@
 #include "api/object.h"
 #include "error.h"
 #include "image/image.h"
+#include "image/puller.h"
 
 namespace rookery::reconcile {
 
@@ -20,6 +21,13 @@ namespace rookery::reconcile {
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector,
                                 const std::vector<std::filesystem::path>& imageRoots = {});
+
+/// Where the images are that manifests name.
+struct ImagePlaces {
+  image::Inspector& inspector;
+  std::vector<std::filesystem::path> roots = {};  // besides the manifest roots
+  image::Puller* puller = nullptr;                // has those that have a URL; null: they are not looked at
+};
 
 /// Image roots with their symlinks resolved, without those that are not there: to be asked for once for many
 /// images.

@@ -37,6 +37,9 @@ struct Environment {
   std::function<bool(const std::string& instance, const Step&)> permit = {};
   /// Folders besides the manifest roots that images may lie in.
   std::vector<std::filesystem::path> imageRoots = {};
+  /// Pulls the images that manifests name by URL. When find() says something else, somebody calls
+  /// Controller::redistribute().
+  image::Puller* puller = nullptr;
   /// Whether an instance is this process's to command ("": whether it speaks for the objects on none); empty:
   /// all are. Asked before each command; when it changes, somebody calls Controller::redistribute(). From any
   /// thread.

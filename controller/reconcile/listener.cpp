@@ -21,6 +21,8 @@ std::string_view toString(UnikernelState state) {
   return {};
 }
 
+bool isProgress(Reason reason) { return reason == Reason::Reconciling || reason == Reason::ImagePulling; }
+
 void Listeners::scanned(const source::Snapshot& snapshot) {
   for (Listener* other : others_) other->scanned(snapshot);
 }
@@ -46,6 +48,10 @@ void Listeners::stepEnded(const std::string& instance, const api::ObjectKey& obj
 void Listeners::imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                           std::uint64_t total) {
   for (Listener* other : others_) other->imageSent(instance, object, bytes, total);
+}
+
+void Listeners::imagePulled(const image::Puller::Attempt& attempt) {
+  for (Listener* other : others_) other->imagePulled(attempt);
 }
 
 void Listeners::credentialLoaded(const std::string& instance, SystemTime notAfter) {

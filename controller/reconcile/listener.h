@@ -10,6 +10,7 @@
 
 #include "api/object.h"
 #include "error.h"
+#include "image/puller.h"
 #include "reconcile/verb.h"
 #include "source/source.h"
 
@@ -20,6 +21,9 @@ using api::SystemTime;
 /// State of a unikernel as the metrics count it.
 enum class UnikernelState { Ready, Progressing, Failed, Suspended, Unmanaged };
 std::string_view toString(UnikernelState state);  // "ready", …
+
+/// Whether an object whose condition Ready has this reason is on its way, rather than in trouble.
+bool isProgress(Reason reason);
 
 /// How an instance stands after a round of looking, planning and at most one step.
 struct Round {
@@ -56,6 +60,8 @@ class Listener {
   /// While an image is streamed, about every 64 KiB.
   virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                          std::uint64_t /*bytes*/, std::uint64_t /*total*/) {}
+  /// An attempt to pull an image by its URL has ended.
+  virtual void imagePulled(const image::Puller::Attempt& /*attempt*/) {}
   virtual void credentialLoaded(const std::string& /*instance*/, SystemTime /*notAfter*/) {}
   /// The Ready condition of an object changed its status or reason.
   virtual void readyChanged(const api::ObjectKey& /*object*/, bool /*ready*/, Reason /*reason*/,
@@ -79,6 +85,7 @@ class Listeners : public Listener {
                  const CommandResult& result) override;
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                  std::uint64_t total) override;
+  void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, SystemTime notAfter) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;

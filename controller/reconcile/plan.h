@@ -63,7 +63,7 @@ struct Step {
   Reason reason = Reason::Absent;
   std::string message;  // a sentence: why
   std::vector<FieldChange> fields;
-  SystemTime notBefore;                    // not due until then (back-off)
+  SystemTime notBefore;  // not due until then (back-off); max(): until something else changes
   std::vector<albatross::Domain> domains;  // the chain, each with the policy that it is to carry
   std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
   std::optional<image::Image> image;       // Create, ForceCreate

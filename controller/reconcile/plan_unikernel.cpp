@@ -22,13 +22,23 @@ std::string pathsOf(const Difference& difference) {
   return fmt::format("{}", fmt::join(paths, ", "));
 }
 
-Wanted wantedOf(const DesiredUnikernel& unikernel) {
-  return {unikernel.arguments, unikernel.image ? unikernel.image->digest : ""};
-}
+Wanted wantedOf(const DesiredUnikernel& unikernel) { return {unikernel.arguments, unikernel.digest()}; }
 
 Reason reasonOf(const Difference& difference) {
   if (difference.image) return Reason::ImageDiffers;
   return difference.arguments ? Reason::ArgumentsDiffer : Reason::MemoryDiffers;
+}
+
+/// Whether a step needs nothing of the image: a restart with the devices that the running one has, of which
+/// the server knows that they are the image's.
+bool canDoWithout(const DesiredUnikernel& unikernel, const UnikernelInfo* running, const Step& step) {
+  if (step.verb != Verb::Restart || running == nullptr) return false;
+  std::set<std::string> wanted, present;
+  for (const auto& bridge : unikernel.arguments.bridges) wanted.insert("net " + bridge.netif);
+  for (const auto& block : unikernel.arguments.blocks) wanted.insert("block " + block.name);
+  for (const auto& bridge : running->bridges) present.insert("net " + bridge.unikernelDevice);
+  for (const auto& block : running->blocks) present.insert("block " + block.unikernelDevice);
+  return wanted == present;
 }
 
 /// What runPolicy Once asked for was done: this spec has run with this image.
@@ -96,7 +106,7 @@ std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const 
         .state = UnikernelState::Suspended};
   }
   if (unikernel.error) return refusal(*unikernel.error, running);
-  if (!unikernel.image) return refusal(unikernel.image.error(), running);
+  if (!unikernel.image && !unikernel.missing) return refusal(unikernel.image.error(), running);
   if (const auto& authority = authorityFor(subject.name); !authority)
     return refusal(authority.error(), running);
   if (isRoot(subject.key.nameSpace) && world_.hasDomain(subject.key.name)) {
@@ -284,6 +294,19 @@ Planner::Verdict Planner::judgeEnded(const Subject& subject, Step step) {
   return verdict;
 }
 
+/// The step comes once the image has been pulled. Until then what runs is not touched.
+Planner::Verdict Planner::awaitImage(const Subject& subject, Step step) {
+  const image::Puller::Missing& missing = *subject.unikernel.missing;
+  Verdict verdict = refusal(missing.error, subject.running != nullptr);
+  verdict.stalled = missing.lasting;
+  verdict.reconciling = !missing.lasting;
+  if (!missing.lasting && missing.error.reason == Reason::ImagePulling)
+    verdict.state = UnikernelState::Progressing;
+  step.notBefore = SystemTime::max();
+  verdict.step = std::move(step);
+  return verdict;
+}
+
 /// The step, unless the server could not carry it out: then the unikernel that runs must not be touched.
 Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   const bool running = subject.running != nullptr;
@@ -292,6 +315,8 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   if (auto error = world_.cannotRun(subject.name, subject.unikernel.arguments))
     return refusal(*error, running);
   step.domains = std::move(*chain);
+  if (subject.unikernel.missing && !canDoWithout(subject.unikernel, subject.running, step))
+    return awaitImage(subject, std::move(step));
   if (step.verb != Verb::Restart) step.image = *subject.unikernel.image;
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);

@@ -155,10 +155,10 @@ void Planner::trackLife(const Subject& subject) const {
 /// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
 /// is, and what fails keeps nobody waiting.
 void Planner::emit(Step step) {
-  if (step.notBefore > now_) {
-    wakeAt(step.notBefore);
-  } else {
+  if (step.notBefore <= now_) {
     foresee(step);
+  } else if (step.notBefore != SystemTime::max()) {
+    wakeAt(step.notBefore);
   }
   plan_.steps.push_back(std::move(step));
 }

@@ -74,6 +74,7 @@ class Planner {
   Verdict judgeAbsent(const Subject& subject);
   Verdict judgeEnded(const Subject& subject, Step step);
   Verdict takeStep(const Subject& subject, Step step);
+  Verdict awaitImage(const Subject& subject, Step step);
   bool notConverging(const Subject& subject, const Difference& difference, Step& step);
 
   // plan_removal.cpp

@@ -138,6 +138,16 @@ struct Metrics::State {
              "When the instance's credential expires, since the Unix epoch.")};
   PerInstance<Counter> warnings{counters(registry, "rookery_warnings_total", "Warnings, by reason.")};
 
+  prometheus::Family<Counter>& imagePulls =
+      counters(registry, "rookery_image_pulls_total",
+               "Attempts to pull an image by its URL, by how they ended: success or the reason why not.");
+  Counter& pulledBytes =
+      counters(registry, "rookery_image_bytes_pulled_total", "Bytes of unikernel images that came from URLs.")
+          .Add({});
+  Histogram& pullDuration = histograms(registry, "rookery_image_pull_duration_seconds",
+                                       "Time that an attempt to pull an image by its URL took.")
+                                .Add({}, durationBuckets);
+
   prometheus::Family<Counter>& readyChanges =
       counters(registry, "rookery_ready_changes_total",
                "Changes of objects' condition Ready, by the status and the reason that it took.");
@@ -257,6 +267,13 @@ void Metrics::commandEnded(const std::string& instance, const reconcile::Command
   state_->commandDurations.at(instance, {{"verb", verb}}, durationBuckets)
       .Observe(toSeconds(result.duration));
   state_->imageBytes.at(instance).Increment(static_cast<double>(result.bytes));
+}
+
+void Metrics::imagePulled(const image::Puller::Attempt& attempt) {
+  const std::lock_guard lock(state_->mutex);
+  state_->imagePulls.Add({{"result", resultLabel(attempt.error)}}).Increment();
+  state_->pulledBytes.Increment(static_cast<double>(attempt.bytes));
+  state_->pullDuration.Observe(toSeconds(attempt.duration));
 }
 
 void Metrics::credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) {

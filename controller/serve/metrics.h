@@ -54,6 +54,7 @@ class Metrics : public reconcile::Listener {
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void commandEnded(const std::string& instance, const reconcile::CommandResult& result) override;
+  void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;

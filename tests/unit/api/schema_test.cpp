@@ -60,7 +60,7 @@ TEST(Schema, IsStructuralAndUsesOnlyKeywordsThatAreChecked) {
       "x-kubernetes-list-type",
       "x-kubernetes-preserve-unknown-fields",
       "format",  // says the width of an integer, or documents a string of the status
-      "oneOf"};  // of spec.credentials: the decoder says it in words
+      "oneOf"};  // of spec.credentials and spec.image: the decoder says it in words
   for (const Kind kind : {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy, Kind::Secret}) {
     forEachSchema(
         manifestSchemaOf(kind), std::string(toString(kind)),

@@ -82,6 +82,26 @@ TEST(Syntax, Endpoints) {
                     {"a b:1", "\"a b:1\" is not host:port"}});
 }
 
+TEST(Syntax, Urls) {
+  expectComplaints(checkUrl,
+                   {{"https://builds.robur.coop/job/web/build/latest/f/bin/web.hvt", nullptr},
+                    {"HTTP://127.0.0.1:8000/web.hvt?signature=a%20b", nullptr},
+                    {"http://[2001:db8::1]:8000/", nullptr},
+                    {"https://host?x=a@b", nullptr},
+                    {"web.hvt", "this is not a URL of http or https, such as"},
+                    {"ftp://host/web.hvt", "this is not a URL of http or https"},
+                    {"file:///web.hvt", "this is not a URL of http or https"},
+                    {"https://host/a b", "this is not a URL of http or https"},
+                    {"https://host/\n", "this is not a URL of http or https"},
+                    {"https:///web.hvt", "\"\" is not the name or address of a host"},
+                    {"https://[::g]/", "\"[::g]\" is not the name or address of a host"},
+                    {"https://a:b:1/", "\"a:b\" is not the name or address of a host"},
+                    {"https://host:/", "\"\" is not a port"},
+                    {"https://host:99999/", "\"99999\" is not a port"},
+                    {"https://host/web.hvt#x", "a URL of a file has no fragment"},
+                    {"https://me:hunter2@host/", "a URL in a manifest cannot hold a user and a password"}});
+}
+
 TEST(Syntax, MacAddresses) {
   expectComplaints(checkMac,
                    {{"02:00:00:00:00:01", nullptr},

@@ -3,17 +3,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <optional>
 
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
+#include "image/store.h"
 #include "images/image_maker.h"
+#include "images/image_server.h"
 #include "reconcile/state_dir.h"
 #include "source/directory.h"
 #include "unit/reconcile/fake_server.h"
@@ -166,6 +170,67 @@ TEST_F(Fleet, IsBroughtToWhatIsDeclared) {
   EXPECT_EQ(servers_.at(1)->sent("create"), 1);
 }
 
+asio::awaitable<bool> follow(Controller& controller, source::Source& source) {
+  co_await controller.run(source);
+  co_return true;
+}
+
+/// Declares one thing for ever.
+class StillSource : public source::Source {
+ public:
+  explicit StillSource(source::SnapshotPtr snapshot) : snapshot_(std::move(snapshot)) {}
+  source::SnapshotPtr scan() override { return snapshot_; }
+  asio::awaitable<source::SnapshotPtr> next() override {
+    asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return nullptr;
+  }
+
+ private:
+  source::SnapshotPtr snapshot_;
+};
+
+TEST_F(Fleet, GoesOnOnceAnImageWasPulled) {
+  const auto store = image::ImageStore::open(folder_.path() / "images", {});
+  ASSERT_TRUE(store);
+  const std::string bytes = images::makeImage({.content = "pulled"});
+  images::ImageServer server;
+  server.put("/web.hvt", {.bytes = bytes, .held = true});
+  server.put("/unused.hvt", {.bytes = bytes});
+  api::Unikernel spec;
+  spec.instance = "eu-1";
+  auto incoming = (*store)->begin();
+  ASSERT_TRUE(incoming && incoming->write(bytes));
+  spec.image = {.path = {}, .url = server.url("/web.hvt"), .sha256 = incoming->sha256()};
+  for (const char* name : {"web", "cart"}) declare(makeObject("sys", name, spec));
+  spec.instance = "us-1";
+  declare(makeObject("sys", "dns", spec));
+  declareUnikernel("sys/other", "eu-1");
+
+  std::function<void()> changed;
+  image::Puller puller(**store, inspector_, {.changed = [&changed] { changed(); }});
+  Environment environment = this->environment();
+  environment.puller = &puller;
+  environment.holds = [](const std::string& instance) { return instance == "eu-1"; };
+  Controller controller(context_.get_executor(), environment, inspector_, {true, false, {}});
+  changed = [&controller] { controller.redistribute(); };
+  StillSource source(snapshot());
+  bool pulling = false;
+  run(controller, follow(controller, source), [&] {
+    if (onEu("sys/other") != nullptr && !pulling) {
+      pulling =
+          statusOf(keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason == Reason::ImagePulling;
+      if (pulling) server.release();
+    }
+    return statusOf(keyOf("sys/web")).ready() && statusOf(keyOf("sys/cart")).ready();
+  });
+  puller.stop();
+  EXPECT_TRUE(pulling) << "what needs no pull did not wait for it";
+  EXPECT_EQ(onEu("sys/web")->digest, onEu("sys/cart")->digest);
+  EXPECT_EQ(server.asked().size(), 1u) << "once for all";
+  EXPECT_EQ(onUs("sys/dns"), nullptr);
+}
+
 TEST_F(Fleet, DoesNotWaitForAServerThatHangs) {
   declareUnikernel("sys/web", "eu-1");
   declareUnikernel("sys/dns", "us-1");
@@ -297,11 +362,6 @@ TEST_F(Fleet, APreviewCanBeInterrupted) {
       run(controller, controller.preview(snapshot()), [this] { return !servers_.at(2)->verbs.empty(); });
 
   EXPECT_EQ(preview.instances.at("us-1").plan.error().reason, Reason::Cancelled);
-}
-
-asio::awaitable<bool> follow(Controller& controller, source::DirectorySource& source) {
-  co_await controller.run(source);
-  co_return true;
 }
 
 constexpr std::string_view usManifest = R"(apiVersion: rookery.dev/v1alpha1

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "fixtures/temp_dir.h"
+#include "image/store.h"
 #include "images/image_maker.h"
 #include "unit/reconcile/scene.h"
 
@@ -46,7 +47,7 @@ class Resolve : public testing::Test {
   }
 
   Resolution resolved() {
-    return resolve(snapshot_, entries_, inspector_, [](const api::ObjectKey&, const std::string&) {
+    return resolve(snapshot_, entries_, places_, [](const api::ObjectKey&, const std::string&) {
       return api::Identity{"", {}, std::nullopt, 3};
     });
   }
@@ -60,6 +61,7 @@ class Resolve : public testing::Test {
 
   fixtures::TempDir folder_;
   image::Inspector inspector_;
+  ImagePlaces places_{inspector_};
   source::Snapshot snapshot_;
   std::vector<Entry> entries_;
 };
@@ -71,6 +73,41 @@ TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
   EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
   EXPECT_FALSE(web.error);
   EXPECT_FALSE(web.notice);
+}
+
+TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
+  const auto store = image::ImageStore::open(folder_.path() / "images", {});
+  ASSERT_TRUE(store);
+  image::Puller puller(**store, inspector_, {});
+  places_.puller = &puller;
+  const std::string bytes = images::makeImage({.networks = {"service"}});
+  auto incoming = (*store)->begin();
+  ASSERT_TRUE(incoming && incoming->write(bytes));
+  const std::string sha256 = incoming->sha256();
+  api::Unikernel spec = unikernel();
+  spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt?token=hunter2", .sha256 = sha256};
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", spec));
+  const auto web = [&] { return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web")); };
+
+  const DesiredUnikernel before = web();
+  ASSERT_TRUE(before.missing);
+  EXPECT_EQ(before.missing->error.reason, Reason::ImagePulling);
+  EXPECT_EQ(image::toHex(before.digest()), sha256) << "known without it";
+
+  auto stored = incoming->commit();
+  ASSERT_TRUE(stored);
+  const DesiredUnikernel misfit = web();
+  EXPECT_FALSE(misfit.missing);
+  ASSERT_FALSE(misfit.image);
+  EXPECT_EQ(misfit.image.error().reason, Reason::DeviceMismatch);
+  EXPECT_THAT(misfit.image.error().message, HasSubstr("https://builds.example.org/web.hvt was built"));
+
+  spec.networkInterfaces = {{"service", std::nullopt, std::nullopt}};
+  add(makeObject("shop", "web", spec));
+  const DesiredUnikernel fit = web();
+  ASSERT_TRUE(fit.image) << fit.image.error().message;
+  EXPECT_EQ(fit.image->path, stored->path());
 }
 
 TEST_F(Resolve, ListsTheInstancesWhereSeveralCouldBeMeant) {

@@ -26,6 +26,8 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
   objects.declare(makeObject("shop", "path", spec), {}, {});
   spec.image = {.path = "/manifests/web.hvt", .sha256 = std::string(64, 'b')};
   objects.declare(makeObject("shop", "pin", spec), {}, {});
+  spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt", .sha256 = std::string(64, 'd')};
+  objects.declare(makeObject("shop", "url", spec), {}, {});
   Listener nobody;
   api::Status status;
   status.digest = std::string(64, 'c');
@@ -41,7 +43,7 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
 
   const auto used = imagesInUse(objects, **state);
   ASSERT_TRUE(used);
-  for (const char digit : {'a', 'b', 'c'}) EXPECT_THAT(*used, Contains(std::string(64, digit)));
+  for (const char digit : {'a', 'b', 'c', 'd'}) EXPECT_THAT(*used, Contains(std::string(64, digit)));
   EXPECT_THAT(*used, Contains(image::toHex(digestOf('1'))));
   EXPECT_THAT(*used, Not(Contains(image::toHex(digestOf('2')))));
 }

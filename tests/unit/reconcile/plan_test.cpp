@@ -662,6 +662,113 @@ Scene inDoubt() {
   return scene;
 }
 
+// -- Images that have yet to be pulled
+// -------------------------------------------------------------------------------
+
+/// The image has a URL, and is not here.
+auto notPulled(char digest, Reason reason = Reason::ImagePulling) {
+  return [digest, reason](Spec& spec, DesiredUnikernel& unikernel) {
+    spec.image = {
+        .path = {}, .url = "https://builds.example.org/web.hvt", .sha256 = image::toHex(digestOf(digest))};
+    unikernel.missing = {broken(reason), reason == Reason::ImageNotFound};
+    unikernel.image = std::unexpected(unikernel.missing->error);
+  };
+}
+
+/// The step that is planned and not due, as it waits for the image.
+const Step& waiting(const Plan& plan) {
+  EXPECT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(plan.steps.front().notBefore, SystemTime::max());
+  EXPECT_FALSE(plan.steps.front().image);
+  return plan.steps.front();
+}
+
+TEST(Pull, DisturbsNothingThatRunsAsDeclared) {
+  for (const Reason reason : {Reason::ImagePulling, Reason::ImagePullBackOff, Reason::ImageNotFound}) {
+    Scene scene;
+    scene.declare("shop/web", notPulled('a', reason));
+    scene.runOurs("shop/web");
+    const Plan plan = scene.next();
+    EXPECT_THAT(plan.steps, IsEmpty());
+    EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::Running);
+  }
+}
+
+TEST(Pull, IsWaitedForBeforeAnythingIsStopped) {
+  Scene scene;
+  scene.declare("shop/web", notPulled('b'));
+  scene.runOurs("shop/web");
+  const Plan plan = scene.next();
+  EXPECT_EQ(waiting(plan).verb, Verb::ForceCreate);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::ImagePulling);
+  EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("left as it is"));
+  EXPECT_FALSE(plan.objects.at(keyOf("shop/web")).settled);
+  EXPECT_FALSE(plan.wakeAt) << "whoever brings the image wakes the loop";
+
+  scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+    unikernel.missing.reset();
+    unikernel.image = makeImage('b');
+  });
+  const Plan later = scene.next();
+  ASSERT_THAT(later.steps, SizeIs(1));
+  EXPECT_EQ(later.steps.front().image, makeImage('b'));
+  EXPECT_LE(later.steps.front().notBefore, scene.now);
+}
+
+TEST(Pull, ThatFailsForGoodIsStalled) {
+  Scene scene;
+  scene.declare("shop/web", notPulled('b', Reason::ImageNotFound));
+  const Plan plan = scene.next();
+  EXPECT_EQ(waiting(plan).verb, Verb::Create);
+  const ObjectState& state = plan.objects.at(keyOf("shop/web"));
+  EXPECT_TRUE(state.settled);
+  EXPECT_TRUE(state.status.condition(api::Condition::Type::Stalled));
+  EXPECT_EQ(state.state, UnikernelState::Failed);
+}
+
+TEST(Pull, IsNotNeededForARestart) {
+  Scene scene;
+  scene.declare("shop/web", notPulled('a'));
+  scene.declare("shop/web", withArgument);
+  scene.runOurs("shop/web");
+  const Plan plan = scene.next();
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(plan.steps.front().verb, Verb::Restart);
+  EXPECT_LE(plan.steps.front().notBefore, scene.now);
+}
+
+TEST(Pull, IsNeededForARestartWithOtherDevices) {
+  Scene scene;
+  scene.declare("shop/web", notPulled('a'));
+  scene.declare("shop/web", withBlock);
+  scene.runOurs("shop/web");
+  EXPECT_EQ(waiting(scene.next()).verb, Verb::Restart) << "the image alone tells whether it can have them";
+}
+
+TEST(Pull, OfWhatHasEndedIsWaitedFor) {
+  Scene scene;
+  scene.declare("shop/web", notPulled('a', Reason::ImagePullBackOff));
+  scene.runOurs("shop/web");
+  scene.next();
+  scene.observed.unikernels.clear();
+  scene.next();
+  scene.now += 1min;
+  const Plan plan = scene.next();
+  EXPECT_EQ(waiting(plan).verb, Verb::Create);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::ImagePullBackOff);
+}
+
+TEST(Pull, TakesNoRoomFromOthers) {
+  Scene scene;
+  scene.observed.policies[scene.domain("shop")] = makePolicy(1, 1'024);
+  scene.declare("shop/web", notPulled('a'));
+  scene.declare("shop/cart");
+  const Plan plan = scene.next();
+  const auto due = std::count_if(plan.steps.begin(), plan.steps.end(),
+                                 [&](const Step& step) { return step.notBefore <= scene.now; });
+  EXPECT_EQ(due, 1);
+}
+
 TEST(Doubt, OnlyLooksUntilSomethingIsSeen) {
   Scene scene = inDoubt();
 

@@ -108,10 +108,9 @@ struct Scene {
                const std::function<void(api::Unikernel&, DesiredUnikernel&)>& edit = {}) {
     const api::ObjectKey key = keyOf(path);
     const auto found = desired.unikernels.find(key);
-    DesiredUnikernel unikernel =
-        found == desired.unikernels.end()
-            ? DesiredUnikernel{nullptr, {}, {}, makeImage('a'), std::nullopt, std::nullopt}
-            : found->second;
+    DesiredUnikernel unikernel = found == desired.unikernels.end()
+                                     ? DesiredUnikernel{nullptr, {}, {}, makeImage('a'), {}, {}, {}}
+                                     : found->second;
     api::Unikernel spec = unikernel.object ? unikernel.object->as<api::Unikernel>() : api::Unikernel{};
     if (edit) edit(spec, unikernel);
     unikernel.object = makeObject(key.nameSpace, key.name, spec);

@@ -76,6 +76,22 @@ api::ObjectPtr object(const std::string& name) {
   return made;
 }
 
+TEST(Metrics, CountsPulls) {
+  Metrics metrics(build);
+  metrics.imagePulled({.remote = {"https://a/x?token=hunter2", "aa"},
+                       .bytes = 4096,
+                       .duration = std::chrono::seconds(2),
+                       .error = {}});
+  metrics.imagePulled({.remote = {"https://a/y", "bb"},
+                       .bytes = 1,
+                       .duration = {},
+                       .error = Error{Reason::ImageNotFound, "It is not there."}});
+  EXPECT_EQ(sample(metrics, R"(rookery_image_pulls_total{result="success"})"), 1);
+  EXPECT_EQ(sample(metrics, R"(rookery_image_pulls_total{result="ImageNotFound"})"), 1);
+  EXPECT_EQ(sample(metrics, "rookery_image_bytes_pulled_total"), 4097);
+  EXPECT_EQ(sample(metrics, "rookery_image_pull_duration_seconds_sum"), 2);
+}
+
 TEST(Metrics, CountsWhatTheReconcilerReports) {
   Metrics metrics(build);
   report(metrics, "eu-1");

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "error.h"
+#include "image/image.h"
+#include "image/store.h"
+#include "image/transfer.h"
+
+namespace rookery::image {
+
+/// An image that is to be had over http(s), and what it must be.
+struct Remote {
+  std::string url;
+  std::string sha256;  // 64 lower-case hexadecimal digits
+
+  /// What messages call it: the URL without its query, which may be as good as a password.
+  std::string name() const { return url.substr(0, url.find('?')); }
+  auto operator<=>(const Remote&) const = default;
+};
+
+/// Brings images into the store: each content once, however many name it, and from whichever of their URLs
+/// gives it. What breaks off goes on where it was; what fails is tried again, later each time. An image is in
+/// the store only once its SHA-256 is the one that was asked for and it is a Solo5 image. Thread-safe; the
+/// work is done on a thread of its own, which begins with the first image that is missing.
+class Puller {
+ public:
+  /// One attempt and how it ended.
+  struct Attempt {
+    Remote remote;
+    std::uint64_t bytes = 0;  // that came
+    std::chrono::nanoseconds duration{0};
+    std::optional<Error> error;  // absent: the image is in the store
+  };
+
+  struct Options {
+    /// Something that find() says has changed. On the puller's thread.
+    std::function<void()> changed = {};
+    /// On the puller's thread.
+    std::function<void(const Attempt&)> ended = {};
+    std::chrono::milliseconds firstRetry{1'000};
+    std::chrono::milliseconds longestRetry{300'000};
+    Transfer::Patience patience = {};
+    std::size_t parallel = 8;  // images at a time
+  };
+
+  /// Both must outlive it.
+  Puller(ImageStore& store, Inspector& inspector, Options options);
+  ~Puller();
+  Puller(const Puller&) = delete;
+  Puller& operator=(const Puller&) = delete;
+
+  /// These are wanted, and no others: pulls what is not there, and gives up what is wanted no more.
+  void want(const std::set<Remote>& remotes);
+  /// Gives up everything and waits for the thread's end. Not while another thread calls want().
+  void stop();
+
+  /// Why an image is not there.
+  struct Missing {
+    Error error;
+    bool lasting = false;  // it will not come, unless somebody changes something
+  };
+  /// The image, if it is in the store. Errors: ImagePulling (on its way, or not asked for yet),
+  /// DigestMismatch, those of Transfer, ImageInvalid, ImageUnreadable.
+  std::expected<Image, Missing> find(const Remote& remote);
+
+ private:
+  struct State;
+  class Worker;
+
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace rookery::image
