@@ -45,10 +45,11 @@ deb: build ## Build a Debian package, build/release/rookery_*.deb
 	@scripts/install-dependencies deb
 	cd build/release && cpack
 
-benchmark: build ## Measure the API beside a real kube-apiserver
+benchmark: build ## Measure the API beside a real kube-apiserver, and a controller inside one
 	@tests/kubernetes/install
-	cmake --build --preset release --target api-benchmark
+	cmake --build --preset release --target api-benchmark cluster-benchmark
 	build/release/bin/api-benchmark
+	build/release/bin/cluster-benchmark
 
 format: ## Format all sources
 	@scripts/install-dependencies lint

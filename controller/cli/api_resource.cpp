@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 
+#include "api/percent.h"
 #include "api/schema.h"
 #include "api/syntax.h"
-#include "serve/target.h"
 
 namespace rookery::cli {
 namespace {
@@ -61,12 +61,11 @@ Result<ApiResource> ApiResource::named(std::string_view word) {
 
 std::string ApiResource::path(const std::optional<std::string>& nameSpace) const {
   const bool within = namespaced && nameSpace;
-  return fmt::format("{}{}/{}", root, within ? "/namespaces/" + serve::encodeSegment(*nameSpace) : "",
-                     plural);
+  return fmt::format("{}{}/{}", root, within ? "/namespaces/" + api::percentEncode(*nameSpace) : "", plural);
 }
 
 std::string ApiResource::path(const std::optional<std::string>& nameSpace, const std::string& name) const {
-  return path(nameSpace) + "/" + serve::encodeSegment(name);
+  return path(nameSpace) + "/" + api::percentEncode(name);
 }
 
 json ApiResource::presentable(json object) const {

@@ -10,13 +10,13 @@
 #include "api/expand.h"
 #include "api/json_path.h"
 #include "api/manifest.h"
+#include "api/percent.h"
 #include "api/yaml.h"
 #include "cli/api_client.h"
 #include "cli/failure.h"
 #include "cli/multipart.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
-#include "serve/target.h"
 
 namespace rookery::cli {
 
@@ -113,7 +113,7 @@ Result<json> upload(const DeployOptions& options, const Console& console) {
     const auto wait = api::parseDuration(options.wait);
     if (!wait) return fail(Reason::UsageError, "--wait: " + wait.error().message);
     patience = std::chrono::ceil<std::chrono::seconds>(*wait);
-    path += "?wait=" + serve::encodeSegment(options.wait);
+    path += "?wait=" + api::percentEncode(options.wait);
   }
   const auto client = ApiClient::to(options.client);
   if (!client) return std::unexpected(client.error());

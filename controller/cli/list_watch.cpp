@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "api/json_path.h"
-#include "serve/target.h"
+#include "api/percent.h"
 
 namespace rookery::cli {
 namespace {
@@ -25,7 +25,7 @@ std::string target(const ObjectQuery& query,
   char separator = '?';
   const auto add = [&](const char* name, const std::string& value) {
     if (value.empty()) return;
-    target += fmt::format("{}{}={}", std::exchange(separator, '&'), name, serve::encodeSegment(value));
+    target += fmt::format("{}{}={}", std::exchange(separator, '&'), name, api::percentEncode(value));
   };
   add("labelSelector", query.labelSelector);
   add("fieldSelector", query.fieldSelector);

@@ -151,7 +151,10 @@ int run(const RunOptions& options, const Console& console) {
   auto cluster = openCluster(options.kubernetes, options.fleet.imageRoots, objects, events.events(),
                              [&log](const std::string& message) { log.warn(message); });
   if (!cluster) return failed(cluster.error());
-  if (*cluster) listening.push_back(cluster->get());
+  if (*cluster) {
+    listening.push_back(cluster->get());
+    metrics.setLeases([&following = **cluster] { return following.leases(); });
+  }
   reconcile::Listeners listeners(listening);
   auto fleet = Fleet::open(fleetOptions(options, *resync, cluster->get()), objects, listeners);
   if (!fleet) return failed(fleet.error());

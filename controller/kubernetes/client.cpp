@@ -19,6 +19,7 @@
 #include <charconv>
 #include <utility>
 
+#include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
 
 namespace rookery::kubernetes {
@@ -84,11 +85,18 @@ Failure noAnswer(const Config& config, const std::string& why) {
   return {0, "", fmt::format("The API server {} cannot be asked: {}.", config.url(), why), {}};
 }
 
+std::string sentence(std::string message) {
+  if (!message.ends_with('.')) message += '.';
+  return message;
+}
+
 Failure failureOf(int code, const std::string& body, std::string_view retryAfter) {
   Failure failure{code, "", fmt::format("the API server answered {}", code), {}};
   const json status = json::parse(body, nullptr, false);
   failure.reason = textAt(status, "reason");
   if (std::string message = textAt(status, "message"); !message.empty()) failure.message = std::move(message);
+  failure.message = sentence(std::move(failure.message));
+  if (failure.forbidden()) failure.message += " Grant it with a Role or ClusterRole.";
   std::int64_t seconds = 0;
   std::from_chars(retryAfter.data(), retryAfter.data() + retryAfter.size(), seconds);
   failure.retryAfter = std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 300));
@@ -138,6 +146,7 @@ struct Client::State {
   const Options options;
   std::mutex mutex;
   std::vector<ConnectionPtr> idle;
+  bool closed = false;
   std::string material;  // what context was made of
   std::shared_ptr<asio::ssl::context> context;
 };
@@ -245,6 +254,7 @@ void Client::State::giveBack(ConnectionPtr connection) {
   connection->used = true;
   connection->lowest().expires_never();
   const std::lock_guard lock(mutex);
+  if (closed) return;
   if (idle.size() >= maxIdle) idle.erase(idle.begin());
   idle.push_back(std::move(connection));
 }
@@ -273,10 +283,9 @@ asio::awaitable<Answer<json>> Client::State::send(http::verb verb, std::string t
     if (!made) co_return std::unexpected(Failure{0, "", made.error().message, {}});
     auto answer = co_await exchange(*connection, *made, options.timeout);
     if (!answer) {
-      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-      const bool cancelled = cancellation.cancelled() != asio::cancellation_type::none;
+      const bool over = co_await cancelled();
       // The server may have closed a connection that was kept just when we used it again.
-      if (connection->used && !cancelled && answer.error() != beast::error::timeout) continue;
+      if (connection->used && !over && answer.error() != beast::error::timeout) continue;
       co_return std::unexpected(noAnswer(config, answer.error().message()));
     }
     const int code = static_cast<int>(answer->result_int());
@@ -296,6 +305,7 @@ Client::~Client() = default;
 
 void Client::close() {
   const std::lock_guard lock(state_->mutex);
+  state_->closed = true;
   state_->idle.clear();
 }
 
@@ -351,6 +361,7 @@ asio::awaitable<Answer<void>> follow(Stream& stream, Connection& connection, con
                                      const Client::OnEvent& event) {
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
+  if (co_await cancelled()) co_return std::unexpected(noAnswer(config, "the watch was cancelled"));
   const auto [headError, headBytes] =
       co_await http::async_read_header(stream, connection.buffer, parser, quiet);
   if (headError) co_return std::unexpected(noAnswer(config, headError.message()));
@@ -360,6 +371,7 @@ asio::awaitable<Answer<void>> follow(Stream& stream, Connection& connection, con
   Lines lines(event);
   std::vector<char> piece(std::size_t{64} << 10);
   while (!parser.is_done()) {
+    if (co_await cancelled()) co_return std::unexpected(noAnswer(config, "the watch was cancelled"));
     connection.lowest().expires_after(watchTimeout);
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
@@ -402,20 +414,6 @@ asio::awaitable<Answer<void>> Client::watch(std::string target, OnEvent event) {
   connection.lowest().expires_after(watchTimeout);
   if (connection.tls) co_return co_await follow(*connection.tls, connection, state->config, event);
   co_return co_await follow(*connection.plain, connection, state->config, event);
-}
-
-std::string encodeQuery(std::string_view value) {
-  std::string encoded;
-  for (const char c : value) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) {
-      encoded += c;
-    } else {
-      encoded += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return encoded;
 }
 
 std::string pathOf(std::string_view group, std::string_view plural, std::string_view nameSpace,

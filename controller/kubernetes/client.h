@@ -49,7 +49,7 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  /// Closes the connections that are kept, which their executors must not outlive.
+  /// Closes the connections that are kept, and keeps no more: their executors may end before this does.
   void close();
 
   /// `target`: path and query, percent-encoded, from /api or /apis on.
@@ -74,8 +74,5 @@ class Client {
 /// `group` is "v1" for the core, or "rookery.dev/v1alpha1".
 std::string pathOf(std::string_view group, std::string_view plural, std::string_view nameSpace,
                    std::string_view name = {}, std::string_view suffix = {});
-
-/// A value of a query, percent-encoded.
-std::string encodeQuery(std::string_view value);
 
 }  // namespace rookery::kubernetes

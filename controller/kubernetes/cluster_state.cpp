@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "api/status.h"
-#include "kubernetes/reflector.h"
+#include "kubernetes/coroutine.h"
 
 namespace rookery::kubernetes {
 
@@ -75,7 +75,7 @@ bool mayGo(const CachedObject& cached) {
 
 std::unexpected<Error> unwritable(const api::ObjectKey& key, const std::string& why) {
   return fail(Reason::StateUnwritable,
-              fmt::format("What is ours of {} cannot be written down on it: {}. Nothing is sent to a server "
+              fmt::format("What is ours of {} cannot be written down on it: {} Nothing is sent to a server "
                           "that could not be remembered.",
                           key.toString(), why));
 }
@@ -103,7 +103,7 @@ reconcile::Inventory ClusterState::inventoryOf(const std::string& serverKey) con
 
 asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
   if (!isOurs(entry)) co_return co_await others_.record(std::move(entry));
-  if (!mayWrite_(entry.instance)) co_return unwritable(entry.object, "another controller has taken over");
+  if (!mayWrite_(entry.instance)) co_return unwritable(entry.object, "another controller has taken over.");
   if (!entry.destroyedAt) {
     const Edit keep = [&entry](Entries& entries) { put(entries, entry); };
     co_return co_await edit(entry.object, keep, true);
@@ -134,7 +134,7 @@ asio::awaitable<Result<void>> ClusterState::edit(api::ObjectKey key, Edit edit, 
   for (int attempt = 0; attempt < attempts; ++attempt) {
     const CachedObjectPtr cached = cache_.find(key);
     if (cached == nullptr) {
-      if (mustExist) co_return unwritable(key, "it does not exist any more");
+      if (mustExist) co_return unwritable(key, "it does not exist any more.");
       co_return Result<void>{};
     }
     Entries entries = cached->entries;

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <utility>
 
+#include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
 #include "kubernetes/reflector.h"
 
@@ -51,9 +52,11 @@ bool Leases::holds(const std::string& instance) const {
 }
 
 std::map<std::string, bool> Leases::held() const {
-  std::map<std::string, bool> all;
+  std::map<std::string, bool> all = {{options_.name, false}};
   const std::lock_guard lock(mutex_);
-  for (const auto& [name, holding] : holdings_) all[name] = counts(holding);
+  for (const auto& [name, holding] : holdings_) {
+    if (name != memberLease()) all[name] = counts(holding);
+  }
   return all;
 }
 
@@ -90,10 +93,10 @@ asio::awaitable<void> Leases::tick() {
   if (!options_.shard && holds("")) co_return;
   const auto observed = co_await observe();
   if (!observed) {
-    if (std::exchange(lastFailure_, observed.error().message) != lastFailure_) options_.warn(lastFailure_);
+    tell("", observed.error().message);
     co_return;
   }
-  lastFailure_.clear();
+  failures_.erase("");
   for (const std::string& name : wanted()) co_await acquire(name);
   co_await prepareNew();
   if (options_.shard && holds("")) co_await forgetOld();
@@ -208,9 +211,10 @@ asio::awaitable<void> Leases::acquire(std::string name) {
     answer = co_await client_.replace(path, lease);
   }
   if (!answer) {
-    if (!answer.error().conflict()) options_.warn(answer.error().message);
+    if (!answer.error().conflict()) tell(name, answer.error().message);
     co_return;
   }
+  failures_.erase(name);
   records_[name] = {options_.identity, ObjectMeta::of(*answer).resourceVersion, *answer, Clock::now(),
                     options_.duration};
   const std::lock_guard lock(mutex_);
@@ -229,12 +233,17 @@ asio::awaitable<void> Leases::renew(std::string name) {
     record->second.version = ObjectMeta::of(*answer).resourceVersion;
     record->second.lease = *answer;
     record->second.seen = Clock::now();
+    failures_.erase(name);
     const std::lock_guard lock(mutex_);
     if (const auto holding = holdings_.find(name); holding != holdings_.end())
       holding->second.renewed = start;
     co_return;
   }
-  if (!answer.error().conflict() && !answer.error().notFound()) co_return;
+  if (!answer.error().conflict() && !answer.error().notFound()) {
+    const bool over = co_await cancelled();
+    if (!over) tell(name, answer.error().message);
+    co_return;
+  }
   // Somebody has written it. Where that was an earlier answer of ours which got lost, it is still ours.
   const auto now = co_await client_.get(path);
   if (!now) {
@@ -259,6 +268,11 @@ asio::awaitable<void> Leases::prepareNew() {
     for (auto& [name, holding] : holdings_) holding.prepared = true;
   }
   options_.changed();
+}
+
+/// What goes on failing is said once.
+void Leases::tell(const std::string& about, const std::string& failure) {
+  if (std::exchange(failures_[about], failure) != failure) options_.warn(failure);
 }
 
 void Leases::drop(const std::string& name) {

@@ -62,7 +62,8 @@ class Leases {
 
   /// Whether an instance may be commanded now; "": whether this replica is the leader. From any thread.
   bool holds(const std::string& instance) const;
-  /// The same of a Lease of any name, for metrics.
+  /// The Leases that matter to others, by name, and whether they are held here: the leader's always, those of
+  /// instances while they are ours. From any thread.
   std::map<std::string, bool> held() const;
 
  private:
@@ -87,6 +88,7 @@ class Leases {
   asio::awaitable<void> release(std::string lease);
   asio::awaitable<void> forgetOld();
   std::set<std::string> wanted();
+  void tell(const std::string& about, const std::string& failure);
   void drop(const std::string& lease);
   void dropExpired();
   bool counts(const Holding& holding) const;
@@ -102,8 +104,8 @@ class Leases {
 
   Client& client_;
   const Options options_;
-  std::map<std::string, Record> records_;  // as last observed, by name; on the strand of run()
-  std::string lastFailure_;
+  std::map<std::string, Record> records_;        // as last observed, by name; on the strand of run()
+  std::map<std::string, std::string> failures_;  // that were told, by Lease; "": of looking at all
   mutable std::mutex mutex_;
   std::set<std::string> instances_;
   std::map<std::string, Holding> holdings_;

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <iterator>
 #include <random>
 #include <utility>
 
+#include "api/percent.h"
+#include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
 
 namespace rookery::kubernetes {
@@ -28,7 +27,7 @@ int randomUpTo(int limit) {
 
 std::string targetOf(const std::string& path, const std::string& fieldSelector, const std::string& query) {
   const std::string selector =
-      fieldSelector.empty() ? "" : fmt::format("fieldSelector={}&", encodeQuery(fieldSelector));
+      fieldSelector.empty() ? "" : fmt::format("fieldSelector={}&", api::percentEncode(fieldSelector));
   return fmt::format("{}?{}{}", path, selector, query);
 }
 
@@ -44,16 +43,6 @@ std::chrono::milliseconds retryDelay(unsigned failures, std::chrono::millisecond
                                      std::chrono::milliseconds limit) {
   const auto delay = std::min(base * (1 << std::min(failures, 10u)), limit);
   return delay + std::chrono::milliseconds(randomUpTo(static_cast<int>(delay.count())));
-}
-
-asio::awaitable<void> pause(std::chrono::milliseconds time) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, time);
-  (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-}
-
-asio::awaitable<bool> cancelled() {
-  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-  co_return state.cancelled() != asio::cancellation_type::none;
 }
 
 Reflector::Reflector(Client& client, std::string path, std::string fieldSelector, Reflection& reflection)
@@ -94,7 +83,7 @@ asio::awaitable<Answer<Listing>> listAll(Client& client, std::string path, std::
   Listing listing;
   std::string next;
   do {
-    const std::string from = next.empty() ? "" : fmt::format("&continue={}", encodeQuery(next));
+    const std::string from = next.empty() ? "" : fmt::format("&continue={}", api::percentEncode(next));
     const std::string target = targetOf(path, fieldSelector, fmt::format("limit={}{}", pageSize, from));
     auto page = co_await client.get(target);
     if (!page) co_return std::unexpected(page.error());
@@ -119,7 +108,7 @@ asio::awaitable<Answer<void>> Reflector::watch() {
   std::optional<Failure> told;
   const std::string query =
       fmt::format("watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
-                  300 + randomUpTo(300), encodeQuery(resourceVersion_));
+                  300 + randomUpTo(300), api::percentEncode(resourceVersion_));
   const std::string target = targetOf(path_, fieldSelector_, query);
   const Client::OnEvent onEvent = [&](const json& event) {
     const std::string type = textAt(event, "type");

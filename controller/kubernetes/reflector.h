@@ -58,9 +58,4 @@ std::chrono::milliseconds retryDelay(unsigned failures,
                                      std::chrono::milliseconds base = std::chrono::milliseconds(800),
                                      std::chrono::milliseconds limit = std::chrono::seconds(15));
 
-/// A pause of a coroutine; cut short when it is cancelled.
-asio::awaitable<void> pause(std::chrono::milliseconds time);
-/// Whether the coroutine has been cancelled.
-asio::awaitable<bool> cancelled();
-
 }  // namespace rookery::kubernetes

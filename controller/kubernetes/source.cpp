@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/status.h"
+#include "kubernetes/coroutine.h"
 #include "kubernetes/status.h"
 
 namespace rookery::kubernetes {
@@ -25,11 +26,6 @@ namespace {
 
 /// Secrets that are named for the first time get so long to be read before what names them is judged.
 constexpr std::chrono::seconds secretPatience{5};
-
-std::string sentence(std::string message) {
-  if (!message.ends_with('.')) message += '.';
-  return message;
-}
 
 /// The Secrets that an object names.
 std::vector<api::ObjectKey> secretsOf(const api::Object& object) {
@@ -94,14 +90,12 @@ class Source::Collection : public Reflection {
   }
   void failed(const Failure& failure) override {
     if (stopped_) return;
-    std::string told = sentence(failure.message);
+    std::string told = failure.message;
     if (failure.notFound() && kind_ != api::Kind::Secret) {
       told = fmt::format(
           "The cluster does not know {}.rookery.dev: install the CRDs (kubectl apply -f crds/). Waiting for "
           "them.",
           pluralOf(kind_));
-    } else if (failure.forbidden()) {
-      told = fmt::format("{} Grant it with a Role or ClusterRole.", told);
     }
     if (failure_ != told) {
       source_.options_.warn(told);

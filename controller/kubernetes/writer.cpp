@@ -6,13 +6,13 @@
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
-#include "api/status.h"
+#include "api/conditions.h"
+#include "kubernetes/coroutine.h"
 #include "kubernetes/reflector.h"
 #include "kubernetes/status.h"
 
 namespace rookery::kubernetes {
 
-using api::Condition;
 using nlohmann::json;
 using reconcile::EventCache;
 
@@ -23,20 +23,13 @@ constexpr std::chrono::milliseconds interval{250};
 constexpr std::size_t maxEvents = 500;
 
 /// Keeps the time of a condition that stands as it stood.
-void keepTransition(const std::optional<api::Status>& before, Condition& condition) {
-  const Condition* old = before ? before->condition(condition.type) : nullptr;
-  if (old != nullptr && old->status == condition.status)
-    condition.lastTransitionTime = old->lastTransitionTime;
-}
-
 api::Status stalled(const CachedObject& cached, const Error& error) {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
-  const auto before = statusFromJson(cached.status);
-  api::Status status = before.value_or(api::Status());
+  api::Status status = statusFromJson(cached.status).value_or(api::Status());
+  std::vector<api::Condition> conditions = api::stalledConditions(error, now);
+  api::keepTransitions(status, conditions);
   status.observedGeneration = cached.meta.generation;
-  status.conditions = {{Condition::Type::Ready, Condition::Status::False, error.reason, error.message, now},
-                       {Condition::Type::Stalled, Condition::Status::True, error.reason, error.message, now}};
-  for (Condition& condition : status.conditions) keepTransition(before, condition);
+  status.conditions = std::move(conditions);
   return status;
 }
 

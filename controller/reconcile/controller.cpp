@@ -11,6 +11,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "api/conditions.h"
 #include "reconcile/key_file.h"
 
 namespace rookery::reconcile {
@@ -21,11 +22,9 @@ constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 
 /// Of an object that nothing can become of until somebody mends it.
 api::Status stalled(const Error& error, std::int64_t generation, SystemTime now) {
-  using api::Condition;
   api::Status status;
   status.observedGeneration = generation;
-  status.conditions = {{Condition::Type::Ready, Condition::Status::False, error.reason, error.message, now},
-                       {Condition::Type::Stalled, Condition::Status::True, error.reason, error.message, now}};
+  status.conditions = api::stalledConditions(error, now);
   return status;
 }
 

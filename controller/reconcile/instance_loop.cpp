@@ -71,6 +71,7 @@ class InstanceLoop::Upload : public albatross::ImageStream {
   }
 
   asio::awaitable<Result<void>> complete() override {
+    if (auto may = loop_.mayCommand(); !may) co_return may;
     loop_.memory_ = committing(std::move(loop_.memory_), step_);
     auto written = co_await loop_.persistEntry(step_.name, loop_.memory_);
     co_return written ? loop_.mayCommand() : written;
@@ -329,8 +330,9 @@ asio::awaitable<void> InstanceLoop::take(Step step) {
 /// Sends a step, once it is on the disk that it is about to be sent.
 asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  Result<void> ready = co_await persistEntry(step.name, memory_);
-  if (ready) ready = mayCommand();
+  Result<void> ready = mayCommand();
+  if (ready) ready = co_await persistEntry(step.name, memory_);
+  if (ready) ready = mayCommand();  // again: that may have taken its time
   if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
     ready = fail(Reason::Cancelled, "The controller is about to stop.");
   }

@@ -1,5 +1,6 @@
 #include "reconcile/object_store.h"
 
+#include "api/conditions.h"
 #include "reconcile/listener.h"
 
 namespace rookery::reconcile {
@@ -16,14 +17,6 @@ api::Status unseen(const api::Object& object, const api::Identity& identity, api
   status.conditions = {
       {Condition::Type::Ready, Condition::Status::Unknown, Reason::Reconciling, "Not looked at yet.", now}};
   return status;
-}
-
-void keepTransitions(const api::Status& before, api::Status& status) {
-  for (Condition& condition : status.conditions) {
-    const Condition* old = before.condition(condition.type);
-    if (old != nullptr && old->status == condition.status)
-      condition.lastTransitionTime = old->lastTransitionTime;
-  }
 }
 
 bool readyDiffers(const api::Status& before, const api::Status& status) {
@@ -69,7 +62,7 @@ void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener
   check(status.condition(Condition::Type::Ready) != nullptr, "every status has a Ready condition");
   const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
     if (known == nullptr) return std::nullopt;
-    keepTransitions(known->status, status);
+    api::keepTransitions(known->status, status.conditions);
     if (known->ours && known->status == status) return std::nullopt;
     ObjectView view = *known;
     view.status = status;

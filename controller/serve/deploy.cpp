@@ -9,6 +9,7 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
+#include "api/percent.h"
 #include "api/syntax.h"
 #include "reconcile/image_check.h"
 #include "serve/access.h"
@@ -64,8 +65,8 @@ std::expected<std::string, Response> boundaryOf(const Request& request, std::uin
 }
 
 std::string pathOf(const DeployForm& form) {
-  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion, encodeSegment(form.nameSpace),
-                     encodeSegment(form.name));
+  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion, api::percentEncode(form.nameSpace),
+                     api::percentEncode(form.name));
 }
 
 json manifestOf(const DeployForm& form, const std::string& instance, const image::Image& image) {

@@ -103,6 +103,21 @@ std::string concernedBy(const api::Problem& problem) {
   return problem.object ? problem.object->toString() : problem.origin.file.string();
 }
 
+/// As client-go's leader_election_master_status is.
+prometheus::MetricFamily leaseFamily(const std::map<std::string, bool>& leases) {
+  prometheus::MetricFamily family{"rookery_leader_election_master_status",
+                                  "1 while this process holds the Lease of that name, 0 while it does not.",
+                                  prometheus::MetricType::Gauge,
+                                  {}};
+  for (const auto& [name, held] : leases) {
+    prometheus::ClientMetric metric;
+    metric.label = {{"name", name}};
+    metric.gauge.value = held ? 1 : 0;
+    family.metric.push_back(std::move(metric));
+  }
+  return family;
+}
+
 }  // namespace
 
 struct Metrics::State {
@@ -163,6 +178,8 @@ struct Metrics::State {
                            "When the manifests were last scanned, since the Unix epoch.")
                         .Add({});
 
+  std::function<std::map<std::string, bool>()> leases;  // empty: there are none
+
   prometheus::Family<Counter>& requests =
       counters(registry, "rookery_http_requests_total", "HTTP requests answered, by method and status code.");
   Gauge& requestsInFlight =
@@ -198,9 +215,14 @@ Metrics::Metrics(const BuildInfo& build) : state_(std::make_unique<State>()) {
 
 Metrics::~Metrics() = default;
 
+void Metrics::setLeases(std::function<std::map<std::string, bool>()> leases) {
+  state_->leases = std::move(leases);
+}
+
 std::string Metrics::text() const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
+  if (state_->leases) families.push_back(leaseFamily(state_->leases()));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +24,9 @@ class Metrics : public reconcile::Listener {
 
   /// All metrics in Prometheus' text format (version 0.0.4), the process's own (process_…) included.
   std::string text() const;
+
+  /// Tells, at each text(), which Leases are held, by name. Before the first text().
+  void setLeases(std::function<std::map<std::string, bool>()> leases);
 
   /// An HTTP request was answered. Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as
   /// "other", so that clients cannot make up labels.

@@ -23,7 +23,4 @@ std::optional<Target> parseTarget(std::string_view target);
 /// The value of a parameter of a query; empty when it is not given.
 std::string parameterOf(const std::map<std::string, std::string>& query, const std::string& name);
 
-/// A path segment or query value percent-encoded (RFC 3986, section 2.1), for a client's use.
-std::string encodeSegment(std::string_view text);
-
 }  // namespace rookery::serve

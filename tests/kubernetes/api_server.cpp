@@ -207,17 +207,19 @@ void ApiServer::stop() { apiServer_->terminate(); }
 
 void ApiServer::kill() { apiServer_->kill(); }
 
-fs::path ApiServer::kubeconfig(const std::string& user) const {
+fs::path ApiServer::kubeconfig(const std::string& user, int port) const {
   const auto found = std::ranges::find(options_.users, user, &User::name);
   check(found != options_.users.end(), "a kubeconfig is for one of the API server's users");
-  return folder_.write("kubeconfig-" + user, fmt::format(R"(apiVersion: v1
+  const std::string url = port == 0 ? url_ : fmt::format("https://127.0.0.1:{}", port);
+  return folder_.write(fmt::format("kubeconfig-{}-{}", user, port),
+                       fmt::format(R"(apiVersion: v1
 kind: Config
 current-context: test
 clusters: [{{name: test, cluster: {{server: "{}", certificate-authority: "{}"}}}}]
 users: [{{name: "{}", user: {{token: "{}"}}}}]
 contexts: [{{name: test, context: {{cluster: test, user: "{}"}}}}]
 )",
-                                                         url_, caFile().string(), user, found->token, user));
+                                   url, caFile().string(), user, found->token, user));
 }
 
 void ApiServer::compact() const {
@@ -253,6 +255,40 @@ std::string ApiServer::get(const std::string& path) const {
   client.set_bearer_token_auth(adminToken().c_str());
   const auto answer = client.Get(path);
   return answer && answer->status == 200 ? answer->body : "";
+}
+
+std::unique_ptr<ApiServer::Client> ApiServer::client() const {
+  return std::make_unique<Client>(url_, caFile(), adminToken());
+}
+
+ApiServer::Client::Client(const std::string& url, const fs::path& ca, const std::string& token)
+    : client_(std::make_unique<httplib::Client>(url)) {
+  client_->set_ca_cert_path(ca.c_str());
+  client_->set_bearer_token_auth(token.c_str());
+  client_->set_keep_alive(true);
+  client_->set_tcp_nodelay(true);
+}
+
+ApiServer::Client::~Client() = default;
+
+std::string ApiServer::Client::get(const std::string& path) {
+  const auto answer = client_->Get(path);
+  return answer && answer->status == 200 ? answer->body : "";
+}
+
+int ApiServer::Client::post(const std::string& path, const std::string& body) {
+  const auto answer = client_->Post(path, body, "application/json");
+  return answer ? answer->status : 0;
+}
+
+int ApiServer::Client::remove(const std::string& path) {
+  const auto answer = client_->Delete(path);
+  return answer ? answer->status : 0;
+}
+
+int ApiServer::Client::mergePatch(const std::string& path, const std::string& body) {
+  const auto answer = client_->Patch(path, body, "application/merge-patch+json");
+  return answer ? answer->status : 0;
 }
 
 }  // namespace rookery::kubernetes

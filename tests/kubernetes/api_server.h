@@ -11,6 +11,10 @@
 #include "fixtures/process.h"
 #include "fixtures/temp_dir.h"
 
+namespace httplib {
+class Client;
+}
+
 namespace rookery::kubernetes {
 
 /// Where tests/kubernetes/install put a program such as "kubectl-1.35", "helm-4.1" or "kube-apiserver"; the
@@ -52,8 +56,11 @@ class ApiServer {
   /// PEM, of the CA that signed the API server's certificate.
   std::filesystem::path caFile() const { return folder_.path() / "ca.pem"; }
   const std::string& adminToken() const { return options_.users.front().token; }
-  /// Writes a kubeconfig file with the user's token and returns its path. Aborts when there is no such user.
-  std::filesystem::path kubeconfig(const std::string& user = "admin") const;
+  /// Writes a kubeconfig file with the user's token and returns its path; with `port`, of a relay to this.
+  /// Aborts when there is no such user.
+  std::filesystem::path kubeconfig(const std::string& user = "admin", int port = 0) const;
+  class Client;
+  std::unique_ptr<Client> client() const;
 
   /// Ends the API server as SIGTERM does: open watches are ended in order. etcd keeps the objects.
   void stop();
@@ -91,6 +98,23 @@ class ApiServer {
   int port_ = 0;
   unsigned lives_ = 0;
   std::unique_ptr<fixtures::Process> etcd_, apiServer_;
+};
+
+/// Sends requests as admin, over one connection. One thread at a time.
+class ApiServer::Client {
+ public:
+  Client(const std::string& url, const std::filesystem::path& ca, const std::string& token);
+  ~Client();
+
+  /// The body of an answer with status 200; empty: another one.
+  std::string get(const std::string& path);
+  /// The status of the answer; 0: there was none.
+  int post(const std::string& path, const std::string& body);
+  int remove(const std::string& path);  // of a collection: all in it
+  int mergePatch(const std::string& path, const std::string& body);
+
+ private:
+  std::unique_ptr<httplib::Client> client_;
 };
 
 }  // namespace rookery::kubernetes

@@ -4,13 +4,22 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "fixtures/relay.h"
+#include "image/digest.h"
+#include "image/image.h"
+#include "images/image_server.h"
 #include "integration/cluster.h"
 #include "kubernetes/api_server.h"
 
@@ -51,13 +60,14 @@ class Controller : public testing::Test {
   void TearDown() override {
     controllers_.clear();
     if (!shared) return;
-    kubectl({"annotate", "uk", "--all", "-n", space_, "rookery.dev/release=true"});
-    json all = json::parse(read({"get", "uk", "-n", space_, "-o", "json"}), nullptr, false);
-    for (const json& object : all.is_object() ? all["items"] : json::array()) {
-      kubectl({"patch", "uk", object["metadata"]["name"], "-n", space_, "--type=merge", "-p",
-               R"({"metadata":{"finalizers":null}})"});
+    const auto client = shared->client();
+    client->remove(collection());
+    const json left = json::parse(client->get(collection()), nullptr, false);
+    for (const json& object : left.is_object() ? left["items"] : json::array()) {
+      client->mergePatch(fmt::format("{}/{}", collection(), object["metadata"]["name"].get<std::string>()),
+                         R"({"metadata":{"finalizers":null}})");
     }
-    kubectl({"delete", "uk,ukpol", "--all", "-n", space_, "--wait=false"});
+    kubectl({"delete", "ukpol", "--all", "-n", space_, "--wait=false"});
     kubectl({"delete", "alba", "--all", "--wait=false"});
     kubectl({"delete", "lease", "--all", "-n", space_});
   }
@@ -119,13 +129,14 @@ spec:
                        name, space_, instance(number), more);
   }
 
-  fixtures::Process& run(const std::vector<std::string>& more = {}, const std::string& user = "admin") {
+  fixtures::Process& run(const std::vector<std::string>& more = {}, const std::string& user = "admin",
+                         int port = 0) {
     const std::string number = std::to_string(controllers_.size() + 1);
     std::vector<std::string> arguments = {(programFolder() / "rookery").string(),
                                           "run",
                                           "--kubernetes",
                                           "--kubeconfig",
-                                          shared->kubeconfig(user).string(),
+                                          shared->kubeconfig(user, port).string(),
                                           "--lease-namespace",
                                           space_,
                                           "--image-root",
@@ -159,6 +170,26 @@ spec:
     return testing::AssertionFailure()
            << name << ": " << reason(kind, name) << ": " << message(kind, name) << "\n"
            << controllers_.back()->err();
+  }
+  /// How many of the namespace's Unikernels have a condition Ready for that reason.
+  std::size_t countOf(const std::string& wanted) {
+    const std::string reasons =
+        read({"get", "uk", "-n", space_, "-o",
+              "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].reason} {end}"});
+    std::istringstream words(reasons);
+    return static_cast<std::size_t>(
+        std::count(std::istream_iterator<std::string>(words), std::istream_iterator<std::string>(), wanted));
+  }
+  /// Creates objects faster than kubectl does.
+  void create(ApiServer::Client& client, const std::string& name, const json& spec) const {
+    const json body = {{"apiVersion", "rookery.dev/v1alpha1"},
+                       {"kind", "Unikernel"},
+                       {"metadata", {{"name", name}, {"namespace", space_}}},
+                       {"spec", spec}};
+    ASSERT_EQ(client.post(collection(), body.dump()), 201);
+  }
+  std::string collection() const {
+    return fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernels", space_);
   }
   bool gone(const std::string& name) {
     return eventually([&] { return kubectl({"get", "uk", name, "-n", space_}) != 0; });
@@ -311,10 +342,182 @@ TEST_F(Controller, FollowsASecretThatRotates) {
       << controllers_.back()->err();
 }
 
+/// What a controller may do, less one thing.
+std::string permissionsWithout(const std::string& missing) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> needed = {
+      {"unikernels.rookery.dev", {"get", "list", "watch", "patch"}},
+      {"unikernelpolicies.rookery.dev", {"get", "list", "watch", "patch"}},
+      {"albatrossinstances.rookery.dev", {"get", "list", "watch", "patch"}},
+      {"unikernels/status.rookery.dev", {"patch"}},
+      {"unikernelpolicies/status.rookery.dev", {"patch"}},
+      {"albatrossinstances/status.rookery.dev", {"patch"}},
+      {"secrets", {"get", "list", "watch"}},
+      {"events", {"create", "patch"}},
+      {"leases.coordination.k8s.io", {"get", "list", "create", "update", "delete"}},
+      {"customresourcedefinitions.apiextensions.k8s.io", {"get"}}};
+  json rules = json::array();
+  for (const auto& [resource, verbs] : needed) {
+    const auto dot = std::min(resource.find('.'), resource.size());
+    const std::string group = dot == resource.size() ? "" : resource.substr(dot + 1);
+    json granted = json::array();
+    for (const std::string& verb : verbs) {
+      if (fmt::format("{} {}", verb, resource.substr(0, dot)) != missing) granted.push_back(verb);
+    }
+    if (granted.empty()) continue;
+    rules.push_back({{"apiGroups", {group}}, {"resources", {resource.substr(0, dot)}}, {"verbs", granted}});
+  }
+  const json role = {{"apiVersion", "rbac.authorization.k8s.io/v1"},
+                     {"kind", "ClusterRole"},
+                     {"metadata", {{"name", "weak"}}},
+                     {"rules", rules}};
+  const json binding = {
+      {"apiVersion", "rbac.authorization.k8s.io/v1"},
+      {"kind", "ClusterRoleBinding"},
+      {"metadata", {{"name", "weak"}}},
+      {"roleRef", {{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "ClusterRole"}, {"name", "weak"}}},
+      {"subjects", {{{"apiGroup", "rbac.authorization.k8s.io"}, {"kind", "User"}, {"name", "weak"}}}}};
+  return role.dump() + "\n---\n" + binding.dump();
+}
+
 TEST_F(Controller, SaysWhichPermissionIsMissing) {
-  fixtures::Process& weak = run({}, "weak");
-  weak.waitForError("cannot list resource \"unikernels\"");
-  EXPECT_THAT(weak.err(), HasSubstr("Grant it with a Role or ClusterRole."));
+  // The first of them while there is no Lease yet.
+  const std::vector<std::string> verbs = {
+      "create leases",    "list unikernels",         "watch unikernels",
+      "patch unikernels", "patch unikernels/status", "watch secrets",
+      "create events",    "update leases",           "list albatrossinstances"};
+  int number = 0;
+  for (const std::string& missing : verbs) {
+    SCOPED_TRACE(missing);
+    apply(permissionsWithout(missing));
+    fixtures::Process& weak = run({}, "weak");
+    apply(unikernel(fmt::format("web-{}", ++number)));
+    const auto space = missing.find(' ');
+    weak.waitForError(
+        fmt::format("cannot {} resource \"{}\"", missing.substr(0, space), missing.substr(space + 1)));
+    EXPECT_THAT(weak.err(), HasSubstr("Grant it with a Role or ClusterRole."));
+    EXPECT_EQ(weak.terminate(), 0) << weak.err();
+  }
+  apply(permissionsWithout("nothing"));
+  run({}, "weak");
+  EXPECT_TRUE(becomes("web-1", "Running")) << "and these are all that are needed";
+}
+
+TEST_F(Controller, GoesOnWhenItsWatchesBreak) {
+  fixtures::Relay relay(shared->port());
+  run({}, "admin", relay.port());
+  apply(unikernel("web"));
+  ASSERT_TRUE(becomes("web", "Running"));
+  for (int round = 1; round <= 3; ++round) {
+    relay.cut();
+    apply(unikernel("web", fmt::format("  arguments: [--round={}]", round)) +
+          unikernel(fmt::format("web-{}", round)));
+    EXPECT_TRUE(becomes(fmt::format("web-{}", round), "Running"));
+    EXPECT_TRUE(eventually([&] { return object("web")["status"]["observedGeneration"] == round + 1; }));
+  }
+  EXPECT_EQ(server_->count("create", space_ + ":web"), 1u);
+  EXPECT_EQ(server_->count("restart", space_ + ":web"), 3u);
+  EXPECT_EQ(server_->count("destroy"), 0u);
+}
+
+TEST_F(Controller, SendsNoMoreOfAnImageOnceItsLeaseIsLost) {
+  ASSERT_TRUE(images::writeImage({.size = 48 << 20}, files_.path() / "images/large.hvt"));
+  fixtures::Relay toServer(std::stoi(server_->address().substr(server_->address().rfind(':') + 1)));
+  ASSERT_EQ(kubectl({"patch", "alba", instance(), "--type=merge", "-p",
+                     fmt::format(R"({{"spec":{{"endpoint":"127.0.0.1:{}"}}}})", toServer.port())}),
+            0)
+      << err_;
+  fixtures::Relay toCluster(shared->port());
+  fixtures::Process& first = run({}, "admin", toCluster.port());
+  ASSERT_TRUE(eventually([&] { return kubectl({"get", "lease", "rookery", "-n", space_}) == 0; }));
+  toServer.holdAfter(1 << 20);
+  std::string large = unikernel("web");
+  large.replace(large.find("web.hvt"), 7, "large.hvt");
+  apply(large);
+  ASSERT_TRUE(toServer.waitUntilHeld()) << first.err();
+  toCluster.hold();
+  run();
+  EXPECT_TRUE(becomes("web", "Running")) << "the other replica does it";
+  ASSERT_EQ(server_->count("create", space_ + ":web"), 1u);
+  toServer.release();
+  first.waitForError("could not be renewed in time");
+  toCluster.release();
+  EXPECT_EQ(first.terminate(), 0);
+  EXPECT_EQ(server_->count("create", space_ + ":web"), 1u) << server_->journal();
+  EXPECT_EQ(server_->count("force-create"), 0u);
+}
+
+TEST_F(Controller, IsNotConfusedByOthersThatWriteTheSameObjects) {
+  constexpr int objects = 8;
+  run();
+  std::atomic<bool> over = false;
+  std::atomic<int> conflicts = 0, written = 0;
+  std::thread others([&] {
+    const auto client = shared->client();
+    for (int i = 0; !over; ++i) {
+      const std::string path = fmt::format("{}/web-{}", collection(), i % objects);
+      const json label = {{"metadata", {{"labels", {{"round", std::to_string(i)}}}}}};
+      const int status = client->mergePatch(path, label.dump());
+      if (status == 200) ++written;
+      if (status == 409) ++conflicts;
+    }
+  });
+  std::string manifests;
+  for (int i = 0; i < objects; ++i) manifests += unikernel(fmt::format("web-{}", i));
+  apply(manifests);
+  EXPECT_TRUE(eventually([&] { return countOf("Running") == objects; })) << controllers_.back()->err();
+  for (int i = 0; i < objects; ++i) apply(unikernel(fmt::format("web-{}", i), "  arguments: [--again]"));
+  EXPECT_TRUE(eventually([&] { return server_->count("restart") == objects; })) << controllers_.back()->err();
+  over = true;
+  others.join();
+  EXPECT_GT(written, objects);
+  EXPECT_TRUE(eventually([&] { return countOf("Running") == objects; }));
+  EXPECT_EQ(server_->count("create"), static_cast<std::size_t>(objects));
+  EXPECT_EQ(server_->count("force-create"), 0u);
+  EXPECT_EQ(object("web-0")["metadata"]["labels"].size(), 1u) << "what others wrote stays";
+}
+
+TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
+  constexpr std::size_t count = 2000;
+  const auto client = shared->client();
+  for (std::size_t i = 0; i < count; ++i) {
+    create(*client, fmt::format("web-{}", i),
+           {{"instance", instance()}, {"image", {{"path", "web.hvt"}}}, {"suspend", true}});
+  }
+  const auto writes = [&] { return shared->requests()[{"PATCH", "unikernels/status"}]; };
+  const std::uint64_t begin = writes();
+  run();
+  ASSERT_TRUE(eventually([&] { return writes() - begin >= count; }, std::chrono::seconds(180)))
+      << writes() - begin;
+  ASSERT_TRUE(eventually([&] { return countOf("Suspended") == count; })) << controllers_.back()->err();
+  controllers_.back()->terminate();
+  const std::uint64_t before = writes();
+  run();
+  apply(unikernel("api"));
+  ASSERT_TRUE(becomes("api", "Running"));
+  EXPECT_LT(writes() - before, 20u) << "what was known is not written again";
+  EXPECT_EQ(server_->count("create"), 1u);
+}
+
+TEST_F(Controller, PullsAnImageOnceForAllInstances) {
+  ServerProcess second(files_.path() / "second", ServerProcess::Options{});
+  writeInstance(instance(2), second);
+  apply(policy(2));
+  images::ImageServer builds;
+  const std::string bytes = images::makeImage({.size = 100'000, .content = "pulled"});
+  image::Sha256 hash;
+  hash.update(bytes);
+  builds.put("/web.hvt", {.bytes = bytes});
+  const json image = {{"url", builds.url("/web.hvt")}, {"sha256", image::toHex(hash.finish())}};
+  const auto client = shared->client();
+  run();
+  for (int i = 0; i < 6; ++i)
+    create(*client, fmt::format("web-{}", i), {{"instance", instance(1 + i % 2)}, {"image", image}});
+  EXPECT_TRUE(eventually([&] { return countOf("Running") == 6; })) << controllers_.back()->err();
+  EXPECT_EQ(builds.asked().size(), 1u);
+  EXPECT_EQ(client->post(collection(), R"({"apiVersion":"rookery.dev/v1alpha1","kind":"Unikernel",
+    "metadata":{"name":"unpinned"},"spec":{"image":{"url":"https://builds.example.org/web.hvt"}}})"),
+            422)
+      << "the API server itself wants the digest";
 }
 
 TEST_F(Controller, GoesOnWhenTheApiServerWasRestartedAndHasForgotten) {

@@ -18,7 +18,7 @@ std::string repeat(std::string_view text, std::size_t times) {
   return repeated;
 }
 
-json valueOf(std::string_view text) {
+json yamlValueOf(std::string_view text) {
   auto documents = parseYaml(text);
   if (!documents) return "error: " + documents.error().message;
   if (documents->size() != 1) return "documents: " + std::to_string(documents->size());
@@ -91,21 +91,22 @@ TEST(Yaml, QuotedAndTaggedScalars) {
                                                   {"!!null ~", nullptr},
                                                   {"|\n  12\n", "12\n"},
                                                   {"\"\\u00e9\\x41\"", "éA"}};
-  for (const auto& [text, value] : scalars) EXPECT_EQ(valueOf(std::string("a: ") + text)["a"], value) << text;
+  for (const auto& [text, value] : scalars)
+    EXPECT_EQ(yamlValueOf(std::string("a: ") + text)["a"], value) << text;
 }
 
 TEST(Yaml, ReadsJson) {
-  EXPECT_EQ(valueOf("{\n\t\"a\":\t[1, 2.5, true, null, \"x\\/y\"],\n\t\"b\":{}}\n"),
+  EXPECT_EQ(yamlValueOf("{\n\t\"a\":\t[1, 2.5, true, null, \"x\\/y\"],\n\t\"b\":{}}\n"),
             json::parse(R"({"a": [1, 2.5, true, null, "x/y"], "b": {}})"));
   EXPECT_EQ(joinSurrogates(R"(["\ud83d\ude00", "\\ud83d\\ude00", "\ud83d", "\u0041\ud83d\ude00"])"),
             R"(["\U0001f600", "\\ud83d\\ude00", "\ud83d", "\u0041\U0001f600"])");
 }
 
 TEST(Yaml, LeavesOutEmptyDocuments) {
-  EXPECT_EQ(valueOf("---\n# nothing\n---\na: 1\n---\n--- ~\n...\n"), json({{"a", 1}}));
-  EXPECT_EQ(valueOf(""), "documents: 0");
-  EXPECT_EQ(valueOf("\xEF\xBB\xBF"
-                    "a: 1\n---\nb: 2\n"),
+  EXPECT_EQ(yamlValueOf("---\n# nothing\n---\na: 1\n---\n--- ~\n...\n"), json({{"a", 1}}));
+  EXPECT_EQ(yamlValueOf(""), "documents: 0");
+  EXPECT_EQ(yamlValueOf("\xEF\xBB\xBF"
+                        "a: 1\n---\nb: 2\n"),
             "documents: 2");
 }
 

@@ -76,6 +76,18 @@ api::ObjectPtr object(const std::string& name) {
   return made;
 }
 
+TEST(Metrics, TellsTheLeasesOfTheMoment) {
+  Metrics metrics(build);
+  EXPECT_THAT(metrics.text(), testing::Not(testing::HasSubstr("leader_election")));
+  std::map<std::string, bool> leases = {{"rookery", true}, {"rookery-instance-eu-1", false}};
+  metrics.setLeases([&leases] { return leases; });
+  EXPECT_EQ(sample(metrics, R"(rookery_leader_election_master_status{name="rookery"})"), 1);
+  EXPECT_EQ(sample(metrics, R"(rookery_leader_election_master_status{name="rookery-instance-eu-1"})"), 0);
+  leases = {{"rookery", false}};
+  EXPECT_EQ(sample(metrics, R"(rookery_leader_election_master_status{name="rookery"})"), 0);
+  EXPECT_THAT(metrics.text(), testing::Not(testing::HasSubstr("eu-1")));
+}
+
 TEST(Metrics, CountsPulls) {
   Metrics metrics(build);
   metrics.imagePulled({.remote = {"https://a/x?token=hunter2", "aa"},

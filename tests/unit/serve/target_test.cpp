@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "api/percent.h"
+
 namespace rookery::serve {
 namespace {
 
@@ -54,10 +56,10 @@ TEST(Target, WhatIsNoPathIsRefused) {
 
 TEST(Target, AnEncodedSegmentComesBackAsItWas) {
   const std::string text = "a/b c?d#e%f\xc3\xa9&=+..";
-  const auto target = parseTarget("/" + encodeSegment(text));
+  const auto target = parseTarget("/" + api::percentEncode(text));
   ASSERT_TRUE(target);
   EXPECT_THAT(target->segments, ElementsAre(text));
-  EXPECT_EQ(encodeSegment("web-1.shop"), "web-1.shop");
+  EXPECT_EQ(api::percentEncode("web-1.shop"), "web-1.shop");
 }
 
 }  // namespace
