@@ -65,8 +65,8 @@ std::expected<std::string, Response> boundaryOf(const Request& request, std::uin
 }
 
 std::string pathOf(const DeployForm& form) {
-  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion, api::percentEncode(form.nameSpace),
-                     api::percentEncode(form.name));
+  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion,
+                     api::percentEncode(form.nameSpace), api::percentEncode(form.name));
 }
 
 json manifestOf(const DeployForm& form, const std::string& instance, const image::Image& image) {
