@@ -229,7 +229,7 @@ Complaint checkUrl(std::string_view text) {
     return fmt::format("this is not a URL of http or https, {}", example);
   if (text.contains('#')) return "a URL of a file has no fragment; remove what begins with #";
   const std::string_view rest = text.substr(scheme + 3);
-  std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
+  const std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
   if (authority.contains('@'))
     return "a URL in a manifest cannot hold a user and a password, as everybody reads them; remove them";
   const std::size_t colon = authority.ends_with(']') ? std::string_view::npos : authority.rfind(':');

@@ -17,7 +17,7 @@ struct FleetOptions {
   std::vector<std::filesystem::path> roots;
   std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
   std::vector<std::filesystem::path> imageRoots;
-  std::int64_t imageStoreSize = 20 * 1024;  // Mi
+  std::int64_t imageStoreSize = 20'480;  // Mi
   std::vector<std::string> confirmed;
 
   std::uint64_t imageStoreBytes() const { return static_cast<std::uint64_t>(imageStoreSize) << 20; }

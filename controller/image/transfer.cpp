@@ -54,7 +54,7 @@ std::optional<std::uint64_t> startOf(std::string_view contentRange) {
 
 /// What says that the rest is of the same file (RFC 9110, section 13.1.5): a weak tag does not.
 std::string validatorOf(CURL* handle) {
-  std::string tag = headerOf(handle, "ETag");
+  const std::string tag = headerOf(handle, "ETag");
   return tag.starts_with('"') ? tag : headerOf(handle, "Last-Modified");
 }
 

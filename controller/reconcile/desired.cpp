@@ -232,7 +232,8 @@ class Resolver {
   void findPulled(DesiredUnikernel& unikernel) const {
     const api::Unikernel::Image& wanted = unikernel.spec().image;
     if (images_.puller == nullptr) {
-      unikernel.missing = {{Reason::ImagePulling, fmt::format("Image {} is not pulled.", wanted.name())}};
+      unikernel.missing = image::Puller::Missing{
+          {Reason::ImagePulling, fmt::format("Image {} is not pulled.", wanted.name())}};
     } else if (auto found = images_.puller->find({*wanted.url, *wanted.sha256}); !found) {
       unikernel.missing = std::move(found.error());
     } else {
