@@ -1,11 +1,10 @@
 #include "image/digest.h"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 
 #include <algorithm>
 #include <array>
-
-#include "error.h"
 
 namespace rookery::image {
 
@@ -27,6 +26,13 @@ std::string Sha256::finish() {
         "a SHA-256 has 32 bytes");
   std::copy_n(raw.begin(), digest.size(), digest.begin());
   return digest;
+}
+
+Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned) {
+  return {Reason::DigestMismatch,
+          fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image or "
+                      "change the pin.",
+                      name, found, pinned)};
 }
 
 }  // namespace rookery::image

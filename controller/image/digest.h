@@ -3,6 +3,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+
+#include "error.h"
 
 struct evp_md_ctx_st;
 
@@ -23,5 +26,9 @@ class Sha256 {
   };
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
+
+/// DigestMismatch: the image that messages call `name` has the SHA-256 `found`, and its manifest pins
+/// `pinned`; both in hex.
+Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned);
 
 }  // namespace rookery::image

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "image/digest.h"
+
 namespace rookery::image {
 
 namespace {
@@ -221,11 +223,7 @@ std::optional<Transfer::Failure> Puller::Worker::store(Job& job) {
     if (pieced)
       return Transfer::Failure{
           {Reason::ImagePullBackOff, fmt::format("Image {} changed while it was pulled.", name)}};
-    return Transfer::Failure{{Reason::DigestMismatch,
-                              fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. "
-                                          "Restore the image or change the pin.",
-                                          name, sha256, job.sha256)},
-                             true};
+    return Transfer::Failure{digestMismatch(name, sha256, job.sha256), true};
   }
   if (const auto image = bytes.inspect(fmt::format("image {}", name)); !image)
     return Transfer::Failure{image.error(), image.error().reason == Reason::ImageInvalid};

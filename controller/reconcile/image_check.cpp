@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/path.h"
+#include "image/digest.h"
 
 namespace rookery::reconcile {
 
@@ -65,10 +66,7 @@ Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
 Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found) {
   const std::string digest = image::toHex(found.digest);
   if (!wanted.sha256 || *wanted.sha256 == digest) return {};
-  return fail(Reason::DigestMismatch,
-              fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image "
-                          "or change the pin.",
-                          wanted.name(), digest, *wanted.sha256));
+  return std::unexpected(image::digestMismatch(wanted.name(), digest, *wanted.sha256));
 }
 
 Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image& found) {

@@ -3,9 +3,8 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include "image/digest.h"
-#include "image/image.h"
 #include "images/image_server.h"
+#include "images/sha256.h"
 #include "integration/cluster.h"
 
 namespace rookery::integration {
@@ -13,14 +12,9 @@ namespace {
 
 using fixtures::eventually;
 using images::ImageServer;
+using images::sha256Of;
 using testing::HasSubstr;
 using testing::Not;
-
-std::string sha256Of(std::string_view bytes) {
-  image::Sha256 hash;
-  hash.update(bytes);
-  return image::toHex(hash.finish());
-}
 
 /// One emulated server and one build server.
 class Pulling : public testing::Test {

@@ -17,9 +17,8 @@
 #include <vector>
 
 #include "fixtures/relay.h"
-#include "image/digest.h"
-#include "image/image.h"
 #include "images/image_server.h"
+#include "images/sha256.h"
 #include "integration/cluster.h"
 #include "kubernetes/api_server.h"
 
@@ -504,10 +503,8 @@ TEST_F(Controller, PullsAnImageOnceForAllInstances) {
   apply(policy(2));
   images::ImageServer builds;
   const std::string bytes = images::makeImage({.size = 100'000, .content = "pulled"});
-  image::Sha256 hash;
-  hash.update(bytes);
   builds.put("/web.hvt", {.bytes = bytes});
-  const json image = {{"url", builds.url("/web.hvt")}, {"sha256", image::toHex(hash.finish())}};
+  const json image = {{"url", builds.url("/web.hvt")}, {"sha256", images::sha256Of(bytes)}};
   const auto client = shared->client();
   run();
   for (int i = 0; i < 6; ++i)

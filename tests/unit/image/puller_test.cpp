@@ -10,23 +10,18 @@
 
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
-#include "image/digest.h"
 #include "images/image_maker.h"
 #include "images/image_server.h"
+#include "images/sha256.h"
 
 namespace rookery::image {
 namespace {
 
 using images::ImageServer;
+using images::sha256Of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-std::string sha256Of(std::string_view bytes) {
-  Sha256 hash;
-  hash.update(bytes);
-  return toHex(hash.finish());
-}
 
 std::string imageWith(const std::string& content) { return images::makeImage({.content = content}); }
 

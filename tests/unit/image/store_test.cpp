@@ -9,23 +9,18 @@
 #include <vector>
 
 #include "fixtures/temp_dir.h"
-#include "image/digest.h"
 #include "images/image_maker.h"
+#include "images/sha256.h"
 
 namespace rookery::image {
 namespace {
 
 namespace fs = std::filesystem;
+using images::sha256Of;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-std::string digestOf(std::string_view bytes) {
-  Sha256 hash;
-  hash.update(bytes);
-  return toHex(hash.finish());
-}
 
 class Store : public testing::Test {
  protected:
@@ -79,9 +74,9 @@ TEST_F(Store, CallsAnImageByItsContent) {
   auto stored = begun->commit();
   ASSERT_TRUE(stored) << stored.error().message;
   stored->keep();
-  EXPECT_EQ(stored->sha256(), digestOf("abc"));
+  EXPECT_EQ(stored->sha256(), sha256Of("abc"));
   EXPECT_EQ(stored->size(), 3);
-  EXPECT_EQ(stored->path(), store->path(digestOf("abc")));
+  EXPECT_EQ(stored->path(), store->path(sha256Of("abc")));
   EXPECT_EQ(fixtures::readFile(stored->path()), "abc");
   EXPECT_EQ(fs::status(stored->path()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
   EXPECT_EQ(fs::status(folder()).permissions(), fs::perms::owner_all);
@@ -94,8 +89,8 @@ TEST_F(Store, LooksAtAnImageBeforeItIsStored) {
   const auto image = begun.inspect("image web.hvt");
   ASSERT_TRUE(image) << image.error().message;
   EXPECT_EQ(image->size, bytes.size());
-  EXPECT_EQ(toHex(image->digest), digestOf(bytes));
-  EXPECT_EQ(image->path, store->path(digestOf(bytes)));
+  EXPECT_EQ(toHex(image->digest), sha256Of(bytes));
+  EXPECT_EQ(image->path, store->path(sha256Of(bytes)));
   EXPECT_THAT(image->manifest.networkDevices, ElementsAre("service"));
   EXPECT_THAT(files(".img"), IsEmpty());
   EXPECT_TRUE(begun.commit());
@@ -269,7 +264,7 @@ TEST_F(Store, SaysWhenThereIsNoFolderToWriteTo) {
 }
 
 TEST_F(Store, RemovesWhatAnEarlierProcessLeft) {
-  const std::string lost = digestOf("lost");
+  const std::string lost = sha256Of("lost");
   dir_.write("state/images/.incoming-abcdef", "half");
   dir_.write("state/images/" + lost + ".used", "");
   dir_.write("state/images/README", "somebody else's");
