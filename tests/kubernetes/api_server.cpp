@@ -267,6 +267,7 @@ ApiServer::Client::Client(const std::string& url, const fs::path& ca, const std:
   client_->set_bearer_token_auth(token.c_str());
   client_->set_keep_alive(true);
   client_->set_tcp_nodelay(true);
+  client_->set_read_timeout(std::chrono::minutes(1));  // to delete a large collection takes a while
 }
 
 ApiServer::Client::~Client() = default;

@@ -60,15 +60,21 @@ class Controller : public testing::Test {
     controllers_.clear();
     if (!shared) return;
     const auto client = shared->client();
-    client->remove(collection());
-    const json left = json::parse(client->get(collection()), nullptr, false);
-    for (const json& object : left.is_object() ? left["items"] : json::array()) {
-      client->mergePatch(fmt::format("{}/{}", collection(), object["metadata"]["name"].get<std::string>()),
-                         R"({"metadata":{"finalizers":null}})");
-    }
+    EXPECT_TRUE(eventually([&] { return removeObjects(*client); }));
     kubectl({"delete", "ukpol", "--all", "-n", space_, "--wait=false"});
     kubectl({"delete", "alba", "--all", "--wait=false"});
     kubectl({"delete", "lease", "--all", "-n", space_});
+  }
+  /// True: none is left.
+  bool removeObjects(ApiServer::Client& client) const {
+    client.remove(collection());
+    const json left = json::parse(client.get(collection()), nullptr, false);
+    if (!left.is_object()) return false;
+    for (const json& object : left["items"]) {
+      client.mergePatch(fmt::format("{}/{}", collection(), object["metadata"]["name"].get<std::string>()),
+                        R"({"metadata":{"finalizers":null}})");
+    }
+    return left["items"].empty();
   }
 
   int kubectl(std::vector<std::string> arguments) {
@@ -168,7 +174,11 @@ spec:
     if (eventually([&] { return reason(kind, name) == wanted; })) return testing::AssertionSuccess();
     return testing::AssertionFailure()
            << name << ": " << reason(kind, name) << ": " << message(kind, name) << "\n"
-           << controllers_.back()->err();
+           << lastOf(controllers_.back()->err());
+  }
+  static std::string lastOf(const std::string& log) {
+    constexpr std::size_t shown = 8'000;
+    return log.substr(log.size() - std::min(log.size(), shown));
   }
   /// How many of the namespace's Unikernels have a condition Ready for that reason.
   std::size_t countOf(const std::string& wanted) {
@@ -275,7 +285,7 @@ TEST_F(Controller, KnowsItsOwnAfterARestartWithoutAnyVolume) {
   controllers_.back()->kill();
   run();
   ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--timeout=100s"}), 0)
-      << err_ << controllers_.back()->err();
+      << err_ << lastOf(controllers_.back()->err());
   EXPECT_EQ(server_->count("create", space_ + ":web"), 1u);
   EXPECT_EQ(server_->count("destroy", space_ + ":web"), 1u);
 }
@@ -305,7 +315,7 @@ TEST_F(Controller, ReplicasShareTheInstances) {
   EXPECT_TRUE(eventually([&] {
     const std::string one = holder(1), two = holder(2);
     return !one.empty() && !two.empty() && one != two;
-  })) << controllers_.back()->err();
+  })) << lastOf(controllers_.back()->err());
   apply(unikernel("one") + unikernel("two", "", 2));
   EXPECT_TRUE(becomes("one", "Running"));
   EXPECT_TRUE(becomes("two", "Running"));
@@ -338,7 +348,7 @@ TEST_F(Controller, FollowsASecretThatRotates) {
       "apiVersion: v1\nkind: Secret\nmetadata: {{name: db, namespace: {}}}\nstringData: {{x: two}}\n",
       space_));
   EXPECT_TRUE(eventually([&] { return server_->count("restart", space_ + ":web") == 1; }))
-      << controllers_.back()->err();
+      << lastOf(controllers_.back()->err());
 }
 
 /// What a controller may do, less one thing.
@@ -463,9 +473,11 @@ TEST_F(Controller, IsNotConfusedByOthersThatWriteTheSameObjects) {
   std::string manifests;
   for (int i = 0; i < objects; ++i) manifests += unikernel(fmt::format("web-{}", i));
   apply(manifests);
-  EXPECT_TRUE(eventually([&] { return countOf("Running") == objects; })) << controllers_.back()->err();
+  EXPECT_TRUE(eventually([&] { return countOf("Running") == objects; }))
+      << lastOf(controllers_.back()->err());
   for (int i = 0; i < objects; ++i) apply(unikernel(fmt::format("web-{}", i), "  arguments: [--again]"));
-  EXPECT_TRUE(eventually([&] { return server_->count("restart") == objects; })) << controllers_.back()->err();
+  EXPECT_TRUE(eventually([&] { return server_->count("restart") == objects; }))
+      << lastOf(controllers_.back()->err());
   over = true;
   others.join();
   EXPECT_GT(written, objects);
@@ -487,7 +499,8 @@ TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
   run();
   ASSERT_TRUE(eventually([&] { return writes() - begin >= count; }, std::chrono::seconds(180)))
       << writes() - begin;
-  ASSERT_TRUE(eventually([&] { return countOf("Suspended") == count; })) << controllers_.back()->err();
+  ASSERT_TRUE(eventually([&] { return countOf("Suspended") == count; }))
+      << lastOf(controllers_.back()->err());
   controllers_.back()->terminate();
   const std::uint64_t before = writes();
   run();
@@ -509,7 +522,7 @@ TEST_F(Controller, PullsAnImageOnceForAllInstances) {
   run();
   for (int i = 0; i < 6; ++i)
     create(*client, fmt::format("web-{}", i), {{"instance", instance(1 + i % 2)}, {"image", image}});
-  EXPECT_TRUE(eventually([&] { return countOf("Running") == 6; })) << controllers_.back()->err();
+  EXPECT_TRUE(eventually([&] { return countOf("Running") == 6; })) << lastOf(controllers_.back()->err());
   EXPECT_EQ(builds.asked().size(), 1u);
   EXPECT_EQ(client->post(collection(), R"({"apiVersion":"rookery.dev/v1alpha1","kind":"Unikernel",
     "metadata":{"name":"unpinned"},"spec":{"image":{"url":"https://builds.example.org/web.hvt"}}})"),
