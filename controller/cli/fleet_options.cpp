@@ -19,8 +19,8 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
             if (!size) throw CLI::ValidationError("--image-store-size", size.error().message);
             options.imageStoreSize = *size;
           },
-          "How much the state directory keeps of images that came by URL or through the API. What is in use "
-          "stays beyond that, too")
+          "The most that images which came by URL or through the API take in the state directory, those on "
+          "their way included")
       ->type_name("SIZE")
       ->default_str("20Gi");
 }

@@ -157,6 +157,7 @@ void Puller::Worker::startDue() {
       done.push_back(&job);
       continue;
     }
+    if (job.partial.bytes && !job.partial.bytes->resume()) job.partial.drop();
     job.redirects = 0;
     job.before = job.partial.size();
     job.began = now;
@@ -278,6 +279,8 @@ void Puller::Worker::fail(Job& job, Transfer::Failure failure) {
     job.turn = (job.turn + 1) % job.urls.size();
     if (job.urls.size() > 1) job.partial.drop();
   }
+  if (job.partial.size() == 0) job.partial.drop();  // an open file for nothing
+  if (job.partial.bytes) job.partial.bytes->rest();
   if (news && state_.options.changed) state_.options.changed();
 }
 

@@ -28,9 +28,10 @@ struct Remote {
 };
 
 /// Brings images into the store: each content once, however many name it, and from whichever of their URLs
-/// gives it. What breaks off goes on where it was; what fails is tried again, later each time. An image is in
-/// the store only once its SHA-256 is the one that was asked for and it is a Solo5 image. Thread-safe; the
-/// work is done on a thread of its own, which begins with the first image that is missing.
+/// gives it. What breaks off goes on where it was, unless its room was needed meanwhile; what fails is tried
+/// again, later each time. An image is in the store only once its SHA-256 is the one that was asked for and
+/// it is a Solo5 image. Thread-safe; the work is done on a thread of its own, which begins with the first
+/// image that is missing.
 class Puller {
  public:
   /// One attempt and how it ended.
@@ -69,7 +70,8 @@ class Puller {
     bool lasting = false;  // it will not come, unless somebody changes something
   };
   /// The image, if it is in the store. Errors: ImagePulling (on its way, or not asked for yet),
-  /// DigestMismatch, those of Transfer, ImageInvalid, ImageUnreadable.
+  /// DigestMismatch, those of Transfer, ImageInvalid, ImageUnreadable. StoreUnwritable is none that lasts: it
+  /// is tried again as others are.
   std::expected<Image, Missing> find(const Remote& remote);
 
  private:

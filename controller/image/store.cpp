@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "disk.h"
 #include "image/digest.h"
 #include "image/file.h"
 #include "image/solo5.h"
@@ -32,6 +33,8 @@ constexpr std::string_view usedSuffix = ".used";
 constexpr std::string_view incomingPrefix = ".incoming-";
 constexpr mode_t folderMode = 0700;
 constexpr mode_t fileMode = 0600;
+/// Room is looked for in steps: bytes that may be written before the next look.
+constexpr std::uint64_t largestStep = std::uint64_t{16} << 20;
 
 bool isDigest(std::string_view text) {
   return text.size() == 64 &&
@@ -60,6 +63,22 @@ std::unexpected<Error> unwritable(const fs::path& folder, int cause) {
               fmt::format("The image store {} cannot take an image: {}. {}", folder.string(),
                           std::generic_category().message(cause), remedyFor(cause)));
 }
+
+std::string inUnits(std::uint64_t bytes) {
+  constexpr std::uint64_t mebi = std::uint64_t{1} << 20;
+  return bytes < mebi ? fmt::format("{} bytes", bytes) : fmt::format("{} MiB", (bytes + mebi - 1) / mebi);
+}
+
+std::unexpected<Error> diskFull(const fs::path& folder, std::uint64_t reserve) {
+  return fail(Reason::StoreUnwritable,
+              fmt::format("The image store {} cannot take an image: {}, but for {} that stay free so that "
+                          "state can be written. {}",
+                          folder.string(), std::generic_category().message(ENOSPC), inUnits(reserve),
+                          remedyFor(ENOSPC)));
+}
+
+/// What `size` is beyond `room`.
+std::uint64_t excessOf(std::uint64_t size, std::uint64_t room) { return size - std::min(size, room); }
 
 /// The digest in the name of a file of the store; empty: it is not such a file.
 std::string digestIn(const fs::path& file, std::string_view suffix) {
@@ -146,6 +165,18 @@ struct ImageStore::State {
     timespec used;
   };
 
+  /// What may still come, in bytes.
+  struct Room {
+    std::uint64_t stored = 0;  // bytes of all images
+    std::uint64_t budget = 0;  // within the capacity, and not reserved
+    DiskRoom disk;             // left: but for what others have reserved
+  };
+  /// Bytes of files.
+  struct Amounts {
+    std::uint64_t stored = 0;
+    std::uint64_t arrived = 0;  // of images that are on their way
+  };
+
   State(fs::path where, Options chosen) : folder(std::move(where)), options(std::move(chosen)) {}
 
   fs::path imageOf(std::string_view digest) const {
@@ -153,41 +184,136 @@ struct ImageStore::State {
   }
   fs::path useOf(std::string_view digest) const { return folder / fmt::format("{}{}", digest, usedSuffix); }
 
-  Result<void> take(std::string& arrived, const std::string& digest, std::uint64_t size);
+  Result<void> reserve(Incoming::File& file, std::uint64_t bytes);
+  void rest(Incoming::File& file);
+  bool resume(Incoming::File& file);
+  void forget(Incoming::File& file);
+  Result<void> take(Incoming::File& file, const std::string& digest);
   void release(const std::string& digest);
   void keep(const std::string& digest);
   void noteUse(std::string_view digest) const;
   timespec lastUse(std::string_view digest) const;
   std::vector<Kept> listed() const;
-  void makeRoom() const;
+  Amounts amounts() const;
+  std::optional<std::vector<Kept>> unused() const;
+  void remove(const std::vector<Kept>& images, std::uint64_t& excess) const;
   void remove(const std::string& digest) const;
+  Room room(const Incoming::File& file) const;
+  bool makeRoom(std::uint64_t bytes);
+  void takeAway(Incoming::File& file);
+  std::unexpected<Error> full(const Room& room, std::uint64_t more, bool known) const;
 
   const fs::path folder;
   const Options options;
-  std::mutex mutex;  // guards leases, and which images there are
+  std::mutex mutex;  // guards what follows, and which images there are
   std::map<std::string, Lease> leases;
+  std::uint64_t reserved = 0;            // by all that is on its way: its bytes, and those that may come
+  std::vector<Incoming::File*> resting;  // the longest first
 };
 
-/// The image in the file `arrived` is one of the store's, and somebody holds it. Clears `arrived` when that
-/// is the file.
-Result<void> ImageStore::State::take(std::string& arrived, const std::string& digest, std::uint64_t size) {
+/// The file that an image is written to; removed unless it has become one of the store.
+struct ImageStore::Incoming::File {
+  explicit File(std::shared_ptr<State> of)
+      : state(std::move(of)), path((state->folder / fmt::format("{}XXXXXX", incomingPrefix)).string()) {
+    descriptor = ::mkostemp(path.data(), O_CLOEXEC);
+    if (descriptor < 0) failed = unwritable(state->folder, errno).error();
+  }
+  ~File() {
+    if (descriptor < 0) return;
+    ::close(descriptor);
+    if (!path.empty()) ::unlink(path.c_str());
+    state->forget(*this);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+
+  std::unexpected<Error> giveUp(Error error) {
+    failed = std::move(error);
+    return std::unexpected(*failed);
+  }
+
+  /// Nothing is written after that.
+  const std::string& finished() {
+    if (digest.empty()) digest = hash.finish();
+    return digest;
+  }
+
+  std::shared_ptr<State> state;
+  std::string path;  // empty: it has another name now, or none
+  int descriptor = -1;
+  Sha256 hash;
+  std::uint64_t size = 0;
+  std::uint64_t reserved = 0;  // its part of the store's
+  std::uint64_t cleared = 0;   // the size up to which there was room on the disk
+  std::string digest;          // raw; empty while more may be written
+  std::optional<Error> failed;
+};
+
+/// Room for so many bytes beyond its size, and for some more so that it need not be asked for each of them.
+Result<void> ImageStore::State::reserve(Incoming::File& file, std::uint64_t bytes) {
+  const std::uint64_t end = file.size + bytes;
+  if (end <= file.reserved && end <= file.cleared) return {};
+  const std::lock_guard lock(mutex);
+  const std::uint64_t more = excessOf(end, file.reserved);
+  Room now = room(file);
+  if (more > now.budget || bytes > now.disk.left) {
+    const bool known = makeRoom(std::max(excessOf(more, now.budget), excessOf(bytes, now.disk.left)));
+    now = room(file);
+    if (more > now.budget) return full(now, more, known);
+    if (bytes > now.disk.left) return diskFull(folder, now.disk.reserve);
+  }
+  // Where there is little, one that is in need of less must not hold what another needs.
+  const std::uint64_t step = std::min({largestStep, options.capacity / 1024, now.disk.left / 16});
+  if (more > 0) {
+    const std::uint64_t granted = std::min(more + step, now.budget);
+    file.reserved += granted;
+    reserved += granted;
+  }
+  file.cleared = file.size + step;  // others than this process write to the disk, too
+  return {};
+}
+
+void ImageStore::State::rest(Incoming::File& file) {
+  const std::lock_guard lock(mutex);
+  reserved -= file.reserved - file.size;
+  file.reserved = file.size;
+  resting.push_back(&file);
+}
+
+bool ImageStore::State::resume(Incoming::File& file) {
+  const std::lock_guard lock(mutex);
+  return std::erase(resting, &file) > 0;
+}
+
+/// The end of its file.
+void ImageStore::State::forget(Incoming::File& file) {
+  const std::lock_guard lock(mutex);
+  std::erase(resting, &file);
+  reserved -= std::exchange(file.reserved, 0);
+}
+
+/// The image in the file is one of the store's, and somebody holds it.
+Result<void> ImageStore::State::take(Incoming::File& file, const std::string& digest) {
   const std::lock_guard lock(mutex);
   const fs::path image = imageOf(digest);
   const std::optional<std::uint64_t> present = sizeOf(image);
   // One of another size is broken: the new one mends it.
-  if (present != size) {
-    if (std::rename(arrived.c_str(), image.c_str()) != 0) return unwritable(folder, errno);
-    arrived.clear();
-    if (const int cause = syncFolder(folder); cause != 0) {
-      if (!present) remove(digest);
-      return unwritable(folder, cause);
-    }
+  const bool moved = present != file.size;
+  if (moved && std::rename(file.path.c_str(), image.c_str()) != 0) return unwritable(folder, errno);
+  if (!moved) ::unlink(file.path.c_str());
+  file.path.clear();
+  reserved -= std::exchange(file.reserved, 0);
+  if (const int cause = moved ? syncFolder(folder) : 0; cause != 0) {
+    if (!present) remove(digest);
+    return unwritable(folder, cause);
   }
   Lease& lease = leases[digest];
   ++lease.holders;
   if (!present) lease.provisional = true;
   noteUse(digest);
-  makeRoom();
+  // The capacity may have been larger once.
+  std::uint64_t excess = excessOf(amounts().stored + reserved, options.capacity);
+  if (const auto images = unused()) remove(*images, excess);
   return {};
 }
 
@@ -234,24 +360,85 @@ std::vector<ImageStore::State::Kept> ImageStore::State::listed() const {
   return images;
 }
 
-/// Removes images until the rest fits, or all that is left is in use.
-void ImageStore::State::makeRoom() const {
+ImageStore::State::Amounts ImageStore::State::amounts() const {
+  Amounts found;
+  for (const fs::path& entry : entriesOf(folder)) {
+    if (!digestIn(entry, imageSuffix).empty()) found.stored += sizeOf(entry).value_or(0);
+    if (entry.filename().string().starts_with(incomingPrefix)) found.arrived += sizeOf(entry).value_or(0);
+  }
+  return found;
+}
+
+/// The images that nobody uses or holds, the least recently used first; nothing: that is not known now.
+std::optional<std::vector<ImageStore::State::Kept>> ImageStore::State::unused() const {
   const auto used = options.inUse ? options.inUse() : std::set<std::string>();
-  if (!used) return;
+  if (!used) return std::nullopt;
   std::vector<Kept> images = listed();
-  std::uint64_t total = 0;
   for (const Kept& image : images) {
-    total += image.size;
     if (used->contains(image.digest)) noteUse(image.digest);
   }
+  std::erase_if(images, [&](const Kept& image) {
+    return used->contains(image.digest) || leases.contains(image.digest);
+  });
   std::ranges::sort(images, {},
                     [](const Kept& image) { return std::pair(image.used.tv_sec, image.used.tv_nsec); });
+  return images;
+}
+
+/// Removes the first of them until `excess` bytes are gone, and counts those off.
+void ImageStore::State::remove(const std::vector<Kept>& images, std::uint64_t& excess) const {
   for (const Kept& image : images) {
-    if (total <= options.capacity) return;
-    if (used->contains(image.digest) || leases.contains(image.digest)) continue;
+    if (excess == 0) return;
     remove(image.digest);
-    total -= image.size;
+    excess -= std::min(excess, image.size);
   }
+}
+
+/// For one that is on its way.
+ImageStore::State::Room ImageStore::State::room(const Incoming::File& file) const {
+  const Amounts now = amounts();
+  DiskRoom disk = diskRoom(folder);
+  const std::uint64_t promised = excessOf(reserved - file.reserved + file.size, now.arrived);
+  disk.left = excessOf(disk.left, promised);
+  return {.stored = now.stored, .budget = excessOf(options.capacity, now.stored + reserved), .disk = disk};
+}
+
+/// Frees so many bytes, or none where there are not as many to be freed. False: which images are in use is
+/// not known now.
+bool ImageStore::State::makeRoom(std::uint64_t bytes) {
+  const auto images = unused();
+  std::uint64_t most = 0;
+  for (const Kept& image : images.value_or(std::vector<Kept>())) most += image.size;
+  for (const Incoming::File* file : resting) most += file->size;
+  if (bytes > most) return images.has_value();
+  if (images) remove(*images, bytes);
+  while (bytes > 0) {
+    Incoming::File& file = *resting.front();
+    bytes -= std::min(bytes, file.size);
+    takeAway(file);
+  }
+  return images.has_value();
+}
+
+/// Of one that rests: it is open still, so that removing its name alone would free nothing.
+void ImageStore::State::takeAway(Incoming::File& file) {
+  std::erase(resting, &file);
+  reserved -= std::exchange(file.reserved, 0);
+  ::unlink(file.path.c_str());
+  file.path.clear();
+  std::ignore = ::ftruncate(file.descriptor, 0);
+}
+
+std::unexpected<Error> ImageStore::State::full(const Room& room, std::uint64_t more, bool known) const {
+  const std::string_view why = known ? "too little of that is in nobody's use and could be removed"
+                                     : "which images are in use is not known yet, so that none is removed";
+  return fail(
+      Reason::StoreUnwritable,
+      fmt::format("The image store {} has no room for {} more: of the {} that it may have, images take {}, "
+                  "and those that are on their way {}; {}. Raise --image-store-size, or remove Unikernels "
+                  "whose images are not needed.",
+                  folder.string(), inUnits(more), inUnits(options.capacity), inUnits(room.stored),
+                  inUnits(reserved), why));
 }
 
 void ImageStore::State::remove(const std::string& digest) const {
@@ -296,44 +483,10 @@ void ImageStore::touch(std::string_view sha256) {
 
 // -- Incoming -----------------------------------------------------------------------------------------------
 
-/// The file that an image is written to; removed unless it has become one of the store.
-struct ImageStore::Incoming::File {
-  explicit File(std::shared_ptr<State> of)
-      : state(std::move(of)), path((state->folder / fmt::format("{}XXXXXX", incomingPrefix)).string()) {
-    descriptor = ::mkostemp(path.data(), O_CLOEXEC);
-    if (descriptor < 0) failed = unwritable(state->folder, errno).error();
-  }
-  ~File() {
-    if (descriptor < 0) return;
-    ::close(descriptor);
-    if (!path.empty()) ::unlink(path.c_str());
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-
-  std::unexpected<Error> giveUp(Error error) {
-    failed = std::move(error);
-    return std::unexpected(*failed);
-  }
-
-  /// Nothing is written after that.
-  const std::string& finished() {
-    if (digest.empty()) digest = hash.finish();
-    return digest;
-  }
-
-  std::shared_ptr<State> state;
-  std::string path;  // empty: it has another name now
-  int descriptor = -1;
-  Sha256 hash;
-  std::uint64_t size = 0;
-  std::string digest;  // raw; empty while more may be written
-  std::optional<Error> failed;
-};
-
 Result<ImageStore::Incoming> ImageStore::begin() {
   auto file = std::make_unique<Incoming::File>(state_);
   if (file->failed) return std::unexpected(*file->failed);
+  if (auto room = state_->reserve(*file, 1); !room) return std::unexpected(room.error());
   return Incoming(std::move(file));
 }
 
@@ -346,6 +499,14 @@ std::uint64_t ImageStore::Incoming::size() const { return file_->size; }
 
 std::string ImageStore::Incoming::sha256() { return toHex(file_->finished()); }
 
+Result<void> ImageStore::Incoming::reserve(std::uint64_t bytes) {
+  return file_->state->reserve(*file_, bytes);
+}
+
+void ImageStore::Incoming::rest() { file_->state->rest(*file_); }
+
+bool ImageStore::Incoming::resume() { return file_->state->resume(*file_); }
+
 Result<void> ImageStore::Incoming::write(std::string_view bytes) {
   File& file = *file_;
   check(file.digest.empty(), "an image that was looked at takes no more bytes");
@@ -356,6 +517,7 @@ Result<void> ImageStore::Incoming::write(std::string_view bytes) {
         {Reason::ImageTooLarge,
          fmt::format("the image is larger than {} bytes, the most that one may have here", limit)});
   }
+  if (auto room = reserve(bytes.size()); !room) return file.giveUp(std::move(room.error()));
   file.hash.update(bytes);
   file.size += bytes.size();
   while (!bytes.empty()) {
@@ -385,8 +547,7 @@ Result<ImageStore::Stored> ImageStore::Incoming::commit() {
   if (file->failed) return std::unexpected(*file->failed);
   if (::fsync(file->descriptor) != 0) return unwritable(file->state->folder, errno);
   std::string sha256 = toHex(file->finished());
-  if (auto taken = file->state->take(file->path, sha256, file->size); !taken)
-    return std::unexpected(taken.error());
+  if (auto taken = file->state->take(*file, sha256); !taken) return std::unexpected(taken.error());
   return Stored(file->state, std::move(sha256), file->size);
 }
 

@@ -14,11 +14,12 @@
 
 namespace rookery::image {
 
-/// Images by their content: a folder with one file for each, called by its SHA-256 (<sha256>.img). What is
-/// beyond the folder's capacity and in nobody's use is removed, the least recently used first; when an image
-/// was used last is the time of an empty file beside it (<sha256>.used), as a change of the image's own times
-/// would let everybody read it again. One process at a time may use a folder. Thread-safe; what the store
-/// gave out keeps what it needs of it alive. Memory does not grow with the images.
+/// Images by their content: a folder with one file for each, called by its SHA-256 (<sha256>.img). Where one
+/// that is on its way needs room, what is in nobody's use is removed, the least recently used first; when an
+/// image was used last is the time of an empty file beside it (<sha256>.used), as a change of the image's own
+/// times would let everybody read it again. Where that is not enough, nothing is taken. One process at a time
+/// may use a folder. Thread-safe; what the store gave out keeps what it needs of it alive. Memory does not
+/// grow with the images.
 ///
 /// Digests are the 64 lower-case hexadecimal digits of the SHA-256.
 class ImageStore {
@@ -26,13 +27,14 @@ class ImageStore {
 
  public:
   struct Options {
-    /// Bytes of all images together. Images that are in use stay, also beyond it.
+    /// Bytes of all images together, those on their way included. Images that are in use stay, also where
+    /// they are beyond it, but nothing is added then.
     std::uint64_t capacity = std::uint64_t{20} << 30;
     /// Bytes of one image.
     std::uint64_t largestImage = std::uint64_t{2} << 30;
     /// The digests of the images that are in use; nothing: that is not known now, and no image is removed.
-    /// Called after an image was stored, on that thread and under the store's lock: it must not use the
-    /// store.
+    /// Called when room is needed and after an image was stored, on that thread and under the store's lock:
+    /// it must not use the store.
     std::function<std::optional<std::set<std::string>>()> inUse = nullptr;
   };
 
@@ -51,7 +53,7 @@ class ImageStore {
   /// Bytes of the largest image that is taken.
   std::uint64_t largestImage() const;
 
-  /// Room for another image. Error: StoreUnwritable.
+  /// Room for another image. Error: StoreUnwritable (also where there is none, see Incoming::reserve).
   Result<Incoming> begin();
   /// Where an image is, or would be.
   std::filesystem::path path(std::string_view sha256) const;
@@ -77,9 +79,20 @@ class ImageStore::Incoming {
   Incoming& operator=(const Incoming&) = delete;
   ~Incoming();
 
+  /// Room for so many bytes beyond those that were written, where it is known how many will come: others
+  /// cannot take it. write() finds room by itself, a little more at a time. Images that nobody uses go first,
+  /// then what rests. Error, after which nothing has changed: StoreUnwritable, if that would not be enough
+  /// within the capacity, or on the disk without its reserve (disk.h).
+  Result<void> reserve(std::uint64_t bytes);
   /// Adds to it. After an error it can only be dropped: ImageTooLarge, StoreUnwritable (a full disk, for
   /// one).
   Result<void> write(std::string_view bytes);
+  /// It waits for its owner, who may call nothing but resume() now: gives back what room was reserved beyond
+  /// its bytes. Where others need that of its bytes as well, it is taken away, the one that has rested
+  /// longest first.
+  void rest();
+  /// It goes on. False: it was taken away, and can only be dropped.
+  bool resume();
   std::uint64_t size() const;
   /// All of it has been written: its digest.
   std::string sha256();
@@ -89,7 +102,7 @@ class ImageStore::Incoming {
   Result<Image> inspect(const std::string& name);
 
   /// Puts it into the store, on the disk when this returns; where it is there already, that one stays and
-  /// counts as just used. Then makes room. Once. Error: StoreUnwritable; or the one that write() gave.
+  /// counts as just used. Once. Error: StoreUnwritable; or the one that write() gave.
   Result<Stored> commit();
 
  private:

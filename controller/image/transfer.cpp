@@ -149,8 +149,8 @@ bool Transfer::admit() {
   if (!rest) partial_.drop();
   curl_off_t announced = 0;
   ::curl_easy_getinfo(handle, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-  const std::uint64_t total =
-      partial_.size() + static_cast<std::uint64_t>(std::max<curl_off_t>(announced, 0));
+  const auto coming = static_cast<std::uint64_t>(std::max<curl_off_t>(announced, 0));
+  const std::uint64_t total = partial_.size() + coming;
   if (total > store_.largestImage()) {
     failure_ = {
         {Reason::ImageTooLarge, fmt::format("Image {} has {} bytes, and one may have {} here at most.", name_,
@@ -165,6 +165,11 @@ bool Transfer::admit() {
       return false;
     }
     partial_.bytes.emplace(*std::move(begun));
+  }
+  // Before it comes: of several that do not fit together, one is complete before the next begins.
+  if (auto room = partial_.bytes->reserve(coming); !room) {
+    failure_ = {std::move(room.error())};
+    return false;
   }
   partial_.pieced = rest;
   partial_.validator = validatorOf(handle);

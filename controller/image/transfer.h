@@ -53,7 +53,7 @@ class Transfer {
   using End = std::variant<Complete, Redirect, Failure>;
 
   /// What came of it; `partial` has all that came. Errors: ImagePullBackOff, ImagePullFailed, ImageNotFound,
-  /// ImageTooLarge, StoreUnwritable.
+  /// ImageTooLarge, StoreUnwritable (no room, for one).
   End end(int result);
 
  private:

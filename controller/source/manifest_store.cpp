@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <climits>
 #include <cstddef>
 #include <optional>
@@ -19,6 +20,7 @@
 #include "api/validate.h"
 #include "api/yaml.h"
 #include "api/yaml_edit.h"
+#include "disk.h"
 #include "source/atomic_file.h"
 
 namespace rookery::source {
@@ -147,6 +149,19 @@ Result<void> checkTakes(std::string_view text, const api::Origin& origin, const 
   return fail(Reason::InvalidManifest, fmt::format("{} is not written: {}.", key.toString(), why));
 }
 
+/// The reserve of the file system stays free when that much is written beside what there is.
+Result<void> checkRoom(const fs::path& file, std::size_t bytes) {
+  constexpr std::uint64_t mebi = std::uint64_t{1} << 20;
+  const DiskRoom room = diskRoom(file.parent_path());
+  if (bytes <= room.left) return {};
+  const std::string reserve = room.reserve < mebi ? fmt::format("{} bytes", room.reserve)
+                                                  : fmt::format("{} MiB", room.reserve / mebi);
+  return fail(Reason::StoreUnwritable,
+              fmt::format("{} cannot be written: {}, but for {} that stay free so that state can be written. "
+                          "It is as it was. Make room on its file system, or raise the quota, and try again.",
+                          file.string(), std::generic_category().message(ENOSPC), reserve));
+}
+
 /// The file of a new object. Names that could lead out of the folder are refused whatever the caller checked.
 Result<std::string> fileNameOf(const api::ObjectKey& key) {
   constexpr std::size_t longestName = 253;
@@ -215,6 +230,7 @@ Result<fs::path> ManifestStore::create(const api::ObjectKey& key, const json& ma
   if (!text) return inFile(file, text.error());
   if (auto taken = checkTakes(*text, {.root = folder_, .file = file}, key); !taken)
     return std::unexpected(taken.error());
+  if (auto room = checkRoom(file, text->size()); !room) return std::unexpected(room.error());
   const mode_t mode = key.kind == api::Kind::Secret ? secretMode : manifestMode;
   if (auto created = createFile(file, *text, mode); !created) return std::unexpected(created.error());
   return Result<fs::path>(file);
@@ -249,6 +265,7 @@ Result<fs::path> ManifestStore::update(const api::Object& existing, json manifes
   if (*text == located->text) return existing.origin.file;
   if (auto taken = checkTakes(*text, existing.origin, existing.key()); !taken)
     return std::unexpected(taken.error());
+  if (auto room = checkRoom(located->file, text->size()); !room) return std::unexpected(room.error());
   if (auto replaced = replace(*located, *text, declaresSecret(located->documents)); !replaced)
     return std::unexpected(replaced.error());
   return existing.origin.file;

@@ -19,7 +19,8 @@ namespace rookery::source {
 ///
 /// Errors, after which nothing has changed: Conflict (a file is not what the caller has seen of it),
 /// InvalidManifest (what is to be written is not what the source would take, or the file does not parse),
-/// OutsideStore, SourceUnreadable, StoreUnwritable (a full disk, for one). Never throws.
+/// OutsideStore, SourceUnreadable, StoreUnwritable (a full disk, for one; put() leaves a reserve on it free,
+/// see disk.h). Never throws.
 class ManifestStore {
  public:
   /// Makes the folder, for its owner alone, if it is missing, and removes what a killed process left half

@@ -3,9 +3,12 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "fixtures/pki.h"
@@ -39,13 +42,24 @@ class Variable {
 
 class Pull : public testing::Test {
  protected:
-  Pull() { open(1 << 20); }
+  struct Limits {
+    std::uint64_t largest = 1 << 20;
+    std::uint64_t capacity = 1 << 30;
+    std::size_t parallel = 8;
+    std::chrono::seconds stall{60};
+    std::chrono::milliseconds firstRetry{1}, longestRetry{20};
+  };
+  Pull() { open({}); }
 
-  void open(std::uint64_t largest, std::size_t parallel = 8,
-            std::chrono::seconds stall = std::chrono::seconds(60)) {
+  void open(const Limits& limits) {
     puller_.reset();
     store_.reset();
-    auto store = ImageStore::open(dir_.path() / "images", {.largestImage = largest});
+    auto store =
+        ImageStore::open(dir_.path() / "images",
+                         {.capacity = limits.capacity, .largestImage = limits.largest, .inUse = [this] {
+                            const std::lock_guard lock(mutex_);
+                            return std::optional(inUse_);
+                          }});
     ASSERT_TRUE(store) << store.error().message;
     store_ = *std::move(store);
     Puller::Options options;
@@ -59,10 +73,10 @@ class Pull : public testing::Test {
       attempts_.push_back(attempt);
       news_.notify_all();
     };
-    options.firstRetry = std::chrono::milliseconds(1);
-    options.longestRetry = std::chrono::milliseconds(20);
-    options.patience.stall = stall;
-    options.parallel = parallel;
+    options.firstRetry = limits.firstRetry;
+    options.longestRetry = limits.longestRetry;
+    options.patience.stall = limits.stall;
+    options.parallel = limits.parallel;
     puller_ = std::make_unique<Puller>(*store_, inspector_, options);
   }
 
@@ -112,6 +126,17 @@ class Pull : public testing::Test {
     }
     return names;
   }
+  std::size_t partials() const {
+    const auto isPartial = [](const std::filesystem::directory_entry& entry) {
+      return entry.path().filename().string().starts_with(".incoming-");
+    };
+    return static_cast<std::size_t>(
+        std::ranges::count_if(std::filesystem::directory_iterator(dir_.path() / "images"), isPartial));
+  }
+  void setInUse(std::set<std::string> digests) {
+    const std::lock_guard lock(mutex_);
+    inUse_ = std::move(digests);
+  }
 
   fixtures::TempDir dir_;
   ImageServer server_;
@@ -120,6 +145,7 @@ class Pull : public testing::Test {
   std::condition_variable news_;
   unsigned changes_ = 0;
   std::vector<Puller::Attempt> attempts_;
+  std::set<std::string> inUse_;
   std::unique_ptr<ImageStore> store_;
   std::unique_ptr<Puller> puller_;
 };
@@ -150,7 +176,7 @@ TEST_F(Pull, AsksForAContentOnce) {
   expectImage(one, web);
   expectImage(other, web);
   puller_->want({one, other});
-  open(1 << 20);
+  open({});
   puller_->want({one});
   expectImage(one, web);
   EXPECT_EQ(server_.asked().size(), 1) << "the other URL and the next process find it in the store";
@@ -297,7 +323,7 @@ TEST_F(Pull, TriesAgainWhatWasRefused) {
 }
 
 TEST_F(Pull, StopsReadingWhatIsTooLarge) {
-  open(100'000);
+  open({.largest = 100'000});
   server_.put("/endless", {.bytes = std::string(200'000, 'x'), .held = true});
   puller_->want({remote("/endless", "x")});
   expectRefusal(remote("/endless", "x"), Reason::ImageTooLarge, "200000 bytes");
@@ -314,7 +340,7 @@ TEST_F(Pull, FollowsRedirects) {
 }
 
 TEST_F(Pull, TakesNoMoreAtATimeThanItMay) {
-  open(1 << 20, 1);
+  open({.parallel = 1});
   const std::string web = imageWith("web"), db = imageWith("db");
   server_.put("/1", {.bytes = web, .held = true});
   server_.put("/2", {.bytes = db});
@@ -339,7 +365,7 @@ TEST_F(Pull, IsNotHeldUpByASlowOne) {
 }
 
 TEST_F(Pull, LeavesAServerThatHasFallenSilent) {
-  open(1 << 20, 8, std::chrono::seconds(1));
+  open({.stall = std::chrono::seconds(1)});
   const std::string web = imageWith("web");
   server_.put("/web", {.bytes = web, .held = true});
   puller_->want({remote("/web", web)});
@@ -362,6 +388,65 @@ TEST_F(Pull, GivesUpWhatIsWantedNoMore) {
                           std::filesystem::directory_iterator()),
             0)
       << "nothing half remains";
+}
+
+TEST_F(Pull, WaitsForRoomInTheStore) {
+  open({.capacity = 500'000});
+  const std::string old = images::makeImage({.size = 300'000, .content = "old"});
+  const std::string web = images::makeImage({.size = 300'000, .content = "web"});
+  server_.put("/old", {.bytes = old});
+  server_.put("/web", {.bytes = web});
+  setInUse({sha256Of(old)});
+  puller_->want({remote("/old", old)});
+  expectImage(remote("/old", old), old);
+  puller_->want({remote("/web", web)});
+  const auto isFull = [](const Puller::Missing& missing) {
+    return missing.error.reason == Reason::StoreUnwritable;
+  };
+  const auto found = outcome(remote("/web", web), isFull);
+  ASSERT_FALSE(found);
+  EXPECT_FALSE(found.error().lasting);
+  EXPECT_THAT(found.error().error.message,
+              testing::AllOf(HasSubstr("images take 300000 bytes"), HasSubstr("Raise --image-store-size")));
+  EXPECT_EQ(files().size(), 1);
+  setInUse({sha256Of(web)});
+  const auto came = outcome(remote("/web", web), [](const Puller::Missing&) { return false; });
+  EXPECT_TRUE(came) << came.error().error.message;
+  EXPECT_FALSE(store_->contains(sha256Of(old)));
+}
+
+TEST_F(Pull, TakesSeveralThatDoNotFitTogetherOneAfterTheOther) {
+  open({.capacity = 500'000});
+  std::set<Remote> wanted;
+  std::vector<std::string> images;
+  for (const char* name : {"/1", "/2", "/3"}) {
+    images.push_back(images::makeImage({.size = 300'000, .content = name}));
+    server_.put(name, {.bytes = images.back(), .piece = 10'000});
+    wanted.insert(remote(name, images.back()));
+  }
+  puller_->want(wanted);  // none of them is in use: each goes again for the next
+  const auto came = [&](const Remote& remote) {
+    return std::ranges::any_of(attempts_, [&](const Puller::Attempt& attempt) {
+      return attempt.remote == remote && !attempt.error;
+    });
+  };
+  std::unique_lock lock(mutex_);
+  EXPECT_TRUE(
+      news_.wait_for(lock, std::chrono::minutes(1), [&] { return std::ranges::all_of(wanted, came); }));
+}
+
+TEST_F(Pull, GivesUpWhatWaitsForItsNextAttemptWhereRoomIsNeeded) {
+  open({.capacity = 500'000, .firstRetry = std::chrono::hours(1), .longestRetry = std::chrono::hours(1)});
+  const std::string old = images::makeImage({.size = 300'000, .content = "old"});
+  const std::string web = images::makeImage({.size = 400'000, .content = "web"});
+  server_.put("/old", {.bytes = old, .cutAfter = 200'000});
+  server_.put("/web", {.bytes = web});
+  puller_->want({remote("/old", old)});
+  ASSERT_TRUE(waitForAttempts(1));
+  EXPECT_EQ(partials(), 1);
+  puller_->want({remote("/old", old), remote("/web", web)});
+  expectImage(remote("/web", web), web);
+  EXPECT_EQ(partials(), 0);
 }
 
 TEST_F(Pull, CanGoOnAfterAStop) {

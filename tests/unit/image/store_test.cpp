@@ -1,9 +1,15 @@
 #include "image/store.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <map>
 #include <thread>
 #include <vector>
@@ -27,8 +33,10 @@ class Store : public testing::Test {
   fs::path folder() const { return dir_.path() / "state/images"; }
 
   std::unique_ptr<ImageStore> open(std::uint64_t capacity = 1 << 20, std::uint64_t largest = 1 << 20) {
-    auto store = ImageStore::open(
-        folder(), {.capacity = capacity, .largestImage = largest, .inUse = [this] { return inUse_; }});
+    auto store = ImageStore::open(folder(), {.capacity = capacity, .largestImage = largest, .inUse = [this] {
+                                               ++looks_;
+                                               return inUse_;
+                                             }});
     EXPECT_TRUE(store) << store.error().message;
     return *std::move(store);
   }
@@ -51,6 +59,13 @@ class Store : public testing::Test {
     return stored.sha256();
   }
 
+  static void expectNoRoom(const Result<void>& result, const std::string& words) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().reason, Reason::StoreUnwritable);
+    EXPECT_THAT(result.error().message,
+                testing::AllOf(HasSubstr(words), HasSubstr("Raise --image-store-size")));
+  }
+
   /// The names of all files in the folder with that end.
   std::vector<std::string> files(std::string_view suffix = "") const {
     std::vector<std::string> names;
@@ -63,6 +78,7 @@ class Store : public testing::Test {
 
   fixtures::TempDir dir_;
   std::optional<std::set<std::string>> inUse_ = std::set<std::string>();
+  int looks_ = 0;  // how often it was asked what is in use
 };
 
 TEST_F(Store, CallsAnImageByItsContent) {
@@ -181,8 +197,116 @@ TEST_F(Store, NeverRemovesWhatIsInUse) {
   const std::string three = put(*store, "3---");
   EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
   inUse_ = std::set{one, three};
-  put(*store, "4---");
-  EXPECT_EQ(files(".img").size(), 3) << "all of them are in use, or just came";
+  auto four = store->begin();
+  ASSERT_TRUE(four);
+  expectNoRoom(four->write("4---"), "images take 8 bytes");
+  EXPECT_FALSE(four->commit());
+  EXPECT_THAT(files(".img"), UnorderedElementsAre(one + ".img", three + ".img"));
+}
+
+TEST_F(Store, AddsNothingToWhatIsBeyondTheCapacity) {
+  const std::string one = put(*open(10), "1-------"), two = put(*open(100), "2-------");
+  inUse_ = std::set{one, two};
+  const auto store = open(10);
+  const auto begun = store->begin();
+  ASSERT_FALSE(begun);
+  EXPECT_THAT(begun.error().message, HasSubstr("of the 10 bytes that it may have, images take 16 bytes"));
+  EXPECT_THAT(files(), UnorderedElementsAre(one + ".img", one + ".used", two + ".img", two + ".used"));
+}
+
+TEST_F(Store, CountsWhatIsOnItsWay) {
+  const auto store = open(10);
+  auto first = incoming(*store, "1---"), second = incoming(*store, "2---");
+  {
+    auto third = store->begin();
+    ASSERT_TRUE(third);
+    EXPECT_TRUE(third->write("3-"));
+    expectNoRoom(third->write("-"), "those that are on their way 10 bytes");
+    EXPECT_FALSE(store->begin());
+  }
+  EXPECT_TRUE(first.write("--")) << "there is room again";
+  EXPECT_FALSE(second.write("-"));
+  EXPECT_TRUE(first.commit());
+}
+
+TEST_F(Store, MakesRoomForWhatIsOnItsWay) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  auto third = incoming(*store, "3---");
+  EXPECT_THAT(files(".img"), ElementsAre(two + ".img")) << "before the image is complete";
+  EXPECT_TRUE(third.write("----"));
+  EXPECT_THAT(files(".img"), IsEmpty());
+}
+
+TEST_F(Store, RemovesNothingWhereThatWouldNotBeEnough) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  inUse_ = std::set{two};
+  auto begun = store->begin();
+  ASSERT_TRUE(begun);
+  expectNoRoom(begun->reserve(7), "too little of that is in nobody's use");
+  EXPECT_EQ(files(".img").size(), 2);
+  EXPECT_TRUE(begun->reserve(6)) << "after a refusal nothing has changed";
+  EXPECT_THAT(files(".img"), ElementsAre(two + ".img"));
+}
+
+TEST_F(Store, KeepsTheRoomThatIsReserved) {
+  const auto store = open(10);
+  auto begun = store->begin();
+  ASSERT_TRUE(begun);
+  EXPECT_TRUE(begun->reserve(8));
+  auto other = incoming(*store, "2-");
+  EXPECT_FALSE(other.write("-"));
+  EXPECT_TRUE(begun->write("1-------"));
+  EXPECT_TRUE(begun->commit());
+}
+
+TEST_F(Store, TakesAwayWhatHasRestedLongest) {
+  const auto store = open(12);
+  std::vector<ImageStore::Incoming> parts;
+  for (const char* bytes : {"1---", "2---", "3---"}) parts.push_back(incoming(*store, bytes));
+  for (ImageStore::Incoming& part : parts) part.rest();
+  EXPECT_TRUE(parts[0].resume());
+  parts[0].rest();  // for the shortest time now
+  auto fourth = incoming(*store, "4---");
+  EXPECT_FALSE(parts[1].resume());
+  for (ImageStore::Incoming* part : {&parts[2], &parts[0]}) EXPECT_TRUE(part->resume());
+  EXPECT_FALSE(fourth.reserve(1)) << "nothing rests";
+  auto stored = parts[2].commit();
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(fixtures::readFile(stored->path()), "3---");
+}
+
+TEST_F(Store, RemovesAnUnusedImageBeforeWhatRests) {
+  const auto store = open(10);
+  auto resting = incoming(*store, "1---");
+  resting.rest();
+  put(*store, "2---");
+  const auto third = incoming(*store, "3---");
+  EXPECT_THAT(files(".img"), IsEmpty());
+  EXPECT_TRUE(resting.resume());
+}
+
+TEST_F(Store, WhatRestsGivesBackTheRoomItHasNoBytesFor) {
+  const auto store = open(10);
+  auto resting = incoming(*store, "1---");
+  EXPECT_TRUE(resting.reserve(6));
+  resting.rest();
+  const auto other = incoming(*store, "2-----");
+  EXPECT_TRUE(resting.resume());
+  EXPECT_FALSE(resting.write("-"));
+}
+
+TEST_F(Store, DoesNotAskAtEachWriteWhatIsInUse) {
+  const auto store = open(1 << 20);
+  put(*store, std::string(1 << 19, '1'));
+  looks_ = 0;
+  auto begun = store->begin();
+  ASSERT_TRUE(begun);
+  const std::string piece(1 << 10, '2');
+  for (int i = 0; i < 1 << 10; ++i) ASSERT_TRUE(begun->write(piece));
+  EXPECT_EQ(looks_, 1) << "when the old image had to go";
+  EXPECT_TRUE(begun->commit());
 }
 
 TEST_F(Store, CountsBeingInUseAsUse) {
@@ -196,14 +320,17 @@ TEST_F(Store, CountsBeingInUseAsUse) {
 }
 
 TEST_F(Store, RemovesNothingWhileItIsNotKnownWhatIsInUse) {
-  const auto store = open(4);
+  const auto store = open(10);
   inUse_ = std::nullopt;
-  for (const char* bytes : {"1---", "2---", "3---"}) put(*store, bytes);
-  EXPECT_EQ(files(".img").size(), 3);
+  for (const char* bytes : {"1---", "2---"}) put(*store, bytes);
+  auto third = store->begin();
+  ASSERT_TRUE(third);
+  expectNoRoom(third->write("3---"), "which images are in use is not known yet");
+  EXPECT_EQ(files(".img").size(), 2);
 }
 
 TEST_F(Store, NeverRemovesWhatSomebodyHolds) {
-  const auto store = open(4);
+  const auto store = open(8);
   auto held = hold(*store, "1---");
   const std::string two = put(*store, "2---"), three = put(*store, "3---");
   EXPECT_THAT(files(".img"), UnorderedElementsAre(held.sha256() + ".img", three + ".img"));
@@ -253,6 +380,53 @@ TEST_F(Store, SaysWhenTheDiskIsFull) {
   EXPECT_FALSE(begun.write("3456")) << "a gap would be another image";
   EXPECT_FALSE(begun.commit());
   EXPECT_THAT(files(), IsEmpty());
+}
+
+/// In a child that has a file system of 1 MiB for itself: 0 when room is made on it for a new image, and its
+/// reserve stays free; 77 where the kernel grants no such file system.
+int trySmallDisk(const fs::path& folder) {
+  const uid_t user = ::getuid();
+  const gid_t group = ::getgid();
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
+  // user_namespaces(7): who is not mapped owns no files.
+  std::ofstream("/proc/self/setgroups") << "deny";
+  std::ofstream("/proc/self/uid_map") << fmt::format("0 {} 1", user);
+  std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", group);
+  if (::mount("none", folder.c_str(), "tmpfs", 0, "size=1m,mode=777") != 0) return 77;
+  const auto store = ImageStore::open(folder, {});
+  if (!store) return 2;
+  std::string digest;
+  for (const char content : {'1', '2'}) {
+    auto begun = (*store)->begin();
+    if (!begun || !begun->write(std::string(600 << 10, content))) return 3;
+    auto stored = begun->commit();
+    if (!stored) return 4;
+    stored->keep();
+    if (!digest.empty() && (*store)->contains(digest)) return 5;
+    digest = stored->sha256();
+  }
+  auto begun = (*store)->begin();
+  if (!begun || begun->reserve(std::uint64_t{1} << 20)) return 6;
+  const std::string piece(4 << 10, '3');
+  auto held = (*store)->begin();  // in nobody's way: it has no bytes
+  Result<void> written;
+  for (int i = 0; i < 512 && written; ++i) written = begun->write(piece);
+  if (begun->size() < 512 << 10) return 10;
+  if (written || written.error().reason != Reason::StoreUnwritable) return 7;
+  if (!written.error().message.contains("No space left on device")) return 8;
+  const auto space = fs::space(folder);
+  return space.available >= space.capacity / 20 ? 0 : 9;
+}
+
+TEST_F(Store, LeavesAReserveOnTheDisk) {
+  const fs::path folder = dir_.path();
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(trySmallDisk(folder));
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system of one's own here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST_F(Store, SaysWhenThereIsNoFolderToWriteTo) {

@@ -393,8 +393,8 @@ TEST_F(ManifestStoreTest, AFailedWriteLeavesTheOldFile) {
   EXPECT_THAT(files(), ElementsAre("web.yaml"));
 }
 
-/// In a child that has a file system of 16 KiB for itself: 0 when a full disk is told and does no harm, 77
-/// where the kernel grants no such file system.
+/// In a child that has a file system of 128 KiB for itself: 0 when a full disk, and one with nothing but the
+/// reserve left, are told and do no harm; 77 where the kernel grants no such file system.
 int tryFullDisk(const fs::path& folder) {
   const uid_t user = ::getuid();
   const gid_t group = ::getgid();
@@ -403,18 +403,25 @@ int tryFullDisk(const fs::path& folder) {
   std::ofstream("/proc/self/setgroups") << "deny";
   std::ofstream("/proc/self/uid_map") << fmt::format("0 {} 1", user);
   std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", group);
-  if (::mount("none", folder.c_str(), "tmpfs", 0, "size=16k,mode=777") != 0) return 77;
+  if (::mount("none", folder.c_str(), "tmpfs", 0, "size=128k,mode=777") != 0) return 77;
   auto store = ManifestStore::open(folder);
   if (!store) return 2;
   if (!store->put(unikernelJson("web"), nullptr)) return 3;
   const fs::path file = folder / "unikernel.shop.web.yaml";
   const std::string before = readFile(file);
-  std::ofstream(folder / ".filler") << std::string(64 << 10, 'x');
   const api::Manifest manifest = api::readManifest(folder, file);
-  const auto put = store->put(unikernelJson("web", "96Mi"), manifest.objects.at(0).get());
-  if (put || put.error().reason != Reason::StoreUnwritable) return 4;
-  if (!put.error().message.contains("Make room on its file system")) return 5;
-  return readFile(file) == before ? 0 : 6;
+  const api::ObjectPtr seen = manifest.objects.at(0);
+  constexpr int page = 4 << 10;  // what a file of a tmpfs takes: one holds the manifest, one stays free
+  for (const int filler : {30 * page, 128 << 10}) {
+    std::ofstream(folder / ".filler") << std::string(static_cast<std::size_t>(filler), 'x');
+    for (const api::Object* existing : {static_cast<const api::Object*>(nullptr), seen.get()}) {
+      const auto put = store->put(unikernelJson(existing == nullptr ? "api" : "web", "96Mi"), existing);
+      if (put || put.error().reason != Reason::StoreUnwritable) return 4;
+      if (!put.error().message.contains("Make room on its file system")) return 5;
+    }
+    if (readFile(file) != before) return 6;
+  }
+  return store->erase(*seen) ? 0 : 7;
 }
 
 TEST_F(ManifestStoreTest, AFullDiskIsToldAndDoesNoHarm) {
