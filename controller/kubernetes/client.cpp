@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -18,7 +20,9 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 #include <charconv>
 #include <utility>
+#include <variant>
 
+#include "albatross/resolve.h"
 #include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
 
@@ -31,6 +35,8 @@ using boost::system::error_code;
 using nlohmann::json;
 
 namespace {
+
+using Deadline = std::chrono::steady_clock::time_point;
 
 constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t maxIdle = 16;
@@ -85,6 +91,32 @@ Failure noAnswer(const Config& config, const std::string& why) {
   return {0, "", fmt::format("The API server {} cannot be asked: {}.", config.url(), why), {}};
 }
 
+Failure wasCancelled(const Config& config) { return noAnswer(config, "the request was cancelled"); }
+
+/// The addresses of the API server. A name server that does not answer costs no more than the deadline.
+asio::awaitable<Answer<std::vector<tcp::endpoint>>> resolve(const Config& config, Deadline deadline) {
+  using asio::experimental::awaitable_operators::operator||;
+  albatross::Endpoint endpoint{.host = config.host, .port = 0};
+  const char* end = config.port.data() + config.port.size();
+  const auto [rest, error] = std::from_chars(config.port.data(), end, endpoint.port);
+  if (error != std::errc{} || rest != end)
+    co_return std::unexpected(noAnswer(config, fmt::format("\"{}\" is no port", config.port)));
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  asio::steady_timer timer(executor, deadline);
+  auto lookUp = albatross::resolve(endpoint);
+  auto first = co_await (std::move(lookUp) || timer.async_wait(quiet));
+  if (first.index() == 1)
+    co_return std::unexpected(noAnswer(
+        config, fmt::format("looking up {} took too long; see whether DNS works here", config.host)));
+  auto& found = std::get<0>(first);
+  if (!found) {
+    const std::string why =
+        fmt::format("The API server {} cannot be asked. {}", config.url(), found.error().message);
+    co_return std::unexpected(Failure{0, "", why, {}});
+  }
+  co_return *std::move(found);
+}
+
 std::string sentence(std::string message) {
   if (!message.ends_with('.')) message += '.';
   return message;
@@ -132,13 +164,14 @@ asio::awaitable<error_code> read(Connection& connection, WholeAnswer& answer) {
 struct Client::State {
   State(Config given, Options chosen) : config(std::move(given)), options(std::move(chosen)) {}
 
-  asio::awaitable<Answer<ConnectionPtr>> connect();
+  Deadline deadline() const { return std::chrono::steady_clock::now() + options.timeout; }
+  asio::awaitable<Answer<ConnectionPtr>> connect(Deadline deadline);
   Result<std::shared_ptr<asio::ssl::context>> tlsContext();
   Result<Request> request(http::verb verb, const std::string& target, const json* body,
                           const char* contentType) const;
   asio::awaitable<Answer<json>> send(http::verb verb, std::string target, json body, const char* contentType);
   asio::awaitable<std::expected<http::response<http::string_body>, error_code>> exchange(
-      Connection& connection, const Request& request, std::chrono::milliseconds timeout);
+      Connection& connection, const Request& request, Deadline deadline);
   ConnectionPtr takeIdle(const asio::any_io_executor& executor);
   void giveBack(ConnectionPtr connection);
 
@@ -186,7 +219,7 @@ Result<std::shared_ptr<asio::ssl::context>> Client::State::tlsContext() {
   return context;
 }
 
-asio::awaitable<Answer<ConnectionPtr>> Client::State::connect() {
+asio::awaitable<Answer<ConnectionPtr>> Client::State::connect(Deadline deadline) {
   const auto executor = co_await asio::this_coro::executor;
   ConnectionPtr connection;
   if (config.tls) {
@@ -199,15 +232,17 @@ asio::awaitable<Answer<ConnectionPtr>> Client::State::connect() {
   } else {
     connection = std::make_unique<Connection>(executor);
   }
-  tcp::resolver resolver(executor);
-  const auto [resolveError, addresses] = co_await resolver.async_resolve(config.host, config.port, quiet);
-  if (resolveError) co_return std::unexpected(noAnswer(config, resolveError.message()));
+  if (co_await cancelled()) co_return std::unexpected(wasCancelled(config));
+  const auto addresses = co_await resolve(config, deadline);
+  if (!addresses) co_return std::unexpected(addresses.error());
   beast::tcp_stream& lowest = connection->lowest();
-  lowest.expires_after(options.timeout);
-  const auto [connectError, address] = co_await lowest.async_connect(addresses, quiet);
+  lowest.expires_at(deadline);
+  if (co_await cancelled()) co_return std::unexpected(wasCancelled(config));
+  const auto [connectError, address] = co_await lowest.async_connect(*addresses, quiet);
   if (connectError) co_return std::unexpected(noAnswer(config, connectError.message()));
   keepAlive(lowest.socket());
   if (connection->tls) {
+    if (co_await cancelled()) co_return std::unexpected(wasCancelled(config));
     const auto [tlsError] = co_await connection->tls->async_handshake(asio::ssl::stream_base::client, quiet);
     if (tlsError) {
       const long verified = SSL_get_verify_result(connection->tls->native_handle());
@@ -260,9 +295,12 @@ void Client::State::giveBack(ConnectionPtr connection) {
 }
 
 asio::awaitable<std::expected<http::response<http::string_body>, error_code>> Client::State::exchange(
-    Connection& connection, const Request& request, std::chrono::milliseconds timeout) {
-  connection.lowest().expires_after(timeout);
+    Connection& connection, const Request& request, Deadline deadline) {
+  const error_code aborted = asio::error::operation_aborted;
+  connection.lowest().expires_at(deadline);
+  if (co_await cancelled()) co_return std::unexpected(aborted);
   if (const error_code error = co_await write(connection, request)) co_return std::unexpected(error);
+  if (co_await cancelled()) co_return std::unexpected(aborted);
   WholeAnswer answer;
   answer.body_limit(maxAnswerBytes);
   if (const error_code error = co_await read(connection, answer)) co_return std::unexpected(error);
@@ -272,16 +310,17 @@ asio::awaitable<std::expected<http::response<http::string_body>, error_code>> Cl
 asio::awaitable<Answer<json>> Client::State::send(http::verb verb, std::string target, json body,
                                                   const char* contentType) {
   const auto executor = co_await asio::this_coro::executor;
+  const Deadline latest = deadline();
   for (;;) {
     ConnectionPtr connection = takeIdle(executor);
     if (connection == nullptr) {
-      auto opened = co_await connect();
+      auto opened = co_await connect(latest);
       if (!opened) co_return std::unexpected(opened.error());
       connection = *std::move(opened);
     }
     auto made = request(verb, target, &body, contentType);
     if (!made) co_return std::unexpected(Failure{0, "", made.error().message, {}});
-    auto answer = co_await exchange(*connection, *made, options.timeout);
+    auto answer = co_await exchange(*connection, *made, latest);
     if (!answer) {
       const bool over = co_await cancelled();
       // The server may have closed a connection that was kept just when we used it again.
@@ -403,12 +442,13 @@ asio::awaitable<Answer<void>> follow(Stream& stream, Connection& connection, con
 
 asio::awaitable<Answer<void>> Client::watch(std::string target, OnEvent event) {
   const std::shared_ptr<State> state = state_;
-  auto opened = co_await state->connect();
+  const Deadline latest = state->deadline();
+  auto opened = co_await state->connect(latest);
   if (!opened) co_return std::unexpected(opened.error());
   Connection& connection = **opened;
   const auto request = state->request(http::verb::get, target, nullptr, "");
   if (!request) co_return std::unexpected(Failure{0, "", request.error().message, {}});
-  connection.lowest().expires_after(state->options.timeout);
+  if (co_await cancelled()) co_return std::unexpected(wasCancelled(state->config));
   if (const error_code error = co_await write(connection, *request))
     co_return std::unexpected(noAnswer(state->config, error.message()));
   connection.lowest().expires_after(watchTimeout);

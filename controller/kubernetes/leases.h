@@ -2,12 +2,12 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "kubernetes/client.h"
 #include "kubernetes/shards.h"
@@ -44,7 +44,9 @@ class Leases {
     std::chrono::milliseconds renewDeadline{10'000};
     std::chrono::milliseconds retryPeriod{2'000};
     /// Before an instance (or, without shards, everything: "") is ours: reads what the one before us wrote.
-    /// False: it could not be read; then it is not taken into use yet.
+    /// However long that takes, Leases are renewed meanwhile. False: it could not be read; then nothing new
+    /// is taken into use, and it is called again after `retryPeriod`. On the strand of run(), once at a time;
+    /// cancelled when run() is.
     std::function<asio::awaitable<bool>()> prepare = {};
     /// What is held has changed. Called on the strand of run().
     std::function<void()> changed = [] {};
@@ -54,7 +56,8 @@ class Leases {
   Leases(Client& client, Options options);
 
   /// Takes and renews until the coroutine is cancelled; then gives back what is held, so that others need not
-  /// wait. Who cancels it has ended all commands before.
+  /// wait, for two retry periods at most. Who cancels it has ended all commands before. On a strand; nothing
+  /// of it goes on when it has returned.
   asio::awaitable<void> run();
 
   /// The AlbatrossInstances that are declared. From any thread.
@@ -75,25 +78,37 @@ class Leases {
     std::chrono::milliseconds duration{0};
   };
   struct Holding {
+    std::uint64_t number = 0;   // of no other holding, of the same Lease neither
     Clock::time_point renewed;  // when the request was sent that renewed it last
+    Clock::time_point nextTry;  // when it is to be renewed
     bool prepared = false;      // what the one before us wrote is known
     bool releasing = false;     // nothing is commanded any more; given back at the next tick
   };
+  class Tasks;
+  using Work = asio::awaitable<void> (Leases::*)(std::string lease);
 
-  asio::awaitable<Answer<void>> observe();
+  asio::awaitable<void> follow(Tasks& tasks);
   asio::awaitable<void> tick();
+  asio::awaitable<Answer<void>> observe();
   asio::awaitable<void> acquire(std::string lease);
+  void startRenewing(Tasks& tasks);
   asio::awaitable<void> renew(std::string lease);
+  asio::awaitable<void> replaceOwn(std::string lease);
+  void noteTry(const std::string& lease, Clock::time_point start, bool renewed);
+  void startPreparing(Tasks& tasks);
   asio::awaitable<void> prepareNew();
   asio::awaitable<void> release(std::string lease);
+  asio::awaitable<void> releaseAll();
   asio::awaitable<void> forgetOld();
+  asio::awaitable<void> forEach(std::set<std::string> leases, Work work);
+  asio::awaitable<void> workOff(std::set<std::string>& leases, Work work);
   std::set<std::string> wanted();
   void tell(const std::string& about, const std::string& failure);
   void drop(const std::string& lease);
   void dropExpired();
   bool counts(const Holding& holding) const;
   Shards shards(Clock::time_point now);
-  std::vector<std::string> holdingsThat(const std::function<bool(const Holding&)>& wanted) const;
+  std::set<std::string> holdingsThat(const std::function<bool(const Holding&)>& wanted) const;
   bool isFree(const Record& record, Clock::time_point now) const;
   nlohmann::json leaseOf(const std::string& name, const std::string& holder, const Record* before) const;
   std::string memberLease() const { return options_.name + "-member-" + options_.identity; }
@@ -104,9 +119,13 @@ class Leases {
 
   Client& client_;
   const Options options_;
-  std::map<std::string, Record> records_;        // as last observed, by name; on the strand of run()
+  // On the strand of run():
+  std::map<std::string, Record> records_;        // as last observed, by name
   std::map<std::string, std::string> failures_;  // that were told, by Lease; "": of looking at all
-  mutable std::mutex mutex_;
+  std::set<std::string> renewing_;               // Leases that a request is under way for
+  bool preparing_ = false;
+  std::uint64_t lastNumber_ = 0;
+  mutable std::mutex mutex_;  // guards what follows
   std::set<std::string> instances_;
   std::map<std::string, Holding> holdings_;
 };
