@@ -103,7 +103,8 @@ json toJson(const Object& object, const Identity& identity, const Status& status
   if (identity.deletionTimestamp) {
     metadata["deletionTimestamp"] = toRfc3339(*identity.deletionTimestamp);
     metadata["deletionGracePeriodSeconds"] = 0;
-    metadata["finalizers"] = json::array({finalizer});
+    metadata["finalizers"] =
+        json::array({object.kind() == Kind::AlbatrossInstance ? instanceFinalizer : finalizer});
   }
   if (object.kind() == Kind::Secret) return shaped;  // Kubernetes gives it neither a generation nor a status
   metadata["generation"] = identity.generation;

@@ -50,6 +50,8 @@ struct Status {
 
 /// What an object waits for that is deleted while its unikernel has not been destroyed yet.
 inline constexpr std::string_view finalizer = "rookery.dev/unikernel";
+/// What an AlbatrossInstance waits for that is deleted while something of ours is left on it.
+inline constexpr std::string_view instanceFinalizer = "rookery.dev/albatrossinstance";
 
 /// Time as RFC 3339 with whole seconds in UTC, as Kubernetes writes it.
 std::string toRfc3339(SystemTime time);

@@ -44,34 +44,39 @@ std::string targetOf(const api::ObjectKey& key) {
   return pathOf(groupOf(key.kind), pluralOf(key.kind), key.nameSpace, key.name);
 }
 
-/// The merge patch that gives an object these entries; its finalizer stands as long as a Unikernel has any.
-json patchOf(const CachedObject& cached, const std::vector<Entry>& entries) {
+std::string_view finalizerOf(api::Kind kind) {
+  return kind == api::Kind::AlbatrossInstance ? api::instanceFinalizer : api::finalizer;
+}
+
+bool isHeld(const CachedObject& cached) { return cached.meta.hasFinalizer(finalizerOf(cached.key.kind)); }
+
+/// The merge patch that gives an object these entries and the finalizer, or takes it.
+json patchOf(const CachedObject& cached, const std::vector<Entry>& entries, bool held) {
   const bool unikernel = cached.key.kind == api::Kind::Unikernel;
   // Of this version: another instance's loop, here or in another replica, may have changed the list since.
   json metadata = {{"uid", cached.meta.uid}, {"resourceVersion", cached.meta.resourceVersion}};
   metadata["annotations"][std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation)] =
       entries.empty() ? json() : json(toAnnotation(entries));
-  if (unikernel && cached.meta.hasFinalizer(api::finalizer) == entries.empty()) {
+  if (held != isHeld(cached)) {
     std::vector<std::string> finalizers = cached.meta.finalizers;
-    if (entries.empty()) {
-      std::erase(finalizers, api::finalizer);
+    const std::string_view finalizer = finalizerOf(cached.key.kind);
+    if (held) {
+      finalizers.emplace_back(finalizer);
     } else {
-      finalizers.emplace_back(api::finalizer);
+      std::erase(finalizers, finalizer);
     }
     metadata["finalizers"] = finalizers;
   }
   return {{"metadata", std::move(metadata)}};
 }
 
-/// Whether an object waits only for its finalizer: nothing of it is ours, or somebody does not want to wait.
-bool mayGo(const CachedObject& cached) {
-  if (cached.key.kind != api::Kind::Unikernel || !cached.meta.deletionTimestamp ||
-      !cached.meta.hasFinalizer(api::finalizer))
-    return false;
+/// Somebody does not want to wait for what is left.
+bool isReleased(const CachedObject& cached) {
   const auto release = cached.meta.annotations.find(std::string(releaseAnnotation));
-  const bool released = release != cached.meta.annotations.end() && release->second == "true";
-  return released || cached.entries.empty();
+  return release != cached.meta.annotations.end() && release->second == "true";
 }
+
+api::ObjectKey instanceKey(const std::string& name) { return {api::Kind::AlbatrossInstance, "", name}; }
 
 std::unexpected<Error> unwritable(const api::ObjectKey& key, const std::string& why) {
   return fail(Reason::StateUnwritable,
@@ -102,48 +107,70 @@ reconcile::Inventory ClusterState::inventoryOf(const std::string& serverKey) con
 // twice.
 
 asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
-  if (!isOurs(entry)) co_return co_await others_.record(std::move(entry));
-  if (!mayWrite_(entry.instance)) co_return unwritable(entry.object, "another controller has taken over.");
-  if (!entry.destroyedAt) {
-    const Edit keep = [&entry](Entries& entries) { put(entries, entry); };
-    co_return co_await edit(entry.object, keep, true);
-  }
-  const Edit bury = [&entry](Entries& entries) {
-    put(entries, entry);
-    if (entries.size() > maxTombstones) entries.erase(entries.begin());
+  if (!isOurs(entry)) co_return co_await recordElsewhere(std::move(entry));
+  if (entry.destroyedAt) co_return co_await bury(std::move(entry));
+  const Change hold = holding(entry.instance);
+  const Result<void> held = co_await apply(hold);
+  if (!held) co_return held;
+  const Change keep{entry.object, entry.instance, [&entry](Kept& kept) { put(kept.entries, entry); }, true};
+  co_return co_await apply(keep);
+}
+
+/// A folder declares the object now; the cluster's of that name must not keep what is not its any more.
+asio::awaitable<Result<void>> ClusterState::recordElsewhere(Entry entry) {
+  const Result<void> recorded = co_await others_.record(entry);
+  if (!recorded) co_return recorded;
+  const CachedObjectPtr cached = cache_.find(entry.object);
+  const auto same = [&entry](const Entry& each) { return sameUnikernel(each, entry); };
+  if (cached == nullptr || std::ranges::none_of(cached->entries, same)) co_return recorded;
+  const Change drop{entry.object, entry.instance, [&entry](Kept& kept) { remove(kept.entries, entry); }};
+  co_return co_await apply(drop);
+}
+
+/// First the tombstone, then what it is for: neither is ever missing.
+asio::awaitable<Result<void>> ClusterState::bury(Entry entry) {
+  const auto add = [&entry](Kept& kept) {
+    put(kept.entries, entry);
+    if (kept.entries.size() > maxTombstones) kept.entries.erase(kept.entries.begin());
   };
-  const api::ObjectKey instance{api::Kind::AlbatrossInstance, "", entry.instance};
-  const Result<void> buried = co_await edit(instance, bury, false);
+  const Change tombstone{instanceKey(entry.instance), entry.instance, add};
+  const Result<void> buried = co_await apply(tombstone);
   if (!buried) co_return buried;
-  const Edit drop = [&entry](Entries& entries) { remove(entries, entry); };
-  co_return co_await edit(entry.object, drop, false);
+  const Change drop{entry.object, entry.instance, [&entry](Kept& kept) { remove(kept.entries, entry); }};
+  co_return co_await apply(drop);
 }
 
 asio::awaitable<Result<void>> ClusterState::discard(Entry entry) {
   if (!isOurs(entry)) co_return co_await others_.discard(std::move(entry));
-  const Edit drop = [&entry](Entries& entries) { remove(entries, entry); };
-  api::ObjectKey place = entry.object;
-  if (entry.destroyedAt) place = {api::Kind::AlbatrossInstance, "", entry.instance};
-  co_return co_await edit(place, drop, false);
+  Change drop{entry.object, entry.instance, [&entry](Kept& kept) { remove(kept.entries, entry); }};
+  if (entry.destroyedAt) drop.object = instanceKey(entry.instance);
+  co_return co_await apply(drop);
 }
 
-/// Changes the entries that an object keeps, as often as somebody else changes it at the same time. Of an
-/// object that is gone nothing needs to be changed, unless it must exist.
-asio::awaitable<Result<void>> ClusterState::edit(api::ObjectKey key, Edit edit, bool mustExist) {
+/// An instance must not vanish before what is about to be recorded of it.
+ClusterState::Change ClusterState::holding(const std::string& instance) {
+  return {instanceKey(instance), instance, [](Kept& kept) { kept.held = kept.held || !kept.deleted; }};
+}
+
+/// Makes a change as often as somebody else changes the object at the same time, and only while it is this
+/// process's to make.
+asio::awaitable<Result<void>> ClusterState::apply(Change change) {
+  const api::ObjectKey key = change.object;
   Failure failure;
   for (int attempt = 0; attempt < attempts; ++attempt) {
+    if (!mayWrite_(change.instance)) co_return unwritable(key, "another controller has taken over.");
     const CachedObjectPtr cached = cache_.find(key);
     if (cached == nullptr) {
-      if (mustExist) co_return unwritable(key, "it does not exist any more.");
+      if (change.mustExist) co_return unwritable(key, "it does not exist any more.");
       co_return Result<void>{};
     }
-    Entries entries = cached->entries;
-    edit(entries);
-    const bool settled =
-        key.kind != api::Kind::Unikernel || cached->meta.hasFinalizer(api::finalizer) != entries.empty();
-    if (entries == cached->entries && settled) co_return Result<void>{};
+    const bool held = isHeld(*cached);
+    Kept kept{cached->entries, held, cached->meta.deletionTimestamp.has_value()};
+    change.edit(kept);
+    if (key.kind == api::Kind::Unikernel) kept.held = !kept.entries.empty();
+    if (kept.entries == cached->entries && kept.held == held) co_return Result<void>{};
     const std::string target = targetOf(key);
-    const json patch = patchOf(*cached, entries);
+    const json patch = patchOf(*cached, kept.entries, kept.held);
     const auto answer = co_await client_.patch(target, patch);
     if (answer) {
       cache_.applyOurs(key.kind, *answer);
@@ -177,14 +204,44 @@ api::Identity ClusterState::identify(const api::ObjectKey& key, const std::strin
           cached->meta.generation};
 }
 
+/// The instances that something which lives is recorded for.
+std::set<std::string> ClusterState::instancesInUse() const {
+  std::set<std::string> instances;
+  for (const CachedObjectPtr& cached : cache_.list()) {
+    if (cached->key.kind != api::Kind::Unikernel) continue;
+    for (const Entry& entry : cached->entries) instances.insert(entry.instance);
+  }
+  return instances;
+}
+
+/// What has to be changed for the finalizer of an object to stand where it should, and nowhere else.
+std::optional<ClusterState::Change> ClusterState::due(const CachedObject& cached,
+                                                      const std::set<std::string>& inUse) const {
+  const api::ObjectKey& key = cached.key;
+  const bool deleted = cached.meta.deletionTimestamp.has_value();
+  const bool goes = deleted && isHeld(cached);
+  const bool released = isReleased(cached);
+  if (key.kind == api::Kind::Unikernel && goes && (released || cached.entries.empty()))
+    return Change{key, "", [](Kept& kept) { kept.entries.clear(); }};
+  if (key.kind != api::Kind::AlbatrossInstance) return std::nullopt;
+  const bool used = inUse.contains(key.name);
+  if (used && !deleted && !isHeld(cached)) return holding(key.name);
+  if (!goes || (used && !released)) return std::nullopt;
+  return Change{key, key.name, [this, released, name = key.name](Kept& kept) {
+                  kept.held = !released && instancesInUse().contains(name);
+                }};
+}
+
 asio::awaitable<void> ClusterState::letGo() {
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
+    const std::set<std::string> inUse = instancesInUse();
     for (const CachedObjectPtr& cached : cache_.list()) {
-      if (!mayGo(*cached) || !mayWrite_("")) continue;
-      const api::ObjectKey key = cached->key;
-      const Edit clear = [](Entries& entries) { entries.clear(); };
-      (void)co_await edit(key, clear, false);
+      const std::optional<Change> found = due(*cached, inUse);
+      if (!found) continue;
+      const Change change = *found;
+      (void)co_await apply(change);
+      if (co_await cancelled()) co_return;
     }
     co_await pause(letGoInterval);
     if (co_await cancelled()) co_return;

@@ -15,7 +15,8 @@
 namespace rookery::kubernetes {
 
 /// The state of objects that come from a cluster is kept on them: the inventory in annotations, with a
-/// finalizer that keeps a Unikernel from vanishing before what runs of it; so no volume is needed, and a
+/// finalizer that keeps a Unikernel from vanishing before what runs of it, and another that keeps an
+/// AlbatrossInstance from vanishing before what the inventory says is there; so no volume is needed, and a
 /// backup restores it. Identities are the API server's own. What belongs to other sources is passed on.
 /// Thread-safe.
 class ClusterState : public reconcile::State {
@@ -37,13 +38,30 @@ class ClusterState : public reconcile::State {
   Result<void> saveIdentities() override { return others_.saveIdentities(); }
 
   /// Lets objects go that are being deleted and of which nothing is ours, or which somebody asked to be
-  /// released, where this process speaks for them; until the coroutine is cancelled.
+  /// released, where this process speaks for them; until the coroutine is cancelled. Sees to it that
+  /// instances have their finalizer that had none when something was recorded.
   asio::awaitable<void> letGo();
 
  private:
   using Entries = std::vector<reconcile::Entry>;
-  using Edit = std::function<void(Entries& entries)>;
-  asio::awaitable<Result<void>> edit(api::ObjectKey key, Edit edit, bool mustExist);
+  /// What an object has of ours.
+  struct Kept {
+    Entries entries;
+    bool held = false;     // has the finalizer
+    bool deleted = false;  // is being deleted: a finalizer cannot be added any more
+  };
+  struct Change {
+    api::ObjectKey object;
+    std::string instance;  // whose holder may make it
+    std::function<void(Kept& kept)> edit;
+    bool mustExist = false;  // false: of an object that is gone nothing needs to be changed
+  };
+  static Change holding(const std::string& instance);
+  asio::awaitable<Result<void>> apply(Change change);
+  asio::awaitable<Result<void>> recordElsewhere(reconcile::Entry entry);
+  asio::awaitable<Result<void>> bury(reconcile::Entry entry);
+  std::optional<Change> due(const CachedObject& cached, const std::set<std::string>& inUse) const;
+  std::set<std::string> instancesInUse() const;
 
   Client& client_;
   ObjectCache& cache_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,11 @@ using reconcile::Entry;
 using reconcile::Inventory;
 
 namespace {
+
+/// How long, and of how many objects, it is remembered that they were deleted: longer than an answer that was
+/// overtaken by the news of that can be under way.
+constexpr std::chrono::minutes deletionMemory{5};
+constexpr std::size_t maxDeletions = 20'000;
 
 /// What somebody wants of an object: without status, without what the API server and we ourselves add.
 json desiredOf(api::Kind kind, const json& object, const ObjectMeta& meta) {
@@ -47,6 +53,30 @@ bool usesFiles(const api::Object& object) {
              object.as<api::AlbatrossInstance>().credentials);
 }
 
+std::size_t secretsNamedBy(const api::Object& object) {
+  if (object.kind() != api::Kind::Unikernel) return 0;
+  std::set<std::string_view> names;
+  for (const auto& from : object.as<api::Unikernel>().argumentsFrom) names.insert(from.secretKeyRef.name);
+  return names.size();
+}
+
+/// What a manifest file may say, and an object in a cluster may not.
+std::optional<api::Problem> refused(const api::Object& object, const api::Origin& origin) {
+  if (usesFiles(object)) {
+    return api::Problem{
+        Reason::InvalidManifest, origin, object.key(), "spec.credentials.files",
+        "credentials in files are for manifests that are files; put them into a Secret and name that in "
+        "spec.credentials.secretRef."};
+  }
+  if (const std::size_t secrets = secretsNamedBy(object); secrets > maxSecretsOfUnikernel) {
+    return api::Problem{Reason::InvalidManifest, origin, object.key(), "spec.argumentsFrom",
+                        fmt::format("names {} different Secrets, and {} are allowed. Put several values into "
+                                    "one Secret, under different keys.",
+                                    secrets, maxSecretsOfUnikernel)};
+  }
+  return std::nullopt;
+}
+
 /// Parses as a manifest file is parsed, and refuses what only a file may say.
 void read(const json& desired, const std::filesystem::path& imageFolder, CachedObject& cached) {
   const api::Origin origin = originOf(cached.key);
@@ -54,11 +84,8 @@ void read(const json& desired, const std::filesystem::path& imageFolder, CachedO
   cached.problems = std::move(manifest.problems);
   for (api::Problem& problem : cached.problems) problem.origin = origin;  // there are no lines
   if (manifest.objects.size() != 1) return;
-  if (usesFiles(*manifest.objects.front())) {
-    cached.problems.push_back(
-        {Reason::InvalidManifest, origin, cached.key, "spec.credentials.files",
-         "credentials in files are for manifests that are files; put them into a Secret and name that in "
-         "spec.credentials.secretRef."});
+  if (auto problem = refused(*manifest.objects.front(), origin)) {
+    cached.problems.push_back(*std::move(problem));
     return;
   }
   auto object = std::make_shared<api::Object>(*manifest.objects.front());
@@ -67,14 +94,21 @@ void read(const json& desired, const std::filesystem::path& imageFolder, CachedO
   cached.object = std::move(object);
 }
 
+/// Whether an entry in the annotation of a Unikernel can be of that one: annotations are copied with objects,
+/// and may be written by whoever may write the object. Whether its domain can be is for plan to say, which
+/// knows the credential's own.
+bool canBeOf(const Entry& entry, const api::ObjectKey& key) {
+  return entry.object == key && entry.name.label == key.name;
+}
+
 std::vector<Entry> ownEntries(const CachedObject& cached) {
   const bool unikernel = cached.key.kind == api::Kind::Unikernel;
   const auto found =
       cached.meta.annotations.find(std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation));
   if (found == cached.meta.annotations.end()) return {};
   std::vector<Entry> entries = entriesIn(found->second);
+  if (unikernel) std::erase_if(entries, [&](const Entry& entry) { return !canBeOf(entry, cached.key); });
   for (Entry& entry : entries) {
-    if (unikernel) entry.object = cached.key;  // whatever a copied annotation says
     const api::Origin origin = originOf(entry.object);
     entry.root = origin.root;
     entry.file = origin.file;
@@ -143,38 +177,78 @@ CachedObject ObjectCache::parse(api::Kind kind, const json& object) const {
   return cached;
 }
 
+// -- What is whose
+// ---------------------------------------------------------------------------------------------------------------
+
 void ObjectCache::index(const CachedObject* before, const CachedObject* after) {
-  const auto kind = (before != nullptr ? before : after)->key.kind;
-  auto& byServer = kind == api::Kind::Unikernel ? inventories_ : tombstones_;
+  const api::ObjectKey& holder = (before != nullptr ? before : after)->key;
+  Index& byServer = holder.kind == api::Kind::Unikernel ? inventories_ : tombstones_;
   if (before != nullptr) {
-    for (const Entry& entry : before->entries) byServer[entry.serverKey].erase(entry.name);
+    for (const Entry& entry : before->entries) {
+      auto& byName = byServer[entry.serverKey];
+      Claims& claims = byName[entry.name];
+      claims.erase(holder);
+      if (claims.empty()) byName.erase(entry.name);
+    }
   }
   if (after != nullptr) {
-    for (const Entry& entry : after->entries) byServer[entry.serverKey][entry.name] = entry;
+    for (const Entry& entry : after->entries) byServer[entry.serverKey][entry.name][holder] = entry;
   }
 }
 
-/// Whether this version, or a newer one of the same object, is here. Most are: each of our own changes comes
-/// back from the watch.
-bool ObjectCache::has(const api::ObjectKey& key, const ObjectMeta& meta) const {
-  const CachedObjectPtr known = find(key);
-  return known != nullptr && known->meta.uid == meta.uid &&
-         !isNewer(meta.resourceVersion, known->meta.resourceVersion);
+/// Whether an entry's domain is where its object's unikernel belongs, as far as that can be told without the
+/// credential.
+bool ObjectCache::isInItsPlace(const Entry& entry) const {
+  const auto& path = entry.name.path;
+  const std::string& nameSpace = entry.object.nameSpace;
+  if (!path.empty() && path.back() == nameSpace) return true;
+  const auto instance = objects_.find({api::Kind::AlbatrossInstance, "", entry.instance});
+  return instance != objects_.end() && instance->second->object != nullptr &&
+         instance->second->object->as<api::AlbatrossInstance>().rootNamespace == nameSpace;
+}
+
+/// The entry that counts, where several objects have one of the same unikernel.
+const Entry& ObjectCache::rightful(const Claims& claims) const {
+  if (claims.size() == 1) return claims.begin()->second;
+  const auto found =
+      std::ranges::find_if(claims, [&](const auto& claim) { return isInItsPlace(claim.second); });
+  return (found == claims.end() ? claims.begin() : found)->second;
+}
+
+Inventory ObjectCache::inventoryIn(const Index& byServer, const std::string& serverKey) const {
+  Inventory inventory;
+  const auto found = byServer.find(serverKey);
+  if (found == byServer.end()) return inventory;
+  for (const auto& [name, claims] : found->second) inventory.emplace(name, rightful(claims));
+  return inventory;
+}
+
+// -- What is there
+// ---------------------------------------------------------------------------------------------------------------
+
+/// False: this version, or a newer one, is here, or the object was deleted after it. Most are: each of our
+/// own changes comes back from the watch.
+bool ObjectCache::isNews(const api::ObjectKey& key, const std::string& version) const {
+  const auto known = objects_.find(key);
+  if (known != objects_.end() && !isNewer(version, known->second->meta.resourceVersion)) return false;
+  const auto deletion = deleted_.find(key);
+  return deletion == deleted_.end() || isNewer(version, deletion->second);
 }
 
 ObjectCache::Change ObjectCache::put(api::Kind kind, const json& object) {
   const ObjectMeta meta = ObjectMeta::of(object);
-  if (has({kind, meta.nameSpace, meta.name}, meta)) return Change::None;
+  const api::ObjectKey key{kind, meta.nameSpace, meta.name};
+  {
+    const std::lock_guard lock(mutex_);
+    if (!isNews(key, meta.resourceVersion)) return Change::None;
+  }
   auto parsed = std::make_shared<const CachedObject>(parse(kind, object));
   const std::lock_guard lock(mutex_);
-  CachedObjectPtr& place = objects_[parsed->key];
-  const CachedObjectPtr before = place;
-  const bool same = before != nullptr && before->meta.uid == parsed->meta.uid;
-  // It may have come on another thread while this one was parsed.
-  if (same && !isNewer(parsed->meta.resourceVersion, before->meta.resourceVersion)) return Change::None;
+  // Another thread may have brought more while this one parsed.
+  if (!isNews(key, meta.resourceVersion)) return Change::None;
+  const CachedObjectPtr before = std::exchange(objects_[key], parsed);
   index(before.get(), parsed.get());
-  place = parsed;
-  if (!same || before->desired != parsed->desired ||
+  if (before == nullptr || before->meta.uid != parsed->meta.uid || before->desired != parsed->desired ||
       before->meta.deletionTimestamp != parsed->meta.deletionTimestamp)
     return Change::Desired;
   return before->status != parsed->status ? Change::Status : Change::None;
@@ -185,21 +259,60 @@ void ObjectCache::apply(api::Kind kind, const json& object) {
 }
 
 void ObjectCache::applyOurs(api::Kind kind, const json& object) {
+  const ObjectMeta meta = ObjectMeta::of(object);
+  // Nothing is deleted and without finalizers for longer than the answer takes.
+  if (meta.deletionTimestamp && meta.finalizers.empty())
+    return remove({kind, meta.nameSpace, meta.name}, meta.resourceVersion);
   if (put(kind, object) == Change::Desired) changed_();
 }
 
-void ObjectCache::remove(const api::ObjectKey& key) {
+void ObjectCache::drop(const api::ObjectKey& key) {
+  const auto found = objects_.find(key);
+  index(found->second.get(), nullptr);
+  objects_.erase(found);
+}
+
+void ObjectCache::noteDeletion(const api::ObjectKey& key, const std::string& version) {
+  const auto now = std::chrono::steady_clock::now();
+  while (!deletions_.empty() &&
+         (deletions_.size() >= maxDeletions || now - deletions_.front().time >= deletionMemory)) {
+    const auto noted = deleted_.find(deletions_.front().key);
+    if (noted != deleted_.end() && noted->second == deletions_.front().version) deleted_.erase(noted);
+    deletions_.pop_front();
+  }
+  const auto [noted, first] = deleted_.try_emplace(key, version);
+  if (!first && !isNewer(version, noted->second)) return;
+  noted->second = version;
+  deletions_.push_back({now, key, version});
+}
+
+void ObjectCache::remove(const api::ObjectKey& key, const std::string& version) {
   {
     const std::lock_guard lock(mutex_);
-    const auto found = objects_.find(key);
-    if (found == objects_.end()) return;
-    index(found->second.get(), nullptr);
-    objects_.erase(found);
+    const auto known = objects_.find(key);
+    const std::string last = known == objects_.end() ? "" : known->second->meta.resourceVersion;
+    if (const std::string& deletion = version.empty() ? last : version; !deletion.empty())
+      noteDeletion(key, deletion);
+    if (known == objects_.end()) return;
+    // Versions that are no numbers are each newer than the other.
+    const bool another = !version.empty() && isNewer(last, version) && !isNewer(version, last);
+    if (another) return;
+    drop(key);
   }
   changed_();
 }
 
-void ObjectCache::replace(api::Kind kind, const std::string& nameSpace, const std::vector<json>& objects) {
+void ObjectCache::forget(const api::ObjectKey& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!objects_.contains(key)) return;
+    drop(key);
+  }
+  changed_();
+}
+
+void ObjectCache::replace(api::Kind kind, const std::string& nameSpace, const std::vector<json>& objects,
+                          const std::string& version) {
   std::set<api::ObjectKey> present;
   for (const json& object : objects) {
     const ObjectMeta meta = ObjectMeta::of(object);
@@ -212,7 +325,7 @@ void ObjectCache::replace(api::Kind kind, const std::string& nameSpace, const st
         cached->key.kind == kind && (nameSpace.empty() || cached->key.nameSpace == nameSpace);
     if (concerned && !present.contains(cached->key)) gone.push_back(cached->key);
   }
-  for (const api::ObjectKey& key : gone) remove(key);
+  for (const api::ObjectKey& key : gone) remove(key, version);
   changed_();
 }
 
@@ -233,13 +346,13 @@ std::vector<CachedObjectPtr> ObjectCache::list() const {
 std::vector<Entry> ObjectCache::entries() const {
   std::vector<Entry> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [serverKey, inventory] : inventories_) {
-    for (const auto& [name, entry] : inventory) all.push_back(entry);
+  for (const auto& [serverKey, byName] : inventories_) {
+    for (const auto& [name, claims] : byName) all.push_back(rightful(claims));
   }
-  for (const auto& [serverKey, inventory] : tombstones_) {
+  for (const auto& [serverKey, byName] : tombstones_) {
     const auto living = inventories_.find(serverKey);
-    for (const auto& [name, entry] : inventory) {
-      if (living == inventories_.end() || !living->second.contains(name)) all.push_back(entry);
+    for (const auto& [name, claims] : byName) {
+      if (living == inventories_.end() || !living->second.contains(name)) all.push_back(rightful(claims));
     }
   }
   return all;
@@ -247,12 +360,8 @@ std::vector<Entry> ObjectCache::entries() const {
 
 Inventory ObjectCache::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
-  const auto of = [&](const std::map<std::string, Inventory>& byServer) {
-    const auto found = byServer.find(serverKey);
-    return found == byServer.end() ? Inventory() : found->second;
-  };
-  Inventory inventory = of(inventories_);
-  inventory.merge(of(tombstones_));  // what lives again is no tombstone
+  Inventory inventory = inventoryIn(inventories_, serverKey);
+  inventory.merge(inventoryIn(tombstones_, serverKey));  // what lives again is no tombstone
   return inventory;
 }
 

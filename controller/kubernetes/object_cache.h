@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -28,20 +30,25 @@ inline constexpr std::string_view releaseAnnotation = "rookery.dev/release";
 /// On an AlbatrossInstance: the ID of a set of unikernels that may be destroyed.
 inline constexpr std::string_view confirmPruneAnnotation = "rookery.dev/confirm-prune";
 
+/// How many different Secrets a Unikernel may name: each is watched on a connection of its own.
+inline constexpr std::size_t maxSecretsOfUnikernel = 32;
+
 /// An object of the cluster as it was seen last.
 struct CachedObject {
   api::ObjectKey key;
   ObjectMeta meta;
-  api::ObjectPtr object;                  // null: it is invalid
-  std::vector<api::Problem> problems;     // why
-  std::vector<reconcile::Entry> entries;  // of its inventory, or tombstones
+  api::ObjectPtr object;               // null: it is invalid
+  std::vector<api::Problem> problems;  // why
+  std::vector<reconcile::Entry>
+      entries;  // of its inventory, or tombstones; what cannot be its own is left out
   nlohmann::json status;
   std::size_t desired = 0;  // a hash of all that is not status, inventory or the server's own
 };
 using CachedObjectPtr = std::shared_ptr<const CachedObject>;
 
-/// The objects of our kinds, and the Secrets that they name. An older version never replaces a newer one,
-/// whatever the order in which answers and events come. Thread-safe.
+/// The objects of our kinds, and the Secrets that they name. An older version never replaces a newer one, nor
+/// does it bring back what was deleted since, whatever the order in which answers and events come.
+/// Thread-safe.
 class ObjectCache {
  public:
   /// `imageFolder` is where relative paths of images start; empty: there is none. `changed` is called, on the
@@ -50,11 +57,16 @@ class ObjectCache {
 
   /// News from a watch.
   void apply(api::Kind kind, const nlohmann::json& object);
-  /// The answer to our own change of the object.
+  /// The answer to our own change of the object, which may have been the last that it waited for.
   void applyOurs(api::Kind kind, const nlohmann::json& object);
-  void remove(const api::ObjectKey& key);
-  /// All of a kind in a namespace (empty: in all) are these.
-  void replace(api::Kind kind, const std::string& nameSpace, const std::vector<nlohmann::json>& objects);
+  /// The object was deleted, at `version` of the server; empty: after what is known of it. One of its name
+  /// that is newer stays.
+  void remove(const api::ObjectKey& key, const std::string& version = {});
+  /// The object is not followed any more; when it is again, it may be as it was.
+  void forget(const api::ObjectKey& key);
+  /// All of a kind in a namespace (empty: in all) were these at `version` of the server.
+  void replace(api::Kind kind, const std::string& nameSpace, const std::vector<nlohmann::json>& objects,
+               const std::string& version = {});
 
   CachedObjectPtr find(const api::ObjectKey& key) const;
   std::vector<CachedObjectPtr> list() const;
@@ -64,17 +76,34 @@ class ObjectCache {
 
  private:
   enum class Change { None, Status, Desired };
-  bool has(const api::ObjectKey& key, const ObjectMeta& meta) const;
+  /// Entries of one unikernel by the object that they stand on: more than one can say that it is theirs.
+  using Claims = std::map<api::ObjectKey, reconcile::Entry>;
+  using Index = std::map<std::string, std::map<albatross::Name, Claims>>;  // by server key
+  struct Deletion {
+    std::chrono::steady_clock::time_point time;
+    api::ObjectKey key;
+    std::string version;
+  };
+  // The caller of these has locked mutex_.
+  bool isNews(const api::ObjectKey& key, const std::string& version) const;
+  void drop(const api::ObjectKey& key);
+  void noteDeletion(const api::ObjectKey& key, const std::string& version);
+  void index(const CachedObject* before, const CachedObject* after);
+  bool isInItsPlace(const reconcile::Entry& entry) const;
+  const reconcile::Entry& rightful(const Claims& claims) const;
+  reconcile::Inventory inventoryIn(const Index& byServer, const std::string& serverKey) const;
+
   Change put(api::Kind kind, const nlohmann::json& object);
   CachedObject parse(api::Kind kind, const nlohmann::json& object) const;
-  void index(const CachedObject* before, const CachedObject* after);
 
   const std::filesystem::path imageFolder_;
   const std::function<void()> changed_;
   mutable std::mutex mutex_;
   std::map<api::ObjectKey, CachedObjectPtr> objects_;
-  std::map<std::string, reconcile::Inventory> inventories_;  // by server key; without tombstones
-  std::map<std::string, reconcile::Inventory> tombstones_;
+  Index inventories_;  // without tombstones
+  Index tombstones_;
+  std::map<api::ObjectKey, std::string> deleted_;  // the versions of the last deletions
+  std::deque<Deletion> deletions_;                 // the same, oldest first
 };
 
 /// The group and version, and the plural, that paths need.

@@ -100,7 +100,7 @@ asio::awaitable<Answer<void>> Reflector::list() {
   auto listing = co_await listAll(client_, path_, fieldSelector_);
   if (!listing) co_return std::unexpected(listing.error());
   resourceVersion_ = std::move(listing->resourceVersion);
-  reflection_.replaced(std::move(listing->objects));
+  reflection_.replaced(std::move(listing->objects), resourceVersion_);
   co_return Answer<void>{};
 }
 

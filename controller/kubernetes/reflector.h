@@ -24,8 +24,8 @@ asio::awaitable<Answer<Listing>> listAll(Client& client, std::string path, std::
 class Reflection {
  public:
   virtual ~Reflection() = default;
-  /// These objects, and no others, are there now.
-  virtual void replaced(std::vector<nlohmann::json> objects) = 0;
+  /// These objects, and no others, were there at `resourceVersion`.
+  virtual void replaced(std::vector<nlohmann::json> objects, const std::string& resourceVersion) = 0;
   virtual void changed(nlohmann::json object) = 0;
   virtual void deleted(const nlohmann::json& object) = 0;
   /// The collection cannot be read at present; what it held is what is known.

@@ -11,6 +11,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "api/status.h"
@@ -42,7 +43,37 @@ std::vector<api::ObjectKey> secretsOf(const api::Object& object) {
   return keys;
 }
 
+/// Whether an object that is being deleted is declared no more. An AlbatrossInstance is as long as something
+/// of ours is left there: its loop is what destroys that.
+bool isGoing(const CachedObject& cached) {
+  if (!cached.meta.deletionTimestamp || cached.key.kind == api::Kind::Secret) return false;
+  return cached.key.kind != api::Kind::AlbatrossInstance || !cached.meta.hasFinalizer(api::instanceFinalizer);
+}
+
 }  // namespace
+
+SecretChoice chooseSecrets(const std::vector<CachedObjectPtr>& objects) {
+  using Place = std::tuple<bool, api::SystemTime, api::ObjectKey>;
+  std::map<Place, std::vector<api::ObjectKey>> named;
+  for (const CachedObjectPtr& cached : objects) {
+    if (cached->object == nullptr) continue;
+    std::vector<api::ObjectKey> keys = secretsOf(*cached->object);
+    if (keys.empty()) continue;
+    const bool instance = cached->key.kind == api::Kind::AlbatrossInstance;
+    named.emplace(Place{!instance, cached->meta.creationTimestamp, cached->key}, std::move(keys));
+  }
+  SecretChoice choice;
+  for (auto& [place, keys] : named) {
+    for (api::ObjectKey& key : keys) {
+      if (choice.watched.size() < maxWatchedSecrets) {
+        choice.watched.insert(std::move(key));
+      } else if (!choice.watched.contains(key)) {
+        choice.left.insert(std::move(key));
+      }
+    }
+  }
+  return choice;
+}
 
 /// One list and watch: of a kind in a namespace or everywhere, or of one Secret.
 class Source::Collection : public Reflection {
@@ -68,12 +99,12 @@ class Source::Collection : public Reflection {
   bool settled(Clock::time_point now) const { return synced_ || failure_ || now - since_ >= secretPatience; }
   const std::optional<std::string>& failure() const { return failure_; }
 
-  void replaced(std::vector<json> objects) override {
+  void replaced(std::vector<json> objects, const std::string& resourceVersion) override {
     if (stopped_) return;
     if (name_.empty()) {
-      source_.cache_.replace(kind_, nameSpace_, objects);
+      source_.cache_.replace(kind_, nameSpace_, objects, resourceVersion);
     } else if (objects.empty()) {
-      source_.cache_.remove({kind_, nameSpace_, name_});
+      source_.cache_.remove({kind_, nameSpace_, name_}, resourceVersion);
     } else {
       source_.cache_.apply(kind_, objects.front());
     }
@@ -86,7 +117,7 @@ class Source::Collection : public Reflection {
   }
   void deleted(const json& object) override {
     const ObjectMeta meta = ObjectMeta::of(object);
-    if (!stopped_) source_.cache_.remove({kind_, meta.nameSpace, meta.name});
+    if (!stopped_) source_.cache_.remove({kind_, meta.nameSpace, meta.name}, meta.resourceVersion);
   }
   void failed(const Failure& failure) override {
     if (stopped_) return;
@@ -170,21 +201,18 @@ bool Source::settled() const {
 
 /// Begins to watch the Secrets that are named, and ends it for those that are not any more.
 void Source::watchSecrets() {
-  std::set<api::ObjectKey> named;
-  for (const CachedObjectPtr& cached : cache_.list()) {
-    if (cached->object == nullptr || cached->key.kind == api::Kind::Secret) continue;
-    for (api::ObjectKey& key : secretsOf(*cached->object)) named.insert(std::move(key));
-  }
+  SecretChoice choice = chooseSecrets(cache_.list());
+  unwatched_ = std::move(choice.left);
   for (auto it = secrets_.begin(); it != secrets_.end();) {
-    if (named.contains(it->first)) {
+    if (choice.watched.contains(it->first)) {
       ++it;
       continue;
     }
     it->second->stop();
-    cache_.remove(it->first);
+    cache_.forget(it->first);
     it = secrets_.erase(it);
   }
-  for (const api::ObjectKey& key : named) {
+  for (const api::ObjectKey& key : choice.watched) {
     if (secrets_.contains(key)) continue;
     auto watch = std::make_shared<Collection>(*this, api::Kind::Secret, key.nameSpace, key.name);
     secrets_[key] = watch;
@@ -203,7 +231,12 @@ source::SnapshotPtr Source::scan() {
   root.deletesByName = true;
   root.doomed = doomed_;
   for (const CachedObjectPtr& cached : cache_.list()) {
-    if (cached->meta.deletionTimestamp && cached->key.kind != api::Kind::Secret) continue;
+    if (auto status = statusFromJson(cached->status)) snapshot->statuses[cached->key] = *std::move(status);
+    if (isGoing(*cached)) {
+      if (cached->key.kind == api::Kind::Unikernel && cached->object != nullptr)
+        snapshot->deleted.push_back(cached->object);
+      continue;
+    }
     snapshot->declared.insert(cached->key);
     std::ranges::copy(cached->problems, std::back_inserter(snapshot->problems));
     const auto confirm = cached->meta.annotations.find(std::string(confirmPruneAnnotation));
@@ -211,11 +244,16 @@ source::SnapshotPtr Source::scan() {
     if (cached->object == nullptr) continue;
     snapshot->objects.push_back(cached->object);
     ++root.objects;
-    if (auto status = statusFromJson(cached->status)) snapshot->statuses[cached->key] = *std::move(status);
   }
   for (const auto& [key, watch] : secrets_) {
     if (watch->failure())
       snapshot->unreadable[key] = fmt::format("which cannot be read: {}", *watch->failure());
+  }
+  for (const api::ObjectKey& key : unwatched_) {
+    snapshot->unreadable[key] = fmt::format(
+        "which is not read: {} Secrets are the most that are, and older objects name as many. Keep the "
+        "values of several Unikernels in one Secret",
+        maxWatchedSecrets);
   }
   snapshot->files = root.objects;
   snapshot->roots.push_back(std::move(root));

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,18 @@
 #include "source/source.h"
 
 namespace rookery::kubernetes {
+
+/// How many Secrets are watched, on a connection each.
+inline constexpr std::size_t maxWatchedSecrets = 256;
+
+/// Which of the Secrets that `objects` name are watched: those of AlbatrossInstances before those of
+/// Unikernels, and of the older object before those of the younger, so that a new object takes nothing from
+/// another.
+struct SecretChoice {
+  std::set<api::ObjectKey> watched;  // at most maxWatchedSecrets
+  std::set<api::ObjectKey> left;
+};
+SecretChoice chooseSecrets(const std::vector<CachedObjectPtr>& objects);
 
 /// What the custom resources of a cluster declare, with the Secrets that they name and no others.
 class Source : public source::Source {
@@ -63,6 +76,7 @@ class Source : public source::Source {
   const Options options_;
   std::vector<std::shared_ptr<Collection>> collections_;
   std::map<api::ObjectKey, std::shared_ptr<Collection>> secrets_;
+  std::set<api::ObjectKey> unwatched_;  // Secrets that are named, beyond maxWatchedSecrets
   asio::steady_timer event_;
   bool changed_ = true;
   std::optional<std::string> doomed_;  // the definition of Unikernels is being deleted

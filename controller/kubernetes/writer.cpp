@@ -21,6 +21,10 @@ namespace {
 constexpr std::chrono::milliseconds interval{250};
 /// Events are told as far as the API server keeps up; older ones are left out.
 constexpr std::size_t maxEvents = 500;
+/// The longest pause before a status is tried again that the API server does not take.
+constexpr std::chrono::minutes longestPause{1};
+/// As many different failures are told; more say nothing new.
+constexpr std::size_t maxTold = 50;
 
 /// Keeps the time of a condition that stands as it stood.
 api::Status stalled(const CachedObject& cached, const Error& error) {
@@ -41,6 +45,11 @@ json eventOf(const reconcile::Event& event) {
 
 json countOf(const reconcile::Event& event) {
   return {{"count", event.count}, {"lastTimestamp", api::toRfc3339(event.lastTimestamp)}};
+}
+
+/// Whether an answer is not about the object that was to be written: the next one would fare no better now.
+bool isOutage(const Failure& failure) {
+  return failure.code == 0 || failure.code == 429 || failure.code == 503;
 }
 
 json statusPatch(const CachedObject& cached, json status) {
@@ -84,14 +93,14 @@ void Writer::collect() {
   const auto changes = objects_.after(seen_, std::chrono::steady_clock::now());
   if (changes) {
     seen_ = changes->resourceVersion;
-    for (const auto& change : changes->changes) pending_.insert(change.after->object->key());
+    for (const auto& change : changes->changes) pending_.try_emplace(change.after->object->key());
   } else {  // too much has happened
     seen_ = objects_.resourceVersion();
-    for (const auto& view : objects_.list()) pending_.insert(view->object->key());
+    for (const auto& view : objects_.list()) pending_.try_emplace(view->object->key());
   }
   if (!leads_()) return;
   const std::lock_guard lock(mutex_);
-  pending_.merge(std::exchange(concerned_, {}));
+  for (const api::ObjectKey& key : std::exchange(concerned_, {})) pending_.try_emplace(key);
 }
 
 std::optional<api::Status> Writer::statusOf(const CachedObject& cached) const {
@@ -107,45 +116,84 @@ std::optional<api::Status> Writer::statusOf(const CachedObject& cached) const {
 
 asio::awaitable<void> Writer::writeStatuses() {
   co_await asio::this_coro::throw_if_cancelled(false);
-  for (unsigned failures = 0;;) {
+  for (;;) {
     collect();
-    while (!pending_.empty()) {
-      const api::ObjectKey key = *pending_.begin();
-      const bool done = co_await write(key);
-      if (!done) break;
-      pending_.erase(key);
-      failures = 0;
-    }
-    co_await pause(pending_.empty() ? interval : retryDelay(failures++));
+    const Answer<void> done = co_await writeDue();
+    std::chrono::milliseconds time = interval;
+    if (!done) time = std::max<std::chrono::milliseconds>(retryDelay(outages_++), done.error().retryAfter);
+    co_await pause(time);
     if (co_await cancelled()) co_return;
   }
 }
 
-/// False: it has to be tried again.
-asio::awaitable<bool> Writer::write(api::ObjectKey key) {
-  if (key.kind == api::Kind::Secret) co_return true;
+/// What failed least comes first: one that is never answered must not keep another waiting each time.
+std::vector<api::ObjectKey> Writer::due() const {
+  const auto now = std::chrono::steady_clock::now();
+  std::vector<api::ObjectKey> keys;
+  for (const auto& [key, attempt] : pending_) {
+    if (attempt.notBefore <= now) keys.push_back(key);
+  }
+  std::ranges::stable_sort(keys, {}, [&](const api::ObjectKey& key) { return pending_.at(key).failures; });
+  return keys;
+}
+
+/// A failure: there is no use in going on now.
+asio::awaitable<Answer<void>> Writer::writeDue() {
+  const std::vector<api::ObjectKey> keys = due();
+  for (const api::ObjectKey& key : keys) {
+    const Answer<void> done = co_await write(key);
+    if (co_await cancelled()) break;
+    if (done) {
+      written(key);
+      continue;
+    }
+    postpone(key, done.error());
+    if (isOutage(done.error())) co_return done;
+    outages_ = 0;
+  }
+  co_return Answer<void>{};
+}
+
+void Writer::written(const api::ObjectKey& key) {
+  const auto attempt = pending_.find(key);
+  const bool failed = attempt->second.failures > 0;
+  pending_.erase(attempt);
+  if (!failed) return;
+  const bool all = std::ranges::all_of(pending_, [](const auto& item) { return item.second.failures == 0; });
+  if (all) told_.clear();
+}
+
+/// Also where the API server did not answer: that may be because of this object.
+void Writer::postpone(const api::ObjectKey& key, const Failure& failure) {
+  Attempt& attempt = pending_[key];
+  const auto delay = retryDelay(attempt.failures++, std::chrono::milliseconds(800), longestPause);
+  attempt.notBefore = std::chrono::steady_clock::now() + delay;
+  tell(fmt::format("Status cannot be written: {}", failure.message));
+}
+
+/// A failure: it has to be tried again.
+asio::awaitable<Answer<void>> Writer::write(api::ObjectKey key) {
+  if (key.kind == api::Kind::Secret) co_return Answer<void>{};
   const CachedObjectPtr cached = cache_.find(key);
-  if (cached == nullptr) co_return true;
+  if (cached == nullptr) co_return Answer<void>{};
   const auto status = statusOf(*cached);
-  if (!status) co_return true;
+  if (!status) co_return Answer<void>{};
   json wanted = api::toJson(*status);
   if (key.kind == api::Kind::Unikernel) wanted["restarts"] = status->restarts;  // none is news, too
   json change = mergePatch(cached->status.is_object() ? cached->status : json::object(), wanted);
-  if (change.is_null()) co_return true;
+  if (change.is_null()) co_return Answer<void>{};
   const std::string target =
       pathOf(groupOf(key.kind), pluralOf(key.kind), key.nameSpace, key.name, "/status");
   const json patch = statusPatch(*cached, std::move(change));
   const auto answer = co_await client_.patch(target, patch);
   if (answer) {
     cache_.applyOurs(key.kind, *answer);
-    lastFailure_.clear();
-    co_return true;
+    outages_ = 0;
+    co_return Answer<void>{};
   }
   // It is gone, or another of its name: there will be news of that.
-  if (answer.error().notFound() || answer.error().conflict()) co_return true;
-  const bool over = co_await cancelled();
-  if (!over) tell(fmt::format("Status cannot be written: {}", answer.error().message));
-  co_return false;
+  if (answer.error().notFound() || answer.error().conflict()) co_return Answer<void>{};
+  co_return std::unexpected(answer.error());
 }
 
 asio::awaitable<void> Writer::writeEvents() {
@@ -184,10 +232,9 @@ asio::awaitable<void> Writer::write(EventCache::Change change) {
 }
 
 /// What goes on failing is said once.
-void Writer::tell(std::string failure) {
-  if (failure == lastFailure_) return;
+void Writer::tell(const std::string& failure) {
+  if (told_.size() >= maxTold || !told_.insert(failure).second) return;
   warn_(failure);
-  lastFailure_ = std::move(failure);
 }
 
 }  // namespace rookery::kubernetes

@@ -2,13 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "kubernetes/client.h"
 #include "kubernetes/object_cache.h"
@@ -20,7 +20,8 @@ namespace rookery::kubernetes {
 
 /// Writes to the cluster what this process knows of the objects that come from there: their status, through
 /// the status subresource and only where it differs, and Events. Both follow what they are made of at a
-/// distance: what changes twice meanwhile is written once, and a slow API server holds nothing up.
+/// distance: what changes twice meanwhile is written once, and a slow API server holds nothing up. A status
+/// that cannot be written is tried again later, and later each time; the others do not wait for it.
 class Writer {
  public:
   /// `leads`: whether this process speaks for objects that are on no instance. All must outlive the writer.
@@ -36,10 +37,20 @@ class Writer {
   asio::awaitable<void> writeEvents();
 
  private:
+  /// When a status is to be written, again where that failed.
+  struct Attempt {
+    std::chrono::steady_clock::time_point notBefore;
+    unsigned failures = 0;
+  };
+
   void collect();
+  std::vector<api::ObjectKey> due() const;
+  void written(const api::ObjectKey& key);
+  void postpone(const api::ObjectKey& key, const Failure& failure);
   std::optional<api::Status> statusOf(const CachedObject& cached) const;
-  void tell(std::string failure);
-  asio::awaitable<bool> write(api::ObjectKey key);
+  void tell(const std::string& failure);
+  asio::awaitable<Answer<void>> writeDue();
+  asio::awaitable<Answer<void>> write(api::ObjectKey key);
   asio::awaitable<void> write(reconcile::EventCache::Change change);
 
   Client& client_;
@@ -51,9 +62,10 @@ class Writer {
   mutable std::mutex mutex_;
   std::map<api::ObjectKey, Error> problems_;  // of the last scan
   std::set<api::ObjectKey> concerned_;        // objects whose problems have changed
-  std::set<api::ObjectKey> pending_;
-  std::uint64_t seen_ = 0;  // version of objects_
-  std::string lastFailure_;
+  std::map<api::ObjectKey, Attempt> pending_;
+  std::uint64_t seen_ = 0;      // version of objects_
+  unsigned outages_ = 0;        // requests without a word about their object, since the last one with success
+  std::set<std::string> told_;  // of what goes on failing
 };
 
 }  // namespace rookery::kubernetes

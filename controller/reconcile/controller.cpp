@@ -140,6 +140,7 @@ Resolution Controller::resolveSnapshot() {
   Resolution resolution =
       resolve(*snapshot_, entries, {inspector_, environment_.imageRoots, environment_.puller}, identify);
   placeAbsences(resolution, entries);
+  noteLeft(entries);
   return resolution;
 }
 
@@ -158,12 +159,10 @@ void Controller::distribute() {
   for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
   declareObjects();
   forgetGone();
+  if (snapshot_->synced) environment_.objects.setSynced();
   disownOthers(resolution.unplaced);
   wantImages();
-  if (holds("")) {
-    reportUnplaced(resolution.unplaced);
-    reportWithheld();
-  }
+  if (holds("")) reportUnplaced(resolution.unplaced);
   for (const auto& [name, desired] : desired_) {
     const auto held = held_.find(name);
     if (held == held_.end()) {
@@ -173,6 +172,7 @@ void Controller::distribute() {
       held->second.loop->update(desired);
     }
   }
+  reportLeft("");
   noteReadiness();
   event_.cancel();
 }
@@ -298,12 +298,14 @@ void Controller::ended(const std::string& name) {
   } else {
     environment_.listener.instanceForgotten(name);
   }
+  reportLeft(name);
   event_.cancel();
 }
 
 asio::awaitable<void> Controller::stopAll() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   desired_.clear();
+  left_.clear();
   while (!held_.empty()) stop(held_.begin()->first);
   while (!ending_.empty()) co_await waitForEvent(asio::steady_timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more
@@ -320,7 +322,9 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
   const auto held = held_.find(name);
   if (held == held_.end() || desired_.at(name) != end.desired) return;
+  const bool changed = !held->second.last || held->second.last->failure != end.failure;
   held->second.last = end;
+  if (changed) reportLeft(name);
   noteReadiness();
   if (end.destroyed) forgetGone();
   const bool someArrived =
@@ -345,10 +349,16 @@ bool Controller::finished() const {
   });
 }
 
-/// The objects as they are declared now, before anybody has worked on them.
+/// The objects as they are declared now, before anybody has worked on them; and those that are deleted while
+/// something of them is left.
 void Controller::declareObjects() {
   const SystemTime now = environment_.now();
   for (const api::ObjectPtr& object : snapshot_->objects) {
+    const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
+    environment_.objects.declare(object, identity, now);
+  }
+  for (const api::ObjectPtr& object : snapshot_->deleted) {
+    if (!left_.contains(object->key())) continue;
     const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
     environment_.objects.declare(object, identity, now);
   }
@@ -364,15 +374,97 @@ void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced)
   }
 }
 
-/// What is not declared any more and yet must not go says why.
-void Controller::reportWithheld() {
-  for (const auto& [key, absence] : absences_) {
-    const ObjectViewPtr view = environment_.objects.find(key);
-    if (view == nullptr || absence.reason != Reason::PruneGuard) continue;
-    environment_.objects.report(
-        key, stalled({absence.reason, absence.message}, view->identity.generation, environment_.now()),
-        environment_.listener);
+// -- What is left of objects that are deleted
+// ---------------------------------------------------------------------------------------------------------
+
+void Controller::noteLeft(const std::vector<Entry>& entries) {
+  left_.clear();
+  for (const Entry& entry : entries) {
+    if (entry.destroyedAt || snapshot_->declared.contains(entry.object)) continue;
+    const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
+    left_[entry.object].push_back({entry.instance, root != snapshot_->roots.end() && root->deletesByName});
   }
+}
+
+/// Says of what is left on an instance (empty: of all) why it is still there.
+void Controller::reportLeft(const std::string& instance) {
+  for (const auto& [key, places] : left_) {
+    if (instance.empty() || std::ranges::find(places, instance, &Left::instance) != places.end())
+      reportLeft(key, places);
+  }
+}
+
+void Controller::reportLeft(const api::ObjectKey& key, const std::vector<Left>& places) {
+  const ObjectViewPtr view = environment_.objects.find(key);
+  const auto absence = absences_.find(key);
+  if (view == nullptr || absence == absences_.end()) return;
+  bool ours = false;
+  std::optional<Obstacle> obstacle;
+  for (const Left& place : places) {
+    if (!speaksFor(place.instance)) continue;
+    if (!toldAll(place.instance)) return;
+    ours = true;
+    if (!obstacle) obstacle = obstacleOf(key, absence->second, place);
+  }
+  if (!ours) return environment_.objects.disown(key);
+  if (!obstacle) {
+    if (!view->ours || view->status.ready()) return;
+    obstacle = {{Reason::Pruning, absence->second.message}, false};
+  }
+  api::Status status = view->status;
+  status.observedGeneration = view->identity.generation;
+  status.conditions = api::stalledConditions(obstacle->error, environment_.now());
+  if (!obstacle->stalled) status.conditions.back().type = api::Condition::Type::Reconciling;
+  environment_.objects.report(key, std::move(status), environment_.listener);
+}
+
+/// Why nothing becomes of what is left there; nothing: it goes, or waits its turn.
+std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey& key, const Absence& absence,
+                                                           const Left& place) const {
+  const auto desired = desired_.find(place.instance);
+  if (desired == desired_.end()) return Obstacle{instanceMissing(key, place)};
+  const auto& [verdict, reason, message] = absence;
+  const bool waitsForALook = reason == Reason::Pruning && guard_.prunes();
+  if (verdict == Absence::Verdict::Keep && !waitsForALook) return Obstacle{{reason, message}};
+  const auto held = held_.find(place.instance);
+  if (held == held_.end()) return std::nullopt;
+  const RoundEnd& last = *held->second.last;
+  if (last.failure) {
+    return Obstacle{
+        {Reason::InstanceUnavailable,
+         fmt::format("{} cannot be destroyed, as AlbatrossInstance {} cannot be asked: {}{}", key.toString(),
+                     place.instance, last.failure->message, howToRelease(place.byName))},
+        last.finished};
+  }
+  if (verdict == Absence::Verdict::Destroy && desired->second->spec().suspend) {
+    return Obstacle{{Reason::InstanceSuspended,
+                     fmt::format("{} is not destroyed, as AlbatrossInstance {} is suspended. Set its "
+                                 "spec.suspend to false.{}",
+                                 key.toString(), place.instance, howToRelease(place.byName))}};
+  }
+  return std::nullopt;
+}
+
+Error Controller::instanceMissing(const api::ObjectKey& key, const Left& place) const {
+  const bool invalid = snapshot_->declared.contains({api::Kind::AlbatrossInstance, "", place.instance});
+  return {Reason::InstanceNotFound,
+          fmt::format("{} cannot be destroyed: AlbatrossInstance {}, where it runs, {}{}", key.toString(),
+                      place.instance,
+                      invalid ? "has an error in its manifest. Correct that first."
+                              : "is not declared any more. Declare it again.",
+                      howToRelease(place.byName))};
+}
+
+/// Whether it is for this process to say how things stand there.
+bool Controller::speaksFor(const std::string& instance) const {
+  const bool declared = snapshot_->declared.contains({api::Kind::AlbatrossInstance, "", instance});
+  return holds(declared ? instance : "");
+}
+
+/// Whether no loop is about to say how things stood there before the present snapshot.
+bool Controller::toldAll(const std::string& instance) const {
+  const auto held = held_.find(instance);
+  return !ending_.contains(instance) && (held == held_.end() || held->second.last);
 }
 
 /// Removes the views of objects that nobody declares and of which nothing runs any more.
@@ -390,6 +482,10 @@ void Controller::forgetGone() {
       environment_.objects.remove(key);
       environment_.state.forgetIdentity(key);
     }
+  }
+  // Of those that were deleted before this process began, there is no view.
+  for (const api::ObjectKey& key : environment_.state.deletionRequests()) {
+    if (!snapshot_->declared.contains(key) && !left.contains(key)) environment_.state.forgetIdentity(key);
   }
 }
 

@@ -64,11 +64,28 @@ class Controller {
     std::optional<RoundEnd> last;
   };
   struct Previewing;
+  /// Where something is left of an object that nobody declares any more.
+  struct Left {
+    std::string instance;
+    bool byName = false;  // source::Root::deletesByName
+  };
+  /// Why nobody destroys it.
+  struct Obstacle {
+    Error error;
+    bool stalled = true;  // it takes somebody to end that
+  };
 
   void distribute();
   bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
-  void reportWithheld();
+  void noteLeft(const std::vector<Entry>& entries);
+  void reportLeft(const std::string& instance);
+  void reportLeft(const api::ObjectKey& key, const std::vector<Left>& places);
+  std::optional<Obstacle> obstacleOf(const api::ObjectKey& key, const Absence& absence,
+                                     const Left& place) const;
+  Error instanceMissing(const api::ObjectKey& key, const Left& place) const;
+  bool speaksFor(const std::string& instance) const;
+  bool toldAll(const std::string& instance) const;
   void wantImages();
   void warnOfExposedKeys(const Resolution& resolution);
   void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
@@ -96,7 +113,8 @@ class Controller {
   asio::steady_timer
       event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
-  std::map<api::ObjectKey, Absence> absences_;  // as the guard judged them last
+  std::map<api::ObjectKey, Absence> absences_;        // as the guard judged them last
+  std::map<api::ObjectKey, std::vector<Left>> left_;  // as of then, too
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun

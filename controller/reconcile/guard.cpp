@@ -46,10 +46,19 @@ std::string namesOf(const std::vector<const Entry*>& entries) {
 
 }  // namespace
 
+std::string howToRelease(bool deletesByName) {
+  if (!deletesByName) return "";
+  return " To let the object go and leave what runs, annotate it with rookery.dev/release: \"true\".";
+}
+
 std::string confirmationId(const std::vector<const Entry*>& entries) {
   std::vector<std::string> lines;
   lines.reserve(entries.size());
-  for (const Entry* entry : entries) lines.push_back(entry->serverKey + " " + entry->name.toString() + "\n");
+  for (const Entry* entry : entries) {
+    std::string line = fmt::format("{} {}", entry->serverKey, entry->name.toString());
+    if (entry->since != SystemTime()) line += fmt::format(" {}", toMillis(entry->since));
+    lines.push_back(line + "\n");
+  }
   std::sort(lines.begin(), lines.end());
   image::Sha256 digest;
   for (const std::string& line : lines) digest.update(line);
@@ -70,7 +79,7 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
     if (!entry.destroyedAt) ++tally.owned;
     if (snapshot.declared.contains(entry.object)) continue;
     undeclared.insert(key);
-    auto absence = judgeAlone(snapshot, entry);
+    auto absence = judgeAlone(snapshot, entry, requested.contains(entry.object));
     if (!absence) continue;
     if (absence->reason != Reason::SourceUnreadable) absent.insert(key);
     const bool vanished = absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt &&
@@ -100,11 +109,12 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
 }
 
 /// Nothing: this source has no say about it.
-std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const {
+std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, const Entry& entry,
+                                              bool requested) const {
   using Verdict = Absence::Verdict;
   const source::Root* root = rootOf(snapshot, entry);
   if (root == nullptr) return std::nullopt;  // somebody else's business
-  if (!snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
+  if (!requested && !snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
     if (entry.destroyedAt) return std::nullopt;
     return Absence{
         Verdict::Keep, Reason::SourceUnreadable,
@@ -118,9 +128,10 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
   }
   if (!options_.prune) {
     if (entry.destroyedAt) return std::nullopt;
-    return Absence{
-        Verdict::Keep, Reason::Pruning,
-        fmt::format("{} is not declared any more; it is kept, as pruning is off.", entry.object.toString())};
+    return Absence{Verdict::Keep, Reason::Pruning,
+                   fmt::format("{} is not declared any more; what runs of it is kept, as pruning is off "
+                               "(--no-prune).{}",
+                               entry.object.toString(), howToRelease(root->deletesByName))};
   }
   if (root->deletesByName)
     return Absence{Verdict::Destroy, Reason::ManifestRemoved,

@@ -28,7 +28,8 @@ class PruneGuard {
   explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
 
   /// What is to become of the unikernels of ours that `snapshot` does not declare. Those that somebody asked
-  /// by name to be deleted (`requested`) need no second scan, and no confirmation however many they are.
+  /// by name to be deleted (`requested`) need no second scan, no confirmation however many they are, and no
+  /// source that can be read completely.
   std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
                                           const std::set<api::ObjectKey>& requested = {});
 
@@ -50,7 +51,8 @@ class PruneGuard {
     std::vector<const Entry*> vanished;
   };
 
-  std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry) const;
+  std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry,
+                                    bool requested) const;
   bool settled(const source::Snapshot& snapshot, const Entry& entry);
   void withhold(const source::Root& root, const RootTally& tally, const std::set<std::string>& confirmed,
                 std::map<api::ObjectKey, Absence>& absences) const;
@@ -61,7 +63,12 @@ class PruneGuard {
   std::optional<std::chrono::system_clock::time_point> rescanAt_;
 };
 
-/// The ID that stands for exactly this set of unikernels.
+/// The ID that stands for exactly this set of unikernels, and for no other objects of the same names that
+/// come after them: a confirmation is used up.
 std::string confirmationId(const std::vector<const Entry*>& entries);
+
+/// A sentence to append: what can be done, besides, of a deleted object that waits for its unikernel to be
+/// destroyed. Empty where the source keeps no object that waits.
+std::string howToRelease(bool deletesByName);
 
 }  // namespace rookery::reconcile

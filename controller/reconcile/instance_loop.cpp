@@ -204,12 +204,24 @@ asio::awaitable<Result<Plan>> InstanceLoop::look() {
   auto observed =
       co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
   if (!observed) co_return std::unexpected(observed.error());
+  recallObjects();
   if (observed_ && observed_->serverKey != observed->serverKey)
     memory_ = {};  // another server behind the same address
   observed_ = std::move(*observed);
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   co_return plan(*desired_, *observed_, std::move(memory_), authority(), environment_.now());
+}
+
+/// Of objects that this loop sees for the first time, what their status says: who had the instance before has
+/// counted restarts, and seen what runs.
+void InstanceLoop::recallObjects() {
+  for (const auto& [key, unikernel] : desired_->unikernels) {
+    if (memory_.objects.contains(key)) continue;
+    const ObjectViewPtr view = environment_.objects.find(key);
+    if (view != nullptr && view->status.instance == desired_->name())
+      memory_.objects.emplace(key, recall(view->status));
+  }
 }
 
 asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
@@ -270,18 +282,27 @@ Inventory InstanceLoop::ownInventory() const {
   return inventory;
 }
 
+/// What this loop changes is its instance's, whatever the entry says: that of another instance which nobody
+/// declares would be nobody's to write.
+Entry InstanceLoop::mine(Entry entry) const {
+  entry.instance = desired_->name();
+  return entry;
+}
+
 asio::awaitable<Result<void>> InstanceLoop::persist(const Memory& memory) {
   const Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
     if (memory.inventory.contains(name)) continue;
     destroyed_ = true;
-    if (auto erased = co_await environment_.state.discard(entry); !erased) co_return erased;
+    Entry gone = mine(entry);
+    if (auto erased = co_await environment_.state.discard(std::move(gone)); !erased) co_return erased;
   }
   for (const auto& [name, entry] : memory.inventory) {
     const auto old = before.find(name);
     if (old != before.end() && old->second == entry) continue;
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
-    if (auto written = co_await environment_.state.record(entry); !written) co_return written;
+    Entry kept = mine(entry);
+    if (auto written = co_await environment_.state.record(std::move(kept)); !written) co_return written;
   }
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
@@ -293,7 +314,8 @@ asio::awaitable<Result<void>> InstanceLoop::persist(const Memory& memory) {
 asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
   const auto entry = memory.inventory.find(name);
   if (entry == memory.inventory.end()) co_return Result<void>{};
-  co_return co_await environment_.state.record(entry->second);
+  Entry kept = mine(entry->second);
+  co_return co_await environment_.state.record(std::move(kept));
 }
 
 Result<void> InstanceLoop::mayCommand() const {

@@ -86,6 +86,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<bool> round();
   asio::awaitable<Result<Plan>> look();
   asio::awaitable<std::optional<Step>> follow(Plan plan, Round& told, RoundEnd& end);
+  void recallObjects();
   void missLook(const Error& error, Round& told, RoundEnd& end);
   asio::awaitable<void> take(Step step);
   asio::awaitable<albatross::CallResult> carryOut(const Step& step);
@@ -93,6 +94,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   Result<void> connect();
   Authority authority() const;
   Inventory ownInventory() const;
+  Entry mine(Entry entry) const;
   asio::awaitable<Result<void>> persist(const Memory& memory);
   asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
   Result<void> mayCommand() const;

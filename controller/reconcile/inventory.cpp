@@ -75,6 +75,7 @@ json toJson(const Entry& entry) {
                 {"prune", entry.prune},
                 {"suspend", entry.suspend},
                 {"ranSpec", entry.ranSpec}};
+  if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
   if (entry.pending) value["pending"] = toJson(*entry.pending);
   if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
   return value;
@@ -96,6 +97,7 @@ Entry entryFromJson(const json& value) {
   entry.prune = value.at("prune");
   entry.suspend = value.at("suspend");
   entry.ranSpec = value.at("ranSpec");
+  entry.since = fromMillis(value.value("since", std::int64_t{0}));
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
   if (value.contains("destroyedAt")) entry.destroyedAt = fromMillis(value["destroyedAt"]);
   return entry;

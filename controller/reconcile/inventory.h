@@ -45,6 +45,7 @@ struct Entry {
   bool suspend = false;    // the object's, as last seen
   std::string ranSpec;     // runPolicy Once: specDigest of the last run that the server acknowledged
   std::optional<Pending> pending;
+  SystemTime since;  // when this life of it began: the create was sent, or it was adopted; epoch: not known
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   friend bool operator==(const Entry&, const Entry&) = default;
 

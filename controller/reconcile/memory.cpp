@@ -15,9 +15,6 @@ using albatross::CallResult;
 
 namespace {
 
-bool startsUnikernel(Verb verb) {
-  return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart;
-}
 bool sendsImage(Verb verb) { return verb == Verb::Create || verb == Verb::ForceCreate; }
 
 Entry* entryOf(Memory& memory, const Step& step) {
@@ -30,7 +27,7 @@ std::string textOf(const albatross::Success& success) {
   return text == nullptr ? "" : text->text;
 }
 
-Entry makeEntry(const Step& step, const Desired& desired, const Observed& observed) {
+Entry makeEntry(const Step& step, const Desired& desired, const Observed& observed, SystemTime now) {
   const DesiredUnikernel& unikernel = desired.unikernels.at(step.object);
   Entry entry;
   entry.serverKey = observed.serverKey;
@@ -41,6 +38,7 @@ Entry makeEntry(const Step& step, const Desired& desired, const Observed& observ
   entry.file = unikernel.object->origin.file;
   entry.prune = unikernel.spec().prune;
   entry.suspend = unikernel.spec().suspend;
+  entry.since = now;
   return entry;
 }
 
@@ -68,6 +66,10 @@ void failed(Memory& memory, const Step& step, const CallError& failure, SystemTi
 }
 
 }  // namespace
+
+bool startsUnikernel(Verb verb) {
+  return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart;
+}
 
 std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest) {
   return unikernel.object->specDigest + ":" + image::toHex(digest);
@@ -97,6 +99,14 @@ std::optional<CallError> failureOf(Verb verb, const CallResult& result) {
       false};
 }
 
+ObjectMemory recall(const api::Status& status) {
+  ObjectMemory object;
+  object.restarts = status.restarts;
+  object.lastAction = status.lastAction;
+  object.recalled = status.startedAt;
+  return object;
+}
+
 Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
                SystemTime now) {
   ObjectMemory& object = memory.objects[step.object];
@@ -108,11 +118,14 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
   object.triedFields = step.fields;
   if (policy) return memory;
   if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end()) {
-    memory.inventory[step.name] = makeEntry(step, desired, observed);
+    memory.inventory[step.name] = makeEntry(step, desired, observed, now);
   }
   Entry* entry = entryOf(memory, step);
   check(entry != nullptr, "only what is ours is destroyed");
-  if (entry->destroyedAt && step.verb == Verb::Create) entry->confirmed = false;  // another life begins
+  if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins
+    entry->confirmed = false;
+    entry->since = now;
+  }
   entry->destroyedAt.reset();
   const auto running = observed.unikernels.find(step.name);
   const bool present = running != observed.unikernels.end();

@@ -34,6 +34,15 @@ bool sameContent(const api::Object& a, const api::Object& b) {
 
 }  // namespace
 
+/// Of most changes, only the status is new. What is parsed takes several times the room of its text.
+std::size_t ObjectStore::weightOf(const Cache::Change& change) {
+  constexpr std::size_t view = 2'048, parsed = 4;
+  if (change.before != nullptr && change.before->object == change.after->object) return view;
+  using nlohmann::json;
+  return view +
+         parsed * change.after->object->manifest.dump(-1, ' ', false, json::error_handler_t::replace).size();
+}
+
 void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {
   bool elsewhere = false;
   cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {

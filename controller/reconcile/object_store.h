@@ -60,13 +60,20 @@ class ObjectStore {
     return cache_.after(version, deadline);
   }
 
+  /// All that the sources declare has been declared here: what is not here is not declared.
+  bool synced() const { return synced_; }
+  void setSynced() { synced_ = true; }
+
   /// Every configured instance has been observed completely, or its deadline has passed once: what /readyz
   /// says.
   bool ready() const { return ready_; }
   void setReady() { ready_ = true; }
 
  private:
-  Cache cache_;
+  static std::size_t weightOf(const Cache::Change& change);
+
+  Cache cache_{Cache::defaultKept, weightOf};
+  std::atomic<bool> synced_ = false;
   std::atomic<bool> ready_ = false;
 };
 

@@ -44,7 +44,8 @@ struct ObjectMemory {
   std::optional<albatross::Time> started;
   SystemTime upSince;  // by our clock
   std::int64_t restarts = 0;
-  bool startExpected = false;  // we caused the next change of `started`
+  bool startExpected = false;          // we caused the next change of `started`
+  std::optional<SystemTime> recalled;  // `started` as another controller told it, in whole seconds
   std::optional<api::LastAction> lastAction;
 };
 
@@ -97,6 +98,9 @@ struct Authority {
 Plan plan(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
           SystemTime now);
 
+/// What is remembered of an object that another controller, or this one before, has reported this status of.
+ObjectMemory recall(const api::Status& status);
+
 /// What is to be remembered, on the disk, before `step` is sent.
 Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
                SystemTime now);
@@ -111,6 +115,9 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const a
 /// Whether an answer to `verb` means that it was done: "created unikernel" and nothing else for what starts
 /// one; gone is gone for destroy, whatever the words. The error otherwise.
 std::optional<albatross::CallError> failureOf(Verb verb, const albatross::CallResult& result);
+
+/// Whether what it is done to has another life afterwards.
+bool startsUnikernel(Verb verb);
 
 /// What runPolicy Once remembers: one run of this spec with this image.
 std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest);

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 namespace rookery::reconcile {
 
@@ -10,6 +12,10 @@ using albatross::Name;
 using albatross::UnikernelInfo;
 
 namespace {
+
+/// Whether whoever may write its object can have written an entry: it stands on that in a cluster, and what
+/// is not in a cluster came from a folder, with an absolute path.
+bool standsOnItsObject(const Entry& entry) { return entry.root.is_relative(); }
 
 /// Errors of a step after which trying again alone is not likely to help.
 bool needsSomebody(Reason reason) {
@@ -42,6 +48,7 @@ Planner::Planner(const Desired& desired, const Observed& observed, Memory memory
 }
 
 Plan Planner::run() {
+  dropClaims();
   settlePending();
   confirmEntries();
   const std::vector<Subject> subjects = findSubjects();
@@ -56,6 +63,40 @@ Plan Planner::run() {
   planPolicies(PolicyPhase::AfterUnikernels);
   forgetObjects();
   return std::move(plan_);
+}
+
+// -- What others may have written
+// ------------------------------------------------------------------------------------
+
+/// Whether a unikernel of that name can be that object's, or could when the credential was of another domain.
+bool Planner::canBeOurs(const Entry& entry) const {
+  if (!standsOnItsObject(entry)) return true;
+  const auto& path = entry.name.path;
+  const std::string& nameSpace = entry.object.nameSpace;
+  if (!path.empty() && path.back() == nameSpace) return true;
+  return isRoot(nameSpace) && path.size() == world_.observed().base.path.size();
+}
+
+/// Forgets what objects say is theirs and cannot be: nobody must have a unikernel of another namespace, or of
+/// the root domain, destroyed by saying so.
+void Planner::dropClaims() {
+  auto& inventory = plan_.memory.inventory;
+  for (auto it = inventory.begin(); it != inventory.end();) {
+    const Entry& entry = it->second;
+    if (canBeOurs(entry)) {
+      ++it;
+      continue;
+    }
+    if (!entry.destroyedAt) {
+      report(
+          {Reason::NotOwned,
+           fmt::format("{} says that {} on {} is its own, which its namespace cannot have there: that is not "
+                       "destroyed with it, and does not count as ours. If it is a remainder of another "
+                       "rootNamespace, destroy it by hand.",
+                       entry.object.toString(), entry.name.toString(), instance())});
+    }
+    it = inventory.erase(it);
+  }
 }
 
 // -- Mutations whose outcome is not known
@@ -83,7 +124,8 @@ void Planner::settle(Entry& entry) {
   // An image that was still on its way died with its connection; anything else may come true even now.
   if (pending.committed) entry.remember(pending.image);
   if (pending.verb == Verb::Destroy && running == nullptr) entry.destroyedAt = now_;
-  if (!changed) memoryOf(entry.object).startExpected = false;
+  // Who was told of it by a status only did not send it.
+  if (!changed || startsUnikernel(pending.verb)) memoryOf(entry.object).startExpected = changed;
   entry.pending.reset();
 }
 
@@ -124,11 +166,25 @@ void Planner::refreshEntry(const Subject& subject) const {
   entry.instance = instance();
   entry.prune = subject.spec().prune;
   entry.suspend = subject.spec().suspend;
-  if (subject.running != nullptr) entry.destroyedAt.reset();  // it came back, and is wanted again
+  if (subject.running == nullptr || !entry.destroyedAt) return;
+  entry.destroyedAt.reset();  // it came back, and is wanted again
+  entry.since = now_;
 }
 
 // -- Lives
 // -----------------------------------------------------------------------------------------------------------
+
+/// What another controller saw running counts as seen.
+void Planner::takeOverLife(const Subject& subject) const {
+  ObjectMemory& object = subject.memory;
+  const auto& started = subject.running->started;
+  if (!object.recalled || !started) return;
+  const SystemTime recalled = *std::exchange(object.recalled, std::nullopt);
+  const bool same = std::chrono::floor<std::chrono::seconds>(*started) ==
+                    std::chrono::floor<std::chrono::seconds>(recalled);
+  object.started = same ? *started : std::chrono::floor<std::chrono::milliseconds>(recalled);
+  if (same) object.upSince = std::min(now_, SystemTime(*started));
+}
 
 void Planner::trackLife(const Subject& subject) const {
   ObjectMemory& object = subject.memory;
@@ -136,6 +192,7 @@ void Planner::trackLife(const Subject& subject) const {
   object.nextAttempt = std::min(object.nextAttempt, now_ + 2 * backoffLimit);
   object.upSince = std::min(object.upSince, now_);
   if (subject.running == nullptr) return;
+  takeOverLife(subject);
   const auto& started = subject.running->started;
   const bool changed = started != object.started;
   if (changed || object.missingSince) {

@@ -42,11 +42,13 @@ class Planner {
   };
 
   // planner.cpp: the phases, and what is remembered of the servers' side
+  void dropClaims();
   void settlePending();
   void settle(Entry& entry);
   void confirmEntries();
   std::vector<Subject> findSubjects();
   void refreshEntry(const Subject& subject) const;
+  void takeOverLife(const Subject& subject) const;
   void trackLife(const Subject& subject) const;
   void countUnmanaged();
   void forgetObjects();
@@ -96,6 +98,7 @@ class Planner {
   albatross::Name domainNamed(const std::string& nameSpace) const;
   api::ObjectKey keyOf(const albatross::Name& name) const;
   bool isRoot(const std::string& nameSpace) const;
+  bool canBeOurs(const Entry& entry) const;
   const Result<void>& authorityFor(const albatross::Name& name) const;
   /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is
   /// known.

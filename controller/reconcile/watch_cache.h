@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -35,15 +36,25 @@ class WatchCache {
     enum class Type { Added, Modified, Deleted };
     Type type = Type::Added;
     Ptr after, before;
+    std::size_t weight = 0;
   };
   struct Changes {
     std::vector<Change> changes;        // the oldest first
     std::uint64_t resourceVersion = 0;  // of the last of them, or what was asked from
   };
 
-  /// Of the oldest changes beyond `kept`, nobody is told any more.
-  explicit WatchCache(std::size_t kept = 16'384)
+  /// How many bytes a change keeps in memory besides what others share with it.
+  using Weigh = std::function<std::size_t(const Change&)>;
+
+  static constexpr std::size_t defaultKept = 16'384;
+
+  /// Of the oldest changes beyond `kept`, or beyond `heaviest` bytes of all, nobody is told any more.
+  explicit WatchCache(
+      std::size_t kept = defaultKept, Weigh weigh = [](const Change&) { return std::size_t{0}; },
+      std::size_t heaviest = std::size_t{64} << 20)
       : kept_(kept),
+        weigh_(std::move(weigh)),
+        heaviest_(heaviest),
         version_(static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                                 std::chrono::system_clock::now().time_since_epoch())
                                                 .count())),
@@ -123,19 +134,25 @@ class WatchCache {
 
  private:
   void note(Change change) {
+    change.weight = weigh_(change);
+    weight_ += change.weight;
     changes_.push_back(std::move(change));
-    if (changes_.size() > kept_) {
+    while (changes_.size() > 1 && (changes_.size() > kept_ || weight_ > heaviest_)) {
       forgotten_ = changes_.front().after->resourceVersion;
+      weight_ -= changes_.front().weight;
       changes_.pop_front();
     }
     changed_.notify_all();
   }
 
   const std::size_t kept_;
+  const Weigh weigh_;
+  const std::size_t heaviest_;
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::map<Key, Ptr> views_;
   std::deque<Change> changes_;
+  std::size_t weight_ = 0;  // of all of them
   std::uint64_t version_;
   std::uint64_t forgotten_;  // the changes up to this version are not kept
 };

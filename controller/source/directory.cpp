@@ -11,7 +11,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -93,6 +95,10 @@ struct DirectorySource::State {
   }
 
   SnapshotPtr scan();
+  std::set<api::ObjectKey> takeRemoved() {
+    const std::lock_guard lock(mutex);
+    return std::exchange(removed, {});
+  }
   asio::awaitable<void> untilDue();
 
   DirectoryOptions options;
@@ -100,11 +106,14 @@ struct DirectorySource::State {
   Bell bell;
   ManifestCache cache;
   SnapshotPtr last;
+  std::mutex mutex;
+  std::set<api::ObjectKey> removed;  // since the last scan; under the mutex
   Clock::time_point rescanAt;
 };
 
 SnapshotPtr DirectorySource::State::scan() {
   const auto now = std::chrono::system_clock::now();
+  std::set<api::ObjectKey> gone = takeRemoved();  // before the walk, which may still see what goes meanwhile
   Watcher* const watches = watcher ? &*watcher : nullptr;
   if (watches != nullptr) watches->begin();
   Tree tree = walk(options.roots, watches);
@@ -113,7 +122,7 @@ SnapshotPtr DirectorySource::State::scan() {
     if (watches->problem()) tree.problems.push_back(*watches->problem());
   }
   const auto manifests = cache.load(tree.files, now);
-  last = compose(std::move(tree), manifests, last.get(), now);
+  last = compose(std::move(tree), manifests, {.snapshot = last.get(), .removed = std::move(gone)}, now);
   rescanAt = Clock::now() + options.rescan;
   return last;
 }
@@ -144,6 +153,14 @@ DirectorySource::~DirectorySource() = default;
 SnapshotPtr DirectorySource::scan() { return state_->scan(); }
 
 void DirectorySource::wake() { state_->bell.ring(); }
+
+void DirectorySource::removed(const api::ObjectKey& key) {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->removed.insert(key);
+  }
+  state_->bell.ring();
+}
 
 asio::awaitable<SnapshotPtr> DirectorySource::next() {
   if (state_->last == nullptr) co_return scan();

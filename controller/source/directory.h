@@ -25,7 +25,7 @@ struct DirectoryOptions {
 ///
 /// What a scan cannot tell stays as the scans before it found it: the objects of a file that does not parse,
 /// or of a root for which tellsAbsence() is false, and the last valid version of an object that is invalid or
-/// duplicate.
+/// duplicate; but for what removed() was told of.
 class DirectorySource : public Source {
  public:
   explicit DirectorySource(DirectoryOptions options);
@@ -46,6 +46,9 @@ class DirectorySource : public Source {
 
   /// Lets next() scan at once: something below the roots has changed for sure. From any thread.
   void wake();
+  /// The same, as somebody has removed an object from its file: from then on, only a file declares it,
+  /// however little of its root can be read. From any thread.
+  void removed(const api::ObjectKey& key);
 
  private:
   struct State;

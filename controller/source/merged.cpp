@@ -16,6 +16,7 @@ namespace {
 std::shared_ptr<Snapshot> join(const Snapshot& first, const Snapshot& second) {
   auto joined = std::make_shared<Snapshot>(first);
   joined->objects.clear();
+  std::ranges::copy(second.deleted, std::back_inserter(joined->deleted));
   std::ranges::copy(second.problems, std::back_inserter(joined->problems));
   std::ranges::copy(second.roots, std::back_inserter(joined->roots));
   joined->declared.insert(second.declared.begin(), second.declared.end());

@@ -64,7 +64,7 @@ bool Snapshot::tellsAbsence(const api::Origin& origin) const {
 }
 
 SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
-                    const Snapshot* previous, std::chrono::system_clock::time_point scannedAt) {
+                    const Previous& previous, std::chrono::system_clock::time_point scannedAt) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->scannedAt = scannedAt;
   snapshot->unreliable = std::move(tree.unreadable);
@@ -72,7 +72,7 @@ SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Mani
   snapshot->problems = std::move(tree.problems);
   const std::vector<api::ObjectPtr> valid = collect(tree, manifests, *snapshot);
   snapshot->roots = std::move(tree.roots);
-  markOpaque(*snapshot, previous);
+  markOpaque(*snapshot, previous.snapshot);
 
   const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid, snapshot->problems);
   std::map<api::ObjectKey, api::ObjectPtr> objects;
@@ -80,9 +80,10 @@ SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Mani
     snapshot->declared.insert(object->key());
     if (!duplicates.contains(object->key())) objects.emplace(object->key(), object);
   }
-  if (previous != nullptr) {
-    for (const api::ObjectPtr& object : previous->objects) {
-      const bool gone = !snapshot->declared.contains(object->key()) && snapshot->tellsAbsence(object->origin);
+  if (previous.snapshot != nullptr) {
+    for (const api::ObjectPtr& object : previous.snapshot->objects) {
+      const bool gone = !snapshot->declared.contains(object->key()) &&
+                        (previous.removed.contains(object->key()) || snapshot->tellsAbsence(object->origin));
       if (!gone) objects.emplace(object->key(), object);
     }
   }

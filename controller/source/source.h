@@ -34,6 +34,8 @@ struct Root {
 /// Everything that a source declares, at one time. Immutable once published.
 struct Snapshot {
   std::vector<api::ObjectPtr> objects;  // valid, no key twice; a broken file's last good ones included
+  /// Not declared any more, but kept by the source until nothing of them is left.
+  std::vector<api::ObjectPtr> deleted;
   std::vector<api::Problem> problems;
   std::set<api::ObjectKey> declared;           // also those that are invalid or duplicate: not gone
   std::set<std::filesystem::path> unreliable;  // files that could not be read or parsed

@@ -60,18 +60,18 @@ class Controller : public testing::Test {
     controllers_.clear();
     if (!shared) return;
     const auto client = shared->client();
-    EXPECT_TRUE(eventually([&] { return removeObjects(*client); }));
+    EXPECT_TRUE(eventually([&] { return removeObjects(*client, collection()); }));
+    EXPECT_TRUE(eventually([&] { return removeObjects(*client, instances); }));
     kubectl({"delete", "ukpol", "--all", "-n", space_, "--wait=false"});
-    kubectl({"delete", "alba", "--all", "--wait=false"});
     kubectl({"delete", "lease", "--all", "-n", space_});
   }
   /// True: none is left.
-  bool removeObjects(ApiServer::Client& client) const {
-    client.remove(collection());
-    const json left = json::parse(client.get(collection()), nullptr, false);
+  static bool removeObjects(ApiServer::Client& client, const std::string& collection) {
+    client.remove(collection);
+    const json left = json::parse(client.get(collection), nullptr, false);
     if (!left.is_object()) return false;
     for (const json& object : left["items"]) {
-      client.mergePatch(fmt::format("{}/{}", collection(), object["metadata"]["name"].get<std::string>()),
+      client.mergePatch(fmt::format("{}/{}", collection, object["metadata"]["name"].get<std::string>()),
                         R"({"metadata":{"finalizers":null}})");
     }
     return left["items"].empty();
@@ -200,10 +200,18 @@ spec:
   std::string collection() const {
     return fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernels", space_);
   }
-  bool gone(const std::string& name) {
-    return eventually([&] { return kubectl({"get", "uk", name, "-n", space_}) != 0; });
+  bool gone(const std::string& name, const std::string& kind = "uk") {
+    return eventually([&] { return kubectl({"get", kind, name, "-n", space_}) != 0; });
+  }
+  /// Whether its Ready condition says so, at last.
+  testing::AssertionResult says(const std::string& name, const std::string& words) {
+    if (eventually([&] { return message("uk", name).find(words) != std::string::npos; }))
+      return testing::AssertionSuccess();
+    return testing::AssertionFailure() << reason("uk", name) << ": " << message("uk", name) << "\n"
+                                       << lastOf(controllers_.back()->err());
   }
 
+  static constexpr auto instances = "/apis/rookery.dev/v1alpha1/albatrossinstances";
   static inline std::unique_ptr<ApiServer> shared;
   static inline int testNumber = 0;
   const std::string space_ = fmt::format("test-{}", ++testNumber);
@@ -245,6 +253,51 @@ TEST_F(Controller, LetsGoOfAnObjectWhoseInstanceIsGoneForGood) {
   ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
   ASSERT_EQ(kubectl({"annotate", "uk", "web", "-n", space_, "rookery.dev/release=true"}), 0) << err_;
   EXPECT_TRUE(gone("web"));
+}
+
+TEST_F(Controller, DestroysWhatIsDeletedTogetherWithItsInstance) {
+  run();
+  apply(unikernel("web"));
+  ASSERT_TRUE(becomes("web", "Running"));
+  EXPECT_EQ(read({"get", "alba", instance(), "-o", "jsonpath={.metadata.finalizers}"}),
+            R"(["rookery.dev/albatrossinstance"])");
+  ASSERT_EQ(kubectl({"delete", "alba", instance(), "--wait=false"}), 0) << err_;
+  ASSERT_EQ(kubectl({"delete", "ukpol", "--all", "-n", space_}), 0) << err_;
+  ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
+  EXPECT_TRUE(gone("web")) << lastOf(controllers_.back()->err());
+  EXPECT_TRUE(gone(instance(), "alba")) << lastOf(controllers_.back()->err());
+  EXPECT_EQ(server_->count("destroy", space_ + ":web"), 1u);
+}
+
+TEST_F(Controller, SaysThatNobodyDestroysWhatWasOnAnInstanceThatWasReleased) {
+  run();
+  apply(unikernel("web"));
+  ASSERT_TRUE(becomes("web", "Running"));
+  ASSERT_EQ(kubectl({"delete", "alba", instance(), "--wait=false"}), 0) << err_;
+  ASSERT_EQ(kubectl({"annotate", "alba", instance(), "rookery.dev/release=true"}), 0) << err_;
+  ASSERT_TRUE(gone(instance(), "alba")) << lastOf(controllers_.back()->err());
+  controllers_.back()->kill();
+  ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
+  run();  // which has never seen it declared
+  ASSERT_TRUE(says("web", "cannot be destroyed: AlbatrossInstance " + instance()));
+  EXPECT_EQ(reason("uk", "web"), "InstanceNotFound");
+  EXPECT_THAT(message("uk", "web"), HasSubstr("rookery.dev/release"));
+  EXPECT_EQ(server_->count("destroy"), 0u);
+  writeInstance(instance(), *server_);
+  EXPECT_TRUE(gone("web")) << lastOf(controllers_.back()->err());
+  EXPECT_EQ(server_->count("destroy", space_ + ":web"), 1u);
+}
+
+TEST_F(Controller, SaysThatNobodyDestroysWhereItMayNotPrune) {
+  run({"--no-prune"});
+  apply(unikernel("web"));
+  ASSERT_TRUE(becomes("web", "Running"));
+  ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
+  ASSERT_TRUE(says("web", "pruning is off"));
+  EXPECT_THAT(message("uk", "web"), HasSubstr("rookery.dev/release"));
+  ASSERT_EQ(kubectl({"annotate", "uk", "web", "-n", space_, "rookery.dev/release=true"}), 0) << err_;
+  EXPECT_TRUE(gone("web"));
+  EXPECT_EQ(server_->count("destroy"), 0u);
 }
 
 TEST_F(Controller, DestroysNothingWhenManyAreDeletedUntilThatIsConfirmed) {
@@ -550,6 +603,21 @@ TEST_F(Controller, RefusesAnObjectThatAFolderDeclaresToo) {
   apply(unikernel("web"));
   EXPECT_TRUE(becomes("web", "DuplicateObject"));
   EXPECT_THAT(message("uk", "web"), HasSubstr("manifests/web.yaml"));
+}
+
+TEST_F(Controller, HandsAnObjectOverToAFolderThatDeclaresItToo) {
+  const fs::path folder = files_.path() / "manifests";
+  fs::create_directories(folder);
+  ASSERT_TRUE(images::writeImage({}, folder / "web.hvt"));
+  run({"--manifests", folder.string()});
+  apply(unikernel("web"));
+  ASSERT_TRUE(becomes("web", "Running"));
+  files_.write("manifests/web.yaml", unikernel("web"));
+  ASSERT_TRUE(becomes("web", "DuplicateObject"));
+  ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
+  EXPECT_TRUE(gone("web")) << lastOf(controllers_.back()->err());
+  EXPECT_EQ(server_->count("create", space_ + ":web"), 1u);
+  EXPECT_EQ(server_->count("destroy"), 0u);
 }
 
 TEST_F(Controller, WaitsForItsDefinitions) {

@@ -1,7 +1,11 @@
 #include "kubernetes/object_cache.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "api/status.h"
+#include "kubernetes/source.h"
 
 namespace rookery::kubernetes {
 namespace {
@@ -27,12 +31,37 @@ json unikernel(const std::string& version, const std::string& memory = "32Mi") {
           {"spec", {{"instance", "eu-1"}, {"image", {{"path", "web.hvt"}}}, {"memory", memory}}}};
 }
 
-reconcile::Entry entry(const std::string& server) {
+/// Another of that kind.
+json unikernel(const std::string& version, const std::string& nameSpace, const std::string& name) {
+  json object = unikernel(version);
+  object["metadata"]["namespace"] = nameSpace;
+  object["metadata"]["name"] = name;
+  object["metadata"]["uid"] = nameSpace + name;
+  return object;
+}
+
+json naming(json object, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    object["spec"]["argumentsFrom"].push_back(
+        {{"name", "V" + std::to_string(object["spec"]["argumentsFrom"].size())},
+         {"secretKeyRef", {{"name", secret}, {"key", "value"}}}});
+  }
+  return object;
+}
+
+std::vector<std::string> numbered(const std::string& prefix, std::size_t count) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < count; ++i) names.push_back(fmt::format("{}-{}", prefix, i));
+  return names;
+}
+
+reconcile::Entry entry(const std::string& server, const std::string& name = "shop:web",
+                       const api::ObjectKey& object = web) {
   reconcile::Entry entry;
   entry.serverKey = server;
-  entry.name = *albatross::Name::parse("shop:web");
+  entry.name = *albatross::Name::parse(name);
   entry.instance = "eu-1";
-  entry.object = web;
+  entry.object = object;
   entry.digests = {std::string(32, 'd')};
   return entry;
 }
@@ -83,9 +112,68 @@ TEST_F(Cache, AnOlderVersionChangesNothing) {
   cache_.apply(unikernelKind, unikernel("9"));
   EXPECT_EQ(cache_.find(web)->object->as<api::Unikernel>().memory, 64);
   json another = unikernel("3");
+  another["metadata"]["uid"] = "u-0";
+  cache_.apply(unikernelKind, another);
+  EXPECT_EQ(cache_.find(web)->meta.uid, "u-1") << "one of that name was there before";
   another["metadata"]["uid"] = "u-9";
+  another["metadata"]["resourceVersion"] = "11";
   cache_.apply(unikernelKind, another);
   EXPECT_EQ(cache_.find(web)->meta.uid, "u-9") << "it is another object";
+}
+
+/// How the cache can learn that shop/web was deleted at version 12, or after 10 where nobody says it.
+struct Gone {
+  const char* how;
+  std::function<void(ObjectCache& cache)> tell;
+};
+
+TEST(DeletedObject, IsNotBroughtBackByWhatIsOlder) {
+  json let = unikernel("12");
+  let["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z";
+  const std::vector<Gone> ways = {
+      {"an event", [](ObjectCache& cache) { cache.remove(web, "12"); }},
+      {"a list", [](ObjectCache& cache) { cache.replace(unikernelKind, "", {}, "12"); }},
+      {"an answer of 404", [](ObjectCache& cache) { cache.remove(web); }},
+      {"the answer to taking off the last finalizer",
+       [&](ObjectCache& cache) { cache.applyOurs(unikernelKind, let); }},
+  };
+  for (const Gone& way : ways) {
+    ObjectCache cache("/images", [] {});
+    cache.apply(unikernelKind, unikernel("10"));
+    way.tell(cache);
+    EXPECT_EQ(cache.find(web), nullptr) << way.how;
+    cache.apply(unikernelKind, unikernel("10"));
+    cache.applyOurs(unikernelKind, unikernel("9"));
+    EXPECT_EQ(cache.find(web), nullptr) << way.how;
+    cache.apply(unikernelKind, unikernel("13"));
+    EXPECT_NE(cache.find(web), nullptr) << way.how << ": somebody has created it again";
+  }
+}
+
+TEST_F(Cache, TheNewsOfADeletionIsNotOfANewerObject) {
+  cache_.remove(web, "12");
+  cache_.apply(unikernelKind, unikernel("11"));
+  EXPECT_EQ(cache_.find(web), nullptr) << "the news came first";
+  cache_.apply(unikernelKind, unikernel("14"));
+  cache_.remove(web, "12");
+  cache_.replace(unikernelKind, "shop", {}, "13");
+  EXPECT_NE(cache_.find(web), nullptr);
+}
+
+TEST_F(Cache, WhatIsWaitedForIsKept) {
+  json deleted = unikernel("7");
+  deleted["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z";
+  deleted["metadata"]["finalizers"] = {api::finalizer};
+  cache_.applyOurs(unikernelKind, deleted);
+  EXPECT_NE(cache_.find(web), nullptr);
+}
+
+TEST_F(Cache, WhatIsFollowedAgainMayBeAsItWas) {
+  cache_.apply(unikernelKind, unikernel("7"));
+  cache_.forget(web);
+  EXPECT_EQ(cache_.find(web), nullptr);
+  cache_.apply(unikernelKind, unikernel("7"));
+  EXPECT_NE(cache_.find(web), nullptr);
 }
 
 TEST_F(Cache, OurOwnChangesAreNoNews) {
@@ -123,13 +211,106 @@ TEST_F(Cache, KeepsTheInventoryOfEachServer) {
 TEST_F(Cache, AnInventoryThatCannotBeReadIsNone) {
   for (const char* text : {"", "{", "7", "[7]", R"([{"serverKey": 7}])"})
     EXPECT_THAT(entriesIn(text), IsEmpty()) << text;
-  json copied = unikernel("7");
-  reconcile::Entry other = entry("one");
-  other.object.name = "api";
-  copied["metadata"]["annotations"] = {{inventoryAnnotation, toAnnotation({other})}};
-  cache_.apply(unikernelKind, copied);
-  ASSERT_THAT(cache_.entries(), SizeIs(1));
-  EXPECT_EQ(cache_.entries()[0].object, web) << "an annotation is of the object that it stands on";
+}
+
+TEST_F(Cache, AnAnnotationThatWasCopiedFromAnotherObjectSaysNothing) {
+  json original = unikernel("7");
+  original["metadata"]["annotations"] = {{inventoryAnnotation, toAnnotation({entry("one")})}};
+  cache_.apply(unikernelKind, original);
+  const std::vector<std::pair<std::string, std::string>> copies = {{"shop", "web2"}, {"evil", "web"}};
+  for (const auto& [nameSpace, name] : copies) {
+    json copied = unikernel("8", nameSpace, name);
+    copied["metadata"]["annotations"] = original["metadata"]["annotations"];
+    cache_.apply(unikernelKind, copied);
+    const api::ObjectKey key{unikernelKind, nameSpace, name};
+    EXPECT_THAT(cache_.find(key)->entries, IsEmpty()) << "so that it can be deleted";
+    cache_.remove(key);
+    EXPECT_THAT(cache_.inventoryOf("one"), SizeIs(1));
+  }
+}
+
+TEST_F(Cache, NobodyOwnsAUnikernelOfAnotherName) {
+  json claiming = unikernel("7", "evil", "x");
+  claiming["metadata"]["annotations"] = {
+      {inventoryAnnotation, toAnnotation({entry("one", "shop:web", {unikernelKind, "evil", "x"})})}};
+  cache_.apply(unikernelKind, claiming);
+  EXPECT_THAT(cache_.entries(), IsEmpty());
+}
+
+TEST_F(Cache, NoObjectHidesTheEntryOfTheOneThatHasTheNamespace) {
+  cache_.apply(api::Kind::AlbatrossInstance,
+               {{"metadata", {{"name", "eu-1"}, {"uid", "u-2"}, {"resourceVersion", "1"}}},
+                {"spec",
+                 {{"endpoint", "10.0.0.1:1025"},
+                  {"rootNamespace", "sys"},
+                  {"credentials", {{"secretRef", {{"namespace", "rookery"}, {"name", "eu-1"}}}}}}}});
+  const std::vector<std::pair<std::string, std::string>> unikernels = {{"shop", "shop:web"}, {"sys", ":web"}};
+  int version = 1;
+  for (const auto& [nameSpace, name] : unikernels) {
+    const auto put = [&](const std::string& holder) {
+      json object = unikernel(std::to_string(++version), holder, "web");
+      object["metadata"]["annotations"] = {
+          {inventoryAnnotation, toAnnotation({entry("one", name, {unikernelKind, holder, "web"})})}};
+      cache_.apply(unikernelKind, object);
+    };
+    const auto owner = [&] {
+      return cache_.inventoryOf("one").at(*albatross::Name::parse(name)).object.nameSpace;
+    };
+    put("evil");
+    put(nameSpace);
+    EXPECT_EQ(owner(), nameSpace);
+    put("evil");
+    EXPECT_EQ(owner(), nameSpace);
+    EXPECT_THAT(cache_.entries(), SizeIs(1));
+    cache_.remove({unikernelKind, "evil", "web"});
+    EXPECT_EQ(owner(), nameSpace);
+    cache_.remove({unikernelKind, nameSpace, "web"});
+    EXPECT_THAT(cache_.entries(), IsEmpty());
+  }
+}
+
+TEST_F(Cache, RefusesMoreSecretsThanAnyUnikernelNeeds) {
+  cache_.apply(unikernelKind, naming(unikernel("7"), numbered("s", maxSecretsOfUnikernel)));
+  ASSERT_NE(cache_.find(web)->object, nullptr);
+  json twice = naming(unikernel("8"), numbered("s", maxSecretsOfUnikernel));
+  cache_.apply(unikernelKind, naming(std::move(twice), {"s-0", "s-1"}));
+  ASSERT_NE(cache_.find(web)->object, nullptr) << "they are no more";
+  cache_.apply(unikernelKind, naming(unikernel("9"), numbered("s", maxSecretsOfUnikernel + 1)));
+  EXPECT_EQ(cache_.find(web)->object, nullptr);
+  ASSERT_THAT(cache_.find(web)->problems, SizeIs(1));
+  EXPECT_EQ(cache_.find(web)->problems[0].reason, Reason::InvalidManifest);
+  EXPECT_EQ(cache_.find(web)->problems[0].field, "spec.argumentsFrom");
+  EXPECT_THAT(cache_.find(web)->problems[0].message, HasSubstr("33 different Secrets, and 32 are allowed"));
+}
+
+TEST_F(Cache, SecretsOfInstancesAndOfOlderObjectsAreWatchedFirst) {
+  cache_.apply(api::Kind::AlbatrossInstance,
+               {{"metadata",
+                 {{"name", "eu-1"},
+                  {"uid", "u-2"},
+                  {"resourceVersion", "1"},
+                  {"creationTimestamp", "2030-01-01T00:00:00Z"}}},
+                {"spec",
+                 {{"endpoint", "10.0.0.1:1025"},
+                  {"credentials", {{"secretRef", {{"namespace", "rookery"}, {"name", "eu-1"}}}}}}}});
+  const std::size_t unikernels = maxWatchedSecrets / maxSecretsOfUnikernel;
+  for (std::size_t i = 0; i <= unikernels; ++i) {  // the last in the order of names is the oldest
+    json object = unikernel(std::to_string(i + 2), "shop", fmt::format("web-{}", i));
+    object["metadata"]["creationTimestamp"] = fmt::format("20{}-01-01T00:00:00Z", 29 - i);
+    cache_.apply(unikernelKind,
+                 naming(std::move(object), numbered(fmt::format("s{}", i), maxSecretsOfUnikernel)));
+  }
+
+  const SecretChoice choice = chooseSecrets(cache_.list());
+
+  const auto secret = [](const std::string& nameSpace, const std::string& name) {
+    return api::ObjectKey{api::Kind::Secret, nameSpace, name};
+  };
+  EXPECT_THAT(choice.watched, SizeIs(maxWatchedSecrets));
+  EXPECT_TRUE(choice.watched.contains(secret("rookery", "eu-1")));
+  EXPECT_TRUE(choice.watched.contains(secret("shop", fmt::format("s{}-31", unikernels))));
+  EXPECT_THAT(choice.left, SizeIs(maxSecretsOfUnikernel + 1));
+  EXPECT_TRUE(choice.left.contains(secret("shop", "s0-0")));
 }
 
 TEST_F(Cache, ReplacesWhatIsInANamespace) {

@@ -20,6 +20,7 @@ api::Status full() {
   status.digest = "4f0c";
   status.startedAt = time;
   status.restarts = 2;
+  status.lastAction = api::LastAction{"create", time, 4096, std::chrono::milliseconds(1'500)};
   status.history = {"4f0c", "11aa"};
   return status;
 }
@@ -35,6 +36,32 @@ TEST(Status, OfAnotherShapeIsNone) {
        {"null", "[]", "7", "{}", R"({"conditions": 7})", R"({"conditions": [7, {}]})",
         R"({"conditions": [{"type": "Ready", "status": "True", "reason": "OfTomorrow"}]})"}) {
     EXPECT_FALSE(statusFromJson(json::parse(text))) << text;
+  }
+}
+
+TEST(Status, DurationsOfActionsAreReadAsTheyAreWritten) {
+  for (const std::int64_t millis :
+       {0, 1, 350, 999, 1'000, 1'234, 59'999, 60'000, 120'250, 3'600'000, 7'384'567}) {
+    api::Status status = full();
+    status.lastAction->duration = std::chrono::milliseconds(millis);
+    EXPECT_EQ(statusFromJson(api::toJson(status))->lastAction, status.lastAction) << millis;
+  }
+}
+
+TEST(Status, AnActionOfAnotherShapeIsNone) {
+  const std::vector<std::pair<const char*, json>> cases = {{"verb", json()},       {"verb", 7},
+                                                           {"time", "yesterday"},  {"bytes", -1},
+                                                           {"duration", ""},       {"duration", "1 hour"},
+                                                           {"duration", "5"},      {"duration", "s"},
+                                                           {"duration", 5},        {"duration", "-1s"},
+                                                           {"duration", "1e300s"}, {"duration", "nans"}};
+  for (const auto& [member, value] : cases) {
+    json written = api::toJson(full());
+    written["lastAction"][member] = value;
+    const auto read = statusFromJson(written);
+    ASSERT_TRUE(read);
+    EXPECT_FALSE(read->lastAction) << member << ": " << value;
+    EXPECT_EQ(read->restarts, 2);
   }
 }
 

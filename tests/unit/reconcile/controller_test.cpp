@@ -41,7 +41,13 @@ class Told : public Listener {
   void warned(const std::string&, Reason, const std::string& message) override {
     warnings.push_back(message);
   }
+  void readyChanged(const api::ObjectKey& object, bool, Reason reason, const std::string&) override {
+    reasons[object].push_back(reason);
+  }
+  void scanned(const source::Snapshot&) override { ++scans; }
   std::vector<std::string> forgotten, warnings;
+  std::map<api::ObjectKey, std::vector<Reason>> reasons;  // of their Ready conditions, one after the other
+  int scans = 0;
 };
 
 /// A fleet of fake servers eu-1 and us-1, and what a folder of manifests says of it, without the folder.
@@ -175,19 +181,26 @@ asio::awaitable<bool> follow(Controller& controller, source::Source& source) {
   co_return true;
 }
 
-/// Declares one thing for ever.
+/// Declares one thing until it is told another.
 class StillSource : public source::Source {
  public:
   explicit StillSource(source::SnapshotPtr snapshot) : snapshot_(std::move(snapshot)) {}
   source::SnapshotPtr scan() override { return snapshot_; }
   asio::awaitable<source::SnapshotPtr> next() override {
-    asio::steady_timer timer(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
-    (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    co_return nullptr;
+    timer_.emplace(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+    if (!changed_) (void)co_await timer_->async_wait(asio::as_tuple(asio::use_awaitable));
+    co_return std::exchange(changed_, false) ? snapshot_ : nullptr;
+  }
+  void change(source::SnapshotPtr snapshot) {
+    snapshot_ = std::move(snapshot);
+    changed_ = true;
+    if (timer_) timer_->cancel();
   }
 
  private:
   source::SnapshotPtr snapshot_;
+  bool changed_ = false;
+  std::optional<asio::steady_timer> timer_;
 };
 
 TEST_F(Fleet, GoesOnOnceAnImageWasPulled) {
@@ -337,6 +350,110 @@ TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
   const std::string id = outcome.errors.at(0).message.substr(outcome.errors.at(0).message.size() - 13, 12);
   EXPECT_TRUE(apply({true, false, {id}}).finished);
   EXPECT_EQ(onEu("sys/a"), nullptr);
+}
+
+/// Three run on eu-1, of which sys/a is not declared any more.
+class FleetWithLeft : public Fleet {
+ protected:
+  FleetWithLeft() {
+    for (const char* path : {"sys/a", "sys/b", "sys/c"}) declareUnikernel(path, "eu-1");
+    apply();
+    objects_.erase(left_);
+  }
+
+  void expectStalled(Reason reason, const std::string& message) {
+    const api::Status status = statusOf(left_);
+    const api::Condition& ready = *status.condition(api::Condition::Type::Ready);
+    EXPECT_EQ(ready.status, api::Condition::Status::False);
+    EXPECT_EQ(ready.reason, reason);
+    EXPECT_THAT(ready.message, HasSubstr(message));
+    EXPECT_TRUE(status.condition(api::Condition::Type::Stalled));
+    EXPECT_TRUE(status.digest) << "it runs as before";
+    EXPECT_NE(onEu("sys/a"), nullptr);
+  }
+
+  const api::ObjectKey left_ = keyOf("sys/a");
+  const api::ObjectKey eu_{api::Kind::AlbatrossInstance, "", "eu-1"};
+};
+
+TEST_F(FleetWithLeft, SaysThatItsInstanceIsNotDeclared) {
+  const api::ObjectPtr instance = objects_.at(eu_);
+  objects_.erase(eu_);
+  EXPECT_TRUE(apply().finished);
+  expectStalled(Reason::InstanceNotFound, "AlbatrossInstance eu-1, where it runs, is not declared any more.");
+
+  declare(instance);
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(onEu("sys/a"), nullptr);
+  EXPECT_EQ(store_.find(left_), nullptr);
+}
+
+TEST_F(FleetWithLeft, SaysThatPruningIsOff) {
+  EXPECT_TRUE(apply({false, false, {}}).finished);
+  expectStalled(Reason::Pruning, "--no-prune");
+}
+
+TEST_F(FleetWithLeft, SaysThatItsInstanceIsSuspended) {
+  auto instance = objects_.at(eu_)->as<api::AlbatrossInstance>();
+  instance.suspend = true;
+  declare(makeObject("", "eu-1", instance));
+  EXPECT_TRUE(apply().finished);
+  expectStalled(Reason::InstanceSuspended, "AlbatrossInstance eu-1 is suspended");
+}
+
+TEST_F(FleetWithLeft, SaysThatItsInstanceCannotBeAsked) {
+  folder_.write("key.pem", "no key");
+  EXPECT_TRUE(apply().finished);
+  expectStalled(Reason::InstanceUnavailable, "AlbatrossInstance eu-1 cannot be asked");
+}
+
+TEST_F(FleetWithLeft, SaysThatItIsWithheld) {
+  objects_.erase(keyOf("sys/b"));
+  EXPECT_TRUE(apply().finished);
+  expectStalled(Reason::PruneGuard, "--confirm-prune");
+}
+
+TEST_F(FleetWithLeft, LeavesTheWordToWhoHoldsTheInstance) {
+  Environment environment = this->environment();
+  environment.holds = [](const std::string& instance) { return instance == "us-1"; };
+  Controller controller(context_.get_executor(), environment, inspector_, {false, false, {}});
+  run(controller, controller.apply(snapshot(), 1h), [this] { return !store_.find(left_)->ours; });
+  EXPECT_TRUE(statusOf(left_).ready());
+}
+
+TEST_F(FleetWithLeft, SaysItOfWhatWasDeletedBeforeThisProcessBegan) {
+  const api::ObjectPtr object = store_.find(left_)->object;
+  store_.remove(left_);
+  objects_.erase(eu_);
+  auto found = std::make_shared<source::Snapshot>(*snapshot());
+  found->roots[0].deletesByName = true;
+  found->deleted = {object};
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  run(controller, controller.apply(found, 20s));
+  ASSERT_NE(store_.find(left_), nullptr);
+  const api::Status status = statusOf(left_);
+  EXPECT_TRUE(status.condition(api::Condition::Type::Stalled));
+  EXPECT_THAT(status.condition(api::Condition::Type::Ready)->message,
+              HasSubstr("annotate it with rookery.dev/release: \"true\""));
+}
+
+TEST_F(FleetWithLeft, HasOneWordForItWhileALoopStillSpeaksOfWhatWas) {
+  const source::SnapshotPtr without = snapshot();
+  declareUnikernel("sys/a", "eu-1");
+  StillSource source(snapshot());
+  Controller controller(context_.get_executor(), environment(), inspector_, {false, false, {}});
+  listener_.reasons.clear();
+  listener_.scans = 0;
+  bool deleted = false;
+  // It is deleted while its loop looks, and the controller knows before the loop tells what it saw.
+  servers_.at(1)->arriving = [&](const albatross::Request&) {
+    if (std::exchange(deleted, true)) return;
+    source.change(without);
+    while (listener_.scans < 2) context_.poll_one();
+  };
+  run(controller, follow(controller, source),
+      [this] { return statusOf(left_).condition(api::Condition::Type::Stalled) != nullptr; });
+  EXPECT_THAT(listener_.reasons[left_], ElementsAre(Reason::Pruning));
 }
 
 TEST_F(Fleet, APreviewLooksAtAllAndChangesNothing) {

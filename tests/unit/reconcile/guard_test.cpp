@@ -114,6 +114,13 @@ TEST_F(Guard, KeepsWhatCameFromASourceThatCannotBeRead) {
   EXPECT_EQ(later(1h).verdict, Verdict::Keep);
 }
 
+TEST_F(Guard, LetsGoWhatWasAskedForByNameAlsoWhenTheSourceCannotBeRead) {
+  own(4, 1);
+  snapshot_.roots[0].opaque = true;
+  const auto absences = PruneGuard(GuardOptions{}).judge(snapshot_, entries_, {entries_[0].object});
+  EXPECT_EQ(absences.at(entries_[0].object).verdict, Verdict::Destroy);
+}
+
 TEST_F(Guard, HasNoSayAboutOtherRoots) {
   own(4, 1);
   for (Entry& entry : entries_) entry.root = "/elsewhere";
@@ -161,6 +168,33 @@ TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   own(10, 7);
   PruneGuard other{GuardOptions{true, false, {id}}};
   EXPECT_EQ(judgeWith(other, 5).reason, Reason::PruneGuard);
+}
+
+TEST_F(Guard, AsksAgainForOthersOfTheSameNames) {
+  own(10, 6);
+  const auto idOfLife = [&](SystemTime since) {
+    std::vector<const Entry*> vanished;
+    for (Entry& entry : entries_) entry.since = since;
+    for (int i = 0; i < 6; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
+    return confirmationId(vanished);
+  };
+  const std::string id = idOfLife(SystemTime(1h));
+  PruneGuard confirmed{GuardOptions{true, false, {id}}};
+  EXPECT_EQ(judgeWith(confirmed).verdict, Verdict::Destroy);
+  EXPECT_NE(idOfLife(SystemTime(2h)), id);
+  PruneGuard later{GuardOptions{true, false, {id}}};
+  EXPECT_EQ(judgeWith(later).reason, Reason::PruneGuard) << "months later";
+}
+
+TEST(ConfirmationId, OutlivesTheProcess) {
+  for (const SystemTime since : {SystemTime(), SystemTime(1h + 1us)}) {
+    Entry entry = entryOf("shop/web");
+    entry.since = since;
+    const Entry read = entryFromJson(toJson(entry));
+    entry.pending = Pending{};
+    entry.instance = "renamed";
+    EXPECT_EQ(confirmationId({&read}), confirmationId({&entry}));
+  }
 }
 
 TEST_F(Guard, LetsTheRestOfAConfirmedSetGoWhenSomeAreGone) {

@@ -430,6 +430,65 @@ TEST_F(Loop, LeavesAloneWhatAnotherInstanceHoldsOnTheSameServer) {
   EXPECT_EQ(entry("shop/web"), others);
 }
 
+TEST_F(Loop, SaysNothingNewOfWhatAnotherControllerHasReported) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  stop();
+  const api::ObjectKey key = keyOf("shop/web");
+  api::Status told = objects_.find(key)->status;
+  ASSERT_TRUE(told.startedAt && told.lastAction);
+  told.restarts = 3;
+  told.startedAt = std::chrono::floor<std::chrono::seconds>(*told.startedAt);
+  objects_.disown(key);
+  objects_.mirror(key, told);
+  end_.reset();
+  start();
+  untilFinished();
+
+  const ObjectViewPtr view = objects_.find(key);
+  EXPECT_TRUE(view->ours);
+  EXPECT_EQ(api::toJson(view->status), api::toJson(told));
+}
+
+TEST_F(Loop, ForgetsWhatCannotBeOurs) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  stop();
+  Entry claim = entry("shop/web");
+  claim.name = *albatross::Name::parse("db:web");
+  claim.instance = "of nobody";
+  claim.root = "kubernetes";
+  ASSERT_TRUE(state_->put(claim));
+  end_.reset();
+  start();
+  untilFinished();
+
+  EXPECT_FALSE(state_->inventoryOf("key").contains(claim.name));
+  EXPECT_THAT(told_.warnings, Contains(Reason::NotOwned));
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, WritesAsItsInstanceWhatNoOtherHolds) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  stop();
+  Entry left = entry("shop/web");
+  left.name = Scene::name("shop/old");
+  left.object = keyOf("shop/old");
+  left.instance = "of nobody";
+  ASSERT_TRUE(state_->put(left));
+  scene_.undeclare("shop/old");
+  end_.reset();
+  start();
+  untilFinished();
+
+  EXPECT_TRUE(entry("shop/old").destroyedAt);
+  EXPECT_EQ(entry("shop/old").instance, "eu-1") << "only that may be written where Leases are held";
+}
+
 TEST_F(Loop, DoesOnlyWhatIsPermitted) {
   declare("shop/web");
   permit_ = [](const std::string&, const Step& step) { return step.verb != Verb::Create; };

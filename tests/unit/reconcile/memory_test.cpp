@@ -49,6 +49,33 @@ const std::vector<AnswerCase> answers = {
 };
 INSTANTIATE_TEST_SUITE_P(Memory, Answer, testing::ValuesIn(answers));
 
+TEST(Memory, ALifeBeginsWithEachCreate) {
+  Scene scene;
+  const auto since = [&] { return scene.memory.inventory.at(Scene::name("shop/web")).since; };
+  scene.declare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  EXPECT_EQ(since(), scene.now);
+  const SystemTime first = scene.now;
+  scene.now += 1h;
+  scene.undeclare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  EXPECT_EQ(since(), first);
+  scene.declare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  EXPECT_EQ(since(), scene.now);
+}
+
+TEST(Memory, ALifeBeginsWhenATombstoneIsWantedAgain) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.memory.inventory.at(Scene::name("shop/web")).destroyedAt = scene.now;
+  scene.next();
+  const Entry& entry = scene.memory.inventory.at(Scene::name("shop/web"));
+  EXPECT_EQ(entry.since, scene.now);
+  EXPECT_FALSE(entry.destroyedAt);
+}
+
 /// A create of shop/web that is about to be sent.
 class Create : public testing::Test {
  protected:

@@ -589,6 +589,61 @@ TEST(Plan, CountsOnlyTheRestartsThatItDidNotCause) {
   EXPECT_THAT(plan.steps, IsEmpty());
 }
 
+/// What a new controller sees of shop/web, of which a status told that it was started at 1,700 ms and had
+/// been restarted three times.
+struct Recollection {
+  const char* what;
+  std::optional<std::int64_t> started;  // by the server, in ms; absent: it does not run
+  std::optional<Verb> pending;          // what the one before was about to do
+  std::int64_t restarts;
+};
+
+TEST(Plan, GoesOnCountingWhereAnotherControllerEnded) {
+  const std::vector<Recollection> cases = {
+      {"it still runs", 1'700, std::nullopt, 3},
+      {"it was restarted meanwhile", 5'000, std::nullopt, 4},
+      {"the one before restarted it", 5'000, Verb::Restart, 3},
+      {"it has ended", std::nullopt, std::nullopt, 3},
+  };
+  for (const Recollection& each : cases) {
+    Scene scene;
+    scene.declare("shop/web");
+    scene.runOurs("shop/web").started.reset();
+    api::Status told;
+    told.restarts = 3;
+    told.startedAt = SystemTime(1s);
+    told.lastAction = api::LastAction{"create", SystemTime(1s), 4096, 250ms};
+    scene.memory.objects[keyOf("shop/web")] = recall(told);
+    if (each.started) {
+      scene.observed.unikernels.at(Scene::name("shop/web")).started =
+          albatross::Time(std::chrono::milliseconds(*each.started));
+    } else {
+      scene.observed.unikernels.clear();
+    }
+    if (each.pending) {
+      Pending pending{*each.pending, true, scene.now, digestOf('a'), albatross::Time(1'700ms), ""};
+      scene.memory.inventory.at(Scene::name("shop/web")).pending = pending;
+    }
+
+    const api::Status status = scene.next().objects.at(keyOf("shop/web")).status;
+
+    EXPECT_EQ(status.restarts, each.restarts) << each.what;
+    EXPECT_EQ(status.lastAction, told.lastAction) << each.what;
+    EXPECT_EQ(scene.next().objects.at(keyOf("shop/web")).status.restarts, each.restarts) << each.what;
+  }
+}
+
+TEST(Plan, WhatAnotherControllerSawRunningIsReadyAtOnce) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.minReadySeconds = 3; });
+  const auto started = scene.runOurs("shop/web").started;
+  api::Status told;
+  told.startedAt = std::chrono::floor<std::chrono::seconds>(SystemTime(*started));
+  scene.memory.objects[keyOf("shop/web")] = recall(told);
+
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+}
+
 TEST(Plan, OnceIsCompletedWhenItHasEnded) {
   Scene scene;
   scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
@@ -1034,6 +1089,71 @@ TEST(Removal, IsDoneInTheDomainWhereItRuns) {
   EXPECT_EQ(after.steps[0].domains[0].label, "shop");
   scene.desired.prunes = false;
   EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+/// An entry that an object in a cluster has, on a server where the credential's domain is `base`. The root
+/// namespace is sys.
+struct Claim {
+  const char* object;
+  const char* name;
+  std::vector<std::string> base;
+  bool counts;
+  const char* root = "kubernetes";
+};
+
+TEST(Removal, IsNotForWhoeverSaysThatItIsHis) {
+  const std::vector<Claim> claims = {
+      {"shop/web", "shop:web", {}, true},
+      {"shop/web", "org:shop:web", {"org"}, true},
+      {"sys/dns", ":dns", {}, true},
+      {"sys/dns", "org:dns", {"org"}, true},
+      {"shop/web", "shop:web", {"shop"}, true},  // it was in the domain below the root, which was the base
+      {"evil/web", "shop:web", {}, false},
+      {"evil/web", "org:shop:web", {"org"}, false},
+      {"evil/dns", ":dns", {}, false},
+      {"evil/dns", "org:dns", {"org"}, false},
+      {"sys/web", "shop:web", {}, false},
+      {"db/dns", ":dns", {}, true, "/manifests"},  // nobody but we can have written that
+  };
+  for (const Claim& claim : claims) {
+    Scene scene;
+    const albatross::Name name = *albatross::Name::parse(claim.name);
+    scene.observed.base.path = claim.base;
+    scene.observed.policies[{name.path, std::nullopt}] = makePolicy(10, 1'024);
+    scene.observed.unikernels[name] = infoOf({}, digestOf('a'), name, 1'000);
+    Entry entry;
+    entry.serverKey = "key";
+    entry.name = name;
+    entry.instance = "eu-1";
+    entry.object = keyOf(claim.object);
+    entry.root = claim.root;
+    entry.digests = {digestOf('a')};
+    entry.confirmed = true;
+    scene.memory.inventory[name] = entry;
+    scene.undeclare(claim.object);
+
+    const Plan plan = scene.next();
+
+    EXPECT_THAT(plan.steps, SizeIs(claim.counts ? 1 : 0)) << claim.object << " has " << claim.name;
+    EXPECT_EQ(plan.memory.inventory.contains(name), claim.counts) << claim.object << " has " << claim.name;
+    if (claim.counts) continue;
+    EXPECT_THAT(plan.errors, ElementsAre(testing::Field(&Error::reason, Reason::NotOwned)));
+  }
+}
+
+TEST(Removal, OfAnotherNamespaceSaysNothingAboutWhatIsDeclared) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel& unikernel) {
+    spec.adopt = Spec::Adopt::Never;
+    unikernel.arguments.memory = 64;
+  });
+  scene.runOurs("shop/web");
+  scene.memory.inventory.at(Scene::name("shop/web")).object = keyOf("evil/web");
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::NotOwned);
 }
 
 TEST(Removal, IsImpossibleWhereNoPolicyIsKnown) {

@@ -71,6 +71,19 @@ TEST(WatchCache, VersionsRiseAndAreNeverThoseOfAnEarlierProcess) {
   EXPECT_THAT(told(later.after(last, Clock::now())), ElementsAre("expired"));
 }
 
+TEST(WatchCache, ForgetsWhatIsTooHeavy) {
+  Cache cache(100, [](const Cache::Change& change) { return change.after->text.size(); }, 10);
+  const std::uint64_t start = cache.resourceVersion();
+  for (const char* text : {"four", "five", "3"}) put(cache, 1, text);
+  EXPECT_THAT(told(cache.after(start, Clock::now())), ElementsAre("+four", "~five", "~3"));
+  put(cache, 1, "last");
+  EXPECT_THAT(told(cache.after(start, Clock::now())), ElementsAre("expired"));
+  EXPECT_THAT(told(cache.after(start + 1, Clock::now())), ElementsAre("~five", "~3", "~last"));
+  put(cache, 1, std::string(20, 'x'));
+  EXPECT_THAT(told(cache.after(start + 4, Clock::now())), ElementsAre("~" + std::string(20, 'x')))
+      << "the newest is always told";
+}
+
 TEST(WatchCache, ForgetsTheOldestChanges) {
   Cache cache(2);
   const std::uint64_t start = cache.resourceVersion();

@@ -309,6 +309,23 @@ TEST_F(DirectorySourceTest, AFileThatIsRenamedAndBrokenAtOnceKeepsItsObjects) {
   EXPECT_THAT(objectsOf(repaired), ElementsAre(Pair("api", 1), Pair("site", 2)));
 }
 
+TEST_F(DirectorySourceTest, WhatSomebodyTookOutOfItsFileIsGoneHoweverLittleCanBeRead) {
+  const fs::path web = folder_.write("root/web.yaml", unikernel("web", 1));
+  const fs::path api = folder_.write("root/api.yaml", unikernel("api", 1));
+  folder_.write("root/db.yaml", unikernel("db", 1));
+  open().scan();
+  folder_.write("root/new.yaml", broken);
+  folder_.write("root/.git/index.lock", "");
+  fs::remove(web);
+  fs::remove(api);
+  source_->removed(keyOf("web"));
+  source_->removed(keyOf("db"));
+  for (int scans = 0; scans < 2; ++scans) {
+    EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("api", 1), Pair("db", 1)))
+        << "api may come back, and db's file declares it";
+  }
+}
+
 TEST_F(DirectorySourceTest, ABrokenFileWhoseObjectsAreKnownSpeaksForNoOther) {
   folder_.write("root/web.yaml", unikernel("web", 1));
   const fs::path other = folder_.write("root/api.yaml", unikernel("api", 1));
