@@ -346,7 +346,16 @@ class Reader {
     }
     const json& schema = manifestSchemaOf(object.kind()).at("properties").at("spec");
     object.specDigest = sha256(withoutDefaults(schema, object.manifest.at("spec")).dump());
+    if (object.kind() == Kind::Unikernel) heedForceCreate(object);
     collectPlaces(document.places.members.at("spec"), "spec", object);
+  }
+
+  static void heedForceCreate(Object& object) {
+    const auto wish = object.metadata.annotations.find(std::string(forceCreateAnnotation));
+    if (wish == object.metadata.annotations.end() || wish->second != object.specDigest) return;
+    auto& unikernel = std::get<Unikernel>(object.spec);
+    unikernel.adopt = Unikernel::Adopt::Always;
+    unikernel.updateStrategy = Unikernel::UpdateStrategy::ForceCreate;
   }
 
   const Origin& file_;

@@ -107,6 +107,10 @@ struct SecretKeyRef {
   std::string name, key;  // of a Secret in the object's own namespace
 };
 
+/// On a Unikernel: the specDigest of the spec that is to come about whatever its adopt and update.strategy
+/// say, as with adopt: Always and ForceCreate. Once the spec is another, it means nothing any more.
+inline constexpr std::string_view forceCreateAnnotation = "rookery.dev/force-create";
+
 struct Unikernel {
   enum class RunPolicy { Always, Once };
   enum class UpdateStrategy { ForceCreate, OnDelete };

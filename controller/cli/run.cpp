@@ -79,7 +79,7 @@ void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
 /// What lets the API write.
 struct Writing {
   Writing(source::ManifestStore opened, Fleet& fleet, const reconcile::ObjectStore& objects,
-          std::function<void()> wake)
+          serve::ObjectWriter::Wake wake)
       : store(std::move(opened)),
         writer(objects, fleet.stateDir(), store, std::move(wake)),
         deployer(objects, writer, fleet.images()) {}
@@ -89,23 +89,41 @@ struct Writing {
   serve::Deployer deployer;
 };
 
+/// Whether a walk through the root comes by the store: it does not enter folders with a dot.
+bool leadsTo(const std::filesystem::path& root, const std::filesystem::path& store) {
+  if (!api::liesBelow(store, root)) return false;
+  const std::filesystem::path below = store.lexically_relative(root);
+  return below == "." || std::none_of(below.begin(), below.end(),
+                                      [](const auto& part) { return part.string().starts_with('.'); });
+}
+
 /// The roots, and the store where it lies in none of them.
 std::vector<std::filesystem::path> rootsWith(const std::filesystem::path& store,
                                              std::vector<std::filesystem::path> roots) {
   if (store.empty()) return roots;
-  const auto lies = [&](const std::filesystem::path& root) { return api::liesBelow(store, root); };
-  if (std::none_of(roots.begin(), roots.end(), lies)) roots.push_back(store);
+  const auto leads = [&](const std::filesystem::path& root) { return leadsTo(root, store); };
+  if (std::none_of(roots.begin(), roots.end(), leads)) roots.push_back(store);
   return roots;
 }
 
 /// Null where the API shall only read.
 Result<std::unique_ptr<Writing>> openWriting(const std::filesystem::path& folder, Fleet& fleet,
                                              const reconcile::ObjectStore& objects,
-                                             std::function<void()> wake) {
+                                             serve::ObjectWriter::Wake wake) {
   if (folder.empty()) return nullptr;
   auto store = source::ManifestStore::open(folder);
   if (!store) return std::unexpected(store.error());
   return std::make_unique<Writing>(*std::move(store), fleet, objects, std::move(wake));
+}
+
+serve::ObjectWriter::Wake wakerOf(source::DirectorySource& source) {
+  return [&source](const std::optional<api::ObjectKey>& removed) {
+    if (removed) {
+      source.removed(*removed);
+    } else {
+      source.wake();
+    }
+  };
 }
 
 serve::Server::Options serverOptions(serve::Server::Options options, Writing* writing, Log& log) {
@@ -158,9 +176,12 @@ int run(const RunOptions& options, const Console& console) {
   reconcile::Listeners listeners(listening);
   auto fleet = Fleet::open(fleetOptions(options, *resync, cluster->get()), objects, listeners);
   if (!fleet) return failed(fleet.error());
+  // They are gone from their files, and something of them may still run.
+  for (const auto& [object, identity] : (*fleet)->stateDir().deletions())
+    objects.declare(object, identity, std::chrono::system_clock::now());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
   source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots))});
-  auto writing = openWriting(store, **fleet, objects, [&source] { source.wake(); });
+  auto writing = openWriting(store, **fleet, objects, wakerOf(source));
   if (!writing) return failed(writing.error());
   const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);
   auto server =

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <tuple>
 
+#include "api/manifest.h"
 #include "api/uid.h"
 #include "image/image.h"
 
@@ -169,6 +170,9 @@ void StateDir::readIdentities() {
           item.at("specDigest")};
       if (item.contains("deletionTimestamp"))
         known.identity.deletionTimestamp = fromMillis(item["deletionTimestamp"]);
+      known.manifest = item.value("manifest", "");
+      known.root = item.value("root", "");
+      known.file = item.value("file", "");
       identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
     } catch (const json::exception&) {
       continue;  // costs the object its age
@@ -254,16 +258,20 @@ api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& s
     known.specDigest = specDigest;
   }
   known.identity.deletionTimestamp.reset();
+  known.manifest.clear();
   if (!(known == before)) identitiesChanged_ = true;
   return known.identity;
 }
 
-Result<void> StateDir::requestDeletion(const api::ObjectKey& key, api::SystemTime now) {
+Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTime now) {
   {
     const std::lock_guard lock(mutex_);
-    const auto known = identities_.find(key);
+    const auto known = identities_.find(object.key());
     if (known == identities_.end()) return {};
     known->second.identity.deletionTimestamp = now;
+    known->second.manifest = object.manifest.dump(-1, ' ', false, json::error_handler_t::replace);
+    known->second.root = object.origin.root;
+    known->second.file = object.origin.file;
     identitiesChanged_ = true;
   }
   return saveIdentities();
@@ -276,6 +284,19 @@ std::set<api::ObjectKey> StateDir::deletionRequests() const {
     if (known.identity.deletionTimestamp) requests.insert(key);
   }
   return requests;
+}
+
+std::vector<StateDir::Deletion> StateDir::deletions() const {
+  std::vector<Deletion> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, known] : identities_) {
+    if (!known.identity.deletionTimestamp) continue;
+    const api::Manifest parsed = api::parseManifest(known.manifest, {.root = known.root, .file = known.file});
+    for (const api::ObjectPtr& object : parsed.objects) {
+      if (object->key() == key) all.push_back({object, known.identity});
+    }
+  }
+  return all;
 }
 
 void StateDir::forgetIdentity(const api::ObjectKey& key) {
@@ -299,6 +320,11 @@ Result<void> StateDir::saveIdentities() {
                    {"specDigest", known.specDigest}};
       if (known.identity.deletionTimestamp)
         item["deletionTimestamp"] = toMillis(*known.identity.deletionTimestamp);
+      if (!known.manifest.empty()) {
+        item["manifest"] = known.manifest;
+        item["root"] = known.root.string();
+        item["file"] = known.file.string();
+      }
       value.push_back(std::move(item));
     }
     identitiesChanged_ = false;

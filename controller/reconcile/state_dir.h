@@ -47,8 +47,14 @@ class StateDir : public State {
                          api::SystemTime now) override;
   /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
-  Result<void> requestDeletion(const api::ObjectKey& key, api::SystemTime now);
+  Result<void> requestDeletion(const api::Object& object, api::SystemTime now);
   std::set<api::ObjectKey> deletionRequests() const override;
+  struct Deletion {
+    api::ObjectPtr object;  // as it was declared last
+    api::Identity identity;
+  };
+  /// The objects that are requested to be deleted, for who must show them after a restart.
+  std::vector<Deletion> deletions() const;
   void forgetIdentity(const api::ObjectKey& key) override;
   Result<void> saveIdentities() override;
 
@@ -62,6 +68,8 @@ class StateDir : public State {
   struct Known {
     api::Identity identity;
     std::string specDigest;
+    std::string manifest = {};                   // of an object that is being deleted, as JSON
+    std::filesystem::path root = {}, file = {};  // that it came from
     friend bool operator==(const Known&, const Known&) = default;
   };
 

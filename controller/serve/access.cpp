@@ -95,6 +95,10 @@ bool mayAnywhere(const Caller& caller, std::string_view verb) {
   return covers(caller.verbs, std::string(verb)) && !caller.namespaces.empty();
 }
 
+bool mayEverywhere(const Caller& caller, std::string_view verb) {
+  return covers(caller.verbs, std::string(verb)) && covers(caller.namespaces, "");
+}
+
 Result<std::unique_ptr<Access>> Access::load(Options options) {
   std::unique_ptr<Access> access(new Access(std::move(options)));
   const std::filesystem::path& path = access->options_.tokenFile;

@@ -24,6 +24,9 @@ std::optional<Response> authorize(const Caller& caller, const RequestInfo& attem
 /// Whether the caller may do something of that kind in at least one namespace.
 bool mayAnywhere(const Caller& caller, std::string_view verb);
 
+/// Whether the caller may do something of that kind in all namespaces, and with what is in none.
+bool mayEverywhere(const Caller& caller, std::string_view verb);
+
 /// Tells who sends a request, by the token file and the client certificates. The file is read again when it
 /// changes, at most once a second; while it is broken, the last good one stays. Thread-safe.
 ///

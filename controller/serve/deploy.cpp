@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -28,15 +30,6 @@ Response notPost() {
   Response response = failure(405, "a deployment is a form that is sent with POST");
   response.headers["Allow"] = "POST";
   return response;
-}
-
-/// A browser sends this kind of form for a page of any site, with the user's client certificate, without
-/// asking the server first: only pages of this server may.
-bool isForeign(const Request& request) {
-  if (request.origin.empty()) return false;
-  const std::size_t scheme = request.origin.find("://");
-  return scheme == std::string::npos ||
-         api::toLower(std::string_view(request.origin).substr(scheme + 3)) != api::toLower(request.host);
 }
 
 /// How long the answer may wait; zero: not at all.
@@ -73,15 +66,15 @@ json manifestOf(const DeployForm& form, const std::string& instance, const image
   json spec = form.config;
   spec["instance"] = instance;
   spec["image"] = {{"path", image.path.string()}, {"sha256", image::toHex(image.digest)}};
-  if (form.forceCreate) {
-    spec["adopt"] = "Always";
-    json& update = spec["update"];
-    if (update.is_null() || update.is_object()) update["strategy"] = "ForceCreate";
-  }
-  return {{"apiVersion", api::groupVersion},
-          {"kind", "Unikernel"},
-          {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
-          {"spec", std::move(spec)}};
+  json manifest = {{"apiVersion", api::groupVersion},
+                   {"kind", "Unikernel"},
+                   {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
+                   {"spec", std::move(spec)}};
+  if (!form.forceCreate) return manifest;
+  const api::Manifest parsed = api::parseManifest(dump(manifest), {});
+  for (const api::ObjectPtr& object : parsed.objects)
+    manifest["metadata"]["annotations"][std::string(api::forceCreateAnnotation)] = object->specDigest;
+  return manifest;
 }
 
 /// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
@@ -159,12 +152,16 @@ Deployer::Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, 
 
 Response Deployer::handle(const Request& request, const Target& target) {
   if (request.method != "POST") return notPost();
-  if (isForeign(request))
-    return failure(403, fmt::format("forms of pages of {} are not taken here", request.origin));
+  if (!objects_.synced()) return notSynced();
   const auto wait = waitOf(target);
   if (!wait) return wait.error();
   const auto boundary = boundaryOf(request, images_.largestImage() + 2 * maxObjectBytes);
   if (!boundary) return boundary.error();
+  const Admission::Pass pass = uploads_.enter();
+  if (!pass) {
+    return tooManyRequests("too many images are on their way at the same time: try again",
+                           std::chrono::seconds(10));
+  }
   MultipartReader reader(*request.body, *boundary);
   auto form = readDeployForm(reader, images_, [&](const std::string& nameSpace) {
     return authorize(
@@ -242,6 +239,7 @@ ObjectWriter::Answer Deployer::write(const DeployForm& form, const json& manifes
     return writer_.create(*unikernels_, form.nameSpace, manifest, options);
   const auto replaceSpec = [&](json object) -> std::expected<json, Response> {
     object["spec"] = manifest.at("spec");
+    object["metadata"]["annotations"].update(manifest.at("metadata").value("annotations", json::object()));
     return object;
   };
   return writer_.patch(*unikernels_, key, replaceSpec, options);

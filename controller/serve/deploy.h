@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <expected>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 
 #include "image/store.h"
 #include "reconcile/object_store.h"
+#include "serve/admission.h"
 #include "serve/deploy_form.h"
 #include "serve/http.h"
 #include "serve/object_writer.h"
@@ -24,9 +26,9 @@ namespace rookery::serve {
 ///   namespace     default: "default"
 ///   name          of the Unikernel
 ///   config        its spec without image, as JSON or YAML; may be left out
-///   force_create  true: a Unikernel of that name gets this spec and image, and a unikernel of that name that
-///   is
-///                 nobody's is adopted. Default: false; then it must not exist
+///   force_create  true: a Unikernel of that name gets this spec and image, whatever its update.strategy, and
+///                 a unikernel of that name that is nobody's is taken over; for as long as the spec stays
+///                 this one (api::forceCreateAnnotation). Default: false; then it must not exist
 ///   binary        the image
 ///
 /// Where anything is wrong, or the client goes away, nothing of it remains.
@@ -34,6 +36,8 @@ class Deployer {
  public:
   /// The longest that a client may have the answer wait for the roll-out.
   static constexpr std::chrono::minutes longestWait{10};
+  /// How many forms may be on their way at the same time: each keeps a thread of the server.
+  static constexpr std::size_t mostUploads = 6;
 
   /// All must outlive the deployer.
   Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images);
@@ -43,7 +47,7 @@ class Deployer {
   /// manifest. With ?wait=60s the answer waits for the roll-out of just this: 200 with the object when it is
   /// Ready, 422 with the reason when it is Stalled, 409 when somebody changes or deletes it meanwhile, 202
   /// when time is over. Failures are Status objects: 400, 403, 405, 408, 409 (exists), 413, 415, 422 (says
-  /// the field), 5xx.
+  /// the field), 429, 5xx.
   Response handle(const Request& request, const Target& target);
 
  private:
@@ -57,6 +61,7 @@ class Deployer {
   ObjectWriter& writer_;
   image::ImageStore& images_;
   const std::unique_ptr<Resource> unikernels_;
+  Admission uploads_{mostUploads};
 };
 
 }  // namespace rookery::serve

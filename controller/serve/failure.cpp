@@ -95,6 +95,12 @@ Response tooManyRequests(const std::string& message, std::chrono::seconds retryA
   return response;
 }
 
+Response notSynced() {
+  Response response = failure(503, "the manifests have not been read yet: try again in a moment");
+  response.headers["Retry-After"] = "1";
+  return response;
+}
+
 Response notAcceptable() {
   return failure(406, "only the following media types are accepted: application/json");
 }

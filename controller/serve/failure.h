@@ -40,6 +40,9 @@ Response failure(const Error& error);
 /// 429, with the header Retry-After.
 Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
 
+/// 503, with the header Retry-After: nobody can say yet what is declared.
+Response notSynced();
+
 /// 406: of resources and discovery there is JSON only.
 Response notAcceptable();
 

@@ -153,6 +153,22 @@ Response notStrict(const ResourceType& type, const std::vector<const api::Proble
                              type.kind, type.version, fmt::join(texts, ", ")));
 }
 
+/// The API server's own limit: they are kept in memory, in every version that somebody may still watch.
+std::optional<Response> checkAnnotations(const ResourceType& type, const json& manifest) {
+  constexpr std::size_t most = std::size_t{256} << 10;
+  std::size_t size = 0;
+  const json annotations = manifest.at("metadata").value("annotations", json::object());
+  for (const auto& [name, value] : annotations.items())
+    size += name.size() + (value.is_string() ? value.get_ref<const std::string&>().size() : 0);
+  if (size <= most) return std::nullopt;
+  const api::Problem problem{.reason = Reason::InvalidManifest,
+                             .origin = {},
+                             .object = {},
+                             .field = "metadata.annotations",
+                             .message = fmt::format("Too long: must have at most {} bytes", most)};
+  return invalid(type, textAt(manifest, "name"), {&problem});
+}
+
 std::string randomSuffix() {
   constexpr std::string_view letters = "bcdfghjklmnpqrstvwxz2456789";  // as Kubernetes: no accidental words
   std::random_device random;
@@ -195,22 +211,24 @@ ObjectWriter::Answer ObjectWriter::create(const Resource& resource, const std::s
                                           const WriteOptions& options) {
   const ResourceType& type = resource.type();
   if (auto refused = settle(object, type, nameSpace)) return std::unexpected(*std::move(refused));
-  const std::lock_guard lock(writing_);
   json& metadata = object["metadata"];
   if (const std::string prefix = textAt(object, "generateName");
       textAt(object, "name").empty() && !prefix.empty())
     metadata["name"] = prefix + randomSuffix();
   metadata.erase("generateName");
   const std::string name = textAt(object, "name");
-  if (resource.find(nameSpace, name)) {
-    return std::unexpected(failure(409, "AlreadyExists",
-                                   fmt::format("{} \"{}\" already exists", type.qualifiedName(), name),
-                                   detailsOf(type, name)));
-  }
-  auto change = checked(type, withoutServerFields(std::move(object)),
-                        api::Origin{store_.folder(), store_.folder() / "new.yaml", 0, 0}, options.validation);
-  if (!change) return std::unexpected(std::move(change.error()));
-  return commit(type, *std::move(change), nullptr, options);
+  return inTurn([&]() -> Answer {
+    if (resource.find(nameSpace, name)) {
+      return std::unexpected(failure(409, "AlreadyExists",
+                                     fmt::format("{} \"{}\" already exists", type.qualifiedName(), name),
+                                     detailsOf(type, name)));
+    }
+    auto change =
+        checked(type, withoutServerFields(std::move(object)),
+                api::Origin{store_.folder(), store_.folder() / "new.yaml", 0, 0}, options.validation);
+    if (!change) return std::unexpected(std::move(change.error()));
+    return commit(type, *std::move(change), nullptr, options);
+  });
 }
 
 ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::ObjectKey& key, json object,
@@ -222,25 +240,50 @@ ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::O
         failure(400, fmt::format("the name of the object ({}) does not match the name on the URL ({})",
                                  textAt(object, "name"), key.name)));
   }
-  const std::lock_guard lock(writing_);
-  auto view = writable(type, key);
-  if (!view) return std::unexpected(std::move(view.error()));
-  return replace(type, *view, std::move(object), options);
+  if (textAt(object, "resourceVersion").empty() && key.kind != api::Kind::Secret) {
+    constexpr std::string_view needed = "must be specified for an update";
+    FailureDetails details = detailsOf(type, key.name);
+    details.kind = type.kind;
+    details.causes.push_back(
+        {"FieldValueInvalid", fmt::format("Invalid value: 0x0: {}", needed), "metadata.resourceVersion"});
+    return std::unexpected(
+        failure(422,
+                fmt::format("{}.{} \"{}\" is invalid: metadata.resourceVersion: Invalid value: 0x0: {}",
+                            type.kind, type.group, key.name, needed),
+                details));
+  }
+  return inTurn([&]() -> Answer {
+    auto view = writable(type, key);
+    if (!view) return std::unexpected(std::move(view.error()));
+    return replace(type, *view, std::move(object), options);
+  });
 }
 
 ObjectWriter::Answer ObjectWriter::patch(const Resource& resource, const api::ObjectKey& key,
                                          const Patch& patch, const WriteOptions& options) {
   const ResourceType& type = resource.type();
-  const std::lock_guard lock(writing_);
-  auto view = writable(type, key);
-  if (!view) return std::unexpected(std::move(view.error()));
-  auto patched = patch(complete(**view));
-  if (!patched) return std::unexpected(std::move(patched.error()));
-  if (auto refused = settle(*patched, type, key.nameSpace)) return std::unexpected(*std::move(refused));
-  if (textAt(*patched, "name") != key.name) {
-    return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
+  return inTurn([&]() -> Answer {
+    auto view = writable(type, key);
+    if (!view) return std::unexpected(std::move(view.error()));
+    auto patched = patch(complete(**view));
+    if (!patched) return std::unexpected(std::move(patched.error()));
+    if (auto refused = settle(*patched, type, key.nameSpace)) return std::unexpected(*std::move(refused));
+    if (textAt(*patched, "name") != key.name) {
+      return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
+    }
+    return replace(type, *view, *std::move(patched), options);
+  });
+}
+
+/// What comes at the same time waits for it.
+ObjectWriter::Answer ObjectWriter::inTurn(const std::function<Answer()>& change) {
+  const Admission::Pass pass = admission_.enter();
+  if (!pass) {
+    return std::unexpected(
+        tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
   }
-  return replace(type, *view, *std::move(patched), options);
+  const std::lock_guard lock(writing_);
+  return change();
 }
 
 /// The object as it is now, if it may be changed here.
@@ -286,6 +329,7 @@ std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const Resou
   if (validation == FieldValidation::Strict && !unknown.empty())
     return std::unexpected(notStrict(type, unknown));
   if (!others.empty()) return std::unexpected(invalid(type, textAt(manifest, "name"), others));
+  if (auto tooLong = checkAnnotations(type, manifest)) return std::unexpected(*std::move(tooLong));
   std::vector<std::string> warnings;
   for (const api::Problem* problem : unknown) {
     eraseField(manifest, problem->field);
@@ -309,7 +353,7 @@ ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked chan
   }
   const auto file = store_.put(change.manifest, existing ? existing->object.get() : nullptr);
   if (!file) return std::unexpected(notStored(type, wanted.metadata.name, file.error()));
-  wake_();
+  wake_(std::nullopt);
   ObjectViewPtr view;
   const bool read = await([&] {
     view = objects_.find(wanted.key());
@@ -329,19 +373,35 @@ ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked chan
 ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::ObjectKey& key,
                                           const Preconditions& preconditions, const WriteOptions& options) {
   const ResourceType& type = resource.type();
-  const std::lock_guard lock(writing_);
-  auto found = objects_.find(key);
-  if (found != nullptr && found->identity.deletionTimestamp) return Written{toJson(*found), false};
-  auto view = writable(type, key);
-  if (!view) return std::unexpected(std::move(view.error()));
-  if (auto violated = violation(type, **view, preconditions)) return std::unexpected(*std::move(violated));
-  if (options.dryRun) return Written{toJson(**view), true};
-  auto erased = store_.erase(*(*view)->object);
-  // Only then: a wish that is known while the object still stands there would be forgotten again.
-  if (erased && key.kind == api::Kind::Unikernel)
-    erased = state_.requestDeletion(key, std::chrono::system_clock::now());
-  if (!erased) return std::unexpected(notStored(type, key.name, erased.error()));
-  wake_();
+  return inTurn([&]() -> Answer {
+    auto found = objects_.find(key);
+    if (found != nullptr && found->identity.deletionTimestamp) return Written{toJson(*found), false};
+    auto view = writable(type, key);
+    if (!view) return std::unexpected(std::move(view.error()));
+    if (auto violated = violation(type, **view, preconditions)) return std::unexpected(*std::move(violated));
+    if (options.dryRun) return Written{toJson(**view), true};
+    if (auto erased = erase(*(*view)->object); !erased)
+      return std::unexpected(notStored(type, key.name, erased.error()));
+    return awaitRemoval(type, *view);
+  });
+}
+
+/// Takes the object out of its file, and remembers that somebody wished just that.
+Result<void> ObjectWriter::erase(const api::Object& object) {
+  const auto request = [&]() -> Result<void> {
+    if (object.kind() != api::Kind::Unikernel) return {};
+    return state_.requestDeletion(object, std::chrono::system_clock::now());
+  };
+  // Before, in case this process is killed in between; and after it, as a wish that the controller comes to
+  // know while the object still stands there is forgotten again.
+  if (auto requested = request(); !requested) return requested;
+  if (auto erased = store_.erase(object); !erased) return erased;
+  return request();
+}
+
+ObjectWriter::Answer ObjectWriter::awaitRemoval(const ResourceType& type, const ObjectViewPtr& view) const {
+  const api::ObjectKey key = view->object->key();
+  wake_(key);
   ObjectViewPtr left;
   const bool read = await([&] {
     left = objects_.find(key);
@@ -352,7 +412,7 @@ ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::O
                                    "the manifest is removed, but the controller has not noticed that yet",
                                    detailsOf(type, key.name)));
   }
-  return Written{toJson(left ? *left : **view), left == nullptr};
+  return Written{toJson(left ? *left : *view), left == nullptr};
 }
 
 /// Waits, for as long as `patience`, until something that the controller publishes makes `done` hold.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <expected>
 #include <functional>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include "reconcile/object_store.h"
 #include "reconcile/state_dir.h"
+#include "serve/admission.h"
 #include "serve/http.h"
 #include "serve/resource.h"
 #include "source/manifest_store.h"
@@ -33,7 +35,8 @@ struct Preconditions {
 
 /// Changes objects for clients of the API. Each change is written to a manifest file of the store, which is
 /// the only truth: the answer comes once the controller has read it there. Failures are what the API server
-/// would answer. Thread-safe: one change at a time.
+/// would answer. Thread-safe: one change at a time, and a few that wait for it; 429 for more, as each of them
+/// keeps a thread of the server from others.
 class ObjectWriter {
  public:
   struct Written {
@@ -45,15 +48,19 @@ class ObjectWriter {
   /// What a patch makes of an object; an error is an answer, too.
   using Patch = std::function<std::expected<nlohmann::json, Response>(nlohmann::json object)>;
 
-  /// `wake` lets the controller look at the store's files at once. All must outlive the writer.
+  /// Lets the controller look at the store's files at once, from which `removed` may have been taken.
+  using Wake = std::function<void(const std::optional<api::ObjectKey>& removed)>;
+
+  /// All must outlive the writer.
   ObjectWriter(const reconcile::ObjectStore& objects, reconcile::StateDir& state,
-               source::ManifestStore& store, std::function<void()> wake)
+               source::ManifestStore& store, Wake wake)
       : objects_(objects), state_(state), store_(store), wake_(std::move(wake)) {}
 
   /// `object` is as the client sent it, of the resource's kind; `nameSpace` is the one in the path, empty for
   /// cluster-scoped kinds.
   Answer create(const Resource& resource, const std::string& nameSpace, nlohmann::json object,
                 const WriteOptions& options);
+  /// The object must say which version it is made of; a Secret need not.
   Answer update(const Resource& resource, const api::ObjectKey& key, nlohmann::json object,
                 const WriteOptions& options);
   Answer patch(const Resource& resource, const api::ObjectKey& key, const Patch& patch,
@@ -63,6 +70,8 @@ class ObjectWriter {
 
   /// How long the controller may take to read what was written.
   static constexpr std::chrono::seconds patience{10};
+  /// How many may be at it at the same time.
+  static constexpr std::size_t mostWriters = 4;
 
  private:
   struct Checked {
@@ -79,12 +88,16 @@ class ObjectWriter {
                  const WriteOptions& options);
   Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,
                 const WriteOptions& options);
+  Result<void> erase(const api::Object& object);
+  Answer awaitRemoval(const ResourceType& type, const reconcile::ObjectViewPtr& view) const;
   bool await(const std::function<bool()>& done) const;
+  Answer inTurn(const std::function<Answer()>& change);
 
   const reconcile::ObjectStore& objects_;
   reconcile::StateDir& state_;
   source::ManifestStore& store_;
-  const std::function<void()> wake_;
+  const Wake wake_;
+  Admission admission_{mostWriters};
   std::mutex writing_;
 };
 

@@ -85,7 +85,7 @@ Response answer(ObjectWriter::Answer changed, const ResourceType& type, const Re
 
 ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
                          ObjectWriter* writer)
-    : writer_(writer) {
+    : objects_(objects), writer_(writer) {
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
@@ -101,6 +101,7 @@ Response ResourceApi::handle(const Request& request, const Target& target) const
   if (resource == nullptr || !fits(resource->type(), info)) return noSuchResource();
   const bool isStatus = info.subresource == "status" && !info.name.empty();
   if (!info.subresource.empty() && !isStatus) return noSuchResource();
+  if (!objects_.synced()) return notSynced();  // an empty list would be a lie
   if (reads(request)) return read(request, target, *resource, info);
   if (isStatus) {
     return failure(405, "the status is the controller's to say: it cannot be written",

@@ -33,6 +33,7 @@ class ResourceApi {
                  const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;
 
+  const reconcile::ObjectStore& objects_;
   Resources resources_;
   ObjectWriter* writer_;
 };

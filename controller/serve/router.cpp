@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/syntax.h"
+#include "api/yaml.h"
 #include "serve/failure.h"
 #include "serve/loopback.h"
 #include "serve/page.h"
@@ -22,6 +24,15 @@ Response plainText(int status, std::string_view sentence) {
           .contentType = std::string(plainTextType),
           .body = fmt::format("{}\n", sentence),
           .headers = {}};
+}
+
+/// A browser sends some requests for a page of any site, with the user's client certificate, without asking
+/// the server first: only pages of this server may change anything.
+bool isForeign(const Request& request) {
+  if (request.origin.empty()) return false;
+  const std::size_t scheme = request.origin.find("://");
+  return scheme == std::string::npos ||
+         api::toLower(std::string_view(request.origin).substr(scheme + 3)) != api::toLower(request.host);
 }
 
 }  // namespace
@@ -43,6 +54,10 @@ Response Router::answer(Request& request) const {
     return failure(403, fmt::format("the host \"{}\" is not served here: use localhost or a loopback address",
                                     request.host));
   }
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!reads && isForeign(request)) {
+    return failure(403, fmt::format("pages of {} may not change anything here", api::quote(request.origin)));
+  }
   const auto target = parseTarget(request.target);
   if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
   if (auto refused = admit(request, *target)) return *std::move(refused);
@@ -62,10 +77,15 @@ std::optional<Response> Router::admit(Request& request, const Target& target) co
 
   const RequestInfo info = requestInfoOf(request.method, target);
   if (!info.resource.empty()) return authorize(request.caller, info);
-  const std::string_view needed = first == "deploy" ? "deploy" : first == "metrics" ? "get" : "";
-  if (needed.empty() || mayAnywhere(request.caller, needed)) return std::nullopt;
-  return failure(
-      403, fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", request.caller.name, needed, first));
+  const auto forbidden = [&](std::string_view verb) {
+    return failure(
+        403, fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", request.caller.name, verb, first));
+  };
+  if (first == "deploy" && !mayAnywhere(request.caller, "deploy")) return forbidden("deploy");
+  // It shows the objects of all namespaces; the metrics only name them, and who scrapes needs no more.
+  if (first.empty() && !mayEverywhere(request.caller, "list")) return forbidden("list");
+  if (first == "metrics" && !mayAnywhere(request.caller, "get")) return forbidden("get");
+  return std::nullopt;
 }
 
 Response Router::route(const Request& request, const Target& target) const {

@@ -18,7 +18,7 @@ using Change = Resource::Change;
 constexpr std::chrono::seconds longestWait{1};  // in which nobody asks whether the client is still there
 constexpr std::chrono::minutes shortestDefault{
     30};                                         // kube-apiserver's --min-request-timeout; up to twice that
-constexpr std::size_t largestPiece = 256 << 10;  // bytes, of initial objects that are sent at once
+constexpr std::size_t largestPiece = 256 << 10;  // bytes that are sent at once
 
 std::string line(std::string_view type, json object) {
   return dump({{"type", type}, {"object", std::move(object)}}) + "\n";
@@ -67,7 +67,11 @@ class Watcher {
     const auto changes = resource_.after(version_, std::min({end_, bookmark, now + longestWait}));
     if (!changes) return expire();
     std::string piece;
-    for (const Change& change : changes->changes) piece += told(change);
+    for (const Change& change : changes->changes) {
+      piece += told(change);
+      version_ = change.after.resourceVersion;
+      if (piece.size() >= largestPiece) return piece;
+    }
     version_ = changes->resourceVersion;
     if (Clock::now() >= bookmark) {
       nextBookmark_ += options_.bookmarkPeriod;

@@ -14,6 +14,7 @@
 #include "albatross/client.h"
 #include "fixtures/pki.h"
 #include "integration/cluster.h"
+#include "integration/secure_api.h"
 
 namespace rookery::integration {
 namespace {
@@ -360,6 +361,38 @@ TEST(Safety, AServerThatDiesInMidUploadGetsTheImageAgain) {
   cluster.server().restart();
   EXPECT_TRUE(eventually([&] { return cluster.ready() == 1; })) << cluster.controller().err();
   EXPECT_EQ(cluster.server().count("create", "shop:web"), 1u);
+}
+
+TEST(Safety, ADeletionThroughTheApiIsRememberedUntilItHasHappened) {
+  Cluster cluster(1, {.keepsState = true});
+  const SecureApi api;
+  const fixtures::TempDir files;
+  const auto ask = [&](const std::string& method) {
+    fixtures::Process curl(
+        {"/usr/bin/curl", "--silent", "--show-error", "--cacert", api.caFile().string(), "--header",
+         fmt::format("Authorization: Bearer {}", SecureApi::token), "--request", method,
+         fmt::format("https://localhost:{}/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web",
+                     cluster.port())},
+        files.path() / "curl");
+    EXPECT_EQ(curl.wait(), 0) << curl.err();
+    return curl.out();
+  };
+  cluster.image("images/web.hvt");
+  cluster.write("policy.yaml", policyManifest("shop", "eu-1"));
+  cluster.write("api/web.yaml", unikernelManifest("shop", "web", "  image: {path: ../images/web.hvt}"));
+  cluster.run(api.options(cluster));
+  ASSERT_TRUE(eventually([&] { return ask("GET").find("\"reason\":\"Running\"") != std::string::npos; }));
+  cluster.server().kill();
+  cluster.write("unreadable.yaml", "{");  // of which nobody knows what it may declare
+  EXPECT_THAT(ask("DELETE"), HasSubstr("deletionTimestamp"));
+  cluster.controller().kill();
+  cluster.run(api.options(cluster));
+  EXPECT_TRUE(eventually([&] { return ask("GET").find("deletionTimestamp") != std::string::npos; }))
+      << ask("GET");
+  cluster.server().restart();
+  EXPECT_TRUE(eventually([&] { return ask("GET").find("\"code\":404") != std::string::npos; }))
+      << cluster.controller().err();
+  EXPECT_EQ(cluster.server().count("destroy", "shop:web"), 1u);
 }
 
 TEST(Safety, ALostReplyIsNotRepeatedButSeen) {

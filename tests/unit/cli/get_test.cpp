@@ -43,6 +43,7 @@ class GetTest : public testing::Test {
     publish("shop", "web", true, Reason::Running, "It runs.");
     publish("shop", "api", false, Reason::ImageNotFound, "There is no image web.hvt.");
     publish("default", "main", true, Reason::Running, "It runs.");
+    store_.setSynced();
     auto started = serve::Server::start({.listen = "127.0.0.1:0"}, store_, api_, metrics_);
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "api/manifest.h"
 #include "fixtures/temp_dir.h"
 #include "unit/reconcile/scene.h"
 
@@ -38,8 +39,16 @@ Entry fullEntry() {
   entry.ranSpec = "spec:1";
   entry.pending = Pending{Verb::ForceCreate,         true,         SystemTime(1h), digestOf('a'),
                           albatross::Time(12'345ms), digestOf('b')};
+  entry.since = SystemTime(30min);
   entry.destroyedAt = SystemTime(2h);
   return entry;
+}
+
+api::Object unikernel(const std::string& name) {
+  const std::string manifest = "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: " + name +
+                               ", namespace: shop}\nspec: {image: {path: web.hvt}}\n";
+  return *api::parseManifest(manifest, {.root = "/manifests", .file = "/manifests/" + name + ".yaml"})
+              .objects.at(0);
 }
 
 class State : public testing::Test {
@@ -259,13 +268,19 @@ TEST_F(State, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
   {
     const auto state = open();
     state->identify(keyOf("shop/web"), "x", {});
-    ASSERT_TRUE(state->requestDeletion(keyOf("shop/web"), {}));
-    ASSERT_TRUE(state->requestDeletion(keyOf("shop/nobody"), {}));
+    ASSERT_TRUE(state->requestDeletion(unikernel("web"), {}));
+    ASSERT_TRUE(state->requestDeletion(unikernel("nobody"), {}));
   }
   const auto state = open();
   EXPECT_THAT(state->deletionRequests(), ElementsAre(keyOf("shop/web")));
+  const auto deletions = state->deletions();
+  ASSERT_EQ(deletions.size(), 1u);
+  EXPECT_EQ(deletions[0].object->manifest, unikernel("web").manifest);
+  EXPECT_EQ(deletions[0].object->origin.file, "/manifests/web.yaml");
+  EXPECT_TRUE(deletions[0].identity.deletionTimestamp);
   EXPECT_FALSE(state->identify(keyOf("shop/web"), "x", {}).deletionTimestamp);
   EXPECT_THAT(state->deletionRequests(), IsEmpty());
+  EXPECT_THAT(state->deletions(), IsEmpty());
 }
 
 TEST_F(State, MayBeUsedFromSeveralThreads) {

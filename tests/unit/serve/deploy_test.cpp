@@ -9,6 +9,7 @@
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
 #include "reconcile/state_dir.h"
+#include "serve/patch.h"
 #include "serve/router.h"
 #include "source/manifest_store.h"
 #include "unit/serve/bodies.h"
@@ -36,7 +37,10 @@ const std::string lastBoundary = "--XX--\r\n";
 /// A deployer with all that it works on, and a controller that reads what is written.
 class Deploy : public testing::Test {
  protected:
-  Deploy() { publish(objects_, instanceView("eu-1", "10.0.42.15:1025")); }
+  Deploy() {
+    publish(objects_, instanceView("eu-1", "10.0.42.15:1025"));
+    objects_.setSynced();
+  }
 
   static std::unique_ptr<image::ImageStore> openImages(const fs::path& folder) {
     auto images = image::ImageStore::open(folder, {.largestImage = std::uint64_t{300} << 20});
@@ -90,6 +94,13 @@ class Deploy : public testing::Test {
     return view ? view->object->manifest["spec"] : json();
   }
 
+  bool isForced(const std::string& name) const {
+    using api::Unikernel;
+    const auto unikernel = objects_.find({api::Kind::Unikernel, "shop", name})->object->as<Unikernel>();
+    return unikernel.adopt == Unikernel::Adopt::Always &&
+           unikernel.updateStrategy == Unikernel::UpdateStrategy::ForceCreate;
+  }
+
   std::vector<std::string> remains() const {
     std::vector<std::string> names;
     for (const fs::path& folder : {images_->folder(), store_.folder()}) {
@@ -120,7 +131,7 @@ class Deploy : public testing::Test {
   std::unique_ptr<reconcile::StateDir> state_ = *reconcile::StateDir::open(dir_.path() / "state");
   source::ManifestStore store_ = *source::ManifestStore::open(dir_.path() / "store");
   std::unique_ptr<image::ImageStore> images_ = openImages(dir_.path() / "state/images");
-  ObjectWriter writer_{objects_, *state_, store_, [this] { readManifests(); }};
+  ObjectWriter writer_{objects_, *state_, store_, [this](const auto&) { readManifests(); }};
   Deployer deployer_{objects_, writer_, *images_};
 };
 
@@ -168,14 +179,22 @@ TEST_F(Deploy, ReplacesOnlyWhenForced) {
   ASSERT_EQ(replaced.status, 202) << replaced.body;
   const json spec = specOf("shop", "web");
   EXPECT_NE(spec["image"]["sha256"], old);
-  EXPECT_EQ(spec["adopt"], "Always");
-  EXPECT_EQ(spec["update"]["strategy"], "ForceCreate");
+  EXPECT_EQ(spec["update"]["strategy"], "OnDelete") << "as the form says, for all that comes later";
   EXPECT_NE(spec.value("memory", ""), "64Mi") << "the spec is the form's, and nothing of the old one";
+  EXPECT_TRUE(isForced("web"));
+
+  const api::ObjectKey key{api::Kind::Unikernel, "shop", "web"};
+  const auto unikernels = objectResource(objects_, api::Kind::Unikernel);
+  const auto merge =
+      patchOf(api::Kind::Unikernel, "application/merge-patch+json", {{"spec", {{"memory", "64Mi"}}}});
+  ASSERT_TRUE(writer_.patch(*unikernels, key, *merge, {}));
+  EXPECT_FALSE(isForced("web")) << "this deploy is over";
 }
 
 TEST_F(Deploy, ForcingWhatIsNotThereCreatesIt) {
   ASSERT_EQ(deploy(field("force_create", "true")).status, 202);
-  EXPECT_EQ(specOf("shop", "web")["adopt"], "Always");
+  EXPECT_TRUE(isForced("web"));
+  EXPECT_EQ(specOf("shop", "web")["adopt"], "IfIdentical");
 }
 
 TEST_F(Deploy, ReplacingKeepsLabels) {
@@ -292,17 +311,45 @@ TEST_F(Deploy, KeepsNoImageWithoutAManifest) {
   EXPECT_THAT(remains(), ElementsAre("unikernel.shop.web.yaml"));
 }
 
-TEST_F(Deploy, TakesOnlyFormsOfItsOwnPages) {
+/// While it is read, another form comes, and so on; then all are broken off.
+class Nested : public Body {
+ public:
+  using Send = std::function<int(Body& body)>;  // returns the status
+  Nested(Send send, std::size_t others) : send_(std::move(send)), others_(others) {}
+
+  Result<std::string_view> next() override {
+    if (others_ > 0) {
+      Nested inner(send_, std::exchange(others_, 0) - 1);
+      last_ = send_(inner);
+      last_ = inner.last_.value_or(*last_);
+    }
+    return fail(Reason::BadRequest, "It is broken off.");
+  }
+  std::optional<std::uint64_t> announcedSize() const override { return std::nullopt; }
+  /// The status of the innermost.
+  std::optional<int> last() const { return last_; }
+
+ private:
+  const Send send_;
+  std::size_t others_;
+  std::optional<int> last_;
+};
+
+TEST_F(Deploy, TakesOnlySoManyAtATime) {
+  const auto sendOne = [this](Body& body) { return send(body).status; };
+  Nested few(sendOne, Deployer::mostUploads - 1);
+  EXPECT_EQ(sendOne(few), 400);
+  EXPECT_EQ(few.last(), 400);
+  Nested many(sendOne, Deployer::mostUploads);
+  EXPECT_EQ(sendOne(many), 400);
+  EXPECT_EQ(many.last(), 429);
+  EXPECT_EQ(deploy().status, 202) << "they have gone";
+}
+
+TEST_F(Deploy, TakesFormsOnly) {
   TextBody body(lastBoundary);
   Request request = requestWith(body);
   const auto statusOf = [&] { return deployer_.handle(request, *parseTarget("/deploy")).status; };
-  request.origin = "https://rookery.example";
-  EXPECT_EQ(statusOf(), 422);
-  for (const char* origin : {"https://evil.example", "null", "https://rookery.example.evil.example"}) {
-    request.origin = origin;
-    EXPECT_EQ(statusOf(), 403) << origin;
-  }
-  request.origin.clear();
   request.method = "GET";
   EXPECT_EQ(statusOf(), 405);
   request.method = "POST";

@@ -3,6 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <condition_variable>
+#include <future>
+#include <map>
+#include <mutex>
+#include <optional>
+
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
 #include "reconcile/state_dir.h"
@@ -25,7 +31,10 @@ class ObjectWriterTest : public testing::Test {
     ASSERT_TRUE(state && store);
     state_ = std::move(*state);
     store_.emplace(std::move(*store));
-    writer_.emplace(objects_, *state_, *store_, [this] { scan(); });
+    writer_.emplace(objects_, *state_, *store_, [this](const auto& removed) {
+      removed_ = removed;
+      scan();
+    });
   }
 
   /// Declares what the files say, and forgets what they do not.
@@ -80,6 +89,7 @@ class ObjectWriterTest : public testing::Test {
   std::optional<ObjectWriter> writer_;
   std::unique_ptr<Resource> unikernels_ = objectResource(objects_, api::Kind::Unikernel);
   std::set<api::ObjectKey> running_;
+  std::optional<api::ObjectKey> removed_;  // as the source was told last
 };
 
 TEST_F(ObjectWriterTest, CreatesAFile) {
@@ -149,6 +159,49 @@ TEST_F(ObjectWriterTest, RefusesWhatIsWrong) {
               HasSubstr("metadata.name cannot be changed"));
 }
 
+TEST_F(ObjectWriterTest, AnnotationsHaveALimit) {
+  json object = web();
+  object["metadata"]["annotations"] = {{"a", std::string(256 << 10, 'x')}};
+  EXPECT_THAT(refusal(create(object)),
+              HasSubstr("metadata.annotations: Too long: must have at most 262144 bytes"));
+  object["metadata"]["annotations"] = {{"a", std::string((256 << 10) - 1, 'x')}};
+  EXPECT_TRUE(create(object));
+}
+
+TEST_F(ObjectWriterTest, ManyAtATimeAreToldToTryAgain) {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::size_t inside = 0;
+  bool goOn = false;
+  const ObjectWriter::Patch slow = [&](json object) -> std::expected<json, Response> {
+    std::unique_lock lock(mutex);
+    ++inside;
+    changed.notify_all();
+    changed.wait(lock, [&] { return goOn; });
+    return object;
+  };
+  ASSERT_TRUE(create(web()));
+  std::vector<std::future<std::string>> writers;
+  for (std::size_t i = 0; i < ObjectWriter::mostWriters + 2; ++i) {
+    writers.push_back(std::async(std::launch::async, [&] {
+      const std::string outcome = refusal(writer_->patch(*unikernels_, webKey_, slow, {}));
+      const std::lock_guard lock(mutex);
+      ++inside;
+      changed.notify_all();
+      return outcome;
+    }));
+  }
+  std::unique_lock lock(mutex);
+  changed.wait(lock, [&] { return inside == 3; });  // one has its turn, two were sent away
+  goOn = true;
+  changed.notify_all();
+  lock.unlock();
+  std::map<std::string, std::size_t> outcomes;
+  for (auto& writer : writers) ++outcomes[writer.get().substr(0, 8)];
+  EXPECT_THAT(outcomes, testing::UnorderedElementsAre(testing::Pair("accepted", ObjectWriter::mostWriters),
+                                                      testing::Pair("429 TooM", 2)));
+}
+
 TEST_F(ObjectWriterTest, ComparesVersions) {
   ASSERT_TRUE(create(web()));
   json old = toJson(*objects_.find(webKey_));
@@ -159,6 +212,11 @@ TEST_F(ObjectWriterTest, ComparesVersions) {
           "409 Conflict: Operation cannot be fulfilled on unikernels.rookery.dev \"web\": the object has "
           "been modified"));
   old["metadata"].erase("resourceVersion");
+  EXPECT_THAT(
+      refusal(writer_->update(*unikernels_, webKey_, old, {})),
+      HasSubstr("422 Invalid: Unikernel.rookery.dev \"web\" is invalid: metadata.resourceVersion: Invalid "
+                "value: 0x0: must be specified for an update"));
+  old["metadata"]["resourceVersion"] = std::to_string(objects_.find(webKey_)->resourceVersion);
   ASSERT_TRUE(writer_->update(*unikernels_, webKey_, old, {}));
   EXPECT_THAT(file(), Not(HasSubstr("64Mi")));
   EXPECT_THAT(refusal(writer_->remove(*unikernels_, webKey_, {.uid = "another"}, {})),
@@ -182,6 +240,7 @@ TEST_F(ObjectWriterTest, DeletingIsAskedForOnceTheManifestIsGone) {
   EXPECT_EQ(asked->object["metadata"]["finalizers"], json({"rookery.dev/unikernel"}));
   EXPECT_FALSE(fs::exists(dir_.path() / "api/unikernel.shop.web.yaml"));
   EXPECT_THAT(state_->deletionRequests(), testing::ElementsAre(webKey_));
+  EXPECT_EQ(removed_, webKey_);
   EXPECT_TRUE(writer_->remove(*unikernels_, webKey_, {}, {})) << "again, while it is on its way";
   running_.clear();
   scan();
@@ -207,6 +266,23 @@ TEST_F(ObjectWriterTest, SecretsAreWrittenAndNotShown) {
   EXPECT_EQ(objects_.find(key)->object->as<api::Secret>().data.at("password"), "hunter2");
 }
 
+TEST_F(ObjectWriterTest, NoPatchTellsASecret) {
+  // What would copy a value to where it is shown, or tell whether it is this.
+  for (
+      const char* operations :
+      {R"([{"op":"copy","from":"/data/password","path":"/metadata/labels"}])",
+       R"([{"op":"move","from":"/data/password","path":"/metadata/labels"}])",
+       R"([{"op":"copy","from":"","path":"/metadata/annotations"}])",
+       R"([{"op":"remove","path":"/data/x"},{"op":"test","path":"/data/password","value":"aHVudGVyMg=="}])"}) {
+    const auto patch = patchOf(api::Kind::Secret, "application/json-patch+json", json::parse(operations));
+    ASSERT_FALSE(patch) << operations;
+    EXPECT_EQ(patch.error().status, 422);
+    EXPECT_THAT(patch.error().body, HasSubstr("never read"));
+  }
+  EXPECT_TRUE(patchOf(api::Kind::Secret, "application/json-patch+json",
+                      json::parse(R"([{"op":"replace","path":"/data/password","value":"Kg=="}])")));
+}
+
 TEST(Patch, OfJson) {
   const auto apply = [](const json& operations) {
     const auto patch = patchOf(api::Kind::Unikernel, "application/json-patch+json", operations);
@@ -221,6 +297,14 @@ TEST(Patch, OfJson) {
   json nest = json::parse(R"([{"op":"add","path":"/a","value":{}}])");
   for (int i = 0; i < 400; ++i) nest.push_back(json::parse(R"({"op":"copy","from":"","path":"/a/x"})"));
   EXPECT_EQ(apply(nest), "413") << "copies that nest without end";
+  json grow = json::array({{{"op", "replace"}, {"path", "/a"}, {"value", std::string(1 << 20, 'x')}}});
+  for (int i = 0; i < 4; ++i)
+    grow.push_back({{"op", "copy"}, {"from", "/a"}, {"path", "/b" + std::to_string(i)}});
+  EXPECT_EQ(apply(grow), "413") << "copies that grow without end";
+  json deep = json::array();
+  for (std::string path = "/b"; deep.size() < 400; path += "/b")
+    deep.push_back({{"op", "add"}, {"path", path}, {"value", json::object()}});
+  EXPECT_EQ(apply(deep), "413") << "one level after the other";
   EXPECT_EQ(
       patchOf(api::Kind::Unikernel, "application/strategic-merge-patch+json", json::object()).error().status,
       415);

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "fixtures/temp_dir.h"
 #include "unit/serve/views.h"
 
 namespace rookery::serve {
@@ -24,6 +25,7 @@ class RouterTest : public testing::Test {
     publish(store_, unikernelView("shop", "api", false, Reason::ImageNotFound, "There is no image."));
     publish(store_, unikernelView("db", "main", true, Reason::Running, "It runs."));
     publish(store_, secretView("shop", "token"));
+    store_.setSynced();
   }
 
   Response send(const std::string& target, const std::string& method = "GET",
@@ -40,6 +42,7 @@ class RouterTest : public testing::Test {
     return response;
   }
 
+  fixtures::TempDir dir_;
   reconcile::ObjectStore store_;
   Metrics metrics_{BuildInfo{"1", "r"}};
   std::unique_ptr<Access> access_ = *Access::load({.requests = {.perSecond = 1e6, .burst = 1e6}});
@@ -237,6 +240,57 @@ TEST_F(RouterTest, AClientCertificateWithoutATokenFileMayRead) {
       send(base + "/namespaces/shop/unikernels/web", "DELETE").body,
       HasSubstr(R"(unikernels.rookery.dev \"web\" is forbidden: User \"alice\" cannot delete resource )"
                 R"(\"unikernels\" in API group \"rookery.dev\" in the namespace \"shop\")"));
+}
+
+TEST_F(RouterTest, ThePageIsForThoseWhoMayReadAllNamespaces) {
+  const std::filesystem::path tokens = dir_.write("tokens.yaml", R"(tokens:
+- {name: shop, sha256: 4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce, verbs: [get, list], namespaces: [shop]}
+- {name: all, sha256: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a, verbs: [get, list], namespaces: ["*"]}
+)");
+  const auto access = *Access::load({.tokenFile = tokens});
+  const Router router(store_, api_, metrics_, *access);
+  const auto status = [&](const std::string& target, const std::string& token) {
+    return router
+        .handle({.method = "GET",
+                 .target = target,
+                 .authorization = "Bearer " + token,
+                 .peer = {.address = "10.0.0.1", .tls = true}})
+        .status;
+  };
+  EXPECT_EQ(status("/", "3"), 403);
+  EXPECT_EQ(status("/", "4"), 200);
+  EXPECT_EQ(status("/metrics", "3"), 200) << "they name namespaces only";
+  EXPECT_EQ(status(base + "/namespaces/shop/unikernels", "3"), 200);
+}
+
+TEST_F(RouterTest, PagesOfOtherSitesChangeNothing) {
+  const auto status = [&](const std::string& method, const std::string& origin) {
+    return router_
+        .handle({.method = method,
+                 .target = base + "/namespaces/shop/unikernels/web",
+                 .host = "rookery.example",
+                 .origin = origin,
+                 .peer = {.address = "10.0.0.1", .tls = true, .commonName = "alice"}})
+        .body;
+  };
+  for (const char* origin : {"https://evil.example", "null", "https://rookery.example.evil.example"}) {
+    for (const char* method : {"POST", "PUT", "PATCH", "DELETE"})
+      EXPECT_THAT(status(method, origin), HasSubstr("may not change anything here")) << method << origin;
+    EXPECT_THAT(status("GET", origin), HasSubstr(R"("kind":"Unikernel")"));
+  }
+  EXPECT_THAT(status("DELETE", "https://rookery.example"), HasSubstr("cannot delete resource"));
+}
+
+TEST_F(RouterTest, NobodyIsToldThatThereIsNothingBeforeTheManifestsAreRead) {
+  const reconcile::ObjectStore empty;
+  const ResourceApi api(empty, events_.events(), nullptr);
+  const Router router(empty, api, metrics_, *access_);
+  for (const std::string& target : {base + "/unikernels", base + "/namespaces/shop/unikernels/web"}) {
+    const Response response = router.handle({.method = "GET", .target = target, .host = "localhost"});
+    EXPECT_EQ(response.status, 503) << target;
+    EXPECT_EQ(response.headers.at("Retry-After"), "1");
+  }
+  EXPECT_EQ(router.handle({.method = "GET", .target = "/apis", .host = "localhost"}).status, 200);
 }
 
 TEST_F(RouterTest, OnlyJsonCanBeHad) {

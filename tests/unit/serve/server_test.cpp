@@ -23,6 +23,7 @@ class ServerTest : public testing::Test {
  protected:
   void SetUp() override {
     publish(store_, unikernelView("shop", "web", true, Reason::Running, "It runs."));
+    store_.setSynced();
     auto started = start({.listen = "127.0.0.1:0"});
     ASSERT_TRUE(started) << started.error().message;
     server_ = std::move(*started);

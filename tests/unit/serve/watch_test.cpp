@@ -156,6 +156,27 @@ TEST_F(Reading, WatchesFromAVersionOn) {
   EXPECT_THAT(told(seen), testing::Contains("MODIFIED web"));
 }
 
+TEST_F(Reading, TellsManyChangesPieceByPiece) {
+  startWatch({{"resourceVersion", version()}});
+  constexpr std::size_t count = 500;
+  std::vector<std::string> wanted;
+  for (std::size_t i = 0; i < count; ++i) {
+    put("web-" + std::to_string(i));
+    wanted.push_back("ADDED web-" + std::to_string(i));
+    wanted.push_back("MODIFIED web-" + std::to_string(i));
+  }
+  std::vector<std::string> seen;
+  std::size_t pieces = 0;
+  while (seen.size() < wanted.size()) {
+    const auto piece = told(events());
+    ASSERT_FALSE(piece.empty());
+    seen.insert(seen.end(), piece.begin(), piece.end());
+    ++pieces;
+  }
+  EXPECT_EQ(seen, wanted);
+  EXPECT_GT(pieces, 1u);
+}
+
 TEST_F(Reading, WatchesFromTheStateAsItIs) {
   put("web");
   startWatch({});
