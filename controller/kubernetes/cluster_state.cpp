@@ -237,10 +237,10 @@ asio::awaitable<void> ClusterState::letGo() {
   for (;;) {
     const std::set<std::string> inUse = instancesInUse();
     for (const CachedObjectPtr& cached : cache_.list()) {
-      const std::optional<Change> found = due(*cached, inUse);
+      std::optional<Change> found = due(*cached, inUse);
       if (!found) continue;
-      const Change change = *found;
-      (void)co_await apply(change);
+      Change change = *std::move(found);
+      (void)co_await apply(std::move(change));
       if (co_await cancelled()) co_return;
     }
     co_await pause(letGoInterval);
