@@ -17,7 +17,7 @@ namespace {
 constexpr std::array verbs = {addRun,      addApply,  addPlan,    addValidate, addGet,
                               addDescribe, addDeploy, addInspect, addVersion};
 
-constexpr const char* description =
+constexpr const char* summary =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";
 
 constexpr const char* examples =
@@ -39,7 +39,7 @@ bool isUnknownVerb(CLI::App& app, const std::string& word) {
 }
 
 int parseAndRun(std::span<const std::string> arguments, const Console& console) {
-  CLI::App app(description, "rookery");
+  CLI::App app(summary, "rookery");
   app.footer(examples);
   app.require_subcommand(1);
   int status = 0;  // NOLINT(misc-const-correctness): the verbs set it
