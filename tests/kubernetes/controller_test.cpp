@@ -552,7 +552,7 @@ TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
   const auto isWritten = [&] {
     return client->get(collection() + "/web-999").find("Suspended") != std::string::npos;
   };
-  ASSERT_TRUE(eventually(isWritten, std::chrono::seconds(300)))
+  ASSERT_TRUE(eventually(isWritten, std::chrono::seconds(600)))
       << countOf("Suspended") << lastOf(controllers_.back()->err());
   ASSERT_TRUE(eventually([&] { return countOf("Suspended") == count; }))
       << lastOf(controllers_.back()->err());
