@@ -46,7 +46,6 @@ class Leases::Tasks {
  public:
   explicit Tasks(const asio::any_io_executor& executor) : event_(executor) {}
 
-  // Not the coroutine itself: g++ 12 destroys one twice that is moved into a co_await.
   using Work = std::function<asio::awaitable<void>()>;
 
   void start(Work work) {

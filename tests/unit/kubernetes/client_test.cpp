@@ -98,6 +98,13 @@ class ClientTest : public testing::Test {
     asio::co_spawn(io_, ask(client, after), asio::bind_cancellation_slot(cancel_.slot(), asio::detached));
   }
 
+  /// As the API server's, but for a name that cannot be looked up.
+  Config unresolvable() const {
+    Config config = api_.config();
+    config.host = hangingName;
+    return config;
+  }
+
   bool answered() {
     return runUntil(io_, [&] { return answer_.has_value(); });
   }
@@ -123,9 +130,7 @@ TEST_F(ClientTest, AsksAnAddressWhileNamesCannotBeLookedUp) {
 }
 
 TEST_F(ClientTest, WaitsForNoNameLongerThanItsTimeout) {
-  Config config = api_.config();
-  config.host = hangingName;
-  Client client(config, {.timeout = 200ms});
+  Client client(unresolvable(), {.timeout = 200ms});
   const HangingDns dns;
   start(client);
   ASSERT_TRUE(answered());
@@ -134,9 +139,7 @@ TEST_F(ClientTest, WaitsForNoNameLongerThanItsTimeout) {
 }
 
 TEST_F(ClientTest, EndsALookUpWhenItIsCancelled) {
-  Config config = api_.config();
-  config.host = hangingName;
-  Client client(config, {.timeout = 600s});
+  Client client(unresolvable(), {.timeout = 600s});
   const HangingDns dns;
   start(client);
   ASSERT_TRUE(runUntil(io_, [&] { return dns.asked(); }));
