@@ -3,6 +3,15 @@ target_compile_options(options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wnon-virtual-dtor -Wold-style-cast
   -Woverloaded-virtual -Wcast-align -Wcast-qual -Wformat=2 -Wimplicit-fallthrough -Wundef -Werror
   -fstack-protector-strong)
+# Many test programs link the same rooms: the linker's time is theirs.
+find_program(MOLD mold)
+if(MOLD)
+  target_link_options(options INTERFACE -fuse-ld=mold)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # One translation unit needs some hundred MB however often the compiler collects its garbage: let it begin late.
+  target_compile_options(options INTERFACE --param=ggc-min-heapsize=524288)
+endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_options(options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS)
   # When it optimises, g++ 12 takes the frames of coroutines for what they are not.
