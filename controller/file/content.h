@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <string>
+
+#include "file/settling.h"
+#include "file/stamp.h"
+
+namespace rookery::file {
+
+/// A file as it was at one time.
+struct Content {
+  std::string bytes;
+  Stamp stamp;
+};
+
+/// Why there is no Content, and the rest of a sentence about it: "it is being written: …", "Permission
+/// denied".
+struct Unread {
+  enum class Kind {
+    Missing,
+    Unreadable,
+    NotRegular,    // a folder, a FIFO, a device
+    TooLarge,      // more bytes than were allowed
+    BeingWritten,  // not whole: what it was counts
+  };
+  Kind kind = Kind::Unreadable;
+  std::string why;
+  std::chrono::milliseconds lookAgainIn{0};  // where it is BeingWritten
+};
+
+/// The whole of the regular file that `path` leads to, as one version: it did not change from before to
+/// after, and nobody is writing it. Tried three times where it changes meanwhile. Never waits for a FIFO or a
+/// device; of a file with more than `most` bytes nothing is kept.
+std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most, Settling& settling);
+
+/// The same without asking whether somebody is writing, for what is read only once.
+std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most);
+
+}  // namespace rookery::file
