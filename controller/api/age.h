@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,5 +15,9 @@ std::string formatAge(std::chrono::nanoseconds age);
 /// The same for the time since `timestamp` (RFC 3339 in UTC, as Kubernetes writes it, with or without a
 /// fraction of a second, which does not count); "<invalid>" when it is none.
 std::string formatAgeSince(std::string_view timestamp, std::chrono::system_clock::time_point now);
+
+/// The instant that `text` names by RFC 3339, such as "2027-01-31T12:00:00Z" or "2027-01-31T14:00:00+02:00";
+/// a fraction of a second does not count. Nothing: it names none, or leaves the offset from UTC open.
+std::optional<std::chrono::system_clock::time_point> parseRfc3339(std::string_view text);
 
 }  // namespace rookery::api

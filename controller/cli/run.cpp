@@ -70,9 +70,10 @@ void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
           "Accept certificates of clients that this CA signed: PEM. They may read; more is granted in "
           "--api-token-file")
       ->type_name("FILE");
-  verb.add_option("--api-token-file", options.tokenFile,
-                  "YAML that says which bearer tokens and client certificates may do what; without it nobody "
-                  "may write")
+  verb.add_option(
+          "--api-token-file", options.tokenFile,
+          "YAML that says which bearer tokens and client certificates may do what with which resources, "
+          "where and until when; without it nobody may write")
       ->type_name("FILE");
 }
 

@@ -5,7 +5,10 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
+#include "api/status.h"
 #include "api/syntax.h"
 #include "reconcile/key_file.h"
 #include "serve/failure.h"
@@ -23,9 +26,24 @@ bool covers(const std::set<std::string>& granted, const std::string& wanted) {
   return granted.contains(std::string(everything)) || (!wanted.empty() && granted.contains(wanted));
 }
 
-/// Says who may write, to somebody who tries it where nobody is known.
-std::string hintFor(const Caller& caller, const std::string& verb) {
-  if (caller.authenticated || readingVerbs.contains(verb)) return {};
+/// Whether the caller was named for the resource, or need not be: whoever has anything to do in a namespace
+/// may read what is served of it for reading only. kubectl asks for it beside the objects.
+bool coversResource(const Caller& caller, const RequestInfo& attempted) {
+  if (covers(caller.resources, attempted.resource)) return true;
+  const bool onlyRead =
+      attempted.group.empty() && (attempted.resource == "events" || attempted.resource == "namespaces");
+  return onlyRead && !caller.resources.empty() && readingVerbs.contains(attempted.verb);
+}
+
+/// Says who may do that: to somebody who tries to write where nobody is known, or what their entry does not
+/// name.
+std::string hintFor(const Caller& caller, const RequestInfo& attempted) {
+  if (caller.authenticated) {
+    if (caller.verbs.empty() || coversResource(caller, attempted)) return {};
+    return fmt::format(": the resources of \"{}\" in the API token file do not name {}", caller.name,
+                       attempted.resource);
+  }
+  if (readingVerbs.contains(attempted.verb)) return {};
   return ": without a token this server only reads; start rookery run with --tls-cert, --tls-key and "
          "--api-token-file, and send a bearer token to https:// (kubectl sends none over plain http)";
 }
@@ -43,11 +61,11 @@ std::string forbiddenMessage(const Caller& caller, const RequestInfo& attempted)
                                 : fmt::format("in the namespace \"{}\"", attempted.nameSpace);
   return fmt::format("{}{} is forbidden: User \"{}\" cannot {} resource \"{}\" in API group \"{}\" {}{}",
                      object, name, caller.name, attempted.verb, resource, attempted.group, scope,
-                     hintFor(caller, attempted.verb));
+                     hintFor(caller, attempted));
 }
 
-Response unauthorized() {
-  Response response = failure(401, "Unauthorized");
+Response unauthorized(const std::string& message = "Unauthorized") {
+  Response response = failure(401, message);
   response.headers["WWW-Authenticate"] = "Bearer realm=\"rookery\"";
   return response;
 }
@@ -61,34 +79,38 @@ std::string_view tokenIn(std::string_view authorization) {
   return authorization.substr(0, authorization.find_last_not_of(' ') + 1);
 }
 
-Sha256 digestOf(std::string_view token) {
-  Sha256 digest{};
-  const int made = EVP_Digest(token.data(), token.size(), digest.data(), nullptr, EVP_sha256(), nullptr);
+std::string digestOf(std::string_view token) {
+  std::string digest(std::tuple_size_v<Sha256>, '\0');
+  const int made = EVP_Digest(token.data(), token.size(), reinterpret_cast<unsigned char*>(digest.data()),
+                              nullptr, EVP_sha256(), nullptr);
   check(made == 1, "OpenSSL has SHA-256");
   return digest;
 }
 
 /// Takes the same time whichever entry it is, if any.
-const AccessFile::Token* findToken(const AccessFile& file, const Sha256& digest) {
+const AccessFile::Token* findToken(const AccessFile& file, const std::string& digest) {
   const AccessFile::Token* found = nullptr;
+  if (digest.size() != std::tuple_size_v<Sha256>) return found;
   for (const AccessFile::Token& token : file.tokens) {
     if (CRYPTO_memcmp(token.digest.data(), digest.data(), digest.size()) == 0) found = &token;
   }
   return found;
 }
 
-Caller callerOf(const AccessFile::Grant& grant) {
-  return {.name = grant.name, .authenticated = true, .verbs = grant.verbs, .namespaces = grant.namespaces};
-}
-
 }  // namespace
 
 std::optional<Response> authorize(const Caller& caller, const RequestInfo& attempted) {
   const bool secret = attempted.group.empty() && attempted.resource == "secrets";
-  const bool allowed = covers(caller.verbs, attempted.verb) && covers(caller.namespaces, attempted.nameSpace);
+  const bool allowed = covers(caller.verbs, attempted.verb) &&
+                       covers(caller.namespaces, attempted.nameSpace) && coversResource(caller, attempted);
   if (allowed && (caller.authenticated || !secret)) return std::nullopt;
   return failure(403, forbiddenMessage(caller, attempted),
                  {attempted.name, attempted.group, attempted.resource});
+}
+
+std::string accountOf(const Caller& caller, const Peer& peer) {
+  // A slash is in no address: callers and addresses do not meet.
+  return caller.authenticated ? "caller//" + caller.name : rateKeyOf(peer.address);
 }
 
 bool mayAnywhere(const Caller& caller, std::string_view verb) {
@@ -96,7 +118,8 @@ bool mayAnywhere(const Caller& caller, std::string_view verb) {
 }
 
 bool mayEverywhere(const Caller& caller, std::string_view verb) {
-  return covers(caller.verbs, std::string(verb)) && covers(caller.namespaces, "");
+  return covers(caller.verbs, std::string(verb)) && covers(caller.namespaces, "") &&
+         covers(caller.resources, "");
 }
 
 Result<std::unique_ptr<Access>> Access::load(Options options) {
@@ -106,9 +129,8 @@ Result<std::unique_ptr<Access>> Access::load(Options options) {
   access->version_ = versionOf(path);  // before reading: what changes meanwhile is read again
   auto file = readAccessFile(path);
   if (!file) return std::unexpected(file.error());
-  access->file_ = std::make_shared<const AccessFile>(*std::move(file));
   access->checked_ = access->options_.now();
-  if (const auto exposed = reconcile::exposureOf(path, "API token file")) access->options_.warn(*exposed);
+  access->take(*std::move(file));
   return access;
 }
 
@@ -119,40 +141,62 @@ std::expected<Caller, Response> Access::authenticate(std::string_view authorizat
     auto refused = admit({}, peer);
     return std::unexpected(refused ? *std::move(refused) : unauthorized());
   }
-  return Caller{.verbs = readingVerbs, .namespaces = {std::string(everything)}};
+  return Caller{
+      .verbs = readingVerbs, .namespaces = {std::string(everything)}, .resources = {std::string(everything)}};
 }
 
+std::expected<Caller, Response> Access::renewed(const Caller& caller, const Peer& peer) {
+  if (!caller.tokenDigest.empty()) return byDigest(caller.tokenDigest);
+  if (caller.authenticated) return byCertificate(caller.name);
+  return authenticate({}, peer);
+}
+
+/// Looked up before anything is counted: who sends a right one is let in, whatever others send from there.
 std::expected<Caller, Response> Access::byToken(std::string_view authorization, const Peer& peer) {
-  const std::string address = rateKeyOf(peer.address);
-  if (!failures_.allows(address)) {
-    return std::unexpected(tooManyRequests(
-        "too many failed authentications from this address; try again later", std::chrono::seconds(5)));
-  }
   const std::string_view token = tokenIn(authorization);
-  const auto current = file();
-  if (current && !token.empty()) {
-    if (const auto* found = findToken(*current, digestOf(token))) return callerOf(found->grant);
-  }
-  failures_.take(address);
-  return std::unexpected(unauthorized());
+  auto caller = byDigest(token.empty() ? std::string() : digestOf(token));
+  if (caller || failures_.take(rateKeyOf(peer.address))) return caller;
+  return std::unexpected(tooManyRequests("too many failed authentications from this address; try again later",
+                                         std::chrono::seconds(5)));
 }
 
-Caller Access::byCertificate(const std::string& commonName) {
+std::expected<Caller, Response> Access::byDigest(const std::string& digest) {
+  const auto current = file();
+  const auto* found = current ? findToken(*current, digest) : nullptr;
+  if (found == nullptr) return std::unexpected(unauthorized());
+  auto caller = callerOf(found->grant);
+  if (caller) caller->tokenDigest = digest;
+  return caller;
+}
+
+std::expected<Caller, Response> Access::byCertificate(const std::string& commonName) {
   const auto current = file();
   Caller caller{.name = commonName, .authenticated = true};
   if (!current) {
     caller.verbs = readingVerbs;
     caller.namespaces = {std::string(everything)};
+    caller.resources = {std::string(everything)};
     return caller;
   }
   const auto grant = std::ranges::find(current->certificates, commonName, &AccessFile::Grant::name);
   return grant == current->certificates.end() ? caller : callerOf(*grant);
 }
 
+/// 401 where the grant has expired.
+std::expected<Caller, Response> Access::callerOf(const AccessFile::Grant& grant) const {
+  if (grant.expires && options_.today() >= *grant.expires) {
+    return std::unexpected(unauthorized(fmt::format("Unauthorized: what \"{}\" was granted expired at {}",
+                                                    grant.name, api::toRfc3339(*grant.expires))));
+  }
+  return Caller{.name = grant.name,
+                .authenticated = true,
+                .verbs = grant.verbs,
+                .namespaces = grant.namespaces,
+                .resources = grant.resources};
+}
+
 std::optional<Response> Access::admit(const Caller& caller, const Peer& peer) {
-  // A slash is in no address: callers and addresses do not meet.
-  const std::string key = caller.authenticated ? "caller//" + caller.name : rateKeyOf(peer.address);
-  if (requests_.take(key)) return std::nullopt;
+  if (requests_.take(accountOf(caller, peer))) return std::nullopt;
   return tooManyRequests("too many requests; try again later", std::chrono::seconds(1));
 }
 
@@ -168,17 +212,35 @@ std::shared_ptr<const AccessFile> Access::file() {
 }
 
 void Access::reload() {
-  std::string version = versionOf(options_.tokenFile);
+  const std::string version = versionOf(options_.tokenFile);
   if (version == version_) return;
-  version_ = std::move(version);
-  if (auto file = readAccessFile(options_.tokenFile)) {
-    file_ = std::make_shared<const AccessFile>(*std::move(file));
-    if (const auto exposed = reconcile::exposureOf(options_.tokenFile, "API token file"))
-      options_.warn(*exposed);
-  } else {
+  if (auto file = read()) {
+    version_ = version;
+    take(*std::move(file));
+  } else if (version != std::exchange(warnedOf_, version)) {  // tried again: it may be readable in a moment
     options_.warn(
         fmt::format("The API token file as it was before stays in force. {}", file.error().message));
   }
+}
+
+/// A file that is gone is one that lists nobody: whoever took it away wants nobody let in.
+Result<AccessFile> Access::read() const {
+  std::error_code error;
+  if (std::filesystem::status(options_.tokenFile, error).type() == std::filesystem::file_type::not_found)
+    return AccessFile{};
+  return readAccessFile(options_.tokenFile);
+}
+
+void Access::take(AccessFile file) {
+  if (file.empty()) {
+    options_.warn(
+        fmt::format("The API token file {} lists nobody: nobody is let in by token or client certificate "
+                    "until it does.",
+                    options_.tokenFile.string()));
+  }
+  file_ = std::make_shared<const AccessFile>(std::move(file));
+  if (const auto exposed = reconcile::exposureOf(options_.tokenFile, "API token file"))
+    options_.warn(*exposed);
 }
 
 }  // namespace rookery::serve

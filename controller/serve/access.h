@@ -18,17 +18,22 @@
 namespace rookery::serve {
 
 /// Nothing when the caller may do that; otherwise 403 in the API server's own words. Of Secrets, only an
-/// authenticated caller may know anything.
+/// authenticated caller may know anything. What the API serves only to be read (Events, Namespaces) needs no
+/// name of its own among the caller's resources.
 std::optional<Response> authorize(const Caller& caller, const RequestInfo& attempted);
+
+/// What a caller's rate and shares are counted under: its name, or the address where nobody is authenticated.
+std::string accountOf(const Caller& caller, const Peer& peer);
 
 /// Whether the caller may do something of that kind in at least one namespace.
 bool mayAnywhere(const Caller& caller, std::string_view verb);
 
-/// Whether the caller may do something of that kind in all namespaces, and with what is in none.
+/// Whether the caller may do that with all kinds in all namespaces, and with what is in none.
 bool mayEverywhere(const Caller& caller, std::string_view verb);
 
 /// Tells who sends a request, by the token file and the client certificates. The file is read again when it
-/// changes, at most once a second; while it is broken, the last good one stays. Thread-safe.
+/// changes, at most once a second. One that is gone or emptied lets nobody in; while it does not parse or
+/// cannot be read, the last good one stays. Thread-safe.
 ///
 /// Without a token file, whoever has a client certificate of the client CA may read.
 class Access {
@@ -39,6 +44,8 @@ class Access {
     Rate requests{50, 200};                // of one caller; of one address where nobody is authenticated
     Rate failures{1, 20};                  // of failed authentications from one address
     std::function<Clock::time_point()> now = Clock::now;
+    /// The time of day, which what expires is compared with.
+    std::function<std::chrono::system_clock::time_point()> today = std::chrono::system_clock::now;
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
   };
 
@@ -47,9 +54,12 @@ class Access {
   static Result<std::unique_ptr<Access>> load(Options options);
 
   /// Who sent a request with this Authorization header from this peer. A token that is sent must be right:
-  /// 401 otherwise, and 429 after too many of those from one address, whatever comes then. Without one the
-  /// client certificate counts. On plain loopback nobody needs either to read.
+  /// 401 otherwise, and 429 after too many wrong ones from one address; a right one is always let in. Without
+  /// one the client certificate counts. On plain loopback nobody needs either to read.
   std::expected<Caller, Response> authenticate(std::string_view authorization, const Peer& peer);
+
+  /// The same caller as the file has it by now; 401 when it has not, or not any more.
+  std::expected<Caller, Response> renewed(const Caller& caller, const Peer& peer);
 
   /// Counts a request against its caller's rate. Nothing, or 429.
   std::optional<Response> admit(const Caller& caller, const Peer& peer);
@@ -62,15 +72,20 @@ class Access {
 
   std::shared_ptr<const AccessFile> file();
   void reload();
+  Result<AccessFile> read() const;
+  void take(AccessFile file);
   std::expected<Caller, Response> byToken(std::string_view authorization, const Peer& peer);
-  Caller byCertificate(const std::string& commonName);
+  std::expected<Caller, Response> byDigest(const std::string& digest);
+  std::expected<Caller, Response> byCertificate(const std::string& commonName);
+  std::expected<Caller, Response> callerOf(const AccessFile::Grant& grant) const;
 
   const Options options_;
   RateLimiter requests_;
   RateLimiter failures_;
   std::mutex mutex_;
   std::shared_ptr<const AccessFile> file_;
-  std::string version_;  // of the file as it was read last, good or not
+  std::string version_;   // of the file that is in force
+  std::string warnedOf_;  // of the one that was of no use last
   Clock::time_point checked_;
 };
 

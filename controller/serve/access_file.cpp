@@ -7,7 +7,9 @@
 #include <charconv>
 #include <span>
 
+#include "api/age.h"
 #include "api/findings.h"
+#include "api/schema.h"
 #include "api/syntax.h"
 #include "api/yaml.h"
 #include "serve/watched_file.h"
@@ -20,8 +22,9 @@ using api::Places;
 using nlohmann::json;
 
 constexpr std::string_view topLevel[] = {"certificates", "tokens"};
-constexpr std::string_view tokenFields[] = {"name", "namespaces", "sha256", "verbs"};
-constexpr std::string_view certificateFields[] = {"commonName", "namespaces", "verbs"};
+constexpr std::string_view tokenFields[] = {"expires", "name", "namespaces", "resources", "sha256", "verbs"};
+constexpr std::string_view certificateFields[] = {"commonName", "expires", "namespaces", "resources",
+                                                  "verbs"};
 constexpr std::string_view knownVerbs[] = {"get",   "list",   "watch",  "create", "update",
                                            "patch", "delete", "deploy", "*"};
 
@@ -70,18 +73,46 @@ void checkList(const Node& node) {
   if (!node.value.is_array()) node.refuse("must be a list.");
 }
 
-std::set<std::string> readVerbs(const Node& node) {
+/// A list of words out of those that are known; `what` says what each of them is.
+std::set<std::string> readWords(const Node& node, std::span<const std::string_view> known,
+                                std::string_view what) {
   checkList(node);
-  std::set<std::string> verbs;
+  std::set<std::string> words;
   for (std::size_t i = 0; i < node.value.size(); ++i) {
     const Node item = node.item(i);
-    const std::string verb = item.text();
-    if (std::ranges::find(knownVerbs, verb) == std::end(knownVerbs)) {
-      item.refuse(fmt::format("{} is no verb; known are {}.", api::quote(verb), fmt::join(knownVerbs, ", ")));
+    const std::string word = item.text();
+    if (std::ranges::find(known, word) == known.end()) {
+      item.refuse(fmt::format("{} is no {}; known are {}.", api::quote(word), what, fmt::join(known, ", ")));
     }
-    verbs.insert(verb);
+    words.insert(word);
   }
-  return verbs;
+  return words;
+}
+
+/// The plurals of what the API serves.
+const std::vector<std::string_view>& knownResources() {
+  static const std::vector<std::string_view> all = [] {
+    std::vector<std::string_view> names = {"events", "namespaces", "secrets", "*"};
+    for (const api::Kind kind : api::customKinds()) names.push_back(api::definitionOf(kind).plural);
+    std::ranges::sort(names);
+    return names;
+  }();
+  return all;
+}
+
+std::set<std::string> readResources(const Node& node, const AccessFile::Grant& grant) {
+  if (node.has("resources")) return readWords(node.member("resources"), knownResources(), "resource");
+  const bool unlimited = grant.verbs.contains("*") && grant.namespaces.contains("*");
+  return {unlimited ? "*" : "unikernels"};
+}
+
+std::optional<std::chrono::system_clock::time_point> readExpiry(const Node& node) {
+  if (!node.has("expires")) return std::nullopt;
+  const Node member = node.member("expires");
+  auto expires = api::parseRfc3339(member.text());
+  if (!expires)
+    member.refuse("must be a date and time of RFC 3339 with its offset, such as 2027-01-31T00:00:00Z.");
+  return expires;
 }
 
 std::set<std::string> readNamespaces(const Node& node) {
@@ -102,8 +133,12 @@ std::set<std::string> readNamespaces(const Node& node) {
 
 AccessFile::Grant readGrant(const Node& node, const std::string& nameField) {
   const Node name = node.member(nameField);
-  AccessFile::Grant grant{name.text(), readVerbs(node.member("verbs")),
-                          readNamespaces(node.member("namespaces"))};
+  AccessFile::Grant grant{.name = name.text(),
+                          .verbs = readWords(node.member("verbs"), knownVerbs, "verb"),
+                          .namespaces = readNamespaces(node.member("namespaces")),
+                          .resources = {},
+                          .expires = readExpiry(node)};
+  grant.resources = readResources(node, grant);
   if (grant.name.empty() || grant.name.starts_with("system:") || api::checkPrintable(grant.name)) {
     name.refuse("must be a printable name, not empty, that does not begin with \"system:\".");
   }
@@ -184,6 +219,7 @@ Result<AccessFile> readAccessFile(const std::filesystem::path& file) {
 Result<AccessFile> parseAccessFile(std::string_view text, const std::string& name) {
   const auto documents = api::parseYaml(text);
   if (!documents) return mistakeAt(name, documents.error().place, documents.error().message);
+  if (documents->empty()) return AccessFile{};
   if (documents->size() != 1) {
     return fail(
         Reason::CredentialInvalid,
@@ -191,6 +227,7 @@ Result<AccessFile> parseAccessFile(std::string_view text, const std::string& nam
                     name, documents->size()));
   }
   const api::YamlDocument& document = documents->front();
+  if (document.value.is_null()) return AccessFile{};
   if (!document.duplicates.empty()) {
     return mistakeAt(name, document.duplicates.front().place, document.duplicates.front().message);
   }

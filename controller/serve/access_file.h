@@ -1,7 +1,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,6 +21,8 @@ struct AccessFile {
     std::string name;  // of a token; or a certificate's common name
     std::set<std::string> verbs;
     std::set<std::string> namespaces;
+    std::set<std::string> resources;
+    std::optional<std::chrono::system_clock::time_point> expires;  // from then on it counts for nothing
   };
   struct Token {
     Grant grant;
@@ -26,6 +30,9 @@ struct AccessFile {
   };
   std::vector<Token> tokens;
   std::vector<Grant> certificates;
+
+  /// Whether it lets nobody in at all.
+  bool empty() const { return tokens.empty() && certificates.empty(); }
 };
 
 /// Reads
@@ -35,12 +42,20 @@ struct AccessFile {
 ///     sha256: <64 hex digits>  # of the token: printf %s "$TOKEN" | sha256sum
 ///     verbs: [get, list, watch, create, update, patch, delete, deploy]  # or ["*"]
 ///     namespaces: [shop]       # or ["*"], which includes what is cluster-scoped
+///     resources: [unikernels]  # or ["*"]; plurals of the kinds. May be left out
+///     expires: 2027-01-31T00:00:00Z  # RFC 3339; may be left out: never
 ///   certificates:
 ///   - commonName: alice        # of a client certificate that --tls-client-ca signed; unique
 ///     verbs: ["*"]
-///     namespaces: ["*"]
+///     namespaces: ["*"]        # resources and expires as above
 ///
-/// Errors (CredentialInvalid): cannot be read; or the first mistake, with file:line:column.
+/// Where `resources` is left out it is [unikernels], so that nobody raises the limits of a namespace who was
+/// not named for it; only where verbs and namespaces are both ["*"] it is ["*"], too. Whoever has any
+/// resource may read the Events and the Namespace of its namespaces: kubectl asks for them beside the
+/// objects.
+///
+/// A file without a document is one that lets nobody in: somebody emptied it. Errors (CredentialInvalid):
+/// cannot be read; or the first mistake, with file:line:column.
 Result<AccessFile> readAccessFile(const std::filesystem::path& file);
 
 /// The same of a file's text; `name` is how messages name it.

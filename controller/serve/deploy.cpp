@@ -156,7 +156,8 @@ Response Deployer::handle(const Request& request, const Target& target) {
   if (!wait) return wait.error();
   const auto boundary = boundaryOf(request, images_.largestImage() + 2 * maxObjectBytes);
   if (!boundary) return boundary.error();
-  const Admission::Pass pass = uploads_.enter();
+  const std::string account = accountOf(request.caller, request.peer);
+  const Admission::Pass pass = uploads_.enter(account);
   if (!pass) {
     return tooManyRequests("too many images are on their way at the same time: try again",
                            std::chrono::seconds(10));
@@ -168,11 +169,11 @@ Response Deployer::handle(const Request& request, const Target& target) {
         {.verb = "deploy", .group = "rookery.dev", .resource = "unikernels", .nameSpace = nameSpace});
   });
   if (!form) return std::move(form.error());
-  return deploy(*std::move(form), *wait);
+  return deploy(*std::move(form), account, *wait);
 }
 
 /// Everything is checked before the image is in the store and the manifest is written.
-Response Deployer::deploy(DeployForm form, std::chrono::milliseconds wait) {
+Response Deployer::deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
   const auto instance = instanceOf(form);
   if (!instance) return instance.error();
   const auto image = form.binary.inspect("image " + form.imageName);
@@ -182,12 +183,13 @@ Response Deployer::deploy(DeployForm form, std::chrono::milliseconds wait) {
     return failure(image.error());
   }
   const json manifest = manifestOf(form, *instance, *image);
-  if (auto valid = write(form, manifest, true); !valid) return std::move(valid.error());
+  if (auto valid = write(form, manifest, {.dryRun = true, .caller = account}); !valid)
+    return std::move(valid.error());
   if (auto misfit = misfitOf(form, manifest, *image)) return *std::move(misfit);
 
   auto stored = form.binary.commit();
   if (!stored) return failure(stored.error());
-  auto written = write(form, manifest, false);
+  auto written = write(form, manifest, {.caller = account});
   // The manifest stands there although nobody has read it yet: it names the image.
   if (written || written.error().status == 504) stored->keep();
   if (!written) return std::move(written.error());
@@ -231,8 +233,8 @@ std::expected<std::string, Response> Deployer::instanceOf(const DeployForm& form
 
 /// As a new object, or as the spec of the one that force_create is to replace: its labels and annotations are
 /// no part of the form, and stay.
-ObjectWriter::Answer Deployer::write(const DeployForm& form, const json& manifest, bool dryRun) {
-  const WriteOptions options{.dryRun = dryRun};
+ObjectWriter::Answer Deployer::write(const DeployForm& form, const json& manifest,
+                                     const WriteOptions& options) {
   const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
   if (!form.forceCreate || objects_.find(key) == nullptr)
     return writer_.create(*unikernels_, form.nameSpace, manifest, options);

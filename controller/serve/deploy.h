@@ -38,6 +38,7 @@ class Deployer {
   static constexpr std::chrono::minutes longestWait{10};
   /// How many forms may be on their way at the same time: each keeps a thread of the server.
   static constexpr std::size_t mostUploads = 6;
+  static constexpr std::size_t uploadsOfOne = 3;  // caller
 
   /// All must outlive the deployer.
   Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images);
@@ -51,9 +52,10 @@ class Deployer {
   Response handle(const Request& request, const Target& target);
 
  private:
-  Response deploy(DeployForm form, std::chrono::milliseconds wait);
+  Response deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait);
   std::expected<std::string, Response> instanceOf(const DeployForm& form) const;
-  ObjectWriter::Answer write(const DeployForm& form, const nlohmann::json& manifest, bool dryRun);
+  ObjectWriter::Answer write(const DeployForm& form, const nlohmann::json& manifest,
+                             const WriteOptions& options);
   Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
                     const nlohmann::json& object, std::chrono::milliseconds wait) const;
 
@@ -61,7 +63,7 @@ class Deployer {
   ObjectWriter& writer_;
   image::ImageStore& images_;
   const std::unique_ptr<Resource> unikernels_;
-  Admission uploads_{mostUploads};
+  Admission uploads_{mostUploads, uploadsOfOne};
 };
 
 }  // namespace rookery::serve

@@ -40,6 +40,8 @@ struct Caller {
   bool authenticated = false;
   std::set<std::string> verbs = {};       // get, list, watch, create, update, patch, delete, deploy
   std::set<std::string> namespaces = {};  // "*" includes what is cluster-scoped
+  std::set<std::string> resources = {};   // unikernels, unikernelpolicies, secrets, …
+  std::string tokenDigest = {};           // the SHA-256 of the token that was sent; empty: none was
 };
 
 /// Where a request came from, as the connection knows it.
@@ -56,6 +58,7 @@ struct Request {
   std::string accept = {};  // empty: anything is accepted
   std::string host = {};
   std::string contentType = {};
+  std::string contentEncoding = {};
   std::string authorization = {};  // a secret: never to be shown
   std::string ifNoneMatch = {};
   std::string userAgent = {};

@@ -43,6 +43,12 @@ json withoutServerFields(json object) {
   return object;
 }
 
+constexpr std::string_view modified =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+/// How often a change is prepared before somebody else's changes win: as kube-apiserver.
+constexpr int mostAttempts = 5;
+
 std::string textAt(const json& object, const char* field) {
   const auto metadata = object.find("metadata");
   if (metadata == object.end() || !metadata->is_object()) return {};
@@ -79,11 +85,16 @@ std::optional<Response> violation(const ResourceType& type, const reconcile::Obj
   }
   if (!preconditions.resourceVersion.empty() &&
       preconditions.resourceVersion != std::to_string(view.resourceVersion)) {
-    return conflict(type, name,
-                    "the object has been modified; please apply your changes to the latest version and try "
-                    "again");
+    return conflict(type, name, modified);
   }
   return std::nullopt;
+}
+
+/// Whether nobody has written the object in between: its status may be another by now.
+bool saysTheSame(const reconcile::ObjectView& before, const reconcile::ObjectView& now) {
+  if (now.identity.uid != before.identity.uid || now.identity.deletionTimestamp) return false;
+  return now.object == before.object || (now.object->manifest == before.object->manifest &&
+                                         now.object->specDigest == before.object->specDigest);
 }
 
 /// The object with all that its manifest says: also what is secret, which toJson() leaves out.
@@ -217,16 +228,19 @@ ObjectWriter::Answer ObjectWriter::create(const Resource& resource, const std::s
     metadata["name"] = prefix + randomSuffix();
   metadata.erase("generateName");
   const std::string name = textAt(object, "name");
-  return inTurn([&]() -> Answer {
-    if (resource.find(nameSpace, name)) {
+  return admitted(options, [&]() -> Answer {
+    const auto alreadyExists = [&] {
       return std::unexpected(failure(409, "AlreadyExists",
                                      fmt::format("{} \"{}\" already exists", type.qualifiedName(), name),
                                      detailsOf(type, name)));
-    }
+    };
+    if (resource.find(nameSpace, name)) return alreadyExists();
     auto change =
         checked(type, withoutServerFields(std::move(object)),
                 api::Origin{store_.folder(), store_.folder() / "new.yaml", 0, 0}, options.validation);
     if (!change) return std::unexpected(std::move(change.error()));
+    const std::lock_guard lock(writing_);
+    if (resource.find(nameSpace, name)) return alreadyExists();
     return commit(type, *std::move(change), nullptr, options);
   });
 }
@@ -252,38 +266,51 @@ ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::O
                             type.kind, type.group, key.name, needed),
                 details));
   }
-  return inTurn([&]() -> Answer {
-    auto view = writable(type, key);
-    if (!view) return std::unexpected(std::move(view.error()));
-    return replace(type, *view, std::move(object), options);
-  });
+  return alter(type, key, [&](const json&) { return std::expected<json, Response>(object); }, options);
 }
 
 ObjectWriter::Answer ObjectWriter::patch(const Resource& resource, const api::ObjectKey& key,
                                          const Patch& patch, const WriteOptions& options) {
   const ResourceType& type = resource.type();
-  return inTurn([&]() -> Answer {
-    auto view = writable(type, key);
-    if (!view) return std::unexpected(std::move(view.error()));
-    auto patched = patch(complete(**view));
-    if (!patched) return std::unexpected(std::move(patched.error()));
-    if (auto refused = settle(*patched, type, key.nameSpace)) return std::unexpected(*std::move(refused));
-    if (textAt(*patched, "name") != key.name) {
-      return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
-    }
-    return replace(type, *view, *std::move(patched), options);
-  });
+  const auto patched = [&](json object) -> std::expected<json, Response> {
+    auto result = patch(std::move(object));
+    if (!result) return result;
+    if (auto refused = settle(*result, type, key.nameSpace)) return std::unexpected(*std::move(refused));
+    if (textAt(*result, "name") == key.name) return result;
+    return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
+  };
+  return alter(type, key, patched, options);
 }
 
-/// What comes at the same time waits for it.
-ObjectWriter::Answer ObjectWriter::inTurn(const std::function<Answer()>& change) {
-  const Admission::Pass pass = admission_.enter();
-  if (!pass) {
-    return std::unexpected(
-        tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
-  }
-  const std::lock_guard lock(writing_);
-  return change();
+ObjectWriter::Answer ObjectWriter::admitted(const WriteOptions& options,
+                                            const std::function<Answer()>& change) {
+  const Admission::Pass pass = admission_.enter(options.caller);
+  if (pass) return change();
+  return std::unexpected(
+      tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
+}
+
+/// Makes the object what is wanted of it, changing in its manifest no more than that. What may take long, a
+/// patch or a check, comes before the turn among the writers, and once more if somebody else wrote meanwhile.
+ObjectWriter::Answer ObjectWriter::alter(const ResourceType& type, const api::ObjectKey& key,
+                                         const Patch& wanted, const WriteOptions& options) {
+  return admitted(options, [&]() -> Answer {
+    for (int attempt = 0; attempt < mostAttempts; ++attempt) {
+      auto before = writable(type, key);
+      if (!before) return std::unexpected(std::move(before.error()));
+      auto object = wanted(complete(**before));
+      if (!object) return std::unexpected(std::move(object.error()));
+      auto made = draft(type, **before, *std::move(object), options);
+      if (!made) return std::unexpected(std::move(made.error()));
+      const std::lock_guard lock(writing_);
+      auto now = writable(type, key);
+      if (!now) return std::unexpected(std::move(now.error()));
+      if (!saysTheSame(**before, **now)) continue;
+      if (!made->changes) return Written{toJson(**now), false, std::move(made->change.warnings)};
+      return commit(type, std::move(made->change), *now, options);
+    }
+    return std::unexpected(conflict(type, key.name, modified));
+  });
 }
 
 /// The object as it is now, if it may be changed here.
@@ -303,20 +330,20 @@ std::expected<ObjectViewPtr, Response> ObjectWriter::writable(const ResourceType
   return view;
 }
 
-/// Makes the object what a client wants it to be, changing in its manifest no more than that.
-ObjectWriter::Answer ObjectWriter::replace(const ResourceType& type, const ObjectViewPtr& view, json object,
-                                           const WriteOptions& options) {
+/// The change that makes the object what a client wants it to be.
+std::expected<ObjectWriter::Draft, Response> ObjectWriter::draft(const ResourceType& type,
+                                                                 const reconcile::ObjectView& view,
+                                                                 json object,
+                                                                 const WriteOptions& options) const {
   const Preconditions preconditions{textAt(object, "uid"), textAt(object, "resourceVersion")};
-  if (auto violated = violation(type, *view, preconditions)) return std::unexpected(*std::move(violated));
-  const std::string& name = view->object->metadata.name;
-  if (view->identity.deletionTimestamp)
-    return std::unexpected(conflict(type, name, "the object is being deleted"));
+  if (auto violated = violation(type, view, preconditions)) return std::unexpected(*std::move(violated));
+  if (view.identity.deletionTimestamp)
+    return std::unexpected(conflict(type, view.object->metadata.name, "the object is being deleted"));
   json manifest = withoutServerFields(std::move(object));
-  const bool changes = manifest != withoutServerFields(complete(*view));
-  auto change = checked(type, std::move(manifest), view->object->origin, options.validation);
+  const bool changes = manifest != withoutServerFields(complete(view));
+  auto change = checked(type, std::move(manifest), view.object->origin, options.validation);
   if (!change) return std::unexpected(std::move(change.error()));
-  if (!changes) return Written{toJson(*view), false, std::move(change->warnings)};
-  return commit(type, *std::move(change), view, options);
+  return Draft{*std::move(change), changes};
 }
 
 std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const ResourceType& type, json manifest,
@@ -373,7 +400,8 @@ ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked chan
 ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::ObjectKey& key,
                                           const Preconditions& preconditions, const WriteOptions& options) {
   const ResourceType& type = resource.type();
-  return inTurn([&]() -> Answer {
+  return admitted(options, [&]() -> Answer {
+    const std::lock_guard lock(writing_);
     auto found = objects_.find(key);
     if (found != nullptr && found->identity.deletionTimestamp) return Written{toJson(*found), false};
     auto view = writable(type, key);

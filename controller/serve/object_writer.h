@@ -25,6 +25,7 @@ enum class FieldValidation { Ignore, Warn, Strict };
 struct WriteOptions {
   bool dryRun = false;  // check everything and change nothing
   FieldValidation validation = FieldValidation::Strict;
+  std::string caller = {};  // on whose share of the writers it counts
 };
 
 /// Conditions of a change: metav1.Preconditions. What is empty does not matter.
@@ -35,8 +36,8 @@ struct Preconditions {
 
 /// Changes objects for clients of the API. Each change is written to a manifest file of the store, which is
 /// the only truth: the answer comes once the controller has read it there. Failures are what the API server
-/// would answer. Thread-safe: one change at a time, and a few that wait for it; 429 for more, as each of them
-/// keeps a thread of the server from others.
+/// would answer. Thread-safe: one change is written at a time, and a few are prepared or wait for it; 429 for
+/// more, of all or of one caller, as each of them keeps a thread of the server from others.
 class ObjectWriter {
  public:
   struct Written {
@@ -45,7 +46,8 @@ class ObjectWriter {
     std::vector<std::string> warnings = {};
   };
   using Answer = std::expected<Written, Response>;
-  /// What a patch makes of an object; an error is an answer, too.
+  /// What a patch makes of an object; an error is an answer, too. Called again when somebody else changes the
+  /// object meanwhile.
   using Patch = std::function<std::expected<nlohmann::json, Response>(nlohmann::json object)>;
 
   /// Lets the controller look at the store's files at once, from which `removed` may have been taken.
@@ -72,6 +74,7 @@ class ObjectWriter {
   static constexpr std::chrono::seconds patience{10};
   /// How many may be at it at the same time.
   static constexpr std::size_t mostWriters = 4;
+  static constexpr std::size_t writersOfOne = 2;  // caller
 
  private:
   struct Checked {
@@ -80,24 +83,32 @@ class ObjectWriter {
     std::vector<std::string> warnings;
   };
 
+  /// A change of an object as it was when this was made.
+  struct Draft {
+    Checked change;
+    bool changes = true;  // anything that stands in a manifest
+  };
+
   std::expected<Checked, Response> checked(const ResourceType& type, nlohmann::json manifest,
                                            const api::Origin& origin, FieldValidation validation) const;
   std::expected<reconcile::ObjectViewPtr, Response> writable(const ResourceType& type,
                                                              const api::ObjectKey& key) const;
-  Answer replace(const ResourceType& type, const reconcile::ObjectViewPtr& view, nlohmann::json object,
-                 const WriteOptions& options);
+  std::expected<Draft, Response> draft(const ResourceType& type, const reconcile::ObjectView& view,
+                                       nlohmann::json object, const WriteOptions& options) const;
+  Answer alter(const ResourceType& type, const api::ObjectKey& key, const Patch& wanted,
+               const WriteOptions& options);
   Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,
                 const WriteOptions& options);
   Result<void> erase(const api::Object& object);
   Answer awaitRemoval(const ResourceType& type, const reconcile::ObjectViewPtr& view) const;
   bool await(const std::function<bool()>& done) const;
-  Answer inTurn(const std::function<Answer()>& change);
+  Answer admitted(const WriteOptions& options, const std::function<Answer()>& change);
 
   const reconcile::ObjectStore& objects_;
   reconcile::StateDir& state_;
   source::ManifestStore& store_;
   const Wake wake_;
-  Admission admission_{mostWriters};
+  Admission admission_{mostWriters, writersOfOne};
   std::mutex writing_;
 };
 

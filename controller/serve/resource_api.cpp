@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/schema.h"
+#include "serve/access.h"
 #include "serve/failure.h"
 #include "serve/list.h"
 #include "serve/negotiation.h"
@@ -204,6 +205,7 @@ Response ResourceApi::write(const Request& request, const Target& target, const 
   }
   auto wanted = readWriteRequest(request, target, info.verb);
   if (!wanted) return std::move(wanted.error());
+  wanted->options.caller = accountOf(request.caller, request.peer);
   const api::ObjectKey key{*kind, info.nameSpace, info.name};
   if (info.verb == "create")
     return answer(writer_->create(resource, info.nameSpace, std::move(wanted->body), wanted->options), type,

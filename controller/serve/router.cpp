@@ -35,6 +35,62 @@ bool isForeign(const Request& request) {
          api::toLower(std::string_view(request.origin).substr(scheme + 3)) != api::toLower(request.host);
 }
 
+/// Whether the body is not what it is to be, but what a coding such as gzip makes of it.
+bool isEncoded(const Request& request) {
+  return !request.contentEncoding.empty() && api::toLower(request.contentEncoding) != "identity";
+}
+
+Response encodingRefused() {
+  Response response = failure(415, "a body is taken as it is only: send it without Content-Encoding");
+  response.headers["Accept-Encoding"] = "identity";  // RFC 9110, section 12.5.3
+  return response;
+}
+
+std::string_view firstOf(const Target& target) {
+  return target.segments.empty() ? std::string_view() : target.segments.front();
+}
+
+/// Probes have no token.
+bool isProbe(const Target& target) { return firstOf(target) == "healthz" || firstOf(target) == "readyz"; }
+
+/// Nothing, or why the caller may not do that.
+std::optional<Response> refusal(const Caller& caller, const RequestInfo& info, const Target& target) {
+  if (!info.resource.empty()) return authorize(caller, info);
+  const std::string_view first = firstOf(target);
+  const auto forbidden = [&](std::string_view verb) {
+    return failure(403,
+                   fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", caller.name, verb, first));
+  };
+  if (first == "deploy" && !mayAnywhere(caller, "deploy")) return forbidden("deploy");
+  // It shows the objects of all namespaces; the metrics only name them, and who scrapes needs no more.
+  if (first.empty() && !mayEverywhere(caller, "list")) return forbidden("list");
+  if (first == "metrics" && !mayAnywhere(caller, "get")) return forbidden("get");
+  return std::nullopt;
+}
+
+/// A body that is read only as long as its sender may send it: that may take long.
+class AllowedBody : public Body {
+ public:
+  AllowedBody(Body* body, const std::function<std::optional<Response>()>& refused)
+      : body_(body), refused_(refused) {}
+
+  Result<std::string_view> next() override {
+    auto piece = body_->next();
+    if (piece && !refusal_) refusal_ = refused_();
+    if (!piece || !refusal_) return piece;
+    return fail(Reason::ConnectionFailed, "what allowed this request was revoked or has expired meanwhile");
+  }
+  std::optional<std::uint64_t> announcedSize() const override { return body_->announcedSize(); }
+
+  /// What is to be answered instead, when it was not read to its end.
+  const std::optional<Response>& refusal() const { return refusal_; }
+
+ private:
+  Body* body_;
+  const std::function<std::optional<Response>()>& refused_;
+  std::optional<Response> refusal_;
+};
+
 }  // namespace
 
 Response Router::handle(Request request) const {
@@ -61,35 +117,69 @@ Response Router::answer(Request& request) const {
   const auto target = parseTarget(request.target);
   if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
   if (auto refused = admit(request, *target)) return *std::move(refused);
-  return route(request, *target);
+  if (request.body != nullptr && isEncoded(request)) return encodingRefused();
+  const Refusal refused = refusalOf(request, *target);
+  AllowedBody body(request.body, refused);
+  if (request.body != nullptr) request.body = &body;
+  Response response = route(request, *target);
+  if (body.refusal()) return *body.refusal();
+  if (!response.longRunning && !response.later) return response;
+  return lasting(std::move(response), request, refused);
 }
 
 /// Fills in the caller. Nothing, or why the request is not answered.
 std::optional<Response> Router::admit(Request& request, const Target& target) const {
-  const std::string_view first = target.segments.empty() ? std::string_view() : target.segments.front();
-  if (first == "healthz" || first == "readyz") return std::nullopt;  // probes have no token
-
+  if (isProbe(target)) return std::nullopt;
   auto caller = access_.authenticate(request.authorization, request.peer);
   if (!caller) return std::move(caller.error());
   if (auto refused = access_.admit(*caller, request.peer)) return refused;
   request.caller = *std::move(caller);
   request.authorization.clear();  // nobody needs it any more
 
-  const RequestInfo info = requestInfoOf(request.method, target);
-  if (!info.resource.empty()) return authorize(request.caller, info);
-  const auto forbidden = [&](std::string_view verb) {
-    return failure(
-        403, fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", request.caller.name, verb, first));
+  return refusal(request.caller, requestInfoOf(request.method, target), target);
+}
+
+Router::Refusal Router::refusalOf(const Request& request, const Target& target) const {
+  return [this, target, caller = request.caller, peer = request.peer,
+          method = request.method]() -> std::optional<Response> {
+    if (isProbe(target)) return std::nullopt;
+    auto now = access_.renewed(caller, peer);
+    if (!now) return std::move(now.error());
+    return refusal(*now, requestInfoOf(method, target), target);
   };
-  if (first == "deploy" && !mayAnywhere(request.caller, "deploy")) return forbidden("deploy");
-  // It shows the objects of all namespaces; the metrics only name them, and who scrapes needs no more.
-  if (first.empty() && !mayEverywhere(request.caller, "list")) return forbidden("list");
-  if (first == "metrics" && !mayAnywhere(request.caller, "get")) return forbidden("get");
-  return std::nullopt;
+}
+
+/// An answer that goes on takes one of its caller's places meanwhile, and asks for each of its pieces whether
+/// the caller would still get it.
+Response Router::lasting(Response response, const Request& request, const Refusal& refused) const {
+  // Shared, as the answer is copied with its functions.
+  const std::shared_ptr<void> pass = watches_.enter(accountOf(request.caller, request.peer));
+  if (pass == nullptr && response.later) {
+    response.later = nullptr;  // what there is to say already will do
+    return response;
+  }
+  if (pass == nullptr) {
+    return tooManyRequests("this caller has too many watches open at once; close some, or try again later",
+                           std::chrono::seconds(10));
+  }
+  if (response.next) {
+    response.next = [refused, pass, next = std::move(response.next)]() -> std::optional<std::string> {
+      auto piece = next();  // it may have waited for a while
+      return refused() ? std::nullopt : std::move(piece);
+    };
+  }
+  if (response.later) {
+    response.later = [refused, pass, later = std::move(response.later)]() -> std::optional<Response> {
+      auto better = later();
+      if (auto instead = refused()) return instead;
+      return better;
+    };
+  }
+  return response;
 }
 
 Response Router::route(const Request& request, const Target& target) const {
-  const std::string_view name = target.segments.empty() ? std::string_view() : target.segments.front();
+  const std::string_view name = firstOf(target);
   if (name == "api" || name == "apis" || name == "openapi" || name == "version") {
     return api_.handle(request, target);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "reconcile/object_store.h"
 #include "serve/access.h"
+#include "serve/admission.h"
 #include "serve/deploy.h"
 #include "serve/http.h"
 #include "serve/metrics.h"
@@ -30,19 +32,21 @@ using Audit = std::function<void(const AuditRecord&)>;
 ///
 /// /healthz and /readyz are open to everybody. For anything else the caller must be known (Access), within
 /// its rate, and allowed what the request does (RequestInfo); a handler that does more than that (a patch
-/// that creates) asks authorize() itself.
+/// that creates) asks authorize() itself. An answer that goes on (a watch) ends, and the body of a request is
+/// read no further, once the caller may not have it any more: the token was revoked or has expired, say.
 class Router {
  public:
   /// `deployer` null: nothing can be deployed here. `audit` is told of every request but those that only
-  /// read.
+  /// read. Of the `watches` (and other answers that last) at the same time, one caller has at most half.
   Router(const reconcile::ObjectStore& store, const ResourceApi& api, const Metrics& metrics, Access& access,
-         Deployer* deployer = nullptr, Audit audit = nullptr)
+         Deployer* deployer = nullptr, Audit audit = nullptr, std::size_t watches = 256)
       : store_(store),
         api_(api),
         metrics_(metrics),
         access_(access),
         deployer_(deployer),
-        audit_(std::move(audit)) {}
+        audit_(std::move(audit)),
+        watches_(watches, watches / 2) {}
 
   /// `request` without its caller, which is filled in here.
   Response handle(Request request) const;
@@ -50,6 +54,10 @@ class Router {
  private:
   Response answer(Request& request) const;
   std::optional<Response> admit(Request& request, const Target& target) const;
+  /// Nothing while the caller may do still what the request does; or why not.
+  using Refusal = std::function<std::optional<Response>()>;
+  Refusal refusalOf(const Request& request, const Target& target) const;
+  Response lasting(Response response, const Request& request, const Refusal& refused) const;
   Response route(const Request& request, const Target& target) const;
   Response deploy(const Request& request, const Target& target) const;
   Response health() const;
@@ -63,6 +71,7 @@ class Router {
   Access& access_;
   Deployer* deployer_;
   Audit audit_;
+  mutable Admission watches_;
 };
 
 }  // namespace rookery::serve

@@ -46,5 +46,21 @@ TEST(Age, IsCountedFromATimestamp) {
   }
 }
 
+TEST(Timestamp, IsReadByRfc3339) {
+  using namespace std::chrono;
+  const system_clock::time_point noon = sys_days(2027y / 1 / 31) + 12h;
+  for (const char* text : {"2027-01-31T12:00:00Z", "2027-01-31T12:00:00.75Z", "2027-01-31T14:30:00+02:30",
+                           "2027-01-31T00:00:00-12:00"}) {
+    EXPECT_EQ(parseRfc3339(text), noon) << text;
+  }
+  for (const char* text :
+       {"", "2027-01-31", "2027-01-31T12:00:00", "2027-01-31T12:00Z", "2027-02-29T12:00:00Z",
+        "2027-13-01T12:00:00Z", "2027-01-31T24:00:00Z", "2027-01-31T12:60:00Z", "2027-01-31 12:00:00Z",
+        "2027-01-31T12:00:00.Z", "2027-01-31T12:00:00Zz", "2027-01-31T12:00:00+0200",
+        "2027-01-31T12:00:00+24:00", "+027-01-31T12:00:00Z", " 2027-01-31T12:00:00Z", "1"}) {
+    EXPECT_FALSE(parseRfc3339(text)) << text;
+  }
+}
+
 }  // namespace
 }  // namespace rookery::api

@@ -32,8 +32,34 @@ TEST(AccessFile, TokensAndCertificates) {
   EXPECT_EQ(file->tokens[0].digest[31], 0xaa);
   EXPECT_THAT(file->tokens[0].grant.verbs, ElementsAre("deploy", "get"));
   EXPECT_THAT(file->tokens[0].grant.namespaces, ElementsAre("db", "shop"));
+  EXPECT_THAT(file->tokens[0].grant.resources, ElementsAre("unikernels"));
+  EXPECT_FALSE(file->tokens[0].grant.expires);
   ASSERT_EQ(file->certificates.size(), 1);
   EXPECT_EQ(file->certificates[0].name, "alice");
+  EXPECT_THAT(file->certificates[0].resources, ElementsAre("*"));
+}
+
+TEST(AccessFile, ResourcesAndExpiry) {
+  const auto file =
+      parseAccessFile("tokens:\n- name: ci\n  sha256: " + digest +
+                          "\n  verbs: [\"*\"]\n  namespaces: [\"*\"]\n  resources: [unikernels, events]\n"
+                          "certificates:\n- commonName: alice\n  verbs: [get]\n  namespaces: [shop]\n"
+                          "  resources: [albatrossinstances, namespaces, secrets, unikernelpolicies, \"*\"]\n"
+                          "  expires: 2027-01-31T12:00:00+02:00\n",
+                      "access.yaml");
+  ASSERT_TRUE(file) << file.error().message;
+  EXPECT_THAT(file->tokens[0].grant.resources, ElementsAre("events", "unikernels"));
+  EXPECT_EQ(file->certificates[0].resources.size(), 5);
+  using namespace std::chrono;
+  EXPECT_EQ(file->certificates[0].expires, sys_days(2027y / 1 / 31) + 10h);
+}
+
+TEST(AccessFile, AnEmptiedFileListsNobody) {
+  for (const char* text : {"", "\n", "# comment\n", "---\n", "null\n", "{}\n"}) {
+    const auto file = parseAccessFile(text, "access.yaml");
+    ASSERT_TRUE(file) << text;
+    EXPECT_TRUE(file->empty()) << text;
+  }
 }
 
 TEST(AccessFile, MistakesHaveTheirPlace) {
@@ -66,7 +92,15 @@ TEST(AccessFile, MistakesHaveTheirPlace) {
   EXPECT_THAT(mistakeIn("tokens:\n" + token("system:admin", digest, rest)), HasSubstr("system:"));
   EXPECT_THAT(mistakeIn("tokens: []\ntokens: []\n"), StartsWith("access.yaml:2:1: "));
   EXPECT_THAT(mistakeIn("tokens: [\n"), StartsWith("access.yaml:"));
-  EXPECT_THAT(mistakeIn(""), HasSubstr("one YAML document"));
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + "  resources: [uk]\n"),
+              AllOf(StartsWith("access.yaml:6:15: tokens[0].resources[0]: "), HasSubstr("is no resource"),
+                    HasSubstr("unikernelpolicies")));
+  for (const char* never : {"2027-01-31", "2027-01-31T00:00:00", "soon", "2027-02-30T00:00:00Z", "[]"}) {
+    EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + "  expires: " + never + "\n"),
+                AllOf(StartsWith("access.yaml:6:12: tokens[0].expires: must be")))
+        << never;
+  }
+  EXPECT_THAT(mistakeIn("{}\n---\n{}\n"), HasSubstr("one YAML document"));
   EXPECT_THAT(mistakeIn("[]\n"), HasSubstr("must be a mapping"));
 }
 

@@ -63,8 +63,11 @@ class Deploy : public testing::Test {
     request.contentType = "multipart/form-data; boundary=XX";
     request.host = "rookery.example";
     request.body = &body;
-    request.caller = {
-        .name = "ci", .authenticated = true, .verbs = {"deploy"}, .namespaces = {"shop", "default"}};
+    request.caller = {.name = "ci",
+                      .authenticated = true,
+                      .verbs = {"deploy"},
+                      .namespaces = {"shop", "default"},
+                      .resources = {"unikernels"}};
     return request;
   }
   Response send(Body& body, const std::string& target = "/deploy") {
@@ -336,7 +339,12 @@ class Nested : public Body {
 };
 
 TEST_F(Deploy, TakesOnlySoManyAtATime) {
-  const auto sendOne = [this](Body& body) { return send(body).status; };
+  int callers = 0;
+  const auto sendOne = [&](Body& body) {
+    Request request = requestWith(body);
+    request.caller.name = "caller-" + std::to_string(++callers);
+    return deployer_.handle(request, *parseTarget("/deploy")).status;
+  };
   Nested few(sendOne, Deployer::mostUploads - 1);
   EXPECT_EQ(sendOne(few), 400);
   EXPECT_EQ(few.last(), 400);
@@ -344,6 +352,26 @@ TEST_F(Deploy, TakesOnlySoManyAtATime) {
   EXPECT_EQ(sendOne(many), 400);
   EXPECT_EQ(many.last(), 429);
   EXPECT_EQ(deploy().status, 202) << "they have gone";
+}
+
+TEST_F(Deploy, OneCallerDoesNotTakeAllPlaces) {
+  const auto ofOne = [&](Body& body) { return send(body).status; };
+  Nested share(ofOne, Deployer::uploadsOfOne - 1);
+  EXPECT_EQ(ofOne(share), 400);
+  EXPECT_EQ(share.last(), 400);
+  Nested more(ofOne, Deployer::uploadsOfOne);
+  EXPECT_EQ(ofOne(more), 400);
+  EXPECT_EQ(more.last(), 429);
+  // The last of these is somebody else's.
+  std::size_t sent = 0;
+  const auto withAnother = [&](Body& body) {
+    Request request = requestWith(body);
+    if (++sent > Deployer::uploadsOfOne) request.caller.name = "another";
+    return deployer_.handle(request, *parseTarget("/deploy")).status;
+  };
+  Nested another(withAnother, Deployer::uploadsOfOne);
+  EXPECT_EQ(withAnother(another), 400);
+  EXPECT_EQ(another.last(), 400);
 }
 
 TEST_F(Deploy, TakesFormsOnly) {

@@ -182,9 +182,10 @@ TEST_F(ObjectWriterTest, ManyAtATimeAreToldToTryAgain) {
   };
   ASSERT_TRUE(create(web()));
   std::vector<std::future<std::string>> writers;
-  for (std::size_t i = 0; i < ObjectWriter::mostWriters + 2; ++i) {
-    writers.push_back(std::async(std::launch::async, [&] {
-      const std::string outcome = refusal(writer_->patch(*unikernels_, webKey_, slow, {}));
+  for (std::size_t i = 0; i < 3 * ObjectWriter::mostWriters; ++i) {
+    writers.push_back(std::async(std::launch::async, [&, i] {
+      const WriteOptions options{.caller = i % 3 == 0 ? "a" : i % 3 == 1 ? "b" : "c"};
+      const std::string outcome = refusal(writer_->patch(*unikernels_, webKey_, slow, options));
       const std::lock_guard lock(mutex);
       ++inside;
       changed.notify_all();
@@ -192,14 +193,104 @@ TEST_F(ObjectWriterTest, ManyAtATimeAreToldToTryAgain) {
     }));
   }
   std::unique_lock lock(mutex);
-  changed.wait(lock, [&] { return inside == 3; });  // one has its turn, two were sent away
+  changed.wait(lock, [&] { return inside == writers.size(); });  // at work, or sent away
   goOn = true;
   changed.notify_all();
   lock.unlock();
   std::map<std::string, std::size_t> outcomes;
   for (auto& writer : writers) ++outcomes[writer.get().substr(0, 8)];
-  EXPECT_THAT(outcomes, testing::UnorderedElementsAre(testing::Pair("accepted", ObjectWriter::mostWriters),
-                                                      testing::Pair("429 TooM", 2)));
+  EXPECT_THAT(outcomes, testing::UnorderedElementsAre(
+                            testing::Pair("accepted", ObjectWriter::mostWriters),
+                            testing::Pair("429 TooM", writers.size() - ObjectWriter::mostWriters)));
+}
+
+TEST_F(ObjectWriterTest, OneCallerHasAShareOfTheWriters) {
+  ASSERT_TRUE(create(web()));
+  // Each patch sends the next, so that all are at work at the same time.
+  std::vector<std::string> outcomes;
+  std::vector<std::string> callers = {"a", "a", "a", "b"};
+  const std::function<void()> sendNext = [&] {
+    if (callers.empty()) return;
+    const WriteOptions options{.dryRun = true, .caller = callers.front()};
+    callers.erase(callers.begin());
+    const auto patch = [&](json object) -> std::expected<json, Response> {
+      sendNext();
+      return object;
+    };
+    const auto answer = writer_->patch(*unikernels_, webKey_, patch, options);
+    outcomes.push_back(options.caller + " " + refusal(answer).substr(0, 8));
+    if (!answer) sendNext();
+  };
+  sendNext();
+  EXPECT_THAT(outcomes, testing::ElementsAre("a 429 TooM", "b accepted", "a accepted", "a accepted"));
+}
+
+TEST_F(ObjectWriterTest, APatchHoldsUpNobody) {
+  ASSERT_TRUE(create(web()));
+  const auto patched = writer_->patch(*unikernels_, webKey_,
+                                      [&](json object) -> std::expected<json, Response> {
+                                        json other = web();
+                                        other["metadata"]["name"] = "api";
+                                        EXPECT_TRUE(create(other, {.caller = "another"}))
+                                            << "while this one is at work";
+                                        object["spec"]["memory"] = "64Mi";
+                                        return object;
+                                      },
+                                      {});
+  ASSERT_TRUE(patched) << refusal(patched);
+  EXPECT_EQ(patched->object["spec"]["memory"], "64Mi");
+}
+
+TEST_F(ObjectWriterTest, WhatSomebodyElseWroteMeanwhileStays) {
+  ASSERT_TRUE(create(web()));
+  int calls = 0;
+  const auto patched =
+      writer_->patch(*unikernels_, webKey_,
+                     [&](json object) -> std::expected<json, Response> {
+                       if (++calls == 1) {
+                         EXPECT_TRUE(merge({{"spec", {{"memory", "64Mi"}}}}, {.caller = "another"}));
+                       }
+                       object["spec"]["arguments"] = {"--a"};
+                       return object;
+                     },
+                     {});
+  ASSERT_TRUE(patched) << refusal(patched);
+  EXPECT_EQ(calls, 2);
+  EXPECT_EQ(patched->object["spec"]["memory"], "64Mi");
+  EXPECT_EQ(patched->object["spec"]["arguments"], json({"--a"}));
+}
+
+TEST_F(ObjectWriterTest, WhereTheyWriteAgainAndAgainItIsAConflict) {
+  ASSERT_TRUE(create(web()));
+  int calls = 0;
+  const auto patched = writer_->patch(
+      *unikernels_, webKey_,
+      [&](json object) -> std::expected<json, Response> {
+        EXPECT_TRUE(merge({{"spec", {{"arguments", {std::to_string(++calls)}}}}}, {.caller = "another"}));
+        object["spec"]["memory"] = "64Mi";
+        return object;
+      },
+      {});
+  EXPECT_THAT(refusal(patched), HasSubstr("409 Conflict"));
+  EXPECT_LT(calls, 20);
+}
+
+TEST_F(ObjectWriterTest, AStatusThatChangesMeanwhileIsNoConflict) {
+  ASSERT_TRUE(create(web()));
+  int calls = 0;
+  const auto patched = writer_->patch(*unikernels_, webKey_,
+                                      [&](json object) -> std::expected<json, Response> {
+                                        api::Status status;
+                                        status.restarts = ++calls;
+                                        reconcile::Listener nobody;
+                                        objects_.report(webKey_, status, nobody);
+                                        object["spec"]["memory"] = "64Mi";
+                                        return object;
+                                      },
+                                      {});
+  ASSERT_TRUE(patched) << refusal(patched);
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(patched->object["status"]["restarts"], 1);
 }
 
 TEST_F(ObjectWriterTest, ComparesVersions) {

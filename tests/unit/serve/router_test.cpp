@@ -2,9 +2,12 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
+#include <list>
 #include <nlohmann/json.hpp>
 
 #include "fixtures/temp_dir.h"
+#include "unit/serve/bodies.h"
 #include "unit/serve/views.h"
 
 namespace rookery::serve {
@@ -245,7 +248,8 @@ TEST_F(RouterTest, AClientCertificateWithoutATokenFileMayRead) {
 TEST_F(RouterTest, ThePageIsForThoseWhoMayReadAllNamespaces) {
   const std::filesystem::path tokens = dir_.write("tokens.yaml", R"(tokens:
 - {name: shop, sha256: 4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce, verbs: [get, list], namespaces: [shop]}
-- {name: all, sha256: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a, verbs: [get, list], namespaces: ["*"]}
+- {name: all, sha256: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a, verbs: [get, list], namespaces: ["*"], resources: ["*"]}
+- {name: some, sha256: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d, verbs: [get, list], namespaces: ["*"]}
 )");
   const auto access = *Access::load({.tokenFile = tokens});
   const Router router(store_, api_, metrics_, *access);
@@ -259,8 +263,166 @@ TEST_F(RouterTest, ThePageIsForThoseWhoMayReadAllNamespaces) {
   };
   EXPECT_EQ(status("/", "3"), 403);
   EXPECT_EQ(status("/", "4"), 200);
+  EXPECT_EQ(status("/", "5"), 403) << "it shows more than unikernels";
   EXPECT_EQ(status("/metrics", "3"), 200) << "they name namespaces only";
   EXPECT_EQ(status(base + "/namespaces/shop/unikernels", "3"), 200);
+}
+
+/// A server under TLS whose token file changes.
+class RevokingTest : public RouterTest {
+ protected:
+  static std::string entry(const std::string& rest = "namespaces: [shop]",
+                           const std::string& verbs = "list, watch") {
+    return "tokens:\n- {name: ci, sha256: 948b8c2427cd29047839b8e4a27a08763f8befbafa86be5cce8e46217d75e58a, "
+           "verbs: [" +
+           verbs + "], " + rest + "}\n";
+  }
+  void SetUp() override {
+    write(entry());
+    access_ = *Access::load({.tokenFile = dir_.path() / "tokens.yaml",
+                             .requests = {.perSecond = 1e6, .burst = 1e6},
+                             .now = [this] { return now_; },
+                             .today = [this] { return today_; }});
+  }
+  void write(const std::string& text) {
+    dir_.replace("tokens.yaml", text);
+    now_ += std::chrono::seconds(1);
+  }
+  Response ask(const Router& router, const std::string& target) const {
+    return router.handle({.method = "GET",
+                          .target = target,
+                          .authorization = "Bearer ci-token",
+                          .peer = {.address = "10.0.0.1", .tls = true}});
+  }
+
+  Access::Clock::time_point now_{};
+  std::chrono::system_clock::time_point today_{};
+};
+
+TEST_F(RevokingTest, AWatchEndsWithWhatAllowedIt) {
+  using std::chrono::sys_days;
+  using namespace std::chrono_literals;
+  const std::string expiring = "namespaces: [shop], expires: \"2026-07-01T00:00:00Z\"";
+  const std::pair<const char*, std::function<void()>> ways[] = {
+      {"revoked", [&] { write("tokens: []\n"); }},
+      {"removed", [&] { std::filesystem::remove(dir_.path() / "tokens.yaml"), now_ += 1s; }},
+      {"narrowed", [&] { write(entry("namespaces: [db]")); }},
+      {"without the resource", [&] { write(entry("namespaces: [shop], resources: [secrets]")); }},
+      {"expired", [&] { today_ = sys_days(2026y / 7 / 1); }},
+  };
+  const Router router(store_, api_, metrics_, *access_);
+  for (const auto& [way, happen] : ways) {
+    today_ = sys_days(2026y / 6 / 1);
+    write(entry(expiring));
+    const Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
+    ASSERT_EQ(watch.status, 200) << way;
+    EXPECT_THAT(watch.next().value_or("over"), HasSubstr("ADDED")) << way;
+    happen();
+    publish(store_, unikernelView("shop", "web", true, Reason::Running, std::string("It is ") + way));
+    EXPECT_FALSE(watch.next()) << way;
+  }
+}
+
+/// A body in whose midst something happens.
+class EventfulBody : public Body {
+ public:
+  explicit EventfulBody(std::function<void()> event) : event_(std::move(event)) {}
+
+  Result<std::string_view> next() override {
+    if (++pieces_ == 2) event_();
+    return pieces_ == 1 ? std::string_view("{") : pieces_ == 2 ? std::string_view("}") : std::string_view();
+  }
+  std::optional<std::uint64_t> announcedSize() const override { return std::nullopt; }
+  int pieces() const { return pieces_; }
+
+ private:
+  const std::function<void()> event_;
+  int pieces_ = 0;
+};
+
+TEST_F(RevokingTest, ABodyIsReadNoFurtherOnceItsSenderMayNotSendIt) {
+  // Nothing is written here: the API refuses a body that it could read by 400.
+  source::ManifestStore store = *source::ManifestStore::open(dir_.path() / "api");
+  const auto state = *reconcile::StateDir::open(dir_.path() / "state");
+  ObjectWriter writer(store_, *state, store, [](const auto&) {});
+  const ResourceApi api(store_, events_.events(), &writer);
+  const Router router(store_, api, metrics_, *access_);
+  for (const bool revoked : {false, true}) {
+    write(entry("namespaces: [shop]", "create"));
+    EventfulBody body([&] { write(revoked ? "tokens: []\n" : entry("namespaces: [shop]", "create")); });
+    const Response response = router.handle({.method = "POST",
+                                             .target = base + "/namespaces/shop/unikernels",
+                                             .authorization = "Bearer ci-token",
+                                             .body = &body,
+                                             .peer = {.address = "10.0.0.1", .tls = true}});
+    EXPECT_EQ(response.status, revoked ? 401 : 400) << response.body;
+    EXPECT_EQ(body.pieces(), revoked ? 2 : 3);
+  }
+}
+
+TEST_F(RevokingTest, AWatchGoesOnWhileTheFileChangesForOthers) {
+  const Router router(store_, api_, metrics_, *access_);
+  const Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
+  ASSERT_TRUE(watch.next());
+  write(entry("namespaces: [db, shop]"));
+  publish(store_, unikernelView("shop", "web", false, Reason::Refused, "It changed."));
+  EXPECT_THAT(watch.next().value_or("over"), HasSubstr("It changed."));
+  write("tokens: [");
+  publish(store_, unikernelView("shop", "web", false, Reason::Refused, "It changed again."));
+  EXPECT_THAT(watch.next().value_or("over"), HasSubstr("It changed again."));
+}
+
+TEST_F(RevokingTest, ANamespaceIsNoWayToOthers) {
+  const Router router(store_, api_, metrics_, *access_);
+  EXPECT_EQ(ask(router, base + "/namespaces/shop/unikernels").status, 200);
+  for (const char* path :
+       {"/unikernels", "/unikernels?watch=1", "/unikernels?fieldSelector=metadata.namespace%3Dshop",
+        "/unikernels?watch=1&fieldSelector=metadata.namespace%3Dshop", "/namespaces/db/unikernels",
+        "/namespaces//unikernels", "/namespaces/%2a/unikernels?watch=1", "/namespaces/*/unikernels",
+        "/namespaces/shop/albatrossinstances", "/namespaces/shop/albatrossinstances/eu-1",
+        "/watch/unikernels", "/watch/namespaces/db/unikernels", "/namespaces/shop/unikernels/..%2f"}) {
+    for (const char* method : {"GET", "HEAD", "OPTIONS"}) {
+      const Response answer = router.handle({.method = method,
+                                             .target = base + path,
+                                             .authorization = "Bearer ci-token",
+                                             .peer = {.address = "10.0.0.1", .tls = true}});
+      EXPECT_THAT(answer.status, testing::AnyOf(403, 404, 405)) << method << path;
+      EXPECT_THAT(answer.body, Not(HasSubstr("\"main\""))) << method << path;
+    }
+  }
+}
+
+TEST_F(RouterTest, OneCallerHasHalfOfTheWatches) {
+  const Router router(store_, api_, metrics_, *access_, nullptr, nullptr, 4);
+  const auto watchAs = [&](const std::string& commonName) {
+    return router.handle({.method = "GET",
+                          .target = base + "/unikernels?watch=1",
+                          .peer = {.address = "10.0.0.1", .tls = true, .commonName = commonName}});
+  };
+  std::list<Response> open;
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(open.emplace_back(watchAs("greedy")).status, 200);
+  const Response refused = watchAs("greedy");
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.headers.at("Retry-After"), "10");
+  for (int i = 0; i < 2; ++i) EXPECT_EQ(open.emplace_back(watchAs("alice")).status, 200);
+  EXPECT_EQ(watchAs("bob").status, 429) << "there are four places";
+  open.pop_front();
+  EXPECT_EQ(watchAs("greedy").status, 200);
+}
+
+TEST_F(RouterTest, ABodyThatIsEncodedIsRefused) {
+  TextBody body("{}");
+  const std::pair<const char*, int> cases[] = {
+      {"gzip", 415}, {"x-unknown", 415}, {"identity, gzip", 415}, {"Identity", 200}, {"", 200}};
+  for (const auto& [encoding, status] : cases) {
+    const Response response = router_.handle({.method = "GET",
+                                              .target = base + "/unikernels",
+                                              .host = "localhost",
+                                              .contentEncoding = encoding,
+                                              .body = &body});
+    EXPECT_EQ(response.status, status) << encoding;
+    EXPECT_EQ(response.headers.contains("Accept-Encoding"), status == 415) << encoding;
+  }
 }
 
 TEST_F(RouterTest, PagesOfOtherSitesChangeNothing) {
