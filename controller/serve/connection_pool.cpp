@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +14,7 @@ namespace rookery::serve {
 void ConnectionPool::Connection::setAtWork(bool atWork) {
   const std::lock_guard lock(pool_->mutex_);
   atWork_ = atWork;
+  if (atWork && std::exchange(newcomer_, false)) pool_->makeRoomFor(*this);
 }
 
 bool ConnectionPool::Connection::becomeLongRunning() {
@@ -23,7 +26,7 @@ ConnectionPool::ConnectionPool(const Limits& limits, Serve serve)
     : limits_(limits), serve_(std::move(serve)) {
   try {
     const std::lock_guard lock(mutex_);
-    for (std::size_t i = 0; i < limits_.connections; ++i) startThread();
+    for (std::size_t i = 0; i < limits_.connections + limits_.newcomers; ++i) startThread();
   } catch (...) {
     stop();
     throw;
@@ -32,17 +35,15 @@ ConnectionPool::ConnectionPool(const Limits& limits, Serve serve)
 
 ConnectionPool::~ConnectionPool() { stop(); }
 
-void ConnectionPool::add(int socket) {
+void ConnectionPool::add(int socket, std::string client) {
   joinRetired();
   const std::lock_guard lock(mutex_);
   if (stopping_) {
     ::close(socket);
     return;
   }
-  waiting_.push_back(socket);
-  const auto live = static_cast<std::size_t>(
-      std::ranges::count_if(served_, [](const Connection& c) { return !c.cut_ && !c.longRunning_; }));
-  if (live + waiting_.size() > limits_.connections) dropOldest();
+  waiting_.push_back({socket, std::move(client)});
+  makeRoomForNewcomer();
   changed_.notify_one();
 }
 
@@ -51,7 +52,7 @@ void ConnectionPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    for (const int socket : waiting_) ::close(socket);
+    for (const Waiting& waiting : waiting_) ::close(waiting.socket);
     waiting_.clear();
     for (const Connection& connection : served_) ::shutdown(connection.socket_, SHUT_RDWR);
     threads.splice(threads.end(), threads_);
@@ -79,7 +80,8 @@ void ConnectionPool::work(Threads::iterator self) {
     if (stopping_) return;
     const auto connection = served_.emplace(served_.end());
     connection->pool_ = this;
-    connection->socket_ = waiting_.front();
+    connection->socket_ = waiting_.front().socket;
+    connection->client_ = std::move(waiting_.front().client);
     waiting_.pop_front();
     lock.unlock();
     serve_(*connection);
@@ -118,18 +120,54 @@ void ConnectionPool::joinRetired() {
   for (std::thread& thread : threads) thread.join();
 }
 
-void ConnectionPool::dropOldest() {
-  const auto idle = [](const Connection& c) { return !c.cut_ && !c.longRunning_ && !c.atWork_; };
-  const auto any = [](const Connection& c) { return !c.cut_ && !c.longRunning_; };
-  auto oldest = std::ranges::find_if(served_, idle);
-  if (oldest == served_.end()) oldest = std::ranges::find_if(served_, any);
-  if (oldest != served_.end()) {
-    oldest->cut_ = true;
-    ::shutdown(oldest->socket_, SHUT_RDWR);
+/// Of the candidates, all but those that are cut off already or long-running, the one to be cut off; null:
+/// there is none.
+ConnectionPool::Connection* ConnectionPool::victim(const std::function<bool(const Connection&)>& candidate) {
+  const auto eligible = [&](const Connection& c) { return !c.cut_ && !c.longRunning_ && candidate(c); };
+  std::map<std::string_view, std::size_t> byClient;
+  for (const Connection& connection : served_) {
+    if (eligible(connection)) ++byClient[connection.client_];
+  }
+  Connection* chosen = nullptr;
+  for (Connection& connection : served_) {  // the oldest first, which stays the choice among equals
+    if (!eligible(connection)) continue;
+    if (chosen == nullptr || byClient[connection.client_] > byClient[chosen->client_]) chosen = &connection;
+  }
+  return chosen;
+}
+
+void ConnectionPool::cut(Connection& connection) {
+  connection.cut_ = true;
+  ::shutdown(connection.socket_, SHUT_RDWR);
+}
+
+void ConnectionPool::makeRoomForNewcomer() {
+  const auto newcomers = static_cast<std::size_t>(std::ranges::count_if(
+      served_, [](const Connection& c) { return !c.cut_ && !c.longRunning_ && c.newcomer_; }));
+  if (newcomers + waiting_.size() <= limits_.newcomers) return;
+  if (Connection* oldest = victim([](const Connection& c) { return c.newcomer_; })) {
+    cut(*oldest);
   } else {
-    ::close(waiting_.front());
+    ::close(waiting_.front().socket);
     waiting_.pop_front();
   }
+}
+
+void ConnectionPool::makeRoomFor(const Connection& promoted) {
+  const auto others = [&](const Connection& c) { return !c.newcomer_ && &c != &promoted; };
+  const auto settled = static_cast<std::size_t>(std::ranges::count_if(
+      served_, [](const Connection& c) { return !c.cut_ && !c.longRunning_ && !c.newcomer_; }));
+  if (settled <= limits_.connections) return;
+  Connection* oldest = victim([&](const Connection& c) { return others(c) && !c.atWork_; });
+  if (oldest == nullptr) oldest = victim(others);
+  if (oldest != nullptr) cut(*oldest);
+}
+
+bool ConnectionPool::dropIdle() {
+  const std::lock_guard lock(mutex_);
+  Connection* oldest = victim([](const Connection& c) { return !c.atWork_; });
+  if (oldest != nullptr) cut(*oldest);
+  return oldest != nullptr;
 }
 
 }  // namespace rookery::serve

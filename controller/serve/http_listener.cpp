@@ -1,17 +1,21 @@
 #include "serve/http_listener.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <sstream>
 #include <system_error>
 #include <thread>
+#include <utility>
 
+#include "serve/rate_limiter.h"
 #include "serve/tls_stream.h"
 
 namespace rookery::serve {
@@ -87,6 +91,26 @@ std::string addressOf(int socket) {
   return address.to_string();
 }
 
+/// A descriptor that is kept back, so that a client can be answered, a probe say, where this process has no
+/// other left. One thread.
+class SpareDescriptor {
+ public:
+  SpareDescriptor() { restore(); }
+  ~SpareDescriptor() { release(); }
+  SpareDescriptor(const SpareDescriptor&) = delete;
+  SpareDescriptor& operator=(const SpareDescriptor&) = delete;
+
+  void restore() {
+    if (descriptor_ < 0) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+  }
+  void release() {
+    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  }
+
+ private:
+  int descriptor_ = -1;
+};
+
 /// Signals stay with the threads of whoever started the server while this lives: threads inherit the mask.
 class SignalsBlocked {
  public:
@@ -131,17 +155,24 @@ class TcpListener final : public HttpListener {
 
  private:
   void acceptConnections() {
+    SpareDescriptor spare;
     while (true) {
       const int socket = ::accept4(listener_.socket, nullptr, nullptr, SOCK_CLOEXEC);
+      const int error = errno;
       if (stopping_) {
         if (socket >= 0) ::close(socket);
         return;
       }
       if (socket >= 0) {
-        pool_.add(socket);
-      } else {
-        std::this_thread::sleep_for(acceptPause);
+        pool_.add(socket, rateKeyOf(addressOf(socket)));
+        spare.restore();
+        continue;
       }
+      if (error == EMFILE || error == ENFILE) {
+        pool_.dropIdle();
+        spare.release();
+      }
+      std::this_thread::sleep_for(acceptPause);
     }
   }
 
@@ -149,7 +180,7 @@ class TcpListener final : public HttpListener {
     try {
       tune(connection.socket());
       if (tls_) {
-        TlsStream stream(connection.socket(), tls_->current().get(), limits_);
+        TlsStream stream(connection.socket(), *tls_, limits_);
         serve(connection, stream);
       } else {
         ClientStream stream(connection.socket(), limits_);
@@ -179,6 +210,16 @@ class TcpListener final : public HttpListener {
 };
 
 }  // namespace
+
+ListenerLimits within(ListenerLimits limits, std::size_t descriptors) {
+  const auto atMost = [](std::size_t& limit, std::size_t most) {
+    limit = std::min(limit, std::max<std::size_t>(most, 1));
+  };
+  atMost(limits.connections.longRunning, descriptors / 4);
+  atMost(limits.connections.newcomers, descriptors / 8);
+  atMost(limits.connections.connections, descriptors / 16);
+  return limits;
+}
 
 Result<std::unique_ptr<HttpListener>> HttpListener::open(const Endpoint& endpoint,
                                                          std::unique_ptr<TlsContext> tls,

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/ip/tcp.hpp>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -18,6 +19,11 @@ struct ListenerLimits {
   ConnectionPool::Limits connections = {};
   StreamLimits stream = {};
 };
+
+/// These limits as far as a process may have them that can have so many descriptors open at the same time
+/// (RLIMIT_NOFILE): half of those stay for what else it opens, such as state files and connections to
+/// servers.
+ListenerLimits within(ListenerLimits limits, std::size_t descriptors);
 
 /// HTTP/1.1 on a TCP port, plain or under TLS, on threads of its own.
 class HttpListener {

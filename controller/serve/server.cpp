@@ -1,5 +1,9 @@
 #include "serve/server.h"
 
+#include <sys/resource.h>
+
+#include <limits>
+
 #include "reconcile/key_file.h"
 #include "serve/loopback.h"
 
@@ -34,11 +38,19 @@ Result<std::unique_ptr<TlsContext>> loadTls(const Server::Options& options) {
   return context;
 }
 
+std::size_t openableDescriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+    return std::numeric_limits<std::size_t>::max();
+  return limit.rlim_cur;
+}
+
 class HttpServer final : public Server {
  public:
   HttpServer(std::unique_ptr<Access> access, const reconcile::ObjectStore& store, const ResourceApi& api,
-             const Metrics& metrics, const Options& options)
-      : access_(std::move(access)), router_(store, api, metrics, *access_, options.deployer, options.audit) {}
+             const Metrics& metrics, const Options& options, std::size_t watches)
+      : access_(std::move(access)),
+        router_(store, api, metrics, *access_, options.deployer, options.audit, watches) {}
 
   Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint, std::unique_ptr<TlsContext> tls,
                       const ListenerLimits& limits, Metrics& metrics) {
@@ -74,8 +86,10 @@ Result<std::unique_ptr<Server>> Server::start(const Options& options, const reco
                               .failures = options.failures,
                               .warn = options.warn});
   if (!access) return std::unexpected(access.error());
-  auto server = std::make_unique<HttpServer>(*std::move(access), store, api, metrics, options);
-  if (auto listening = server->listen(*endpoint, *std::move(tls), options.limits, metrics); !listening) {
+  const ListenerLimits limits = within(options.limits, openableDescriptors());
+  auto server = std::make_unique<HttpServer>(*std::move(access), store, api, metrics, options,
+                                             limits.connections.longRunning);
+  if (auto listening = server->listen(*endpoint, *std::move(tls), limits, metrics); !listening) {
     return std::unexpected(listening.error());
   }
   return server;

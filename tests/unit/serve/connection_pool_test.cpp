@@ -7,7 +7,8 @@
 #include <array>
 #include <iterator>
 #include <list>
-#include <utility>
+#include <string>
+#include <vector>
 
 namespace rookery::serve {
 namespace {
@@ -24,11 +25,11 @@ void greet(ConnectionPool::Connection& connection) {
 /// The client's end of a connection that was given to the pool.
 class Client {
  public:
-  explicit Client(ConnectionPool& pool) {
+  explicit Client(ConnectionPool& pool, const std::string& address = "10.0.0.1") {
     std::array<int, 2> sockets{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()), 0);
     socket_ = sockets[0];
-    pool.add(sockets[1]);
+    pool.add(sockets[1], address);
   }
   ~Client() { ::close(socket_); }
   Client(const Client&) = delete;
@@ -48,14 +49,14 @@ class Client {
 };
 
 TEST(ConnectionPool, ServesSeveralAtOnce) {
-  ConnectionPool pool({.connections = 2}, greet);
+  ConnectionPool pool({.connections = 1, .newcomers = 2}, greet);
   const Client first(pool), second(pool);
   EXPECT_EQ(second.receive(), '!');
   EXPECT_EQ(first.receive(), '!');
 }
 
 TEST(ConnectionPool, TheOldestIsCutOffForTheNewest) {
-  ConnectionPool pool({.connections = 2}, greet);
+  ConnectionPool pool({.connections = 1, .newcomers = 2}, greet);
   const Client first(pool);
   EXPECT_EQ(first.receive(), '!');
   const Client second(pool);
@@ -69,7 +70,7 @@ TEST(ConnectionPool, TheOldestIsCutOffForTheNewest) {
 }
 
 TEST(ConnectionPool, TheLastOfABurstIsServed) {
-  ConnectionPool pool({.connections = 2}, greet);
+  ConnectionPool pool({.connections = 1, .newcomers = 2}, greet);
   for (int round = 0; round < 50; ++round) {
     std::list<Client> burst;
     for (int i = 0; i < 7; ++i) burst.emplace_back(pool);
@@ -79,7 +80,7 @@ TEST(ConnectionPool, TheLastOfABurstIsServed) {
 }
 
 TEST(ConnectionPool, AFreeThreadTakesTheNextWithoutCutting) {
-  ConnectionPool pool({.connections = 1}, [](ConnectionPool::Connection& connection) {
+  ConnectionPool pool({.connections = 1, .newcomers = 1}, [](ConnectionPool::Connection& connection) {
     const char byte = '!';
     ::send(connection.socket(), &byte, 1, MSG_NOSIGNAL);
   });
@@ -90,22 +91,81 @@ TEST(ConnectionPool, AFreeThreadTakesTheNextWithoutCutting) {
   }
 }
 
-TEST(ConnectionPool, WhatIsAtWorkIsCutOffLast) {
-  bool first = true;
-  ConnectionPool pool({.connections = 2}, [&first](ConnectionPool::Connection& connection) {
-    connection.setAtWork(std::exchange(first, false));
-    greet(connection);
-  });
-  const Client working(pool);
-  EXPECT_EQ(working.receive(), '!');
-  const Client idle(pool);
-  EXPECT_EQ(idle.receive(), '!');
-  const Client third(pool);
-  EXPECT_EQ(third.receive(), '!');
-  EXPECT_EQ(idle.receive(), '\0');
-  const Client fourth(pool);
-  EXPECT_EQ(fourth.receive(), '!');
-  EXPECT_EQ(third.receive(), '\0');
+/// Does what its client tells it, and says when that is done: 'w' is at work, 'i' waits for the next request.
+void obey(ConnectionPool::Connection& connection) {
+  char byte = 0;
+  while (::recv(connection.socket(), &byte, 1, 0) > 0) {
+    if (byte == 'w' || byte == 'i') connection.setAtWork(byte == 'w');
+    byte = '!';
+    ::send(connection.socket(), &byte, 1, MSG_NOSIGNAL);
+  }
+}
+
+class StagesTest : public testing::Test {
+ protected:
+  /// A connection that has been through these stages.
+  Client& with(const char* stages, const std::string& address = "10.0.0.1") {
+    Client& client = clients_.emplace_back(pool_, address);
+    for (const char* stage = stages; *stage != 0; ++stage) tell(client, *stage);
+    return client;
+  }
+  static void tell(const Client& client, char stage) {
+    client.send(stage);
+    EXPECT_EQ(client.receive(), '!') << stage;
+  }
+  static bool open(const Client& client) {
+    client.send('?');
+    return client.receive() == '!';
+  }
+
+  ConnectionPool pool_{{.connections = 3, .newcomers = 3}, obey};
+  std::list<Client> clients_;
+};
+
+TEST_F(StagesTest, WhatIsAtWorkIsCutOffLast) {
+  const Client& working = with("w");
+  const Client& idle = with("wi");
+  const Client& busy = with("w");
+  with("w");
+  EXPECT_FALSE(open(idle));
+  EXPECT_TRUE(open(working));
+  with("w");
+  EXPECT_FALSE(open(working)) << "the oldest, where all are at work";
+  EXPECT_TRUE(open(busy));
+}
+
+TEST_F(StagesTest, NewcomersAndTheOthersKeepNobodyOut) {
+  const Client* working[] = {&with("w"), &with("w"), &with("wi")};
+  std::vector<const Client*> newcomers;
+  for (int i = 0; i < 20; ++i) newcomers.push_back(&with("?"));
+  for (const Client* client : working) EXPECT_TRUE(open(*client)) << "newcomers have their own share";
+  for (std::size_t i = newcomers.size() - 3; i < newcomers.size(); ++i) EXPECT_TRUE(open(*newcomers[i]));
+  EXPECT_FALSE(open(*newcomers.front()));
+  tell(*newcomers.back(), 'w');
+  EXPECT_TRUE(open(*newcomers.back())) << "and come in";
+  EXPECT_FALSE(open(*working[2]));
+}
+
+TEST_F(StagesTest, WhoHasTheMostLosesFirst) {
+  for (const char* stages : {"?", "wi", "w"}) {
+    const Client& one = with(stages, "10.0.0.1");
+    const Client& greedy = with(stages, "10.0.0.2");
+    with(stages, "10.0.0.2");
+    for (int i = 0; i < 5; ++i) with(stages, "10.0.0.2");
+    EXPECT_TRUE(open(one)) << stages;
+    EXPECT_FALSE(open(greedy)) << stages;
+    clients_.clear();
+  }
+}
+
+TEST_F(StagesTest, WhatIsIdleCanMakeRoom) {
+  EXPECT_FALSE(pool_.dropIdle());
+  const Client& working = with("w");
+  EXPECT_FALSE(pool_.dropIdle());
+  const Client& idle = with("wi");
+  EXPECT_TRUE(pool_.dropIdle());
+  EXPECT_FALSE(open(idle));
+  EXPECT_TRUE(open(working));
 }
 
 TEST(ConnectionPool, LongRunningConnectionsHaveALimitOfTheirOwn) {
@@ -140,7 +200,7 @@ TEST(ConnectionPool, LongRunningConnectionsHaveALimitOfTheirOwn) {
 }
 
 TEST(ConnectionPool, StoppingEndsAllConnections) {
-  ConnectionPool pool({.connections = 2}, greet);
+  ConnectionPool pool({.connections = 1, .newcomers = 2}, greet);
   const Client first(pool), second(pool);
   EXPECT_EQ(first.receive(), '!');
   EXPECT_EQ(second.receive(), '!');
