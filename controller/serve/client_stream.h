@@ -17,7 +17,7 @@ struct StreamLimits {
   std::chrono::milliseconds response{30'000};  // until all of an answer, or of a piece of one, has been taken
   std::chrono::milliseconds linger{1'000};     // for the client to close after the last answer
   std::chrono::milliseconds grace{30'000};     // that a body may be behind its rate
-  std::size_t bytesPerSecond = 4 << 10;        // the least rate of a body
+  std::size_t bytesPerSecond = 16 << 10;       // the least rate of a body
   std::size_t requestBytes = 64 << 10;         // of a request's head, or of a body's chunk header and trailer
   std::size_t lingerBytes = 1 << 20;           // of a body that nobody reads
 };
@@ -58,8 +58,8 @@ class ClientStream {
   /// What the transport does before the first request. False: it failed, and nothing can be sent.
   virtual bool open() { return true; }
   virtual bool encrypted() const { return false; }
-  /// The common name of the client's certificate, if it showed one.
-  virtual std::optional<std::string> commonName() const { return std::nullopt; }
+  /// The common name of the client's certificate, if it showed one that is trusted still.
+  virtual std::optional<std::string> commonName() { return std::nullopt; }
 
   /// Waits for a request to begin. False: the client went away, or sent nothing for too long.
   bool awaitRequest();

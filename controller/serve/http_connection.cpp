@@ -55,7 +55,6 @@ void HttpConnection::serve() {
     return;
   }
   peer_.tls = stream_.encrypted();
-  peer_.commonName = stream_.commonName();
   for (int left = requestsPerConnection; left > 0; --left) {
     if (context_.stopping() || !stream_.awaitRequest() || !serveOne(left == 1)) break;
   }
@@ -81,6 +80,7 @@ bool HttpConnection::answer(RequestReader& reader, Request request, bool last) {
   const Metrics::InFlight inFlight(context_.metrics);
   Upload upload(reader, connection_);
   if (request.body != nullptr) request.body = &upload;
+  peer_.commonName = stream_.commonName();
   request.peer = peer_;
   Response response = handle(request);
   if (response.longRunning && !connection_.becomeLongRunning()) response = tooManyWatches();
@@ -91,7 +91,7 @@ bool HttpConnection::answer(RequestReader& reader, Request request, bool last) {
   if (response.longRunning) counted.emplace(context_.metrics);
   // A body that nobody read could be taken for the next request; the thread of what was long-running ends.
   const bool close = last || !reader.keepAlive() || !reader.exhausted() || connection_.longRunning();
-  const bool arrived = ResponseWriter(stream_, context_.stopping)
+  const bool arrived = ResponseWriter(stream_, [this] { return over(); })
                            .write(response, {.withoutBody = request.method == "HEAD",
                                              .chunksAllowed = reader.chunksAllowed(),
                                              .gzipAccepted = reader.acceptsGzip(),
@@ -103,7 +103,7 @@ bool HttpConnection::answer(RequestReader& reader, Request request, bool last) {
 bool HttpConnection::awaitBetter(Response& response) {
   if (!response.later || !connection_.becomeLongRunning()) return true;
   const Metrics::LongRunning counted(context_.metrics);
-  while (!context_.stopping()) {
+  while (!over()) {
     if (stream_.gone()) return false;
     auto better = response.later();
     if (!better) continue;
@@ -111,6 +111,11 @@ bool HttpConnection::awaitBetter(Response& response) {
     break;
   }
   return true;
+}
+
+/// Whether an answer that goes on must end: the server stops, or the client is not any more who it was.
+bool HttpConnection::over() {
+  return context_.stopping() || (peer_.commonName && stream_.commonName() != peer_.commonName);
 }
 
 Response HttpConnection::handle(const Request& request) const {

@@ -35,6 +35,7 @@ class HttpConnection {
   bool answer(RequestReader& reader, Request request, bool last);
   Response handle(const Request& request) const;
   bool awaitBetter(Response& response);
+  bool over();
 
   ClientStream& stream_;
   ConnectionPool::Connection& connection_;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "albatross/openssl.h"
 #include "albatross/pem.h"
@@ -41,6 +42,9 @@ std::shared_ptr<SSL_CTX> emptyContext() {
   SSL_CTX_set_num_tickets(context.get(), 0);
   SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                       SSL_MODE_RELEASE_BUFFERS);
+  // Each message of the protocol gives back control, so that a client that sends nothing else has no more
+  // time than one that sends nothing.
+  SSL_CTX_clear_mode(context.get(), SSL_MODE_AUTO_RETRY);
   SSL_CTX_set_alpn_select_cb(context.get(), selectProtocol, nullptr);
   return context;
 }
@@ -133,12 +137,12 @@ std::shared_ptr<SSL_CTX> TlsContext::current() {
 }
 
 void TlsContext::reload() {
-  std::string version = versionOf(files_);
+  const std::string version = versionOf(files_);
   if (version == version_) return;
-  version_ = std::move(version);
   if (auto context = makeContext(files_)) {
+    version_ = version;
     context_ = *std::move(context);
-  } else {
+  } else if (version != std::exchange(warnedOf_, version)) {  // tried again: it may be readable in a moment
     warn_(fmt::format("The listener keeps its last TLS certificate. {}", context.error().message));
   }
 }

@@ -47,7 +47,8 @@ class TlsContext {
   const std::function<Clock::time_point()> now_;
   std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
-  std::string version_;  // of the files that were read last, good or not
+  std::string version_;   // of the files that the context was made of
+  std::string warnedOf_;  // of those that were of no use last
   Clock::time_point checked_;
 };
 

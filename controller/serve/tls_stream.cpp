@@ -17,6 +17,8 @@
 namespace rookery::serve {
 namespace {
 
+constexpr std::chrono::seconds betweenVerifications{1};  // of a client's certificate, on one connection
+
 int clampedSize(std::size_t size) {
   return static_cast<int>(std::min<std::size_t>(size, std::numeric_limits<int>::max()));
 }
@@ -55,8 +57,8 @@ const BIO_METHOD* socketMethod() {
 
 }  // namespace
 
-TlsStream::TlsStream(int socket, SSL_CTX* context, const StreamLimits& limits)
-    : ClientStream(socket, limits), ssl_(SSL_new(context)) {
+TlsStream::TlsStream(int socket, TlsContext& context, const StreamLimits& limits)
+    : ClientStream(socket, limits), context_(context), ssl_(SSL_new(context.current().get())) {
   BIO* bio = BIO_new(socketMethod());
   if (ssl_ == nullptr || bio == nullptr) {
     BIO_free(bio);
@@ -98,9 +100,27 @@ void TlsStream::answerPlainHttp() {
   ClientStream::trySend(answer.data(), answer.size());  // a fresh connection has room for it
 }
 
-std::optional<std::string> TlsStream::commonName() const {
-  const X509* certificate = SSL_get0_peer_certificate(ssl_.get());
-  if (certificate == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK) return std::nullopt;
+/// Whether the certificate, which was good at the handshake, would be now.
+bool TlsStream::isTrusted(X509* certificate) {
+  auto judge = context_.current();
+  if (judge == judge_ && Clock::now() - judged_ < betweenVerifications) return trusted_;
+  const std::unique_ptr<X509_STORE_CTX, decltype(&X509_STORE_CTX_free)> verification(X509_STORE_CTX_new(),
+                                                                                     X509_STORE_CTX_free);
+  trusted_ = verification != nullptr &&
+             X509_STORE_CTX_init(verification.get(), SSL_CTX_get_cert_store(judge.get()), certificate,
+                                 SSL_get_peer_cert_chain(ssl_.get())) == 1 &&
+             X509_STORE_CTX_set_default(verification.get(), "ssl_client") == 1 &&
+             X509_verify_cert(verification.get()) == 1;
+  ERR_clear_error();
+  judge_ = std::move(judge);
+  judged_ = Clock::now();
+  return trusted_;
+}
+
+std::optional<std::string> TlsStream::commonName() {
+  X509* certificate = SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr || SSL_get_verify_result(ssl_.get()) != X509_V_OK || !isTrusted(certificate))
+    return std::nullopt;
   const X509_NAME* subject = X509_get_subject_name(certificate);
   const int index = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
   if (index < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, index) >= 0) return std::nullopt;

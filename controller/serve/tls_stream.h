@@ -5,20 +5,23 @@
 #include <memory>
 
 #include "serve/client_stream.h"
+#include "serve/tls_context.h"
 
 namespace rookery::serve {
 
 /// A client's connection under TLS, the server's side. open() is the handshake.
 class TlsStream : public ClientStream {
  public:
-  /// Owns neither the socket nor more than a reference of the context.
-  TlsStream(int socket, SSL_CTX* context, const StreamLimits& limits = {});
+  /// Does not own the socket; the context must outlive the stream.
+  TlsStream(int socket, TlsContext& context, const StreamLimits& limits = {});
   ~TlsStream() override;
 
   bool open() override;
   bool encrypted() const override { return true; }
-  /// Of a certificate that the client CA signed; nothing where it has none, or more than one.
-  std::optional<std::string> commonName() const override;
+  /// Of a certificate that the client CA signed; nothing where it has none, or more than one. A connection
+  /// may last longer than the trust in its certificate: when that expires, or the client CA is replaced,
+  /// there is no name any more, within about a second.
+  std::optional<std::string> commonName() override;
 
  private:
   Attempt tryReceive(char* data, std::size_t size) override;
@@ -27,10 +30,15 @@ class TlsStream : public ClientStream {
   void sayGoodbye() override;
   Attempt unfinished(int result);
   void answerPlainHttp();
+  bool isTrusted(X509* certificate);
 
   struct Free {
     void operator()(SSL* ssl) const { SSL_free(ssl); }
   };
+  TlsContext& context_;
+  std::shared_ptr<SSL_CTX> judge_;  // whose CAs the client's certificate was held against last
+  Clock::time_point judged_;
+  bool trusted_ = false;
   std::unique_ptr<SSL, Free> ssl_;
   bool broken_ = false;  // after a failure OpenSSL must not be asked again, nor to close properly
 };

@@ -1,7 +1,9 @@
 #include <gmock/gmock.h>
 #include <openssl/ssl.h>
 
+#include <csignal>
 #include <list>
+#include <thread>
 
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
@@ -69,8 +71,21 @@ class TlsClient {
     }
     return text;
   }
+  /// What comes after `begin`: so many bytes, or one less when it is over.
+  std::string receiveUntil(std::string_view begin, std::size_t count) {
+    std::string text;
+    char byte = 0;
+    while (!text.ends_with(begin) && SSL_read(ssl_.get(), &byte, 1) == 1) text += byte;
+    std::string after;
+    while (after.size() < count && SSL_read(ssl_.get(), &byte, 1) == 1) after += byte;
+    return after;
+  }
+  /// Sends a message that is no part of a request (RFC 8446, section 4.6.3). False: the server has gone.
+  bool updateKey() {
+    return SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl_.get()) == 1;
+  }
   std::string get() {
-    send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+    send("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     return receiveAll();
   }
 
@@ -183,6 +198,63 @@ TEST_F(TlsTest, ClientCertificatesAreOptionalAndVerified) {
   }
 }
 
+TEST_F(TlsTest, AConnectionOutlivesNotTheTrustInItsCertificate) {
+  const auto ca = fixtures::makeIdentity({.commonName = "clients"});
+  const auto andrea =
+      fixtures::makeIdentity({.commonName = "andrea", .ca = false, .extendedKeyUsage = "clientAuth"}, &ca);
+  files_.clientCA = folder_.write("ca.crt", ca.certificate);
+  serve();
+  TlsClient open(listener_->port(), {.identity = &andrea});
+  const auto ask = [&] {
+    open.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    return open.receiveUntil("tls ", 6);
+  };
+  EXPECT_EQ(ask(), "andrea");
+  install(serverIdentity("two"));  // the server's own certificate is no reason
+  now_ += 1000;
+  EXPECT_EQ(ask(), "andrea");
+  folder_.replace("ca.crt", fixtures::makeIdentity({.commonName = "others"}).certificate);
+  now_ += 1000;
+  EXPECT_EQ(ask(), "nobody");
+}
+
+TEST_F(TlsTest, AWatchEndsWithTheTrustInItsCertificate) {
+  const auto ca = fixtures::makeIdentity({.commonName = "clients"});
+  const auto alice =
+      fixtures::makeIdentity({.commonName = "alice", .ca = false, .extendedKeyUsage = "clientAuth"}, &ca);
+  files_.clientCA = folder_.write("ca.crt", ca.certificate);
+  auto opened = HttpListener::open(
+      {boost::asio::ip::address_v4::loopback(), 0}, load().value(), {},
+      [](const Request&) -> Response {
+        return {.contentType = "text/plain",
+                .next = []() -> std::optional<std::string> {
+                  std::this_thread::sleep_for(1ms);
+                  return "event ";
+                },
+                .longRunning = true};
+      },
+      metrics_);
+  ASSERT_TRUE(opened) << opened.error().message;
+  TlsClient watcher((*opened)->port(), {.identity = &alice});
+  watcher.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_EQ(watcher.receiveUntil("event ", 1), "\r");
+  folder_.replace("ca.crt", fixtures::makeIdentity({.commonName = "others"}).certificate);
+  now_ += 1000;
+  watcher.receiveAll();  // it has an end
+}
+
+TEST_F(TlsTest, AClientThatSendsNoRequestButKeysIsGivenUp) {
+  ListenerLimits limits;
+  limits.stream.request = 50ms;
+  limits.stream.idle = 50ms;
+  serve(limits);
+  TlsClient busy(listener_->port());
+  ASSERT_TRUE(busy.connected());
+  std::signal(SIGPIPE, SIG_IGN);  // which writing to a server that has gone would raise
+  while (busy.updateKey()) {
+  }
+}
+
 TEST_F(TlsTest, WithoutAClientCANobodysCertificateCounts) {
   const auto self =
       fixtures::makeIdentity({.commonName = "alice", .ca = false, .extendedKeyUsage = "clientAuth"});
@@ -278,7 +350,7 @@ TEST_F(TlsTest, ALargeAnswerAndALongBodyPass) {
       },
       metrics_);
   TlsClient client((*opened)->port());
-  client.send("PUT / HTTP/1.1\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n");
+  client.send("PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n");
   client.send(std::string(4'000'000, 'x'));
   const std::string answer = client.receiveAll();
   EXPECT_GT(answer.size(), 4'000'003);
