@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
+#include <cctype>
 
 #include "serve/failure.h"
 
@@ -53,16 +55,35 @@ std::unexpected<Rejected> rejectHead(const beast::error_code& error, std::string
   return reject(400, "the request is malformed: " + error.message());
 }
 
+/// Whether a line goes on in the next one (RFC 9112, section 5.2), which servers read in different ways.
+bool isFolded(std::string_view head) {
+  return head.find("\r\n ") != std::string_view::npos || head.find("\r\n\t") != std::string_view::npos;
+}
+
+/// RFC 9110, section 7.2: host[:port], of which it may be that there is nothing.
+bool isHost(beast::string_view host) {
+  constexpr std::string_view others = "-._~%!$&'()*+,;=:[]";
+  return std::all_of(host.begin(), host.end(), [&](unsigned char c) {
+    return (c < 128 && std::isalnum(c) != 0) || others.find(static_cast<char>(c)) != std::string_view::npos;
+  });
+}
+
 /// What the parser leaves to its user. RFC 9112, sections 3.2 (one Host), 6.1 (transfer codings).
 std::expected<void, Rejected> checkFields(const http::request<http::buffer_body>& request, bool chunked) {
-  static constexpr http::field onlyOnce[] = {http::field::host, http::field::authorization,
-                                             http::field::content_type, http::field::transfer_encoding,
+  static constexpr http::field onlyOnce[] = {http::field::host,
+                                             http::field::authorization,
+                                             http::field::content_type,
+                                             http::field::content_encoding,
+                                             http::field::transfer_encoding,
                                              http::field::expect};
   for (const http::field name : onlyOnce) {
     if (request.count(name) > 1) {
       return reject(400, fmt::format("the header {} was sent more than once", textOf(to_string(name))));
     }
   }
+  if (request.version() >= 11 && request.count(http::field::host) == 0)
+    return reject(400, "the header Host is missing, which HTTP/1.1 requires");
+  if (!isHost(request[http::field::host])) return reject(400, "the header Host names no host");
   if (std::distance(request.begin(), request.end()) > static_cast<std::ptrdiff_t>(maxFields)) {
     return reject(431, "the request has too many headers");
   }
@@ -135,6 +156,7 @@ std::expected<Request, Rejected> RequestReader::readHead() {
                  .accept = valueOf(head, http::field::accept),
                  .host = valueOf(head, http::field::host),
                  .contentType = valueOf(head, http::field::content_type),
+                 .contentEncoding = valueOf(head, http::field::content_encoding),
                  .authorization = valueOf(head, http::field::authorization),
                  .ifNoneMatch = valueOf(head, http::field::if_none_match),
                  .userAgent = valueOf(head, http::field::user_agent),
@@ -153,7 +175,10 @@ std::expected<void, Rejected> RequestReader::parseHead() {
       if (error && error != http::error::need_more) {
         return rejectHead(error, received, !state_->parser.get().target().empty());
       }
+      // The parser takes a head as a whole, or nothing of it; and it makes one line of a folded one.
+      const bool folded = isFolded(received.substr(0, used));
       stream.consume(used);
+      if (folded) return reject(400, "a header goes on in a second line");
       if (state_->parser.is_header_done()) return {};
     }
     switch (stream.receive(deadline)) {

@@ -1,7 +1,9 @@
 #include "serve/http_listener.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <httplib.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <latch>
@@ -83,22 +85,23 @@ TEST_F(HttpListenerTest, HeadersReachTheHandler) {
 
 TEST_F(HttpListenerTest, BodiesAreReadWhateverTheirFraming) {
   serveBodies();
-  EXPECT_THAT(
-      exchange("PUT / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
-      AllOf(HasSubstr("body=hello"), EndsWith("got")));
-  EXPECT_THAT(
-      exchange(
-          "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: v\r\n\r\n"
-          "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
-      AllOf(HasSubstr("body=hello"), EndsWith("got")));
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nConnection: close\r\n\r\n"), EndsWith("none"));
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), EndsWith("none"));
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhelloGET / HTTP/1.1\r\nHost: "
+                       "h\r\nConnection: close\r\n\r\n"),
+              AllOf(HasSubstr("body=hello"), EndsWith("got")));
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: "
+                       "chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: v\r\n\r\n"
+                       "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+              AllOf(HasSubstr("body=hello"), EndsWith("got")));
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), EndsWith("none"));
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"),
+              EndsWith("none"));
 }
 
 TEST_F(HttpListenerTest, AClientThatWaitsIsToldToGoOn) {
   serveBodies();
   const RawClient raw(listener_->port());
-  raw.send("PUT / HTTP/1.1\r\nExpect: 100-Continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
+  raw.send(
+      "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-Continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(raw.receiveUntil("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
   raw.send("hello");
   EXPECT_THAT(raw.receiveAll(), AllOf(StartsWith("HTTP/1.1 200 OK"), EndsWith("body=hello")));
@@ -107,10 +110,10 @@ TEST_F(HttpListenerTest, AClientThatWaitsIsToldToGoOn) {
 TEST_F(HttpListenerTest, AClientThatWaitsIsNotToldToSendWhatNobodyWants) {
   serveBodies(10);
   EXPECT_THAT(
-      exchange("GET / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
+      exchange("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Connection: close"), Not(HasSubstr("100 Continue"))));
   EXPECT_THAT(
-      exchange("PUT / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n"),
+      exchange("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("RequestEntityTooLarge"), Not(HasSubstr("100 Continue"))));
 }
 
@@ -129,7 +132,7 @@ TEST_F(HttpListenerTest, ALargeBodyPassesThroughWithoutBeingHeld) {
   });
   const RawClient raw(listener_->port());
   const std::string block(1 << 20, 'x');
-  raw.send("PUT / HTTP/1.1\r\nContent-Length: " + std::to_string(64 * block.size()) + "\r\n\r\n");
+  raw.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(64 * block.size()) + "\r\n\r\n");
   for (int i = 0; i < 64; ++i) ASSERT_TRUE(raw.send(block));
   EXPECT_THAT(raw.receiveAll(), AllOf(HasSubstr("Connection: close"), EndsWith("67108864 streamed")));
 }
@@ -139,11 +142,12 @@ TEST_F(HttpListenerTest, ABodyIsCutAtItsLimit) {
   for (const std::string& framing :
        {std::string("Content-Length: 11\r\n\r\nhello world"),
         std::string("Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n")}) {
-    EXPECT_THAT(exchange("PUT / HTTP/1.1\r\n" + framing),
+    EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\n" + framing),
                 AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("\"RequestEntityTooLarge\"")));
   }
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello worl"),
-              StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(
+      exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello worl"),
+      StartsWith("HTTP/1.1 200"));
 }
 
 TEST_F(HttpListenerTest, ASlowBodyIsGivenUp) {
@@ -151,16 +155,16 @@ TEST_F(HttpListenerTest, ASlowBodyIsGivenUp) {
   limits.stream.bodyIdle = 50ms;
   serveBodies(maxObjectBytes, limits);
   // A bare line feed ends no line: the rest of this is waited for.
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n"),
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n"),
               StartsWith("HTTP/1.1 408"));
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nContent-Length: 11\r\n\r\nhello"),
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nhello"),
               AllOf(StartsWith("HTTP/1.1 408 Request Timeout"), HasSubstr("\"code\":408")));
 }
 
 TEST_F(HttpListenerTest, ABodyThatEndsTooEarlyIsABadRequest) {
   serveBodies();
   const RawClient raw(listener_->port());
-  raw.send("PUT / HTTP/1.1\r\nContent-Length: 11\r\n\r\nhello");
+  raw.send("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nhello");
   ::shutdown(raw.socket(), SHUT_WR);
   EXPECT_THAT(raw.receiveAll(), StartsWith("HTTP/1.1 400"));
 }
@@ -169,12 +173,13 @@ TEST_F(HttpListenerTest, MalformedChunksAreABadRequest) {
   serveBodies();
   for (const char* body :
        {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n", "11111111111111111\r\n", "2\r\nhe\r\n0\r\nno colon\r\n\r\n"}) {
-    EXPECT_THAT(exchange(std::string("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n") + body +
-                         std::string(200, '\n')),
+    EXPECT_THAT(exchange(std::string("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n") +
+                         body + std::string(200, '\n')),
                 AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("BadRequest")))
         << body;
   }
-  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;" + std::string(200'000, 'x')),
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;" +
+                       std::string(200'000, 'x')),
               AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("too large")));
 }
 
@@ -205,12 +210,67 @@ TEST_F(HttpListenerTest, WhatAnotherServerCouldReadDifferentlyIsRefused) {
       {"Expect: 200-ok\r\n", 417},
   };
   for (const auto& [head, code] : heads) {
-    EXPECT_THAT(exchange("PUT / HTTP/1.1\r\n" + head + "\r\n"),
+    EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\n" + head + "\r\n"),
                 AllOf(StartsWith("HTTP/1.1 " + std::to_string(code)), HasSubstr("\"kind\":\"Status\""),
                       HasSubstr("Connection: close"), Not(EndsWith("reset"))))
         << head;
   }
   EXPECT_THAT(exchange("PUT / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), StartsWith("HTTP/1.1 400"));
+}
+
+TEST_F(HttpListenerTest, ARequestNamesOneHost) {
+  serveBodies();
+  const std::pair<std::string, int> requests[] = {
+      {"GET / HTTP/1.1\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nhost: b\r\n", 400},
+      {"GET / HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a b\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: a/b\r\n", 400},
+      {"GET / HTTP/1.1\r\nHost: user@a\r\n", 400},
+      {"GET / HTTP/1.0\r\n", 200},
+      {"GET / HTTP/1.1\r\nHost:\r\n", 200},
+      {"GET / HTTP/1.1\r\nHost: [::1]:8443\r\n", 200},
+      {"GET / HTTP/1.1\r\nHost: rookery.example:8443\r\n", 200},
+  };
+  for (const auto& [head, code] : requests) {
+    EXPECT_THAT(exchange(head + "Connection: close\r\n\r\n"), StartsWith("HTTP/1.1 " + std::to_string(code)))
+        << head;
+  }
+}
+
+TEST_F(HttpListenerTest, AHeaderThatGoesOnInTheNextLineIsRefused) {
+  serveBodies();
+  for (const char* head :
+       {"X: y\r\n z\r\n", "X: y\r\n\tz\r\n", "X: y\r\n \r\n", " X: y\r\n", "Content-Length: 5\r\n ,5\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n", "X: y\r\n GET / HTTP/1.1\r\n"}) {
+    EXPECT_THAT(exchange(std::string("PUT / HTTP/1.1\r\n") + head + "Host: h\r\n\r\n"),
+                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("Connection: close")))
+        << head;
+  }
+  // Within a body it is nobody's business.
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4\r\n\r\n\r\n x"),
+              EndsWith("body=\r\n x"));
+  const RawClient slow(listener_->port());
+  for (const char byte : std::string("PUT / HTTP/1.1\r\nHost: h\r\nX: y\r\n z\r\n\r\n"))
+    slow.send(std::string_view(&byte, 1));
+  EXPECT_THAT(slow.receiveAll(), StartsWith("HTTP/1.1 400"));
+}
+
+TEST(ListenerLimits, LeaveHalfOfTheDescriptorsToOthers) {
+  for (const std::size_t descriptors : {std::size_t{64}, std::size_t{256}, std::size_t{1024}}) {
+    const auto limits = within({}, descriptors).connections;
+    EXPECT_LE(limits.connections + limits.newcomers + limits.longRunning, descriptors / 2) << descriptors;
+    EXPECT_GE(limits.connections, 4) << descriptors;
+    EXPECT_GE(limits.longRunning, descriptors / 4) << descriptors;
+  }
+  const ConnectionPool::Limits usual;
+  const auto many = within({}, 1 << 20).connections;
+  EXPECT_EQ(many.connections, usual.connections);
+  EXPECT_EQ(many.newcomers, usual.newcomers);
+  EXPECT_EQ(many.longRunning, usual.longRunning);
+  EXPECT_EQ(within({.connections = {.longRunning = 0}}, 1024).connections.longRunning, 0);
+  EXPECT_EQ(within({}, 3).connections.connections, 1) << "there is always one";
 }
 
 TEST_F(HttpListenerTest, MalformedAndOversizedHeadsAreRefused) {
@@ -223,16 +283,16 @@ TEST_F(HttpListenerTest, MalformedAndOversizedHeadsAreRefused) {
       {"nonsense\r\n\r\n", 400},
       {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03\r\n\r\n", 400},  // a TLS client
       {"GET /healthz\r\n\r\n", 400},
-      {"GET  / HTTP/1.1\r\n\r\n", 400},
+      {"GET  / HTTP/1.1\r\nHost: h\r\n\r\n", 400},
       {"GET / HTTP/1.1\n\n\n\n", 400},
       {"GET / HTTP/9.9\r\n\r\n", 505},
       {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
-      {"BREW / HTTP/1.1\r\n\r\n", 501},
-      {"GET /" + std::string(9'000, 'x') + " HTTP/1.1\r\n\r\n", 414},
-      {"GET /" + std::string(200'000, 'x') + " HTTP/1.1\r\n\r\n", 414},
-      {"GET / HTTP/1.1\r\nX-Endless: " + std::string(200'000, 'x'), 431},
-      {"GET / HTTP/1.1\r\n" + manyHeaders, 431},
-      {"GET / HTTP/1.1\r\n" + quiteManyHeaders + "\r\n", 431},
+      {"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 501},
+      {"GET /" + std::string(9'000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
+      {"GET /" + std::string(200'000, 'x') + " HTTP/1.1\r\nHost: h\r\n\r\n", 414},
+      {"GET / HTTP/1.1\r\nHost: h\r\nX-Endless: " + std::string(200'000, 'x'), 431},
+      {"GET / HTTP/1.1\r\nHost: h\r\n" + manyHeaders, 431},
+      {"GET / HTTP/1.1\r\nHost: h\r\n" + quiteManyHeaders + "\r\n", 431},
   };
   for (const auto& [request, code] : requests) {
     EXPECT_THAT(exchange(request), AllOf(StartsWith("HTTP/1.1 " + std::to_string(code)),
@@ -245,19 +305,20 @@ TEST_F(HttpListenerTest, AHeadThatDoesNotEndIsGivenUp) {
   ListenerLimits limits;
   limits.stream.request = 50ms;
   serveBodies(maxObjectBytes, limits);
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nX-Slow: "), StartsWith("HTTP/1.1 408 Request Timeout"));
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "), StartsWith("HTTP/1.1 408 Request Timeout"));
 }
 
 TEST_F(HttpListenerTest, AStreamedAnswerComesPieceByPiece) {
   serve([](const Request&) -> Response {
     return {.contentType = "text/plain", .next = pieces({"a", "", "bc"})};
   });
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
               AllOf(HasSubstr("Transfer-Encoding: chunked\r\n"), Not(HasSubstr("Content-Length")),
                     EndsWith("\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")));
   EXPECT_THAT(exchange("GET / HTTP/1.0\r\n\r\n"), AllOf(Not(HasSubstr("chunked")), EndsWith("\r\n\r\nabc")));
-  EXPECT_THAT(exchange("HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n"), EndsWith("\r\n\r\n"));
-  const auto twice = exchange("GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(exchange("HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), EndsWith("\r\n\r\n"));
+  const auto twice =
+      exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(twice.find("0\r\n\r\nHTTP/1.1 200"), twice.rfind("0\r\n\r\nHTTP/1.1 200"));
   EXPECT_THAT(twice, EndsWith("0\r\n\r\n"));
 }
@@ -267,12 +328,12 @@ TEST_F(HttpListenerTest, AStreamThatBreaksOffIsNotTakenForWhole) {
     return {.contentType = "text/plain",
             .next = []() -> std::optional<std::string> { throw std::runtime_error("x"); }};
   });
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\n\r\n"), Not(EndsWith("0\r\n\r\n")));
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\n\r\n"), Not(EndsWith("0\r\n\r\n")));
 }
 
 TEST_F(HttpListenerTest, AHandlerThatThrowsIsAnInternalError) {
   serve([](const Request&) -> Response { throw std::runtime_error("secret"); });
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
               AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("InternalError"), Not(HasSubstr("secret"))));
 }
 
@@ -299,7 +360,7 @@ TEST_F(HttpListenerTest, AnswersAreCompressedForWhoTakesIt) {
 
 TEST_F(HttpListenerTest, AnswersWithoutContent) {
   serve([](const Request&) -> Response { return {.status = 304, .headers = {{"ETag", "\"x\""}}}; });
-  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+  EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
               AllOf(StartsWith("HTTP/1.1 304 Not Modified"), HasSubstr("ETag: \"x\""),
                     Not(HasSubstr("Content-Length"))));
 }
@@ -320,9 +381,9 @@ TEST_F(HttpListenerTest, WatchersAndSlowClientsKeepNobodyOut) {
   std::list<RawClient> watchers, slow;
   for (int i = 0; i < 100; ++i) {
     watchers.emplace_back(listener_->port());
-    watchers.back().send("GET /watch HTTP/1.1\r\n\r\n");
+    watchers.back().send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_THAT(watchers.back().receiveUntil("watching\r\n"), HasSubstr("Connection: close"));
-    slow.emplace_back(listener_->port()).send("GET /healthz HTTP/1.1\r\nX-Slow: ");
+    slow.emplace_back(listener_->port()).send("GET /healthz HTTP/1.1\r\nHost: h\r\nX-Slow: ");
   }
   for (int i = 0; i < 20; ++i) {
     const auto health = client().Get("/healthz");
@@ -345,13 +406,51 @@ TEST_F(HttpListenerTest, ThereAreOnlySoManyWatches) {
   serve(watchOrAnswer, {.connections = {.connections = 4, .longRunning = 2}});
   std::list<RawClient> watchers;
   for (int i = 0; i < 2; ++i) {
-    watchers.emplace_back(listener_->port()).send("GET /watch HTTP/1.1\r\n\r\n");
+    watchers.emplace_back(listener_->port()).send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_THAT(watchers.back().receiveUntil("watching"), EndsWith("watching"));
   }
   EXPECT_THAT(
-      exchange("GET /watch HTTP/1.1\r\nConnection: close\r\n\r\n"),
+      exchange("GET /watch HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("Retry-After: "), HasSubstr("\"TooManyRequests\"")));
   EXPECT_EQ(client().Get("/healthz")->body, "ok");
+}
+
+/// While this lives, this process can open no descriptor more.
+class NoDescriptors {
+ public:
+  NoDescriptors() {
+    EXPECT_EQ(::getrlimit(RLIMIT_NOFILE, &before_), 0);
+    const int last = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    rlimit now = before_;
+    now.rlim_cur = static_cast<rlim_t>(last) + 1;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &now), 0);
+    for (int filling = last; filling >= 0; filling = ::dup(last)) fillings_.push_back(filling);
+  }
+  ~NoDescriptors() {
+    for (const int filling : fillings_) ::close(filling);
+    ::setrlimit(RLIMIT_NOFILE, &before_);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+
+ private:
+  rlimit before_{};
+  std::vector<int> fillings_;
+};
+
+TEST_F(HttpListenerTest, AProbeIsAnsweredWhereNoDescriptorIsLeft) {
+  serve(watchOrAnswer);
+  const RawClient watcher, idle, probe;
+  const NoDescriptors none;
+  watcher.connect(listener_->port());
+  watcher.send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(watcher.receiveUntil("watching"), EndsWith("watching"));
+  idle.connect(listener_->port());
+  idle.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+  EXPECT_THAT(idle.receiveUntil("ok"), EndsWith("ok"));
+  probe.connect(listener_->port());
+  probe.send("GET /healthz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  EXPECT_THAT(probe.receiveUntil("ok"), EndsWith("ok"));
 }
 
 TEST_F(HttpListenerTest, AWatcherThatLeftIsNoticed) {
@@ -364,7 +463,7 @@ TEST_F(HttpListenerTest, AWatcherThatLeftIsNoticed) {
   });
   {
     const RawClient watcher(listener_->port());
-    watcher.send("GET /watch HTTP/1.1\r\n\r\n");
+    watcher.send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
     EXPECT_THAT(watcher.receiveUntil("\r\n\r\n"), HasSubstr("200 OK"));
   }
   ended.wait();
@@ -372,8 +471,8 @@ TEST_F(HttpListenerTest, AWatcherThatLeftIsNoticed) {
 
 TEST_F(HttpListenerTest, StrangeMethodsAreOneLabel) {
   serveBodies();
-  exchange("BREW / HTTP/1.1\r\n\r\n");
-  exchange("M-SEARCH / HTTP/1.1\r\nConnection: close\r\n\r\n");
+  exchange("BREW / HTTP/1.1\r\nHost: h\r\n\r\n");
+  exchange("M-SEARCH / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(metrics_.text(), AllOf(HasSubstr(R"(rookery_http_requests_total{code="501",method="other"} 1)"),
                                      HasSubstr(R"(rookery_http_requests_total{code="200",method="other"} 1)"),
                                      Not(HasSubstr("BREW"))));

@@ -65,14 +65,16 @@ TEST_F(ServerTest, ServesOnAFreePort) {
 }
 
 TEST_F(ServerTest, HeadHasTheLengthAndNoBody) {
-  const std::string answer = exchange("HEAD /healthz HTTP/1.1\r\nConnection: close\r\n\r\n");
+  const std::string answer =
+      exchange("HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 OK\r\n"), HasSubstr("Content-Length: 3\r\n"),
                             Not(HasSubstr("ok\n"))));
 }
 
 TEST_F(ServerTest, AConnectionTakesSeveralRequests) {
   const std::string answer = exchange(
-      "GET /healthz HTTP/1.1\r\n\r\nGET /nothing HTTP/1.1\r\n\r\nGET /readyz HTTP/1.1\r\nConnection: "
+      "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\nGET "
+      "/readyz HTTP/1.1\r\nHost: localhost\r\nConnection: "
       "close\r\n\r\n");
   EXPECT_THAT(answer,
               AllOf(HasSubstr("200 OK"), HasSubstr("404 Not Found"), HasSubstr("503 Service Unavailable")));
@@ -144,7 +146,7 @@ TEST_F(ServerTest, SlowClientsDoNotKeepOthersOut) {
   std::list<RawClient> slow;
   for (int i = 0; i < 100; ++i) {
     slow.emplace_back(server_->port());
-    ASSERT_TRUE(slow.back().send("GET /metrics HTTP/1.1\r\nX-Slow: "));
+    ASSERT_TRUE(slow.back().send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: "));
     if (i % 10 != 0) continue;
     const auto health = client().Get("/healthz");
     ASSERT_TRUE(health);
@@ -155,7 +157,8 @@ TEST_F(ServerTest, SlowClientsDoNotKeepOthersOut) {
 TEST_F(ServerTest, ABodyIsRefusedAndTheAnswerArrives) {
   const std::string body(200'000, 'x');
   const std::string answer = exchange(
-      "POST /apis/rookery.dev/v1alpha1/namespaces/shop/unikernels HTTP/1.1\r\nExpect: 100-continue\r\n"
+      "POST /apis/rookery.dev/v1alpha1/namespaces/shop/unikernels HTTP/1.1\r\nHost: localhost\r\nExpect: "
+      "100-continue\r\n"
       "Content-Length: " +
       std::to_string(body.size()) + "\r\n\r\n" + body);
   EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 403 Forbidden\r\n"), HasSubstr("Connection: close\r\n"),
@@ -164,8 +167,8 @@ TEST_F(ServerTest, ABodyIsRefusedAndTheAnswerArrives) {
 
 TEST_F(ServerTest, ABodyIsNotTakenForTheNextRequest) {
   for (const char* framing : {"Content-Length: 28", "Transfer-Encoding: chunked"}) {
-    const std::string answer = exchange(std::string("GET /healthz HTTP/1.1\r\n") + framing +
-                                        "\r\n\r\nGET /metrics HTTP/1.1\r\n\r\n");
+    const std::string answer = exchange(std::string("GET /healthz HTTP/1.1\r\nHost: localhost\r\n") +
+                                        framing + "\r\n\r\nGET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     EXPECT_THAT(answer, AllOf(StartsWith("HTTP/1.1 200 OK"), Not(HasSubstr("rookery_build_info"))))
         << framing;
   }
