@@ -59,7 +59,7 @@ asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::Source& so
   const auto rescan = guard_.rescanAt();
   if (!rescan) co_return co_await source.next();
   asio::steady_timer timer(strand_);
-  timer.expires_after(std::max(*rescan - environment_.now(), SystemTime::duration::zero()));
+  timer.expires_at(*rescan);
   auto either = co_await (source.next() || timer.async_wait(quiet));
   if (either.index() == 0) co_return std::get<0>(std::move(either));
   co_return source.scan();
@@ -217,6 +217,27 @@ void Controller::redistribute() {
   });
 }
 
+Result<std::string> Controller::confirmPrune(const std::string& id) {
+  const auto& waiting = guard_.withheld();
+  const auto set = std::ranges::find(waiting, id, &WithheldSet::id);
+  if (set == waiting.end()) {
+    std::string others = waiting.empty() ? " No set is." : " These are:";
+    for (const WithheldSet& each : waiting) others += fmt::format("\n  {}: {}.", each.id, each.what);
+    return fail(Reason::UsageError,
+                fmt::format("No set of unikernels is withheld with the ID {}.{}", id, others));
+  }
+  if (!holds(set->instance)) {
+    return fail(
+        Reason::LeaseLost,
+        fmt::format("AlbatrossInstance {} is another replica's to command. Confirm it there, or with: {}",
+                    set->instance, set->command));
+  }
+  std::string answer = fmt::format("Confirmed, they are destroyed now: {}.", set->what);
+  guard_.confirm(id);
+  redistribute();
+  return answer;
+}
+
 /// Warns of each file once, and again when it was mended in between.
 void Controller::warnOfExposedKeys(const Resolution& resolution) {
   for (const auto& [name, desired] : resolution.instances) {
@@ -234,10 +255,19 @@ void Controller::warnOfExposedKeys(const Resolution& resolution) {
 /// Tells every instance what is to become of those of ours that it should not have any more: because nobody
 /// declares them, or because they belong on another instance now and run there.
 void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
-  absences_ = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests());
+  const auto lastSeen = [this](const api::ObjectKey& key) {
+    const ObjectViewPtr view = environment_.objects.find(key);
+    return view == nullptr ? nullptr : view->object;
+  };
+  absences_ = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests(), lastSeen);
   for (auto& [name, desired] : resolution.instances) {
     desired->absences = absences_;
     desired->prunes = guard_.prunes();
+  }
+  for (const WithheldSet& set : guard_.withheld()) {
+    const auto instance = resolution.instances.find(set.instance);
+    if (instance != resolution.instances.end())
+      instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
   }
   moving_.clear();
   for (const Entry& entry : entries) {
@@ -423,9 +453,9 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
                                                            const Left& place) const {
   const auto desired = desired_.find(place.instance);
   if (desired == desired_.end()) return Obstacle{instanceMissing(key, place)};
-  const auto& [verdict, reason, message] = absence;
-  const bool waitsForALook = reason == Reason::Pruning && guard_.prunes();
-  if (verdict == Absence::Verdict::Keep && !waitsForALook) return Obstacle{{reason, message}};
+  const bool waitsForALook = absence.reason == Reason::Pruning && guard_.prunes();
+  if (absence.verdict == Absence::Verdict::Keep && !waitsForALook)
+    return Obstacle{{absence.reason, absence.message}};
   const auto held = held_.find(place.instance);
   if (held == held_.end()) return std::nullopt;
   const RoundEnd& last = *held->second.last;
@@ -436,7 +466,7 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
                      place.instance, last.failure->message, howToRelease(place.byName))},
         last.finished};
   }
-  if (verdict == Absence::Verdict::Destroy && desired->second->spec().suspend) {
+  if (absence.verdict == Absence::Verdict::Destroy && desired->second->spec().suspend) {
     return Obstacle{{Reason::InstanceSuspended,
                      fmt::format("{} is not destroyed, as AlbatrossInstance {} is suspended. Set its "
                                  "spec.suspend to false.{}",

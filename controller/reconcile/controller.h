@@ -41,6 +41,10 @@ class Controller {
   /// (Environment::puller). From any thread.
   void redistribute();
 
+  /// Lets a set of unikernels go that the prune guard withholds; says in a sentence which, or which IDs there
+  /// are. On strand(). Errors: UsageError (no set with this ID is withheld), LeaseLost.
+  Result<std::string> confirmPrune(const std::string& id);
+
   /// Works on one snapshot until nothing is left to do or `timeout` has passed.
   struct Outcome {
     bool finished = false;  // false: the time ran out

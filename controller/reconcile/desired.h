@@ -10,6 +10,7 @@
 
 #include "albatross/client.h"
 #include "albatross/wire.h"
+#include "api/annotations.h"
 #include "api/object.h"
 #include "error.h"
 #include "image/image.h"
@@ -33,6 +34,8 @@ struct DesiredUnikernel {
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
   /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
   std::string digest() const;
+  /// Whether what runs is destroyed when the object is deleted.
+  bool goesWithItsObject() const { return spec().prune && !api::isReleased(object->metadata.annotations); }
 };
 
 struct DesiredPolicy {
@@ -47,6 +50,7 @@ struct Absence {
   Verdict verdict = Verdict::Keep;
   Reason reason = Reason::ManifestRemoved;
   std::string message;
+  std::string withheld = {};  // Keep: the ID of the set that it is withheld with; empty: with none
 };
 
 /// What the sources want of one instance. Immutable once made; shared with the instance's coroutine.
@@ -57,8 +61,9 @@ struct Desired {
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
-  std::set<api::ObjectKey> declared;              // everything that some manifest declares, valid or not
-  bool prunes = true;                             // whether what moved away may be destroyed where it was
+  std::vector<Error> withheld;        // what the prune guard withholds here, and how to confirm it
+  std::set<api::ObjectKey> declared;  // everything that some manifest declares, valid or not
+  bool prunes = true;                 // whether what moved away may be destroyed where it was
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }

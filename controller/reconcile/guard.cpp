@@ -5,33 +5,51 @@
 
 #include <algorithm>
 
+#include "api/annotations.h"
 #include "image/digest.h"
 #include "image/image.h"
 
 namespace rookery::reconcile {
 
+using Verdict = Absence::Verdict;
+
+/// What is known while a snapshot is judged.
+struct PruneGuard::Judgement {
+  const source::Snapshot& snapshot;
+  const std::vector<Entry>& entries;
+  const std::set<api::ObjectKey>& requested;
+  const LastSeen& lastSeen;
+  std::map<std::string, std::set<std::string>> confirmed;  // by instance: IDs that stand on it
+  std::map<api::ObjectKey, api::ObjectPtr> deleted;        // Snapshot::deleted
+  std::map<api::ObjectKey, Absence> absences;
+  std::set<EntryKey> undeclared;
+  std::set<EntryKey> absent;  // for sure
+  std::map<Scope, Tally> tallies;
+  std::map<std::pair<Scope, std::string>, std::vector<const Entry*>> sets;  // withheld, by what and by ID
+
+  bool isRequested(const Entry& entry) const { return requested.contains(entry.object); }
+};
+
 namespace {
 
 constexpr std::size_t massLimit = 5;
+constexpr std::size_t fewLimit = 3;  // that many, and more than half, are too much, too
 
-const source::Root* rootOf(const source::Snapshot& snapshot, const Entry& entry) {
-  const auto root = std::ranges::find(snapshot.roots, entry.root, &source::Root::path);
+const source::Root* rootOf(const source::Snapshot& snapshot, const std::filesystem::path& path) {
+  const auto root = std::ranges::find(snapshot.roots, path, &source::Root::path);
   return root == snapshot.roots.end() ? nullptr : &*root;
 }
 
-/// Whether so many of `owned` at once are more than somebody is likely to have meant. One object that was
-/// deleted by name was meant, also where it was the only one.
+/// Whether so many of `owned` at once are more than somebody is likely to have meant.
 bool isMass(const source::Root& root, std::size_t vanished, std::size_t owned) {
-  if (vanished >= massLimit) return true;
-  if (root.deletesByName) return vanished > 1 && 2 * vanished > owned;
-  return 2 * vanished > owned || root.objects == 0;
+  if (root.doomed || vanished >= massLimit) return true;
+  if (vanished >= fewLimit && 2 * vanished > owned) return true;
+  return !root.deletesByName && root.objects == 0;
 }
 
-/// What has to be done for the set with this ID to go.
-std::string howToConfirm(const source::Root& root, const std::string& id) {
-  if (root.deletesByName)
-    return fmt::format("an AlbatrossInstance has the annotation rookery.dev/confirm-prune: {}", id);
-  return fmt::format("that is confirmed with --confirm-prune {}", id);
+/// How far apart two looks at the root must be.
+std::chrono::seconds patience(const source::Root* root) {
+  return root != nullptr && root->deletesByName ? PruneGuard::cascadeTime : PruneGuard::settleTime;
 }
 
 std::string namesOf(const std::vector<const Entry*>& entries) {
@@ -44,7 +62,49 @@ std::string namesOf(const std::vector<const Entry*>& entries) {
   return fmt::format("{}{}", fmt::join(names, ", "), entries.size() > shown ? ", …" : "");
 }
 
+Absence keptForALook(const Entry& entry, std::string_view what) {
+  return {Verdict::Keep, Reason::Pruning,
+          fmt::format("{} is not declared any more; it is {} once a second look has confirmed that.",
+                      entry.object.toString(), what)};
+}
+
+/// "6 unikernels of eu-1 were deleted from namespace shop at once"
+std::string whatVanished(const source::Root& root, const Entry& entry, const std::string& count) {
+  const std::string why = root.doomed ? *root.doomed + " " : "";
+  if (root.deletesByName)
+    return fmt::format("{}{} unikernels of AlbatrossInstance {} in namespace {} were deleted at once", why,
+                       count, entry.instance, entry.object.nameSpace);
+  return fmt::format("{}{} unikernels of AlbatrossInstance {} vanished from {} at once", why, count,
+                     entry.instance, root.path.string());
+}
+
+std::set<std::string> idsIn(const std::string& annotation) {
+  constexpr std::string_view apart = ", \t\n";
+  std::set<std::string> ids;
+  for (std::size_t at = annotation.find_first_not_of(apart); at != std::string::npos;) {
+    const std::size_t end = annotation.find_first_of(apart, at);
+    ids.insert(annotation.substr(at, end - at));
+    at = annotation.find_first_not_of(apart, end);
+  }
+  return ids;
+}
+
+std::map<std::string, std::set<std::string>> confirmedIn(const source::Snapshot& snapshot) {
+  std::map<std::string, std::set<std::string>> confirmed;
+  for (const api::ObjectPtr& object : snapshot.objects) {
+    if (object->kind() != api::Kind::AlbatrossInstance) continue;
+    const auto& annotations = object->metadata.annotations;
+    const auto found = annotations.find(std::string(api::confirmPruneAnnotation));
+    if (found != annotations.end()) confirmed[object->metadata.name] = idsIn(found->second);
+  }
+  return confirmed;
+}
+
 }  // namespace
+
+std::string WithheldSet::message() const {
+  return fmt::format("{}. None of them is destroyed until that is confirmed: {}.", what, command);
+}
 
 std::string howToRelease(bool deletesByName) {
   if (!deletesByName) return "";
@@ -62,59 +122,83 @@ std::string confirmationId(const std::vector<const Entry*>& entries) {
   std::sort(lines.begin(), lines.end());
   image::Sha256 digest;
   for (const std::string& line : lines) digest.update(line);
-  return image::toHex(digest.finish()).substr(0, 12);
+  return image::toHex(digest.finish()).substr(0, confirmationIdLength);
 }
 
 std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snapshot,
                                                     const std::vector<Entry>& entries,
-                                                    const std::set<api::ObjectKey>& requested) {
-  std::map<api::ObjectKey, Absence> absences;
-  std::map<std::filesystem::path, RootTally> roots;
-  std::set<EntryKey> absent;  // for sure
-  std::set<EntryKey> undeclared;
+                                                    const std::set<api::ObjectKey>& requested,
+                                                    const LastSeen& lastSeen) {
+  Judgement now{.snapshot = snapshot,
+                .entries = entries,
+                .requested = requested,
+                .lastSeen = lastSeen,
+                .confirmed = confirmedIn(snapshot),
+                .deleted = {},
+                .absences = {},
+                .undeclared = {},
+                .absent = {},
+                .tallies = {},
+                .sets = {}};
+  for (const api::ObjectPtr& object : snapshot.deleted) now.deleted.emplace(object->key(), object);
   rescanAt_.reset();
-  for (const Entry& entry : entries) {
+  withheld_.clear();
+  judgeEach(now);
+  forget(now);
+  sortOut(now);
+  judgeTogether(now);
+  letGo(now);
+  withholdSets(now);
+  return std::move(now.absences);
+}
+
+bool PruneGuard::confirm(const std::string& id) {
+  if (std::ranges::find(withheld_, id, &WithheldSet::id) == withheld_.end()) return false;
+  options_.confirmed.insert(id);
+  return true;
+}
+
+// -- Each on its own
+// ------------------------------------------------------------------------------------------------------------
+
+void PruneGuard::judgeEach(Judgement& now) {
+  for (const Entry& entry : now.entries) {
     const EntryKey key{entry.serverKey, entry.name};
-    RootTally& tally = roots[entry.root];
-    if (!entry.destroyedAt) ++tally.owned;
-    if (snapshot.declared.contains(entry.object)) continue;
-    undeclared.insert(key);
-    auto absence = judgeAlone(snapshot, entry, requested.contains(entry.object));
-    if (!absence) continue;
-    if (absence->reason != Reason::SourceUnreadable) absent.insert(key);
-    const bool vanished = absence->verdict == Absence::Verdict::Destroy && !entry.destroyedAt &&
-                          !allowed_.contains(key) && !requested.contains(entry.object);
-    if (vanished) tally.vanished.push_back(&entry);
-    absences[entry.object] = std::move(*absence);
-  }
-  std::erase_if(absentSince_, [&](const auto& item) { return !absent.contains(item.first); });
-  std::erase_if(allowed_, [&](const EntryKey& key) { return !undeclared.contains(key); });
-  for (const source::Root& root : snapshot.roots)
-    withhold(root, roots[root.path], snapshot.confirmed, absences);
-  // The mass guard looks at all that vanished; only then does each wait for its second scan.
-  for (const Entry& entry : entries) {
-    const auto absence = absences.find(entry.object);
-    if (absence == absences.end() || absence->second.verdict == Absence::Verdict::Keep) continue;
-    if (requested.contains(entry.object) || settled(snapshot, entry)) {
-      if (absence->second.verdict == Absence::Verdict::Destroy)
-        allowed_.insert({entry.serverKey, entry.name});
+    if (now.snapshot.declared.contains(entry.object)) {
+      if (!entry.withheld.empty()) returned_.insert(key);
       continue;
     }
-    absence->second = {
-        Absence::Verdict::Keep, Reason::Pruning,
-        fmt::format("{} is not declared any more; it is destroyed once a second look has confirmed that.",
-                    entry.object.toString())};
+    now.undeclared.insert(key);
+    auto absence = judgeAlone(now, entry);
+    if (!absence) continue;
+    if (absence->reason != Reason::SourceUnreadable) {
+      now.absent.insert(key);
+      absentSince_.try_emplace(key, now.snapshot.begun);
+    }
+    now.absences[entry.object] = std::move(*absence);
   }
-  return absences;
+}
+
+/// Whether its object says that what runs is to be left: as it stands, where the source still has it; or else
+/// as it was seen last, here or by whoever wrote the entry.
+bool PruneGuard::isReleased(const Judgement& now, const Entry& entry) {
+  const auto leaves = [](const api::Object& object) {
+    const auto& spec = object.as<api::Unikernel>();
+    return spec.suspend || !spec.prune || api::isReleased(object.metadata.annotations);
+  };
+  if (now.snapshot.released.contains(entry.object)) return true;
+  if (const auto deleted = now.deleted.find(entry.object); deleted != now.deleted.end())
+    return leaves(*deleted->second);
+  const api::ObjectPtr seen = now.lastSeen(entry.object);
+  return entry.suspend || !entry.prune || (seen != nullptr && leaves(*seen));
 }
 
 /// Nothing: this source has no say about it.
-std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, const Entry& entry,
-                                              bool requested) const {
-  using Verdict = Absence::Verdict;
-  const source::Root* root = rootOf(snapshot, entry);
+std::optional<Absence> PruneGuard::judgeAlone(const Judgement& now, const Entry& entry) const {
+  const source::Snapshot& snapshot = now.snapshot;
+  const source::Root* root = rootOf(snapshot, entry.root);
   if (root == nullptr) return std::nullopt;  // somebody else's business
-  if (!requested && !snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
+  if (!now.isRequested(entry) && !snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
     if (entry.destroyedAt) return std::nullopt;
     return Absence{
         Verdict::Keep, Reason::SourceUnreadable,
@@ -122,7 +206,7 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
             "Nothing that came from {} is destroyed: it, or the root {}, cannot be read completely now.",
             entry.file.string(), entry.root.string())};
   }
-  if (entry.suspend || !entry.prune) {
+  if (isReleased(now, entry)) {
     return Absence{Verdict::Release, Reason::ManifestRemoved,
                    fmt::format("{} is let go.", entry.object.toString())};
   }
@@ -141,32 +225,154 @@ std::optional<Absence> PruneGuard::judgeAlone(const source::Snapshot& snapshot, 
       fmt::format("{} is not declared in {} any more.", entry.object.toString(), entry.file.string())};
 }
 
-bool PruneGuard::settled(const source::Snapshot& snapshot, const Entry& entry) {
+void PruneGuard::forget(const Judgement& now) {
+  std::erase_if(absentSince_, [&](const auto& item) { return !now.absent.contains(item.first); });
+  std::erase_if(allowed_, [&](const EntryKey& key) { return !now.undeclared.contains(key); });
+  std::erase_if(frozen_, [&](const auto& item) { return !now.undeclared.contains(item.first); });
+  std::set<EntryKey> marked;
+  for (const Entry& entry : now.entries) {
+    if (!entry.withheld.empty()) marked.insert({entry.serverKey, entry.name});
+  }
+  std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
+}
+
+// -- Many at once
+// ---------------------------------------------------------------------------------------------------------------
+
+/// The ID of the set that it is withheld with; empty: with none.
+std::string PruneGuard::setOf(const Entry& entry) const {
+  const EntryKey key{entry.serverKey, entry.name};
+  if (!entry.withheld.empty() && !returned_.contains(key)) return entry.withheld;
+  const auto frozen = frozen_.find(key);
+  return frozen == frozen_.end() ? "" : frozen->second;
+}
+
+/// What vanished just now, and what is withheld since before.
+void PruneGuard::sortOut(Judgement& now) {
+  for (const Entry& entry : now.entries) {
+    const source::Root* root = rootOf(now.snapshot, entry.root);
+    if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
+        allowed_.contains({entry.serverKey, entry.name}))
+      continue;
+    const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
+    Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
+    const auto absence = now.absences.find(entry.object);
+    const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
+    const std::string id = vanished ? setOf(entry) : "";
+    if (!id.empty()) {
+      now.sets[{part, id}].push_back(&entry);
+      continue;
+    }
+    ++tally.owned;
+    if (vanished) tally.vanished.push_back(&entry);
+  }
+}
+
+/// Freezes what is too much. What is not yet known to be all that vanishes waits.
+void PruneGuard::judgeTogether(Judgement& now) {
+  for (auto& [scope, tally] : now.tallies) {
+    if (tally.vanished.empty()) continue;
+    const source::Root& root = *rootOf(now.snapshot, scope.root);
+    const bool mass = isMass(root, tally.vanished.size(), tally.owned);
+    if (isComplete(now, root, tally)) {
+      if (mass) freeze(now, tally);
+      continue;
+    }
+    for (const Entry* entry : tally.vanished) {
+      const std::string what = whatVanished(root, *entry, std::to_string(tally.vanished.size()));
+      now.absences[entry->object] =
+          mass ? Absence{Verdict::Keep, Reason::PruneGuard,
+                         what + ". None of them is destroyed unless that is confirmed."}
+               : keptForALook(*entry, "destroyed");
+    }
+  }
+}
+
+/// Whether nothing has vanished lately that may be followed by more.
+bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, const Tally& tally) {
   if (!options_.settle) return true;
-  const source::Root* root = rootOf(snapshot, entry);
-  const std::chrono::seconds time = root != nullptr && root->deletesByName ? cascadeTime : settleTime;
-  const auto [since, first] = absentSince_.try_emplace({entry.serverKey, entry.name}, snapshot.scannedAt);
-  if (!first && snapshot.scannedAt - since->second >= time) return true;
-  const auto next = since->second + time;
-  rescanAt_ = rescanAt_ ? std::min(*rescanAt_, next) : next;
+  const auto since = [&](const Entry* entry) { return absentSince_.at({entry->serverKey, entry->name}); };
+  const auto [first, last] = std::ranges::minmax(tally.vanished, {}, since);
+  const auto end = std::min(since(last) + patience(&root), since(first) + longestCascade * patience(&root));
+  if (now.snapshot.begun >= end) return true;
+  rescan(end);
   return false;
 }
 
-/// Turns what vanished from a root at once into something to be confirmed, if it is too much.
-void PruneGuard::withhold(const source::Root& root, const RootTally& tally,
-                          const std::set<std::string>& confirmed,
-                          std::map<api::ObjectKey, Absence>& absences) const {
-  const std::size_t vanished = tally.vanished.size();
-  if (vanished == 0) return;
-  if (!root.doomed && !isMass(root, vanished, tally.owned)) return;
-  const std::string id = confirmationId(tally.vanished);
-  if (options_.confirmed.contains(id) || confirmed.contains(id)) return;
-  const std::string message =
-      fmt::format("{}{} of {} unikernels vanished from {} at once ({}). Nothing is destroyed there until {}.",
-                  root.doomed ? *root.doomed + " " : "", vanished, tally.owned, root.path.string(),
-                  namesOf(tally.vanished), howToConfirm(root, id));
-  for (const Entry* entry : tally.vanished)
-    absences[entry->object] = {Absence::Verdict::Keep, Reason::PruneGuard, message};
+void PruneGuard::freeze(Judgement& now, Tally& tally) {
+  std::map<Scope, std::vector<const Entry*>> parts;
+  for (const Entry* entry : tally.vanished) {
+    const bool byName = rootOf(now.snapshot, entry->root)->deletesByName;
+    parts[{entry->root, entry->instance, byName ? entry->object.nameSpace : ""}].push_back(entry);
+  }
+  for (const auto& [part, entries] : parts) {
+    const std::string id = confirmationId(entries);
+    for (const Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
+    now.sets[{part, id}] = entries;
+  }
+  tally.owned -= tally.vanished.size();
+}
+
+bool PruneGuard::isConfirmed(const Judgement& now, const std::string& instance, const std::string& id) const {
+  const auto found = now.confirmed.find(instance);
+  return options_.confirmed.contains(id) || (found != now.confirmed.end() && found->second.contains(id));
+}
+
+/// Turns sets into something to be confirmed.
+void PruneGuard::withholdSets(Judgement& now) {
+  for (const auto& [key, entries] : now.sets) {
+    const auto& [part, id] = key;
+    if (isConfirmed(now, part.instance, id)) continue;
+    const source::Root& root = *rootOf(now.snapshot, part.root);
+    const std::size_t others = now.tallies[root.deletesByName ? part : Scope{part.root, "", ""}].owned;
+    const std::string count = fmt::format("{} of {}", entries.size(), entries.size() + others);
+    const std::string what = whatVanished(root, *entries.front(), count);
+    const std::string command = root.deletesByName
+                                    ? fmt::format("kubectl annotate albatrossinstance {} --overwrite {}={}",
+                                                  part.instance, api::confirmPruneAnnotation, id)
+                                    : options_.howToConfirm(id);
+    withheld_.push_back({id, part.instance, fmt::format("{} ({})", what, namesOf(entries)), command});
+    for (const Entry* entry : entries) {
+      now.absences[entry->object] = {
+          Verdict::Keep, Reason::PruneGuard,
+          fmt::format("{}, this one among them. They are destroyed when somebody confirms it who may change "
+                      "AlbatrossInstance {}, whose Ready condition says how.{}",
+                      what, part.instance, howToRelease(root.deletesByName)),
+          id};
+    }
+  }
+}
+
+// -- What goes
+// ----------------------------------------------------------------------------------------------------------------
+
+/// Each waits for its own second look, too.
+void PruneGuard::letGo(Judgement& now) {
+  std::set<EntryKey> held;
+  for (const auto& [key, entries] : now.sets) {
+    if (isConfirmed(now, key.first.instance, key.second)) continue;
+    for (const Entry* entry : entries) held.insert({entry->serverKey, entry->name});
+  }
+  for (const Entry& entry : now.entries) {
+    const EntryKey key{entry.serverKey, entry.name};
+    const auto absence = now.absences.find(entry.object);
+    if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))
+      continue;
+    const source::Root* root = rootOf(now.snapshot, entry.root);
+    const auto since = absentSince_.find(key);
+    const bool meant = now.isRequested(entry) || (absence->second.verdict == Verdict::Release &&
+                                                  root != nullptr && root->deletesByName);
+    const bool settled =
+        !options_.settle || meant ||
+        (since != absentSince_.end() && now.snapshot.begun >= since->second + patience(root));
+    if (settled) {
+      if (absence->second.verdict == Verdict::Destroy) allowed_.insert(key);
+      continue;
+    }
+    if (since != absentSince_.end()) rescan(since->second + patience(root));
+    absence->second =
+        keptForALook(entry, absence->second.verdict == Verdict::Release ? "let go" : "destroyed");
+  }
 }
 
 }  // namespace rookery::reconcile

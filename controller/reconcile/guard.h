@@ -1,10 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <compare>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,52 +19,104 @@
 namespace rookery::reconcile {
 
 struct GuardOptions {
-  bool prune = true;                // false: nothing that vanished from the sources is destroyed
-  bool settle = true;               // wait for a second complete scan, settleTime after the first
-  std::set<std::string> confirmed;  // --confirm-prune: IDs of sets that may go, however large
+  bool prune = true;                     // false: nothing that vanished from the sources is destroyed
+  bool settle = true;                    // wait for a second complete scan, settleTime after the first
+  std::set<std::string> confirmed = {};  // IDs of sets that may go, however large
+  /// What confirms the set with this ID that vanished from a folder: a command to copy.
+  std::function<std::string(const std::string& id)> howToConfirm = [](const std::string& id) {
+    return "--confirm-prune " + id;
+  };
+};
+
+/// Unikernels of one instance that vanished at once, and are kept until somebody confirms that.
+struct WithheldSet {
+  std::string id;
+  std::string instance;
+  std::string what;     // vanished from where, as the beginning of a sentence
+  std::string command;  // that confirms it
+  /// For who may do that.
+  std::string message() const;
 };
 
 /// Stands before every destroy that an absence from the sources asks for: a missing, broken or half
 /// checked-out source must not look like the wish to be rid of everything. Remembers since when an object has
 /// been absent, and what it has let go until that has happened. Not thread-safe.
+///
+/// What vanishes at once is judged together: all that came from a folder, or the unikernels of one namespace
+/// on one instance of a cluster, where each is deleted by name and nobody shall be held up by his neighbours.
+/// It is too much when there are five or more, or three or more that are more than half, or when a folder
+/// that held some yields no object at all. Then it is withheld as sets, one for each instance, that stay as
+/// they are: what vanishes later is judged without them, and a set's ID is confirmed for just that set. The
+/// ID is kept with the entries (Entry::withheld), so that it is the same for other replicas and after a
+/// restart, also when some of the set have gone.
 class PruneGuard {
  public:
   explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
 
   /// What is to become of the unikernels of ours that `snapshot` does not declare. Those that somebody asked
   /// by name to be deleted (`requested`) need no second scan, no confirmation however many they are, and no
-  /// source that can be read completely.
-  std::map<api::ObjectKey, Absence> judge(const source::Snapshot& snapshot, const std::vector<Entry>& entries,
-                                          const std::set<api::ObjectKey>& requested = {});
+  /// source that can be read completely. `lastSeen` finds an object as it was declared last, as far as that
+  /// is known: what it says of its deletion counts, and not what an entry remembers from before.
+  using LastSeen = std::function<api::ObjectPtr(const api::ObjectKey& key)>;
+  std::map<api::ObjectKey, Absence> judge(
+      const source::Snapshot& snapshot, const std::vector<Entry>& entries,
+      const std::set<api::ObjectKey>& requested = {},
+      const LastSeen& lastSeen = [](const api::ObjectKey&) { return nullptr; });
 
   bool prunes() const { return options_.prune; }
 
+  /// What judge() withheld.
+  const std::vector<WithheldSet>& withheld() const { return withheld_; }
+  /// The set with this ID may go. False: none with it is withheld. judge() acts on it.
+  bool confirm(const std::string& id);
+
   /// When another scan could change what judge() said; absent: nothing waits for one.
-  std::optional<std::chrono::system_clock::time_point> rescanAt() const { return rescanAt_; }
+  std::optional<std::chrono::steady_clock::time_point> rescanAt() const { return rescanAt_; }
 
   /// How far two complete scans that both miss an object must be apart.
   static constexpr std::chrono::seconds settleTime{10};
   /// The same where objects are deleted by name: how long it takes at most until all that one command deletes
   /// is seen to be deleted.
   static constexpr std::chrono::seconds cascadeTime{2};
+  /// What vanishes so close together counts as vanished at once, for as many times the above at most.
+  static constexpr int longestCascade = 5;
 
  private:
+  using Clock = std::chrono::steady_clock;
   using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
-  struct RootTally {
-    std::size_t owned = 0;
+  /// What is judged, or withheld, together; an empty instance or namespace: all.
+  struct Scope {
+    std::filesystem::path root;
+    std::string instance, nameSpace;
+    friend auto operator<=>(const Scope&, const Scope&) = default;
+  };
+  struct Tally {
+    std::size_t owned = 0;  // all of ours there that are neither withheld nor let go already
     std::vector<const Entry*> vanished;
   };
+  struct Judgement;
 
-  std::optional<Absence> judgeAlone(const source::Snapshot& snapshot, const Entry& entry,
-                                    bool requested) const;
-  bool settled(const source::Snapshot& snapshot, const Entry& entry);
-  void withhold(const source::Root& root, const RootTally& tally, const std::set<std::string>& confirmed,
-                std::map<api::ObjectKey, Absence>& absences) const;
+  void judgeEach(Judgement& now);
+  static bool isReleased(const Judgement& now, const Entry& entry);
+  std::optional<Absence> judgeAlone(const Judgement& now, const Entry& entry) const;
+  void forget(const Judgement& now);
+  void sortOut(Judgement& now);
+  std::string setOf(const Entry& entry) const;
+  void judgeTogether(Judgement& now);
+  void freeze(Judgement& now, Tally& tally);
+  void withholdSets(Judgement& now);
+  void letGo(Judgement& now);
+  bool isComplete(const Judgement& now, const source::Root& root, const Tally& tally);
+  bool isConfirmed(const Judgement& now, const std::string& instance, const std::string& id) const;
+  void rescan(Clock::time_point time) { rescanAt_ = rescanAt_ ? std::min(*rescanAt_, time) : time; }
 
   GuardOptions options_;
-  std::map<EntryKey, std::chrono::system_clock::time_point> absentSince_;
+  std::map<EntryKey, Clock::time_point> absentSince_;
   std::set<EntryKey> allowed_;  // absent, and judged to go: no longer part of what vanishes "at once"
-  std::optional<std::chrono::system_clock::time_point> rescanAt_;
+  std::map<EntryKey, std::string> frozen_;  // the IDs of the sets that they are withheld with
+  std::set<EntryKey> returned_;             // declared again, whatever Entry::withheld says still
+  std::vector<WithheldSet> withheld_;
+  std::optional<Clock::time_point> rescanAt_;
 };
 
 /// The ID that stands for exactly this set of unikernels, and for no other objects of the same names that

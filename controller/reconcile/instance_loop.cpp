@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 
 #include "reconcile/observe.h"
 
@@ -38,6 +39,18 @@ bool lasting(Reason reason) {
     default:
       return false;
   }
+}
+
+/// How an instance stands that was looked at: with what waits there for somebody's word.
+api::Condition answering(const Desired& desired, SystemTime now) {
+  constexpr std::size_t shown = 10;
+  std::string message = fmt::format("{} answers.", desired.spec().endpoint);
+  for (std::size_t i = 0; i < std::min(shown, desired.withheld.size()); ++i)
+    message += " " + desired.withheld[i].message;
+  if (desired.withheld.size() > shown)
+    message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
+  const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
+  return {api::Condition::Type::Ready, api::Condition::Status::True, reason, std::move(message), now};
 }
 
 /// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
@@ -133,6 +146,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   if (plan) {
     due = co_await follow(std::move(*plan), told, end);
   } else {
+    co_await heedWishes();
     missLook(plan.error(), told, end);
   }
   roundEnded_(end);
@@ -177,11 +191,31 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
   co_return due;
 }
 
+/// What objects say of their deletion is remembered, and what is released is let go, also while the instance
+/// cannot be looked at: when it can, the manifest may be gone.
+asio::awaitable<void> InstanceLoop::heedWishes() {
+  for (Entry& entry : environment_.state.entries()) {
+    if (entry.instance != desired_->name() || entry.destroyedAt) continue;
+    const auto unikernel = desired_->unikernels.find(entry.object);
+    const auto absence = desired_->absences.find(entry.object);
+    if (unikernel != desired_->unikernels.end()) {
+      Entry wished = entry;
+      wished.prune = unikernel->second.goesWithItsObject();
+      wished.suspend = unikernel->second.spec().suspend;
+      if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
+    } else if (absence != desired_->absences.end() && absence->second.verdict == Absence::Verdict::Release) {
+      const auto discarded = co_await environment_.state.discard(std::move(entry));
+      destroyed_ = destroyed_ || discarded.has_value();
+    }
+  }
+}
+
 /// The instance could not be observed.
 void InstanceLoop::missLook(const Error& error, Round& told, RoundEnd& end) {
   told.error = error;
   end.failure = error;
   end.finished = lasting(error.reason);
+  end.destroyed = std::exchange(destroyed_, false);
   ++failures_;
   publishUnavailable(error);
   wake_ = nextLook(nullptr);
@@ -389,11 +423,9 @@ void InstanceLoop::publish(const Plan& plan) {
   };
   publishAll(desired_->unikernels);
   publishAll(desired_->policies);
-  api::Condition ready{api::Condition::Type::Ready, api::Condition::Status::True, Reason::Succeeded,
-                       fmt::format("{} answers.", desired_->spec().endpoint), environment_.now()};
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
-  status.conditions = {std::move(ready)};
+  status.conditions = {answering(*desired_, environment_.now())};
   environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
   warn(plan.errors);
 }

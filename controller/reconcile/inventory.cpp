@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "image/image.h"
 
@@ -24,20 +25,52 @@ json toJson(const Pending& pending) {
   return value;
 }
 
+[[noreturn]] void noEntry(const char* why) { throw json::other_error::create(501, why, nullptr); }
+
+// The most that a text of ours takes, in bytes.
+constexpr std::size_t longestKey = 128;     // a SHA-256 in hex is 64
+constexpr std::size_t longestName = 512;    // on the wire
+constexpr std::size_t longestObject = 253;  // of a Kubernetes name
+constexpr std::size_t longestPath = 16'384;
+constexpr std::size_t longestRun = 256;    // two SHA-256 in hex
+constexpr std::size_t longestDigest = 64;  // in hex
+constexpr std::string_view nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+constexpr std::int64_t lastMillis = 9'000'000'000'000;  // a SystemTime holds little more
+
+std::string textFromJson(const json& value, std::size_t longest) {
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.size() > longest) noEntry("a text is too long");
+  return text;
+}
+
+std::string digestFromJson(const json& value) { return image::fromHex(textFromJson(value, longestDigest)); }
+
+/// What is printed as part of a command that somebody copies must be what it says it is.
+std::string wordFromJson(const json& value, std::size_t longest, std::string_view letters) {
+  std::string word = textFromJson(value, longest);
+  if (word.find_first_not_of(letters) != std::string::npos) noEntry("not a name");
+  return word;
+}
+
+SystemTime timeFromJson(const json& value) {
+  const auto millis = value.get<std::int64_t>();
+  if (millis < 0 || millis > lastMillis) noEntry("a time lies out of this world");
+  return fromMillis(millis);
+}
+
 Pending pendingFromJson(const json& value) {
   Pending pending;
   const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
     return toString(known) == value.at("verb").get_ref<const std::string&>();
   });
-  if (verb == verbs.end()) throw json::other_error::create(501, "not a verb", nullptr);
+  if (verb == verbs.end()) noEntry("not a verb");
   pending.verb = *verb;
   pending.committed = value.at("committed");
-  pending.since = fromMillis(value.at("since"));
-  pending.digest = image::fromHex(value.at("digest").get<std::string>());
-  pending.image = image::fromHex(value.at("image").get<std::string>());
-  if (value.contains("started")) {
+  pending.since = timeFromJson(value.at("since"));
+  pending.digest = digestFromJson(value.at("digest"));
+  pending.image = digestFromJson(value.at("image"));
+  if (value.contains("started"))
     pending.started = albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
-  }
   return pending;
 }
 
@@ -61,6 +94,13 @@ void Entry::remember(const std::string& digest) {
   if (digests.size() > maxDigests) digests.resize(maxDigests);
 }
 
+void Entry::bury(SystemTime now) {
+  destroyedAt = now;
+  pending.reset();
+  ranSpec.clear();
+  withheld.clear();
+}
+
 json toJson(const Entry& entry) {
   json digests = json::array();
   for (const std::string& digest : entry.digests) digests.push_back(image::toHex(digest));
@@ -77,29 +117,35 @@ json toJson(const Entry& entry) {
                 {"ranSpec", entry.ranSpec}};
   if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
   if (entry.pending) value["pending"] = toJson(*entry.pending);
+  if (!entry.withheld.empty()) value["withheld"] = entry.withheld;
   if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
   return value;
 }
 
 Entry entryFromJson(const json& value) {
   Entry entry;
-  entry.serverKey = value.at("serverKey");
-  const auto name = albatross::Name::parse(value.at("name").get<std::string>());
-  if (!name) throw json::other_error::create(501, name.error().message, nullptr);
+  entry.serverKey = textFromJson(value.at("serverKey"), longestKey);
+  const auto name = albatross::Name::parse(textFromJson(value.at("name"), longestName));
+  if (!name) noEntry("not a name");
   entry.name = *name;
-  entry.instance = value.at("instance");
-  entry.object = {api::Kind::Unikernel, value.at("object").at("namespace"), value.at("object").at("name")};
-  entry.root = value.at("root").get<std::string>();
-  entry.file = value.at("file").get<std::string>();
-  for (const json& digest : value.at("digests"))
-    entry.digests.push_back(image::fromHex(digest.get<std::string>()));
+  const json& object = value.at("object");
+  entry.instance = wordFromJson(value.at("instance"), longestObject, nameLetters);
+  entry.object = {api::Kind::Unikernel, textFromJson(object.at("namespace"), longestObject),
+                  textFromJson(object.at("name"), longestObject)};
+  entry.root = textFromJson(value.at("root"), longestPath);
+  entry.file = textFromJson(value.at("file"), longestPath);
+  const json& digests = value.at("digests");
+  if (digests.size() > Entry::maxDigests) noEntry("too many digests");
+  for (const json& digest : digests) entry.digests.push_back(digestFromJson(digest));
   entry.confirmed = value.at("confirmed");
   entry.prune = value.at("prune");
   entry.suspend = value.at("suspend");
-  entry.ranSpec = value.at("ranSpec");
-  entry.since = fromMillis(value.value("since", std::int64_t{0}));
+  entry.ranSpec = textFromJson(value.at("ranSpec"), longestRun);
+  if (value.contains("since")) entry.since = timeFromJson(value["since"]);
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
-  if (value.contains("destroyedAt")) entry.destroyedAt = fromMillis(value["destroyedAt"]);
+  if (value.contains("withheld"))
+    entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");
+  if (value.contains("destroyedAt")) entry.destroyedAt = timeFromJson(value["destroyedAt"]);
   return entry;
 }
 

@@ -41,11 +41,12 @@ struct Entry {
   std::vector<std::string>
       digests;             // raw; of the images that we sent or adopted, newest first, at most maxDigests
   bool confirmed = false;  // seen to run with one of the digests, or adopted
-  bool prune = true;       // the object's, as last seen
+  bool prune = true;       // whether it goes with its object, as last seen: DesiredUnikernel
   bool suspend = false;    // the object's, as last seen
   std::string ranSpec;     // runPolicy Once: specDigest of the last run that the server acknowledged
   std::optional<Pending> pending;
   SystemTime since;  // when this life of it began: the create was sent, or it was adopted; epoch: not known
+  std::string withheld;  // the ID of the set that the prune guard withholds it with; empty: with none
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   friend bool operator==(const Entry&, const Entry&) = default;
 
@@ -54,15 +55,22 @@ struct Entry {
   bool sent(const std::string& digest) const;
   /// An image is ours now.
   void remember(const std::string& digest);
+  /// It is a tombstone now, and keeps no more than what tells whether it is ours when it comes back.
+  void bury(SystemTime now);
 };
 
-/// An entry as the state directory keeps it. entryFromJson throws nlohmann::json::exception on what is none.
+/// An entry as the state directory keeps it. entryFromJson throws nlohmann::json::exception on what is none,
+/// also where a text is longer than one of ours can be, or a time lies out of this world: whoever may write
+/// an object in a cluster may write one there.
 nlohmann::json toJson(const Entry& entry);
 Entry entryFromJson(const nlohmann::json& value);
 
 /// Times on the disk: milliseconds since the epoch.
 std::int64_t toMillis(SystemTime time);
 SystemTime fromMillis(std::int64_t millis);
+
+/// In hexadecimal digits: of what confirms a set that the prune guard withholds.
+inline constexpr std::size_t confirmationIdLength = 12;
 
 using Inventory = std::map<albatross::Name, Entry>;  // of one server
 

@@ -36,7 +36,7 @@ Entry makeEntry(const Step& step, const Desired& desired, const Observed& observ
   entry.object = step.object;
   entry.root = unikernel.object->origin.root;
   entry.file = unikernel.object->origin.file;
-  entry.prune = unikernel.spec().prune;
+  entry.prune = unikernel.goesWithItsObject();
   entry.suspend = unikernel.spec().suspend;
   entry.since = now;
   return entry;
@@ -175,7 +175,7 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
   }
   if (!failure) entry->remember(entry->pending->image);
   entry->pending.reset();
-  if (!failure && step.verb == Verb::Destroy) entry->destroyedAt = now;
+  if (!failure && step.verb == Verb::Destroy) entry->bury(now);
   return memory;
 }
 

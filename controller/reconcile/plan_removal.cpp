@@ -7,6 +7,7 @@
 namespace rookery::reconcile {
 
 void Planner::planRemovals() {
+  for (const Error& withheld : desired_.withheld) report(withheld);
   auto& inventory = plan_.memory.inventory;
   for (auto it = inventory.begin(); it != inventory.end();) {
     const bool keep = planRemoval(it->second);
@@ -30,9 +31,8 @@ bool Planner::planRemoval(Entry& entry) {
   if (absence == desired_.absences.end()) return true;
   switch (absence->second.verdict) {
     case Absence::Verdict::Keep:
-      // Pruning: it waits its turn, or is wanted so.
-      if (absence->second.reason != Reason::Pruning && !entry.destroyedAt)
-        report({absence->second.reason, absence->second.message});
+      if (!absence->second.withheld.empty()) entry.withheld = absence->second.withheld;
+      reportKept(entry, absence->second);
       return true;
     case Absence::Verdict::Release:
       return false;
@@ -42,11 +42,17 @@ bool Planner::planRemoval(Entry& entry) {
   return true;
 }
 
+/// Pruning: it waits its turn, or is wanted so. PruneGuard: said of all together.
+void Planner::reportKept(const Entry& entry, const Absence& absence) {
+  if (entry.destroyedAt || absence.reason == Reason::Pruning || absence.reason == Reason::PruneGuard) return;
+  report({absence.reason, absence.message});
+}
+
 bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   const auto* running = world_.find(entry.name);
   if (desired_.spec().suspend || inDoubt(entry.name)) return true;
   if (running == nullptr) {
-    if (!entry.destroyedAt) entry.destroyedAt = now_;
+    if (!entry.destroyedAt) entry.bury(now_);
     return true;
   }
   if (running->type != albatross::UnikernelType::Solo5 || !entry.sent(running->digest)) {

@@ -123,7 +123,7 @@ void Planner::settle(Entry& entry) {
   }
   // An image that was still on its way died with its connection; anything else may come true even now.
   if (pending.committed) entry.remember(pending.image);
-  if (pending.verb == Verb::Destroy && running == nullptr) entry.destroyedAt = now_;
+  if (pending.verb == Verb::Destroy && running == nullptr) entry.bury(now_);
   // Who was told of it by a status only did not send it.
   if (!changed || startsUnikernel(pending.verb)) memoryOf(entry.object).startExpected = changed;
   entry.pending.reset();
@@ -164,8 +164,9 @@ void Planner::refreshEntry(const Subject& subject) const {
   if (entry.root.native() != origin.root.native()) entry.root = origin.root;
   if (entry.file.native() != origin.file.native()) entry.file = origin.file;
   entry.instance = instance();
-  entry.prune = subject.spec().prune;
+  entry.prune = subject.unikernel.goesWithItsObject();
   entry.suspend = subject.spec().suspend;
+  entry.withheld.clear();
   if (subject.running == nullptr || !entry.destroyedAt) return;
   entry.destroyedAt.reset();  // it came back, and is wanted again
   entry.since = now_;

@@ -81,6 +81,7 @@ class Planner {
 
   // plan_removal.cpp
   void planRemovals();
+  void reportKept(const Entry& entry, const Absence& absence);
   bool planRemoval(Entry& entry);
   bool destroy(Entry& entry, Reason reason, std::string message);
 

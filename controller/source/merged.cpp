@@ -23,10 +23,11 @@ std::shared_ptr<Snapshot> join(const Snapshot& first, const Snapshot& second) {
   joined->unreliable.insert(second.unreliable.begin(), second.unreliable.end());
   joined->statuses.insert(second.statuses.begin(), second.statuses.end());
   joined->unreadable.insert(second.unreadable.begin(), second.unreadable.end());
-  joined->confirmed.insert(second.confirmed.begin(), second.confirmed.end());
+  joined->released.insert(second.released.begin(), second.released.end());
   joined->synced = first.synced && second.synced;
   joined->files += second.files;
   joined->scannedAt = std::max(first.scannedAt, second.scannedAt);
+  joined->begun = std::max(first.begun, second.begun);
   return joined;
 }
 

@@ -67,6 +67,7 @@ SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Mani
                     const Previous& previous, std::chrono::system_clock::time_point scannedAt) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->scannedAt = scannedAt;
+  snapshot->begun = tree.begun;
   snapshot->unreliable = std::move(tree.unreadable);
   snapshot->files = snapshot->unreliable.size();
   snapshot->problems = std::move(tree.problems);

@@ -42,10 +42,13 @@ struct Snapshot {
   std::vector<Root> roots;
   std::map<api::ObjectKey, api::Status> statuses;    // as other controllers have reported them to the source
   std::map<api::ObjectKey, std::string> unreadable;  // what the source may not or cannot read: sentences
-  std::set<std::string> confirmed;                   // IDs of sets that may be destroyed, however large
+  /// Not declared any more, and to be let go without being destroyed, whatever runs: somebody said so.
+  std::set<api::ObjectKey> released;
   bool synced = true;     // false: a source has not been heard of yet, and may declare more
   std::size_t files = 0;  // manifest files seen
   std::chrono::system_clock::time_point scannedAt;
+  /// The same by a clock that nobody sets.
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 
   /// True when absence from this snapshot says that an object which came from `origin` was removed by
   /// somebody: its root is one of ours, was read completely, is not git-locked, holds no file of which nobody

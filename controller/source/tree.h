@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <set>
@@ -33,6 +34,7 @@ struct ManifestFile {
 
 /// What lies below the roots. Nothing of it has been read.
 struct Tree {
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   std::vector<Root> roots;             // without the number of objects
   std::vector<ManifestFile> files;     // each real file once, in the order of the roots and of the paths
   std::vector<api::Problem> problems;  // what could not be looked at

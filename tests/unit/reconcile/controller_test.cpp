@@ -7,17 +7,23 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <optional>
+#include <thread>
 
+#include "api/annotations.h"
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
 #include "image/store.h"
 #include "images/image_maker.h"
 #include "images/image_server.h"
+#include "reconcile/confirmations.h"
 #include "reconcile/state_dir.h"
 #include "source/directory.h"
 #include "unit/reconcile/fake_server.h"
@@ -337,17 +343,29 @@ TEST_F(Fleet, ForgetsWhatHasGone) {
   EXPECT_NE(store_.find(keyOf("sys/b")), nullptr);
 }
 
-TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
+TEST_F(Fleet, RemovesTheOnlyOneOfAFolder) {
   declareUnikernel("sys/a", "eu-1");
   apply();
   objects_.erase(keyOf("sys/a"));
+  EXPECT_THAT(apply().errors, IsEmpty());
+  EXPECT_EQ(onEu("sys/a"), nullptr);
+}
+
+TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
+  for (const char* path : {"sys/a", "sys/b", "sys/c"}) declareUnikernel(path, "eu-1");
+  apply();
+  for (const char* path : {"sys/a", "sys/b", "sys/c"}) objects_.erase(keyOf(path));
 
   const Controller::Outcome outcome = apply();
 
   EXPECT_TRUE(outcome.finished);
   EXPECT_NE(onEu("sys/a"), nullptr);
   EXPECT_THAT(outcome.errors, ElementsAre(testing::Field(&Error::reason, Reason::PruneGuard)));
-  const std::string id = outcome.errors.at(0).message.substr(outcome.errors.at(0).message.size() - 13, 12);
+  const std::string& message = outcome.errors.at(0).message;
+  const std::string id = message.substr(message.size() - 13, 12);
+  const api::Status instance = statusOf({api::Kind::AlbatrossInstance, "", "eu-1"});
+  EXPECT_TRUE(instance.ready());
+  EXPECT_THAT(instance.condition(api::Condition::Type::Ready)->message, HasSubstr(message));
   EXPECT_TRUE(apply({true, false, {id}}).finished);
   EXPECT_EQ(onEu("sys/a"), nullptr);
 }
@@ -407,10 +425,84 @@ TEST_F(FleetWithLeft, SaysThatItsInstanceCannotBeAsked) {
   expectStalled(Reason::InstanceUnavailable, "AlbatrossInstance eu-1 cannot be asked");
 }
 
+TEST_F(FleetWithLeft, IsLeftRunningWhenItSaidSoWhileItsInstanceCouldNotBeAsked) {
+  std::ifstream file(folder_.path() / "key.pem");
+  const std::string key{std::istreambuf_iterator<char>(file), {}};
+  api::Unikernel spec;
+  spec.instance = "eu-1";
+  spec.image.path = folder_.path() / "web.hvt";
+  spec.prune = false;
+  declare(makeObject("sys", "a", spec));
+  folder_.write("key.pem", "no key");
+  apply();
+  objects_.erase(left_);
+  store_.remove(left_);  // as after a restart
+  folder_.write("key.pem", key);
+  exposeKey(false);
+  EXPECT_TRUE(apply().finished);
+  EXPECT_NE(onEu("sys/a"), nullptr);
+  EXPECT_THAT(state_->entries(), SizeIs(2)) << "it is not ours any more";
+}
+
+TEST_F(FleetWithLeft, IsLetGoAlsoWhileItsInstanceCannotBeAsked) {
+  auto object = std::make_shared<api::Object>(*store_.find(left_)->object);
+  object->metadata.annotations[std::string(api::releaseAnnotation)] = "true";
+  store_.declare(object, store_.find(left_)->identity, {});
+  folder_.write("key.pem", "no key");
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(store_.find(left_), nullptr);
+  EXPECT_THAT(state_->entries(), SizeIs(2));
+  EXPECT_NE(onEu("sys/a"), nullptr);
+}
+
 TEST_F(FleetWithLeft, SaysThatItIsWithheld) {
   objects_.erase(keyOf("sys/b"));
+  objects_.erase(keyOf("sys/c"));
   EXPECT_TRUE(apply().finished);
-  expectStalled(Reason::PruneGuard, "--confirm-prune");
+  expectStalled(Reason::PruneGuard, "who may change AlbatrossInstance eu-1, whose Ready condition says how");
+}
+
+TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
+  const auto gone = [this] { return onEu("sys/a") == nullptr; };
+  objects_.erase(keyOf("sys/b"));
+  objects_.erase(keyOf("sys/c"));
+  Controller controller(context_.get_executor(), environment(), inspector_, {.settle = false});
+  StillSource source(snapshot());
+  const Confirmations confirmations(folder_.path() / "state");
+  asio::cancellation_signal stop;
+  asio::co_spawn(controller.strand(), confirmations.serve(controller),
+                 asio::bind_cancellation_slot(stop.slot(), asio::detached));
+  const auto isWithheld = [this] {
+    const ObjectViewPtr view = store_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+    return view != nullptr &&
+           view->status.condition(api::Condition::Type::Ready)->reason == Reason::PruneGuard;
+  };
+  std::optional<std::jthread> somebody;
+  std::vector<Result<std::string>> said;
+  run(controller, follow(controller, source), [&] {
+    if (!somebody && isWithheld()) {
+      somebody.emplace([&] {
+        said.push_back(confirmations.ask("000000000000", 20s));
+        const std::string others = said[0] ? "" : said[0].error().message;
+        said.push_back(confirmations.ask(others.substr(others.find("\n  ") + 3, 12), 20s));
+      });
+    }
+    const bool over = gone();
+    if (over) stop.emit(asio::cancellation_type::terminal);
+    return over;
+  });
+  somebody.reset();
+  ASSERT_THAT(said, SizeIs(2));
+  ASSERT_FALSE(said[0]);
+  EXPECT_THAT(said[0].error().message,
+              HasSubstr("No set of unikernels is withheld with the ID 000000000000"));
+  ASSERT_TRUE(said[1]) << said[1].error().message;
+  EXPECT_THAT(*said[1], HasSubstr("sys/a, sys/b, sys/c"));
+  EXPECT_EQ(onEu("sys/c"), nullptr);
+  state_.reset();
+  const auto nobody = confirmations.ask("000000000000", 20s);
+  ASSERT_FALSE(nobody);
+  EXPECT_THAT(nobody.error().message, HasSubstr("No rookery runs with the state directory"));
 }
 
 TEST_F(FleetWithLeft, LeavesTheWordToWhoHoldsTheInstance) {

@@ -5,13 +5,16 @@
 
 #include <algorithm>
 
+#include "api/annotations.h"
 #include "unit/reconcile/scene.h"
 
 namespace rookery::reconcile {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -33,7 +36,7 @@ class Guard : public testing::Test {
  protected:
   Guard() {
     snapshot_.roots = {{"/manifests", true, false, 1}};
-    snapshot_.scannedAt = SystemTime(1000h);
+    snapshot_.begun = std::chrono::steady_clock::time_point(1000h);
   }
 
   /// `count` of ours, of which the first `absent` are not declared.
@@ -53,9 +56,29 @@ class Guard : public testing::Test {
     return found == absences.end() ? Absence{Verdict::Keep, Reason::Running, "not listed"} : found->second;
   }
   /// The next scan, some time later.
-  Absence later(SystemTime::duration duration, int number = 0) {
-    snapshot_.scannedAt += duration;
+  Absence later(std::chrono::steady_clock::duration duration, int number = 0) {
+    snapshot_.begun += duration;
     return judge(number);
+  }
+  /// The IDs that are waited for, with the instances whose they are.
+  static std::vector<std::string> waiting(const PruneGuard& guard) {
+    std::vector<std::string> sets;
+    for (const WithheldSet& set : guard.withheld()) sets.push_back(set.instance + " " + set.id);
+    return sets;
+  }
+  std::string idOf(int first, int last) const {
+    std::vector<const Entry*> set;
+    for (int i = first; i <= last; ++i) set.push_back(&entries_.at(static_cast<std::size_t>(i)));
+    return confirmationId(set);
+  }
+  /// What plan does with what was judged: each entry remembers the set that it is withheld with.
+  void remember(PruneGuard& guard) {
+    const auto absences = guard.judge(snapshot_, entries_);
+    for (Entry& entry : entries_) {
+      const auto absence = absences.find(entry.object);
+      if (absence != absences.end() && !absence->second.withheld.empty())
+        entry.withheld = absence->second.withheld;
+    }
   }
 
   source::Snapshot snapshot_;
@@ -72,7 +95,7 @@ TEST_F(Guard, SaysNothingOfWhatIsDeclared) {
 TEST_F(Guard, WaitsForASecondScanTenSecondsLater) {
   own(4, 1);
   EXPECT_EQ(judge().verdict, Verdict::Keep);
-  EXPECT_EQ(guard_.rescanAt(), snapshot_.scannedAt + 10s);
+  EXPECT_EQ(guard_.rescanAt(), snapshot_.begun + 10s);
   EXPECT_EQ(later(9s).verdict, Verdict::Keep);
   const Absence absence = later(1s);
   EXPECT_EQ(absence.verdict, Verdict::Destroy);
@@ -136,19 +159,24 @@ TEST_F(Guard, WithholdsFiveOrMore) {
   EXPECT_THAT(absence.message, HasSubstr("5 of 20 unikernels"));
 }
 
-TEST_F(Guard, WithholdsMoreThanHalf) {
-  own(4, 2);
-  judge();
-  EXPECT_EQ(later(10s).verdict, Verdict::Destroy) << "half";
-  own(3, 2);
-  judge();
-  EXPECT_EQ(later(10s, 1).verdict, Verdict::Destroy) << "two were let go before";
-  PruneGuard fresh{GuardOptions{}};
-  EXPECT_EQ(judgeWith(fresh).reason, Reason::PruneGuard);
+TEST_F(Guard, WithholdsThreeOrMoreThatAreMoreThanHalf) {
+  struct Case {
+    int owned, vanished;
+    bool withheld;
+  };
+  for (const Case& given :
+       {Case{1, 1, false}, Case{2, 2, false}, Case{3, 2, false}, Case{3, 3, true}, Case{5, 3, true},
+        Case{6, 3, false}, Case{8, 4, false}, Case{7, 4, true}, Case{100, 4, false}, Case{100, 5, true}}) {
+    SCOPED_TRACE(std::to_string(given.vanished) + " of " + std::to_string(given.owned));
+    own(given.owned, given.vanished);
+    PruneGuard once{GuardOptions{.settle = false}};
+    EXPECT_EQ(judgeWith(once).verdict, given.withheld ? Verdict::Keep : Verdict::Destroy);
+    EXPECT_EQ(once.withheld().size(), given.withheld ? 1u : 0u);
+  }
 }
 
-TEST_F(Guard, WithholdsWhenARootYieldsNothing) {
-  own(4, 1);
+TEST_F(Guard, WithholdsWhenARootYieldsNothingHoweverFewItHeld) {
+  own(1, 1);
   snapshot_.roots[0].objects = 0;
   judge();
   EXPECT_EQ(later(1h).reason, Reason::PruneGuard);
@@ -159,7 +187,10 @@ TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   std::vector<const Entry*> vanished;
   for (int i = 0; i < 6; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
   const std::string id = confirmationId(vanished);
-  EXPECT_THAT(judge().message, HasSubstr("--confirm-prune " + id));
+  PruneGuard once{GuardOptions{.settle = false}};
+  EXPECT_THAT(judgeWith(once).message, AllOf(Not(HasSubstr(id)), HasSubstr("AlbatrossInstance eu-1")))
+      << "whoever may read the object need not be able to confirm";
+  EXPECT_THAT(once.withheld().at(0).message(), HasSubstr("--confirm-prune " + id));
   std::ranges::reverse(vanished);
   EXPECT_EQ(confirmationId(vanished), id) << "the order does not matter";
 
@@ -204,9 +235,121 @@ TEST_F(Guard, LetsTheRestOfAConfirmedSetGoWhenSomeAreGone) {
   PruneGuard confirmed{GuardOptions{true, false, {confirmationId(vanished)}}};
   judgeWith(confirmed);
 
-  entries_[0].destroyedAt = snapshot_.scannedAt;
+  entries_[0].destroyedAt = SystemTime(1000h);
 
   EXPECT_EQ(judgeWith(confirmed, 5).verdict, Verdict::Destroy);
+}
+
+TEST_F(Guard, LetsTheRestOfAConfirmedSetGoAfterARestart) {
+  own(10, 6);
+  PruneGuard before{GuardOptions{.settle = false}};
+  remember(before);
+  const std::string id = idOf(0, 5);
+  EXPECT_THAT(waiting(before), ElementsAre("eu-1 " + id));
+  for (std::size_t i = 0; i < 3; ++i) entries_[i].destroyedAt = SystemTime(1000h);
+  PruneGuard unconfirmed{GuardOptions{.settle = false}};
+  EXPECT_EQ(judgeWith(unconfirmed, 5).reason, Reason::PruneGuard);
+  EXPECT_THAT(waiting(unconfirmed), ElementsAre("eu-1 " + id)) << "the ID that somebody was told";
+  EXPECT_TRUE(unconfirmed.confirm(id));
+  EXPECT_EQ(judgeWith(unconfirmed, 5).verdict, Verdict::Destroy);
+}
+
+TEST_F(Guard, FreezesWhatItWithholds) {
+  own(20, 5);
+  judge();
+  later(10s);
+  const std::string id = idOf(0, 4);
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + id));
+  own(20, 6);
+  later(1s);
+  EXPECT_EQ(later(10s, 5).verdict, Verdict::Destroy) << "one that is removed later goes";
+  EXPECT_EQ(judge(0).reason, Reason::PruneGuard);
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + id)) << "and changes nothing for the others";
+  snapshot_.declared.insert(keyOf("shop/4"));
+  judge();
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + id)) << "nor does one that is back";
+  EXPECT_TRUE(guard_.confirm(id));
+  EXPECT_EQ(judge(0).verdict, Verdict::Destroy);
+  EXPECT_EQ(judge(4).message, "not listed");
+  EXPECT_FALSE(guard_.confirm(id)) << "it is used up";
+}
+
+TEST_F(Guard, WaitsUntilAllThatVanishesIsSeen) {
+  own(20, 3);
+  judge();
+  own(20, 6);
+  EXPECT_EQ(later(9s, 5).reason, Reason::PruneGuard);
+  EXPECT_THAT(waiting(guard_), IsEmpty()) << "more may come";
+  EXPECT_EQ(later(9s).verdict, Verdict::Keep) << "also of the first three";
+  later(1s);
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + idOf(0, 5)));
+}
+
+TEST_F(Guard, IsNotKeptWaitingForEverByWhatVanishes) {
+  own(1000, 1);
+  judge();
+  for (int vanished = 2; vanished <= 8; ++vanished) {
+    own(1000, vanished);
+    later(9s);
+  }
+  EXPECT_THAT(waiting(guard_), testing::SizeIs(1)) << "one each 9 s is many at once, too";
+}
+
+TEST_F(Guard, AsksAgainWhenWhatWasWithheldWasBackInBetween) {
+  own(10, 6);
+  PruneGuard guard{GuardOptions{.settle = false}};
+  remember(guard);
+  const std::vector<Entry> marked = entries_;
+  own(10, 0);
+  entries_ = marked;  // the instance could not be looked at meanwhile
+  judgeWith(guard);
+  for (int i = 0; i < 5; ++i) snapshot_.declared.erase(keyOf("shop/" + std::to_string(i)));
+  judgeWith(guard);
+  EXPECT_THAT(waiting(guard), ElementsAre("eu-1 " + idOf(0, 4)));
+}
+
+TEST_F(Guard, AsksForEachInstanceOnItsOwn) {
+  own(10, 6);
+  for (std::size_t i = 0; i < 3; ++i) entries_[i].instance = "us-1";
+  PruneGuard guard{GuardOptions{.settle = false}};
+  judgeWith(guard);
+  EXPECT_THAT(waiting(guard), testing::UnorderedElementsAre("us-1 " + idOf(0, 2), "eu-1 " + idOf(3, 5)));
+  guard.confirm(idOf(0, 2));
+  EXPECT_EQ(judgeWith(guard, 0).verdict, Verdict::Destroy);
+  EXPECT_EQ(judgeWith(guard, 3).reason, Reason::PruneGuard);
+}
+
+/// An AlbatrossInstance with the annotation that confirms.
+api::ObjectPtr confirming(const std::string& instance, const std::string& ids) {
+  auto object = std::make_shared<api::Object>(*makeObject("", instance, api::AlbatrossInstance{}));
+  object->metadata.annotations[std::string(api::confirmPruneAnnotation)] = ids;
+  return object;
+}
+
+TEST_F(Guard, HeedsAConfirmationOnTheInstanceOfTheSetAlone) {
+  own(10, 6);
+  const std::string id = idOf(0, 5);
+  auto unikernel = std::make_shared<api::Object>(*makeObject("shop", "9", api::Unikernel{}));
+  unikernel->metadata.annotations[std::string(api::confirmPruneAnnotation)] = id;
+  struct Case {
+    api::ObjectPtr object;
+    Verdict verdict;
+  };
+  for (const Case& given : {Case{unikernel, Verdict::Keep}, Case{confirming("us-1", id), Verdict::Keep},
+                            Case{confirming("eu-1", "000000000000"), Verdict::Keep},
+                            Case{confirming("eu-1", id), Verdict::Destroy},
+                            Case{confirming("eu-1", "000000000000, " + id), Verdict::Destroy}}) {
+    snapshot_.objects = {given.object};
+    PruneGuard guard{GuardOptions{.settle = false}};
+    EXPECT_EQ(judgeWith(guard).verdict, given.verdict) << given.object->metadata.name;
+  }
+}
+
+TEST_F(Guard, KeepsTimeByAClockThatNobodySets) {
+  own(4, 1);
+  judge();
+  snapshot_.scannedAt += 24h;
+  EXPECT_EQ(later(1s).verdict, Verdict::Keep);
 }
 
 TEST_F(Guard, DoesNotCountWhatWasLetGoBefore) {
@@ -236,9 +379,34 @@ TEST_F(Guard, ReleasesWhatIsSuspendedOrNotToBePruned) {
   EXPECT_EQ(judgeWith(guard, 1).verdict, Verdict::Release);
 }
 
+TEST_F(Guard, ReleasesWhatSaidSoWhenItWasSeenLast) {
+  const auto object = [](bool prune, bool suspend, const char* release) {
+    api::Unikernel spec;
+    spec.prune = prune;
+    spec.suspend = suspend;
+    auto made = std::make_shared<api::Object>(*makeObject("shop", "0", spec));
+    made->metadata.annotations[std::string(api::releaseAnnotation)] = release;
+    return made;
+  };
+  struct Case {
+    api::ObjectPtr seen;
+    Verdict verdict;
+  };
+  for (const Case& given :
+       {Case{nullptr, Verdict::Destroy}, Case{object(true, false, "no"), Verdict::Destroy},
+        Case{object(false, false, "no"), Verdict::Release}, Case{object(true, true, "no"), Verdict::Release},
+        Case{object(true, false, "true"), Verdict::Release}}) {
+    own(4, 1);
+    PruneGuard guard{GuardOptions{.settle = false}};
+    const auto absences = guard.judge(snapshot_, entries_, {entries_[0].object},
+                                      [&](const api::ObjectKey&) { return given.seen; });
+    EXPECT_EQ(absences.at(entries_[0].object).verdict, given.verdict);
+  }
+}
+
 TEST_F(Guard, LetsATombstoneThatCameBackGoAgain) {
   own(1, 1);
-  entries_[0].destroyedAt = snapshot_.scannedAt - 1h;
+  entries_[0].destroyedAt = SystemTime(1000h);
   snapshot_.roots[0].objects = 0;
   judge();
   EXPECT_EQ(later(10s).verdict, Verdict::Destroy);
@@ -270,18 +438,73 @@ TEST_F(GuardByName, WithholdsManyUntilAnAnnotationConfirms) {
   judge();
   const Absence withheld = later(1h);
   EXPECT_EQ(withheld.reason, Reason::PruneGuard);
-  EXPECT_THAT(withheld.message, HasSubstr("rookery.dev/confirm-prune: "));
-  std::vector<const Entry*> vanished;
-  for (int i = 0; i < 5; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
-  snapshot_.confirmed = {confirmationId(vanished)};
-  later(1s);
-  EXPECT_EQ(later(PruneGuard::cascadeTime).verdict, Verdict::Destroy);
+  EXPECT_THAT(guard_.withheld().at(0).message(),
+              HasSubstr("kubectl annotate albatrossinstance eu-1 --overwrite rookery.dev/confirm-prune=" +
+                        idOf(0, 4)));
+  snapshot_.objects = {confirming("eu-1", idOf(0, 4))};
+  EXPECT_EQ(later(1s).verdict, Verdict::Destroy);
 }
 
-TEST_F(GuardByName, WithholdsMoreThanHalf) {
-  own(3, 2);
+TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {
+  own(40, 7);
+  entries_[5].object.nameSpace = "db";
+  entries_[6].instance = "us-1";
+  snapshot_.declared.insert(keyOf("db/20"));
   judge();
-  EXPECT_EQ(later(1h).reason, Reason::PruneGuard);
+  EXPECT_EQ(later(PruneGuard::cascadeTime).reason, Reason::PruneGuard) << "five of one";
+  EXPECT_EQ(guard_.judge(snapshot_, entries_).at(entries_[5].object).verdict, Verdict::Destroy);
+  EXPECT_EQ(judge(6).verdict, Verdict::Destroy);
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + idOf(0, 4)));
+}
+
+TEST_F(GuardByName, ReleasesWhatSomebodyReleasedAtOnce) {
+  struct Case {
+    const char* name;
+    std::function<void(source::Snapshot& snapshot, Entry& entry)> release;
+    Verdict verdict;
+  };
+  const auto deleted = [](source::Snapshot& snapshot, bool prune, bool suspend) {
+    api::Unikernel spec;
+    spec.prune = prune;
+    spec.suspend = suspend;
+    snapshot.deleted = {makeObject("shop", "0", spec)};
+  };
+  const std::vector<Case> cases = {
+      {"nothing", [](auto&, auto&) {}, Verdict::Keep},
+      {"the annotation", [](auto& snapshot, auto& entry) { snapshot.released.insert(entry.object); },
+       Verdict::Release},
+      {"prune: false, when it was seen last", [](auto&, auto& entry) { entry.prune = false; },
+       Verdict::Release},
+      {"prune: false since", [&](auto& snapshot, auto&) { deleted(snapshot, false, false); },
+       Verdict::Release},
+      {"suspend: true since", [&](auto& snapshot, auto&) { deleted(snapshot, true, true); },
+       Verdict::Release},
+      {"prune: true since",
+       [&](auto& snapshot, auto& entry) {
+         entry.prune = false;
+         deleted(snapshot, true, false);
+       },
+       Verdict::Keep}};
+  for (const Case& given : cases) {
+    for (const int absent : {1, 6}) {
+      own(10, absent);
+      snapshot_.deleted.clear();
+      snapshot_.released.clear();
+      given.release(snapshot_, entries_[0]);
+      PruneGuard fresh{GuardOptions{}};
+      EXPECT_EQ(judgeWith(fresh).verdict, given.verdict) << given.name << ", " << absent << " deleted";
+    }
+  }
+}
+
+TEST_F(GuardByName, ReleasesAlsoWhatIsWithheld) {
+  own(20, 6);
+  judge();
+  later(1h);
+  snapshot_.released.insert(entries_[0].object);
+  EXPECT_EQ(judge(0).verdict, Verdict::Release);
+  EXPECT_EQ(judge(1).reason, Reason::PruneGuard);
+  EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + idOf(0, 5))) << "and the others keep their ID";
 }
 
 TEST_F(GuardByName, WithholdsAllThatGoesWithItsDefinition) {

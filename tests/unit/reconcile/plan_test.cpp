@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "api/annotations.h"
 #include "unit/reconcile/scene.h"
 
 namespace rookery::reconcile {
@@ -1042,13 +1043,44 @@ TEST(Removal, TellsWhyItIsWithheldOnceForAll) {
   Scene scene;
   for (const char* path : {"shop/a", "shop/b"}) {
     scene.runOurs(path);
-    scene.desired.absences[keyOf(path)] = {Absence::Verdict::Keep, Reason::PruneGuard, "Too many at once."};
+    scene.desired.absences[keyOf(path)] = {Absence::Verdict::Keep, Reason::PruneGuard, "Ask somebody.",
+                                           "4f0c4f0c4f0c"};
   }
+  scene.desired.withheld = {{Reason::PruneGuard, "Two at once."}};
 
   const Plan plan = scene.next();
 
   EXPECT_THAT(plan.steps, IsEmpty());
-  EXPECT_THAT(plan.errors, ElementsAre(Error{Reason::PruneGuard, "Too many at once."}));
+  EXPECT_THAT(plan.errors, ElementsAre(Error{Reason::PruneGuard, "Two at once."}));
+}
+
+TEST(Removal, RemembersTheSetThatItIsWithheldWithUntilItIsDeclaredAgain) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  const auto withheld = [&] { return scene.next().memory.inventory.at(Scene::name("shop/web")).withheld; };
+  const auto keep = [&](Reason reason, const std::string& id) {
+    scene.desired.absences[keyOf("shop/web")] = {Absence::Verdict::Keep, reason, "Why.", id};
+  };
+  keep(Reason::PruneGuard, "4f0c4f0c4f0c");
+  EXPECT_EQ(withheld(), "4f0c4f0c4f0c");
+  keep(Reason::SourceUnreadable, "");
+  EXPECT_EQ(withheld(), "4f0c4f0c4f0c") << "nobody knows better";
+  scene.declare("shop/web");
+  EXPECT_EQ(withheld(), "");
+}
+
+TEST(Removal, LeavesATombstoneWithNoMoreThanItNeeds) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  Entry& entry = scene.memory.inventory.at(Scene::name("shop/web"));
+  entry.ranSpec = "spec";
+  entry.withheld = "4f0c4f0c4f0c";
+  scene.undeclare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  const Entry tombstone = scene.next().memory.inventory.at(Scene::name("shop/web"));
+  EXPECT_EQ(tombstone.destroyedAt, scene.now);
+  EXPECT_TRUE(tombstone.sent(digestOf('a'))) << "it is known when it comes back";
+  EXPECT_EQ(tombstone.ranSpec + tombstone.withheld, "");
 }
 
 TEST(Removal, OfWhatAnEntryRemembersTheManifestSaidLast) {
@@ -1065,6 +1097,17 @@ TEST(Removal, OfWhatAnEntryRemembersTheManifestSaidLast) {
   EXPECT_TRUE(entry.suspend);
   EXPECT_EQ(entry.file, "/manifests/shop.yaml");
   EXPECT_EQ(entry.root, "/manifests");
+}
+
+TEST(Removal, OfWhatAManifestSaidToRelease) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec&, DesiredUnikernel&) {});
+  auto object = std::make_shared<api::Object>(*scene.desired.unikernels.at(keyOf("shop/web")).object);
+  object->metadata.annotations[std::string(api::releaseAnnotation)] = "true";
+  scene.desired.unikernels.at(keyOf("shop/web")).object = object;
+  scene.runOurs("shop/web");
+  scene.next();
+  EXPECT_FALSE(scene.memory.inventory.at(Scene::name("shop/web")).prune);
 }
 
 TEST(Removal, IsDoneInTheDomainWhereItRuns) {

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "error.h"
+#include "reconcile/controller.h"
+
+namespace rookery::reconcile {
+
+/// How somebody tells a running controller that what the prune guard withholds may go: by a file in the
+/// folder `confirmations` of its state directory, to which it answers with another. Whoever may write there
+/// has the authority of --confirm-prune.
+class Confirmations {
+ public:
+  explicit Confirmations(const std::filesystem::path& stateDir) : folder_(stateDir / "confirmations") {}
+
+  /// Answers what is asked, on the controller's strand, until the coroutine is cancelled; looks twice in a
+  /// second. Where the folder cannot be made or read, nothing is answered.
+  asio::awaitable<void> serve(Controller& controller) const;
+
+  /// Asks whoever holds the state directory to let the set with this ID go, and waits for the answer for
+  /// `patience` at most: a sentence that says what goes. Errors: UsageError (nobody holds it; no such set is
+  /// withheld: says which are), StateUnwritable (the question cannot be written), DeadlineExceeded (there was
+  /// no answer).
+  Result<std::string> ask(const std::string& id, std::chrono::milliseconds patience) const;
+
+ private:
+  void answerAll(Controller& controller) const;
+
+  std::filesystem::path folder_;
+};
+
+}  // namespace rookery::reconcile
