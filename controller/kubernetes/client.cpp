@@ -122,13 +122,54 @@ std::string sentence(std::string message) {
   return message;
 }
 
-Failure failureOf(int code, const std::string& body, std::string_view retryAfter) {
-  Failure failure{code, "", fmt::format("the API server answered {}", code), {}};
+/// What we say who we are by.
+std::string credentialOf(const Config& config) {
+  const auto named = [](const char* what, const Config::Material& material) {
+    return material.file.empty() ? fmt::format("the {} of the kubeconfig file", what)
+                                 : fmt::format("the {} in {}", what, material.file.string());
+  };
+  if (config.token.given()) return named("token", config.token);
+  if (config.certificate.given()) return named("client certificate", config.certificate);
+  return "a request without credentials";
+}
+
+/// Text of the server's, or of a webhook's behind it, for one line of a log.
+std::string bounded(std::string text) {
+  constexpr std::size_t longest = 1'024;
+  if (text.size() > longest) {
+    text.resize(longest - 3);
+    while (!text.empty() && (static_cast<unsigned char>(text.back()) & 0xC0) == 0x80) text.pop_back();
+    text += "…";
+  }
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
+  return text;
+}
+
+bool hasCause(const json& status, std::string_view reason) {
+  const json& causes = memberOf(memberOf(status, "details"), "causes");
+  return causes.is_array() &&
+         std::ranges::any_of(causes, [&](const json& cause) { return textAt(cause, "reason") == reason; });
+}
+
+Failure failureOf(const Config& config, int code, const std::string& body, std::string_view retryAfter) {
+  Failure failure{.code = code,
+                  .reason = "",
+                  .message = fmt::format("the API server answered {}", code),
+                  .retryAfter = {},
+                  .terminating = false};
   const json status = json::parse(body, nullptr, false);
-  failure.reason = textAt(status, "reason");
+  failure.reason = bounded(textAt(status, "reason"));
+  failure.terminating = hasCause(status, "NamespaceTerminating");
   if (std::string message = textAt(status, "message"); !message.empty()) failure.message = std::move(message);
-  failure.message = sentence(std::move(failure.message));
-  if (failure.forbidden()) failure.message += " Grant it with a Role or ClusterRole.";
+  failure.message = sentence(bounded(std::move(failure.message)));
+  // Others than RBAC forbid, too: quotas and webhooks.
+  if (failure.forbidden() && failure.message.find(" cannot ") != std::string::npos)
+    failure.message += " Grant it with a Role or ClusterRole.";
+  if (code == 401) {
+    failure.message = fmt::format("The API server {} does not accept {} (401: {}) Renew it.", config.url(),
+                                  credentialOf(config), failure.message);
+  }
   std::int64_t seconds = 0;
   std::from_chars(retryAfter.data(), retryAfter.data() + retryAfter.size(), seconds);
   failure.retryAfter = std::chrono::seconds(std::clamp<std::int64_t>(seconds, 0, 300));
@@ -330,7 +371,8 @@ asio::awaitable<Answer<json>> Client::State::send(http::verb verb, std::string t
     const int code = static_cast<int>(answer->result_int());
     const std::string retryAfter(answer->base()[http::field::retry_after]);
     if (answer->keep_alive()) giveBack(std::move(connection));
-    if (code < 200 || code > 299) co_return std::unexpected(failureOf(code, answer->body(), retryAfter));
+    if (code < 200 || code > 299)
+      co_return std::unexpected(failureOf(config, code, answer->body(), retryAfter));
     json object = json::parse(answer->body(), nullptr, false);
     if (object.is_discarded()) co_return std::unexpected(noAnswer(config, "what it answered is not JSON"));
     co_return object;
@@ -434,7 +476,7 @@ asio::awaitable<Answer<void>> follow(Stream& stream, Connection& connection, con
         co_return std::unexpected(noAnswer(config, "an event of a watch is not JSON"));
     }
   }
-  if (code != 200) co_return std::unexpected(failureOf(code, refusal, retryAfter));
+  if (code != 200) co_return std::unexpected(failureOf(config, code, refusal, retryAfter));
   co_return Answer<void>{};
 }
 

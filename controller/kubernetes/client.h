@@ -23,8 +23,9 @@ namespace asio = boost::asio;
 struct Failure {
   int code = 0;         // HTTP's; 0: there was no answer
   std::string reason;   // of the Status object: "NotFound", "Conflict", "Forbidden", …
-  std::string message;  // a sentence that names the object and what was to be done with it
+  std::string message;  // a sentence that names the object and what was to be done with it; 1 KiB at most
   std::chrono::seconds retryAfter{0};
+  bool terminating = false;  // the namespace is being deleted, and takes nothing new
 
   bool notFound() const { return code == 404; }
   bool conflict() const { return code == 409; }

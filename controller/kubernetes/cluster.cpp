@@ -80,8 +80,9 @@ Leases::Options Cluster::leaseOptions() {
 Cluster::~Cluster() = default;
 
 reconcile::State& Cluster::keepState(reconcile::State& others) {
-  return tasks_->state.emplace(client_, tasks_->cache, others,
-                               [this](const std::string& instance) { return holds(instance); });
+  return tasks_->state.emplace(
+      client_, tasks_->cache, others, [this](const std::string& instance) { return holds(instance); },
+      ClusterState::Options{{options_.namespaces.begin(), options_.namespaces.end()}, options_.warn});
 }
 
 bool Cluster::holds(const std::string& instance) const { return leases_.holds(instance); }
@@ -114,6 +115,19 @@ asio::awaitable<void> Cluster::stop() {
   tasks_->tasks.clear();
   client_.close();
   leaseClient_.close();
+}
+
+void Cluster::roundEnded(const std::string& instance, const reconcile::Round& round) {
+  if (round.error || !tasks_->state) return;
+  std::set<std::string> namespaces;
+  for (const auto& [counted, count] : round.unikernels) {
+    if (count > 0) namespaces.insert(counted.first);
+  }
+  tasks_->state->noteRunning(instance, std::move(namespaces));
+}
+
+void Cluster::instanceForgotten(const std::string& instance) {
+  if (tasks_->state) tasks_->state->noteForgotten(instance);
 }
 
 void Cluster::scanned(const source::Snapshot& snapshot) {

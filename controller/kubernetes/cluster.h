@@ -51,6 +51,8 @@ class Cluster : public reconcile::Listener {
   asio::awaitable<void> stop();
 
   void scanned(const source::Snapshot& snapshot) override;
+  void roundEnded(const std::string& instance, const reconcile::Round& round) override;
+  void instanceForgotten(const std::string& instance) override;
 
  private:
   struct Tasks;

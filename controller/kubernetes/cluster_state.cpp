@@ -6,8 +6,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
+#include "api/annotations.h"
 #include "api/status.h"
 #include "kubernetes/coroutine.h"
+#include "kubernetes/reflector.h"
 
 namespace rookery::kubernetes {
 
@@ -18,8 +20,13 @@ namespace {
 
 constexpr int attempts = 5;
 constexpr std::chrono::milliseconds letGoInterval{1'000};
-/// An annotation must not grow for ever.
-constexpr std::size_t maxTombstones = 200;
+/// How many bytes of tombstones an instance keeps, the newest: those of 100 unikernels or more.
+constexpr std::size_t maxTombstoneBytes = std::size_t{64} << 10;
+/// What the API server allows all annotations of an object to take, and what is left free of that for others.
+constexpr std::size_t maxAnnotationBytes = std::size_t{256} << 10;
+constexpr std::size_t annotationReserve = std::size_t{4} << 10;
+/// How often it is asked whether something is left on an instance that waits for its deletion.
+constexpr std::chrono::seconds questionInterval{10};
 
 bool isOurs(const Entry& entry) { return entry.root == clusterRoot; }
 
@@ -70,10 +77,22 @@ json patchOf(const CachedObject& cached, const std::vector<Entry>& entries, bool
   return {{"metadata", std::move(metadata)}};
 }
 
-/// Somebody does not want to wait for what is left.
-bool isReleased(const CachedObject& cached) {
-  const auto release = cached.meta.annotations.find(std::string(releaseAnnotation));
-  return release != cached.meta.annotations.end() && release->second == "true";
+/// Leaves the newest tombstones that have room beside what others have written on the instance.
+void dropOldTombstones(std::vector<Entry>& entries, const CachedObject& cached) {
+  std::size_t taken = annotationReserve;
+  for (const auto& [key, value] : cached.meta.annotations) {
+    if (key != tombstonesAnnotation) taken += key.size() + value.size();
+  }
+  const std::size_t room =
+      std::min(maxTombstoneBytes, maxAnnotationBytes - std::min(maxAnnotationBytes, taken));
+  std::size_t size = 0;
+  auto first = entries.end();
+  while (first != entries.begin()) {
+    size += toAnnotation({*std::prev(first)}).size();
+    if (size > room) break;
+    --first;
+  }
+  entries.erase(entries.begin(), first);
 }
 
 api::ObjectKey instanceKey(const std::string& name) { return {api::Kind::AlbatrossInstance, "", name}; }
@@ -85,11 +104,20 @@ std::unexpected<Error> unwritable(const api::ObjectKey& key, const std::string& 
                           key.toString(), why));
 }
 
+std::unexpected<Error> wasReleased(const api::ObjectKey& key) {
+  return fail(Reason::Conflict,
+              fmt::format("{} was released: what runs of it is left as it is.", key.toString()));
+}
+
 }  // namespace
 
 ClusterState::ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
-                           std::function<bool(const std::string& instance)> mayWrite)
-    : client_(client), cache_(cache), others_(others), mayWrite_(std::move(mayWrite)) {}
+                           std::function<bool(const std::string& instance)> mayWrite, Options options)
+    : client_(client),
+      cache_(cache),
+      others_(others),
+      mayWrite_(std::move(mayWrite)),
+      options_(std::move(options)) {}
 
 std::vector<Entry> ClusterState::entries() const {
   std::vector<Entry> all = others_.entries();
@@ -112,7 +140,9 @@ asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
   const Change hold = holding(entry.instance);
   const Result<void> held = co_await apply(hold);
   if (!held) co_return held;
-  const Change keep{entry.object, entry.instance, [&entry](Kept& kept) { put(kept.entries, entry); }, true};
+  const bool destroys = entry.pending && entry.pending->verb == reconcile::Verb::Destroy;
+  const Change keep{entry.object, entry.instance, [&entry](Kept& kept) { put(kept.entries, entry); }, true,
+                    destroys};
   co_return co_await apply(keep);
 }
 
@@ -129,10 +159,7 @@ asio::awaitable<Result<void>> ClusterState::recordElsewhere(Entry entry) {
 
 /// First the tombstone, then what it is for: neither is ever missing.
 asio::awaitable<Result<void>> ClusterState::bury(Entry entry) {
-  const auto add = [&entry](Kept& kept) {
-    put(kept.entries, entry);
-    if (kept.entries.size() > maxTombstones) kept.entries.erase(kept.entries.begin());
-  };
+  const auto add = [&entry](Kept& kept) { put(kept.entries, entry); };
   const Change tombstone{instanceKey(entry.instance), entry.instance, add};
   const Result<void> buried = co_await apply(tombstone);
   if (!buried) co_return buried;
@@ -166,8 +193,11 @@ asio::awaitable<Result<void>> ClusterState::apply(Change change) {
     }
     const bool held = isHeld(*cached);
     Kept kept{cached->entries, held, cached->meta.deletionTimestamp.has_value()};
+    if (change.destroys && cached->meta.deletionTimestamp && cached->released) co_return wasReleased(key);
     change.edit(kept);
     if (key.kind == api::Kind::Unikernel) kept.held = !kept.entries.empty();
+    if (key.kind == api::Kind::AlbatrossInstance && kept.entries != cached->entries)
+      dropOldTombstones(kept.entries, *cached);
     if (kept.entries == cached->entries && kept.held == held) co_return Result<void>{};
     const std::string target = targetOf(key);
     const json patch = patchOf(*cached, kept.entries, kept.held);
@@ -220,8 +250,8 @@ std::optional<ClusterState::Change> ClusterState::due(const CachedObject& cached
   const api::ObjectKey& key = cached.key;
   const bool deleted = cached.meta.deletionTimestamp.has_value();
   const bool goes = deleted && isHeld(cached);
-  const bool released = isReleased(cached);
-  if (key.kind == api::Kind::Unikernel && goes && (released || cached.entries.empty()))
+  const bool released = cached.released;
+  if (key.kind == api::Kind::Unikernel && goes && (released || isFree(cached)))
     return Change{key, "", [](Kept& kept) { kept.entries.clear(); }};
   if (key.kind != api::Kind::AlbatrossInstance) return std::nullopt;
   const bool used = inUse.contains(key.name);
@@ -232,6 +262,59 @@ std::optional<ClusterState::Change> ClusterState::due(const CachedObject& cached
                 }};
 }
 
+/// Whether nothing that runs is its own.
+bool ClusterState::isFree(const CachedObject& cached) const {
+  return std::ranges::none_of(cached.entries,
+                              [&](const Entry& entry) { return cache_.counts(entry, cached.key); });
+}
+
+/// Whether nothing is left on an instance, of any namespace, as far as that can be known now.
+asio::awaitable<bool> ClusterState::mayGo(std::string instance) {
+  const auto now = std::chrono::steady_clock::now();
+  Question& question = questions_.try_emplace(instance, Question{now, now, false}).first->second;
+  if (now < question.next) co_return false;
+  question.next = now + questionInterval;
+  const std::string path = pathOf(groupOf(api::Kind::Unikernel), pluralOf(api::Kind::Unikernel), "");
+  const auto listing = co_await listAll(client_, path);
+  if (!listing) {
+    if (listing.error().notFound()) co_return true;  // the definition is gone, and all of them with it
+    if (listing.error().forbidden() && runsNothingOfOthers(instance)) co_return true;
+    if (!std::exchange(question.told, true)) {
+      options_.warn(
+          fmt::format("AlbatrossInstance {} is being deleted, and waits until it is known that no unikernel "
+                      "of a namespace "
+                      "that is not followed here is left there: {} Or annotate it with {}: \"true\".",
+                      instance, listing.error().message, api::releaseAnnotation));
+    }
+    co_return false;
+  }
+  for (const json& object : listing->objects) {
+    const ObjectMeta meta = ObjectMeta::of(object);
+    const std::vector<Entry> entries = entriesOf({api::Kind::Unikernel, meta.nameSpace, meta.name}, meta);
+    if (std::ranges::find(entries, instance, &Entry::instance) != entries.end()) co_return false;
+  }
+  questions_.erase(instance);
+  co_return true;
+}
+
+/// Whether a look at the server since its deletion has shown none but unikernels that are followed here.
+bool ClusterState::runsNothingOfOthers(const std::string& instance) const {
+  const std::lock_guard lock(mutex_);
+  const auto look = looks_.find(instance);
+  if (look == looks_.end() || look->second.time <= questions_.at(instance).first) return false;
+  return std::ranges::includes(options_.namespaces, look->second.namespaces);
+}
+
+void ClusterState::noteRunning(const std::string& instance, std::set<std::string> namespaces) {
+  const std::lock_guard lock(mutex_);
+  looks_[instance] = {std::chrono::steady_clock::now(), std::move(namespaces)};
+}
+
+void ClusterState::noteForgotten(const std::string& instance) {
+  const std::lock_guard lock(mutex_);
+  looks_.erase(instance);
+}
+
 asio::awaitable<void> ClusterState::letGo() {
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
@@ -240,6 +323,11 @@ asio::awaitable<void> ClusterState::letGo() {
       std::optional<Change> found = due(*cached, inUse);
       if (!found) continue;
       Change change = *std::move(found);
+      const bool instance = cached->key.kind == api::Kind::AlbatrossInstance;
+      if (instance && cached->meta.deletionTimestamp && !cached->released) {
+        const bool goes = co_await mayGo(cached->key.name);
+        if (!goes) continue;
+      }
       (void)co_await apply(std::move(change));
       if (co_await cancelled()) co_return;
     }

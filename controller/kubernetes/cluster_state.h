@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -21,9 +22,14 @@ namespace rookery::kubernetes {
 /// Thread-safe.
 class ClusterState : public reconcile::State {
  public:
+  struct Options {
+    std::set<std::string> namespaces = {};  // of the Unikernels that are followed; empty: all
+    std::function<void(const std::string& message)> warn = [](const std::string&) {};
+  };
+
   /// `mayWrite` says whether this process may change anything at all. All must outlive the state.
   ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
-               std::function<bool(const std::string& instance)> mayWrite);
+               std::function<bool(const std::string& instance)> mayWrite, Options options);
 
   std::vector<reconcile::Entry> entries() const override;
   reconcile::Inventory inventoryOf(const std::string& serverKey) const override;
@@ -38,9 +44,15 @@ class ClusterState : public reconcile::State {
   Result<void> saveIdentities() override { return others_.saveIdentities(); }
 
   /// Lets objects go that are being deleted and of which nothing is ours, or which somebody asked to be
-  /// released, where this process speaks for them; until the coroutine is cancelled. Sees to it that
-  /// instances have their finalizer that had none when something was recorded.
+  /// released, where this process speaks for them; until the coroutine is cancelled. Whether something is
+  /// left on an instance is asked of the API server, as it may be of a namespace that is not followed here;
+  /// where those cannot be listed, of the Albatross server. Sees to it that instances have their finalizer
+  /// that had none when something was recorded.
   asio::awaitable<void> letGo();
+
+  /// An instance was looked at, and unikernels of these namespaces were seen there, whosever they are.
+  void noteRunning(const std::string& instance, std::set<std::string> namespaces);
+  void noteForgotten(const std::string& instance);
 
  private:
   using Entries = std::vector<reconcile::Entry>;
@@ -55,18 +67,35 @@ class ClusterState : public reconcile::State {
     std::string instance;  // whose holder may make it
     std::function<void(Kept& kept)> edit;
     bool mustExist = false;  // false: of an object that is gone nothing needs to be changed
+    bool destroys = false;   // it is for a command that must not be sent once the object is released
   };
   static Change holding(const std::string& instance);
   asio::awaitable<Result<void>> apply(Change change);
   asio::awaitable<Result<void>> recordElsewhere(reconcile::Entry entry);
   asio::awaitable<Result<void>> bury(reconcile::Entry entry);
   std::optional<Change> due(const CachedObject& cached, const std::set<std::string>& inUse) const;
+  bool isFree(const CachedObject& cached) const;
+  asio::awaitable<bool> mayGo(std::string instance);
+  bool runsNothingOfOthers(const std::string& instance) const;
   std::set<std::string> instancesInUse() const;
 
   Client& client_;
   ObjectCache& cache_;
   reconcile::State& others_;
   const std::function<bool(const std::string& instance)> mayWrite_;
+  const Options options_;
+  /// An instance that waits for its deletion.
+  struct Question {
+    std::chrono::steady_clock::time_point first, next;  // when it was and is to be asked what is left there
+    bool told = false;                                  // that it cannot be
+  };
+  std::map<std::string, Question> questions_;  // of letGo()
+  struct Look {
+    std::chrono::steady_clock::time_point time;
+    std::set<std::string> namespaces;
+  };
+  mutable std::mutex mutex_;
+  std::map<std::string, Look> looks_;  // by instance, the last ones; under the mutex
 };
 
 }  // namespace rookery::kubernetes

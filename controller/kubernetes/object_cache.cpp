@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "api/annotations.h"
 #include "api/manifest.h"
 
 namespace rookery::kubernetes {
@@ -98,22 +99,15 @@ void read(const json& desired, const std::filesystem::path& imageFolder, CachedO
 /// and may be written by whoever may write the object. Whether its domain can be is for plan to say, which
 /// knows the credential's own.
 bool canBeOf(const Entry& entry, const api::ObjectKey& key) {
-  return entry.object == key && entry.name.label == key.name;
+  return entry.object == key && entry.name.label == key.name && !entry.destroyedAt;
 }
 
-std::vector<Entry> ownEntries(const CachedObject& cached) {
-  const bool unikernel = cached.key.kind == api::Kind::Unikernel;
-  const auto found =
-      cached.meta.annotations.find(std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation));
-  if (found == cached.meta.annotations.end()) return {};
-  std::vector<Entry> entries = entriesIn(found->second);
-  if (unikernel) std::erase_if(entries, [&](const Entry& entry) { return !canBeOf(entry, cached.key); });
-  for (Entry& entry : entries) {
-    const api::Origin origin = originOf(entry.object);
-    entry.root = origin.root;
-    entry.file = origin.file;
-  }
-  return entries;
+/// Whether an object says that what runs is to be left running when it is deleted; also one that is invalid.
+bool isReleased(api::Kind kind, const json& object, const ObjectMeta& meta) {
+  const json& spec = memberOf(object, "spec");
+  const bool bySpec = kind == api::Kind::Unikernel &&
+                      (memberOf(spec, "prune") == json(false) || memberOf(spec, "suspend") == json(true));
+  return bySpec || api::isReleased(meta.annotations);
 }
 
 }  // namespace
@@ -162,6 +156,24 @@ std::vector<Entry> entriesIn(const std::string& annotation) {
   return entries;
 }
 
+std::vector<Entry> entriesOf(const api::ObjectKey& key, const ObjectMeta& meta) {
+  const bool unikernel = key.kind == api::Kind::Unikernel;
+  const auto found =
+      meta.annotations.find(std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation));
+  if (found == meta.annotations.end()) return {};
+  std::vector<Entry> entries = entriesIn(found->second);
+  if (unikernel) {
+    std::erase_if(entries, [&](const Entry& entry) { return !canBeOf(entry, key); });
+    if (entries.size() > maxEntriesOfUnikernel) entries.resize(maxEntriesOfUnikernel);
+  }
+  for (Entry& entry : entries) {
+    const api::Origin origin = originOf(entry.object);
+    entry.root = origin.root;
+    entry.file = origin.file;
+  }
+  return entries;
+}
+
 ObjectCache::ObjectCache(std::filesystem::path imageFolder, std::function<void()> changed)
     : imageFolder_(std::move(imageFolder)), changed_(std::move(changed)) {}
 
@@ -169,11 +181,12 @@ CachedObject ObjectCache::parse(api::Kind kind, const json& object) const {
   CachedObject cached;
   cached.meta = ObjectMeta::of(object);
   cached.key = {kind, cached.meta.nameSpace, cached.meta.name};
+  cached.released = isReleased(kind, object, cached.meta);
   cached.status = memberOf(object, "status");
   const json desired = desiredOf(kind, object, cached.meta);
   cached.desired = std::hash<std::string>{}(dump(desired));
   read(desired, imageFolder_, cached);
-  cached.entries = ownEntries(cached);
+  cached.entries = entriesOf(cached.key, cached.meta);
   return cached;
 }
 
@@ -341,6 +354,16 @@ std::vector<CachedObjectPtr> ObjectCache::list() const {
   all.reserve(objects_.size());
   for (const auto& [key, cached] : objects_) all.push_back(cached);
   return all;
+}
+
+bool ObjectCache::counts(const Entry& entry, const api::ObjectKey& holder) const {
+  const std::lock_guard lock(mutex_);
+  const auto byServer = inventories_.find(entry.serverKey);
+  if (byServer == inventories_.end()) return true;
+  const auto claims = byServer->second.find(entry.name);
+  if (claims == byServer->second.end()) return true;
+  const Entry& winner = rightful(claims->second);
+  return winner.object == holder || !isInItsPlace(winner);
 }
 
 std::vector<Entry> ObjectCache::entries() const {

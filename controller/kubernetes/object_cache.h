@@ -25,10 +25,6 @@ inline constexpr std::string_view clusterRoot = "kubernetes";
 inline constexpr std::string_view inventoryAnnotation = "rookery.dev/inventory";
 /// On an AlbatrossInstance: what was destroyed there, as a restart of the server can bring it back.
 inline constexpr std::string_view tombstonesAnnotation = "rookery.dev/tombstones";
-/// On a Unikernel that is being deleted, "true": let it go, whatever still runs.
-inline constexpr std::string_view releaseAnnotation = "rookery.dev/release";
-/// On an AlbatrossInstance: the ID of a set of unikernels that may be destroyed.
-inline constexpr std::string_view confirmPruneAnnotation = "rookery.dev/confirm-prune";
 
 /// How many different Secrets a Unikernel may name: each is watched on a connection of its own.
 inline constexpr std::size_t maxSecretsOfUnikernel = 32;
@@ -40,7 +36,9 @@ struct CachedObject {
   api::ObjectPtr object;               // null: it is invalid
   std::vector<api::Problem> problems;  // why
   std::vector<reconcile::Entry>
-      entries;  // of its inventory, or tombstones; what cannot be its own is left out
+      entries;            // of its inventory, or tombstones; what cannot be its own is left out
+  bool released = false;  // when it is deleted, it shall be let go, whatever runs: an annotation or the spec
+                          // says so
   nlohmann::json status;
   std::size_t desired = 0;  // a hash of all that is not status, inventory or the server's own
 };
@@ -71,6 +69,8 @@ class ObjectCache {
   CachedObjectPtr find(const api::ObjectKey& key) const;
   std::vector<CachedObjectPtr> list() const;
 
+  /// Whether what `holder` says to be its own can be. False: it is another object's, for certain.
+  bool counts(const reconcile::Entry& entry, const api::ObjectKey& holder) const;
   std::vector<reconcile::Entry> entries() const;
   reconcile::Inventory inventoryOf(const std::string& serverKey) const;
 
@@ -110,9 +110,14 @@ class ObjectCache {
 std::string_view groupOf(api::Kind kind);
 std::string_view pluralOf(api::Kind kind);
 
+/// How many entries the annotation of a Unikernel may have: more is not of ours.
+inline constexpr std::size_t maxEntriesOfUnikernel = 32;
+
 /// Entries as an annotation keeps them, and back. What cannot be read is none: a lost inventory destroys
 /// nothing.
 std::string toAnnotation(const std::vector<reconcile::Entry>& entries);
 std::vector<reconcile::Entry> entriesIn(const std::string& annotation);
+/// Those of an object that can be its own; an AlbatrossInstance's are tombstones.
+std::vector<reconcile::Entry> entriesOf(const api::ObjectKey& key, const ObjectMeta& meta);
 
 }  // namespace rookery::kubernetes

@@ -233,14 +233,13 @@ source::SnapshotPtr Source::scan() {
   for (const CachedObjectPtr& cached : cache_.list()) {
     if (auto status = statusFromJson(cached->status)) snapshot->statuses[cached->key] = *std::move(status);
     if (isGoing(*cached)) {
+      if (cached->released) snapshot->released.insert(cached->key);
       if (cached->key.kind == api::Kind::Unikernel && cached->object != nullptr)
         snapshot->deleted.push_back(cached->object);
       continue;
     }
     snapshot->declared.insert(cached->key);
     std::ranges::copy(cached->problems, std::back_inserter(snapshot->problems));
-    const auto confirm = cached->meta.annotations.find(std::string(confirmPruneAnnotation));
-    if (confirm != cached->meta.annotations.end()) snapshot->confirmed.insert(confirm->second);
     if (cached->object == nullptr) continue;
     snapshot->objects.push_back(cached->object);
     ++root.objects;

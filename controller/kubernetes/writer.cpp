@@ -23,8 +23,8 @@ constexpr std::chrono::milliseconds interval{250};
 constexpr std::size_t maxEvents = 500;
 /// The longest pause before a status is tried again that the API server does not take.
 constexpr std::chrono::minutes longestPause{1};
-/// As many different failures are told; more say nothing new.
-constexpr std::size_t maxTold = 50;
+/// How long one kind of failure is not told again, at first and at last.
+constexpr std::chrono::minutes firstSilence{1}, longestSilence{60};
 
 /// Keeps the time of a condition that stands as it stood.
 api::Status stalled(const CachedObject& cached, const Error& error) {
@@ -168,7 +168,7 @@ void Writer::postpone(const api::ObjectKey& key, const Failure& failure) {
   Attempt& attempt = pending_[key];
   const auto delay = retryDelay(attempt.failures++, std::chrono::milliseconds(800), longestPause);
   attempt.notBefore = std::chrono::steady_clock::now() + delay;
-  tell(fmt::format("Status cannot be written: {}", failure.message));
+  tell("Status", failure);
 }
 
 /// A failure: it has to be tried again.
@@ -226,15 +226,26 @@ asio::awaitable<void> Writer::write(EventCache::Change change) {
   } else {
     answer = co_await client_.patch(target, body);
   }
-  if (answer || answer.error().notFound() || answer.error().conflict()) co_return;
+  if (answer || answer.error().notFound() || answer.error().conflict() || answer.error().terminating)
+    co_return;
   const bool over = co_await cancelled();
-  if (!over) tell(fmt::format("Events cannot be written: {}", answer.error().message));
+  if (!over) tell("Events", answer.error());
 }
 
-/// What goes on failing is said once.
-void Writer::tell(const std::string& failure) {
-  if (told_.size() >= maxTold || !told_.insert(failure).second) return;
-  warn_(failure);
+void Writer::tell(const std::string& what, const Failure& failure) {
+  const auto now = std::chrono::steady_clock::now();
+  Telling& telling =
+      told_[fmt::format("{} {} {}", what, failure.code, failure.code == 0 ? "" : failure.reason)];
+  if (now < telling.next) {
+    ++telling.unsaid;
+    return;
+  }
+  const std::string more =
+      telling.unsaid == 0 ? "" : fmt::format(" ({} more failed in the same way.)", telling.unsaid);
+  warn_(fmt::format("{} cannot be written: {}{}", what, failure.message, more));
+  const auto silence =
+      std::min<std::chrono::minutes>(firstSilence * (1 << std::min(telling.times, 6U)), longestSilence);
+  telling = {now + silence, telling.times + 1, 0};
 }
 
 }  // namespace rookery::kubernetes

@@ -48,7 +48,7 @@ class Writer {
   void written(const api::ObjectKey& key);
   void postpone(const api::ObjectKey& key, const Failure& failure);
   std::optional<api::Status> statusOf(const CachedObject& cached) const;
-  void tell(const std::string& failure);
+  void tell(const std::string& what, const Failure& failure);
   asio::awaitable<Answer<void>> writeDue();
   asio::awaitable<Answer<void>> write(api::ObjectKey key);
   asio::awaitable<void> write(reconcile::EventCache::Change change);
@@ -63,9 +63,16 @@ class Writer {
   std::map<api::ObjectKey, Error> problems_;  // of the last scan
   std::set<api::ObjectKey> concerned_;        // objects whose problems have changed
   std::map<api::ObjectKey, Attempt> pending_;
-  std::uint64_t seen_ = 0;      // version of objects_
-  unsigned outages_ = 0;        // requests without a word about their object, since the last one with success
-  std::set<std::string> told_;  // of what goes on failing
+  std::uint64_t seen_ = 0;  // version of objects_
+  unsigned outages_ = 0;    // requests without a word about their object, since the last one with success
+  /// What goes on failing in the same way, for whatever objects, is said once, and again at a growing
+  /// distance.
+  struct Telling {
+    std::chrono::steady_clock::time_point next;
+    unsigned times = 0;
+    std::size_t unsaid = 0;  // since then
+  };
+  std::map<std::string, Telling> told_;
 };
 
 }  // namespace rookery::kubernetes

@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -30,6 +31,7 @@ using fixtures::eventually;
 using integration::ServerProcess;
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 fs::path programFolder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
@@ -203,6 +205,18 @@ spec:
   bool gone(const std::string& name, const std::string& kind = "uk") {
     return eventually([&] { return kubectl({"get", kind, name, "-n", space_}) != 0; });
   }
+  /// The ID of the first set of unikernels that an instance's condition asks about, at last; empty: of none.
+  std::string withheldOn(const std::string& name) {
+    constexpr std::string_view before = "rookery.dev/confirm-prune=";
+    std::string id;
+    eventually([&] {
+      const std::string said = message("alba", name);
+      if (const auto at = said.find(before); at != std::string::npos)
+        id = said.substr(at + before.size(), 12);
+      return !id.empty();
+    });
+    return id;
+  }
   /// Whether its Ready condition says so, at last.
   testing::AssertionResult says(const std::string& name, const std::string& words) {
     if (eventually([&] { return message("uk", name).find(words) != std::string::npos; }))
@@ -309,11 +323,70 @@ TEST_F(Controller, DestroysNothingWhenManyAreDeletedUntilThatIsConfirmed) {
   ASSERT_EQ(kubectl({"delete", "uk", "--all", "-n", space_, "--wait=false"}), 0) << err_;
   ASSERT_TRUE(becomes("web-0", "PruneGuard"));
   EXPECT_EQ(server_->count("destroy"), 0u);
-  const std::string said = message("uk", "web-0");
-  const std::string id = said.substr(said.find("confirm-prune: ") + 15, 12);
+  const std::string id = withheldOn(instance());
+  ASSERT_FALSE(id.empty()) << lastOf(controllers_.back()->err());
+  EXPECT_THAT(message("uk", "web-0"), HasSubstr("who may change AlbatrossInstance " + instance()));
+  EXPECT_THAT(message("uk", "web-0"), Not(HasSubstr(id)));
+  // Who may change a Unikernel need not be the one who may confirm that.
+  ASSERT_EQ(kubectl({"annotate", "uk", "web-0", "-n", space_, "rookery.dev/confirm-prune=" + id}), 0) << err_;
+  apply(unikernel("other"));
+  ASSERT_TRUE(becomes("other", "Running"));
+  ASSERT_EQ(kubectl({"delete", "uk", "other", "-n", space_, "--timeout=60s"}), 0) << err_;
+  EXPECT_EQ(server_->count("destroy"), 1u) << "one that is deleted later goes, and no other";
+  controllers_.back()->kill();
+  run();
+  ASSERT_TRUE(eventually([&] { return withheldOn(instance()) == id; })) << "it is the same after a restart";
   ASSERT_EQ(kubectl({"annotate", "alba", instance(), "rookery.dev/confirm-prune=" + id}), 0) << err_;
   for (int i = 0; i < 6; ++i) EXPECT_TRUE(gone(fmt::format("web-{}", i)));
-  EXPECT_EQ(server_->count("destroy"), 6u);
+  EXPECT_EQ(server_->count("destroy"), 7u);
+}
+
+TEST_F(Controller, HoldsUpNobodyForWhatOthersDeleteAtOnce) {
+  const std::string neighbour = space_ + "-b";
+  ASSERT_EQ(kubectl({"create", "namespace", neighbour}), 0) << err_;
+  const auto there = [&](std::string manifest) {
+    return manifest.replace(manifest.find("namespace: " + space_), 11 + space_.size(),
+                            "namespace: " + neighbour);
+  };
+  run();
+  apply(there(policy()) + there(unikernel("web")));
+  std::string manifests;
+  for (int i = 0; i < 5; ++i) manifests += unikernel(fmt::format("web-{}", i));
+  apply(manifests);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(becomes(fmt::format("web-{}", i), "Running"));
+  ASSERT_TRUE(eventually([&] { return server_->count("create", neighbour + ":web") == 1; }));
+  ASSERT_EQ(kubectl({"delete", "uk", "--all", "-n", space_, "--wait=false"}), 0) << err_;
+  EXPECT_EQ(kubectl({"delete", "uk", "web", "-n", neighbour, "--timeout=60s"}), 0) << err_;
+  EXPECT_EQ(server_->count("destroy"), 1u);
+  EXPECT_FALSE(withheldOn(instance()).empty());
+}
+
+TEST_F(Controller, LeavesWhatWasReleasedWhileNoneRan) {
+  struct Case {
+    std::string name;
+    std::vector<std::string> release;
+  };
+  const std::vector<Case> cases = {
+      {"annotated", {"annotate", "uk", "annotated", "-n", space_, "rookery.dev/release=true"}},
+      {"kept", {"patch", "uk", "kept", "-n", space_, "--type=merge", "-p", R"({"spec":{"prune":false}})"}},
+      {"frozen",
+       {"patch", "uk", "frozen", "-n", space_, "--type=merge", "-p", R"({"spec":{"suspend":true}})"}}};
+  run();
+  std::string manifests = unikernel("last");
+  for (const Case& given : cases) manifests += unikernel(given.name);
+  apply(manifests);
+  for (const Case& given : cases) ASSERT_TRUE(becomes(given.name, "Running"));
+  ASSERT_TRUE(becomes("last", "Running"));
+  controllers_.back()->kill();
+  for (const Case& given : cases) {
+    ASSERT_EQ(kubectl({"delete", "uk", given.name, "-n", space_, "--wait=false"}), 0) << err_;
+    ASSERT_EQ(kubectl(given.release), 0) << err_;
+  }
+  ASSERT_EQ(kubectl({"delete", "uk", "last", "-n", space_, "--wait=false"}), 0) << err_;
+  run();
+  for (const Case& given : cases) EXPECT_TRUE(gone(given.name)) << lastOf(controllers_.back()->err());
+  EXPECT_TRUE(gone("last")) << lastOf(controllers_.back()->err());
+  EXPECT_EQ(server_->count("destroy"), 1u) << server_->journal();
 }
 
 TEST_F(Controller, DestroysNothingWhenTheDefinitionIsDeleted) {
@@ -408,7 +481,7 @@ TEST_F(Controller, FollowsASecretThatRotates) {
 std::string permissionsWithout(const std::string& missing) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> needed = {
       {"unikernels.rookery.dev", {"get", "list", "watch", "patch"}},
-      {"unikernelpolicies.rookery.dev", {"get", "list", "watch", "patch"}},
+      {"unikernelpolicies.rookery.dev", {"list", "watch"}},
       {"albatrossinstances.rookery.dev", {"get", "list", "watch", "patch"}},
       {"unikernels/status.rookery.dev", {"patch"}},
       {"unikernelpolicies/status.rookery.dev", {"patch"}},

@@ -84,7 +84,7 @@ class ClientTest : public testing::Test {
  protected:
   asio::awaitable<ScriptedApi::Answer> answer() {
     ++requests_;
-    co_return ScriptedApi::Answer{200, {{"kind", "Answer"}}};
+    co_return next_;
   }
 
   /// Asks once the timer has run out or was cancelled.
@@ -111,6 +111,7 @@ class ClientTest : public testing::Test {
 
   asio::io_context io_;
   int requests_ = 0;
+  ScriptedApi::Answer next_{200, {{"kind", "Answer"}}};
   ScriptedApi api_{io_, [this](const ScriptedApi::Request&) { return answer(); }};
   asio::cancellation_signal cancel_;
   std::optional<Answer<json>> answer_;
@@ -160,6 +161,47 @@ TEST_F(ClientTest, SendsNothingOnceItIsCancelled) {
   ASSERT_TRUE(answered());
   EXPECT_FALSE(*answer_);
   EXPECT_EQ(requests_, 1) << "not on a connection that was kept either";
+  client.close();
+}
+
+TEST_F(ClientTest, SaysWhyItIsRefused) {
+  using testing::AllOf;
+  using testing::Not;
+  Config config = api_.config();
+  config.token.file = "/var/run/token";
+  Client client(config, {.timeout = 60s});
+  const json terminating = {
+      {"reason", "Forbidden"},
+      {"message", "events is forbidden: namespace shop is being terminated"},
+      {"details", {{"causes", {{{"reason", "NamespaceTerminating"}, {"field", "metadata.namespace"}}}}}}};
+  struct Case {
+    ScriptedApi::Answer answer;
+    testing::Matcher<std::string> message;
+    bool terminating;
+  };
+  const std::vector<Case> cases = {
+      {{401, {{"message", "Unauthorized"}}},
+       AllOf(HasSubstr(config.url()), HasSubstr("does not accept the token in /var/run/token"),
+             HasSubstr("Unauthorized")),
+       false},
+      {{403, {{"message", "User \"x\" cannot list resource \"unikernels\""}}},
+       HasSubstr("Grant it with a Role or ClusterRole."),
+       false},
+      {{403, {{"message", "pods \"a\" is forbidden: exceeded quota"}}}, Not(HasSubstr("Grant it")), false},
+      {{403, terminating}, Not(HasSubstr("Grant it")), true},
+      {{500, {{"message", "webhook\nsaid: " + std::string(100'000, 'x')}}},
+       AllOf(HasSubstr("webhook said: x"), testing::SizeIs(testing::Le(1'030u))),
+       false},
+      {{500, {{"details", {{"causes", 7}}}}}, HasSubstr("answered 500"), false}};
+  for (const Case& given : cases) {
+    next_ = given.answer;
+    answer_.reset();
+    start(client);
+    ASSERT_TRUE(answered());
+    ASSERT_FALSE(*answer_);
+    EXPECT_THAT(answer_->error().message, given.message);
+    EXPECT_EQ(answer_->error().terminating, given.terminating);
+  }
   client.close();
 }
 

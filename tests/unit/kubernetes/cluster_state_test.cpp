@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 
+#include "api/annotations.h"
 #include "api/status.h"
 #include "fixtures/temp_dir.h"
 #include "reconcile/state_dir.h"
@@ -40,12 +41,14 @@ class ObjectServer {
   Config config() const { return api_.config(); }
   void touch(json& object) { object["metadata"]["resourceVersion"] = std::to_string(++version_); }
 
-  std::map<std::string, json> objects;              // by path
-  std::function<void(json& object)> patching = {};  // before each patch is looked at
+  std::map<std::string, json> objects;                // by path
+  std::function<void(json& object)> patching = {};    // before each patch is looked at
+  std::function<ScriptedApi::Answer()> listing = {};  // in place of a list of all Unikernels
   int patches = 0;
 
  private:
   ScriptedApi::Answer answer(const ScriptedApi::Request& request) {
+    if (request.target.starts_with("/apis/rookery.dev/v1alpha1/unikernels?")) return list();
     const auto found = objects.find(request.target);
     if (found == objects.end()) return {404, {}};
     json& object = found->second;
@@ -60,6 +63,15 @@ class ObjectServer {
     const bool held = !now["metadata"].value("finalizers", json::array()).empty();
     if (now["metadata"].contains("deletionTimestamp") && !held) objects.erase(found);
     return {200, now};
+  }
+
+  ScriptedApi::Answer list() const {
+    if (listing) return listing();
+    json items = json::array();
+    for (const auto& [path, object] : objects) {
+      if (path.find("/unikernels/") != std::string::npos) items.push_back(object);
+    }
+    return {200, {{"metadata", {{"resourceVersion", "1"}}}, {"items", items}}};
   }
 
   ScriptedApi api_;
@@ -91,7 +103,9 @@ class ClusterStateTest : public testing::Test {
     cache_.apply(kind, object);
   }
   static void beDeleted(json& metadata) { metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"; }
-  static void beReleased(json& metadata) { metadata["annotations"][std::string(releaseAnnotation)] = "true"; }
+  static void beReleased(json& metadata) {
+    metadata["annotations"][std::string(api::releaseAnnotation)] = "true";
+  }
 
   static Entry entry(const std::string& root = std::string(clusterRoot)) {
     Entry entry;
@@ -140,7 +154,13 @@ class ClusterStateTest : public testing::Test {
   ObjectCache cache_{"/images", [] {}};
   std::unique_ptr<reconcile::StateDir> files_ = *reconcile::StateDir::open(folder_.path() / "state");
   bool leads_ = true;
-  ClusterState state_{client_, cache_, *files_, [this](const std::string&) { return leads_; }};
+  std::vector<std::string> warnings_;
+  ClusterState state_{
+      client_,
+      cache_,
+      *files_,
+      [this](const std::string&) { return leads_; },
+      {.namespaces = {"shop"}, .warn = [this](const std::string& message) { warnings_.push_back(message); }}};
 };
 
 const json unikernelHeld = {api::finalizer};
@@ -187,6 +207,55 @@ TEST_F(ClusterStateTest, LetsAnInstanceGoThatSomebodyReleases) {
   EXPECT_EQ(finalizers(webPath), unikernelHeld) << "what ran there is another matter";
 }
 
+/// Something that is recorded of another namespace, which is not followed here.
+class InstanceOfOthers : public ClusterStateTest {
+ protected:
+  InstanceOfOthers() {
+    const json inventory = {{std::string(inventoryAnnotation), toAnnotation({elsewhere()})}};
+    server_.objects[dbPath] = {
+        {"metadata", {{"name", "db"}, {"namespace", "db"}, {"uid", "u-3"}, {"annotations", inventory}}}};
+    change(api::Kind::AlbatrossInstance, instancePath, [](json& metadata) {
+      beDeleted(metadata);
+      metadata["finalizers"] = {api::instanceFinalizer};
+    });
+  }
+  static Entry elsewhere() {
+    Entry other = entry();
+    other.name = *albatross::Name::parse("db:db");
+    other.object = {api::Kind::Unikernel, "db", "db"};
+    return other;
+  }
+  static ScriptedApi::Answer forbidden() {
+    return {403, {{"message", "User \"rookery\" cannot list resource \"unikernels\" at the cluster scope"}}};
+  }
+  static inline const std::string dbPath = "/apis/rookery.dev/v1alpha1/namespaces/db/unikernels/db";
+};
+
+TEST_F(InstanceOfOthers, HoldsItAsLongAsSomethingOfThemIsLeft) {
+  int lists = 0;
+  server_.listing = [&]() -> ScriptedApi::Answer {
+    ++lists;
+    return {200, {{"items", {server_.objects.at(dbPath)}}}};
+  };
+  EXPECT_TRUE(letGoUntil([&] { return lists == 1; }));
+  EXPECT_EQ(finalizers(instancePath), instanceHeld);
+}
+
+TEST_F(InstanceOfOthers, LetsItGoWhenNothingOfThemIsLeft) {
+  server_.objects.erase(dbPath);
+  EXPECT_TRUE(letGoUntil([&] { return gone(instancePath); }));
+}
+
+TEST_F(InstanceOfOthers, HoldsItWhereItCannotBeKnownAndSaysSo) {
+  server_.listing = forbidden;
+  state_.noteRunning("eu-1", {"shop"});  // before it was deleted
+  EXPECT_TRUE(letGoUntil([&] { return !warnings_.empty(); }));
+  EXPECT_EQ(finalizers(instancePath), instanceHeld);
+  EXPECT_THAT(warnings_, ElementsAre(testing::AllOf(HasSubstr("AlbatrossInstance eu-1 is being deleted"),
+                                                    HasSubstr("cannot list resource"),
+                                                    HasSubstr("rookery.dev/release"))));
+}
+
 TEST_F(ClusterStateTest, HoldsInstancesOfWhatWasRecordedBefore) {
   change(api::Kind::Unikernel, webPath, [](json& metadata) {
     metadata["annotations"][std::string(inventoryAnnotation)] = toAnnotation({entry()});
@@ -213,6 +282,90 @@ TEST_F(ClusterStateTest, DropsWhatAFolderDeclaresNow) {
   const int patches = server_.patches;
   ASSERT_TRUE(run(state_.record(entry("/manifests"))));
   EXPECT_EQ(server_.patches, patches);
+}
+
+/// An entry as it is before a destroy is sent.
+Entry aboutToBeDestroyed(Entry entry) {
+  entry.pending = reconcile::Pending{.verb = reconcile::Verb::Destroy,
+                                     .committed = true,
+                                     .since = api::SystemTime(std::chrono::hours(1)),
+                                     .digest = "",
+                                     .started = {},
+                                     .image = ""};
+  return entry;
+}
+
+TEST_F(ClusterStateTest, DestroysNothingThatWasReleasedAtTheLastMoment) {
+  const std::map<std::string, std::function<void(json & object)>> releases = {
+      {"the annotation", [](json& object) { beReleased(object["metadata"]); }},
+      {"prune: false", [](json& object) { object["spec"]["prune"] = false; }},
+      {"suspend: true", [](json& object) { object["spec"]["suspend"] = true; }}};
+  for (const auto& [name, release] : releases) {
+    SCOPED_TRACE(name);
+    add(api::Kind::Unikernel, webPath, {{"name", "web"}, {"namespace", "shop"}, {"uid", "u-2"}});
+    ASSERT_TRUE(run(state_.record(entry())));
+    change(api::Kind::Unikernel, webPath, beDeleted);
+    server_.patching = [&](json& object) {
+      release(object);  // the watch has not told of it yet
+      server_.touch(object);
+      server_.patching = {};
+    };
+    const Result<void> recorded = run(state_.record(aboutToBeDestroyed(entry())));
+    ASSERT_FALSE(recorded);
+    EXPECT_THAT(recorded.error().message, HasSubstr("was released"));
+    EXPECT_TRUE(letGoUntil([&] { return gone(webPath); }));
+  }
+}
+
+TEST_F(ClusterStateTest, DestroysWhatMovesHoweverItsDeletionWouldGo) {
+  change(api::Kind::Unikernel, webPath, beReleased);
+  EXPECT_TRUE(run(state_.record(aboutToBeDestroyed(entry()))));
+}
+
+TEST_F(ClusterStateTest, LetsAnObjectGoWhoseClaimIsAnothersForCertain) {
+  Entry forged = entry();
+  forged.object = {api::Kind::Unikernel, "db", "web"};
+  const std::string path = "/apis/rookery.dev/v1alpha1/namespaces/db/unikernels/web";
+  add(api::Kind::Unikernel, path,
+      {{"name", "web"},
+       {"namespace", "db"},
+       {"uid", "u-4"},
+       {"deletionTimestamp", "2026-01-01T00:00:00Z"},
+       {"finalizers", unikernelHeld},
+       {"annotations", {{std::string(inventoryAnnotation), toAnnotation({forged})}}}});
+  ASSERT_TRUE(run(state_.record(entry())));
+  EXPECT_TRUE(letGoUntil([&] { return gone(path); }));
+  EXPECT_THAT(state_.inventoryOf("key"), SizeIs(1)) << "and nothing changes for the other";
+  EXPECT_EQ(state_.inventoryOf("key").begin()->second.object, webKey);
+}
+
+TEST_F(ClusterStateTest, KeepsAsManyTombstonesAsHaveRoom) {
+  const auto tombstones = [&] {
+    return entriesIn(server_.objects.at(instancePath)["metadata"]["annotations"].value(
+        std::string(tombstonesAnnotation), "[]"));
+  };
+  const auto bury = [&](int number) {
+    Entry entry = this->entry();
+    entry.name = *albatross::Name::parse("shop:web-" + std::to_string(number));
+    entry.object.name = "web-" + std::to_string(number);
+    entry.digests = std::vector<std::string>(Entry::maxDigests, std::string(32, 'd'));
+    entry.destroyedAt = api::SystemTime(std::chrono::hours(1));
+    return run(state_.record(entry));
+  };
+  for (int i = 0; i < 120; ++i) ASSERT_TRUE(bury(i));
+  EXPECT_LE(toAnnotation(tombstones()).size(), std::size_t{64} << 10);
+  EXPECT_GE(tombstones().size(), 60u);
+  EXPECT_EQ(tombstones().back().name.label, "web-119") << "the newest stay";
+  change(api::Kind::AlbatrossInstance, instancePath, [](json& metadata) {
+    metadata["annotations"]["example.org/other"] = std::string((std::size_t{256} << 10) - 10'000, 'x');
+  });
+  ASSERT_TRUE(bury(120));
+  EXPECT_LE(toAnnotation(tombstones()).size(), 10'000u);
+  EXPECT_EQ(tombstones().back().name.label, "web-120");
+  change(api::Kind::AlbatrossInstance, instancePath, [](json& metadata) {
+    metadata["annotations"]["example.org/other"] = std::string(std::size_t{256} << 10, 'x');
+  });
+  EXPECT_TRUE(bury(121)) << "what has no room keeps nothing from being destroyed";
 }
 
 TEST_F(ClusterStateTest, WritesNothingOnceTheLeaseIsLost) {

@@ -213,6 +213,48 @@ TEST_F(Cache, AnInventoryThatCannotBeReadIsNone) {
     EXPECT_THAT(entriesIn(text), IsEmpty()) << text;
 }
 
+TEST_F(Cache, TakesOfAnAnnotationNoMoreThanCanBeOurs) {
+  reconcile::Entry large = entry("one");
+  large.ranSpec = std::string(240'000, 'x');
+  reconcile::Entry tombstone = entry("one");
+  tombstone.destroyedAt = api::SystemTime(std::chrono::hours(1));
+  std::vector<reconcile::Entry> many;
+  for (int i = 0; i < 1'000; ++i) many.push_back(entry("server-" + std::to_string(i)));
+  struct Case {
+    std::vector<reconcile::Entry> written;
+    std::size_t taken;
+  };
+  int version = 7;
+  for (const Case& given : {Case{{large}, 0}, Case{{large, entry("two")}, 1}, Case{{tombstone}, 0},
+                            Case{many, maxEntriesOfUnikernel}}) {
+    json object = unikernel(std::to_string(++version));
+    object["metadata"]["annotations"] = {{inventoryAnnotation, toAnnotation(given.written)}};
+    cache_.apply(unikernelKind, object);
+    EXPECT_THAT(cache_.find(web)->entries, SizeIs(given.taken));
+  }
+}
+
+TEST_F(Cache, SaysOfWhichObjectsNothingIsToBeDestroyed) {
+  struct Case {
+    json spec, annotations;
+    bool released;
+  };
+  int version = 7;
+  for (const Case& given :
+       {Case{json::object(), json::object(), false}, Case{{{"prune", false}}, json::object(), true},
+        Case{{{"suspend", true}}, json::object(), true},
+        Case{{{"prune", "no"}, {"suspend", 1}}, json::object(), false},
+        Case{{{"nothing", "valid"}, {"prune", false}}, json::object(), true},
+        Case{json::object(), {{"rookery.dev/release", "true"}}, true},
+        Case{json::object(), {{"rookery.dev/release", "false"}}, false}}) {
+    json object = unikernel(std::to_string(++version));
+    object["spec"].merge_patch(given.spec);
+    object["metadata"]["annotations"] = given.annotations;
+    cache_.apply(unikernelKind, object);
+    EXPECT_EQ(cache_.find(web)->released, given.released) << object;
+  }
+}
+
 TEST_F(Cache, AnAnnotationThatWasCopiedFromAnotherObjectSaysNothing) {
   json original = unikernel("7");
   original["metadata"]["annotations"] = {{inventoryAnnotation, toAnnotation({entry("one")})}};

@@ -145,5 +145,74 @@ INSTANTIATE_TEST_SUITE_P(Kubernetes, StatusWriter,
                                          Refusal{"TooBusy", 503}, Refusal{"NoAnswer", 0}),
                          testing::PrintToStringParamName());
 
+/// Writes Events to an API server that answers as `refusals` say, one after the other.
+class EventWriter : public testing::Test {
+ protected:
+  EventWriter() {
+    asio::co_spawn(context_, writer_.writeEvents(),
+                   asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
+                     EXPECT_FALSE(failure);
+                     running_ = false;
+                   }));
+    context_.poll();  // what happened before it began is not written
+  }
+  ~EventWriter() override {
+    asio::post(context_, [this] { cancel_.emit(asio::cancellation_type::terminal); });
+    EXPECT_TRUE(runUntil(context_, [this] { return !running_; }));
+    client_.close();
+  }
+
+  void happen(const std::string& nameSpace) {
+    const json object = {
+        {"metadata",
+         {{"name", "web"}, {"namespace", nameSpace}, {"uid", nameSpace}, {"resourceVersion", "1"}}}};
+    cache_.apply(api::Kind::Unikernel, object);
+    recorder_.readyChanged({api::Kind::Unikernel, nameSpace, "web"}, false, Reason::Refused, "No.");
+  }
+
+  asio::io_context context_;
+  std::map<std::string, ScriptedApi::Answer> answers_;  // by namespace
+  int asked_ = 0;
+  ScriptedApi api_{context_,
+                   [this](const ScriptedApi::Request& request) -> asio::awaitable<ScriptedApi::Answer> {
+                     ++asked_;
+                     co_return answers_.at(request.body["metadata"]["namespace"].get<std::string>());
+                   }};
+  Client client_{api_.config(), {}};
+  ObjectCache cache_{"", [] {}};
+  reconcile::ObjectStore objects_;
+  reconcile::EventRecorder recorder_{objects_};
+  std::vector<std::string> warnings_;
+  Writer writer_{client_,
+                 cache_,
+                 objects_,
+                 recorder_.events(),
+                 [] { return true; },
+                 [this](const std::string& message) { warnings_.push_back(message); }};
+  asio::cancellation_signal cancel_;
+  bool running_ = true;
+};
+
+TEST_F(EventWriter, TellsEachKindOfFailureOnceAndOfNamespacesThatGoNothing) {
+  const auto forbidden = [](const std::string& nameSpace, const char* cause) {
+    return ScriptedApi::Answer{403,
+                               {{"reason", "Forbidden"},
+                                {"message", "events is forbidden: User cannot create in " + nameSpace},
+                                {"details", {{"causes", {{{"reason", cause}}}}}}}};
+  };
+  for (int i = 0; i < 60; ++i) {
+    const std::string going = "going-" + std::to_string(i), closed = "closed-" + std::to_string(i);
+    answers_[going] = forbidden(going, "NamespaceTerminating");
+    answers_[closed] = forbidden(closed, "");
+    happen(going);
+    happen(closed);
+  }
+  ASSERT_TRUE(runUntil(context_, [this] { return asked_ == 120; }));
+  answers_["shop"] = {500, {{"reason", "InternalError"}, {"message", "a webhook fails"}}};
+  happen("shop");
+  ASSERT_TRUE(runUntil(context_, [this] { return warnings_.size() == 2; })) << "it is not silenced by others";
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("cannot create in closed-"), HasSubstr("a webhook fails")));
+}
+
 }  // namespace
 }  // namespace rookery::kubernetes
