@@ -81,7 +81,10 @@ int apply(ApplyOptions options, const Console& console) {
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
                               .imageRoots = absoluteRoots(options.fleet.imageRoots),
                               .imageStoreBytes = options.fleet.imageStoreBytes(),
-                              .guard = {options.prune, false, options.fleet.confirmedSet()}};
+                              .guard = {.prune = options.prune,
+                                        .settle = false,
+                                        .confirmed = options.fleet.confirmedSet(),
+                                        .howToConfirm = {}}};
   auto roots = absoluteRoots(options.fleet.roots);
   std::optional<PlanFile> planned;
   if (!options.plan.empty()) {
@@ -92,6 +95,9 @@ int apply(ApplyOptions options, const Console& console) {
     fleetOptions.guard.prune = destroys(planned->changes);
     fleetOptions.permit = onlyPlanned(planned->changes);
   }
+  fleetOptions.guard.howToConfirm = [given = planned ? roots : options.fleet.roots](const std::string& id) {
+    return confirmByApply(given, id);
+  };
   Progress progress(console.err, console.errTerminal);
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open(fleetOptions, objects, progress);
@@ -126,7 +132,7 @@ void addApply(CLI::App& app, Console console, int& status) {
   verb->footer("Example: rookery apply -f manifests/ --prune");
   const auto options = std::make_shared<ApplyOptions>();
   addFleetOptions(*verb, options->fleet, "-f,--filename");
-  addConfirmPrune(*verb, options->fleet);
+  addConfirmOption(*verb, options->fleet);
   verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")
       ->capture_default_str();
   verb->add_flag("--prune", options->prune,

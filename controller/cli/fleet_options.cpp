@@ -1,10 +1,50 @@
 #include "cli/fleet_options.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <string_view>
 
 #include "api/expand.h"
 
 namespace rookery::cli {
+
+namespace {
+
+/// A path as a shell takes it.
+std::string quoted(const std::filesystem::path& path) {
+  const std::string& text = path.string();
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) != 0 ||
+           std::string_view("/._-+:@%,").find(static_cast<char>(c)) != std::string_view::npos;
+  };
+  if (!text.empty() && std::ranges::all_of(text, plain)) return text;
+  std::string safe = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      safe += "'\\''";
+    } else {
+      safe += c;
+    }
+  }
+  return safe + "'";
+}
+
+}  // namespace
+
+std::string confirmAtController(const FleetOptions& options, const std::string& id) {
+  const bool other = options.stateDir != reconcile::StateDir::defaultPath();
+  return fmt::format("rookery confirm-prune {}{}, or at a start with --confirm-prune {}",
+                     other ? fmt::format("--state-dir {} ", quoted(options.stateDir)) : "", id, id);
+}
+
+std::string confirmByApply(const std::vector<std::filesystem::path>& roots, const std::string& id) {
+  std::string command = "rookery apply";
+  for (const auto& root : roots) command += " -f " + quoted(root);
+  return command + " --prune --confirm-prune " + id;
+}
 
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName) {
   verb.add_option(rootsName, options.roots, "A folder of manifests, or one manifest file; repeatable");
@@ -31,7 +71,7 @@ void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots) {
       ->type_name("DIR");
 }
 
-void addConfirmPrune(CLI::App& verb, FleetOptions& options) {
+void addConfirmOption(CLI::App& verb, FleetOptions& options) {
   verb.add_option(
       "--confirm-prune", options.confirmed,
       "Destroy also the set of unikernels with this ID, which the prune guard printed; repeatable");

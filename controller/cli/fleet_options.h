@@ -28,6 +28,11 @@ struct FleetOptions {
 /// option for manifest roots.
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
-void addConfirmPrune(CLI::App& verb, FleetOptions& options);
+void addConfirmOption(CLI::App& verb, FleetOptions& options);
+
+/// How a set that the prune guard withholds is confirmed, by its ID: at a running controller, or by another
+/// apply of these roots.
+std::string confirmAtController(const FleetOptions& options, const std::string& id);
+std::string confirmByApply(const std::vector<std::filesystem::path>& roots, const std::string& id);
 
 }  // namespace rookery::cli

@@ -138,6 +138,8 @@ void Log::credentialLoaded(const std::string& instance, reconcile::SystemTime no
 }
 
 void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
+  // That is said once of each set that is withheld, which may be of thousands.
+  if (reason == Reason::PruneGuard && object.kind == api::Kind::Unikernel) return;
   write(ready || reconcile::isProgress(reason) ? Level::Info : Level::Warn, message,
         {{"object", object.toString()},
          {"ready", ready ? "true" : "false"},

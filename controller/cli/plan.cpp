@@ -27,11 +27,15 @@ int plan(const PlanOptions& options, const Console& console) {
   reconcile::Listener silent;
   const auto roots = absoluteRoots(options.fleet.roots);
   reconcile::ObjectStore objects;
-  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir,
-                            .imageRoots = absoluteRoots(options.fleet.imageRoots),
-                            .imageStoreBytes = options.fleet.imageStoreBytes(),
-                            .guard = {true, false, {}}},
-                           objects, silent);
+  auto fleet = Fleet::open(
+      {.stateDir = options.fleet.stateDir,
+       .imageRoots = absoluteRoots(options.fleet.imageRoots),
+       .imageStoreBytes = options.fleet.imageStoreBytes(),
+       .guard = {.prune = true,
+                 .settle = false,
+                 .howToConfirm = [roots = options.fleet.roots](
+                                     const std::string& id) { return confirmByApply(roots, id); }}},
+      objects, silent);
   if (!fleet) return failed(fleet.error());
   const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
   const PlanReport report = preview(**fleet, snapshot);

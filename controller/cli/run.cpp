@@ -1,6 +1,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,6 +17,7 @@
 #include "cli/log.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "reconcile/confirmations.h"
 #include "reconcile/events.h"
 #include "serve/deploy.h"
 #include "serve/metrics.h"
@@ -41,17 +44,26 @@ struct RunOptions {
   KubernetesOptions kubernetes;
 };
 
+/// Lets the controller work, and be told meanwhile what may be pruned, until the coroutine is cancelled.
+asio::awaitable<void> follow(reconcile::Controller& controller, source::Source& source,
+                             const reconcile::Confirmations& confirmations) {
+  using asio::experimental::awaitable_operators::operator||;
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await (controller.run(source) || confirmations.serve(controller));
+}
+
 /// Follows the folders, the cluster, or both, until the coroutine is cancelled. Null: there is none.
 asio::awaitable<void> follow(reconcile::Controller& controller, source::Source* folders,
-                             kubernetes::Cluster* cluster, asio::any_io_executor executor) {
-  if (cluster == nullptr) co_return co_await controller.run(*folders);
+                             kubernetes::Cluster* cluster, asio::any_io_executor executor,
+                             const reconcile::Confirmations& confirmations) {
+  if (cluster == nullptr) co_return co_await follow(controller, *folders, confirmations);
   source::Source& objects = cluster->start(controller.strand(), asio::make_strand(executor),
                                            [&controller] { controller.redistribute(); });
   if (folders == nullptr) {
-    co_await controller.run(objects);
+    co_await follow(controller, objects, confirmations);
   } else {
     source::MergedSource both(*folders, objects);
-    co_await controller.run(both);
+    co_await follow(controller, both, confirmations);
   }
   co_await cluster->stop();
 }
@@ -146,7 +158,12 @@ Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds
                        .resync = resync,
                        .imageRoots = absoluteRoots(options.fleet.imageRoots),
                        .imageStoreBytes = options.fleet.imageStoreBytes(),
-                       .guard = {!options.noPrune, true, options.fleet.confirmedSet()}};
+                       .guard = {.prune = !options.noPrune,
+                                 .settle = true,
+                                 .confirmed = options.fleet.confirmedSet(),
+                                 .howToConfirm = [&options](const std::string& id) {
+                                   return confirmAtController(options.fleet, id);
+                                 }}};
   if (cluster == nullptr) return fleet;
   fleet.holds = [cluster](const std::string& instance) { return cluster->holds(instance); };
   fleet.keepState = [cluster](reconcile::State& files) -> reconcile::State& {
@@ -190,9 +207,11 @@ int run(const RunOptions& options, const Console& console) {
   if (!server) return failed(server.error());
   const std::string port = std::to_string((*server)->port());
   log.info("Listening for HTTP.", {{"address", options.server.listen}, {"port", port}});
+  const reconcile::Confirmations confirmations(options.fleet.stateDir);
   (*fleet)->run([&](reconcile::Controller& controller) {
     const bool folders = !options.fleet.roots.empty() || !options.apiStore.empty();
-    return follow(controller, folders ? &source : nullptr, cluster->get(), (*fleet)->executor());
+    return follow(controller, folders ? &source : nullptr, cluster->get(), (*fleet)->executor(),
+                  confirmations);
   });
   log.info("Stopped.");
   (*server)->stop();
@@ -207,7 +226,7 @@ void addRun(CLI::App& app, Console console, int& status) {
   const auto options = std::make_shared<RunOptions>();
   addFleetOptions(*verb, options->fleet, "--manifests,-f");
   addKubernetesOptions(*verb, options->kubernetes);
-  addConfirmPrune(*verb, options->fleet);
+  addConfirmOption(*verb, options->fleet);
   addServerOptions(*verb, options->server);
   verb->add_option(
           "--api-store", options->apiStore,

@@ -86,17 +86,24 @@ TEST_F(CommandLine, AnImageThatChangedIsAForceCreate) {
 }
 
 TEST_F(CommandLine, ApplyDestroysOnlyWithPruneAndWhenConfirmed) {
+  std::string more;
+  for (const char* name : {"a", "b", "c"})
+    more += unikernelManifest("shop", name, "  image: {path: images/web.hvt}");
+  cluster_.write("more.yaml", more);
   ASSERT_EQ(verb("apply"), 0) << cluster_.err;
   cluster_.write("shop.yaml", policyManifest("shop", "eu-1"));
   EXPECT_EQ(verb("apply"), 0) << cluster_.err;
   EXPECT_EQ(cluster_.server().count("destroy"), 0u);
-  EXPECT_EQ(verb("apply", {"--prune"}), 1) << "the last one of a root needs a confirmation";
-  const auto at = cluster_.err.find("--confirm-prune ");
+  EXPECT_EQ(verb("apply", {"--prune"}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy", "shop:web"), 1u) << "one is not many";
+  cluster_.remove("more.yaml");
+  EXPECT_EQ(verb("apply", {"--prune"}), 1) << "three of three need a confirmation";
+  const auto at = cluster_.err.find("--prune --confirm-prune ");
   ASSERT_NE(at, std::string::npos) << cluster_.err;
-  EXPECT_EQ(cluster_.server().count("destroy"), 0u);
-  const std::string id = cluster_.err.substr(at + 16, 12);
+  EXPECT_EQ(cluster_.server().count("destroy"), 1u);
+  const std::string id = cluster_.err.substr(at + 24, 12);
   EXPECT_EQ(verb("apply", {"--prune", "--confirm-prune", id}), 0) << cluster_.err;
-  EXPECT_EQ(cluster_.server().count("destroy", "shop:web"), 1u);
+  EXPECT_EQ(cluster_.server().count("destroy"), 4u);
 }
 
 TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {

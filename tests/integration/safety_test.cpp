@@ -430,6 +430,28 @@ TEST(Safety, AnEmptiedFolderDestroysNothingUntilThatIsConfirmed) {
       << cluster.controller().err();
 }
 
+TEST(Safety, WhatIsWithheldGoesWhenThatIsConfirmedAtTheRunningController) {
+  Cluster cluster;
+  cluster.image("images/web.hvt");
+  cluster.write("policy.yaml", policyManifest("shop", "eu-1"));
+  std::string all;
+  for (int i = 0; i < 3; ++i)
+    all += unikernelManifest("shop", fmt::format("web-{}", i), "  image: {path: images/web.hvt}");
+  cluster.write("shop.yaml", all);
+  const std::string stateDir = cluster.stateDir().string();
+  EXPECT_EQ(cluster.rookery({"confirm-prune", "000000000000", "--state-dir", stateDir}), 1);
+  EXPECT_THAT(cluster.err, HasSubstr("No rookery runs with the state directory"));
+  cluster.run({"--resync", "200ms"});
+  ASSERT_TRUE(eventually([&] { return cluster.ready() == 3; })) << cluster.controller().err();
+  cluster.remove("shop.yaml");
+  const std::string id = cluster.controller().waitForError("--confirm-prune ").substr(0, 12);
+  EXPECT_EQ(cluster.rookery({"confirm-prune", "000000000000", "--state-dir", stateDir}), 1);
+  EXPECT_THAT(cluster.err, HasSubstr(id)) << "it says which there are";
+  EXPECT_EQ(cluster.rookery({"confirm-prune", id, "--state-dir", stateDir}), 0) << cluster.err;
+  EXPECT_TRUE(eventually([&] { return cluster.server().count("destroy") == 3; }))
+      << cluster.controller().err();
+}
+
 TEST(Safety, ABrokenManifestKeepsWhatRunsAlsoAfterARestart) {
   Cluster cluster;
   cluster.image("images/web.hvt");
