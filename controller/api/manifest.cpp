@@ -30,13 +30,6 @@ std::string_view apiVersionOf(Kind kind) { return kind == Kind::Secret ? "v1" : 
 
 bool isNamespaced(Kind kind) { return kind == Kind::Secret || definitionOf(kind).namespaced; }
 
-std::optional<Kind> kindNamed(std::string_view name) {
-  for (const Kind kind : allKinds) {
-    if (toString(kind) == name) return kind;
-  }
-  return std::nullopt;
-}
-
 /// The string at `member` of a mapping, if it is one.
 const std::string* stringAt(const json& value, const char* member) {
   if (!value.is_object()) return nullptr;
@@ -64,6 +57,30 @@ void collectPlaces(const Places& places, const std::string& path, Object& object
   for (const auto& [name, member] : places.members) collectPlaces(member, memberPath(path, name), object);
   for (std::size_t i = 0; i < places.items.size(); ++i)
     collectPlaces(places.items[i], itemPath(path, i), object);
+}
+
+/// Of the metadata, what means something to an object: the rest may hold anything, nested as it likes.
+void collectMetadata(const Places& metadata, Object& object) {
+  object.places.emplace("metadata", metadata.key);
+  for (const char* field : {"name", "namespace", "labels", "annotations"}) {
+    const auto member = metadata.members.find(field);
+    if (member != metadata.members.end())
+      collectPlaces(member->second, memberPath("metadata", field), object);
+  }
+}
+
+/// The parts of a value that stands nowhere.
+Places placesOf(const json& value) {
+  Places places;
+  if (value.is_object()) {
+    for (const auto& [name, member] : value.items()) places.members.emplace(name, placesOf(member));
+  } else if (value.is_array()) {
+    places.items.reserve(value.size());
+    for (const json& item : value) places.items.push_back(placesOf(item));
+  } else if (value.is_number() || value.is_boolean()) {
+    places.text = value.dump();
+  }
+  return places;
 }
 
 /// What a document says it is.
@@ -245,7 +262,8 @@ class Reader {
 
   void checkApiVersion(std::string_view expected, const YamlDocument& document) {
     const std::string* apiVersion = stringAt(document.value, "apiVersion");
-    if (!document.value.contains("apiVersion")) {
+    const auto written = document.value.find("apiVersion");
+    if (written == document.value.end() || written->is_null()) {
       findings_.add("apiVersion", document.places.key,
                     fmt::format("this field is required; write {}", expected));
     } else if (apiVersion != nullptr && *apiVersion != expected) {
@@ -329,7 +347,7 @@ class Reader {
 
   /// What an object has besides its spec, once it is known to be valid.
   void complete(Object& object, YamlDocument& document) const {
-    collectPlaces(document.places.members.at("metadata"), "metadata", object);
+    collectMetadata(document.places.members.at("metadata"), object);
     object.origin = file_;
     object.origin.line = document.places.value.line;
     object.origin.column = document.places.value.column;
@@ -370,6 +388,17 @@ bool isTooDeep(const json& value) { return isDeeperThan(value, maxManifestDepth)
 
 std::optional<ObjectKey> keyOf(const json& document) {
   return document.is_object() ? claimOf(document).key() : std::nullopt;
+}
+
+Manifest readDocument(json document, const Origin& file, const fs::path& folder) {
+  Reader reader(file, folder);
+  if (isTooDeep(document)) {
+    reader.refuse({{}, "", fmt::format("the value is nested more than {} levels deep", maxManifestDepth)});
+  } else {
+    Places places = placesOf(document);
+    reader.read({.value = std::move(document), .places = std::move(places), .duplicates = {}});
+  }
+  return reader.take();
 }
 
 Manifest parseManifest(std::string_view text, const Origin& file, const fs::path& folder) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -39,6 +40,11 @@ std::optional<ObjectKey> keyOf(const nlohmann::json& document);
 /// ours is a problem, and hides no object. Relative paths are resolved against `folder`; empty: the file's
 /// own. Never throws.
 Manifest parseManifest(std::string_view text, const Origin& file, const std::filesystem::path& folder = {});
+
+/// The same of one document that is JSON already: there are no places in it, and `folder` is what relative
+/// paths are resolved against; empty: the file's own. Nothing limits its size here: who has it has paid for
+/// it.
+Manifest readDocument(nlohmann::json document, const Origin& file, const std::filesystem::path& folder = {});
 
 /// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
 /// InvalidManifest (over maxManifestBytes; then unread). Their messages leave it to the caller to name the

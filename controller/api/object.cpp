@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace rookery::api {
@@ -10,6 +11,11 @@ std::string_view toString(Kind kind) {
   constexpr std::array<std::string_view, 4> names = {"AlbatrossInstance", "Unikernel", "UnikernelPolicy",
                                                      "Secret"};
   return names.at(static_cast<std::size_t>(kind));
+}
+
+std::optional<Kind> kindNamed(std::string_view name) {
+  const auto kind = std::ranges::find(allKinds, name, [](Kind each) { return toString(each); });
+  return kind == allKinds.end() ? std::nullopt : std::optional(*kind);
 }
 
 std::string ObjectKey::toString() const {

@@ -27,6 +27,8 @@ enum class Kind { AlbatrossInstance, Unikernel, UnikernelPolicy, Secret };
 inline constexpr std::array allKinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
                                         Kind::Secret};
 std::string_view toString(Kind kind);
+/// The kind that is called so, e.g. "Unikernel".
+std::optional<Kind> kindNamed(std::string_view name);
 
 /// What makes an object the same object: kind, namespace (empty for cluster-scoped ones) and name.
 struct ObjectKey {

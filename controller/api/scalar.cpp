@@ -1,7 +1,5 @@
 #include "api/scalar.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -85,14 +83,6 @@ std::optional<json> readDecimal(std::string_view text) {
   return json(value);
 }
 
-/// The code unit of an escape (\uXXXX) at the start of `text`.
-std::optional<unsigned> readEscape(std::string_view text) {
-  unsigned unit = 0;
-  if (text.size() < 6 || !text.starts_with("\\u")) return std::nullopt;
-  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
-  return error == std::errc() && end == text.data() + 6 ? std::optional(unit) : std::nullopt;
-}
-
 }  // namespace
 
 std::optional<json> readPlainScalar(std::string_view text) {
@@ -137,23 +127,6 @@ std::optional<std::size_t> findInvalidByte(std::string_view text) {
     at += length;
   }
   return std::nullopt;
-}
-
-std::string joinSurrogates(std::string_view text) {
-  std::string joined;
-  for (std::size_t at = 0; at < text.size();) {
-    const unsigned high = readEscape(text.substr(at)).value_or(0);
-    const unsigned low = readEscape(text.substr(std::min(at + 6, text.size()))).value_or(0);
-    if (high >= 0xD800 && high < 0xDC00 && low >= 0xDC00 && low < 0xE000) {
-      joined += fmt::format("\\U{:08x}", 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00));
-      at += 12;
-    } else {
-      const std::size_t length = text[at] == '\\' ? 2 : 1;  // "\\ud83d" is a backslash and no escape
-      joined += text.substr(at, length);
-      at += length;
-    }
-  }
-  return joined;
 }
 
 }  // namespace rookery::api

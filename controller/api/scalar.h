@@ -18,8 +18,4 @@ std::size_t utf8Length(std::string_view text);
 /// than tab, line feed and carriage return.
 std::optional<std::size_t> findInvalidByte(std::string_view text);
 
-/// `text`, which is JSON, with each character that is escaped as a UTF-16 surrogate pair ("\ud83d\ude00", RFC
-/// 8259, section 7) escaped as YAML does it instead ("\U0001f600").
-std::string joinSurrogates(std::string_view text);
-
 }  // namespace rookery::api

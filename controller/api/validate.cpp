@@ -89,6 +89,7 @@ class Validation {
   bool visitObject(const json& schema, json& object, const Places& places, const std::string& path) {
     if (schema.value("x-kubernetes-preserve-unknown-fields", false)) return true;
     dropUnknown(schema, object, places, path);
+    dropNulls(schema, object);
     fillDefaults(schema, object);
     requireMembers(schema, object, places, path);
     for (auto member = object.begin(); member != object.end();) {
@@ -111,6 +112,15 @@ class Validation {
     }
   }
 
+  /// As Kubernetes does: a null stands for a field that is not there, but where the schema has a meaning for
+  /// it.
+  static void dropNulls(const json& schema, json& object) {
+    for (auto member = object.begin(); member != object.end();) {
+      const bool absent = member->is_null() && !memberSchema(schema, member.key())->value("nullable", false);
+      member = absent ? object.erase(member) : std::next(member);
+    }
+  }
+
   static std::string describeUnknown(const json& schema, const std::string& name) {
     std::vector<std::string_view> known;
     const json& properties = schema.at("properties");
@@ -127,8 +137,7 @@ class Validation {
     if (properties == nullptr) return;
     for (const auto& [name, property] : properties->items()) {
       const json* preset = find(property, "default");
-      const json* written = find(object, name.c_str());
-      if (preset != nullptr && (written == nullptr || written->is_null())) object[name] = *preset;
+      if (preset != nullptr && !object.contains(name)) object[name] = *preset;
     }
   }
 
@@ -137,8 +146,9 @@ class Validation {
     if (required == nullptr) return;
     for (const json& name : *required) {
       const auto& member = name.get_ref<const std::string&>();
-      if (!object.contains(member))
-        findings_.add(memberPath(path, member), places.key, "this field is required");
+      if (!object.contains(member)) {
+        findings_.add(memberPath(path, member), placesOf(places, member).key, "this field is required");
+      }
     }
   }
 
@@ -280,10 +290,42 @@ void checkPatterns(const json& schema, const json& value, const Places& places, 
   }
 }
 
+void pruneAt(const json& schema, json& value, const std::string& path, std::size_t most,
+             std::vector<std::string>& taken) {
+  if (value.is_array()) {
+    const json* items = find(schema, "items");
+    for (std::size_t i = 0; items != nullptr && i < value.size(); ++i)
+      pruneAt(*items, value[i], itemPath(path, i), most, taken);
+  }
+  const bool open = schema.value("x-kubernetes-preserve-unknown-fields", false);
+  if (!value.is_object() || open || schema.value("type", "") != "object") return;
+  for (auto member = value.begin(); member != value.end();) {
+    const json* own = memberSchema(schema, member.key());
+    const std::string memberIs = memberPath(path, member.key());
+    if (own != nullptr && member->is_null() && !own->value("nullable", false)) {
+      member = value.erase(member);
+      continue;
+    }
+    if (own != nullptr) {
+      pruneAt(*own, member.value(), memberIs, most, taken);
+      ++member;
+      continue;
+    }
+    if (taken.size() < most) taken.push_back(memberIs);
+    member = value.erase(member);
+  }
+}
+
 }  // namespace
 
 void validate(const json& schema, json& value, const Places& places, Quoting quoting, Findings& findings) {
   if (!Validation(quoting, findings).visit(schema, value, places, "")) value = json::object();
+}
+
+std::vector<std::string> prune(const json& schema, json& value, std::size_t most) {
+  std::vector<std::string> taken;
+  pruneAt(schema, value, "", most, taken);
+  return taken;
 }
 
 void checkPatterns(const json& schema, const json& value, const Places& places, Findings& findings) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "api/findings.h"
 #include "api/yaml.h"
@@ -11,11 +14,16 @@ namespace rookery::api {
 enum class Quoting { Values, Nothing };
 
 /// Checks `value` against a structural schema (Kubernetes' subset of OpenAPI v3) and tells every mistake in
-/// it, unknown fields included. Fills in the schema's defaults, and takes out what is of no use (unknown, or
-/// of a wrong type: null in lists), so that what remains has the types that the schema says. Patterns are
-/// left to checkPatterns.
+/// it, unknown fields included. A null for a field that is not nullable is the same as no such field. Fills
+/// in the schema's defaults, and takes out what is of no use (unknown, or of a wrong type: null in lists), so
+/// that what remains has the types that the schema says. Patterns are left to checkPatterns.
 void validate(const nlohmann::json& schema, nlohmann::json& value, const Places& places, Quoting quoting,
               Findings& findings);
+
+/// Takes out of `value` the fields that the schema does not know, and nulls that stand for a field that is
+/// not there, as an API server prunes them; nothing else is judged or changed. Returns the paths of the
+/// unknown ones, for people: not more than `most` of them.
+std::vector<std::string> prune(const nlohmann::json& schema, nlohmann::json& value, std::size_t most);
 
 /// Checks strings against the schema's patterns. Apart from the rest, and last, because a field's own check
 /// says better what is wrong with it, and Findings keeps the first word on a field.

@@ -1,17 +1,16 @@
 #include "api/yaml.h"
 
 #include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
+#include <yaml.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <optional>
-#include <spanstream>
-#include <unordered_map>
 #include <utility>
 
-#include "api/manifest.h"
+#include "api/document_builder.h"
+#include "api/json_reader.h"
 #include "api/scalar.h"
 
 namespace rookery::api {
@@ -21,277 +20,190 @@ using nlohmann::json;
 namespace {
 
 constexpr std::string_view standardTag = "tag:yaml.org,2002:";
-constexpr std::size_t maxDuplicates = 100;
 
-Place placeOf(const YAML::Mark& mark) {
-  if (mark.is_null()) return {};
-  return {static_cast<std::size_t>(mark.line) + 1, static_cast<std::size_t>(mark.column) + 1};
+/// What the library calls a character: a byte of its own.
+std::string_view textOf(const yaml_char_t* text) {
+  return text == nullptr ? std::string_view() : reinterpret_cast<const char*>(text);
 }
 
-Place placeOf(std::string_view text, std::size_t offset) {
-  const std::string_view before = text.substr(0, offset);
-  const std::size_t lineStart = before.rfind('\n') + 1;  // npos + 1 == 0
-  return {static_cast<std::size_t>(std::ranges::count(before, '\n')) + 1, offset - lineStart + 1};
-}
-
-/// Leaves the parser from within one of its events. Caught in parseYaml.
-struct Refusal {
-  Place place;
-  std::string message;
-};
-
-/// A finished value on its way to what holds it.
-struct Value {
-  json value;
-  Places places;
-  std::size_t nodes = 1;
-  std::size_t bytes = 0;  // of its scalars
-};
-
-/// A mapping or sequence that is not finished.
-struct Frame {
-  bool isMap;
-  YAML::anchor_t anchor;
-  Value value;
-  std::optional<std::string> key;  // of the value that comes next
-  Place keyPlace;
-  bool duplicate = false;  // that key was there already: the value is dropped
-};
-
-/// Turns the parser's events into documents. yaml-cpp's own nodes would hide what is needed here: where an
-/// alias stands, which keys come twice, and how much a file grows before it has been built.
-class Builder : public YAML::EventHandler {
+/// Tells where the library's marks are, which count characters. For marks that ascend, mostly.
+class MarkFinder {
  public:
-  explicit Builder(std::string_view text) : text_(text) {}
+  explicit MarkFinder(std::string_view text) : text_(text), places_(text) {}
 
-  std::vector<YamlDocument> take() { return std::move(documents_); }
-  /// Offset of the last scalar if it was quoted or a block.
-  std::optional<std::size_t> lastQuoted() const { return lastQuoted_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    // What follows a finished document without a separator would be taken for one more; a stray comma even
-    // for endlessly many.
-    const bool separated = text_.substr(static_cast<std::size_t>(mark.pos)).starts_with("---");
-    if (std::exchange(started_, true) && !separated) {
-      throw Refusal{placeOf(mark),
-                    "a document has ended before this; put --- on a line of its own before the next one"};
-    }
-    anchors_.clear();
-    current_ = {};
+  std::size_t offsetOf(const yaml_mark_t& mark) {
+    if (mark.index < index_) index_ = offset_ = 0;
+    for (; index_ < mark.index && offset_ < text_.size(); ++index_)
+      offset_ += std::max<std::size_t>(utf8Length(text_.substr(offset_, 4)), 1);
+    return offset_;
   }
-
-  void OnDocumentEnd() override {
-    if (!current_.value.is_null() || !current_.duplicates.empty()) documents_.push_back(std::move(current_));
-  }
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    if (expectsKey()) throw Refusal{placeOf(mark), "a key is missing here, or it is null; put it in quotes"};
-    // The parser's mark points at whatever comes next.
-    Place place = placeOf(mark);
-    if (!frames_.empty())
-      place = frames_.back().isMap ? frames_.back().keyPlace : frames_.back().value.places.value;
-    add({.value = nullptr, .places = {.key = place, .value = place, .text = {}, .members = {}, .items = {}}},
-        anchor);
-  }
-
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const Place place = placeOf(mark);
-    if (expectsKey()) throw Refusal{place, "an alias cannot be a key; write the key out"};
-    const auto anchored = anchors_.find(anchor);
-    if (anchored == anchors_.end()) throw Refusal{place, "an alias cannot stand within what it refers to"};
-    spend(anchored->second.nodes, anchored->second.bytes, place);
-    Value copy = anchored->second;
-    copy.places.key = copy.places.value = place;
-    attach(std::move(copy));
-  }
-
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& text) override {
-    const Place place = placeOf(mark);
-    lastQuoted_ = tag == "?" ? std::nullopt : std::optional(static_cast<std::size_t>(mark.pos));
-    if (expectsKey()) return takeKey(place, tag, text);
-    Value value{.value = resolve(place, tag, text),
-                .places = {.key = place, .value = place, .text = {}, .members = {}, .items = {}},
-                .bytes = text.size()};
-    if (!value.value.is_string()) value.places.text = text;
-    add(std::move(value), anchor);
-  }
-
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value /*style*/) override {
-    open(placeOf(mark), tag, "seq", json::array(), anchor);
-  }
-  void OnSequenceEnd() override { close(); }
-
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value /*style*/) override {
-    open(placeOf(mark), tag, "map", json::object(), anchor);
-  }
-  void OnMapEnd() override { close(); }
+  Place placeOf(const yaml_mark_t& mark) { return places_.at(offsetOf(mark)); }
 
  private:
-  bool expectsKey() const { return !frames_.empty() && frames_.back().isMap && !frames_.back().key; }
+  std::string_view text_;
+  PlaceFinder places_;
+  std::size_t index_ = 0, offset_ = 0;  // the same place, in characters and in bytes
+};
 
-  void spend(std::size_t nodes, std::size_t bytes, Place place) {
-    nodes_ += nodes;
-    bytes_ += bytes;
-    if (nodes_ > maxManifestNodes) {
-      throw Refusal{place,
-                    fmt::format("the file holds more than {} values once its aliases are followed; split it",
-                                maxManifestNodes)};
-    }
-    if (bytes_ > maxManifestBytes) {
-      throw Refusal{place,
-                    fmt::format("the file holds more than {} bytes once its aliases are followed; split it",
-                                maxManifestBytes)};
-    }
+struct EventDeleter {
+  void operator()(yaml_event_t* event) const {
+    yaml_event_delete(event);
+    delete event;
+  }
+};
+
+/// One event after the other of a text that is UTF-8. What libyaml has read ahead of an event is at most one
+/// line or 1,024 characters, whatever the text is.
+class EventStream {
+ public:
+  explicit EventStream(std::string_view text) : text_(text) {
+    if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc();
+    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  }
+  ~EventStream() { yaml_parser_delete(&parser_); }
+  EventStream(const EventStream&) = delete;
+  EventStream& operator=(const EventStream&) = delete;
+  EventStream(EventStream&&) = delete;
+  EventStream& operator=(EventStream&&) = delete;
+
+  using Event = std::unique_ptr<yaml_event_t, EventDeleter>;
+
+  /// Throws Refusal: the text is not YAML.
+  Event next() {
+    Event event(new yaml_event_t{});
+    if (yaml_parser_parse(&parser_, event.get()) == 0) throw problem();
+    return event;
   }
 
-  static json resolve(Place place, const std::string& tag, const std::string& text) {
-    if (tag == "!" || tag == fmt::format("{}str", standardTag)) return text;
-    const std::optional<json> value = readPlainScalar(text);
-    if (!value)
-      throw Refusal{place, "JSON has no infinity and no NaN; put it in quotes if it is meant as a string"};
-    if (tag == "?") return *value;
-    const std::string_view type =
-        std::string_view(tag).substr(tag.starts_with(standardTag) ? standardTag.size() : 0);
-    const bool known = tag.starts_with(standardTag) &&
-                       (type == "int" || type == "float" || type == "bool" || type == "null");
-    if (!known) throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
-    const bool fits = type == "int"     ? value->is_number_integer()
-                      : type == "float" ? value->is_number()
-                      : type == "bool"  ? value->is_boolean()
-                                        : value->is_null();
-    if (!fits) throw Refusal{place, fmt::format("the value is not of the type that its tag !!{} says", type)};
-    return *value;
+ private:
+  Refusal problem() const {
+    if (parser_.error == YAML_MEMORY_ERROR) throw std::bad_alloc();
+    const std::string_view problem = parser_.problem == nullptr ? "" : parser_.problem;
+    const std::string_view context = parser_.context == nullptr ? "" : parser_.context;
+    if (parser_.error == YAML_READER_ERROR)
+      return {PlaceFinder(text_).at(parser_.problem_offset),
+              fmt::format("this is not valid YAML: {}", problem)};
+    const Place place = MarkFinder(text_).placeOf(parser_.problem_mark);
+    const Place begin = MarkFinder(text_).placeOf(parser_.context_mark);
+    if (problem == "found unexpected end of stream" && context == "while scanning a quoted scalar")
+      return {begin, "the quotation mark here is never closed"};
+    if (problem == "did not find expected <document start>")
+      return {place, "a document has ended before this; put --- on a line of its own before the next one"};
+    std::string message = fmt::format("this is not valid YAML: {}", problem);
+    if (!context.empty()) message += fmt::format(" {}", context);
+    if (!context.empty() && begin.line != place.line)
+      message += fmt::format(" that begins in line {}", begin.line);
+    if (isIndentedWithTabs(place)) message += "; indent with spaces, not with tabs";
+    return {place, std::move(message)};
   }
 
-  void takeKey(Place place, const std::string& tag, const std::string& text) {
-    if (tag != "?" && tag != "!" && tag != fmt::format("{}str", standardTag)) {
-      throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
-    }
-    if (tag == "?" && text == "<<") {
-      throw Refusal{place, "merge keys (<<) are not supported; write the fields out"};
-    }
-    spend(0, text.size(), place);
-    Frame& frame = frames_.back();
-    frame.key = text;
-    frame.keyPlace = place;
-    const auto first = frame.value.places.members.find(text);
-    frame.duplicate = first != frame.value.places.members.end();
-    if (frame.duplicate && current_.duplicates.size() < maxDuplicates) {
-      current_.duplicates.push_back(
-          {place, path(),
-           fmt::format("this key is given twice, first in line {}; remove one", first->second.key.line)});
-    }
-  }
-
-  /// The path of the value that is being read.
-  std::string path() const {
-    std::string path;
-    for (const Frame& frame : frames_) {
-      path =
-          frame.isMap ? memberPath(path, frame.key.value_or("")) : itemPath(path, frame.value.value.size());
-    }
-    return path;
-  }
-
-  void open(Place place, const std::string& tag, std::string_view type, json empty, YAML::anchor_t anchor) {
-    if (expectsKey())
-      throw Refusal{place, "a mapping or a list cannot be a key; or is its closing bracket missing?"};
-    if (tag != "?" && tag != fmt::format("{}{}", standardTag, type)) {
-      throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
-    }
-    if (frames_.size() == maxManifestDepth) {
-      throw Refusal{place, fmt::format("the value is nested more than {} levels deep", maxManifestDepth)};
-    }
-    spend(1, 0, place);
-    frames_.push_back(
-        {.isMap = type == "map",
-         .anchor = anchor,
-         .value = {.value = std::move(empty),
-                   .places = {.key = place, .value = place, .text = {}, .members = {}, .items = {}}},
-         .key = {},
-         .keyPlace = place});
-  }
-
-  void close() {
-    Frame frame = std::move(frames_.back());
-    frames_.pop_back();
-    if (frame.anchor != 0) anchors_[frame.anchor] = frame.value;
-    attach(std::move(frame.value));
-  }
-
-  void add(Value value, YAML::anchor_t anchor) {
-    spend(value.nodes, value.bytes, value.places.value);
-    if (anchor != 0) anchors_[anchor] = value;
-    attach(std::move(value));
-  }
-
-  void attach(Value value) {
-    if (frames_.empty()) {
-      current_.value = std::move(value.value);
-      current_.places = std::move(value.places);
-      return;
-    }
-    Frame& frame = frames_.back();
-    frame.value.nodes += value.nodes;
-    frame.value.bytes += value.bytes;
-    if (!frame.isMap) {
-      frame.value.value.push_back(std::move(value.value));
-      frame.value.places.items.push_back(std::move(value.places));
-      return;
-    }
-    const std::string key = std::exchange(frame.key, std::nullopt).value();
-    if (frame.duplicate) return;
-    value.places.key = frame.keyPlace;
-    frame.value.value[key] = std::move(value.value);
-    frame.value.places.members[key] = std::move(value.places);
+  bool isIndentedWithTabs(Place place) const {
+    std::string_view line = text_;
+    for (std::size_t number = place.line; number > 1; --number)
+      line.remove_prefix(std::min(line.find('\n') + 1, line.size()));
+    return line.substr(0, line.find_first_not_of(" \t")).contains('\t');
   }
 
   std::string_view text_;
-  std::vector<YamlDocument> documents_;
-  YamlDocument current_;
-  bool started_ = false;
-  std::vector<Frame> frames_;
-  std::unordered_map<YAML::anchor_t, Value> anchors_;  // finished ones
-  std::size_t nodes_ = 0, bytes_ = 0;                  // of the whole file, aliases followed
-  std::optional<std::size_t> lastQuoted_;
+  yaml_parser_t parser_{};
 };
 
-/// Whether the quoted scalar whose properties (tag, anchor) or opening quote stand at the start of `text`
-/// ends in it. The parser takes the end of a file for the closing quote.
-bool closesQuote(std::string_view text) {
-  while (text.starts_with('!') || text.starts_with('&')) {
-    text.remove_prefix(std::min(text.find_first_of(" \t\r\n"), text.size()));
-    text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-  }
-  if (!text.starts_with('"') && !text.starts_with('\'')) return true;
-  for (std::size_t at = 1; at < text.size(); ++at) {
-    if (text[0] == '"' && text[at] == '\\') {
-      ++at;
-    } else if (text[at] == text[0]) {
-      const bool escaped = text[0] == '\'' && text.substr(at + 1).starts_with('\'');
-      if (!escaped) return true;
-      ++at;
+json resolve(Place place, std::string_view tag, std::string_view text) {
+  if (tag == "!" || tag == fmt::format("{}str", standardTag)) return text;
+  const std::optional<json> value = readPlainScalar(text);
+  if (!value)
+    throw Refusal{place, "JSON has no infinity and no NaN; put it in quotes if it is meant as a string"};
+  if (tag.empty()) return *value;
+  const std::string_view type = tag.substr(tag.starts_with(standardTag) ? standardTag.size() : 0);
+  const bool known =
+      tag.starts_with(standardTag) && (type == "int" || type == "float" || type == "bool" || type == "null");
+  if (!known) throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
+  const bool fits = type == "int"     ? value->is_number_integer()
+                    : type == "float" ? value->is_number()
+                    : type == "bool"  ? value->is_boolean()
+                                      : value->is_null();
+  if (!fits) throw Refusal{place, fmt::format("the value is not of the type that its tag !!{} says", type)};
+  return *value;
+}
+
+/// Hands a parser's events to a builder.
+class Reading {
+ public:
+  explicit Reading(std::string_view text)
+      : text_(text), events_(text), marks_(text), builder_(text.size(), DocumentBuilder::Keep::Places) {}
+
+  std::vector<YamlDocument> documents() {
+    while (true) {
+      const EventStream::Event event = events_.next();
+      if (event->type == YAML_STREAM_END_EVENT) return builder_.take();
+      take(*event);
     }
   }
-  return false;
-}
 
-std::string_view lineAt(std::string_view text, std::size_t number) {
-  for (; number > 1; --number) text.remove_prefix(std::min(text.find('\n') + 1, text.size()));
-  return text.substr(0, text.find('\n'));
-}
+ private:
+  void take(const yaml_event_t& event) {
+    switch (event.type) {
+      case YAML_DOCUMENT_START_EVENT:
+        return builder_.beginDocument();
+      case YAML_DOCUMENT_END_EVENT:
+        return builder_.endDocument();
+      case YAML_ALIAS_EVENT:
+        return builder_.alias(std::string(textOf(event.data.alias.anchor)), marks_.placeOf(event.start_mark));
+      case YAML_SCALAR_EVENT:
+        return takeScalar(event);
+      case YAML_SEQUENCE_START_EVENT: {
+        const auto& start = event.data.sequence_start;
+        return open(event, "seq", json::array(), textOf(start.tag), textOf(start.anchor));
+      }
+      case YAML_MAPPING_START_EVENT: {
+        const auto& start = event.data.mapping_start;
+        return open(event, "map", json::object(), textOf(start.tag), textOf(start.anchor));
+      }
+      case YAML_SEQUENCE_END_EVENT:
+      case YAML_MAPPING_END_EVENT:
+        return builder_.close();
+      default:
+        return;
+    }
+  }
 
-YamlProblem describe(const YAML::Exception& error, std::string_view text) {
-  const Place place = placeOf(error.mark);
-  std::string message = "this is not valid YAML: " + error.msg;
-  const std::string_view line = lineAt(text, place.line);
-  const std::string_view indent = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size()));
-  if (indent.contains('\t')) message += "; indent with spaces, not with tabs";
-  return {place, "", std::move(message)};
-}
+  void takeScalar(const yaml_event_t& event) {
+    const auto& scalar = event.data.scalar;
+    const std::size_t offset = marks_.offsetOf(event.start_mark);
+    const Place place = marks_.placeOf(event.start_mark);
+    const std::string_view text(reinterpret_cast<const char*>(scalar.value), scalar.length);
+    const bool plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    // The library keeps to itself that there was a lone "!".
+    const bool unspecific = !plain || text_.substr(offset).starts_with("! ");
+    const std::string_view tag = scalar.tag == nullptr && unspecific ? "!" : textOf(scalar.tag);
+    if (builder_.expectsKey()) return takeKey(place, tag, text);
+    builder_.scalar(resolve(place, tag, text), place, text, std::string(textOf(scalar.anchor)));
+  }
+
+  void takeKey(Place place, std::string_view tag, std::string_view text) {
+    if (!tag.empty() && tag != "!" && tag != fmt::format("{}str", standardTag))
+      throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
+    if (tag.empty() && text == "<<")
+      throw Refusal{place, "merge keys (<<) are not supported; write the fields out"};
+    if (tag.empty() && readPlainScalar(text) == json(nullptr))
+      throw Refusal{place, "a key is missing here, or it is null; put it in quotes"};
+    builder_.key(std::string(text), place);
+  }
+
+  void open(const yaml_event_t& event, std::string_view type, json empty, std::string_view tag,
+            std::string_view anchor) {
+    const Place place = marks_.placeOf(event.start_mark);
+    if (!tag.empty() && tag != fmt::format("{}{}", standardTag, type))
+      throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
+    builder_.open(std::move(empty), place, std::string(anchor));
+  }
+
+  std::string_view text_;
+  EventStream events_;
+  MarkFinder marks_;
+  DocumentBuilder builder_;
+};
 
 bool isWord(std::string_view text) {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
@@ -306,30 +218,28 @@ Notation notationOf(const std::filesystem::path& file) {
 }
 
 std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text, Notation notation) {
-  if (notation == Notation::Json) return parseYaml(joinSurrogates(text));
+  if (notation == Notation::Json) return readJson(text, DocumentBuilder::Keep::Places);
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
   if (const auto offset = findInvalidByte(text)) {
     const auto byte = static_cast<unsigned char>(text[*offset]);
-    return std::unexpected(YamlProblem{placeOf(text, *offset), "",
+    return std::unexpected(YamlProblem{PlaceFinder(text).at(*offset), "",
                                        fmt::format("the byte 0x{:02x} is {}; a manifest is UTF-8 text", byte,
                                                    byte < 0x80 ? "a control character" : "not UTF-8")});
   }
-  Builder builder(text);
   try {
-    std::ispanstream stream(std::span(text.data(), text.size()));
-    YAML::Parser parser(stream);
-    while (parser.HandleNextDocument(builder)) {
-    }
+    return Reading(text).documents();
   } catch (const Refusal& refusal) {
     return std::unexpected(YamlProblem{refusal.place, "", refusal.message});
-  } catch (const YAML::Exception& error) {
-    return std::unexpected(describe(error, text));
   }
-  if (const auto quoted = builder.lastQuoted(); quoted && !closesQuote(text.substr(*quoted))) {
-    return std::unexpected(
-        YamlProblem{placeOf(text, *quoted), "", "the quotation mark here is never closed"});
-  }
-  return builder.take();
+}
+
+std::expected<json, YamlProblem> parseJson(std::string_view text) {
+  auto documents = readJson(text, DocumentBuilder::Keep::Values);
+  if (!documents) return std::unexpected(std::move(documents.error()));
+  if (documents->empty()) return json();
+  YamlDocument& document = documents->front();
+  if (!document.duplicates.empty()) return std::unexpected(std::move(document.duplicates.front()));
+  return std::move(document.value);
 }
 
 std::string memberPath(std::string_view path, std::string_view member) {

@@ -36,13 +36,13 @@ struct YamlDocument {
       duplicates;  // keys given twice, at the second; the first one's value is in `value`
 };
 
-/// How a file is written. JSON is YAML but for characters that are escaped as UTF-16 surrogate pairs.
+/// How a file is written. JSON has no anchors, tags and comments.
 enum class Notation { Yaml, Json };
 /// By the file's extension.
 Notation notationOf(const std::filesystem::path& file);
 
-/// Reads a stream of YAML documents (JSON is YAML) as JSON. Empty documents are left out. Scalars are read as
-/// kubectl reads them (YAML 1.1), for what JSON can hold:
+/// Reads a stream of YAML documents, or of JSON values (json_reader.h), as JSON. Empty documents are left
+/// out. Scalars of YAML are read as kubectl reads them (YAML 1.1), for what JSON can hold:
 ///
 ///   plain  empty, ~, null, Null, NULL                                        null
 ///          true, yes, y, on and false, no, n, off, as they stand,
@@ -56,9 +56,14 @@ Notation notationOf(const std::filesystem::path& file);
 ///
 /// Refused, with the place: other tags, `<<`, keys that are not scalars, an alias within its own anchor,
 /// infinities, bytes that are not UTF-8, control characters, a second document without `---`, and what
-/// exceeds the limits on nodes and depth (manifest.h). Never throws.
+/// exceeds the limits on values and depth (manifest.h, document_builder.h): while it is read, a text takes at
+/// most 16 MiB and 96 times its size of memory. Throws nothing but std::bad_alloc.
 std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text,
                                                                 Notation notation = Notation::Yaml);
+
+/// Reads a text that is one JSON value; blank: null. Refused besides what parseYaml() refuses: duplicate
+/// keys, whose field is named. Takes no more memory than parseYaml().
+std::expected<nlohmann::json, YamlProblem> parseJson(std::string_view text);
 
 /// `path` followed by a member's name; quoted in brackets where it is not a plain word.
 std::string memberPath(std::string_view path, std::string_view member);

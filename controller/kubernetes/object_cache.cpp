@@ -81,7 +81,7 @@ std::optional<api::Problem> refused(const api::Object& object, const api::Origin
 /// Parses as a manifest file is parsed, and refuses what only a file may say.
 void read(const json& desired, const std::filesystem::path& imageFolder, CachedObject& cached) {
   const api::Origin origin = originOf(cached.key);
-  api::Manifest manifest = api::parseManifest(dump(desired), origin, imageFolder);
+  api::Manifest manifest = api::readDocument(desired, origin, imageFolder);
   cached.problems = std::move(manifest.problems);
   for (api::Problem& problem : cached.problems) problem.origin = origin;  // there are no lines
   if (manifest.objects.size() != 1) return;

@@ -291,7 +291,8 @@ std::vector<StateDir::Deletion> StateDir::deletions() const {
   const std::lock_guard lock(mutex_);
   for (const auto& [key, known] : identities_) {
     if (!known.identity.deletionTimestamp) continue;
-    const api::Manifest parsed = api::parseManifest(known.manifest, {.root = known.root, .file = known.file});
+    const api::Manifest parsed = api::readDocument(json::parse(known.manifest, nullptr, false),
+                                                   {.root = known.root, .file = known.file});
     for (const api::ObjectPtr& object : parsed.objects) {
       if (object->key() == key) all.push_back({object, known.identity});
     }

@@ -70,7 +70,7 @@ json manifestOf(const DeployForm& form, const std::string& instance, const image
                    {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
                    {"spec", std::move(spec)}};
   if (!form.forceCreate) return manifest;
-  const api::Manifest parsed = api::parseManifest(dump(manifest), {});
+  const api::Manifest parsed = api::readDocument(manifest, {});
   for (const api::ObjectPtr& object : parsed.objects)
     manifest["metadata"]["annotations"][std::string(api::forceCreateAnnotation)] = object->specDigest;
   return manifest;
@@ -78,7 +78,7 @@ json manifestOf(const DeployForm& form, const std::string& instance, const image
 
 /// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
 std::optional<Response> misfitOf(const DeployForm& form, const json& manifest, const image::Image& image) {
-  const api::Manifest parsed = api::parseManifest(dump(manifest), {});
+  const api::Manifest parsed = api::readDocument(manifest, {});
   if (parsed.objects.size() != 1) return failure(500, "the manifest of the deployment cannot be read");
   auto unikernel = parsed.objects.front()->as<api::Unikernel>();
   unikernel.image.path = form.imageName;  // as the client calls it

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <iterator>
 #include <random>
+#include <ranges>
 
 #include "api/manifest.h"
+#include "api/schema.h"
 #include "api/syntax.h"
+#include "api/validate.h"
 #include "serve/failure.h"
 
 namespace rookery::serve {
@@ -18,6 +21,9 @@ using nlohmann::json;
 using reconcile::ObjectViewPtr;
 
 namespace {
+
+/// So many unknown fields are named in an answer.
+constexpr std::size_t mostUnknownFields = 100;
 
 /// What the server sets, and no manifest says.
 constexpr std::array serverMetadata = {"creationTimestamp",
@@ -106,62 +112,29 @@ json complete(const reconcile::ObjectView& view) {
   return object;
 }
 
-/// Takes the field at a path as Problem::field writes it out of an object.
-void eraseField(json& object, std::string_view path) {
-  json* value = &object;
-  while (!path.empty()) {
-    std::string member;
-    if (path.starts_with("[\"")) {
-      const std::size_t end = path.find("\"]");
-      member = path.substr(2, end - 2);
-      path.remove_prefix(std::min(end + 2, path.size()));
-    } else if (path.front() == '[') {
-      std::size_t index = 0;
-      const std::size_t end = path.find(']');
-      std::from_chars(path.data() + 1, path.data() + end, index);
-      if (!value->is_array() || index >= value->size()) return;
-      value = &(*value)[index];
-      path.remove_prefix(end + 1);
-      continue;
-    } else {
-      if (path.front() == '.') path.remove_prefix(1);
-      const std::size_t end = path.find_first_of(".[");
-      member = path.substr(0, end);
-      path.remove_prefix(std::min(end, path.size()));
-    }
-    if (!value->is_object() || !value->contains(member)) return;
-    if (path.empty()) {
-      value->erase(member);
-      return;
-    }
-    value = &(*value)[member];
-  }
-}
-
 /// The failure that these problems are.
 Response invalid(const ResourceType& type, const std::string& name,
-                 const std::vector<const api::Problem*>& problems) {
+                 const std::vector<api::Problem>& problems) {
   FailureDetails details = detailsOf(type, name);
   details.kind = type.kind;
   std::vector<std::string> texts;
-  for (const api::Problem* problem : problems) {
-    texts.push_back(problem->field.empty() ? problem->message
-                                           : fmt::format("{}: {}", problem->field, problem->message));
-    details.causes.push_back({"FieldValueInvalid", problem->message, problem->field});
+  for (const api::Problem& problem : problems) {
+    texts.push_back(problem.field.empty() ? problem.message
+                                          : fmt::format("{}: {}", problem.field, problem.message));
+    details.causes.push_back({"FieldValueInvalid", problem.message, problem.field});
   }
   const std::string all = texts.size() == 1 ? texts.front() : fmt::format("[{}]", fmt::join(texts, ", "));
   const std::string kind = type.group.empty() ? type.kind : type.kind + "." + type.group;
   return failure(422, fmt::format("{} \"{}\" is invalid: {}", kind, name, all), details);
 }
 
-Response notStrict(const ResourceType& type, const std::vector<const api::Problem*>& unknown) {
-  std::vector<std::string> texts;
-  texts.reserve(unknown.size());
-  for (const api::Problem* problem : unknown)
-    texts.push_back(fmt::format("unknown field \"{}\"", problem->field));
+std::string describeUnknown(std::string_view field) { return fmt::format("unknown field \"{}\"", field); }
+
+Response notStrict(const ResourceType& type, const std::vector<std::string>& unknown) {
+  const auto texts = unknown | std::views::transform(describeUnknown);
   return failure(400,
                  fmt::format("{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
-                             type.kind, type.version, fmt::join(texts, ", ")));
+                             type.kind, type.version, fmt::join(texts.begin(), texts.end(), ", ")));
 }
 
 /// The API server's own limit: they are kept in memory, in every version that somebody may still watch.
@@ -177,7 +150,7 @@ std::optional<Response> checkAnnotations(const ResourceType& type, const json& m
                              .object = {},
                              .field = "metadata.annotations",
                              .message = fmt::format("Too long: must have at most {} bytes", most)};
-  return invalid(type, textAt(manifest, "name"), {&problem});
+  return invalid(type, textAt(manifest, "name"), {problem});
 }
 
 std::string randomSuffix() {
@@ -349,22 +322,20 @@ std::expected<ObjectWriter::Draft, Response> ObjectWriter::draft(const ResourceT
 std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const ResourceType& type, json manifest,
                                                                      const api::Origin& origin,
                                                                      FieldValidation validation) const {
-  api::Manifest parsed = api::parseManifest(dump(manifest), origin);
-  std::vector<const api::Problem*> unknown, others;
-  for (const api::Problem& problem : parsed.problems)
-    (problem.reason == Reason::UnknownField ? unknown : others).push_back(&problem);
+  const auto kind = api::kindNamed(type.kind);
+  check(kind.has_value(), "what is written is of a kind that has manifests");
+  const std::vector<std::string> unknown =
+      api::prune(api::manifestSchemaOf(*kind), manifest, mostUnknownFields);
   if (validation == FieldValidation::Strict && !unknown.empty())
     return std::unexpected(notStrict(type, unknown));
-  if (!others.empty()) return std::unexpected(invalid(type, textAt(manifest, "name"), others));
+  const api::Manifest parsed = api::readDocument(manifest, origin);
+  if (!parsed.problems.empty())
+    return std::unexpected(invalid(type, textAt(manifest, "name"), parsed.problems));
   if (auto tooLong = checkAnnotations(type, manifest)) return std::unexpected(*std::move(tooLong));
+  check(parsed.objects.size() == 1, "a document without a problem is an object");
   std::vector<std::string> warnings;
-  for (const api::Problem* problem : unknown) {
-    eraseField(manifest, problem->field);
-    if (validation == FieldValidation::Warn)
-      warnings.push_back(fmt::format("unknown field \"{}\"", problem->field));
-  }
-  if (!unknown.empty()) parsed = api::parseManifest(dump(manifest), origin);
-  if (parsed.objects.size() != 1) return std::unexpected(invalid(type, textAt(manifest, "name"), unknown));
+  if (validation == FieldValidation::Warn)
+    std::ranges::transform(unknown, std::back_inserter(warnings), describeUnknown);
   return Checked{std::move(manifest), parsed.objects.front(), std::move(warnings)};
 }
 

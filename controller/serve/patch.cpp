@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 
-#include "api/manifest.h"
 #include "serve/failure.h"
+#include "serve/json_patch.h"
 
 namespace rookery::serve {
 namespace {
@@ -17,68 +16,11 @@ using nlohmann::json;
 
 constexpr std::size_t mostOperations = 10'000;  // as kube-apiserver allows
 
-constexpr std::size_t deepest = 2 * api::maxManifestDepth;
-
-bool isDeeper(const json& value, std::size_t levels) {
-  if (!value.is_structured()) return false;
-  return levels == 0 ||
-         std::ranges::any_of(value, [&](const json& part) { return isDeeper(part, levels - 1); });
-}
-
-/// Applies the operations of a JSON patch one by one, within bounds: copies can double a value and deepen it
-/// again and again, and what comes of them must stay within what a body may have.
-class JsonPatch {
- public:
-  explicit JsonPatch(json object) : object_(std::move(object)) {}
-
-  /// Throws what the library throws of operations that do not fit the object.
-  std::optional<Response> apply(const json& operation) {
-    const std::string verb = operation.at("op");
-    const std::string path = operation.at("path");
-    const bool takes = verb == "copy" || verb == "move";
-    if (takes) {
-      const json& taken = object_.at(json::json_pointer(operation.at("from").get<std::string>()));
-      if (auto refused = bound(taken, path)) return refused;
-      taken_ += dump(taken).size();
-      if (taken_ > maxObjectBytes) return tooLarge();
-    } else if (operation.contains("value")) {
-      if (auto refused = bound(operation["value"], path)) return refused;
-    }
-    object_.patch_inplace(json::array({operation}));
-    return std::nullopt;
-  }
-  json result() && { return std::move(object_); }
-
- private:
-  static Response tooLarge() { return failure(413, "the patched object is too large"); }
-
-  static std::optional<Response> bound(const json& value, const std::string& path) {
-    const auto above = static_cast<std::size_t>(std::ranges::count(path, '/'));
-    if (above > deepest || isDeeper(value, deepest - above)) return tooLarge();
-    return std::nullopt;
-  }
-
-  json object_;
-  std::size_t taken_ = 0;  // bytes copied and moved
-};
-
 /// Of a Secret nobody may read the values: not by having them copied to where they are shown, and not by
 /// asking whether they are this or that.
 bool mayTellSecret(const json& operation) {
   const json verb = operation.is_object() ? operation.value("op", json()) : json();
   return verb != "add" && verb != "replace" && verb != "remove";
-}
-
-std::expected<json, Response> applyJsonPatch(json object, const json& operations) {
-  try {
-    JsonPatch patch(std::move(object));
-    for (const json& operation : operations) {
-      if (auto refused = patch.apply(operation)) return std::unexpected(*std::move(refused));
-    }
-    return std::move(patch).result();
-  } catch (const json::exception& error) {
-    return std::unexpected(failure(422, fmt::format("the patch cannot be applied: {}", error.what())));
-  }
 }
 
 /// `$patch`, `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`

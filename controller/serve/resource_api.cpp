@@ -55,10 +55,16 @@ bool fits(const ResourceType& type, const RequestInfo& info) {
   return !info.nameSpace.empty() || info.name.empty();
 }
 
-std::optional<api::Kind> kindOf(const ResourceType& type) {
-  const auto kind =
-      std::ranges::find_if(api::allKinds, [&](api::Kind known) { return api::toString(known) == type.kind; });
-  return kind == api::allKinds.end() ? std::nullopt : std::optional(*kind);
+/// As RFC 7234, section 5.5 has it, and not more than clients show: kube-apiserver's own limit.
+std::string warningHeader(const std::vector<std::string>& warnings) {
+  constexpr std::size_t longest = 4'096;
+  std::string header;
+  for (const std::string& warning : warnings) {
+    const std::string value = fmt::format("{}299 - {}", header.empty() ? "" : ", ", dump(warning));
+    if (header.size() + value.size() > longest) break;
+    header += value;
+  }
+  return header;
 }
 
 /// What a client is told of a change.
@@ -75,10 +81,8 @@ Response answer(ObjectWriter::Answer changed, const ResourceType& type, const Re
                                             {"kind", type.plural},
                                             {"uid", changed->object["metadata"].value("uid", "")}}}})
                                     : ok(changed->object, info.verb == "create" ? 201 : 200);
-  for (const std::string& warning : changed->warnings) {
-    std::string& header = response.headers["Warning"];
-    header += fmt::format("{}299 - {}", header.empty() ? "" : ", ", json(warning).dump());
-  }
+  if (std::string warnings = warningHeader(changed->warnings); !warnings.empty())
+    response.headers["Warning"] = std::move(warnings);
   return response;
 }
 
@@ -188,7 +192,7 @@ Response ResourceApi::read(const Request& request, const Target& target, const R
 Response ResourceApi::write(const Request& request, const Target& target, const Resource& resource,
                             const RequestInfo& info) const {
   const ResourceType& type = resource.type();
-  const auto kind = kindOf(type);
+  const auto kind = api::kindNamed(type.kind);
   const bool known = std::ranges::find(type.verbs, info.verb) != type.verbs.end();
   const bool misplaced =
       (info.verb == "create") != info.name.empty() || (type.namespaced && info.nameSpace.empty());
@@ -203,7 +207,7 @@ Response ResourceApi::write(const Request& request, const Target& target, const 
         "or change the manifests instead",
         detailsOf(type, info));
   }
-  auto wanted = readWriteRequest(request, target, info.verb);
+  auto wanted = readWriteRequest(request, target, info.verb, parsing_);
   if (!wanted) return std::move(wanted.error());
   wanted->options.caller = accountOf(request.caller, request.peer);
   const api::ObjectKey key{*kind, info.nameSpace, info.name};

@@ -5,6 +5,7 @@
 
 #include "reconcile/events.h"
 #include "reconcile/object_store.h"
+#include "serve/admission.h"
 #include "serve/discovery.h"
 #include "serve/http.h"
 #include "serve/object_writer.h"
@@ -36,6 +37,8 @@ class ResourceApi {
   const reconcile::ObjectStore& objects_;
   Resources resources_;
   ObjectWriter* writer_;
+  mutable Admission parsing_{
+      ObjectWriter::mostWriters};  // what a request holds in memory, it holds until its answer
 };
 
 }  // namespace rookery::serve

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+
 #include "api/yaml.h"
 #include "serve/failure.h"
 
@@ -34,7 +36,27 @@ bool isReadable(std::string_view type) {
   return type.empty() || type == "application/json" || type == "application/yaml";
 }
 
-std::expected<json, Response> readBody(const Request& request, std::string_view verb) {
+std::unexpected<Response> unreadable(const api::YamlProblem& problem) {
+  if (!problem.field.empty()) {
+    return std::unexpected(
+        failure(400, fmt::format("strict decoding error: duplicate field \"{}\"", problem.field)));
+  }
+  return std::unexpected(
+      failure(400, fmt::format("the body cannot be read: line {}, column {}: {}", problem.place.line,
+                               problem.place.column, problem.message)));
+}
+
+std::expected<json, Response> parseYamlBody(std::string_view text) {
+  auto documents = api::parseYaml(text);
+  if (!documents) return unreadable(documents.error());
+  if (documents->size() != 1) return std::unexpected(failure(400, "the body must be one document"));
+  if (!documents->front().duplicates.empty()) return unreadable(documents->front().duplicates.front());
+  return std::move(documents->front().value);
+}
+
+/// Leaves `read` with a place in `parsing` where there is something to parse.
+std::expected<json, Response> readBody(const Request& request, std::string_view verb, Admission& parsing,
+                                       WriteRequest& read) {
   if (request.body == nullptr) return json();
   const std::string_view type =
       std::string_view(request.contentType).substr(0, request.contentType.find(';'));
@@ -44,32 +66,27 @@ std::expected<json, Response> readBody(const Request& request, std::string_view 
                 "the body of the request was in an unknown format - accepted media types include: "
                 "application/json, application/yaml"));
   }
+  // A slow client holds up nobody: it has its place only once all is there.
   const auto text = readAll(*request.body, maxObjectBytes);
   if (!text) return std::unexpected(failure(text.error()));
   if (text->empty()) return json();
-  auto documents = api::parseYaml(*text, type == "application/yaml" || type == "application/apply-patch+yaml"
-                                             ? api::Notation::Yaml
-                                             : api::Notation::Json);
-  if (!documents) {
-    const api::YamlProblem& problem = documents.error();
+  read.place = parsing.enter();
+  if (!read.place) {
     return std::unexpected(
-        failure(400, fmt::format("the body cannot be read: line {}, column {}: {}", problem.place.line,
-                                 problem.place.column, problem.message)));
+        tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
   }
-  if (documents->size() != 1) return std::unexpected(failure(400, "the body must be one document"));
-  if (const auto& duplicates = documents->front().duplicates; !duplicates.empty()) {
-    return std::unexpected(
-        failure(400, fmt::format("strict decoding error: duplicate field \"{}\"", duplicates.front().field)));
-  }
-  return std::move(documents->front().value);
+  if (type == "application/yaml" || type == "application/apply-patch+yaml") return parseYamlBody(*text);
+  auto value = api::parseJson(*text);
+  if (!value) return unreadable(value.error());
+  return *std::move(value);
 }
 
 }  // namespace
 
 std::expected<WriteRequest, Response> readWriteRequest(const Request& request, const Target& target,
-                                                       std::string_view verb) {
+                                                       std::string_view verb, Admission& parsing) {
   WriteRequest read;
-  auto body = readBody(request, verb);
+  auto body = readBody(request, verb, parsing, read);
   if (!body) return std::unexpected(std::move(body.error()));
   read.body = *std::move(body);
   const auto validation = readValidation(parameterOf(target.query, "fieldValidation"));

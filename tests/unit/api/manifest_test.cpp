@@ -262,7 +262,7 @@ TEST(Mistakes, InAUnikernel) {
       {"  memory: {a: b}", "6:11: spec.memory: expected a string, got a mapping"},
       {"  instance: eu_1", "6:13: spec.instance: \"eu_1\"" + badName + "; write \"eu-1\""},
       {"  instance: ''", "6:13: spec.instance: this must not be empty"},
-      {"  instance:", "6:3: spec.instance: this field has no value; give it one or remove it"},
+      {"  networkInterfaces: [{name: ~}]", "6:23: spec.networkInterfaces[0].name: this field is required"},
       {"  cpuIDs: []", "6:11: spec.cpuIDs: this must not be empty"},
       {"  cpuIDs: [0, 1, 0]", "6:18: spec.cpuIDs[2]: 0 is listed twice; remove one"},
       {"  cpuIDs: [-1]", "6:12: spec.cpuIDs[0]: this must be from 0 to 4095, not -1"},
@@ -416,6 +416,58 @@ TEST(Mistakes, InMetadata) {
                   {labelled("namespace: ''"), {"3:32: metadata.namespace: this must not be empty"}}});
 }
 
+// As Kubernetes has it; a field that has a default gets it.
+TEST(Manifest, NullIsTheSameAsNoSuchField) {
+  const ObjectPtr bare = parse(unikernel("")).objects.at(0);
+  const std::string nulls = R"yaml(
+  instance: null
+  startup: ~
+  memory:
+  cpuIDs: null
+  networkInterfaces: null
+  blockDevices: null
+  arguments: null
+  argumentsFrom: null
+  addName: null
+  failBehaviour: {restart: null, exitCodes: null}
+  runPolicy: null
+  update: {strategy: null}
+  adopt: null
+  minReadySeconds: null
+  prune: null
+  suspend: null
+)yaml";
+  for (const std::string& spec : {nulls, std::string("  failBehaviour: null\n  update: null\n")}) {
+    const Manifest manifest = parse(unikernel(spec));
+    EXPECT_THAT(describe(manifest.problems), IsEmpty());
+    ASSERT_THAT(manifest.objects, SizeIs(1));
+    EXPECT_EQ(manifest.objects[0]->specDigest, bare->specDigest);
+    EXPECT_EQ(manifest.objects[0]->as<Unikernel>().startup, std::nullopt);
+    EXPECT_EQ(manifest.objects[0]->as<Unikernel>().memory, 32);
+  }
+  const Manifest secret = parse(
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: {a: ~}, namespace: ~}\n"
+      "type: ~\ndata: null\nstringData: {a: ~, b: c}\n");
+  EXPECT_THAT(describe(secret.problems), IsEmpty());
+  ASSERT_THAT(secret.objects, SizeIs(1));
+  EXPECT_THAT(secret.objects[0]->as<Secret>().data, ElementsAre(testing::Pair("b", "c")));
+}
+
+TEST(Manifest, ADocumentThatIsJsonAlreadyReadsAsItsText) {
+  const Manifest text = parse(unikernel("  memory: 64Mi\n  startup: null\n  arguments: [\"\\ufeff\"]\n"));
+  ASSERT_THAT(text.objects, SizeIs(1));
+  const Manifest value = readDocument(text.objects[0]->manifest, {.root = "/m", .file = "/m/f.yaml"});
+  ASSERT_THAT(value.objects, SizeIs(1));
+  EXPECT_EQ(value.objects[0]->manifest, text.objects[0]->manifest);
+  EXPECT_EQ(value.objects[0]->specDigest, text.objects[0]->specDigest);
+  EXPECT_EQ(value.objects[0]->as<Unikernel>().image.path, "/m/web.hvt");
+  nlohmann::json deep = 1;
+  for (int i = 0; i < 65; ++i) deep = {{"a", std::move(deep)}};
+  const Manifest refused = readDocument(deep, {});
+  EXPECT_FALSE(refused.parsed);
+  EXPECT_THAT(describe(refused.problems), ElementsAre("the value is nested more than 64 levels deep"));
+}
+
 TEST(Mistakes, InWhatADocumentIs) {
   expectProblems(
       {{"apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a}\n",
@@ -430,7 +482,9 @@ TEST(Mistakes, InWhatADocumentIs) {
        {"kind: Secret\nmetadata: {name: a}\n", {"1:1: apiVersion: this field is required; write v1"}},
        {"apiVersion: v1\nkind: Unikernel\nmetadata: {name: a}\nspec:\n",
         {"1:13: apiVersion: this must be rookery.dev/v1alpha1 for the kind Unikernel, not \"v1\"",
-         "4:1: spec: this field has no value; give it one or remove it"}}});
+         "4:1: spec: this field is required"}},
+       {"apiVersion: ~\nkind: Secret\nmetadata: {name: a}\n",
+        {"1:1: apiVersion: this field is required; write v1"}}});
 }
 
 TEST(Mistakes, LeaveTheOtherDocumentsAlone) {
@@ -456,7 +510,7 @@ TEST(Mistakes, AnUnknownKindOfOursMayBeAnyOfOurs) {
 TEST(Mistakes, WhatHidesWhichObjectIsMeantHidesTheFile) {
   const std::string good = unikernel("") + "---\n";
   const std::pair<std::string, std::string> cases[] = {
-      {"a: b: c\n", "7:5: this is not valid YAML: illegal map value"},
+      {"a: b: c\n", "7:5: this is not valid YAML: mapping values are not allowed in this context"},
       {"just text\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"[]\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"apiVersion: v1\nmetadata: {}\n",

@@ -98,8 +98,105 @@ TEST(Yaml, QuotedAndTaggedScalars) {
 TEST(Yaml, ReadsJson) {
   EXPECT_EQ(yamlValueOf("{\n\t\"a\":\t[1, 2.5, true, null, \"x\\/y\"],\n\t\"b\":{}}\n"),
             json::parse(R"({"a": [1, 2.5, true, null, "x/y"], "b": {}})"));
-  EXPECT_EQ(joinSurrogates(R"(["\ud83d\ude00", "\\ud83d\\ude00", "\ud83d", "\u0041\ud83d\ude00"])"),
-            R"(["\U0001f600", "\\ud83d\\ude00", "\ud83d", "\u0041\U0001f600"])");
+}
+
+json jsonValueOf(std::string_view text) {
+  auto documents = parseYaml(text, Notation::Json);
+  if (!documents) return "error: " + documents.error().message;
+  return documents->size() == 1 ? documents->front().value
+                                : json("documents: " + std::to_string(documents->size()));
+}
+
+TEST(Json, ReadsWhatRfc8259Says) {
+  const std::pair<std::string_view, json> texts[] = {
+      {R"( {"a": [1, 2.5, true, null, "x\/y"]} )", {{"a", {1, 2.5, true, nullptr, "x/y"}}}},
+      {R"(["\ud83d\ude00", "\\ud83d", "\u0000"])", {"\xF0\x9F\x98\x80", "\\ud83d", std::string(1, '\0')}},
+      {"\xEF\xBB\xBF[]", json::array()},
+      {"[1.0, 1e3, -0, -0.0, 9223372036854775807, 9223372036854775808, -9223372036854775808]",
+       {1, 1000, 0, 0, std::numeric_limits<std::int64_t>::max(), 9223372036854775808u,
+        std::numeric_limits<std::int64_t>::min()}},
+      {"[99999999999999999999, 1e-400]", {1e20, 0}},
+      {"{\"a\":1}\r\n", {{"a", 1}}},
+      {"\"\x7f\"", "\x7f"},
+      {"{} []", "documents: 2"},
+      {"---\n{}\n---\n[]\n---\n", "documents: 2"},
+      {"", "documents: 0"},
+      {" null ", "documents: 0"}};
+  for (const auto& [text, value] : texts) {
+    const json read = jsonValueOf(text);
+    EXPECT_EQ(read, value) << text;
+    EXPECT_EQ(read.is_array() && read.size() == 7 && !read[0].is_number_integer(), false)
+        << "as YAML has them";
+  }
+}
+
+TEST(Json, KnowsWhereThingsStand) {
+  const auto documents = parseYaml("{\"a\\\"b\": [1.50,\n  {\"c\":null}], \"a\\\"b\": 1} 2", Notation::Json);
+  ASSERT_TRUE(documents) << documents.error().message;
+  ASSERT_THAT(*documents, SizeIs(2));
+  const Places& list = documents->front().places.members.at("a\"b");
+  EXPECT_EQ(list.key, (Place{1, 2}));
+  EXPECT_EQ(list.value, (Place{1, 10}));
+  EXPECT_EQ(list.items.at(0).value, (Place{1, 11}));
+  EXPECT_EQ(list.items.at(0).text, "1.50");
+  EXPECT_EQ(list.items.at(1).members.at("c").value, (Place{2, 4})) << "nothing stands where its key does";
+  ASSERT_THAT(documents->front().duplicates, SizeIs(1));
+  EXPECT_EQ(documents->front().duplicates[0].place, (Place{2, 15}));
+  EXPECT_EQ(documents->front().duplicates[0].field, R"(["a\"b"])");
+  EXPECT_EQ(documents->back().places.value, (Place{2, 26}));
+}
+
+struct RefusedJson {
+  std::string text;
+  Place place;
+  std::string message;
+};
+
+TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
+  const RefusedJson cases[] = {
+      {"{\"password\": \"hunter2\" \"x\"}",
+       {1, 26},
+       "this is not valid JSON: unexpected string literal; expected '}'"},
+      {"{\"a\":\n hunter2}", {2, 2}, "this is not valid JSON: invalid literal"},
+      {"{a: 1}", {1, 2}, "this is not valid JSON: invalid literal"},
+      {"[1,]", {1, 4}, "this is not valid JSON: unexpected ']'; expected '[', '{', or a literal"},
+      {"[1, // one\n2]", {1, 5}, "this is not valid JSON: invalid literal"},
+      {"[&a 1, *a]", {1, 2}, "this is not valid JSON: invalid literal"},
+      {"!!str 1", {1, 1}, "this is not valid JSON: invalid literal"},
+      {"{} x", {1, 4}, "this is not valid JSON: invalid literal"},
+      {"[", {1, 2}, "this is not valid JSON: unexpected end of input; expected '[', '{', or a literal"},
+      {"[0x10]", {1, 3}, "this is not valid JSON: invalid literal"},
+      {"[010]", {1, 4}, "this is not valid JSON: unexpected number literal; expected ']'"},
+      {"[-1e400]", {1, 7}, "this number is larger than any that JSON can hold"},
+      {"[\"\\ud83d\"]", {1, 9}, ""},
+      {"[\"\xC3(\"]", {1, 4}, "this is not valid JSON: invalid string: ill-formed UTF-8 byte"},
+      {std::string("[\"\0\"]", 5), {1, 3}, ""},
+      {"[1]\xEF\xBB\xBF[2]", {1, 4}, "a byte order mark stands at the beginning of a file only"},
+      {repeat("[", 65) + repeat("]", 65), {1, 65}, "the value is nested more than 64 levels deep"},
+      {repeat("{\"a\":", 100'000), {1, 321}, "the value is nested more than 64 levels deep"},
+      {"[" + repeat("1,", 100'000) + "1]",
+       {1, 90'000},
+       "the text holds more than 45000 values once its aliases are followed, the most that one of its size "
+       "may; "
+       "split it"},
+  };
+  for (const RefusedJson& refused : cases) {
+    const auto documents = parseYaml(refused.text, Notation::Json);
+    ASSERT_FALSE(documents) << refused.text.substr(0, 80);
+    EXPECT_EQ(documents.error().place, refused.place) << refused.text.substr(0, 80);
+    if (!refused.message.empty()) {
+      EXPECT_EQ(documents.error().message, refused.message);
+    }
+    EXPECT_THAT(documents.error().message, testing::Not(testing::HasSubstr("hunter2")));
+    const auto value = parseJson(refused.text);
+    ASSERT_FALSE(value);
+    if (refused.text.starts_with("{} ")) continue;
+    EXPECT_EQ(value.error().message, documents.error().message);
+  }
+  EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
+  EXPECT_EQ(parseJson("{}\n{}").error().message, "this must be one value, and another begins here");
+  EXPECT_EQ(parseJson("{}\n{}").error().place, (Place{2, 1}));
+  EXPECT_EQ(parseJson(" \n").value(), json());
 }
 
 TEST(Yaml, LeavesOutEmptyDocuments) {
@@ -145,21 +242,27 @@ struct Refused {
 
 TEST(Yaml, RefusesWithAPlace) {
   const Refused cases[] = {
-      {"a: 1\nb: [1,\n", {3, 1}, "this is not valid YAML: end of sequence flow not found"},
-      {"a: b: c", {1, 5}, "this is not valid YAML: illegal map value"},
+      {"a: 1\nb: [1,\n",
+       {3, 1},
+       "this is not valid YAML: did not find expected node content while parsing a flow node"},
+      {"a: b: c", {1, 5}, "this is not valid YAML: mapping values are not allowed in this context"},
       {"a:\n\tb: 1\n",
-       {2, 3},
-       "this is not valid YAML: illegal map value; indent with spaces, not with tabs"},
-      {"a: *b", {1, 4}, "this is not valid YAML: the referenced anchor is not defined"},
+       {2, 1},
+       "this is not valid YAML: found character that cannot start any token while scanning for the next "
+       "token; "
+       "indent with spaces, not with tabs"},
+      {"a: *b", {1, 4}, "there is no anchor \"&b\" before this"},
       {"a: \"x\n", {1, 4}, "the quotation mark here is never closed"},
       {"a: 1\nb: 'it''s\n", {2, 4}, "the quotation mark here is never closed"},
-      {"a: !!str &x \"x\\\"\n", {1, 4}, "the quotation mark here is never closed"},
+      {"a: !!str &x \"x\\\"\n", {1, 13}, "the quotation mark here is never closed"},
       {"a: 1\n---\n{b: 1}, c\n",
        {3, 7},
        "a document has ended before this; put --- on a line of its own before the next one"},
       {"- a\nb: 1\n",
        {2, 1},
-       "a document has ended before this; put --- on a line of its own before the next one"},
+       "this is not valid YAML: did not find expected '-' indicator while parsing a block collection that "
+       "begins in "
+       "line 1"},
       {repeat("[],", 100'000),
        {1, 3},
        "a document has ended before this; put --- on a line of its own before the next one"},
@@ -183,9 +286,14 @@ TEST(Yaml, RefusesWithAPlace) {
       {"a: " + repeat("[", 64) + repeat("]", 64), {1, 67}, "the value is nested more than 64 levels deep"},
       {"a: " + repeat("{b: ", 100'000), {1, 256}, "the value is nested more than 64 levels deep"},
       {repeat("- ", 100'000), {1, 129}, "the value is nested more than 64 levels deep"},
-      {"a: [" + repeat("1,", 200'000) + "]",
-       {1, 400'001},
-       "the file holds more than 200000 values once its aliases are followed; split it"},
+      {"a: [" + repeat("1,", 100'000) + "]",
+       {1, 90'001},
+       "the text holds more than 45000 values once its aliases are followed, the most that one of its size "
+       "may; "
+       "split it"},
+      {"\xC3\xA9: [\xE2\x82\xAC, *a]", {1, 11}, "there is no anchor \"&a\" before this"},
+      {"a: &x 1\nb: &x [*x]\n", {2, 8}, "an alias cannot stand within what it refers to"},
+      {"a: &x 1\n---\nb: *x\n", {3, 4}, "there is no anchor \"&x\" before this"},
   };
   for (const Refused& refused : cases) {
     const auto documents = parseYaml(refused.text);
@@ -206,14 +314,24 @@ TEST(Yaml, AnAliasBombIsNotBuilt) {
   }
   const auto values = parseYaml(laughs);
   ASSERT_FALSE(values);
-  EXPECT_EQ(values.error().message,
-            "the file holds more than 200000 values once its aliases are followed; split it");
+  EXPECT_THAT(values.error().message, testing::StartsWith("the text holds more than 20"));
+
+  std::string anchors = "a: ";  // each keeps a copy of all that is in it
+  for (int i = 0; i < 60; ++i) anchors += "&a" + std::to_string(i) + " [";
+  const auto copies = parseYaml(anchors + repeat("xxxxxxx,\n", 15'000) + repeat("]", 60));
+  ASSERT_FALSE(copies);
+  EXPECT_THAT(copies.error().message, testing::StartsWith("the text holds more than 3"));
 
   const auto bytes = parseYaml("a: &a " + std::string(1 << 20, 'x') + "\nb: [*a, *a, *a, *a]\n");
   ASSERT_FALSE(bytes);
-  EXPECT_EQ(bytes.error().message,
-            "the file holds more than 4194304 bytes once its aliases are followed; split it");
-  EXPECT_EQ(bytes.error().place, (Place{2, 13}));
+  EXPECT_THAT(bytes.error().message, testing::StartsWith("the text holds more than 4194304 bytes"));
+  EXPECT_EQ(bytes.error().place, (Place{2, 9})) << "what an anchor keeps counts, too";
+}
+
+TEST(Yaml, AnAnchorThatIsUsedOftenIsFine) {
+  const auto values = parseYaml("a: &a {b: [1, 2, 3], c: {d: e}}\nf: [" + repeat("*a, ", 1000) + "*a]\n");
+  ASSERT_TRUE(values) << values.error().message;
+  EXPECT_EQ(values->front().value["f"][1000]["c"]["d"], "e");
 }
 
 TEST(Yaml, QuotesForMessages) {

@@ -1,7 +1,6 @@
 #include "api/yaml_writer.h"
 
 #include <gtest/gtest.h>
-#include <yaml-cpp/yaml.h>
 
 #include <string>
 
@@ -94,9 +93,9 @@ TEST(YamlWriter, StringsComeBackAsStrings) {
                                "$(X)"};
   for (const std::string& text : texts) {
     const std::string yaml = toYaml({{"key", text}});
-    const YAML::Node value = YAML::Load(yaml)["key"];
-    ASSERT_TRUE(value.IsScalar()) << yaml;
-    EXPECT_EQ(value.as<std::string>(), text) << yaml;
+    const auto documents = parseYaml(yaml);
+    ASSERT_TRUE(documents) << yaml;
+    EXPECT_EQ(documents->front().value.at("key"), text) << yaml;
   }
 }
 
@@ -104,7 +103,7 @@ TEST(YamlWriter, StringsThatLookLikeOtherTypesAreQuoted) {
   for (const char* text :
        {"",    "true", "Yes",   "off",      "n",  "null", "~",    "1",          "-1.5", "+1",
         "1e3", "0x1F", "1_000", "12:30:45", ".5", ".inf", ".NaN", "2023-11-14", "<<",   "12e4"}) {
-    EXPECT_EQ(YAML::Load(toYaml({{"key", text}}))["key"].Tag(), "!") << text;  // not plain
+    EXPECT_EQ(toYaml({{"key", text}}), std::string("key: \"") + text + "\"\n");
   }
   for (const char* text : {"web", "images/web.hvt", "truely", "nobody", "a1"}) {
     EXPECT_EQ(toYaml({{"key", text}}), std::string("key: ") + text + "\n");

@@ -159,6 +159,53 @@ TEST_F(ObjectWriterTest, RefusesWhatIsWrong) {
               HasSubstr("metadata.name cannot be changed"));
 }
 
+TEST_F(ObjectWriterTest, DropsUnknownFieldsWhateverTheyAreCalled) {
+  const std::string names[] = {"a\nb", "a.b",   "a\"]",     "[0]", "a]b", "", std::string(200, 'x'),
+                               "\x01", "x\\\"", "\xC3\xA9", "spec"};
+  for (const std::string& name : names) {
+    for (const FieldValidation validation : {FieldValidation::Ignore, FieldValidation::Warn}) {
+      json object = web();
+      object[name == "spec" ? "x" : name] = {{"secret", "of another"}};
+      object["spec"][name] = "red";
+      object["spec"]["image"][name] = {1, 2};
+      object["spec"]["networkInterfaces"] = {{{"name", "service"}, {name, 1}}};
+      object["metadata"][name] = nullptr;
+      const auto created = create(object, {.dryRun = true, .validation = validation});
+      ASSERT_TRUE(created) << name << refusal(created);
+      const json& spec = created->object["spec"];
+      EXPECT_FALSE(spec.contains(name) || spec["image"].contains(name) || created->object.contains("x"))
+          << name;
+      EXPECT_EQ(spec["networkInterfaces"], json::parse(R"([{"name": "service"}])"));
+      EXPECT_EQ(created->warnings.size(), validation == FieldValidation::Warn ? 5 : 0) << name;
+    }
+    EXPECT_THAT(refusal(create(web({{"image", {{"path", "web.hvt"}}}, {name, 1}}))),
+                HasSubstr("400 BadRequest: Unikernel in version"));
+  }
+}
+
+TEST_F(ObjectWriterTest, NullIsTheSameAsNoSuchField) {
+  const auto created =
+      create(web({{"image", {{"path", "web.hvt"}}}, {"startup", nullptr}, {"memory", nullptr}}));
+  ASSERT_TRUE(created) << refusal(created);
+  EXPECT_FALSE(created->object["spec"].contains("startup"));
+  EXPECT_EQ(created->object["spec"]["memory"], "32Mi");
+  EXPECT_THAT(file(), Not(HasSubstr("null")));
+  ASSERT_TRUE(merge({{"spec", {{"startup", 7}, {"memory", "64Mi"}}}}));
+  const auto unset = merge({{"spec", {{"startup", nullptr}, {"memory", nullptr}}}});
+  ASSERT_TRUE(unset) << refusal(unset);
+  EXPECT_FALSE(unset->object["spec"].contains("startup"));
+  EXPECT_EQ(unset->object["spec"]["memory"], "32Mi");
+}
+
+TEST_F(ObjectWriterTest, DropsAnyNumberOfUnknownFields) {
+  json object = web();
+  for (int i = 0; i < 2000; ++i) object["spec"]["x" + std::to_string(i)] = i;
+  const auto created = create(object, {.validation = FieldValidation::Warn});
+  ASSERT_TRUE(created) << refusal(created);
+  EXPECT_EQ(created->warnings.size(), 100) << "no more are named";
+  EXPECT_THAT(file(), Not(HasSubstr("x1")));
+}
+
 TEST_F(ObjectWriterTest, AnnotationsHaveALimit) {
   json object = web();
   object["metadata"]["annotations"] = {{"a", std::string(256 << 10, 'x')}};
