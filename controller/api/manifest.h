@@ -65,4 +65,14 @@ std::set<ObjectKey> findDuplicates(const std::vector<ObjectPtr>& objects, std::v
 /// them.
 void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems);
 
+/// A Secret of a unikernel's namespace, by its name; null: there is none, or it is not known.
+using SecretLookup = std::function<const Secret*(const std::string& name)>;
+
+/// What a Unikernel's arguments say and is hardly meant, although it is valid: a $(NAME) that nothing
+/// defines, and that is handed over as it stands; an entry of argumentsFrom that no argument uses; a Secret's
+/// value that ends in a line break. At most twenty of them; they hold nothing of a Secret's value.
+std::vector<Problem> doubtsAbout(const Object& unikernel, const SecretLookup& secretOf);
+/// The same of all the Unikernels of a set, which has the Secrets, too.
+std::vector<Problem> doubtsAbout(const std::vector<ObjectPtr>& objects);
+
 }  // namespace rookery::api

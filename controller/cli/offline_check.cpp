@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -107,11 +108,17 @@ Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspec
   Findings findings{.errors = snapshot.problems, .warnings = {}};
   checkNotEmpty(snapshot, findings.errors);
   api::checkReferences(snapshot.objects, findings.errors);
+  findings.warnings = api::doubtsAbout(snapshot.objects);
   checkImages(snapshot, inspector, imageRoots, findings.errors);
   checkCredentials(snapshot, inspector, now, findings);
   sortByPlace(findings.errors);
   sortByPlace(findings.warnings);
   return findings;
+}
+
+void makeErrors(Findings& findings) {
+  std::ranges::move(std::exchange(findings.warnings, {}), std::back_inserter(findings.errors));
+  sortByPlace(findings.errors);
 }
 
 }  // namespace rookery::cli

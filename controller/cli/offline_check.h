@@ -17,10 +17,13 @@ struct Findings {
 };
 
 /// Everything that can be known to be wrong without a server, as the controller would find it: the scan's own
-/// problems, references, images (below the manifest roots or `imageRoots`), credentials (valid at `now`), the
-/// mode of private keys. In the order of their places.
+/// problems, references, what arguments hardly mean (a warning), images (below the manifest roots or
+/// `imageRoots`), credentials (valid at `now`), the mode of private keys. In the order of their places.
 Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspector,
                       const std::vector<std::filesystem::path>& imageRoots,
                       std::chrono::system_clock::time_point now);
+
+/// Puts the warnings among the errors.
+void makeErrors(Findings& findings);
 
 }  // namespace rookery::cli

@@ -3,6 +3,7 @@
 #include <memory>
 #include <ostream>
 
+#include "api/manifest.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
 #include "cli/plan_file.h"
@@ -38,6 +39,8 @@ int plan(const PlanOptions& options, const Console& console) {
       objects, silent);
   if (!fleet) return failed(fleet.error());
   const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
+  for (const api::Problem& doubt : api::doubtsAbout(snapshot->objects))
+    console.err << "warning: " << doubt.toString() << '\n';
   const PlanReport report = preview(**fleet, snapshot);
   if (options.output == "json") {
     console.out << toJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';

@@ -23,6 +23,7 @@ struct ValidateOptions {
   std::vector<std::filesystem::path> paths;
   std::vector<std::filesystem::path> imageRoots;
   std::string output = "text";
+  bool strict = false;
 };
 
 std::string count(std::size_t number, const char* singular) {
@@ -68,8 +69,9 @@ int validate(const ValidateOptions& options, const Console& console) {
   roots.watch = false;
   const source::SnapshotPtr snapshot = source::DirectorySource(roots).scan();
   image::Inspector inspector;
-  const Findings findings =
+  Findings findings =
       checkOffline(*snapshot, inspector, absoluteRoots(options.imageRoots), std::chrono::system_clock::now());
+  if (options.strict) makeErrors(findings);
   if (options.output == "json") {
     printJson(*snapshot, findings, console.out);
   } else {
@@ -92,6 +94,7 @@ void addValidate(CLI::App& app, Console console, int& status) {
       "Examples:\n"
       "  rookery validate -f manifests/\n"
       "  rookery validate -f shop.yaml -f db.yaml -o json\n"
+      "  rookery validate -f manifests/ --strict\n"
       "  rookery validate -f api/ --image-root /var/lib/rookery/images");
   const auto options = std::make_shared<ValidateOptions>();
   verb->add_option("-f,--filename", options->paths, "A folder of manifests, or one manifest file; repeatable")
@@ -101,6 +104,7 @@ void addValidate(CLI::App& app, Console console, int& status) {
   verb->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  verb->add_flag("--strict", options->strict, "Take warnings for errors");
   verb->callback([options, console, &status] { status = validate(*options, console); });
 }
 

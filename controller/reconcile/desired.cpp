@@ -8,8 +8,10 @@
 
 #include <array>
 #include <cstring>
+#include <ranges>
 
 #include "api/expand.h"
+#include "api/manifest.h"
 
 namespace rookery::reconcile {
 
@@ -214,7 +216,9 @@ class Resolver {
                                .image = image::Image{},
                                .missing = std::nullopt,
                                .error = std::nullopt,
-                               .notice = notice};
+                               .notice = std::move(notice)};
+    notice = doubtsAbout(*object);
+    if (notice) unikernel.notice = unikernel.notice ? *unikernel.notice + " " + *notice : *notice;
     if (spec.image.url) {
       findPulled(unikernel);
     } else {
@@ -242,6 +246,21 @@ class Resolver {
         unikernel.image = std::unexpected(fits.error());
     }
     if (unikernel.missing) unikernel.image = std::unexpected(unikernel.missing->error);
+  }
+
+  /// What is said with the object although it is valid.
+  std::optional<std::string> doubtsAbout(const api::Object& object) const {
+    constexpr std::size_t mostTold = 3;
+    const auto doubts = api::doubtsAbout(object, [&](const std::string& name) -> const api::Secret* {
+      const auto secret = objects_.find({api::Kind::Secret, object.metadata.nameSpace, name});
+      return secret == objects_.end() ? nullptr : &secret->second->as<api::Secret>();
+    });
+    if (doubts.empty()) return std::nullopt;
+    std::string told = "But look at its arguments:";
+    for (const api::Problem& doubt : doubts | std::views::take(mostTold))
+      told += fmt::format("{} {}: {}", told.ends_with(':') ? "" : ";", doubt.field, doubt.message);
+    if (doubts.size() > mostTold) told += fmt::format("; and {} more", doubts.size() - mostTold);
+    return told + ".";
   }
 
   /// Placement is sticky: where an object without an instance was put, it stays.

@@ -153,6 +153,14 @@ std::optional<Response> checkAnnotations(const ResourceType& type, const json& m
   return invalid(type, textAt(manifest, "name"), {problem});
 }
 
+std::vector<api::Problem> doubtsAbout(const api::Object& unikernel, const reconcile::ObjectStore& objects) {
+  std::vector<api::ObjectPtr> held;
+  return api::doubtsAbout(unikernel, [&](const std::string& name) -> const api::Secret* {
+    const auto view = objects.find({api::Kind::Secret, unikernel.metadata.nameSpace, name});
+    return view == nullptr ? nullptr : &held.emplace_back(view->object)->as<api::Secret>();
+  });
+}
+
 std::string randomSuffix() {
   constexpr std::string_view letters = "bcdfghjklmnpqrstvwxz2456789";  // as Kubernetes: no accidental words
   std::random_device random;
@@ -336,6 +344,11 @@ std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const Resou
   std::vector<std::string> warnings;
   if (validation == FieldValidation::Warn)
     std::ranges::transform(unknown, std::back_inserter(warnings), describeUnknown);
+  const api::Object& object = *parsed.objects.front();
+  if (object.kind() == api::Kind::Unikernel) {
+    for (const api::Problem& doubt : doubtsAbout(object, objects_))
+      warnings.push_back(fmt::format("{}: {}", doubt.field, doubt.message));
+  }
   return Checked{std::move(manifest), parsed.objects.front(), std::move(warnings)};
 }
 

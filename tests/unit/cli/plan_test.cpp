@@ -27,5 +27,16 @@ TEST(Plan, TellsMistakesInAFileWhoseNameIsNotUtf8) {
   EXPECT_EQ(plan({}).status, 1);
 }
 
+TEST(Plan, WarnsOfArgumentsThatAreHardlyMeant) {
+  const fixtures::TempDir folder;
+  folder.write("manifests/web.yaml",
+               "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: web}\n"
+               "spec: {image: {path: web.hvt}, arguments: [\"$(PW)\"]}\n");
+  const Invocation plan = invoke({"plan", "-f", (folder.path() / "manifests").string(), "--state-dir",
+                                  (folder.path() / "state").string()});
+  EXPECT_THAT(plan.err,
+              testing::ContainsRegex("warning: .*web.yaml:4:44: spec.arguments.0.: nothing defines "));
+}
+
 }  // namespace
 }  // namespace rookery::cli

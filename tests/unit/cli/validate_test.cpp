@@ -178,6 +178,26 @@ TEST_F(Validate, WarnsOfAKeyThatEverybodyCanRead) {
   EXPECT_EQ(result.out, "2 objects in 2 files are valid\n");
 }
 
+TEST_F(Validate, WarnsOfArgumentsThatAreHardlyMeant) {
+  folder_.write("manifests/web.yaml",
+                unikernel("  image: {path: web.hvt}\n  networkInterfaces: [{name: service}]\n"
+                          "  arguments: ['--password=$(PW)', '$(OTHER)']\n"
+                          "  argumentsFrom:\n"
+                          "  - {name: PW, secretKeyRef: {name: db, key: pw}}\n"));
+  folder_.write(
+      "manifests/db.yaml",
+      "apiVersion: v1\nkind: Secret\nmetadata: {name: db, namespace: shop}\ndata: {pw: aHVudGVyMgo=}\n");
+  const Invocation result = validate();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_THAT(result.err,
+              AllOf(ContainsRegex("warning: .*web.yaml:8:36: spec.arguments.1.: nothing defines "),
+                    ContainsRegex("warning: .*web.yaml:10:45: spec.argumentsFrom.0..secretKeyRef.key: "),
+                    Not(HasSubstr("hunter2"))));
+  const Invocation strict = invoke({"validate", "--strict", "-f", (folder_.path() / "manifests").string()});
+  EXPECT_EQ(strict.status, 1);
+  EXPECT_THAT(strict.err, AllOf(HasSubstr("\n2 errors in 3 files\n"), Not(HasSubstr("warning"))));
+}
+
 TEST_F(Validate, NeverShowsAKey) {
   const std::string key = fixtures::readFile(folder_.path() / "pki/admin.key");
   folder_.write("pki/admin.pem", key);

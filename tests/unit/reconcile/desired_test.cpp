@@ -216,6 +216,22 @@ TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
               ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
 }
 
+TEST_F(Resolve, HasAWordOnArgumentsThatAreHardlyMeant) {
+  api::Secret secret;
+  secret.data["password"] = "hunter2\n";
+  add(makeObject("shop", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.arguments = {"--password=$(DB)", "$(A)", "$(B)", "$(C)"};
+  spec.argumentsFrom = {{"DB", {"db", "password"}}};
+  const DesiredUnikernel web = resolveOnly(spec);
+  EXPECT_FALSE(web.error);
+  ASSERT_TRUE(web.notice);
+  EXPECT_THAT(*web.notice,
+              testing::StartsWith("But look at its arguments: spec.arguments[1]: nothing defines \"$(A)\""));
+  EXPECT_THAT(*web.notice, testing::EndsWith("; and 1 more."));
+  EXPECT_THAT(*web.notice, testing::Not(HasSubstr("hunter2")));
+}
+
 TEST_F(Resolve, SaysWhichSecretIsMissing) {
   api::Secret secret;
   secret.data = {{"password", "hunter2"}};

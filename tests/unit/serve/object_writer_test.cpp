@@ -404,6 +404,28 @@ TEST_F(ObjectWriterTest, SecretsAreWrittenAndNotShown) {
   EXPECT_EQ(objects_.find(key)->object->as<api::Secret>().data.at("password"), "hunter2");
 }
 
+TEST_F(ObjectWriterTest, WarnsOfArgumentsThatAreHardlyMeant) {
+  const auto secrets = objectResource(objects_, api::Kind::Secret);
+  ASSERT_TRUE(writer_->create(*secrets, "shop",
+                              {{"apiVersion", "v1"},
+                               {"kind", "Secret"},
+                               {"metadata", {{"name", "db"}}},
+                               {"stringData", {{"password", "hunter2\n"}}}},
+                              {}));
+  json spec = {{"image", {{"path", "web.hvt"}}}, {"arguments", {"$(PW)", "$(NO)"}}};
+  spec["argumentsFrom"][0] = {{"name", "PW"}, {"secretKeyRef", {{"name", "db"}, {"key", "password"}}}};
+  const auto created = create(web(spec));
+  ASSERT_TRUE(created) << refusal(created);
+  EXPECT_THAT(
+      created->warnings,
+      testing::ElementsAre(HasSubstr("spec.arguments[1]: nothing defines \"$(NO)\""),
+                           HasSubstr("spec.argumentsFrom[0].secretKeyRef.key: the value of the key")));
+  EXPECT_THAT(created->warnings[1], Not(HasSubstr("hunter2")));
+  const auto mended = merge({{"spec", {{"arguments", {"$$(NO)"}}, {"argumentsFrom", nullptr}}}});
+  ASSERT_TRUE(mended) << refusal(mended);
+  EXPECT_TRUE(mended->warnings.empty());
+}
+
 TEST_F(ObjectWriterTest, NoPatchTellsASecret) {
   // What would copy a value to where it is shown, or tell whether it is this.
   for (
