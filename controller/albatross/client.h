@@ -83,8 +83,8 @@ class Client {
   /// Carries out one command. Never throws but for the coroutine's cancellation. The errors' reasons are:
   /// ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused (ours, by the
   /// server), Credential…, ProtocolError, Refused (the server's own message), EndpointFailed (its endpoint's
-  /// message: in doubt), ServiceUnavailable (its daemon cannot be reached: nothing happened),
-  /// DeadlineExceeded, Cancelled, and whatever the ImageStream failed with.
+  /// message: in doubt), ServiceUnavailable (its daemon cannot be reached: nothing happened), Cancelled,
+  /// DeadlineExceeded, and the ImageStream's. A server's text is visible() and cut to longestForeignText.
   virtual asio::awaitable<CallResult> call(Request request) = 0;
 };
 
@@ -102,7 +102,8 @@ struct ClientOptions {
 std::unique_ptr<Client> makeTlsClient(ClientOptions options);
 
 /// A reply's list with full names: on the wire they are relative where a domain was asked. Error
-/// (ProtocolError): the reply is of another shape.
+/// (ProtocolError): the reply is of another shape, or has policies of more CPUs or bridges than a machine
+/// has.
 Result<Unikernels> unikernelsOf(const Reply& reply);
 Result<Policies> policiesOf(const Reply& reply);
 Result<BlockDevices> blockDevicesOf(const Reply& reply);

@@ -28,7 +28,9 @@ constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 /// The length of a frame is a signed number to a server: what looks negative ends a stream.
 constexpr std::size_t maximalFrame = std::numeric_limits<std::int32_t>::max();
-constexpr std::size_t maximalReply = std::size_t{64} << 20;
+/// 100,000 unikernels with a line of arguments each. What is decoded of it has a bound of its own
+/// (der::mostElements).
+constexpr std::size_t maximalReply = std::size_t{16} << 20;
 constexpr std::size_t headerSize = 4;
 
 SSL* makeSsl(SSL_CTX* context) {

@@ -205,6 +205,7 @@ Error Reader::error(std::string_view subject) const {
 bool Reader::header(Tag tag, std::size_t& length) {
   if (!next(tag)) return unexpected(toString(tag));
   element_ = position_++;
+  if (++elements_ > mostElements) return fail(fmt::format("more than {} elements.", mostElements));
   if (atEnd()) return fail(fmt::format("{} is cut off.", toString(tag)));
   const std::uint8_t first = octet(input_[position_++]);
   length = first;

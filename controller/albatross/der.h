@@ -38,6 +38,10 @@ constexpr Tag context(unsigned number) {
 /// As a grammar calls it: "INTEGER", "[3]"; others as "tag 0x93".
 std::string toString(Tag tag);
 
+/// The most elements that are read off one input. A value takes up to some 60 bytes of memory for an element
+/// of two, so that short elements, and not the bytes of a message, would be what fills the memory.
+inline constexpr std::size_t mostElements = 2'000'000;
+
 /// Reads elements from front to back, in place: strings are copied once, nothing else is allocated but the
 /// path. Every reading function returns whether it succeeded; after the first failure the reader must not be
 /// used further, but for error(). The input must outlive the reader.
@@ -120,8 +124,9 @@ class Reader {
 
   std::string_view input_;
   std::size_t position_ = 0;
-  std::size_t end_;          // of the innermost open element
-  std::size_t element_ = 0;  // where the element that was read last begins
+  std::size_t end_;           // of the innermost open element
+  std::size_t element_ = 0;   // where the element that was read last begins
+  std::size_t elements_ = 0;  // read so far
   std::vector<Step> path_;
   std::string what_;   // of the first failure
   std::string where_;  // its path

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "text.h"
+
 namespace rookery::albatross {
 
 namespace {
@@ -22,18 +24,13 @@ std::string lowerCase(std::string_view text) {
   return lower;
 }
 
+/// As deep as a chain of certificates can lead (nine), and then some.
+constexpr std::size_t longestName = 1 << 10;
+
 /// `text` for a message: of readable length, on one line, whatever it holds.
 std::string quoted(std::string_view text) {
   constexpr std::size_t limit = 80;
-  std::string quote = "\"";
-  for (const char c : text.substr(0, limit)) {
-    if (c >= ' ' && c <= '~') {
-      quote += c;
-    } else {
-      quote += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    }
-  }
-  return quote + (text.size() > limit ? "…\"" : "\"");
+  return fmt::format("\"{}\"", visible(text, limit));
 }
 
 constexpr std::string_view labelRule =
@@ -63,6 +60,10 @@ Result<Name> Name::parse(std::string_view wire) {
     return fail(Reason::ProtocolError, fmt::format("{} is not a name: labels are joined by colons, and {}.",
                                                    quoted(wire), labelRule));
   };
+  if (wire.size() > longestName) {
+    return fail(Reason::ProtocolError,
+                fmt::format("{} is not a name: the longest has {} bytes.", quoted(wire), longestName));
+  }
   Name name;
   std::string_view labels = wire;
   const bool isDomain = labels.ends_with(':');

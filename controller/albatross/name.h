@@ -22,7 +22,7 @@ struct Name {
 
   /// Parses the wire form: `path ":" label`; `:label` or `label` in the root; a bare path ends in `:`; the
   /// root is
-  /// `:`. Error (ProtocolError) as the server's decoder refuses it.
+  /// `:`. Error (ProtocolError) as the server's decoder refuses it, or longer than 1 KiB.
   static Result<Name> parse(std::string_view wire);
 
   /// The wire form: "a:b:c", ":c", "a:b:", ":".

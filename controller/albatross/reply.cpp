@@ -7,6 +7,8 @@
 #include <utility>
 #include <variant>
 
+#include "text.h"
+
 namespace rookery::albatross {
 
 namespace {
@@ -16,25 +18,27 @@ constexpr std::array<std::string_view, 3> endpointTrouble{"error reading from fd
                                                           "couldn't write unikernel to VMMD", "exception"};
 constexpr std::string_view daemonMissing = "couldn't reach service";
 
-/// A server's text is bytes that nobody validated; messages are shown on terminals and in JSON.
-std::string printable(std::string text) {
-  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
-  return text;
-}
+/// What all the bridges, and all the CPUs, that a policy names may come to: messages about those whom it
+/// limits quote them.
+constexpr std::size_t mostBridgesText = 16 << 10, mostCPUs = 4096;
+
+/// A server's text is bytes that nobody validated, and as many as it likes; it goes into messages,
+/// conditions, events and logs.
+std::string quotable(std::string_view text) { return visible(text, longestForeignText); }
 
 Error failureError(const Failure& failure, const std::string& server) {
   const auto starts = [&](std::string_view prefix) { return failure.message.starts_with(prefix); };
   if (starts(daemonMissing)) {
     return {Reason::ServiceUnavailable,
             fmt::format("The TLS endpoint {} cannot reach its daemon (\"{}\"); nothing was done.", server,
-                        printable(failure.message))};
+                        quotable(failure.message))};
   }
   if (std::ranges::any_of(endpointTrouble, starts)) {
     return {Reason::EndpointFailed,
             fmt::format("The TLS endpoint {} failed on the way to its daemon: \"{}\".", server,
-                        printable(failure.message))};
+                        quotable(failure.message))};
   }
-  return {Reason::Refused, printable(failure.message)};
+  return {Reason::Refused, quotable(failure.message)};
 }
 
 /// A question about a domain is answered with names relative to it, one about a name with full names.
@@ -65,6 +69,7 @@ Result<Reply> interpretReply(std::string_view frame, std::string serverKey, cons
                             server, wireVersion, wire.error().message));
   }
   if (auto* success = std::get_if<Success>(&wire->payload)) {
+    if (auto* said = std::get_if<success::Text>(success)) said->text = quotable(said->text);
     return Reply{.serverKey = std::move(serverKey),
                  .name = std::move(wire->header.name),
                  .success = std::move(*success)};
@@ -82,7 +87,18 @@ Result<Unikernels> unikernelsOf(const Reply& reply) {
 }
 
 Result<Policies> policiesOf(const Reply& reply) {
-  return listOf(reply, &success::PolicyList::policies, "policies");
+  auto policies = listOf(reply, &success::PolicyList::policies, "policies");
+  if (!policies) return policies;
+  for (const auto& [name, policy] : *policies) {
+    std::size_t text = 0;
+    for (const std::string& bridge : policy.bridges) text += bridge.size();
+    if (text <= mostBridgesText && policy.cpuIDs.size() <= mostCPUs) continue;
+    return fail(Reason::ProtocolError,
+                fmt::format("The policy of {} that the server reports names more bridges or CPUs than a "
+                            "machine has: {} bytes of bridges' names and {} CPUs; the most are {} and {}.",
+                            name.toString(), text, policy.cpuIDs.size(), mostBridgesText, mostCPUs));
+  }
+  return policies;
 }
 
 Result<BlockDevices> blockDevicesOf(const Reply& reply) {

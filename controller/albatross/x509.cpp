@@ -11,6 +11,7 @@
 
 #include "albatross/openssl.h"
 #include "error.h"
+#include "text.h"
 
 namespace rookery::albatross {
 
@@ -31,7 +32,7 @@ std::string subjectOf(const X509* certificate) {
   X509_NAME_print_ex(bio.get(), X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
   char* data = nullptr;
   const auto size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
+  return visible({data, static_cast<std::size_t>(size)}, longestForeignText);
 }
 
 SystemTime notBeforeOf(const X509* certificate) { return timeOf(X509_get0_notBefore(certificate)); }

@@ -12,6 +12,7 @@
 #include "api/document_builder.h"
 #include "api/json_reader.h"
 #include "api/scalar.h"
+#include "text.h"
 
 namespace rookery::api {
 
@@ -252,18 +253,9 @@ std::string itemPath(std::string_view path, std::size_t index) { return fmt::for
 std::string quote(std::string_view text) {
   constexpr std::size_t longest = 80;
   const bool cut = text.size() > longest;
-  std::string quoted = "\"";
-  for (const char c : text.substr(0, longest)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) {
-      quoted += fmt::format("\\x{:02x}", byte);
-    } else {
-      quoted += c;
-    }
-  }
-  // A sequence that the cut went through would not be UTF-8.
-  while (cut && findInvalidByte(quoted)) quoted.pop_back();
-  return quoted + (cut ? "\"…" : "\"");
+  const std::string_view head = text.substr(0, longest);
+  return fmt::format("\"{}\"{}", visible(head.substr(0, head.size() - (cut ? unfinishedBytes(head) : 0))),
+                     cut ? "…" : "");
 }
 
 }  // namespace rookery::api

@@ -9,6 +9,7 @@
 
 #include "api/scalar.h"
 #include "api/syntax.h"
+#include "text.h"
 
 namespace rookery::api {
 
@@ -39,22 +40,11 @@ bool readsAsOtherType(std::string_view text) {
          text.starts_with("...") || looksNumeric(text) || readPlainScalar(text) != json(text);
 }
 
-/// Whether the character at the start of `text` shows itself: no control character (C0, DEL, C1), separator
-/// of lines or byte order mark.
-bool isVisible(std::string_view text) {
-  const auto first = static_cast<unsigned char>(text[0]);
-  if (first < 0x20 || first == 0x7F) return false;
-  const auto second = static_cast<unsigned char>(text.size() > 1 ? text[1] : 0);
-  if (first == 0xC2 && second < 0xA0) return false;
-  return !text.starts_with("\xE2\x80\xA8") && !text.starts_with("\xE2\x80\xA9") &&
-         !text.starts_with("\xEF\xBB\xBF");
-}
-
 /// Whether all characters show themselves or are among `others`.
 bool isPrintable(std::string_view text, std::string_view others) {
   while (!text.empty()) {
     const std::size_t length = utf8Length(text);
-    if (length == 0 || (!isVisible(text) && !others.contains(text[0]))) return false;
+    if (length == 0 || (!beginsVisible(text) && !others.contains(text[0]))) return false;
     text.remove_prefix(length);
   }
   return true;
@@ -75,13 +65,15 @@ std::string escape(std::string_view character) {
   for (const auto& [plain, escaped] : named) {
     if (character[0] == plain) return std::string(escaped);
   }
-  if (isVisible(character)) return std::string(character);
+  if (beginsVisible(character)) return std::string(character);
   const auto byte = [&](std::size_t i) {
     return static_cast<unsigned>(static_cast<unsigned char>(character[i]));
   };
   if (character.size() == 1) return fmt::format("\\x{:02x}", byte(0));
-  if (character.size() == 2) return fmt::format("\\x{:02x}", byte(1));  // U+0080 to U+009F
-  return fmt::format("\\u{:04x}", (byte(0) & 0xFu) << 12 | (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu));
+  if (character.size() == 2) return fmt::format("\\u{:04x}", (byte(0) & 0x1Fu) << 6 | (byte(1) & 0x3Fu));
+  const unsigned rest = (byte(1) & 0x3Fu) << 6 | (byte(2) & 0x3Fu);
+  if (character.size() == 3) return fmt::format("\\u{:04x}", (byte(0) & 0xFu) << 12 | rest);
+  return fmt::format("\\U{:08x}", (byte(0) & 7u) << 18 | rest << 6 | (byte(3) & 0x3Fu));
 }
 
 std::string doubleQuoted(std::string_view text) {

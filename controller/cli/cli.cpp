@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "cli/terminal.h"
+#include "cli/visible_stream.h"
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -49,7 +51,8 @@ int parseAndRun(std::span<const std::string> arguments, const Console& console) 
     return 1;
   }
   if (isUnknownVerb(app, arguments.front())) {
-    console.err << "error: There is no verb " << arguments.front() << "; `rookery --help` lists them.\n";
+    console.err << "error: There is no verb " << visible(arguments.front(), longestForeignText)
+                << "; `rookery --help` lists them.\n";
     return 1;
   }
   try {
@@ -63,17 +66,19 @@ int parseAndRun(std::span<const std::string> arguments, const Console& console) 
 }  // namespace
 
 int run(std::span<const std::string> arguments, const Console& console) {
+  VisibleStream out(console.out), err(console.err);
+  const Console shown{
+      .out = out, .err = err, .colour = console.colour, .errTerminal = console.errTerminal, .in = console.in};
   int status = 1;
   try {
-    status = parseAndRun(arguments, console);
+    status = parseAndRun(arguments, shown);
   } catch (const std::exception& unexpected) {
-    console.err << "error: " << unexpected.what() << '\n';
+    err << "error: " << unexpected.what() << '\n';
   }
-  if (!console.out.flush()) {
-    console.err << "error: Standard output cannot be written.\n";
-    return 1;
-  }
-  return status;
+  const bool written = static_cast<bool>(out.flush());
+  if (!written) err << "error: Standard output cannot be written.\n";
+  err.flush();
+  return written ? status : 1;
 }
 
 int run(int argc, char** argv) {

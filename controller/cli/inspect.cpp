@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/failure.h"
 #include "cli/verbs.h"
 #include "image/image.h"
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -35,7 +37,7 @@ std::string toText(const image::Image& image) {
       "  block devices        {}\n"
       "  size                 {} bytes\n"
       "  SHA-256              {}\n",
-      image.path.string(), image::toString(image.manifest.target), image.manifest.abiVersion,
+      visible(image.path.string()), image::toString(image.manifest.target), image.manifest.abiVersion,
       list(image.manifest.networkDevices), list(image.manifest.blockDevices), image.size,
       image::toHex(image.digest));
 }
@@ -57,7 +59,7 @@ int inspect(const InspectOptions& options, const Console& console) {
   for (const std::filesystem::path& path : options.images) {
     const Result<image::Image> found = inspector.inspect(path);
     if (!found) {
-      console.err << "error: " << found.error().message << '\n';
+      say(console.err, "error: ", found.error().message);
       status = 1;
     } else if (options.output == "json") {
       documents.push_back(toJson(*found));

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 #include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "api/status.h"
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -19,19 +23,51 @@ std::string seconds(std::chrono::nanoseconds duration) {
   return fmt::format("{:.3f}", std::chrono::duration<double>(duration).count());
 }
 
-/// A message may quote what came from a server or a file: nothing in it may look like a line of its own.
-std::string oneLine(const std::string& text) {
-  std::string line = text;
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+/// What one message, and one field, may take.
+constexpr std::size_t longestText = 4 << 10;
+
+std::string shown(const std::string& text) { return visible(text, longestText); }
+
+/// What makes two lines the same: how long something took does not.
+std::string samenessOf(const std::string& message, const Log::Fields& fields) {
+  std::string sameness = message.substr(0, longestText);
+  for (const auto& [key, value] : fields) {
+    if (key != "seconds" && key != "bytes") sameness += '\0' + key + '=' + value.substr(0, longestText);
   }
-  return line;
+  return sameness;
+}
+
+/// What the attempts at one step have in common, until one succeeds.
+std::string attemptOf(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb) {
+  return fmt::format("{} of {} on {}", toString(verb), object.toString(), instance);
+}
+
+/// Hands finished lines to a function.
+class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  explicit FunctionSink(Log::Sink take) : take_(std::move(take)) {}
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    take_({line.data(), line.size()});
+  }
+  void flush_() override {}
+
+ private:
+  const Log::Sink take_;
+};
+
+spdlog::sink_ptr sinkTo(Log::Sink sink) {
+  if (sink) return std::make_shared<FunctionSink>(std::move(sink));
+  return std::make_shared<spdlog::sinks::stderr_sink_mt>();
 }
 
 }  // namespace
 
-Log::Log(LogFormat format) : format_(format) {
-  logger_ = std::make_unique<spdlog::logger>("rookery", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+Log::Log(LogFormat format, Sink sink) : format_(format) {
+  logger_ = std::make_unique<spdlog::logger>("rookery", sinkTo(std::move(sink)));
   const char* pattern = format == LogFormat::Json ? "%v" : "%Y-%m-%dT%H:%M:%S.%eZ %-5l %v";
   logger_->set_formatter(
       std::make_unique<spdlog::pattern_formatter>(pattern, spdlog::pattern_time_type::utc));
@@ -41,26 +77,64 @@ Log::Log(LogFormat format) : format_(format) {
 Log::~Log() = default;
 
 void Log::info(const std::string& message, const Fields& fields) { write(Level::Info, message, fields); }
-void Log::warn(const std::string& message, const Fields& fields) { write(Level::Warn, message, fields); }
-void Log::error(const std::string& message, const Fields& fields) { write(Level::Error, message, fields); }
+void Log::warn(const std::string& message, const Fields& fields) {
+  writeRepeated(Level::Warn, message, fields, samenessOf(message, fields));
+}
+void Log::error(const std::string& message, const Fields& fields) {
+  writeRepeated(Level::Error, message, fields, samenessOf(message, fields));
+}
+
+void Log::writeRepeated(Level level, const std::string& message, const Fields& fields,
+                        const std::string& sameness) {
+  std::optional<std::uint64_t> times;
+  {
+    const std::lock_guard lock(mutex_);
+    times = repeats_.occurred(sameness, Repeats::Clock::now());
+  }
+  if (!times) return;
+  if (*times == 1) return write(level, message, fields);
+  Fields more = fields;
+  more["repeated"] = fmt::format("{} times", *times);
+  write(level, message, more);
+}
 
 void Log::write(Level level, const std::string& message, const Fields& fields) {
   const auto severity = level == Level::Info   ? spdlog::level::info
                         : level == Level::Warn ? spdlog::level::warn
                                                : spdlog::level::err;
   if (format_ == LogFormat::Text) {
-    std::string line = oneLine(message);
+    std::string line = shown(message);
     for (const auto& [key, value] : fields)
-      line += fmt::format(" {}={}", key,
-                          json(oneLine(value)).dump(-1, ' ', false, json::error_handler_t::replace));
+      line +=
+          fmt::format(" {}={}", key, json(shown(value)).dump(-1, ' ', false, json::error_handler_t::replace));
     logger_->log(severity, "{}", line);
     return;
   }
   json line = {{"time", api::toRfc3339(std::chrono::system_clock::now())},
                {"level", std::string(spdlog::level::to_string_view(severity).data())},
-               {"message", message}};
-  for (const auto& [key, value] : fields) line[key] = value;
+               {"message", shown(message)}};
+  for (const auto& [key, value] : fields) line[key] = shown(value);
   logger_->log(severity, "{}", line.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+/// Says why something failed; what follows from it need not say it again.
+void Log::tellFailure(Level level, const std::string& failure, const Fields& fields) {
+  tellOfCause(failure);
+  writeRepeated(level, failure, fields, samenessOf(failure, fields));
+}
+
+/// Whether a message quotes a cause that was told lately. If not, it is told now.
+bool Log::tellOfCause(const std::string& message) {
+  constexpr std::size_t most = 100;
+  constexpr std::chrono::minutes lately{10};
+  const auto now = Repeats::Clock::now();
+  const std::lock_guard lock(mutex_);
+  while (!causes_.empty() && (causes_.size() > most || now - causes_.front().first > lately))
+    causes_.pop_front();
+  const bool told = std::ranges::any_of(
+      causes_, [&](const auto& cause) { return message.find(cause.second) != std::string::npos; });
+  if (!told) causes_.emplace_back(now, message.substr(0, longestText));
+  return told;
 }
 
 void Log::scanned(const source::Snapshot& snapshot) {
@@ -75,7 +149,10 @@ void Log::scanned(const source::Snapshot& snapshot) {
     if (!before.contains(problem)) error(problem);
   }
   for (const std::string& problem : before) {
-    if (!now.contains(problem)) info("mended: " + problem);
+    if (now.contains(problem)) continue;
+    info("mended: " + problem);
+    const std::lock_guard lock(mutex_);
+    repeats_.forget(samenessOf(problem, {}));
   }
 }
 
@@ -88,18 +165,22 @@ void Log::roundEnded(const std::string& instance, const reconcile::Round& round)
     before = failure;
   }
   if (round.error) {
-    error(failure, {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}});
+    tellFailure(Level::Error, failure,
+                {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}});
   } else {
-    info("The instance answers again.", {{"instance", instance}});
+    writeRepeated(Level::Info, "The instance answers again.", {{"instance", instance}},
+                  "answers " + instance);
   }
 }
 
 void Log::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
                       Reason reason, const std::string& message) {
-  info(message, {{"instance", instance},
+  writeRepeated(Level::Info, message,
+                {{"instance", instance},
                  {"object", object.toString()},
                  {"verb", std::string(toString(verb))},
-                 {"reason", std::string(toString(reason))}});
+                 {"reason", std::string(toString(reason))}},
+                attemptOf(instance, object, verb));
 }
 
 void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
@@ -109,9 +190,13 @@ void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, r
                    {"verb", std::string(toString(verb))},
                    {"seconds", seconds(result.duration)}};
   if (result.bytes > 0) fields["bytes"] = std::to_string(result.bytes);
-  if (!result.error) return info("done", fields);
+  if (!result.error) {
+    info("done", fields);
+    const std::lock_guard lock(mutex_);
+    return repeats_.forget(attemptOf(instance, object, verb));
+  }
   fields["reason"] = toString(result.error->reason);
-  error(result.error->message, fields);
+  tellFailure(Level::Error, result.error->message, fields);
 }
 
 void Log::imagePulled(const image::Puller::Attempt& attempt) {
@@ -126,7 +211,7 @@ void Log::imagePulled(const image::Puller::Attempt& attempt) {
   Fields fields = {{"image", attempt.remote.name()}, {"sha256", attempt.remote.sha256}};
   if (attempt.error) {
     fields["reason"] = toString(attempt.error->reason);
-    return warn(failure, fields);
+    return tellFailure(Level::Warn, failure, fields);
   }
   fields["bytes"] = std::to_string(attempt.bytes);
   fields["seconds"] = seconds(attempt.duration);
@@ -140,10 +225,13 @@ void Log::credentialLoaded(const std::string& instance, reconcile::SystemTime no
 void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
   // That is said once of each set that is withheld, which may be of thousands.
   if (reason == Reason::PruneGuard && object.kind == api::Kind::Unikernel) return;
-  write(ready || reconcile::isProgress(reason) ? Level::Info : Level::Warn, message,
-        {{"object", object.toString()},
-         {"ready", ready ? "true" : "false"},
-         {"reason", std::string(toString(reason))}});
+  const Fields fields = {{"object", object.toString()},
+                         {"ready", ready ? "true" : "false"},
+                         {"reason", std::string(toString(reason))}};
+  const bool told = !ready && tellOfCause(message);
+  const std::string said = told ? "It is not Ready, for the cause that was told." : message;
+  writeRepeated(ready || reconcile::isProgress(reason) ? Level::Info : Level::Warn, said, fields,
+                samenessOf(message, fields));
 }
 
 void Log::warned(const std::string& instance, Reason reason, const std::string& message) {

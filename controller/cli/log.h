@@ -1,11 +1,16 @@
 #pragma once
 
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "cli/repeats.h"
 #include "reconcile/listener.h"
 
 namespace spdlog {
@@ -17,13 +22,19 @@ namespace rookery::cli {
 enum class LogFormat { Text, Json };
 
 /// Writes what happens in the reconciler to standard error, one line per event: a sentence with its fields as
-/// key=value, or the same as JSON. What stays the same is said once. Thread-safe.
+/// key=value, or the same as JSON. What stays the same is said once; warnings, errors and attempts that come
+/// again are said at a growing distance, with how often they have come (Repeats). Whatever others wrote is
+/// visible() and has a bound. Thread-safe.
 class Log : public reconcile::Listener {
  public:
-  explicit Log(LogFormat format);
+  /// Empty: to standard error, as it is.
+  using Sink = std::function<void(std::string_view line)>;
+
+  explicit Log(LogFormat format, Sink sink = {});
   ~Log() override;
 
   using Fields = std::map<std::string, std::string>;
+  /// Said whenever it comes; the others as often as Repeats has it.
   void info(const std::string& message, const Fields& fields = {});
   void warn(const std::string& message, const Fields& fields = {});
   void error(const std::string& message, const Fields& fields = {});
@@ -44,13 +55,19 @@ class Log : public reconcile::Listener {
  private:
   enum class Level { Info, Warn, Error };
   void write(Level level, const std::string& message, const Fields& fields);
+  void tellFailure(Level level, const std::string& failure, const Fields& fields);
+  bool tellOfCause(const std::string& message);
+  void writeRepeated(Level level, const std::string& message, const Fields& fields,
+                     const std::string& sameness);
 
   LogFormat format_;
   std::unique_ptr<spdlog::logger> logger_;
   std::mutex mutex_;
   std::map<std::string, std::string> failures_;  // of the last round, by instance
   std::map<image::Remote, std::string> failedPulls_;
-  std::set<std::string> problems_;  // of the last scan
+  std::set<std::string> problems_;                                         // of the last scan
+  std::deque<std::pair<Repeats::Clock::time_point, std::string>> causes_;  // of failures, as they were told
+  Repeats repeats_;
 };
 
 }  // namespace rookery::cli

@@ -5,6 +5,10 @@
 
 #include <algorithm>
 #include <map>
+#include <ostream>
+
+#include "cli/visible_stream.h"
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -30,6 +34,11 @@ void addPlan(PlanReport& report, const std::string& instance, const reconcile::P
   }
 }
 
+constexpr std::string_view colourRed = "\033[31m", colourReset = "\033[0m";
+
+/// What of a value one line shows.
+constexpr std::size_t longestValue = 2'000;
+
 struct Style {
   std::string_view mark, colour;
 };
@@ -39,7 +48,7 @@ Style styleOf(Verb verb) {
     case Verb::Create:
       return {"+", "\033[32m"};
     case Verb::Destroy:
-      return {"-", "\033[31m"};
+      return {"-", colourRed};
     case Verb::Adopt:
       return {"=", "\033[36m"};
     default:
@@ -115,25 +124,29 @@ json toJson(const PlanReport& report) {
   return {{"changes", std::move(changes)}, {"errors", std::move(errors)}};
 }
 
-std::string toText(const PlanReport& report, bool colour) {
-  const std::string_view reset = colour ? "\033[0m" : "";
+void writeText(const PlanReport& report, std::ostream& out, bool colour) {
+  const auto set = [&](std::string_view sequence) { return ControlSequence{colour ? sequence : ""}; };
   const auto shown = [](const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
+    return shorten(value.dump(-1, ' ', false, json::error_handler_t::replace), longestValue);
   };
-  std::string text;
   for (const auto& change : report.changes) {
     const Style style = styleOf(change.verb);
-    text += fmt::format("{}{} {:<11}{} {} on {} ({})\n", colour ? style.colour : "", style.mark,
-                        toString(change.verb), reset, change.object.toString(), change.instance,
-                        toString(change.reason));
+    out << set(style.colour) << fmt::format("{} {:<11}", style.mark, toString(change.verb))
+        << set(colourReset)
+        << visible(fmt::format(" {} on {} ({})", change.object.toString(), change.instance,
+                               toString(change.reason)))
+        << '\n';
     for (const auto& field : change.fields) {
-      text += fmt::format("      {}: {} → {}\n", field.path, shown(field.oldValue), shown(field.newValue));
+      out << visible(
+                 fmt::format("      {}: {} → {}", field.path, shown(field.oldValue), shown(field.newValue)))
+          << '\n';
     }
   }
   for (const auto& error : report.errors) {
-    text += fmt::format("{}! {}{}: {}\n", colour ? "\033[31m" : "", where(error), reset, error.message);
+    out << set(colourRed) << "! " << visible(where(error)) << set(colourReset) << ": "
+        << visible(error.message) << '\n';
   }
-  return text + summaryOf(report);
+  out << summaryOf(report);
 }
 
 }  // namespace rookery::cli

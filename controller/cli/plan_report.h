@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iosfwd>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -35,7 +36,7 @@ PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Control
 /// The form that `plan -o json` has: {"changes": […], "errors": […]}.
 nlohmann::json toJson(const PlanReport& report);
 
-/// The form for people; with escape sequences for colours when `colour`.
-std::string toText(const PlanReport& report, bool colour);
+/// Writes the form for people; with escape sequences for colours when `colour`.
+void writeText(const PlanReport& report, std::ostream& out, bool colour);
 
 }  // namespace rookery::cli

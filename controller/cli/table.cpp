@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <ostream>
+#include <utility>
+
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -16,23 +19,18 @@ std::size_t widthOf(const std::string& text) {
       std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-std::string withoutControls(std::string text) {
-  std::ranges::replace_if(
-      text, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, ' ');
-  return text;
-}
-
 }  // namespace
 
-void TablePrinter::print(const std::vector<std::vector<std::string>>& rows) {
-  for (const auto& row : rows) {
+void TablePrinter::print(std::vector<std::vector<std::string>> rows) {
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = visible(cell);
     widths_.resize(std::max(widths_.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) widths_[i] = std::max(widths_[i], widthOf(row[i]));
   }
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      line += withoutControls(row[i]);
+      line += row[i];
       line.append(widths_[i] - widthOf(row[i]) + gap, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
@@ -40,8 +38,8 @@ void TablePrinter::print(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-void printTable(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
-  TablePrinter(out).print(rows);
+void printTable(std::ostream& out, std::vector<std::vector<std::string>> rows) {
+  TablePrinter(out).print(std::move(rows));
 }
 
 }  // namespace rookery::cli

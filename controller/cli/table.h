@@ -12,7 +12,7 @@ namespace rookery::cli {
 class TablePrinter {
  public:
   explicit TablePrinter(std::ostream& out) : out_(out) {}
-  void print(const std::vector<std::vector<std::string>>& rows);
+  void print(std::vector<std::vector<std::string>> rows);
 
  private:
   std::ostream& out_;
@@ -20,7 +20,7 @@ class TablePrinter {
 };
 
 /// Rows, the headings first, as kubectl prints them: columns aligned to the left, three spaces apart, nothing
-/// after the last one. A line break or another control character in a cell becomes a space.
-void printTable(std::ostream& out, const std::vector<std::vector<std::string>>& rows);
+/// after the last one. Cells are shown as visible() shows them: each row is one line.
+void printTable(std::ostream& out, std::vector<std::vector<std::string>> rows);
 
 }  // namespace rookery::cli

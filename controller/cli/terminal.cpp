@@ -18,7 +18,8 @@ Console standardConsole() {
   return {.out = std::cout,
           .err = std::cerr,
           .colour = wantsColour(::isatty(STDOUT_FILENO) != 0, std::getenv("NO_COLOR"), std::getenv("TERM")),
-          .errTerminal = ::isatty(STDERR_FILENO) != 0};
+          .errTerminal = ::isatty(STDERR_FILENO) != 0,
+          .in = std::cin};
 }
 
 }  // namespace rookery::cli

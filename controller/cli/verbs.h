@@ -1,6 +1,6 @@
 #pragma once
 
-#include <iosfwd>
+#include <iostream>
 
 namespace CLI {
 class App;
@@ -15,6 +15,7 @@ struct Console {
   std::ostream& err;
   bool colour = false;       // out is a terminal that wants colours
   bool errTerminal = false;  // err is a terminal
+  std::istream& in = std::cin;
 };
 
 void addRun(CLI::App& app, Console console, int& status);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/uid.h"
+#include "text.h"
 
 namespace rookery::reconcile {
 
@@ -13,6 +14,12 @@ using nlohmann::json;
 namespace {
 
 constexpr auto component = "rookery";
+
+/// What Kubernetes takes.
+constexpr std::size_t longestEvent = 1024;
+
+/// The room for saying how long a message was that is cut.
+constexpr std::size_t ofItsLength = 40;
 
 /// What a step that succeeded is called afterwards.
 std::string_view pastOf(Verb verb) {
@@ -113,6 +120,8 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   if (view != nullptr) event.aboutUid = view->identity.uid;
   event.type = type;
   event.reason = reason;
+  message = visible(message, longestEvent - ofItsLength);
+  if (message.size() > longestEvent) message = shorten(message, longestEvent - ofItsLength);
   event.message = message;
   event.firstTimestamp = event.lastTimestamp = now;
   const auto [known, added] = known_.try_emplace({about, type, std::move(reason), std::move(message)},

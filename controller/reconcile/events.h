@@ -35,8 +35,8 @@ nlohmann::json toJson(const Event& event);
 using EventCache = WatchCache<std::pair<std::string, std::string>, Event>;
 
 /// Keeps what the reconciler decides and what comes of it as Events. What happens again to the same object,
-/// with the same reason and message, is counted and not repeated. The newest are kept: at most
-/// `maxEvents`, for an hour. Thread-safe.
+/// with the same reason and message, is counted and not repeated. The newest are kept: at most `maxEvents`,
+/// for an hour. A message is visible() and has at most 1 KiB, as in Kubernetes. Thread-safe.
 class EventRecorder : public Listener {
  public:
   static constexpr std::size_t maxEvents = 1'000;

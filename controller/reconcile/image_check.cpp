@@ -19,8 +19,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// The real folder that images of `origin` may lie in.
+/// The real folder that images of `origin` may lie in: of standard input, the current one.
 fs::path folderOf(const api::Origin& origin, std::error_code& error) {
+  if (origin.root == "-") return fs::canonical(".", error);
   if (fs::is_directory(origin.root, error)) return fs::canonical(origin.root, error);
   if (error) return {};
   const fs::path folder = origin.root.parent_path();

@@ -2,12 +2,17 @@
 
 #include "api/conditions.h"
 #include "reconcile/listener.h"
+#include "text.h"
 
 namespace rookery::reconcile {
 
 namespace {
 
 using api::Condition;
+
+/// A message is kept for each object, in each version that somebody may still watch; it goes to the API, to a
+/// cluster, to the page, to events and logs. Kubernetes takes 32 KiB.
+constexpr std::size_t longestMessage = 4 << 10;
 
 /// Of an object that nobody has looked at.
 api::Status unseen(const api::Object& object, const api::Identity& identity, api::SystemTime now) {
@@ -69,6 +74,8 @@ void ObjectStore::remove(const api::ObjectKey& key) { cache_.erase(key); }
 
 void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener& listener) {
   check(status.condition(Condition::Type::Ready) != nullptr, "every status has a Ready condition");
+  for (Condition& condition : status.conditions)
+    condition.message = visible(condition.message, longestMessage);
   const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
     if (known == nullptr) return std::nullopt;
     api::keepTransitions(known->status, status.conditions);

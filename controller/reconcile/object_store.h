@@ -42,7 +42,7 @@ class ObjectStore {
 
   /// The object's status as somebody sees it now; the object itself is not changed, and one that is not known
   /// is passed over: it has been removed meanwhile. Tells `listener` when Ready changed its status or reason.
-  /// A condition whose status did not change keeps the time of its last transition.
+  /// A condition keeps the time of its last transition. Messages are made visible() and cut to 4 KiB.
   void report(const api::ObjectKey& key, api::Status status, Listener& listener);
   /// The object's status as another controller has reported it; passed over where ours is known.
   void mirror(const api::ObjectKey& key, const api::Status& status);

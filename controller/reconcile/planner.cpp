@@ -287,11 +287,17 @@ ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generatio
   return state;
 }
 
+/// Each namespace is a label of metrics, and a server has as many domains as it likes: those beyond the first
+/// hundred are counted together, under no name.
 void Planner::countUnmanaged() {
+  constexpr std::size_t mostNamespaces = 100;
+  std::set<std::string> namespaces;
   for (const auto& [name, info] : world_.observed().unikernels) {
     const api::ObjectKey key = keyOf(name);
-    const bool declared = desired_.unikernels.contains(key) && nameOf(key) == name;
-    if (!declared) ++plan_.counts[{key.nameSpace, UnikernelState::Unmanaged}];
+    if (desired_.unikernels.contains(key) && nameOf(key) == name) continue;
+    const bool told = namespaces.contains(key.nameSpace) || namespaces.size() < mostNamespaces;
+    if (told) namespaces.insert(key.nameSpace);
+    ++plan_.counts[{told ? key.nameSpace : "", UnikernelState::Unmanaged}];
   }
 }
 

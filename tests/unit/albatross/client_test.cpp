@@ -14,6 +14,7 @@
 #include <latch>
 
 #include "fixtures/pki.h"
+#include "text.h"
 #include "unit/albatross/tls_peer.h"
 
 namespace rookery::albatross {
@@ -450,9 +451,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadReply{"half a length", std::string("\0\0", 2), "after 2 bytes"},
         BadReply{"an empty frame", std::string("\0\0\0\0", 4), "0 bytes"},
         BadReply{"a negative length", std::string("\x80\0\0\0", 4), "2147483648 bytes"},
-        BadReply{"an oversized length", std::string("\x04\0\0\x01", 4), "67108865 bytes"},
+        BadReply{"an oversized length", std::string("\x01\0\0\x01", 4), "16777217 bytes"},
         BadReply{"the words of a web server", "HTTP/1.1 400 Bad Request\r\n\r\n",
-                 "announced a reply of 1213486160 bytes; one has 1 to 67108864"},
+                 "announced a reply of 1213486160 bytes; one has 1 to 16777216"},
         BadReply{"another version", ofAnotherVersion(framed(webName, created)),
                  "is it an Albatross of wire version 5? An Albatross message is malformed at byte "
                  "4, in header.version: unknown protocol version 6; this program speaks 5"},
@@ -496,12 +497,56 @@ INSTANTIATE_TEST_SUITE_P(
                     FailureCase{"exception End_of_file", Reason::EndpointFailed, true},
                     FailureCase{"couldn't reach service", Reason::ServiceUnavailable, false}));
 
-TEST_F(ClientTest, MakesAServersWordsPrintable) {
-  const auto reply = call(answering(webName, Failure{"a\x1b[31m\xff"
-                                                     "b"}),
-                          info());
+/// What a hostile server could put anywhere, and what of it is shown.
+const std::string hostile = "a\x1b[31m\nb\u202e\xff" + std::string(10 << 20, 'x');
+constexpr const char* hostileShown = "a\\u001b[31m\\nb\\u202e\\xffxxx";
+
+TEST_F(ClientTest, CutsAServersWordsAndShowsWhatTheyHide) {
+  for (const std::string prefix : {"", "exception ", "couldn't reach service "}) {
+    const auto reply = call(answering(webName, Failure{prefix + hostile}), info());
+    ASSERT_FALSE(reply.has_value());
+    EXPECT_THAT(reply.error().error.message, AllOf(HasSubstr(prefix + hostileShown), HasSubstr(" bytes)")));
+    EXPECT_LT(reply.error().error.message.size(), 2 * longestForeignText);
+  }
+  const auto success = call(answering(webName, Success(success::Text{hostile})), restart());
+  ASSERT_TRUE(success.has_value());
+  const auto& text = std::get<success::Text>(success->success).text;
+  EXPECT_THAT(text, testing::StartsWith(hostileShown));
+  EXPECT_LT(text.size(), 2 * longestForeignText);
+}
+
+TEST_F(ClientTest, TakesNoPolicyOfMoreThanAMachineHas) {
+  const auto policiesWith = [&](Policy odd) {
+    const auto reply =
+        call(answering(Name{}, Success(success::PolicyList{{{Name{{"shop"}, {}}, std::move(odd)}}})),
+             {.command = PolicyCommand(policy::Info{})});
+    EXPECT_TRUE(reply.has_value());
+    return policiesOf(*reply);
+  };
+  Policy odd{
+      .cpuIDs = {0, 1}, .unikernels = 1, .memory = 32, .block = {}, .bridges = {"service", "management"}};
+  EXPECT_TRUE(policiesWith(odd).has_value());
+  for (int i = 0; i < 5'000; ++i) odd.cpuIDs.insert(i);
+  EXPECT_THAT(policiesWith(odd).error().message, HasSubstr("more bridges or CPUs than a machine has"));
+  odd.cpuIDs = {0};
+  odd.bridges.insert(std::string(1 << 20, 'b'));
+  const auto refused = policiesWith(odd);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().reason, Reason::ProtocolError);
+  EXPECT_LT(refused.error().message.size(), 500) << "it is not quoted";
+}
+
+TEST_F(ClientTest, AnswersThatComeByTheByteHaveADeadline) {
+  timeouts_.command = milliseconds(50);
+  const auto trickle = [](PeerConnection& peer) -> asio::awaitable<void> {
+    co_await peer.send(frameHeader(1000));
+    co_await peer.send("0");  // and then nothing, for as long as it likes
+    co_await peer.receiveAll();
+  };
+  const auto reply = call(trickle, restart());
   ASSERT_FALSE(reply.has_value());
-  EXPECT_EQ(reply.error().error.message, "a?[31m?b");
+  EXPECT_EQ(reply.error().error.reason, Reason::DeadlineExceeded);
+  EXPECT_TRUE(reply.error().inDoubt);
 }
 
 TEST_F(ClientTest, AsksForPoliciesAsAMutationWhereDomainsTravel) {

@@ -33,6 +33,18 @@ std::string refusal(std::string_view input, auto read) {
   return in.error("it").message;
 }
 
+TEST(Der, ReadsNoMoreElementsThanFitIntoMemory) {
+  // As many empty strings as the bound, and one more: 4 MB that would take thirty times as much.
+  std::string strings;
+  for (std::size_t i = 0; i <= mostElements; ++i) strings += "\x0c\x00"s;
+  Reader reader(strings);
+  std::string value;
+  std::size_t read = 0;
+  while (reader.bytes(Tag::Utf8String, value)) ++read;
+  EXPECT_EQ(read, mostElements);
+  EXPECT_THAT(reader.error("A reply").message, HasSubstr("more than 2000000 elements"));
+}
+
 TEST(Der, IntegersTakeTheFewestBytes) {
   const struct {
     std::int64_t value;

@@ -68,6 +68,16 @@ TEST(Name, RefusesWhatTheServerRefuses) {
   }
 }
 
+TEST(Name, HasABound) {
+  std::string deep = "a";
+  while (deep.size() < 1'023) deep += ":a";
+  EXPECT_TRUE(Name::parse(deep)) << deep.size();
+  const auto deeper = Name::parse(deep + ":a");
+  ASSERT_FALSE(deeper);
+  EXPECT_EQ(deeper.error().reason, Reason::ProtocolError);
+  EXPECT_LT(deeper.error().message.size(), 300);
+}
+
 TEST(Name, ResolvesWhatAListHolds) {
   const Name root;
   const Name domain{.path = {"tenant"}, .label = {}};

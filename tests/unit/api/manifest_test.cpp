@@ -273,7 +273,7 @@ TEST(Mistakes, InAUnikernel) {
        "6:41: spec.networkInterfaces[1].name: \"a\" is listed twice; remove one"},
       {"  networkInterfaces: [{bridge: a}]", "6:23: spec.networkInterfaces[0].name: this field is required"},
       {"  networkInterfaces: [{name: \"a\\eb\"}]",
-       "6:30: spec.networkInterfaces[0].name: \"a\\x1bb\" holds a control character"},
+       "6:30: spec.networkInterfaces[0].name: \"a\\u001bb\" holds a control character"},
       {"  networkInterfaces: [{name: a, mac: 03:00:00:00:00:01}]",
        "6:38: spec.networkInterfaces[0].mac: \"03:00:00:00:00:01\" is a multicast address; a device's own "
        "has an even "

@@ -335,7 +335,7 @@ TEST(Yaml, AnAnchorThatIsUsedOftenIsFine) {
 }
 
 TEST(Yaml, QuotesForMessages) {
-  EXPECT_EQ(quote("a\x1b[1m\nb"), "\"a\\x1b[1m\\x0ab\"");
+  EXPECT_EQ(quote("a\x1b[1m\nb"), "\"a\\u001b[1m\\nb\"");
   EXPECT_EQ(quote(std::string(79, 'x') + "é"), '"' + std::string(79, 'x') + "\"…");
   EXPECT_EQ(memberPath(itemPath(memberPath("", "a"), 3), "b/c"), "a[3][\"b/c\"]");
 }

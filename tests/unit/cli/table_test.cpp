@@ -36,8 +36,8 @@ TEST(PrintTable, LeavesNothingAtTheEndOfALine) {
 
 TEST(PrintTable, ACellStaysInItsRow) {
   EXPECT_EQ(printed({{"MESSAGE", "X"}, {"two\nlines\t\x1b[31m", "y"}}),
-            "MESSAGE           X\n"
-            "two lines  [31m   y\n");
+            "MESSAGE                      X\n"
+            "two\\nlines\\t\\u001b[31m   y\n");
 }
 
 TEST(TablePrinter, KeepsItsColumns) {

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+/// Text that somebody else wrote (a server, a manifest, a file's name, a caller) on its way to people:
+/// nothing in it may move a terminal's cursor, turn its direction around, hide, or look like a line of its
+/// own.
+namespace rookery {
+
+/// What text of an Albatross server, a cluster or a build server is cut to where it enters.
+inline constexpr std::size_t longestForeignText = 1 << 10;
+
+/// `foreign` on one line, with nothing in it that is not seen. Escaped are the control characters (C0, DEL,
+/// C1), what sets the direction of text, joins, separates or hides without showing, and what is not UTF-8:
+/// "\n", "\u001b", "\u202e" and, of a byte that is no character's, "\xff". In a JSON string this changes
+/// nothing of what it means.
+std::string visible(std::string_view foreign);
+
+/// The same, of no more than the first `longest` bytes, and how many there were.
+std::string visible(std::string_view foreign, std::size_t longest);
+
+/// The same of several lines: line feeds and tabs stay.
+std::string visibleLines(std::string_view foreign);
+
+/// `text` as it is, but no more than its first `longest` bytes, and then how many there were. A character of
+/// UTF-8 is never cut through.
+std::string shorten(std::string_view text, std::size_t longest);
+
+/// Whether `text` begins with a character of UTF-8 that visible() leaves as it is.
+bool beginsVisible(std::string_view text);
+
+/// How many bytes at the end of `text` are the beginning of a character whose rest has not come yet.
+std::size_t unfinishedBytes(std::string_view text);
+
+}  // namespace rookery

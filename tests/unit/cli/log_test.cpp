@@ -1,0 +1,92 @@
+#include "cli/log.h"
+
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace rookery::cli {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using testing::SizeIs;
+
+const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"};
+
+class LogTest : public testing::Test {
+ protected:
+  Log::Sink sink() {
+    return [this](std::string_view line) { lines_.emplace_back(line); };
+  }
+  std::vector<std::string> lines_;
+};
+
+TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
+  Log log(LogFormat::Text, sink());
+  reconcile::CommandResult failed;
+  failed.error = Error{Reason::Refused, "No room."};
+  for (int i = 0; i < 100; ++i) {
+    failed.duration = std::chrono::milliseconds(i);
+    log.stepStarted("eu-1", web, reconcile::Verb::Create, Reason::Absent, "It is not there.");
+    log.stepEnded("eu-1", web, reconcile::Verb::Create, failed);
+    log.readyChanged(web, false, Reason::NoPolicy, "There is no policy.");
+    log.readyChanged(web, false, Reason::Reconciling, "It is on its way.");
+    log.warned("eu-1", Reason::StateUnwritable, "The disk is full.");
+  }
+  EXPECT_THAT(lines_, SizeIs(5 * 7)) << "the 1st, 2nd, 4th, 8th, 16th, 32nd and 64th time";
+  EXPECT_THAT(lines_.back(), AllOf(HasSubstr("The disk is full."), HasSubstr("repeated=\"64 times\"")));
+  EXPECT_THAT(lines_.front(), Not(HasSubstr("repeated=")));
+
+  lines_.clear();
+  log.stepEnded("eu-1", web, reconcile::Verb::Create, {});
+  log.stepStarted("eu-1", web, reconcile::Verb::Create, Reason::Absent, "It is not there.");
+  log.stepEnded("eu-1", web, reconcile::Verb::Create, {});
+  EXPECT_THAT(lines_, SizeIs(3)) << "an attempt after a success is the first again, and each success is said";
+}
+
+TEST_F(LogTest, SaysTheCauseOfAFailureOnce) {
+  Log log(LogFormat::Text, sink());
+  reconcile::Round round;
+  round.error = Error{Reason::ConnectionFailed, "No connection to 10.0.42.15:1025: refused."};
+  log.roundEnded("eu-1", round);
+  for (const char* name : {"a", "b"}) {
+    log.readyChanged({api::Kind::Unikernel, "shop", name}, false, Reason::InstanceUnavailable,
+                     "AlbatrossInstance eu-1 cannot be asked: " + round.error->message);
+  }
+  log.readyChanged(web, false, Reason::NoPolicy, "The namespace has no policy.");
+  log.readyChanged(web, true, Reason::Running, "The namespace has no policy. It runs all the same.");
+  ASSERT_THAT(lines_, SizeIs(5));
+  EXPECT_THAT(lines_[0], HasSubstr("No connection"));
+  EXPECT_THAT(lines_[1], AllOf(Not(HasSubstr("No connection")), HasSubstr("InstanceUnavailable"),
+                               HasSubstr("Unikernel shop/a")));
+  EXPECT_THAT(lines_[2], HasSubstr("Unikernel shop/b"));
+  EXPECT_THAT(lines_[3], HasSubstr("The namespace has no policy."));
+  EXPECT_THAT(lines_[4], HasSubstr("It runs all the same.")) << "what is well is said in full";
+}
+
+TEST_F(LogTest, SaysEveryRequest) {
+  Log log(LogFormat::Text, sink());
+  for (int i = 0; i < 10; ++i) log.info("API request.", {{"user", "ci"}});
+  EXPECT_THAT(lines_, SizeIs(10));
+}
+
+TEST_F(LogTest, NothingThatOthersWroteActsOrFillsIt) {
+  const std::string hostile = "a\x1b[2J\nb\u202e\u009b" + std::string(1 << 20, 'x');
+  for (const LogFormat format : {LogFormat::Text, LogFormat::Json}) {
+    lines_.clear();
+    Log log(format, sink());
+    log.error(hostile, {{"object", hostile}});
+    ASSERT_THAT(lines_, SizeIs(1));
+    EXPECT_LT(lines_[0].size(), 20'000);
+    EXPECT_EQ(lines_[0].find('\n'), lines_[0].size() - 1) << "one line";
+    for (const char* acting : {"\x1b", "\u202e", "\u009b"}) EXPECT_THAT(lines_[0], Not(HasSubstr(acting)));
+    EXPECT_THAT(lines_[0], HasSubstr("(" + std::to_string(hostile.size()) + " bytes)"));
+  }
+  EXPECT_TRUE(nlohmann::json::accept(lines_[0]));
+}
+
+}  // namespace
+}  // namespace rookery::cli
