@@ -249,10 +249,19 @@ Result<json> ApiClient::get(const std::string& path) const {
 }
 
 Result<std::optional<json>> ApiClient::getUnlessGone(const std::string& path) const {
+  return getUnless(410, path);
+}
+
+Result<std::optional<json>> ApiClient::getIfPresent(const std::string& path) const {
+  return getUnless(404, path);
+}
+
+/// Nothing for the status `absent`.
+Result<std::optional<json>> ApiClient::getUnless(int absent, const std::string& path) const {
   const auto client = connect(readTimeout);
   const httplib::Result result = client->Get(path);
   if (!result) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
-  if (result->status == 410) return std::nullopt;
+  if (result->status == absent) return std::nullopt;
   if (result->status != 200) return std::unexpected(refusal(result->status, result->body));
   return parse(result->body);
 }

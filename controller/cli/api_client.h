@@ -48,6 +48,8 @@ class ApiClient {
   Result<nlohmann::json> get(const std::string& path) const;
   /// The same of something that may have expired: nothing when it has (410 Gone).
   Result<std::optional<nlohmann::json>> getUnlessGone(const std::string& path) const;
+  /// The same of something that may not be there: nothing when it is not (404 Not Found).
+  Result<std::optional<nlohmann::json>> getIfPresent(const std::string& path) const;
 
   enum class WatchEnd {
     Closed,   // by the server, or the connection was cut
@@ -65,6 +67,7 @@ class ApiClient {
  private:
   ApiClient() = default;
   std::unique_ptr<httplib::ClientImpl> connect(std::chrono::seconds readTimeout) const;
+  Result<std::optional<nlohmann::json>> getUnless(int absent, const std::string& path) const;
   Error unreachable(httplib::ClientImpl& client, int error) const;
   Result<nlohmann::json> parse(const std::string& body) const;
   Error explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const;

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
+#include <utility>
 
 #include "api/expand.h"
 #include "api/json_path.h"
@@ -13,10 +15,13 @@
 #include "api/percent.h"
 #include "api/yaml.h"
 #include "cli/api_client.h"
+#include "cli/api_resource.h"
 #include "cli/failure.h"
 #include "cli/multipart.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
+#include "serve/deployed_spec.h"
+#include "text.h"
 
 namespace rookery::cli {
 
@@ -40,8 +45,8 @@ struct DeployOptions {
   const std::string& whereTo() const { return instance.empty() ? client.server : instance; }
 };
 
-/// The spec in a YAML or JSON file, as JSON.
-Result<std::string> readSpec(const std::filesystem::path& file) {
+/// The spec in a YAML or JSON file.
+Result<json> readSpec(const std::filesystem::path& file) {
   const auto invalid = [&](const std::string& what) {
     return fail(Reason::InvalidManifest, fmt::format("{}: {}", file.string(), what));
   };
@@ -60,19 +65,15 @@ Result<std::string> readSpec(const std::filesystem::path& file) {
     return invalid(fmt::format("{}:{}: {}: {}", problem.place.line, problem.place.column, problem.field,
                                problem.message));
   }
-  return documents->front().value.dump();
+  return std::move(documents->front().value);
 }
 
-Result<MultipartForm::Fields> fieldsOf(const DeployOptions& options) {
+MultipartForm::Fields fieldsOf(const DeployOptions& options, const std::optional<json>& config) {
   MultipartForm::Fields fields;
   if (!options.instance.empty()) fields.emplace_back("instance", options.instance);
   fields.emplace_back("namespace", options.nameSpace);
   fields.emplace_back("name", options.name);
-  if (!options.config.empty()) {
-    auto spec = readSpec(options.config);
-    if (!spec) return std::unexpected(spec.error());
-    fields.emplace_back("config", *std::move(spec));
-  }
+  if (config) fields.emplace_back("config", config->dump());
   if (options.force) fields.emplace_back("force_create", "true");
   return fields;
 }
@@ -106,6 +107,57 @@ class ShownUpload : public BodySource {
   const Clock::time_point start_ = Clock::now();
 };
 
+/// What a spec has in a field; null: nothing.
+const json* fieldOf(const json& spec, const std::string& field) {
+  return spec.contains(field) ? &spec.at(field) : nullptr;
+}
+
+/// The same, short enough for a line.
+std::string shown(const json* value) {
+  constexpr std::size_t longest = 200;
+  if (value == nullptr) return "unset";
+  return shorten(value->dump(-1, ' ', false, json::error_handler_t::replace), longest);
+}
+
+/// Says what becomes of the spec of a unikernel that exists.
+void tellChanges(const json& before, const std::optional<json>& config, const DeployOptions& options,
+                 std::ostream& out) {
+  const auto instance = options.instance.empty() ? std::nullopt : std::optional(options.instance);
+  const json after = serve::deployedSpec(before, config, instance);
+  say(out, "", fmt::format("{} is there already. What changes:", options.object().toString()));
+  say(out, "  ", fmt::format("image: {} → {}", shown(fieldOf(before, "image")), options.image.string()));
+  json fields = before;
+  fields.update(after);
+  for (const auto& [field, value] : fields.items()) {
+    const json *was = fieldOf(before, field), *is = fieldOf(after, field);
+    const bool same = was != nullptr && is != nullptr && *was == *is;
+    if (!same) say(out, "  ", fmt::format("{}: {} → {}", field, shown(was), shown(is)));
+  }
+}
+
+/// Looks at the object that there may be of this name. Error (UsageError): it is not to be changed.
+Result<void> lookBefore(const ApiClient& client, const std::optional<json>& config,
+                        const DeployOptions& options, std::ostream& out) {
+  const auto unikernels = ApiResource::named("unikernels");
+  check(unikernels.has_value(), "unikernels are a kind");
+  const auto object = client.getIfPresent(unikernels->path(options.nameSpace, options.name));
+  if (!object && object.error().reason == Reason::Refused) {  // who may deploy need not be allowed to read
+    if (options.force) say(out, "What changes cannot be shown beforehand: ", object.error().message);
+    return {};
+  }
+  if (!object) return std::unexpected(object.error());
+  if (!*object) return {};
+  if (!options.force) {
+    return fail(Reason::UsageError,
+                fmt::format("{} already exists: --force gives it this image and keeps the rest of its spec, "
+                            "unless -f has another.",
+                            options.object().toString()));
+  }
+  const json* spec = api::findByPath(**object, ".spec");
+  if (spec != nullptr && spec->is_object()) tellChanges(*spec, config, options, out);
+  return {};
+}
+
 Result<json> upload(const DeployOptions& options, const Console& console) {
   std::string path = "/deploy";
   std::chrono::seconds patience{0};
@@ -117,11 +169,16 @@ Result<json> upload(const DeployOptions& options, const Console& console) {
   }
   const auto client = ApiClient::to(options.client);
   if (!client) return std::unexpected(client.error());
-  const auto fields = fieldsOf(options);
-  if (!fields) return std::unexpected(fields.error());
+  std::optional<json> config;
+  if (!options.config.empty()) {
+    auto spec = readSpec(options.config);
+    if (!spec) return std::unexpected(spec.error());
+    config = *std::move(spec);
+  }
   const auto image = image::File::open(options.image);
   if (!image) return std::unexpected(image.error());
-  MultipartForm form(*fields, "binary", options.image.filename().string(), *image);
+  if (auto may = lookBefore(*client, config, options, console.err); !may) return std::unexpected(may.error());
+  MultipartForm form(fieldsOf(options, config), "binary", options.image.filename().string(), *image);
   Progress progress(console.err, console.errTerminal);
   ShownUpload shown(form, options, progress);
   auto answer = client->post(path, shown, patience);
@@ -160,20 +217,23 @@ void addDeploy(CLI::App& app, Console console, int& status) {
   verb->footer(
       "The controller keeps the image and a Unikernel NAME that uses it. What the image needs besides "
       "(memory, network interfaces, arguments) stands in CONFIG, the spec of that Unikernel without its "
-      "image.\n\n"
+      "image. Of a Unikernel that exists, --force changes what is given here and nothing else: without -f "
+      "its image, and with -f the whole spec. What changes is shown before the image is sent.\n\n"
       "Examples:\n"
       "  rookery deploy web dist/web.hvt --instance eu-1 -n shop -f web-spec.yaml\n"
-      "  rookery deploy web dist/web.hvt -n shop --force --wait 60s   # replace what runs; until it is "
-      "Ready\n"
+      "  rookery deploy web dist/web.hvt -n shop --force --wait 60s   # another image for what runs; until "
+      "it is Ready\n"
       "  rookery deploy web dist/web.hvt --server https://rookery.example:8443 --token-file token");
   const auto options = std::make_shared<DeployOptions>();
   verb->add_option("NAME", options->name, "The name of the unikernel")->required();
   verb->add_option("IMAGE", options->image, "The image file")->required()->type_name("PATH");
   verb->add_option("--instance", options->instance, "Where it is to run; not needed where there is only one");
   verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
-  verb->add_option("-f,--config", options->config, "A YAML file with the spec of the Unikernel")
+  verb->add_option("-f,--config", options->config,
+                   "A YAML file with the whole spec of the Unikernel, but its image")
       ->type_name("CONFIG");
-  verb->add_flag("--force", options->force, "Also when it is there already: replaces its spec and image");
+  verb->add_flag("--force", options->force,
+                 "Also when it is there already: replaces its image, and with -f its spec");
   verb->add_option("--wait", options->wait, "Wait until it is Ready, this long at most, for example 60s");
   addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = deploy(*options, console); });

@@ -14,6 +14,7 @@
 #include "api/syntax.h"
 #include "reconcile/image_check.h"
 #include "serve/access.h"
+#include "serve/deployed_spec.h"
 
 namespace rookery::serve {
 
@@ -61,24 +62,35 @@ std::string pathOf(const DeployForm& form) {
                      api::percentEncode(form.nameSpace), api::percentEncode(form.name));
 }
 
-json manifestOf(const DeployForm& form, const std::string& instance, const image::Image& image) {
-  json spec = form.config;
-  spec["instance"] = instance;
-  spec["image"] = {{"path", image.path.string()}, {"sha256", image::toHex(image.digest)}};
-  json manifest = {{"apiVersion", api::groupVersion},
-                   {"kind", "Unikernel"},
-                   {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
-                   {"spec", std::move(spec)}};
-  if (!form.forceCreate) return manifest;
-  const api::Manifest parsed = api::readDocument(manifest, {});
+/// The image of a spec from now on: what is said about how it is sent stays.
+void setImage(json& spec, const image::Image& image) {
+  json& field = spec["image"];
+  if (!field.is_object()) field = json::object();
+  field.erase("url");
+  field["path"] = image.path.string();
+  field["sha256"] = image::toHex(image.digest);
+}
+
+json manifestOf(const DeployForm& form, json spec) {
+  return {{"apiVersion", api::groupVersion},
+          {"kind", "Unikernel"},
+          {"metadata", {{"name", form.name}, {"namespace", form.nameSpace}}},
+          {"spec", std::move(spec)}};
+}
+
+/// The annotations that a deployment sets: with force_create, one that holds for just this spec.
+json annotationsOf(const DeployForm& form, const json& spec) {
+  json annotations = json::object();
+  if (!form.forceCreate) return annotations;
+  const api::Manifest parsed = api::readDocument(manifestOf(form, spec), {});
   for (const api::ObjectPtr& object : parsed.objects)
-    manifest["metadata"]["annotations"][std::string(api::forceCreateAnnotation)] = object->specDigest;
-  return manifest;
+    annotations[std::string(api::forceCreateAnnotation)] = object->specDigest;
+  return annotations;
 }
 
 /// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
-std::optional<Response> misfitOf(const DeployForm& form, const json& manifest, const image::Image& image) {
-  const api::Manifest parsed = api::readDocument(manifest, {});
+std::optional<Response> misfitOf(const DeployForm& form, const json& spec, const image::Image& image) {
+  const api::Manifest parsed = api::readDocument(manifestOf(form, spec), {});
   if (parsed.objects.size() != 1) return failure(500, "the manifest of the deployment cannot be read");
   auto unikernel = parsed.objects.front()->as<api::Unikernel>();
   unikernel.image.path = form.imageName;  // as the client calls it
@@ -86,6 +98,18 @@ std::optional<Response> misfitOf(const DeployForm& form, const json& manifest, c
   if (fits) return std::nullopt;
   const bool devices = fits.error().reason == Reason::DeviceMismatch;
   return invalidDeployment(form.name, devices ? "config" : "binary", fieldValueInvalid, fits.error().message);
+}
+
+std::unexpected<Response> wrongInstance(const DeployForm& form, std::string_view reason,
+                                        const std::string& message) {
+  return std::unexpected(invalidDeployment(form.name, "instance", reason, message));
+}
+
+std::set<std::string> instancesIn(const reconcile::ObjectStore& objects) {
+  std::set<std::string> names;
+  for (const auto& view : objects.list(api::Kind::AlbatrossInstance, std::nullopt).views)
+    names.insert(view->object->metadata.name);
+  return names;
 }
 
 /// One roll-out that a client waits for.
@@ -174,76 +198,115 @@ Response Deployer::handle(const Request& request, const Target& target) {
 
 /// Everything is checked before the image is in the store and the manifest is written.
 Response Deployer::deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
-  const auto instance = instanceOf(form);
-  if (!instance) return instance.error();
   const auto image = form.binary.inspect("image " + form.imageName);
   if (!image) {
     if (image.error().reason == Reason::ImageInvalid)
       return invalidDeployment(form.name, "binary", fieldValueInvalid, image.error().message);
     return failure(image.error());
   }
-  const json manifest = manifestOf(form, *instance, *image);
-  if (auto valid = write(form, manifest, {.dryRun = true, .caller = account}); !valid)
-    return std::move(valid.error());
-  if (auto misfit = misfitOf(form, manifest, *image)) return *std::move(misfit);
+  auto valid = write(form, *image, {.dryRun = true, .caller = account});
+  if (!valid) return std::move(valid.error());
+  if (auto misfit = misfitOf(form, valid->object.at("spec"), *image)) return *std::move(misfit);
 
   auto stored = form.binary.commit();
   if (!stored) return failure(stored.error());
-  auto written = write(form, manifest, {.caller = account});
+  auto written = write(form, *image, {.caller = account});
   // The manifest stands there although nobody has read it yet: it names the image.
   if (written || written.error().status == 504) stored->keep();
   if (!written) return std::move(written.error());
   return accepted(form, *stored, written->object, wait);
 }
 
-/// The instance that the form or the spec names, or the only one, if it is there for the namespace.
-std::expected<std::string, Response> Deployer::instanceOf(const DeployForm& form) const {
-  const auto wrong = [&](std::string_view reason, const std::string& message) {
-    return std::unexpected(invalidDeployment(form.name, "instance", reason, message));
-  };
+/// The instance that the form or its config names, if it is there for the namespace; nothing where none is
+/// named.
+std::expected<std::optional<std::string>, Response> Deployer::namedInstance(const DeployForm& form) const {
   std::string named = form.instance;
-  if (const auto inConfig = form.config.find("instance"); inConfig != form.config.end()) {
-    if (!inConfig->is_string())
-      return wrong(fieldValueInvalid, "spec.instance in the field config is no string");
-    const auto& instance = inConfig->get_ref<const std::string&>();
+  if (form.config && form.config->contains("instance")) {
+    const json& inConfig = form.config->at("instance");
+    if (!inConfig.is_string())
+      return wrongInstance(form, fieldValueInvalid, "spec.instance in the field config is no string");
+    const auto& instance = inConfig.get_ref<const std::string&>();
     if (named.empty()) named = instance;
-    if (named != instance) return wrong(fieldValueInvalid, "the field config names another in spec.instance");
+    if (named != instance)
+      return wrongInstance(form, fieldValueInvalid, "the field config names another in spec.instance");
   }
-  std::set<std::string> names;
-  for (const auto& view : objects_.list(api::Kind::AlbatrossInstance, std::nullopt).views)
-    names.insert(view->object->metadata.name);
-  if (names.empty()) return wrong(fieldValueInvalid, "there is no AlbatrossInstance; declare one");
-  if (named.empty() && names.size() > 1) {
-    return wrong(fieldValueRequired,
-                 fmt::format("there are several AlbatrossInstances; name one of {}", fmt::join(names, ", ")));
-  }
-  if (named.empty()) named = *names.begin();
-  const auto view = objects_.find({api::Kind::AlbatrossInstance, "", named});
-  if (view == nullptr) {
-    return wrong(fieldValueInvalid,
-                 fmt::format("there is no AlbatrossInstance {}; there is {}", named, fmt::join(names, ", ")));
-  }
-  const auto& allowed = view->object->as<api::AlbatrossInstance>().allowedNamespaces;
-  if (allowed && !allowed->contains(form.nameSpace)) {
-    return wrong(fieldValueInvalid, fmt::format("the AlbatrossInstance {} is not open to the namespace {}",
-                                                named, form.nameSpace));
-  }
+  if (named.empty()) return std::nullopt;
+  if (auto refused = refusalOf(form, named)) return std::unexpected(*std::move(refused));
   return named;
 }
 
-/// As a new object, or as the spec of the one that force_create is to replace: its labels and annotations are
-/// no part of the form, and stay.
-ObjectWriter::Answer Deployer::write(const DeployForm& form, const json& manifest,
+/// Why this instance cannot be named.
+std::optional<Response> Deployer::refusalOf(const DeployForm& form, const std::string& instance) const {
+  const auto view = objects_.find({api::Kind::AlbatrossInstance, "", instance});
+  if (view == nullptr) {
+    const auto names = instancesIn(objects_);
+    return wrongInstance(form, fieldValueInvalid,
+                         names.empty() ? "there is no AlbatrossInstance; declare one"
+                                       : fmt::format("there is no AlbatrossInstance {}; there is {}",
+                                                     instance, fmt::join(names, ", ")))
+        .error();
+  }
+  const auto& allowed = view->object->as<api::AlbatrossInstance>().allowedNamespaces;
+  if (!allowed || allowed->contains(form.nameSpace)) return std::nullopt;
+  return wrongInstance(form, fieldValueInvalid,
+                       fmt::format("the AlbatrossInstance {} is not open to the namespace {}", instance,
+                                   form.nameSpace))
+      .error();
+}
+
+/// The only instance there is, if it is there for the namespace.
+std::expected<std::string, Response> Deployer::onlyInstance(const DeployForm& form) const {
+  const auto names = instancesIn(objects_);
+  if (names.empty())
+    return wrongInstance(form, fieldValueInvalid, "there is no AlbatrossInstance; declare one");
+  if (names.size() > 1) {
+    return wrongInstance(
+        form, fieldValueRequired,
+        fmt::format("there are several AlbatrossInstances; name one of {}", fmt::join(names, ", ")));
+  }
+  if (auto refused = refusalOf(form, *names.begin())) return std::unexpected(*std::move(refused));
+  return *names.begin();
+}
+
+/// The spec, without image, of a Unikernel that does not exist yet.
+std::expected<json, Response> Deployer::newSpec(const DeployForm& form) const {
+  json spec = form.config.value_or(json::object());
+  auto instance = namedInstance(form);
+  if (!instance) return std::unexpected(std::move(instance.error()));
+  if (*instance) {
+    spec["instance"] = **instance;
+  } else if (!spec.contains("instanceSelector")) {
+    auto only = onlyInstance(form);  // written down, so that it stays when there is another
+    if (!only) return std::unexpected(std::move(only.error()));
+    spec["instance"] = *std::move(only);
+  }
+  return spec;
+}
+
+/// As a new object, or as a change of the one that force_create is about.
+ObjectWriter::Answer Deployer::write(const DeployForm& form, const image::Image& image,
                                      const WriteOptions& options) {
   const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
-  if (!form.forceCreate || objects_.find(key) == nullptr)
-    return writer_.create(*unikernels_, form.nameSpace, manifest, options);
-  const auto replaceSpec = [&](json object) -> std::expected<json, Response> {
-    object["spec"] = manifest.at("spec");
-    object["metadata"]["annotations"].update(manifest.at("metadata").value("annotations", json::object()));
+  const auto complete = [&](json& spec, json& metadata) {
+    setImage(spec, image);
+    if (json annotations = annotationsOf(form, spec); !annotations.empty())
+      metadata["annotations"].update(annotations);
+  };
+  if (!form.forceCreate || objects_.find(key) == nullptr) {
+    auto spec = newSpec(form);
+    if (!spec) return std::unexpected(std::move(spec.error()));
+    json manifest = manifestOf(form, *std::move(spec));
+    complete(manifest["spec"], manifest["metadata"]);
+    return writer_.create(*unikernels_, form.nameSpace, std::move(manifest), options);
+  }
+  const auto change = [&](json object) -> std::expected<json, Response> {
+    auto instance = namedInstance(form);
+    if (!instance) return std::unexpected(std::move(instance.error()));
+    object["spec"] = deployedSpec(object.at("spec"), form.config, *instance);
+    complete(object["spec"], object["metadata"]);
     return object;
   };
-  return writer_.patch(*unikernels_, key, replaceSpec, options);
+  return writer_.patch(*unikernels_, key, change, options);
 }
 
 Response Deployer::accepted(const DeployForm& form, const image::ImageStore::Stored& image,

@@ -26,10 +26,13 @@ namespace rookery::serve {
 ///   namespace     default: "default"
 ///   name          of the Unikernel
 ///   config        its spec without image, as JSON or YAML; may be left out
-///   force_create  true: a Unikernel of that name gets this spec and image, whatever its update.strategy, and
-///                 a unikernel of that name that is nobody's is taken over; for as long as the spec stays
-///                 this one (api::forceCreateAnnotation). Default: false; then it must not exist
+///   force_create  true: a Unikernel of that name gets this image, whatever its update.strategy, and a
+///                 unikernel of that name that is nobody's is taken over; for as long as the spec stays this
+///                 one (api::forceCreateAnnotation). Default: false; then it must not exist
 ///   binary        the image
+///
+/// Of a Unikernel that exists, what the form does not carry stays (deployedSpec()), its labels and
+/// annotations always.
 ///
 /// Where anything is wrong, or the client goes away, nothing of it remains.
 class Deployer {
@@ -53,8 +56,11 @@ class Deployer {
 
  private:
   Response deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait);
-  std::expected<std::string, Response> instanceOf(const DeployForm& form) const;
-  ObjectWriter::Answer write(const DeployForm& form, const nlohmann::json& manifest,
+  std::expected<std::optional<std::string>, Response> namedInstance(const DeployForm& form) const;
+  std::expected<std::string, Response> onlyInstance(const DeployForm& form) const;
+  std::optional<Response> refusalOf(const DeployForm& form, const std::string& instance) const;
+  std::expected<nlohmann::json, Response> newSpec(const DeployForm& form) const;
+  ObjectWriter::Answer write(const DeployForm& form, const image::Image& image,
                              const WriteOptions& options);
   Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
                     const nlohmann::json& object, std::chrono::milliseconds wait) const;

@@ -25,9 +25,9 @@ std::string_view afterFolders(std::string_view path) {
 
 bool isBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
-/// The spec that a client wrote as JSON or YAML; the error says what is wrong.
-std::expected<json, std::string> parseConfig(std::string_view text, const PartHead& head) {
-  if (isBlank(text)) return json::object();
+/// The spec that a client wrote as JSON or YAML, nothing where it wrote none; the error says what is wrong.
+std::expected<std::optional<json>, std::string> parseConfig(std::string_view text, const PartHead& head) {
+  if (isBlank(text)) return std::nullopt;
   const bool isJson =
       api::toLower(head.contentType).starts_with(jsonType) || text[text.find_first_not_of(" \t\r\n")] == '{';
   auto documents = api::parseYaml(text, isJson ? api::Notation::Json : api::Notation::Yaml);
@@ -35,11 +35,11 @@ std::expected<json, std::string> parseConfig(std::string_view text, const PartHe
     return fmt::format("line {}, column {}: {}", problem.place.line, problem.place.column, problem.message);
   };
   if (!documents) return std::unexpected(at(documents.error()));
-  if (documents->empty()) return json::object();
+  if (documents->empty()) return std::nullopt;
   if (documents->size() > 1) return std::unexpected("it must be one document");
   api::YamlDocument& document = documents->front();
   if (!document.duplicates.empty()) return std::unexpected(at(document.duplicates.front()));
-  if (document.value.is_null()) return json::object();
+  if (document.value.is_null()) return std::nullopt;
   if (!document.value.is_object()) return std::unexpected("it must be the spec of a Unikernel: a mapping");
   if (document.value.contains("image"))
     return std::unexpected("it must not have an image: that is what the field binary is");
@@ -153,7 +153,7 @@ class FormReader {
   const Refusal& refusal_;
   std::set<std::string> seen_;
   std::string instance_, nameSpace_ = "default", name_, imageName_ = "binary";
-  json config_ = json::object();
+  std::optional<json> config_;
   bool forceCreate_ = false;
   std::optional<image::ImageStore::Incoming> binary_;
 };

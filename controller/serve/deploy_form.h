@@ -19,7 +19,8 @@ struct DeployForm {
   std::string instance = {};  // empty: none is named
   std::string nameSpace = "default";
   std::string name = {};
-  nlohmann::json config = nlohmann::json::object();  // of a Unikernel's spec; an object
+  std::optional<nlohmann::json> config =
+      {};  // a Unikernel's spec without image; an object. Absent: none is given
   bool forceCreate = false;
   std::string imageName = "binary";  // what messages call the image: the name of the client's file
   image::ImageStore::Incoming binary;

@@ -44,6 +44,11 @@ class DeployServer {
       response.status = status;
       response.set_content(body, "application/json");
     });
+    server_.Get("/apis/.*", [this](const httplib::Request& request, httplib::Response& response) {
+      looked = request.target;
+      response.status = present.empty() ? 404 : 200;
+      if (!present.empty()) response.set_content(present, "application/json");
+    });
     port_ = server_.bind_to_any_port("127.0.0.1");
     thread_ = std::jthread([this] { server_.listen_after_bind(); });
     while (!server_.is_running()) std::this_thread::yield();
@@ -60,7 +65,9 @@ class DeployServer {
 
   bool takesForms = true;  // false: answers before it has read them
   // To be read between requests.
+  std::string present;  // the object that is there already, as JSON
   int requests = 0;
+  std::string looked;
   std::string target, length, fileName;
   std::vector<std::pair<std::string, std::string>> fields;
 
@@ -101,6 +108,34 @@ TEST(Deploy, SendsNoFieldThatIsNotGiven) {
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(server.fields,
               ElementsAre(Pair("namespace", "default"), Pair("name", "web"), Pair("binary", "")));
+}
+
+TEST(Deploy, ShowsWhatChangesBeforeItIsSent) {
+  const fixtures::TempDir dir;
+  const std::string image = dir.write("web.hvt", "ELF").string();
+  const std::string config = dir.write("spec.yaml", "memory: 64Mi\nstartup: 7\n").string();
+  DeployServer server(202, accepted);
+  server.present =
+      R"({"spec": {"instance": "eu-1", "memory": "128Mi", "arguments": ["--x"], "image": {"sha256": "aa"}}})";
+  const Invocation kept = server.deploy({"web", image, "-n", "shop", "--force"});
+  EXPECT_EQ(kept.status, 0) << kept.err;
+  EXPECT_EQ(server.looked, "/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web");
+  EXPECT_THAT(kept.err, testing::StartsWith("Unikernel shop/web is there already. What changes:\n"
+                                            "  image: {\"sha256\":\"aa\"} → " +
+                                            image + "\nhttp"));
+  EXPECT_THAT(server.fields, testing::Not(testing::Contains(Pair("config", testing::_))));
+
+  const Invocation replaced =
+      server.deploy({"web", image, "-n", "shop", "--force", "-f", config, "--instance", "us-1"});
+  EXPECT_THAT(
+      replaced.err,
+      AllOf(HasSubstr("\n  arguments: [\"--x\"] → unset\n"), HasSubstr("\n  instance: \"eu-1\" → \"us-1\"\n"),
+            HasSubstr("\n  memory: \"128Mi\" → \"64Mi\"\n"), HasSubstr("\n  startup: unset → 7\n")));
+  const int before = server.requests;
+  const Invocation refused = server.deploy({"web", image, "-n", "shop"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, testing::StartsWith("error: Unikernel shop/web already exists: --force "));
+  EXPECT_EQ(server.requests, before) << "the image was not sent for nothing";
 }
 
 TEST(Deploy, WaitsUntilItIsReady) {

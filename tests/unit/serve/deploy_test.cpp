@@ -183,7 +183,7 @@ TEST_F(Deploy, ReplacesOnlyWhenForced) {
   const json spec = specOf("shop", "web");
   EXPECT_NE(spec["image"]["sha256"], old);
   EXPECT_EQ(spec["update"]["strategy"], "OnDelete") << "as the form says, for all that comes later";
-  EXPECT_NE(spec.value("memory", ""), "64Mi") << "the spec is the form's, and nothing of the old one";
+  EXPECT_NE(spec.value("memory", ""), "64Mi") << "a spec in the form replaces the old one";
   EXPECT_TRUE(isForced("web"));
 
   const api::ObjectKey key{api::Kind::Unikernel, "shop", "web"};
@@ -192,6 +192,79 @@ TEST_F(Deploy, ReplacesOnlyWhenForced) {
       patchOf(api::Kind::Unikernel, "application/merge-patch+json", {{"spec", {{"memory", "64Mi"}}}});
   ASSERT_TRUE(writer_.patch(*unikernels, key, *merge, {}));
   EXPECT_FALSE(isForced("web")) << "this deploy is over";
+}
+
+TEST_F(Deploy, KeepsWhatTheFormDoesNotCarry) {
+  const std::string config =
+      "memory: 128Mi\narguments: [--hello]\nfailBehaviour: {restart: true}\nstartup: 7\n";
+  ASSERT_EQ(deploy(field("config", config)).status, 202);
+  json before = specOf("shop", "web");
+  publish(objects_, instanceView("us-1", "10.0.42.16:1025"));
+  const auto changed = [](json old, const json& now) {
+    old["image"] = now["image"];
+    return old;
+  };
+
+  const std::string force = field("force_create", "true");
+  ASSERT_EQ(deploy(force, {.content = "second"}).status, 202) << "where it runs need not be said again";
+  json now = specOf("shop", "web");
+  EXPECT_NE(now["image"], before["image"]);
+  EXPECT_EQ(now, changed(before, now));
+  EXPECT_TRUE(isForced("web"));
+
+  ASSERT_EQ(deploy(force + field("config", " \n") + field("instance", ""), {.content = "third"}).status, 202)
+      << "a field that is empty is left out";
+  now = specOf("shop", "web");
+  EXPECT_EQ(now, changed(before, now));
+
+  ASSERT_EQ(deploy(force + field("instance", "us-1"), {.content = "third"}).status, 202);
+  before["instance"] = "us-1";
+  now = specOf("shop", "web");
+  EXPECT_EQ(now, changed(before, now));
+
+  ASSERT_EQ(deploy(force + field("config", "memory: 64Mi"), {.content = "third"}).status, 202);
+  now = specOf("shop", "web");
+  EXPECT_EQ(now, changed({{"memory", "64Mi"}, {"instance", "us-1"}}, now)) << "a config is the whole spec";
+  ASSERT_EQ(deploy(force + field("config", "{}"), {.content = "third"}).status, 202);
+  now = specOf("shop", "web");
+  EXPECT_EQ(now, changed({{"instance", "us-1"}}, now));
+}
+
+TEST_F(Deploy, KeepsHowItIsPlacedAndSent) {
+  const auto manifestWith = [&](const std::string& spec) {
+    return dir_.replace("store/unikernel.shop.web.yaml",
+                        "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: web, namespace: "
+                        "shop}\nspec: " +
+                            spec);
+  };
+  const std::string digest(64, 'a');
+  const std::string force = field("force_create", "true");
+  manifestWith(
+      "{instanceSelector: {matchLabels: {region: eu}}, memory: 48Mi, image: {url: "
+      "'https://builds.example.org/web.hvt', sha256: " +
+      digest + ", compressionLevel: 3}}");
+  readManifests();
+  const Response kept = deploy(force);
+  ASSERT_EQ(kept.status, 202) << kept.body;
+  json spec = specOf("shop", "web");
+  EXPECT_EQ(spec["instanceSelector"], (json{{"matchLabels", {{"region", "eu"}}}}));
+  EXPECT_FALSE(spec.contains("instance"));
+  EXPECT_EQ(spec["memory"], "48Mi");
+  EXPECT_EQ(spec["image"]["compressionLevel"], 3);
+  EXPECT_FALSE(spec["image"].contains("url")) << "it is another one now";
+
+  const Response moved = deploy(force + field("instance", "eu-1"));
+  ASSERT_EQ(moved.status, 202) << moved.body;
+  spec = specOf("shop", "web");
+  EXPECT_EQ(spec["instance"], "eu-1");
+  EXPECT_FALSE(spec.contains("instanceSelector"));
+
+  const Response selected =
+      deploy(force + field("config", "instanceSelector: {matchLabels: {region: us}}"), {.content = "x"});
+  ASSERT_EQ(selected.status, 202) << selected.body;
+  spec = specOf("shop", "web");
+  EXPECT_FALSE(spec.contains("instance"));
+  EXPECT_EQ(spec["image"]["compressionLevel"], 3) << "no config can say that";
 }
 
 TEST_F(Deploy, ForcingWhatIsNotThereCreatesIt) {
