@@ -6,10 +6,13 @@
 #include <ostream>
 
 #include "api/expand.h"
+#include "cli/failure.h"
+#include "cli/failures.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
 #include "cli/plan_file.h"
 #include "cli/progress.h"
+#include "cli/standard_input.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -49,12 +52,18 @@ std::function<bool(const std::string&, const reconcile::Step&)> onlyPlanned(cons
   };
 }
 
-/// Prints what did not become Ready and why; returns how many.
-std::size_t tellFailures(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot,
-                         const reconcile::Controller::Outcome& outcome, std::ostream& err) {
-  std::size_t count = snapshot.problems.size() + outcome.errors.size();
-  for (const api::Problem& problem : snapshot.problems) err << "error: " << problem.toString() << '\n';
-  for (const Error& error : outcome.errors) err << "error: " << error.message << '\n';
+/// What did not become Ready and why.
+Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot,
+                    const reconcile::Controller::Outcome& outcome, const Progress& progress) {
+  Failures failures;
+  for (const api::Problem& problem : snapshot.problems) failures.add(problem.toString());
+  for (const Error& error : outcome.errors) {
+    if (progress.hasWarned(error.message)) {
+      failures.countSaid();
+    } else {
+      failures.add(error.message);
+    }
+  }
   for (const api::ObjectPtr& object : snapshot.objects) {
     const reconcile::ObjectViewPtr view = objects.find(object->key());
     const api::Condition* ready =
@@ -64,20 +73,21 @@ std::size_t tellFailures(const reconcile::ObjectStore& objects, const source::Sn
     if (ready == nullptr || view->status.ready() || suspended ||
         object->kind() == api::Kind::AlbatrossInstance)
       continue;
-    err << fmt::format("error: {} is not Ready ({}): {}\n", object->key().toString(), toString(ready->reason),
-                       ready->message);
-    ++count;
+    failures.add(object->key(), ready->reason, ready->message);
   }
-  return count;
+  return failures;
 }
 
 int apply(ApplyOptions options, const Console& console) {
-  const auto failed = [&](const Error& error) {
-    console.err << "error: " << error.message << '\n';
-    return 1;
-  };
+  const auto failed = [&](const Error& error) { return cli::failed(console, error); };
   const auto timeout = api::parseDuration(options.timeout);
   if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
+  if (options.prune && namesStandardInput(options.fleet.roots)) {
+    return failed(
+        {Reason::UsageError,
+         "--prune needs manifests in files: what is missing from standard input was perhaps never in "
+         "there, or cut off."});
+  }
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
                               .imageRoots = absoluteRoots(options.fleet.imageRoots),
                               .imageStoreBytes = options.fleet.imageStoreBytes(),
@@ -102,7 +112,7 @@ int apply(ApplyOptions options, const Console& console) {
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open(fleetOptions, objects, progress);
   if (!fleet) return failed(fleet.error());
-  const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
+  const auto snapshot = readManifests(roots, console.in);
   if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
     return failed(
         {Reason::UsageError,
@@ -114,13 +124,14 @@ int apply(ApplyOptions options, const Console& console) {
   reconcile::Controller::Outcome outcome;
   const bool signalled = (*fleet)->run(
       [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
-  const std::size_t failures = tellFailures(objects, *snapshot, outcome, console.err);
+  const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
+  failures.tell(console.err);
   if (signalled)
     return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
   if (!outcome.finished)
     return failed(
         {Reason::DeadlineExceeded, fmt::format("Not everything was done within {}.", options.timeout)});
-  if (failures > 0) return 1;
+  if (failures.count() > 0) return 1;
   console.out << fmt::format("All {} objects are Ready.\n", snapshot->objects.size());
   return 0;
 }
@@ -129,9 +140,13 @@ int apply(ApplyOptions options, const Console& console) {
 
 void addApply(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("apply", "Reconcile once, until everything is Ready or failed; for CI");
-  verb->footer("Example: rookery apply -f manifests/ --prune");
+  verb->footer(
+      "Of what -f - reads, relative paths start at the current folder.\n\n"
+      "Examples:\n"
+      "  rookery apply -f manifests/ --prune\n"
+      "  kustomize build overlays/eu | rookery apply -f -");
   const auto options = std::make_shared<ApplyOptions>();
-  addFleetOptions(*verb, options->fleet, "-f,--filename");
+  addFleetOptions(*verb, options->fleet);
   addConfirmOption(*verb, options->fleet);
   verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")
       ->capture_default_str();

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <thread>
 
+#include "cli/standard_input.h"
 #include "reconcile/image_use.h"
 
 namespace rookery::cli {
@@ -92,6 +93,10 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
 std::vector<std::filesystem::path> absoluteRoots(const std::vector<std::filesystem::path>& roots) {
   std::vector<std::filesystem::path> absolute;
   for (const auto& root : roots) {
+    if (root == standardInput) {
+      absolute.push_back(root);
+      continue;
+    }
     auto path = std::filesystem::absolute(root).lexically_normal();
     if (!path.has_filename()) path = path.parent_path();  // "manifests/" and "manifests" are one root
     absolute.push_back(std::move(path));

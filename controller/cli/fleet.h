@@ -64,7 +64,7 @@ class Fleet {
   reconcile::Controller controller_;
 };
 
-/// The roots as they are remembered: absolute, symlinks kept.
+/// The roots as they are remembered: absolute, symlinks kept. Standard input ("-") stays what it is.
 std::vector<std::filesystem::path> absoluteRoots(const std::vector<std::filesystem::path>& roots);
 
 }  // namespace rookery::cli

@@ -46,8 +46,14 @@ std::string confirmByApply(const std::vector<std::filesystem::path>& roots, cons
   return command + " --prune --confirm-prune " + id;
 }
 
-void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName) {
-  verb.add_option(rootsName, options.roots, "A folder of manifests, or one manifest file; repeatable");
+void addFleetOptions(CLI::App& verb, FleetOptions& options) {
+  addFleetOptions(verb, options, "-f,--filename",
+                  "A folder of manifests, one manifest file, or - for standard input; repeatable");
+}
+
+void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName,
+                     const std::string& roots) {
+  verb.add_option(rootsName, options.roots, roots)->type_name("PATH");
   verb.add_option("--state-dir", options.stateDir,
                   "Where it is remembered which unikernels are ours; one process at a time may hold it")
       ->capture_default_str();

@@ -25,8 +25,11 @@ struct FleetOptions {
 };
 
 /// Adds --state-dir, --image-root, --image-store-size and, under the name that the verb has for it, the
-/// option for manifest roots.
-void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName);
+/// option for manifest roots, as `roots` describes them.
+void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName,
+                     const std::string& roots = "A folder of manifests, or one manifest file; repeatable");
+/// The same with -f,--filename, which may be standard input.
+void addFleetOptions(CLI::App& verb, FleetOptions& options);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
 void addConfirmOption(CLI::App& verb, FleetOptions& options);
 

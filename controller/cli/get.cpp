@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "api/json_path.h"
 #include "api/yaml_writer.h"
@@ -15,6 +17,7 @@
 #include "cli/failure.h"
 #include "cli/list_watch.h"
 #include "cli/object_table.h"
+#include "cli/resource_arguments.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 
@@ -25,8 +28,7 @@ namespace {
 using nlohmann::json;
 
 struct GetOptions {
-  std::string kind;
-  std::string name;  // empty: all
+  std::vector<std::string> resources;  // see resourcesNamed()
   std::string nameSpace = "default";
   bool allNamespaces = false;
   std::string output = "table";
@@ -35,36 +37,50 @@ struct GetOptions {
   ClientOptions client;
 
   std::optional<std::string> where() const { return allNamespaces ? std::nullopt : std::optional(nameSpace); }
+  bool isDocument() const { return output == "json" || output == "yaml"; }
 };
 
-/// Prints objects in the form that was asked for.
+/// Objects of one kind.
+struct Found {
+  const ApiResource* resource;
+  json objects;
+};
+
+/// Several objects as kubectl wraps them.
+json listOf(const std::vector<Found>& found) {
+  json items = json::array();
+  for (const Found& each : found) items.insert(items.end(), each.objects.begin(), each.objects.end());
+  return {{"apiVersion", "v1"},
+          {"kind", "List"},
+          {"metadata", {{"resourceVersion", ""}}},
+          {"items", std::move(items)}};
+}
+
+void printDocument(const json& document, const GetOptions& options, std::ostream& out) {
+  if (options.output == "json") {
+    out << document.dump(4, ' ', false, json::error_handler_t::replace) << '\n';
+  } else {
+    out << api::toYaml(document);
+  }
+}
+
+/// Prints objects of one kind in the form that was asked for, one after the other, as they come.
 class Printer {
  public:
-  Printer(const Console& console, const ApiResource& resource, const GetOptions& options)
+  /// `qualified`: objects of other kinds stand beside them.
+  Printer(const Console& console, const ApiResource& resource, const GetOptions& options, bool qualified)
       : console_(console),
         resource_(resource),
         options_(options),
         tableOptions_{.wide = options.output == "wide",
-                      .namespaces = options.allNamespaces && resource.namespaced},
+                      .namespaces = options.allNamespaces && resource.namespaced,
+                      .typeName = qualified ? resource.typeName : ""},
         table_(console.out) {}
 
-  /// All at once: of several, one document.
-  void all(json objects) {
-    if (options_.output == "json" || options_.output == "yaml") {
-      printDocument(options_.name.empty() ? listOf(std::move(objects)) : std::move(objects.front()));
-    } else if (objects.empty()) {
-      const bool named = resource_.namespaced && !options_.allNamespaces;
-      console_.err << "No resources found"
-                   << (named ? fmt::format(" in {} namespace.", options_.nameSpace) : "") << '\n';
-    } else {
-      each(objects);
-    }
-  }
-
-  /// One after the other, as they come. False: nobody reads them any more.
-  bool each(const json& objects) {
-    if (options_.output == "json" || options_.output == "yaml") {
-      for (const json& object : objects) printDocument(object);
+  /// False: nobody reads them any more.
+  bool print(const json& objects) {
+    if (options_.isDocument()) {
+      for (const json& object : objects) printOne(object);
     } else if (options_.output == "name") {
       for (const json& object : objects) printName(object);
     } else if (!objects.empty()) {
@@ -77,21 +93,9 @@ class Printer {
   }
 
  private:
-  /// Several objects as kubectl wraps them.
-  static json listOf(json objects) {
-    return {{"apiVersion", "v1"},
-            {"kind", "List"},
-            {"metadata", {{"resourceVersion", ""}}},
-            {"items", std::move(objects)}};
-  }
-
-  void printDocument(const json& document) {
-    if (options_.output == "json") {
-      console_.out << document.dump(4, ' ', false, json::error_handler_t::replace) << '\n';
-      return;
-    }
-    if (std::exchange(headed_, true)) console_.out << "---\n";
-    console_.out << api::toYaml(document);
+  void printOne(const json& object) {
+    if (options_.output == "yaml" && std::exchange(headed_, true)) console_.out << "---\n";
+    printDocument(object, options_, console_.out);
   }
 
   void printName(const json& object) {
@@ -106,8 +110,13 @@ class Printer {
   bool headed_ = false;  // the table has its headings, the YAML its first document
 };
 
-Result<void> checkUse(const GetOptions& options) {
-  if (options.name.empty()) return {};
+Result<void> checkUse(const std::vector<ResourceArgument>& wanted, const GetOptions& options) {
+  const bool named = std::ranges::any_of(wanted, [](const auto& each) { return !each.names.empty(); });
+  if (options.watch && (wanted.size() > 1 || wanted.front().names.size() > 1)) {
+    return fail(Reason::UsageError,
+                "Only one kind, or one object, can be watched at a time: give -w with one of them.");
+  }
+  if (!named) return {};
   if (options.allNamespaces) {
     return fail(Reason::UsageError,
                 "An object cannot be had by its name from all namespaces: give -n or -A.");
@@ -118,47 +127,92 @@ Result<void> checkUse(const GetOptions& options) {
   return {};
 }
 
-ObjectQuery queryOf(const ApiResource& resource, const GetOptions& options) {
-  ObjectQuery query{resource.path(options.where()), options.labelSelector, options.fieldSelector};
-  if (!options.name.empty()) query.fieldSelector = "metadata.name=" + escapeFieldValue(options.name);
+ObjectQuery queryOf(const ResourceArgument& wanted, const GetOptions& options) {
+  ObjectQuery query{wanted.resource.path(options.where()), options.labelSelector, options.fieldSelector};
+  if (!wanted.names.empty()) query.fieldSelector = "metadata.name=" + escapeFieldValue(wanted.names.front());
   return query;
 }
 
-/// The objects asked for, one or many.
-Result<Listing> fetch(const ApiClient& client, const ApiResource& resource, const GetOptions& options) {
-  if (options.name.empty()) return list(client, queryOf(resource, options));
-  auto object = client.get(resource.path(options.where(), options.name));
-  if (!object) return std::unexpected(object.error());
+/// The objects asked for, one or many, as far as they are there; what is not is told and makes `status` 1.
+Listing fetch(const ApiClient& client, const ResourceArgument& wanted, const GetOptions& options,
+              const Console& console, int& status) {
   Listing listing;
-  listing.resourceVersion = api::textByPath(*object, ".metadata.resourceVersion");
-  listing.items.push_back(*std::move(object));
+  const auto take = [&](Result<json> object) {
+    if (!object) {
+      status = failed(console, object.error());
+      return;
+    }
+    listing.resourceVersion = api::textByPath(*object, ".metadata.resourceVersion");
+    listing.items.push_back(*std::move(object));
+  };
+  if (wanted.names.empty()) {
+    auto all = list(client, queryOf(wanted, options));
+    if (all) {
+      listing = *std::move(all);
+    } else {
+      status = failed(console, all.error());
+    }
+  }
+  for (const std::string& name : wanted.names) take(client.get(wanted.resource.path(options.where(), name)));
+  for (json& object : listing.items) object = wanted.resource.presentable(std::move(object));
   return listing;
 }
 
-Result<void> show(const GetOptions& options, const Console& console) {
-  const auto resource = ApiResource::named(options.kind);
-  if (!resource) return std::unexpected(resource.error());
-  if (auto right = checkUse(options); !right) return right;
-  const auto client = ApiClient::to(options.client);
-  if (!client) return std::unexpected(client.error());
-  auto listing = fetch(*client, *resource, options);
-  if (!listing) return std::unexpected(listing.error());
-  for (json& object : listing->items) object = resource->presentable(std::move(object));
-
-  Printer printer(console, *resource, options);
-  if (!options.watch) {
-    printer.all(std::move(listing->items));
-    return {};
-  }
-  if (!printer.each(listing->items)) return {};
-  return follow(*client, queryOf(*resource, options), *listing, [&](const json& object) {
-    return printer.each(json::array({resource->presentable(object)}));
+int watch(const ApiClient& client, const ResourceArgument& wanted, const GetOptions& options,
+          const Console& console) {
+  int status = 0;
+  const Listing listing = fetch(client, wanted, options, console, status);
+  Printer printer(console, wanted.resource, options, false);
+  if (status != 0 || !printer.print(listing.items)) return status;
+  const auto followed = follow(client, queryOf(wanted, options), listing, [&](const json& object) {
+    return printer.print(json::array({wanted.resource.presentable(object)}));
   });
+  return followed ? 0 : failed(console, followed.error());
+}
+
+/// Tables below each other, or names.
+void printEach(const std::vector<Found>& found, const GetOptions& options, const Console& console) {
+  bool first = true;
+  for (const Found& each : found) {
+    if (each.objects.empty()) continue;
+    if (!std::exchange(first, false) && options.output != "name") console.out << '\n';
+    Printer(console, *each.resource, options, found.size() > 1).print(each.objects);
+  }
+}
+
+void tellNothing(const std::vector<ResourceArgument>& wanted, const GetOptions& options, std::ostream& out) {
+  const bool within = !options.allNamespaces &&
+                      std::ranges::any_of(wanted, [](const auto& each) { return each.resource.namespaced; });
+  out << "No resources found" << (within ? fmt::format(" in {} namespace.", options.nameSpace) : "") << '\n';
+}
+
+int show(const ApiClient& client, const std::vector<ResourceArgument>& wanted, const GetOptions& options,
+         const Console& console) {
+  int status = 0;
+  std::vector<Found> found;
+  for (const ResourceArgument& each : wanted)
+    found.push_back({&each.resource, std::move(fetch(client, each, options, console, status).items)});
+  const bool nothing = std::ranges::all_of(found, [](const Found& each) { return each.objects.empty(); });
+  const bool one = wanted.size() == 1 && wanted.front().names.size() == 1;
+  if (nothing && status != 0) return status;
+  if (options.isDocument()) {
+    printDocument(one ? found.front().objects.front() : listOf(found), options, console.out);
+  } else if (nothing) {
+    tellNothing(wanted, options, console.err);
+  } else {
+    printEach(found, options, console);
+  }
+  return status;
 }
 
 int get(const GetOptions& options, const Console& console) {
-  if (const auto shown = show(options, console); !shown) return failed(console, shown.error());
-  return 0;
+  const auto wanted = resourcesNamed(options.resources);
+  if (!wanted) return failed(console, wanted.error());
+  if (auto right = checkUse(*wanted, options); !right) return failed(console, right.error());
+  const auto client = ApiClient::to(options.client);
+  if (!client) return failed(console, client.error());
+  return options.watch ? watch(*client, wanted->front(), options, console)
+                       : show(*client, *wanted, options, console);
 }
 
 }  // namespace
@@ -167,18 +221,27 @@ void addGet(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("get", "Show objects and how they stand, from a running controller");
   verb->footer(
       "KIND is any name that kubectl would take: unikernels, unikernel, uk; albatrossinstances, alba; "
-      "unikernelpolicies, ukpol; events, ev; secrets (never with their values).\n\n"
+      "unikernelpolicies, ukpol; events, ev; secrets (never with their values). Several stand between "
+      "commas; "
+      "`all` is all but events and secrets. Instead of KIND NAME…, KIND/NAME… names objects of any kind. "
+      "Only "
+      "one kind, or one object, can be watched.\n\n"
       "Examples:\n"
       "  rookery get alba                  # the instances\n"
       "  rookery get uk -A -o wide         # the unikernels of all namespaces, with messages\n"
       "  rookery get uk web -n shop -o yaml\n"
+      "  rookery get uk,ukpol -n shop      # or: rookery get all -n shop\n"
+      "  rookery get uk/web alba/eu-1 -n shop\n"
       "  rookery get uk -l app=web -w      # and what changes from now on, until Ctrl-C\n"
       "  rookery get events -n shop -w\n"
       "  rookery get uk --server https://rookery.example:8443 --token-file token "
       "--certificate-authority ca.pem");
   const auto options = std::make_shared<GetOptions>();
-  verb->add_option("KIND", options->kind, "What to show")->required();
-  verb->add_option("NAME", options->name, "Only the object of this name");
+  verb->add_option("KIND", options->resources,
+                   "What to show: KIND, KIND,KIND… or all, and NAME… for only the objects of these names; or "
+                   "KIND/NAME…")
+      ->required()
+      ->type_name("KIND[,KIND…] [NAME…] | KIND/NAME…");
   verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
   verb->add_flag("-A,--all-namespaces", options->allNamespaces, "Of all namespaces");
   verb->add_option("-o,--output", options->output, "table, wide, json, yaml or name")

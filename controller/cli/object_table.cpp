@@ -48,7 +48,9 @@ std::vector<std::vector<std::string>> tabulate(const serve::TableColumns& column
     std::vector<std::string>& row = rows.emplace_back();
     if (options.namespaces) row.push_back(text(api::findByPath(object, ".metadata.namespace")));
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      if (shown(columns[i], options)) row.push_back(text(&served.at("cells").at(i)));
+      if (!shown(columns[i], options)) continue;
+      const bool named = columns[i].name == "Name" && !options.typeName.empty();
+      row.push_back((named ? options.typeName + "/" : "") + text(&served.at("cells").at(i)));
     }
   }
   return rows;

@@ -10,8 +10,9 @@
 namespace rookery::cli {
 
 struct ObjectTableOptions {
-  bool wide = false;        // columns of a lower priority, too
-  bool namespaces = false;  // a column NAMESPACE first
+  bool wide = false;          // columns of a lower priority, too
+  bool namespaces = false;    // a column NAMESPACE first
+  std::string typeName = {};  // stands before the names, where there are objects of several kinds
 };
 
 /// The row of headings of a table of objects, as `kubectl get` shows it.

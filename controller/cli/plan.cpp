@@ -4,10 +4,12 @@
 #include <ostream>
 
 #include "api/manifest.h"
+#include "cli/failure.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
 #include "cli/plan_file.h"
 #include "cli/plan_report.h"
+#include "cli/standard_input.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -21,10 +23,11 @@ struct PlanOptions {
 };
 
 int plan(const PlanOptions& options, const Console& console) {
-  const auto failed = [&](const Error& error) {
-    console.err << "error: " << error.message << '\n';
-    return 1;
-  };
+  if (!options.file.empty() && namesStandardInput(options.fleet.roots)) {
+    return failed(console, {Reason::UsageError,
+                            "--out needs manifests in files: apply --plan reads them again, "
+                            "and cannot read standard input again."});
+  }
   reconcile::Listener silent;
   const auto roots = absoluteRoots(options.fleet.roots);
   reconcile::ObjectStore objects;
@@ -37,18 +40,19 @@ int plan(const PlanOptions& options, const Console& console) {
                  .howToConfirm = [roots = options.fleet.roots](
                                      const std::string& id) { return confirmByApply(roots, id); }}},
       objects, silent);
-  if (!fleet) return failed(fleet.error());
-  const auto snapshot = source::DirectorySource({.roots = roots, .watch = false}).scan();
+  if (!fleet) return failed(console, fleet.error());
+  const auto snapshot = readManifests(roots, console.in);
   for (const api::Problem& doubt : api::doubtsAbout(snapshot->objects))
-    console.err << "warning: " << doubt.toString() << '\n';
+    say(console.err, "warning: ", doubt.toString());
   const PlanReport report = preview(**fleet, snapshot);
   if (options.output == "json") {
     console.out << toJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   } else {
-    console.out << toText(report, console.colour);
+    writeText(report, console.out, console.colour);
   }
   if (!options.file.empty()) {
-    if (auto written = writePlanFile(options.file, roots, report); !written) return failed(written.error());
+    if (auto written = writePlanFile(options.file, roots, report); !written)
+      return failed(console, written.error());
   }
   if (!report.errors.empty()) return 1;
   return report.changes.empty() ? 0 : 2;
@@ -59,9 +63,14 @@ int plan(const PlanOptions& options, const Console& console) {
 void addPlan(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("plan", "Show what would be done and why; changes nothing");
   verb->footer(
-      "Exit status: 0 no changes, 2 changes, 1 something is wrong.\n\nExample: rookery plan -f manifests/");
+      "Exit status: 0 no changes, 2 changes, 1 something is wrong. Of what -f - reads, relative paths start "
+      "at "
+      "the current folder.\n\n"
+      "Examples:\n"
+      "  rookery plan -f manifests/\n"
+      "  kustomize build overlays/eu | rookery plan -f -");
   const auto options = std::make_shared<PlanOptions>();
-  addFleetOptions(*verb, options->fleet, "-f,--filename");
+  addFleetOptions(*verb, options->fleet);
   verb->get_option("-f")->required();
   verb->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))

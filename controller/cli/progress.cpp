@@ -6,10 +6,14 @@
 #include <ostream>
 #include <utility>
 
+#include "cli/visible_stream.h"
+#include "text.h"
+
 namespace rookery::cli {
 
 namespace {
 
+constexpr ControlSequence eraseLine{"\r\033[K"};
 constexpr std::size_t barWidth = 30;
 constexpr std::uint64_t worthLines = 1u << 20;  // smaller images are gone before a line about them is read
 
@@ -27,9 +31,9 @@ std::string humanBytes(std::uint64_t bytes) {
 
 /// Must be called with the mutex held.
 void Progress::line(const std::string& text) {
-  if (barShown_) out_ << "\r\033[K";
+  if (barShown_) out_ << eraseLine;
   barShown_ = false;
-  out_ << text << '\n';
+  out_ << visible(text) << '\n';
   drawBars();
   out_.flush();
 }
@@ -44,7 +48,7 @@ void Progress::drawBars() {
         fmt::format("{} {} [{}{}] {} of {}  ", instance, upload.object, std::string(full, '#'),
                     std::string(barWidth - full, '.'), humanBytes(upload.bytes), humanBytes(upload.total));
   }
-  out_ << "\r\033[K" << bars;
+  out_ << eraseLine << visible(bars);
   barShown_ = true;
 }
 
@@ -82,7 +86,7 @@ void Progress::imageSentWhole(const std::string& instance, const api::ObjectKey&
 void Progress::finish() {
   const std::lock_guard lock(mutex_);
   uploads_.clear();
-  if (std::exchange(barShown_, false)) out_ << "\r\033[K";
+  if (std::exchange(barShown_, false)) out_ << eraseLine;
   out_.flush();
 }
 
@@ -91,7 +95,7 @@ void Progress::stepEnded(const std::string& instance, const api::ObjectKey& obje
   const std::lock_guard lock(mutex_);
   uploads_.erase(instance);
   const std::string what = fmt::format("{}: {} {}", instance, toString(verb), object.toString());
-  if (result.error) return line(fmt::format("{} failed: {}", what, result.error->message));
+  if (result.error) return line(fmt::format("{} failed ({})", what, toString(result.error->reason)));
   const double seconds = std::chrono::duration<double>(result.duration).count();
   line(fmt::format("{} done in {:.1f} s{}", what, seconds,
                    result.bytes == 0 ? "" : ", " + humanBytes(result.bytes) + " sent"));
@@ -105,16 +109,23 @@ void Progress::imagePulled(const image::Puller::Attempt& attempt) {
 }
 
 void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
-                            const std::string& message) {
+                            const std::string& /*message*/) {
   if (reconcile::isProgress(reason) || object.kind == api::Kind::AlbatrossInstance) return;
   const std::lock_guard lock(mutex_);
-  line(ready ? fmt::format("{}: Ready", object.toString())
-             : fmt::format("{}: not Ready ({}): {}", object.toString(), toString(reason), message));
+  if (ready) return line(fmt::format("{}: Ready", object.toString()));
+  if (!troubles_.emplace(object.kind, reason).second) return;
+  line(fmt::format("{}: not Ready ({})", object.toString(), toString(reason)));
 }
 
 void Progress::warned(const std::string& instance, Reason /*reason*/, const std::string& message) {
   const std::lock_guard lock(mutex_);
+  if (!warned_.insert(message).second) return;
   line(instance.empty() ? message : fmt::format("{}: {}", instance, message));
+}
+
+bool Progress::hasWarned(const std::string& message) const {
+  const std::lock_guard lock(mutex_);
+  return warned_.contains(message);
 }
 
 }  // namespace rookery::cli

@@ -4,14 +4,17 @@
 #include <iosfwd>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "reconcile/listener.h"
 
 namespace rookery::cli {
 
 /// Shows on a stream how apply gets on: a bar with bytes where the stream is a terminal, plain lines
-/// elsewhere. Thread-safe.
+/// elsewhere. Of what fails it shows that and for which reason; why is said once, in the end (Failures). What
+/// no object can say is said here. Thread-safe.
 class Progress : public reconcile::Listener {
  public:
   Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal) {}
@@ -27,6 +30,8 @@ class Progress : public reconcile::Listener {
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
 
+  /// Whether this warning has been shown.
+  bool hasWarned(const std::string& message) const;
   /// The upload that imageSent() has shown has come to its end.
   void imageSentWhole(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                       std::chrono::nanoseconds duration);
@@ -39,7 +44,7 @@ class Progress : public reconcile::Listener {
 
   std::ostream& out_;
   const bool terminal_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   struct Upload {
     std::string object;
     std::uint64_t bytes = 0, total = 0;
@@ -47,6 +52,8 @@ class Progress : public reconcile::Listener {
   };
   std::map<std::string, Upload> uploads_;  // by instance: each has one mutation at a time
   bool barShown_ = false;
+  std::set<std::pair<api::Kind, Reason>> troubles_;  // of which an example was shown
+  std::set<std::string> warned_;
 };
 
 /// "1.5 MiB"

@@ -11,10 +11,12 @@
 
 #include "api/expand.h"
 #include "api/path.h"
+#include "cli/failure.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
 #include "cli/kubernetes_options.h"
 #include "cli/log.h"
+#include "cli/standard_input.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
 #include "reconcile/confirmations.h"
@@ -173,12 +175,8 @@ Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds
 }
 
 int run(const RunOptions& options, const Console& console) {
-  const auto failed = [&](const Error& error) {
-    console.err << "error: " << error.message << '\n';
-    return 1;
-  };
   const auto resync = api::parseDuration(options.resync);
-  if (!resync) return failed({Reason::UsageError, "--resync: " + resync.error().message});
+  if (!resync) return failed(console, {Reason::UsageError, "--resync: " + resync.error().message});
   Log log(options.logFormat);
   serve::Metrics metrics(buildInfo());
   reconcile::ObjectStore objects;
@@ -186,25 +184,25 @@ int run(const RunOptions& options, const Console& console) {
   std::vector<reconcile::Listener*> listening = {&metrics, &log, &events};
   auto cluster = openCluster(options.kubernetes, options.fleet.imageRoots, objects, events.events(),
                              [&log](const std::string& message) { log.warn(message); });
-  if (!cluster) return failed(cluster.error());
+  if (!cluster) return failed(console, cluster.error());
   if (*cluster) {
     listening.push_back(cluster->get());
     metrics.setLeases([&following = **cluster] { return following.leases(); });
   }
   reconcile::Listeners listeners(listening);
   auto fleet = Fleet::open(fleetOptions(options, *resync, cluster->get()), objects, listeners);
-  if (!fleet) return failed(fleet.error());
+  if (!fleet) return failed(console, fleet.error());
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : (*fleet)->stateDir().deletions())
     objects.declare(object, identity, std::chrono::system_clock::now());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
   source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots))});
   auto writing = openWriting(store, **fleet, objects, wakerOf(source));
-  if (!writing) return failed(writing.error());
+  if (!writing) return failed(console, writing.error());
   const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);
   auto server =
       serve::Server::start(serverOptions(options.server, writing->get(), log), objects, resourceApi, metrics);
-  if (!server) return failed(server.error());
+  if (!server) return failed(console, server.error());
   const std::string port = std::to_string((*server)->port());
   log.info("Listening for HTTP.", {{"address", options.server.listen}, {"port", port}});
   const reconcile::Confirmations confirmations(options.fleet.stateDir);
@@ -242,6 +240,8 @@ void addRun(CLI::App& app, Console console, int& status) {
   verb->callback([options, console, &status] {
     if (options->fleet.roots.empty() && !options->kubernetes.follow)
       throw CLI::RequiredError("--manifests or --kubernetes");
+    if (namesStandardInput(options->fleet.roots))
+      throw CLI::ValidationError("--manifests", "run follows folders and files, not standard input (-)");
     status = run(*options, console);
   });
 }

@@ -9,11 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "cli/failure.h"
 #include "cli/fleet_options.h"
 #include "cli/offline_check.h"
+#include "cli/standard_input.h"
 #include "cli/verbs.h"
 #include "image/image.h"
-#include "source/directory.h"
 
 namespace rookery::cli {
 
@@ -51,9 +52,8 @@ void printJson(const source::Snapshot& snapshot, const Findings& findings, std::
 }
 
 void printText(const source::Snapshot& snapshot, const Findings& findings, const Console& console) {
-  for (const api::Problem& warning : findings.warnings)
-    console.err << "warning: " << warning.toString() << '\n';
-  for (const api::Problem& error : findings.errors) console.err << error.toString() << '\n';
+  for (const api::Problem& warning : findings.warnings) say(console.err, "warning: ", warning.toString());
+  for (const api::Problem& error : findings.errors) say(console.err, "", error.toString());
   if (findings.errors.empty()) {
     console.out << fmt::format("{} in {} {} valid\n", count(snapshot.objects.size(), "object"),
                                count(snapshot.files, "file"), snapshot.objects.size() == 1 ? "is" : "are");
@@ -64,10 +64,7 @@ void printText(const source::Snapshot& snapshot, const Findings& findings, const
 }
 
 int validate(const ValidateOptions& options, const Console& console) {
-  source::DirectoryOptions roots;
-  roots.roots = options.paths;
-  roots.watch = false;
-  const source::SnapshotPtr snapshot = source::DirectorySource(roots).scan();
+  const source::SnapshotPtr snapshot = readManifests(options.paths, console.in);
   image::Inspector inspector;
   Findings findings =
       checkOffline(*snapshot, inspector, absoluteRoots(options.imageRoots), std::chrono::system_clock::now());
@@ -90,14 +87,19 @@ void addValidate(CLI::App& app, Console console, int& status) {
       "pinned and\n"
       "was built for the devices that its Unikernel gives it; also that credentials are usable. Needs no "
       "server. Every\n"
-      "mistake is told as file:line:column: field: message on standard error.\n\n"
+      "mistake is told as file:line:column: field: message on standard error. Of what -f - reads, relative "
+      "paths "
+      "start at\n"
+      "the current folder.\n\n"
       "Examples:\n"
       "  rookery validate -f manifests/\n"
       "  rookery validate -f shop.yaml -f db.yaml -o json\n"
       "  rookery validate -f manifests/ --strict\n"
+      "  kustomize build overlays/eu | rookery validate -f -\n"
       "  rookery validate -f api/ --image-root /var/lib/rookery/images");
   const auto options = std::make_shared<ValidateOptions>();
-  verb->add_option("-f,--filename", options->paths, "A folder of manifests, or one manifest file; repeatable")
+  verb->add_option("-f,--filename", options->paths,
+                   "A folder of manifests, one manifest file, or - for standard input; repeatable")
       ->required()
       ->type_name("PATH");
   addImageRoots(*verb, options->imageRoots);

@@ -119,6 +119,59 @@ TEST_F(GetTest, YamlAndNames) {
             "unikernel.rookery.dev/api\nunikernel.rookery.dev/web\n");
 }
 
+TEST_F(GetTest, SeveralKinds) {
+  serve::publish(store_, serve::instanceView("eu-1", "10.0.42.15:1025"));
+  for (const char* kinds : {"alba,uk", "all"}) {
+    const Invocation outcome = get({kinds, "-n", "shop"});
+    EXPECT_EQ(outcome.status, 0) << outcome.err;
+    EXPECT_THAT(
+        lines(outcome.out),
+        ElementsAre(testing::StartsWith("NAME "), testing::StartsWith("albatrossinstance.rookery.dev/eu-1 "),
+                    "", testing::StartsWith("NAME "), testing::StartsWith("unikernel.rookery.dev/api "),
+                    testing::StartsWith("unikernel.rookery.dev/web ")));
+  }
+  EXPECT_EQ(get({"uk,alba", "-n", "shop", "-o", "name"}).out,
+            "unikernel.rookery.dev/api\nunikernel.rookery.dev/web\nalbatrossinstance.rookery.dev/eu-1\n");
+  const json list = json::parse(get({"uk,alba", "-A", "-o", "json"}).out);
+  EXPECT_EQ(list["kind"], "List");
+  EXPECT_EQ(list["items"].size(), 4);
+  EXPECT_EQ(get({"ukpol,secrets", "-n", "none"}).err, "No resources found in none namespace.\n");
+}
+
+TEST_F(GetTest, ObjectsByKindAndName) {
+  serve::publish(store_, serve::instanceView("eu-1", "10.0.42.15:1025"));
+  const json one = json::parse(get({"uk/web", "-n", "shop", "-o", "json"}).out);
+  EXPECT_EQ(one["metadata"]["name"], "web");
+  EXPECT_EQ(get({"uk/web", "alba/eu-1", "-n", "shop", "-o", "name"}).out,
+            "unikernel.rookery.dev/web\nalbatrossinstance.rookery.dev/eu-1\n");
+  EXPECT_EQ(get({"uk", "web", "api", "-n", "shop", "-o", "name"}).out,
+            "unikernel.rookery.dev/web\nunikernel.rookery.dev/api\n");
+
+  const Invocation partly = get({"uk", "web", "none", "-n", "shop", "-o", "name"});
+  EXPECT_EQ(partly.status, 1);
+  EXPECT_EQ(partly.out, "unikernel.rookery.dev/web\n");
+  EXPECT_EQ(partly.err, "Error from server (NotFound): unikernels.rookery.dev \"none\" not found\n");
+}
+
+TEST_F(GetTest, WatchesOneKindOrObjectOnly) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"uk,alba", "-w"}, {"all", "-w"}, {"uk/web", "uk/api", "-w"}}) {
+    const Invocation outcome = get(arguments);
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, testing::StartsWith("error: Only one kind, or one object, can be watched"));
+  }
+}
+
+TEST_F(GetTest, NothingInACellActsOnTheTerminal) {
+  publish("shop", "web", false, Reason::Refused, "a\x1b[2J\nb\u202e");
+  for (const char* output : {"wide", "json", "yaml"}) {
+    const Invocation outcome = get({"uk", "web", "-n", "shop", "-o", output});
+    EXPECT_THAT(outcome.out, testing::Not(testing::AnyOf(HasSubstr("\x1b"), HasSubstr("\u202e")))) << output;
+  }
+  const json object = json::parse(get({"uk", "web", "-n", "shop", "-o", "json"}).out);
+  EXPECT_EQ(object["status"]["conditions"][0]["message"], "a\x1b[2J\nb\u202e") << "JSON keeps its meaning";
+}
+
 TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"uk", "-n", "none"}, "No resources found in none namespace.\n"},

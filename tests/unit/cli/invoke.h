@@ -12,7 +12,7 @@ struct Invocation {
   std::string err;
 };
 
-/// Runs the program in this process, without a terminal.
-Invocation invoke(const std::vector<std::string>& arguments);
+/// Runs the program in this process, without a terminal, with `input` on its standard input.
+Invocation invoke(const std::vector<std::string>& arguments, const std::string& input = "");
 
 }  // namespace rookery::cli

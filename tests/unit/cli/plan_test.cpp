@@ -10,6 +10,30 @@
 namespace rookery::cli {
 namespace {
 
+TEST(Plan, ReadsStandardInputButKeepsNoPlanOfIt) {
+  const fixtures::TempDir folder;
+  const std::string state = (folder.path() / "state").string();
+  const Invocation plan = invoke({"plan", "-f", "-", "--state-dir", state}, "kind: [\n");
+  EXPECT_EQ(plan.status, 1);
+  EXPECT_THAT(plan.out, testing::HasSubstr("! -:2:1: "));
+  const std::string file = (folder.path() / "plan.json").string();
+  const Invocation kept = invoke({"plan", "-f", "-", "--out", file, "--state-dir", state}, "");
+  EXPECT_EQ(kept.status, 1);
+  EXPECT_THAT(kept.err, testing::HasSubstr("standard input"));
+  EXPECT_FALSE(std::filesystem::exists(file));
+}
+
+TEST(Plan, StandardInputIsNeitherPrunedNorFollowed) {
+  const fixtures::TempDir folder;
+  const Invocation pruned =
+      invoke({"apply", "-f", "-", "--prune", "--state-dir", (folder.path() / "state").string()}, "");
+  EXPECT_EQ(pruned.status, 1);
+  EXPECT_THAT(pruned.err, testing::HasSubstr("--prune needs manifests in files"));
+  const Invocation followed = invoke({"run", "-f", "-"}, "");
+  EXPECT_EQ(followed.status, 1);
+  EXPECT_THAT(followed.err, testing::HasSubstr("not standard input"));
+}
+
 TEST(Plan, TellsMistakesInAFileWhoseNameIsNotUtf8) {
   const fixtures::TempDir folder;
   folder.write("manifests/\xff.yaml", "kind: [\n");

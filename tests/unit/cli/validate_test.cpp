@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 using testing::AllOf;
+using testing::AnyOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -96,6 +97,74 @@ TEST_F(Validate, TakesFoldersAndFilesRepeatedly) {
       invoke({"validate", "-f", path("instance.yaml").string(), "-f", path("web.yaml").string()});
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_EQ(result.out, "2 objects in 2 files are valid\n");
+}
+
+/// Another current folder, for as long as it lives.
+class CurrentFolder {
+ public:
+  explicit CurrentFolder(const fs::path& folder) { fs::current_path(folder); }
+  ~CurrentFolder() { fs::current_path(before_); }
+  CurrentFolder(const CurrentFolder&) = delete;
+  CurrentFolder& operator=(const CurrentFolder&) = delete;
+
+ private:
+  const fs::path before_ = fs::current_path();
+};
+
+TEST_F(Validate, ReadsStandardInput) {
+  const CurrentFolder here(folder_.path() / "manifests");
+  const std::string web = fixtures::readFile(path("web.yaml"));
+  const Invocation both = invoke({"validate", "-f", "-"}, std::string(instance) + "---\n" + web);
+  EXPECT_EQ(both.status, 0) << both.err;
+  EXPECT_EQ(both.out, "2 objects in 1 file are valid\n");
+
+  const Invocation beside = invoke({"validate", "-f", "instance.yaml", "-f", "-"}, web);
+  EXPECT_EQ(beside.status, 0) << beside.err;
+  EXPECT_EQ(beside.out, "2 objects in 2 files are valid\n");
+
+  const Invocation twice = invoke({"validate", "-f", "web.yaml", "-f", "instance.yaml", "-f", "-"}, web);
+  EXPECT_EQ(twice.status, 1);
+  EXPECT_THAT(twice.err,
+              AllOf(HasSubstr("web.yaml:"), HasSubstr("-:1:1: "), HasSubstr("2 errors in 3 files")));
+}
+
+TEST_F(Validate, TellsTheMistakesOfStandardInput) {
+  const CurrentFolder here(folder_.path() / "manifests");
+  const std::string cases[][2] = {
+      {unikernel("  image: {path: web.hvt}\n  memory: 32\n"), "-:7:11: spec.memory: "},
+      {unikernel("  image: {path: ../none.hvt}\n"), "-:6:"},
+      {"kind: [", "-:1:"},
+      {std::string(5 << 20, ' '), "4194304"},
+  };
+  for (const auto& [input, said] : cases) {
+    const Invocation result = invoke({"validate", "-f", "instance.yaml", "-f", "-"}, input);
+    EXPECT_EQ(result.status, 1);
+    EXPECT_THAT(result.err, HasSubstr(said));
+  }
+  fs::rename(path("web.hvt"), folder_.path() / "web.hvt");
+  EXPECT_THAT(invoke({"validate", "-f", "instance.yaml", "-f", "-"},
+                     unikernel("  image: {path: ../web.hvt}\n  networkInterfaces: [{name: service}]\n"))
+                  .err,
+              HasSubstr("lies outside the manifest root"))
+      << "images lie below the current folder";
+}
+
+TEST_F(Validate, NothingThatIsForeignActsOnTheTerminal) {
+  folder_.write("manifests/\x1b[2J\nerror: a\u202e.yaml",
+                "a: \"\\e[31m\\u202e\\x9b\"\nkind: Unikernel\n" +
+                    std::string("apiVersion: rookery.dev/v1alpha1\n") +
+                    "\"\\e]0;x\\n\": 1\nmetadata: {name: \"\\x9b\"}\n");
+  for (const char* output : {"text", "json"}) {
+    const Invocation result = invoke(
+        {"validate", "-o", output, "-f", (folder_.path() / "manifests").string(), "--image-root", "\x1b[2J"});
+    EXPECT_EQ(result.status, 1);
+    const std::string said = result.out + result.err;
+    for (const char* acting : {"\x1b", "\u202e", "\u009b", "\nerror: a"})
+      EXPECT_THAT(said, Not(HasSubstr(acting)));
+    EXPECT_THAT(said, HasSubstr("\\u001b[2J"));
+  }
+  const Invocation wrong = invoke({"validate", "--\x1b[2J\u009b"});
+  EXPECT_THAT(wrong.err, Not(AnyOf(HasSubstr("\x1b"), HasSubstr("\u009b"))));
 }
 
 TEST_F(Validate, TellsEveryMistakeWithItsPlace) {

@@ -1,0 +1,77 @@
+#include "cli/standard_input.h"
+
+#include <algorithm>
+#include <istream>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "api/manifest.h"
+#include "source/directory.h"
+#include "source/merged.h"
+
+namespace rookery::cli {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+/// One manifest that is read once.
+class StandardInput : public source::Source {
+ public:
+  explicit StandardInput(std::istream& in) : in_(in) {}
+
+  source::SnapshotPtr scan() override {
+    api::Manifest manifest = read();
+    auto snapshot = std::make_shared<source::Snapshot>();
+    snapshot->scannedAt = std::chrono::system_clock::now();
+    snapshot->files = 1;
+    if (!manifest.parsed) snapshot->unreliable.insert(name_);
+    snapshot->problems = std::move(manifest.problems);
+    snapshot->declared = std::move(manifest.invalid);
+    const auto duplicates = api::findDuplicates(manifest.objects, snapshot->problems);
+    for (const api::ObjectPtr& object : manifest.objects) {
+      snapshot->declared.insert(object->key());
+      if (!duplicates.contains(object->key())) snapshot->objects.push_back(object);
+    }
+    return snapshot;
+  }
+
+  boost::asio::awaitable<source::SnapshotPtr> next() override { co_return nullptr; }
+
+ private:
+  api::Manifest read() {
+    const api::Origin origin{.root = name_, .file = name_, .line = 0, .column = 0};
+    std::string text(api::maxManifestBytes + 1, '\0');
+    in_.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(in_.gcount()));
+    if (!in_.bad()) return api::parseManifest(text, origin);
+    api::Manifest manifest;
+    manifest.parsed = false;
+    manifest.problems.push_back({.reason = Reason::SourceUnreadable,
+                                 .origin = origin,
+                                 .object = std::nullopt,
+                                 .field = {},
+                                 .message = "Standard input cannot be read."});
+    return manifest;
+  }
+
+  std::istream& in_;
+  const fs::path name_ = standardInput;
+};
+
+}  // namespace
+
+bool namesStandardInput(const std::vector<fs::path>& paths) {
+  return std::ranges::find(paths, fs::path(standardInput)) != paths.end();
+}
+
+source::SnapshotPtr readManifests(std::vector<fs::path> roots, std::istream& in) {
+  const bool alsoInput = std::erase(roots, fs::path(standardInput)) > 0;
+  source::DirectorySource folders({.roots = std::move(roots), .watch = false});
+  if (!alsoInput) return folders.scan();
+  StandardInput input(in);
+  return source::MergedSource(folders, input).scan();
+}
+
+}  // namespace rookery::cli
