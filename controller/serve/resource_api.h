@@ -37,8 +37,8 @@ class ResourceApi {
   const reconcile::ObjectStore& objects_;
   Resources resources_;
   ObjectWriter* writer_;
-  mutable Admission parsing_{
-      ObjectWriter::mostWriters};  // what a request holds in memory, it holds until its answer
+  // What a request holds in memory, it holds until its answer.
+  mutable Admission parsing_{ObjectWriter::mostWriters, ObjectWriter::writersOfOne};
 };
 
 }  // namespace rookery::serve

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "api/yaml.h"
+#include "serve/access.h"
 #include "serve/failure.h"
 
 namespace rookery::serve {
@@ -70,7 +71,7 @@ std::expected<json, Response> readBody(const Request& request, std::string_view 
   const auto text = readAll(*request.body, maxObjectBytes);
   if (!text) return std::unexpected(failure(text.error()));
   if (text->empty()) return json();
-  read.place = parsing.enter();
+  read.place = parsing.enter(accountOf(request.caller, request.peer));
   if (!read.place) {
     return std::unexpected(
         tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));

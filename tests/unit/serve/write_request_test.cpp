@@ -27,7 +27,7 @@ std::expected<WriteRequest, Response> read(const std::string& text, const std::s
 }
 
 std::string outcome(const std::string& text, const std::string& type) {
-  Admission parsing(1);
+  Admission parsing(1, 1);
   const auto request = read(text, type, parsing);
   if (request) return request->body.dump();
   return std::to_string(request.error().status) + " " +
@@ -65,7 +65,7 @@ TEST(WriteRequest, ReadsABodyAsWhatItIs) {
 }
 
 TEST(WriteRequest, HoldsAPlaceForWhatIsParsed) {
-  Admission parsing(1);
+  Admission parsing(1, 1);
   {
     const auto first = read("{}", "application/json", parsing);
     ASSERT_TRUE(first);
