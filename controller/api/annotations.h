@@ -7,8 +7,8 @@
 /// What people write on objects to tell the controller, beside their spec.
 namespace rookery::api {
 
-/// On a Unikernel, "true": when it is deleted, let it go, whatever still runs. On an AlbatrossInstance the same
-/// of all that runs there.
+/// On a Unikernel, "true": when it is deleted, let it go, whatever still runs. On an AlbatrossInstance the
+/// same of all that runs there.
 inline constexpr std::string_view releaseAnnotation = "rookery.dev/release";
 
 /// On an AlbatrossInstance: the IDs of sets of its unikernels that may be destroyed, apart by commas or
