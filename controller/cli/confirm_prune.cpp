@@ -15,7 +15,7 @@ namespace rookery::cli {
 
 namespace {
 
-constexpr std::chrono::seconds patience{10};
+constexpr std::chrono::seconds answerPatience{10};
 
 struct ConfirmOptions {
   std::vector<std::string> ids;
@@ -26,7 +26,7 @@ int confirm(const ConfirmOptions& options, const Console& console) {
   const reconcile::Confirmations confirmations(options.stateDir);
   int status = 0;
   for (const std::string& id : options.ids) {
-    if (const auto said = confirmations.ask(id, patience)) {
+    if (const auto said = confirmations.ask(id, answerPatience)) {
       console.out << *said << '\n';
     } else {
       status = failed(console, said.error());

@@ -14,7 +14,7 @@ namespace rookery::cli {
 namespace {
 
 /// A path as a shell takes it.
-std::string quoted(const std::filesystem::path& path) {
+std::string forShell(const std::filesystem::path& path) {
   const std::string& text = path.string();
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) != 0 ||
@@ -37,12 +37,12 @@ std::string quoted(const std::filesystem::path& path) {
 std::string confirmAtController(const FleetOptions& options, const std::string& id) {
   const bool other = options.stateDir != reconcile::StateDir::defaultPath();
   return fmt::format("rookery confirm-prune {}{}, or at a start with --confirm-prune {}",
-                     other ? fmt::format("--state-dir {} ", quoted(options.stateDir)) : "", id, id);
+                     other ? fmt::format("--state-dir {} ", forShell(options.stateDir)) : "", id, id);
 }
 
 std::string confirmByApply(const std::vector<std::filesystem::path>& roots, const std::string& id) {
   std::string command = "rookery apply";
-  for (const auto& root : roots) command += " -f " + quoted(root);
+  for (const auto& root : roots) command += " -f " + forShell(root);
   return command + " --prune --confirm-prune " + id;
 }
 
