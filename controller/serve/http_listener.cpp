@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,8 +104,11 @@ class SpareDescriptor {
   void restore() {
     if (descriptor_ < 0) descriptor_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   }
-  void release() {
-    if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
+  /// False: it is in use already.
+  bool release() {
+    if (descriptor_ < 0) return false;
+    ::close(std::exchange(descriptor_, -1));
+    return true;
   }
 
  private:
@@ -168,12 +172,19 @@ class TcpListener final : public HttpListener {
         spare.restore();
         continue;
       }
-      if (error == EMFILE || error == ENFILE) {
+      const bool noDescriptor = error == EMFILE || error == ENFILE;
+      if (noDescriptor && spare.release()) continue;
+      if (noDescriptor) {  // which is found out before there is a client
+        awaitClient();
         pool_.dropIdle();
-        spare.release();
       }
       std::this_thread::sleep_for(acceptPause);
     }
+  }
+
+  void awaitClient() const {
+    pollfd entry{.fd = listener_.socket, .events = POLLIN, .revents = 0};
+    ::poll(&entry, 1, -1);  // the end of the listener is an event, too
   }
 
   void serve(ConnectionPool::Connection& connection) {
