@@ -1,5 +1,5 @@
 // The HTTP listener of the real program, where there is little to share.
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/resource.h>
 
 #include <list>
@@ -11,8 +11,6 @@ namespace rookery::integration {
 namespace {
 
 using serve::RawClient;
-using testing::HasSubstr;
-using testing::StartsWith;
 
 /// So many descriptors for the programs that are started while this lives; this one keeps its own.
 class Descriptors {
