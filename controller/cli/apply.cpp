@@ -124,6 +124,7 @@ int apply(ApplyOptions options, const Console& console) {
   reconcile::Controller::Outcome outcome;
   const bool signalled = (*fleet)->run(
       [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
+  if (const auto& failure = (*fleet)->failure()) return failed(*failure);
   const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
   failures.tell(console.err);
   if (signalled)

@@ -4,6 +4,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <thread>
@@ -31,15 +32,17 @@ unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 
 
 Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::ObjectStore& objects,
                                            reconcile::Listener& listener) {
-  auto state = reconcile::StateDir::open(options.stateDir);
+  auto state = options.readOnly ? reconcile::StateDir::read(options.stateDir)
+                                : reconcile::StateDir::open(options.stateDir);
   if (!state) return std::unexpected(state.error());
   for (const std::string& warning : (*state)->warnings())
     listener.warned("", Reason::StateUnwritable, warning);
   reconcile::State& kept = options.keepState ? options.keepState(**state) : **state;
-  auto images = image::ImageStore::open(std::filesystem::absolute(options.stateDir) / "images",
-                                        {.capacity = options.imageStoreBytes, .inUse = [&objects, &kept] {
-                                           return reconcile::imagesInUse(objects, kept);
-                                         }});
+  auto images =
+      image::ImageStore::open(std::filesystem::absolute(options.stateDir) / "images",
+                              {.capacity = options.imageStoreBytes,
+                               .inUse = [&objects, &kept] { return reconcile::imagesInUse(objects, kept); },
+                               .readOnly = options.readOnly});
   if (!images) return std::unexpected(images.error());
   return std::unique_ptr<Fleet>(
       new Fleet(*std::move(state), kept, *std::move(images), options, objects, listener));
@@ -63,8 +66,16 @@ Fleet::Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& st
                                          .permit = options.permit,
                                          .imageRoots = withFolder(options.imageRoots, images_->folder()),
                                          .puller = &puller_,
-                                         .holds = options.holds},
+                                         .holds = options.holds,
+                                         .stateLost = [this](const Error& error) { loseState(error); }},
                   inspector_, options.guard) {}
+
+void Fleet::loseState(const Error& error) {
+  asio::post(controller_.strand(), [this, error] {
+    failure_ = error;
+    if (stop_) stop_();
+  });
+}
 
 bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work) {
   asio::cancellation_signal cancel;
@@ -76,9 +87,11 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
     signalled = true;
     cancel.emit(asio::cancellation_type::terminal);
   });
+  stop_ = [&cancel] { cancel.emit(asio::cancellation_type::terminal); };
   asio::co_spawn(strand, work(controller_),
                  asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure) {
                    signals.cancel();
+                   stop_ = nullptr;
                    if (failure) std::rethrow_exception(failure);
                  }));
   std::vector<std::jthread> threads;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class Fleet {
     std::vector<std::filesystem::path> imageRoots = {};  // absolute
     std::uint64_t imageStoreBytes = std::uint64_t{20} << 30;
     reconcile::GuardOptions guard = {};
+    /// For who only looks: nothing in the state directory is changed, and nothing is kept from who has it.
+    bool readOnly = false;
     std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
         {};                                                       // see Environment::permit
     std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
@@ -35,13 +38,17 @@ class Fleet {
     std::function<reconcile::State&(reconcile::State& files)> keepState = {};
   };
 
-  /// Errors: as StateDir::open and ImageStore::open. `objects` and `listener` must outlive the fleet.
+  /// Errors: as StateDir::open, or StateDir::read, and ImageStore::open. `objects` and `listener` must
+  /// outlive the fleet.
   static Result<std::unique_ptr<Fleet>> open(const Options& options, reconcile::ObjectStore& objects,
                                              reconcile::Listener& listener);
 
   /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a
   /// signal did.
   bool run(const std::function<boost::asio::awaitable<void>(reconcile::Controller&)>& work);
+
+  /// Why run() ended by itself, if it did: StateDirLost.
+  const std::optional<Error>& failure() const { return failure_; }
 
   reconcile::StateDir& stateDir() { return *stateDir_; }
   /// What the controller remembers, wherever that is kept.
@@ -55,6 +62,8 @@ class Fleet {
         std::unique_ptr<image::ImageStore> images, const Options& options, reconcile::ObjectStore& objects,
         reconcile::Listener& listener);
 
+  void loseState(const Error& error);
+
   std::unique_ptr<reconcile::StateDir> stateDir_;
   reconcile::State& state_;
   image::Inspector inspector_;
@@ -62,6 +71,8 @@ class Fleet {
   image::Puller puller_;
   boost::asio::io_context context_;
   reconcile::Controller controller_;
+  std::function<void()> stop_;  // ends what run() runs; both on the controller's strand
+  std::optional<Error> failure_;
 };
 
 /// The roots as they are remembered: absolute, symlinks kept. Standard input ("-") stays what it is.

@@ -22,13 +22,25 @@ struct PlanOptions {
   std::filesystem::path file;
 };
 
+/// What is wrong with the state directory goes beside the plan; all else stands in it.
+class Warnings : public reconcile::Listener {
+ public:
+  explicit Warnings(std::ostream& err) : err_(err) {}
+  void warned(const std::string& instance, Reason /*reason*/, const std::string& message) override {
+    if (instance.empty()) say(err_, "warning: ", message);
+  }
+
+ private:
+  std::ostream& err_;
+};
+
 int plan(const PlanOptions& options, const Console& console) {
   if (!options.file.empty() && namesStandardInput(options.fleet.roots)) {
     return failed(console, {Reason::UsageError,
                             "--out needs manifests in files: apply --plan reads them again, "
                             "and cannot read standard input again."});
   }
-  reconcile::Listener silent;
+  Warnings warnings(console.err);
   const auto roots = absoluteRoots(options.fleet.roots);
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open(
@@ -38,8 +50,9 @@ int plan(const PlanOptions& options, const Console& console) {
        .guard = {.prune = true,
                  .settle = false,
                  .howToConfirm = [roots = options.fleet.roots](
-                                     const std::string& id) { return confirmByApply(roots, id); }}},
-      objects, silent);
+                                     const std::string& id) { return confirmByApply(roots, id); }},
+       .readOnly = true},
+      objects, warnings);
   if (!fleet) return failed(console, fleet.error());
   const auto snapshot = readManifests(roots, console.in);
   for (const api::Problem& doubt : api::doubtsAbout(snapshot->objects))

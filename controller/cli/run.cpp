@@ -213,6 +213,7 @@ int run(const RunOptions& options, const Console& console) {
   });
   log.info("Stopped.");
   (*server)->stop();
+  if (const auto& failure = (*fleet)->failure()) return failed(*failure);
   return 0;
 }
 

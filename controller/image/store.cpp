@@ -452,11 +452,12 @@ ImageStore::ImageStore(std::shared_ptr<State> state) : state_(std::move(state)) 
 ImageStore::~ImageStore() = default;
 
 Result<std::unique_ptr<ImageStore>> ImageStore::open(const fs::path& folder, Options options) {
-  if (const int cause = makeFolder(folder); cause != 0) return unwritable(folder, cause);
+  const int cause = options.readOnly ? 0 : makeFolder(folder);
+  if (cause != 0) return unwritable(folder, cause);
   std::error_code error;
-  const fs::path real = fs::canonical(folder, error);
+  const fs::path real = fs::weakly_canonical(folder, error);
   if (error) return unwritable(folder, error.value());
-  removeLeftovers(real);
+  if (!options.readOnly) removeLeftovers(real);
   return std::unique_ptr<ImageStore>(new ImageStore(std::make_shared<State>(real, std::move(options))));
 }
 
@@ -472,11 +473,13 @@ fs::path ImageStore::path(std::string_view sha256) const {
 bool ImageStore::contains(std::string_view sha256) const { return sizeOf(path(sha256)).has_value(); }
 
 void ImageStore::discard(std::string_view sha256) {
+  if (state_->options.readOnly) return;
   const std::lock_guard lock(state_->mutex);
   state_->remove(std::string(sha256));
 }
 
 void ImageStore::touch(std::string_view sha256) {
+  if (state_->options.readOnly) return;
   const std::lock_guard lock(state_->mutex);
   if (contains(sha256)) state_->noteUse(sha256);
 }
@@ -484,6 +487,7 @@ void ImageStore::touch(std::string_view sha256) {
 // -- Incoming -----------------------------------------------------------------------------------------------
 
 Result<ImageStore::Incoming> ImageStore::begin() {
+  if (state_->options.readOnly) return unwritable(state_->folder, EROFS);
   auto file = std::make_unique<Incoming::File>(state_);
   if (file->failed) return std::unexpected(*file->failed);
   if (auto room = state_->reserve(*file, 1); !room) return std::unexpected(room.error());

@@ -36,6 +36,8 @@ class ImageStore {
     /// Called when room is needed and after an image was stored, on that thread and under the store's lock:
     /// it must not use the store.
     std::function<std::optional<std::set<std::string>>()> inUse = nullptr;
+    /// Tells what is there and changes nothing in the folder, which may be missing, or another process's.
+    bool readOnly = false;
   };
 
   class Incoming;

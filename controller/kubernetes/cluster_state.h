@@ -31,6 +31,7 @@ class ClusterState : public reconcile::State {
   ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
                std::function<bool(const std::string& instance)> mayWrite, Options options);
 
+  Result<void> held() const override { return others_.held(); }
   std::vector<reconcile::Entry> entries() const override;
   reconcile::Inventory inventoryOf(const std::string& serverKey) const override;
   asio::awaitable<Result<void>> record(reconcile::Entry entry) override;

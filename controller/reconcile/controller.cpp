@@ -37,7 +37,9 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       environment_(std::move(environment)),
       inspector_(inspector),
       guard_(std::move(guard)),
-      event_(strand_, asio::steady_timer::time_point::max()) {}
+      event_(strand_, asio::steady_timer::time_point::max()) {
+  environment_.rivals = &rivals_;
+}
 
 asio::awaitable<void> Controller::run(source::Source& source) {
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -99,7 +101,19 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
   const Resolution resolution = resolveSnapshot();
   const auto previewing = std::make_shared<Previewing>();
   previewing->seen.unplaced = resolution.unplaced;
-  for (const auto& [name, desired] : resolution.instances) {
+  const Instances instances(resolution.instances.begin(), resolution.instances.end());
+  rivals_.declare(instances);
+  Instances all = instances;
+  const bool complete = co_await previewAll(previewing, std::move(all));
+  Instances again =
+      complete ? contested(instances) : Instances{};  // the first did not know of the others yet
+  (void)co_await previewAll(previewing, std::move(again));
+  co_return std::move(previewing->seen);
+}
+
+/// False: it was broken off.
+asio::awaitable<bool> Controller::previewAll(PreviewingPtr previewing, Instances instances) {
+  for (const auto& [name, desired] : instances) {
     Held& held = previewing->open[name];
     held.strand = asio::make_strand(executor_);
     held.cancel = std::make_shared<asio::cancellation_signal>();
@@ -111,7 +125,7 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
                           const std::exception_ptr& failure, InstanceLoop::Preview seen) {
       check(!failure, "a preview does not throw");
       asio::post(strand_, [this, previewing, instance, seen = std::move(seen)]() mutable {
-        previewing->seen.instances.emplace(instance, std::move(seen));
+        previewing->seen.instances.insert_or_assign(instance, std::move(seen));
         previewing->open.erase(instance);
         event_.cancel();
       });
@@ -119,14 +133,38 @@ asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr sna
     asio::co_spawn(held.strand, held.loop->preview(),
                    asio::bind_cancellation_slot(held.cancel->slot(), done));
   }
+  bool complete = true;
   while (!previewing->open.empty()) {
     co_await waitForEvent(asio::steady_timer::time_point::max());
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() == asio::cancellation_type::none) continue;
+    complete = false;
     for (const auto& [name, held] : previewing->open) breakOff(held);
     co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   }
-  co_return std::move(previewing->seen);
+  co_return complete;
+}
+
+/// Those that have something which another has as well.
+Controller::Instances Controller::contested(const Instances& instances) const {
+  Instances found;
+  for (const auto& [name, desired] : instances) {
+    if (!rivals_.clashesOf(*desired).empty()) found.emplace(name, desired);
+  }
+  return found;
+}
+
+/// What others have as well as `name` was judged before that was known: they look again, and what they say of
+/// earlier looks does not count.
+void Controller::wakeRivalsOf(const std::string& name) {
+  for (const auto& [other, desired] : contested(desired_)) {
+    const auto held = held_.find(other);
+    if (other == name || held == held_.end()) continue;
+    desired_[other] = std::make_shared<Desired>(*desired);
+    held->second.last.reset();
+    held->second.loop->update(desired_[other]);
+  }
+  rivals_.declare(desired_);
 }
 
 // -- From a snapshot to the loops
@@ -157,6 +195,7 @@ void Controller::distribute() {
   for (const std::string& name : gone) stop(name);
   desired_.clear();
   for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
+  rivals_.declare(desired_);
   declareObjects();
   forgetGone();
   if (snapshot_->synced) environment_.objects.setSynced();
@@ -350,9 +389,11 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 // ---------------------------------------------------------------------------------------------
 
 void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
+  if (end.located) wakeRivalsOf(name);
   const auto held = held_.find(name);
   if (held == held_.end() || desired_.at(name) != end.desired) return;
-  const bool changed = !held->second.last || held->second.last->failure != end.failure;
+  const bool changed = !held->second.last || held->second.last->failure != end.failure ||
+                       held->second.last->removals != end.removals;
   held->second.last = end;
   if (changed) reportLeft(name);
   noteReadiness();
@@ -453,10 +494,18 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
                                                            const Left& place) const {
   const auto desired = desired_.find(place.instance);
   if (desired == desired_.end()) return Obstacle{instanceMissing(key, place)};
+  const auto held = held_.find(place.instance);
+  if (held != held_.end()) {
+    const auto& removals = held->second.last->removals;
+    if (const auto removal = removals.find(key); removal != removals.end()) {
+      const Error& error = removal->second;
+      const bool waits = error.reason == Reason::Pruning || error.reason == Reason::InDoubt;
+      return Obstacle{{error.reason, error.message + howToRelease(place.byName)}, !waits};
+    }
+  }
   const bool waitsForALook = absence.reason == Reason::Pruning && guard_.prunes();
   if (absence.verdict == Absence::Verdict::Keep && !waitsForALook)
     return Obstacle{{absence.reason, absence.message}};
-  const auto held = held_.find(place.instance);
   if (held == held_.end()) return std::nullopt;
   const RoundEnd& last = *held->second.last;
   if (last.failure) {

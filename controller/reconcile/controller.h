@@ -68,6 +68,11 @@ class Controller {
     std::optional<RoundEnd> last;
   };
   struct Previewing;
+  using PreviewingPtr = std::shared_ptr<Previewing>;
+  using Instances = std::map<std::string, DesiredPtr>;
+  asio::awaitable<bool> previewAll(PreviewingPtr previewing, Instances instances);
+  Instances contested(const Instances& instances) const;
+  void wakeRivalsOf(const std::string& name);
   /// Where something is left of an object that nobody declares any more.
   struct Left {
     std::string instance;
@@ -111,6 +116,7 @@ class Controller {
 
   asio::any_io_executor executor_;
   asio::any_io_executor strand_;
+  Rivals rivals_;
   Environment environment_;
   image::Inspector& inspector_;
   PruneGuard guard_;

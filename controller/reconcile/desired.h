@@ -42,6 +42,7 @@ struct DesiredPolicy {
   api::ObjectPtr object;
   api::Identity identity;
   albatross::Policy policy;
+  std::optional<Error> error = std::nullopt;  // a rule that it breaks
 };
 
 /// What is to become of a unikernel of ours that the manifests do not want on this instance.

@@ -35,6 +35,7 @@ bool lasting(Reason reason) {
     case Reason::ServerCertificateExpired:
     case Reason::ServerCertificateUnknownCA:
     case Reason::ServerNameMismatch:
+    case Reason::StateDirLost:
       return true;
     default:
       return false;
@@ -159,22 +160,20 @@ asio::awaitable<bool> InstanceLoop::round() {
 
 /// Remembers and publishes what was planned. Returns the step that is to be taken now.
 asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) {
+  const Unwritten unwritten = co_await persist(plan.memory);
+  withhold(plan, unwritten, environment_.now());
   const auto isDue = [now = environment_.now()](const Step& step) { return step.notBefore <= now; };
   const auto first = std::find_if(plan.steps.begin(), plan.steps.end(), isDue);
   std::optional<Step> due;
   if (first != plan.steps.end() && latest_ == desired_) due = *first;
   end.errors = plan.errors;
+  end.removals = plan.removals;
+  end.located = std::exchange(located_, false);
   end.finished = !due && settled(plan);
   if (auto error = forbidden(plan)) {
     due.reset();
     end.finished = true;
     end.errors.push_back(std::move(*error));
-  }
-  if (const Result<void> persisted = co_await persist(plan.memory); !persisted) {
-    due.reset();
-    end.finished = true;
-    end.errors.push_back(persisted.error());
-    environment_.listener.warned(desired_->name(), persisted.error().reason, persisted.error().message);
   }
   const bool moreToGo = std::any_of(plan.steps.begin(), plan.steps.end(),
                                     [](const Step& step) { return step.verb == Verb::Destroy; });
@@ -184,8 +183,11 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
       static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue)) - (due ? 1 : 0);
   told.drift = plan.drift;
   told.unikernels = plan.counts;
+  for (const auto& [key, state] : plan.objects) {
+    if (key.kind == api::Kind::Unikernel) told.restarts[key] = state.status.restarts;
+  }
   failures_ = 0;
-  publish(plan);
+  publish(plan, unwritten);
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
   co_return due;
@@ -233,6 +235,11 @@ std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
 }
 
 asio::awaitable<Result<Plan>> InstanceLoop::look() {
+  if (auto held = environment_.state.held(); !held) {
+    if (held.error().reason == Reason::StateDirLost && environment_.stateLost)
+      environment_.stateLost(held.error());
+    co_return std::unexpected(held.error());
+  }
   if (auto connected = connect(); !connected) co_return std::unexpected(connected.error());
   albatross::Client& client = *client_;
   auto observed =
@@ -244,7 +251,8 @@ asio::awaitable<Result<Plan>> InstanceLoop::look() {
   observed_ = std::move(*observed);
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
-  co_return plan(*desired_, *observed_, std::move(memory_), authority(), environment_.now());
+  const DesiredPtr desired = judged();
+  co_return plan(*desired, *observed_, std::move(memory_), authority(), environment_.now());
 }
 
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
@@ -290,13 +298,13 @@ Result<void> InstanceLoop::connect() {
   options.credential = credential_;
   options.serverName = spec.serverName;
   options.timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout};
-  options.now = environment_.now;
+  options.now = environment_.wallTime;
   client_ = environment_.connect(std::move(options));
   return {};
 }
 
 Authority InstanceLoop::authority() const {
-  const SystemTime now = environment_.now();
+  const SystemTime now = environment_.wallTime();
   return {credential_->canIssue(0, now), credential_->canIssue(1, now)};
 }
 
@@ -323,26 +331,48 @@ Entry InstanceLoop::mine(Entry entry) const {
   return entry;
 }
 
-asio::awaitable<Result<void>> InstanceLoop::persist(const Memory& memory) {
+/// What is desired, with an error on all that another instance has on the same server, too.
+DesiredPtr InstanceLoop::judged() {
+  Rivals* rivals = environment_.rivals;
+  if (rivals == nullptr) return desired_;
+  if (rivals->seen(desired_->name(), observed_->serverKey, observed_->base)) located_ = true;
+  const std::map<api::ObjectKey, Error> clashes = rivals->clashesOf(*desired_);
+  if (clashes.empty()) return desired_;
+  auto judged = std::make_shared<Desired>(*desired_);
+  for (auto& [key, unikernel] : judged->unikernels) {
+    if (const auto clash = clashes.find(key); clash != clashes.end()) unikernel.error = clash->second;
+  }
+  for (auto& [nameSpace, policy] : judged->policies) {
+    if (const auto clash = clashes.find(policy.object->key()); clash != clashes.end())
+      policy.error = clash->second;
+  }
+  return judged;
+}
+
+/// Writes down what has changed; what could not be, and why, by name.
+asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const Memory& memory) {
+  Unwritten unwritten;
   const Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
     if (memory.inventory.contains(name)) continue;
     destroyed_ = true;
     Entry gone = mine(entry);
-    if (auto erased = co_await environment_.state.discard(std::move(gone)); !erased) co_return erased;
+    const Result<void> erased = co_await environment_.state.discard(std::move(gone));
+    if (!erased) unwritten.emplace(name, erased.error());
   }
   for (const auto& [name, entry] : memory.inventory) {
     const auto old = before.find(name);
     if (old != before.end() && old->second == entry) continue;
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
     Entry kept = mine(entry);
-    if (auto written = co_await environment_.state.record(std::move(kept)); !written) co_return written;
+    const Result<void> written = co_await environment_.state.record(std::move(kept));
+    if (!written) unwritten.emplace(name, written.error());
   }
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
   }
-  co_return Result<void>{};
+  co_return unwritten;
 }
 
 asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
@@ -353,6 +383,7 @@ asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& 
 }
 
 Result<void> InstanceLoop::mayCommand() const {
+  if (auto held = environment_.state.held(); !held) return held;
   if (!environment_.holds || environment_.holds(desired_->name())) return {};
   return fail(Reason::LeaseLost,
               fmt::format("AlbatrossInstance {} is another controller's now: nothing more is sent to it.",
@@ -413,7 +444,7 @@ asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
 // -- Telling
 // ---------------------------------------------------------------------------------------------------------
 
-void InstanceLoop::publish(const Plan& plan) {
+void InstanceLoop::publish(const Plan& plan, const Unwritten& unwritten) {
   const auto publishAll = [&](const auto& objects) {
     for (const auto& [key, item] : objects) {
       const auto state = plan.objects.find(item.object->key());
@@ -423,11 +454,25 @@ void InstanceLoop::publish(const Plan& plan) {
   };
   publishAll(desired_->unikernels);
   publishAll(desired_->policies);
+  environment_.objects.report(desired_->instance->key(), instanceStatus(unwritten), environment_.listener);
+  warn(plan.errors);
+}
+
+/// It answers; and what of it has to wait all the same, as it cannot be remembered.
+api::Status InstanceLoop::instanceStatus(const Unwritten& unwritten) const {
+  api::Condition ready = answering(*desired_, environment_.now());
+  if (!unwritten.empty()) {
+    const auto& [name, error] = *unwritten.begin();
+    ready.reason = error.reason;
+    ready.message += fmt::format(
+        " What has to be remembered of {} unikernel{} on it cannot be written down, and only that waits; the "
+        "first is {}: {}",
+        unwritten.size(), unwritten.size() == 1 ? "" : "s", name.toString(), error.message);
+  }
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
-  status.conditions = {answering(*desired_, environment_.now())};
-  environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
-  warn(plan.errors);
+  status.conditions = {std::move(ready)};
+  return status;
 }
 
 /// Says what the last plan did not say already.

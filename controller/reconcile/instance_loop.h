@@ -6,6 +6,7 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -13,10 +14,12 @@
 #include <vector>
 
 #include "albatross/client.h"
+#include "reconcile/clock.h"
 #include "reconcile/desired.h"
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/plan.h"
+#include "reconcile/rivals.h"
 #include "reconcile/state.h"
 
 namespace rookery::reconcile {
@@ -29,7 +32,10 @@ struct Environment {
   ObjectStore& objects;
   Listener& listener;
   std::chrono::milliseconds resync{30'000};
-  std::function<SystemTime()> now = std::chrono::system_clock::now;
+  /// What waits, waits by this one; so do the times that are told. Nobody sets it (clock.h).
+  std::function<SystemTime()> now = steadyClock();
+  /// What certificates are valid by.
+  std::function<SystemTime()> wallTime = std::chrono::system_clock::now;
   std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect =
       albatross::makeTlsClient;
   /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
@@ -44,6 +50,11 @@ struct Environment {
   /// all are. Asked before each command; when it changes, somebody calls Controller::redistribute(). From any
   /// thread.
   std::function<bool(const std::string& instance)> holds = {};
+  /// What instances have on the same server; null: each is taken to have its own.
+  Rivals* rivals = nullptr;
+  /// What is remembered is not this process's any more (State::held): it has to stop. From any thread, and
+  /// more than once.
+  std::function<void(const Error& error)> stateLost = {};
 };
 
 /// What a round saw and is about to do, for who waits for all to be done.
@@ -52,8 +63,10 @@ struct RoundEnd {
   bool finished = false;  // nothing is left to do: all is Ready, or will not become so without somebody
   bool destroyed =
       false;  // the last unikernel that was to go has gone: what is known of those can be forgotten
-  std::vector<Error> errors;     // Plan::errors
-  std::optional<Error> failure;  // the instance could not be observed
+  std::vector<Error> errors;                 // Plan::errors
+  std::map<api::ObjectKey, Error> removals;  // Plan::removals
+  std::optional<Error> failure;              // the instance could not be observed
+  bool located = false;  // it was seen for the first time which server it is, or that it is another
 };
 
 /// The reconciliation of one instance: observe → plan → take the next step → observe again. All of it runs on
@@ -96,10 +109,13 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   Authority authority() const;
   Inventory ownInventory() const;
   Entry mine(Entry entry) const;
-  asio::awaitable<Result<void>> persist(const Memory& memory);
+  using Unwritten = std::map<albatross::Name, Error>;
+  asio::awaitable<Unwritten> persist(const Memory& memory);
   asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
   Result<void> mayCommand() const;
-  void publish(const Plan& plan);
+  void publish(const Plan& plan, const Unwritten& unwritten);
+  api::Status instanceStatus(const Unwritten& unwritten) const;
+  DesiredPtr judged();
   void publishUnavailable(const Error& error);
   SystemTime nextLook(const Plan* plan) const;
   void warn(const std::vector<Error>& errors);
@@ -120,6 +136,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   Memory memory_;
   unsigned failures_ = 0;           // observations in a row that failed
   std::unique_ptr<Upload> upload_;  // of the step that is being taken
+  bool located_ = false;            // see RoundEnd::located
   bool destroyed_ = false;          // something of ours has gone since the controller was told
   std::set<std::string> warned_;    // messages of the last plan's errors
   SystemTime wake_;                 // when to look again without anybody asking

@@ -18,6 +18,10 @@ class State {
  public:
   virtual ~State() = default;
 
+  /// Whether what is remembered is still this process's to change; asked before each command. Error: it is
+  /// not, and why.
+  virtual Result<void> held() const = 0;
+
   virtual std::vector<Entry> entries() const = 0;
   virtual Inventory inventoryOf(const std::string& serverKey) const = 0;
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.

@@ -3,18 +3,21 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
-#include <fstream>
+#include <cerrno>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <system_error>
 #include <tuple>
 
 #include "api/manifest.h"
 #include "api/uid.h"
 #include "image/image.h"
+#include "reconcile/state_file.h"
 
 namespace rookery::reconcile {
 
@@ -24,61 +27,53 @@ using nlohmann::json;
 namespace {
 
 constexpr auto identitiesFile = "objects.json";
+constexpr auto inventoryFolder = "inventory";
+constexpr auto serverFile = "server.json";
+constexpr auto lockFile = "lock";
+constexpr int noLock = -1;
+/// Of a file. An entry takes about a kilobyte; identities some hundred bytes for each object, and the
+/// manifest of those that are being deleted.
+constexpr std::size_t maxEntryBytes = std::size_t{1} << 20;
+constexpr std::size_t maxIdentitiesBytes = std::size_t{256} << 20;
 
-std::unexpected<Error> unwritable(const fs::path& path, int error) {
-  return fail(Reason::StateUnwritable,
-              fmt::format("The state directory cannot be written: {}: {}. Nothing is sent to a "
-                          "server that could not be remembered.",
-                          path.string(), std::strerror(error)));
-}
+json parse(const std::string& text) { return json::parse(text, nullptr, false); }
 
-Result<void> syncFolder(const fs::path& folder) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return unwritable(folder, errno);
-  const int result = ::fsync(fd);
-  const int error = errno;
-  ::close(fd);
-  if (result != 0) return unwritable(folder, error);
-  return {};
-}
-
-/// Writes all of `content`; returns 0 or errno.
-int writeAll(int fd, std::string_view content) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(fd, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return errno;
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return ::fsync(fd) == 0 ? 0 : errno;
-}
-
-Result<void> writeAtomically(const fs::path& path, const std::string& content) {
-  const fs::path temporary = path.string() + ".tmp";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return unwritable(temporary, errno);
-  int error = writeAll(fd, content);
-  if (::close(fd) != 0 && error == 0) error = errno;
-  if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
-  if (error != 0) {
-    ::unlink(temporary.c_str());
-    return unwritable(path, error);
-  }
-  return syncFolder(path.parent_path());
-}
-
-std::optional<json> readJson(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  json value = json::parse(in, nullptr, false);
-  if (value.is_discarded()) return std::nullopt;
-  return value;
+/// Whether the lock is that of the file which is called `path` now. Error: StateUnreadable.
+Result<bool> locks(int lock, const fs::path& path) {
+  struct stat ours{}, there{};
+  if (::fstat(lock, &ours) != 0) return stateUnreadable(path, errno);
+  if (::stat(path.c_str(), &there) == 0) return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  return stateUnreadable(path, errno);
 }
 
 std::string holderOf(int lock) {
   std::array<char, 32> text{};
   const ssize_t length = ::pread(lock, text.data(), text.size() - 1, 0);
   return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "unknown";
+}
+
+/// Takes the folder: the descriptor of its lock.
+Result<int> take(const fs::path& folder) {
+  const fs::path file = folder / lockFile;
+  for (;;) {
+    const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (lock < 0) return stateUnwritable(file, errno);
+    if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+      const std::string holder = holderOf(lock);
+      ::close(lock);
+      return fail(
+          Reason::StateDirLocked,
+          fmt::format(
+              "The state directory {} is in use by the rookery process {}. Stop that one first, or give "
+              "this one another --state-dir.",
+              folder.string(), holder));
+    }
+    const Result<bool> same = locks(lock, file);
+    if (same && *same) return lock;
+    ::close(lock);
+    if (!same) return std::unexpected(same.error());
+  }
 }
 
 }  // namespace
@@ -93,95 +88,144 @@ fs::path StateDir::defaultPath() {
 
 Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path / "inventory", error);
-  if (error) return unwritable(path, error.value());
-  const fs::path lockFile = path / "lock";
-  const int lock = ::open(lockFile.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (lock < 0) return unwritable(lockFile, errno);
-  if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    const std::string holder = holderOf(lock);
-    ::close(lock);
-    return fail(
-        Reason::StateDirLocked,
-        fmt::format(
-            "The state directory {} is in use by the rookery process {}. Stop that one first, or give "
-            "this one another --state-dir.",
-            path.string(), holder));
-  }
+  fs::create_directories(path / inventoryFolder, error);
+  if (error) return stateUnwritable(path, error.value());
+  const Result<int> lock = take(path);
+  if (!lock) return std::unexpected(lock.error());
+  std::unique_ptr<StateDir> state(new StateDir(path, *lock));
   const std::string self = std::to_string(::getpid());
-  if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, self.data(), self.size(), 0) < 0) {
-    const int failure = errno;
-    ::close(lock);
-    return unwritable(lockFile, failure);
-  }
-  std::unique_ptr<StateDir> state(new StateDir(path, lock));
-  state->readEntries();
-  state->readIdentities();
+  if (::ftruncate(*lock, 0) != 0 || ::pwrite(*lock, self.data(), self.size(), 0) < 0)
+    return stateUnwritable(path / lockFile, errno);
+  if (auto read = state->readAll(); !read) return std::unexpected(read.error());
+  return state;
+}
+
+Result<std::unique_ptr<StateDir>> StateDir::read(const fs::path& path) {
+  std::unique_ptr<StateDir> state(new StateDir(path, noLock));
+  if (auto read = state->readAll(); !read) return std::unexpected(read.error());
   return state;
 }
 
 StateDir::StateDir(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
 
-StateDir::~StateDir() { ::close(lock_); }
+StateDir::~StateDir() {
+  if (!readsOnly()) ::close(lock_);
+}
 
-void StateDir::readEntries() {
+bool StateDir::readsOnly() const { return lock_ == noLock; }
+
+Result<void> StateDir::held() const {
+  if (readsOnly()) return {};
+  const Result<bool> same = locks(lock_, path_ / lockFile);
+  if (!same) return std::unexpected(same.error());
+  if (*same) return {};
+  return fail(
+      Reason::StateDirLost,
+      fmt::format("The state directory {} was removed or replaced while it was in use; another process "
+                  "may have it. Nothing more is sent to any server. Start rookery again.",
+                  path_.string()));
+}
+
+Result<void> StateDir::mayWrite() const {
+  if (!readsOnly()) return held();
+  return fail(Reason::StateUnwritable,
+              fmt::format("The state directory {} was opened for reading only.", path_.string()));
+}
+
+Result<void> StateDir::readAll() {
+  if (!readsOnly()) removeHalfWritten(path_);
+  if (auto read = readEntries(); !read) return read;
+  return readIdentities();
+}
+
+Result<void> StateDir::readEntries() {
+  const fs::path folder = path_ / inventoryFolder;
   std::error_code error;
-  for (fs::recursive_directory_iterator item(path_ / "inventory", error), end; !error && item != end;
-       item.increment(error)) {
+  fs::recursive_directory_iterator item(folder, error);
+  if (error == std::errc::no_such_file_or_directory) return {};
+  std::vector<fs::path> files, folders = {folder};
+  for (const fs::recursive_directory_iterator end; !error && item != end; item.increment(error)) {
+    if (item->path().extension() == ".json") files.push_back(item->path());
     std::error_code ignored;
-    if (item->is_regular_file(ignored) && item->path().extension() == ".json") readEntry(item->path());
+    if (item->is_directory(ignored)) folders.push_back(item->path());
   }
-  if (error)
-    warnings_.push_back(
-        fmt::format("{} cannot be read completely: {}.", (path_ / "inventory").string(), error.message()));
+  if (error) return stateUnreadable(folder, error.value());
+  for (const fs::path& file : files) {
+    if (auto read = readEntry(file); !read) return read;
+  }
+  if (!readsOnly()) std::ranges::for_each(folders, removeHalfWritten);
+  return {};
 }
 
-void StateDir::readEntry(const fs::path& file) {
+Result<void> StateDir::readEntry(const fs::path& file) {
+  const auto text = readStateFile(file, maxEntryBytes);
+  if (!text) return std::unexpected(text.error());
+  if (!*text) return {};  // it has been erased meanwhile
   try {
-    const auto value = readJson(file);
-    if (!value) throw json::other_error::create(501, "not JSON", nullptr);
-    if (file.filename() == "server.json") {
-      restartChangesMemory_[file.parent_path().filename()] = value->at("restartChangesMemory");
-      return;
+    const json value = parse(**text);
+    if (file.filename() == serverFile) {
+      restartChangesMemory_[file.parent_path().filename()] = value.at("restartChangesMemory");
+    } else {
+      const Entry entry = entryFromJson(value);
+      inventories_[entry.serverKey][entry.name] = entry;
     }
-    const Entry entry = entryFromJson(*value);
-    inventories_[entry.serverKey][entry.name] = entry;
+    return {};
   } catch (const json::exception&) {
-    warnings_.push_back(fmt::format(
-        "{} is not an inventory entry; it is set aside as {}.corrupt, and what it stood for counts as "
-        "not owned.",
-        file.string(), file.filename().string()));
-    std::error_code ignored;
-    fs::rename(file, file.string() + ".corrupt", ignored);
+    return setAside(file, "is not an inventory entry", "what it stood for counts as not owned");
   }
 }
 
-void StateDir::readIdentities() {
-  const auto value = readJson(path_ / identitiesFile);
-  if (!value || !value->is_array()) return;
-  for (const json& item : *value) {
+/// What was read of a file is not what it should be.
+Result<void> StateDir::setAside(const fs::path& file, std::string_view what, std::string_view loss) {
+  const std::string aside = file.string() + ".corrupt";
+  if (readsOnly()) {
+    warnings_.push_back(fmt::format("{} {}: {}.", file.string(), what, loss));
+    return {};
+  }
+  if (::rename(file.c_str(), aside.c_str()) != 0) return stateUnwritable(file, errno);
+  warnings_.push_back(fmt::format("{} {}; it is set aside as {}, and {}.", file.string(), what,
+                                  fs::path(aside).filename().string(), loss));
+  return {};
+}
+
+Result<void> StateDir::readIdentities() {
+  const fs::path file = path_ / identitiesFile;
+  const auto text = readStateFile(file, maxIdentitiesBytes);
+  if (!text) return std::unexpected(text.error());
+  if (!*text) return {};
+  const json value = parse(**text);
+  if (!value.is_array()) {
+    return setAside(file, "does not list the objects' identities",
+                    "all objects begin anew, those that were asked to be deleted as not asked");
+  }
+  for (const json& item : value) {
     try {
-      const auto kind = std::ranges::find_if(api::allKinds, [&](api::Kind known) {
-        return api::toString(known) == item.at("kind").get_ref<const std::string&>();
-      });
-      if (kind == api::allKinds.end()) continue;
-      Known known{
-          {item.at("uid"), fromMillis(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
-          item.at("specDigest")};
-      if (item.contains("deletionTimestamp"))
-        known.identity.deletionTimestamp = fromMillis(item["deletionTimestamp"]);
-      known.manifest = item.value("manifest", "");
-      known.root = item.value("root", "");
-      known.file = item.value("file", "");
-      identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
+      readIdentity(item);
     } catch (const json::exception&) {
       continue;  // costs the object its age
     }
   }
+  return {};
+}
+
+/// Throws json::exception where it is none.
+void StateDir::readIdentity(const json& item) {
+  const auto kind = std::ranges::find_if(api::allKinds, [&](api::Kind known) {
+    return api::toString(known) == item.at("kind").get_ref<const std::string&>();
+  });
+  if (kind == api::allKinds.end()) return;
+  Known known{{item.at("uid"), fromMillis(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
+              item.at("specDigest")};
+  if (item.contains("deletionTimestamp"))
+    known.identity.deletionTimestamp = fromMillis(item["deletionTimestamp"]);
+  known.manifest = item.value("manifest", "");
+  known.root = item.value("root", "");
+  known.file = item.value("file", "");
+  identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
 }
 
 fs::path StateDir::fileOf(const Entry& entry) const {
-  return path_ / "inventory" / entry.serverKey / (entry.name.toString() + ".json");
+  return path_ / inventoryFolder / entry.serverKey / (entry.name.toString() + ".json");
 }
 
 std::vector<Entry> StateDir::entries() const {
@@ -204,24 +248,26 @@ boost::asio::awaitable<Result<void>> StateDir::record(Entry entry) { co_return p
 boost::asio::awaitable<Result<void>> StateDir::discard(Entry entry) { co_return erase(entry); }
 
 Result<void> StateDir::put(const Entry& entry) {
+  if (auto may = mayWrite(); !may) return may;
   const fs::path file = fileOf(entry);
   std::error_code error;
   if (fs::create_directories(file.parent_path(), error)) {
-    if (auto synced = syncFolder(file.parent_path().parent_path()); !synced) return synced;
+    if (auto synced = syncStateFolder(file.parent_path().parent_path()); !synced) return synced;
   }
-  if (error) return unwritable(file.parent_path(), error.value());
+  if (error) return stateUnwritable(file.parent_path(), error.value());
   // A path need not be UTF-8. One that is not is of no source after a restart, and so nothing of it is
   // pruned.
   const std::string content = toJson(entry).dump(1, ' ', false, json::error_handler_t::replace);
-  if (auto written = writeAtomically(file, content); !written) return written;
+  if (auto written = writeStateFile(file, content); !written) return written;
   const std::lock_guard lock(mutex_);
   inventories_[entry.serverKey][entry.name] = entry;
   return {};
 }
 
 Result<void> StateDir::erase(const Entry& entry) {
+  if (auto may = mayWrite(); !may) return may;
   const fs::path file = fileOf(entry);
-  if (::unlink(file.c_str()) != 0 && errno != ENOENT) return unwritable(file, errno);
+  if (::unlink(file.c_str()) != 0 && errno != ENOENT) return stateUnwritable(file, errno);
   const std::lock_guard lock(mutex_);
   inventories_[entry.serverKey].erase(entry.name);
   return {};
@@ -238,11 +284,12 @@ void StateDir::setRestartChangesMemory(const std::string& serverKey, bool change
     const std::lock_guard lock(mutex_);
     restartChangesMemory_[serverKey] = changes;
   }
-  const fs::path folder = path_ / "inventory" / serverKey;
+  if (!mayWrite()) return;
+  const fs::path folder = path_ / inventoryFolder / serverKey;
   std::error_code error;
   fs::create_directories(folder, error);
   // Losing this costs one restart in vain after the next start: not worth an error.
-  std::ignore = writeAtomically(folder / "server.json", json{{"restartChangesMemory", changes}}.dump());
+  std::ignore = writeStateFile(folder / serverFile, json{{"restartChangesMemory", changes}}.dump());
 }
 
 api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& specDigest,
@@ -306,6 +353,7 @@ void StateDir::forgetIdentity(const api::ObjectKey& key) {
 }
 
 Result<void> StateDir::saveIdentities() {
+  if (auto may = mayWrite(); !may) return may;
   const std::lock_guard saving(saving_);
   json value = json::array();
   {
@@ -330,7 +378,7 @@ Result<void> StateDir::saveIdentities() {
     }
     identitiesChanged_ = false;
   }
-  Result<void> written = writeAtomically(path_ / identitiesFile, value.dump());
+  Result<void> written = writeStateFile(path_ / identitiesFile, value.dump());
   if (!written) {
     const std::lock_guard lock(mutex_);
     identitiesChanged_ = true;  // to be tried again with the next

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "error.h"
@@ -19,9 +20,15 @@ namespace rookery::reconcile {
 class StateDir : public State {
  public:
   /// Creates the folder if missing, locks it and reads what is in it. Errors: StateDirLocked (says the
-  /// process that has it), StateUnwritable. A file that cannot be read as an entry is set aside (".corrupt")
-  /// and listed in warnings(): a lost entry destroys nothing.
+  /// process that has it), StateUnwritable, StateUnreadable (says which file: what cannot be read is not
+  /// lost). A file whose bytes are no entry is set aside (".corrupt") and listed in warnings(): a lost entry
+  /// destroys nothing.
   static Result<std::unique_ptr<StateDir>> open(const std::filesystem::path& path);
+
+  /// Reads what is in the folder now, and changes nothing of it: beside the process that has it, too. It can
+  /// remember nothing: what is to be written fails with StateUnwritable. A folder that is missing is an empty
+  /// one. Error: StateUnreadable.
+  static Result<std::unique_ptr<StateDir>> read(const std::filesystem::path& path);
 
   /// $XDG_STATE_HOME/rookery, ~/.local/state/rookery, or /var/lib/rookery for root.
   static std::filesystem::path defaultPath();
@@ -31,6 +38,10 @@ class StateDir : public State {
   StateDir& operator=(const StateDir&) = delete;
 
   const std::vector<std::string>& warnings() const { return warnings_; }
+
+  /// Errors: StateDirLost, when the folder was removed or replaced, whereupon another process may have it;
+  /// StateUnreadable, when that cannot be told. Nothing is written then.
+  Result<void> held() const override;
 
   std::vector<Entry> entries() const override;
   Inventory inventoryOf(const std::string& serverKey) const override;
@@ -60,9 +71,14 @@ class StateDir : public State {
 
  private:
   StateDir(std::filesystem::path path, int lock);
-  void readEntries();
-  void readEntry(const std::filesystem::path& file);
-  void readIdentities();
+  bool readsOnly() const;
+  Result<void> readAll();
+  Result<void> readEntries();
+  Result<void> readEntry(const std::filesystem::path& file);
+  Result<void> readIdentities();
+  void readIdentity(const nlohmann::json& item);
+  Result<void> setAside(const std::filesystem::path& file, std::string_view what, std::string_view loss);
+  Result<void> mayWrite() const;
   std::filesystem::path fileOf(const Entry& entry) const;
 
   struct Known {
@@ -74,7 +90,7 @@ class StateDir : public State {
   };
 
   std::filesystem::path path_;
-  int lock_;
+  int lock_;  // of the lock file; of one that only reads: none
   std::vector<std::string> warnings_;
   std::mutex saving_;  // one at a time writes the identities
   mutable std::mutex mutex_;

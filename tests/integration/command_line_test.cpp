@@ -150,6 +150,22 @@ TEST_F(CommandLine, OneProcessHoldsTheStateDirectory) {
               HasSubstr(fmt::format("in use by the rookery process {}", cluster_.controller().pid())));
 }
 
+TEST_F(CommandLine, PlanChangesNothingOnTheDiskAndRunsBesideTheController) {
+  EXPECT_EQ(verb("plan"), 2) << cluster_.err;
+  EXPECT_FALSE(std::filesystem::exists(cluster_.stateDir()));
+  cluster_.run();
+  ASSERT_TRUE(eventually([&] { return cluster_.ready() == 1; })) << cluster_.controller().err();
+  EXPECT_EQ(verb("plan"), 0) << cluster_.out << cluster_.err;
+}
+
+TEST_F(CommandLine, RunEndsWhenItsStateDirectoryIsTakenAway) {
+  cluster_.run();
+  ASSERT_TRUE(eventually([&] { return cluster_.ready() == 1; })) << cluster_.controller().err();
+  std::filesystem::remove_all(cluster_.stateDir());
+  EXPECT_EQ(cluster_.controller().wait(), 1);
+  EXPECT_THAT(cluster_.controller().err(), HasSubstr("was removed or replaced while it was in use"));
+}
+
 TEST_F(CommandLine, GetShowsWhatTheControllerKnows) {
   cluster_.run();
   ASSERT_TRUE(eventually([&] { return cluster_.ready() == 1; })) << cluster_.controller().err();

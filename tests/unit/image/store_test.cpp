@@ -446,6 +446,26 @@ TEST_F(Store, RemovesWhatAnEarlierProcessLeft) {
   EXPECT_THAT(files(), ElementsAre("README"));
 }
 
+TEST_F(Store, ChangesNothingWhereItOnlyReads) {
+  const ImageStore::Options reading{.readOnly = true};
+  {
+    const auto store = ImageStore::open(folder(), reading);
+    ASSERT_TRUE(store) << store.error().message;
+    EXPECT_FALSE((*store)->contains(sha256Of("any")));
+    EXPECT_FALSE(fs::exists(folder())) << "a folder that is missing stays missing";
+  }
+  const std::string kept = sha256Of("kept");
+  dir_.write("state/images/.incoming-abcdef", "half");
+  dir_.write("state/images/" + kept + ".img", "kept");
+  const auto store = ImageStore::open(folder(), reading);
+  ASSERT_TRUE(store);
+  EXPECT_TRUE((*store)->contains(kept));
+  (*store)->touch(kept);
+  (*store)->discard(kept);
+  EXPECT_FALSE((*store)->begin());
+  EXPECT_THAT(files(), testing::UnorderedElementsAre(".incoming-abcdef", kept + ".img"));
+}
+
 TEST_F(Store, TakesImagesFromSeveralThreads) {
   const auto store = open(24);
   std::vector<std::jthread> threads;

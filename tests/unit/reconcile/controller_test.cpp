@@ -548,6 +548,53 @@ TEST_F(FleetWithLeft, HasOneWordForItWhileALoopStillSpeaksOfWhatWas) {
   EXPECT_THAT(listener_.reasons[left_], ElementsAre(Reason::Pruning));
 }
 
+TEST_F(FleetWithLeft, SaysThatItsRemovalCannotBeWrittenDown) {
+  const auto file = folder_.path() / "state/inventory/key of eu-1/:a.json";
+  std::filesystem::remove(file);
+  std::filesystem::create_directories(file / "in the way");  // nothing can be written in its place
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  run(controller, controller.apply(snapshot(), 20s), [this] {
+    return statusOf(left_).condition(api::Condition::Type::Ready)->reason == Reason::StateUnwritable;
+  });
+  expectStalled(Reason::StateUnwritable,
+                "sys/a could not be destroyed: The state directory cannot be written");
+  EXPECT_TRUE(statusOf(keyOf("sys/b")).ready()) << "that is no trouble of others";
+}
+
+/// Instance x2 names the server of eu-1, and has another root namespace there.
+class OneServerTwice : public Fleet {
+ protected:
+  OneServerTwice() {
+    auto spec = objects_.at({api::Kind::AlbatrossInstance, "", "eu-1"})->as<api::AlbatrossInstance>();
+    spec.rootNamespace = "other";
+    declare(makeObject("", "x2", spec));
+    declareUnikernel("sys/web", "eu-1");
+    declareUnikernel("other/web", "x2");
+    declareUnikernel("sys/dns", "eu-1");
+  }
+};
+
+TEST_F(OneServerTwice, RefusesBothObjectsThatAreOneUnikernel) {
+  EXPECT_TRUE(apply().finished);
+  for (const char* path : {"sys/web", "other/web"}) {
+    const api::Condition& ready = *statusOf(keyOf(path)).condition(api::Condition::Type::Ready);
+    EXPECT_EQ(ready.status, api::Condition::Status::False) << path;
+    EXPECT_EQ(ready.reason, Reason::DuplicateObject) << path << ": " << ready.message;
+  }
+  EXPECT_TRUE(statusOf(keyOf("sys/dns")).ready());
+  EXPECT_LE(servers_.at(1)->sent("create"), 2u) << "one may have been there before the other was seen";
+  EXPECT_EQ(servers_.at(1)->sent("restart") + servers_.at(1)->sent("forceCreate"), 0u);
+}
+
+TEST_F(OneServerTwice, APreviewSaysItOfBoth) {
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  const Controller::Preview preview = run(controller, controller.preview(snapshot()));
+  for (const auto& [instance, path] : {std::pair("eu-1", "sys/web"), std::pair("x2", "other/web")}) {
+    const auto& state = preview.instances.at(instance).plan->objects.at(keyOf(path));
+    EXPECT_EQ(state.status.condition(api::Condition::Type::Ready)->reason, Reason::DuplicateObject) << path;
+  }
+}
+
 TEST_F(Fleet, APreviewLooksAtAllAndChangesNothing) {
   declareUnikernel("sys/web", "eu-1");
   declareUnikernel("sys/dns", "us-1");

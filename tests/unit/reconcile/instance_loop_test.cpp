@@ -2,7 +2,6 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -11,11 +10,11 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
-#include <csignal>
 #include <fstream>
 #include <functional>
 #include <optional>
 
+#include "fixtures/limits.h"
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
@@ -109,7 +108,8 @@ class Loop : public testing::Test {
                                .objects = objects_,
                                .listener = told_,
                                .connect = environment_.connect,
-                               .permit = permit_});
+                               .permit = permit_,
+                               .stateLost = [this](const Error& error) { lost_ = error.reason; }});
     }
     strand_ = asio::make_strand(context_);
     loop_ = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [this](const RoundEnd& end) {
@@ -173,6 +173,7 @@ class Loop : public testing::Test {
   std::optional<RoundEnd> end_;
   int rounds_ = 0;
   bool running_ = false;
+  std::optional<Reason> lost_;
 };
 
 TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
@@ -258,30 +259,13 @@ TEST_F(Loop, SendsNothingThatItCannotWriteDown) {
   EXPECT_EQ(ready("shop/web").reason, Reason::StateUnwritable);
 }
 
-/// While it lives no file of this process can grow, as on a full disk.
-class FullDisk {
- public:
-  FullDisk() {
-    ::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit none{.rlim_cur = 0, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &none);
-  }
-  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-
- private:
-  rlimit before_{};
-};
-
 TEST_F(Loop, AFullDiskCostsNothingThatRuns) {
   declare("shop/web");
   start();
   untilFinished();
   declare("shop/web", "--b");
   {
-    const FullDisk full;
+    const fixtures::FullDisk full;
     update();
     until([&] { return ready("shop/web").reason == Reason::StateUnwritable; });
   }
@@ -294,6 +278,63 @@ TEST_F(Loop, AFullDiskCostsNothingThatRuns) {
   until([&] { return server_->sent("restart") == 1; });
   untilFinished();
   EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, KeepsNobodyWaitingForWhatCannotBeWrittenDownOfAnother) {
+  declare("shop/web");
+  declare("shop/cart");
+  start();
+  untilFinished();
+  const auto file = folder_.path() / "state/inventory/key/shop:web.json";
+  std::filesystem::remove(file);
+  std::filesystem::create_directories(file / "in the way");  // nothing can be written in its place
+  scene_.declare("shop/web", [](api::Unikernel& spec, DesiredUnikernel&) { spec.prune = false; });
+  declare("shop/web", "--b");
+  declare("shop/cart", "--b");
+  update();
+  untilFinished();
+
+  EXPECT_EQ(ready("shop/cart").reason, Reason::Running);
+  EXPECT_EQ(ready("shop/web").reason, Reason::StateUnwritable);
+  EXPECT_EQ(server_->sent("restart"), 1);
+  const ObjectViewPtr instance = objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+  const api::Condition& of = *instance->status.condition(api::Condition::Type::Ready);
+  EXPECT_TRUE(instance->status.ready()) << "others go on";
+  EXPECT_EQ(of.reason, Reason::StateUnwritable);
+  EXPECT_THAT(of.message, HasSubstr("shop:web"));
+
+  std::filesystem::remove_all(file);
+  update();
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, LooksAgainWhenItCouldBeReady) {
+  declare("shop/web");
+  scene_.declare("shop/web", [](api::Unikernel& spec, DesiredUnikernel&) { spec.minReadySeconds = 1; });
+  start();
+  until([&] {
+    return ready("shop/web").reason == Reason::Running;
+  });  // at the resync it would be half a minute
+  EXPECT_EQ(told_.last->restarts.at(keyOf("shop/web")), 0);
+}
+
+TEST_F(Loop, SendsNothingOnceItsStateIsAnotherProcesss) {
+  declare("shop/web");
+  server_->arriving = [&](const albatross::Request& request) {
+    if (request.image != nullptr) std::filesystem::remove_all(folder_.path() / "state");
+  };
+  start();
+  until([&] { return lost_.has_value(); });
+
+  EXPECT_EQ(lost_, Reason::StateDirLost);
+  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr) << "the image was not completed";
+  const std::size_t before = server_->verbs.size();
+  const int rounds = rounds_;
+  update();
+  until([&] { return rounds_ > rounds; });
+  EXPECT_EQ(server_->verbs.size(), before) << "not even a question";
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "state"));
 }
 
 TEST_F(Loop, BreaksOffAnImageThatIsNotTheOneThatWasPlanned) {

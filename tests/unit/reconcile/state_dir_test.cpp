@@ -5,11 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
 
 #include "api/manifest.h"
+#include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 #include "unit/reconcile/scene.h"
 
@@ -37,9 +39,11 @@ Entry fullEntry() {
   entry.prune = false;
   entry.suspend = true;
   entry.ranSpec = "spec:1";
-  entry.pending = Pending{Verb::ForceCreate,         true,         SystemTime(1h), digestOf('a'),
-                          albatross::Time(12'345ms), digestOf('b')};
+  entry.pending = Pending{Verb::ForceCreate,         true,          SystemTime(1h),     digestOf('a'),
+                          albatross::Time(12'345ms), digestOf('b'), Fingerprint{0xffff}};
   entry.since = SystemTime(30min);
+  entry.fingerprints = {0, 0x1234};
+  entry.started = albatross::Time(11'111ms);
   entry.destroyedAt = SystemTime(2h);
   return entry;
 }
@@ -136,6 +140,131 @@ TEST_F(State, SetsAsideWhatIsNotAnEntry) {
   }
 }
 
+/// What is in a folder: a line for each thing in it.
+std::vector<std::string> contentOf(const fs::path& folder) {
+  std::vector<std::string> lines;
+  for (const auto& item : fs::recursive_directory_iterator(folder)) {
+    const bool file = item.is_regular_file();
+    lines.push_back(item.path().string() + " " + (file ? fixtures::readFile(item.path()) : "") + " " +
+                    std::to_string(item.last_write_time().time_since_epoch().count()));
+  }
+  std::ranges::sort(lines);
+  return lines;
+}
+
+/// A file of the state that cannot be read: a link to itself, which root cannot read either.
+class Unreadable : public State, public testing::WithParamInterface<const char*> {};
+
+TEST_P(Unreadable, IsNotTakenForCorrupt) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->put(fullEntry()));
+    state->setRestartChangesMemory("5f", true);
+    state->identify(keyOf("shop/web"), "x", {});
+    ASSERT_TRUE(state->saveIdentities());
+  }
+  const fs::path file = path() / GetParam();
+  ASSERT_TRUE(fs::remove_all(file) > 0);
+  fs::create_symlink(file, file);
+
+  for (const auto& state : {StateDir::open(path()), StateDir::read(path())}) {
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
+    EXPECT_THAT(state.error().message, HasSubstr(file.string()));
+  }
+  EXPECT_TRUE(fs::is_symlink(file));
+  EXPECT_FALSE(fs::exists(fs::symlink_status(file.string() + ".corrupt")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, Unreadable,
+                         testing::Values("inventory/5f/shop:web.json", "inventory/5f/server.json",
+                                         "objects.json"));
+
+TEST_F(State, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
+  ASSERT_TRUE(open()->put(fullEntry()));
+  for (int more = 1; more <= 4; ++more) {
+    const auto state = [&] {
+      const fixtures::FewDescriptors few(more);
+      return StateDir::open(path());
+    }();
+    if (!state) {
+      EXPECT_THAT(state.error().message, HasSubstr("Too many open files"));
+    }
+  }
+  const auto state = open();
+  EXPECT_THAT(state->warnings(), IsEmpty());
+  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+}
+
+TEST_F(State, IsNotReadFromAFolderThatCannotBeListed) {
+  open();
+  fs::remove(path() / "inventory");
+  fs::create_symlink(path() / "inventory", path() / "inventory");
+  const auto state = StateDir::read(path());
+  ASSERT_FALSE(state);
+  EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
+}
+
+TEST_F(State, SetsAsideIdentitiesThatAreNone) {
+  open();
+  const fs::path file = folder_.write("state/objects.json", "[{\"kind\": ");
+  EXPECT_THAT(open()->warnings(), ElementsAre(HasSubstr(file.string())));
+  EXPECT_FALSE(fs::exists(file));
+  EXPECT_TRUE(fs::exists(file.string() + ".corrupt"));
+}
+
+TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
+  const auto holder = open();
+  ASSERT_TRUE(holder->put(fullEntry()));
+  folder_.write("state/inventory/5f/x.json", "{");
+  folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half");
+  folder_.write("state/objects.json", "?");
+  const auto before = contentOf(path());
+
+  const auto state = StateDir::read(path());
+
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_THAT((*state)->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT((*state)->warnings(), SizeIs(2));
+  (*state)->identify(keyOf("shop/web"), "x", {});
+  (*state)->setRestartChangesMemory("5f", false);
+  for (const auto& written :
+       {(*state)->put(fullEntry()), (*state)->erase(fullEntry()), (*state)->saveIdentities()}) {
+    ASSERT_FALSE(written);
+    EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
+  }
+  EXPECT_EQ(contentOf(path()), before);
+}
+
+TEST_F(State, ThatIsMissingReadsAsEmptyAndStaysMissing) {
+  const auto state = StateDir::read(path());
+  ASSERT_TRUE(state) << state.error().message;
+  EXPECT_THAT((*state)->entries(), IsEmpty());
+  EXPECT_FALSE(fs::exists(path()));
+}
+
+TEST_F(State, IsLostWithItsFolder) {
+  const auto first = open();
+  ASSERT_TRUE(first->put(fullEntry()));
+  EXPECT_TRUE(first->held());
+  fs::remove_all(path());
+  EXPECT_EQ(first->held().error().reason, Reason::StateDirLost) << "it is missing";
+
+  const auto second = open();
+
+  EXPECT_TRUE(second->held());
+  Entry other = fullEntry();
+  other.ranSpec = "of the first";
+  for (const auto& lost : {first->held(), first->put(other), first->erase(fullEntry())}) {
+    ASSERT_FALSE(lost) << "it is another's";
+    EXPECT_EQ(lost.error().reason, Reason::StateDirLost);
+    EXPECT_THAT(lost.error().message, HasSubstr(path().string()));
+  }
+  ASSERT_TRUE(second->put(fullEntry()));
+  EXPECT_FALSE(first->erase(fullEntry()));
+  EXPECT_THAT((*StateDir::read(path()))->entries(), ElementsAre(fullEntry()));
+}
+
 TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
   open()->put(fullEntry());
   const fs::path file = path() / "inventory/5f/shop:web.json";
@@ -147,10 +276,12 @@ TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
 
 TEST_F(State, LeavesNoHalfWrittenEntry) {
   open()->put(fullEntry());
-  folder_.write("state/inventory/5f/shop:web.json.tmp", "{\"half");
+  const std::vector<fs::path> left = {folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half"),
+                                      folder_.write("state/.objects.json.a1B2c3", "[")};
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
   EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+  for (const fs::path& file : left) EXPECT_FALSE(fs::exists(file)) << file;
 }
 
 TEST_F(State, SaysWhenItCannotBeWritten) {
@@ -170,15 +301,16 @@ TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   ASSERT_TRUE(state->put(fullEntry()));
   Entry changed = fullEntry();
   changed.ranSpec = "spec:2";
-  fs::create_symlink("/dev/full", path() / "inventory/5f/shop:web.json.tmp");
-
-  const auto written = state->put(changed);
+  const auto written = [&] {
+    const fixtures::FullDisk full;
+    return state->put(changed);
+  }();
 
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
   EXPECT_EQ(written.error().message,
             "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
-                ": No space left on device. Nothing is sent to a server that could not be remembered.");
+                ": File too large. Nothing is sent to a server that could not be remembered.");
   EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
   EXPECT_THAT(fixtures::readFile(path() / "inventory/5f/shop:web.json"), HasSubstr("spec:1"));
   EXPECT_TRUE(state->put(changed)) << "there is room again";
@@ -188,10 +320,12 @@ TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
   {
     const auto state = open();
     state->identify(keyOf("shop/web"), "x", {});
-    fs::create_symlink("/dev/full", path() / "objects.json.tmp");
-    const auto saved = state->saveIdentities();
+    const auto saved = [&] {
+      const fixtures::FullDisk full;
+      return state->saveIdentities();
+    }();
     ASSERT_FALSE(saved);
-    EXPECT_THAT(saved.error().message, HasSubstr("No space left on device"));
+    EXPECT_THAT(saved.error().message, HasSubstr("File too large"));
     EXPECT_TRUE(state->saveIdentities());
   }
   EXPECT_EQ(open()->identify(keyOf("shop/web"), "y", {}).generation, 2);
@@ -297,11 +431,12 @@ TEST_F(State, MayBeUsedFromSeveralThreads) {
         state->entries();
         state->setRestartChangesMemory(entry.serverKey, true);
         state->identify({api::Kind::Unikernel, std::to_string(thread), std::to_string(i)}, "x", {});
+        EXPECT_TRUE(state->put(fullEntry())) << "the same as others at the same time";
       }
     });
   }
   threads.clear();
-  EXPECT_THAT(state->entries(), SizeIs(80));
+  EXPECT_THAT(state->entries(), SizeIs(81));
 }
 
 }  // namespace
