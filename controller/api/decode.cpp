@@ -261,7 +261,7 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   unikernel.updateStrategy =
       takeWord<Unikernel::UpdateStrategy>(spec["update"]["strategy"], {"ForceCreate", "OnDelete"});
   unikernel.adopt = takeWord<Unikernel::Adopt>(spec["adopt"], {"IfIdentical", "Always", "Never"});
-  unikernel.minReadySeconds = spec["minReadySeconds"].number().value_or(0);
+  unikernel.minReadySeconds = spec["minReadySeconds"].number().value_or(3);
   unikernel.prune = spec["prune"].flag(true);
   unikernel.suspend = spec["suspend"].flag(false);
   return unikernel;

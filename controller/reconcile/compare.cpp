@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "image/digest.h"
 #include "image/image.h"
 
 namespace rookery::reconcile {
@@ -97,6 +98,31 @@ json shown(const std::vector<std::string>& arguments, const std::vector<std::str
   return values;
 }
 
+/// What compare() compares, image and memory left out, as text.
+std::string canonical(const albatross::Name& name, const std::set<std::int64_t>& cpuIDs,
+                      const std::optional<std::int64_t>& startup, const albatross::FailBehaviour& behaviour,
+                      const std::vector<BlockInfo>& blocks, const std::vector<BridgeInfo>& bridges,
+                      const std::optional<std::vector<std::string>>& arguments) {
+  const json all = {name.toString(),
+                    cpuIDs,
+                    orNull(startup),
+                    shown(normal(behaviour)),
+                    shown(blocks),
+                    shown(bridges),
+                    arguments ? json(*arguments) : json::array()};
+  return all.dump(-1, ' ', true, json::error_handler_t::replace);
+}
+
+Fingerprint fingerprintOf(const std::string& text) {
+  image::Sha256 hash;
+  hash.update(text);
+  const std::string digest = hash.finish();
+  const auto byte = [&](std::size_t index) {
+    return static_cast<unsigned>(static_cast<std::uint8_t>(digest[index]));
+  };
+  return static_cast<Fingerprint>(byte(0) << 8u | byte(1));
+}
+
 class Collector {
  public:
   /// Notes a difference of `kind` when the two are not the same, as `show` writes them.
@@ -151,6 +177,16 @@ Difference compare(const albatross::Policy& wanted, const albatross::Policy& pre
                 [](const auto& block) { return block ? mi(*block) : json(nullptr); });
   found.compare(kind, "spec.bridges", present.bridges, wanted.bridges, asItIs);
   return found.take();
+}
+
+Fingerprint fingerprintOf(const Arguments& sent, const albatross::Name& name) {
+  return fingerprintOf(canonical(name, sent.cpuIDs, sent.startup, sent.failBehaviour, devices(sent.blocks),
+                                 interfaces(sent.bridges, name), sent.arguments));
+}
+
+Fingerprint fingerprintOf(const UnikernelInfo& running, const albatross::Name& name) {
+  return fingerprintOf(canonical(name, running.cpuIDs, running.startup, running.failBehaviour,
+                                 devices(running.blocks), interfaces(running.bridges), running.arguments));
 }
 
 }  // namespace rookery::reconcile

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -38,5 +39,13 @@ Difference compare(const albatross::Arguments& wanted, const std::string& digest
                    const std::vector<std::string>& written);
 
 Difference compare(const albatross::Policy& wanted, const albatross::Policy& present);
+
+/// Stands for all that a unikernel of that name was started with, but for its image and its memory, which
+/// some servers do not change when they are told to. The same for what is sent and for what a server says it
+/// runs of that. Arguments may be secret, and others may read what is remembered: so few bits tell that
+/// somebody started something else, but not, by trying, what it was.
+using Fingerprint = std::uint16_t;
+Fingerprint fingerprintOf(const albatross::Arguments& sent, const albatross::Name& name);
+Fingerprint fingerprintOf(const albatross::UnikernelInfo& running, const albatross::Name& name);
 
 }  // namespace rookery::reconcile

@@ -21,6 +21,7 @@ json toJson(const Pending& pending) {
                 {"since", toMillis(pending.since)},
                 {"digest", image::toHex(pending.digest)},
                 {"image", image::toHex(pending.image)}};
+  if (pending.fingerprint) value["fingerprint"] = *pending.fingerprint;
   if (pending.started) value["started"] = pending.started->time_since_epoch().count();
   return value;
 }
@@ -58,6 +59,11 @@ SystemTime timeFromJson(const json& value) {
   return fromMillis(millis);
 }
 
+std::optional<albatross::Time> startedFromJson(const json& value) {
+  if (!value.contains("started")) return std::nullopt;
+  return albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
+}
+
 Pending pendingFromJson(const json& value) {
   Pending pending;
   const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
@@ -69,9 +75,17 @@ Pending pendingFromJson(const json& value) {
   pending.since = timeFromJson(value.at("since"));
   pending.digest = digestFromJson(value.at("digest"));
   pending.image = digestFromJson(value.at("image"));
-  if (value.contains("started"))
-    pending.started = albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
+  pending.started = startedFromJson(value);
+  if (value.contains("fingerprint")) pending.fingerprint = value["fingerprint"].get<Fingerprint>();
   return pending;
+}
+
+/// The newest `limit` of them with `value` before all others.
+template <class T>
+void putFirst(std::vector<T>& values, const T& value, std::size_t limit) {
+  std::erase(values, value);
+  values.insert(values.begin(), value);
+  if (values.size() > limit) values.resize(limit);
 }
 
 }  // namespace
@@ -88,10 +102,7 @@ bool Entry::sent(const std::string& digest) const {
 }
 
 void Entry::remember(const std::string& digest) {
-  if (digest.empty()) return;
-  std::erase(digests, digest);
-  digests.insert(digests.begin(), digest);
-  if (digests.size() > maxDigests) digests.resize(maxDigests);
+  if (!digest.empty()) putFirst(digests, digest, maxDigests);
 }
 
 void Entry::bury(SystemTime now) {
@@ -100,6 +111,13 @@ void Entry::bury(SystemTime now) {
   ranSpec.clear();
   withheld.clear();
 }
+
+bool Entry::sent(Fingerprint fingerprint) const {
+  return std::find(fingerprints.begin(), fingerprints.end(), fingerprint) != fingerprints.end() ||
+         (pending && pending->fingerprint == fingerprint);
+}
+
+void Entry::remember(Fingerprint fingerprint) { putFirst(fingerprints, fingerprint, maxFingerprints); }
 
 json toJson(const Entry& entry) {
   json digests = json::array();
@@ -116,6 +134,8 @@ json toJson(const Entry& entry) {
                 {"suspend", entry.suspend},
                 {"ranSpec", entry.ranSpec}};
   if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
+  if (!entry.fingerprints.empty()) value["fingerprints"] = entry.fingerprints;
+  if (entry.started) value["started"] = entry.started->time_since_epoch().count();
   if (entry.pending) value["pending"] = toJson(*entry.pending);
   if (!entry.withheld.empty()) value["withheld"] = entry.withheld;
   if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
@@ -142,6 +162,12 @@ Entry entryFromJson(const json& value) {
   entry.suspend = value.at("suspend");
   entry.ranSpec = textFromJson(value.at("ranSpec"), longestRun);
   if (value.contains("since")) entry.since = timeFromJson(value["since"]);
+  if (value.contains("fingerprints")) {
+    if (value["fingerprints"].size() > Entry::maxFingerprints) noEntry("too many fingerprints");
+    for (const json& fingerprint : value["fingerprints"])
+      entry.fingerprints.push_back(fingerprint.get<Fingerprint>());
+  }
+  entry.started = startedFromJson(value);
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
   if (value.contains("withheld"))
     entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");

@@ -12,6 +12,7 @@
 #include "albatross/wire.h"
 #include "api/object.h"
 #include "error.h"
+#include "reconcile/compare.h"
 #include "reconcile/verb.h"
 
 namespace rookery::reconcile {
@@ -25,7 +26,12 @@ struct Pending {
   SystemTime since;
   std::string digest;  // raw, of what ran; empty: nothing did
   std::optional<albatross::Time> started;
-  std::string image;  // raw, of what is sent; empty: no image is
+  std::string image;                                      // raw, of what is sent; empty: no image is
+  std::optional<Fingerprint> fingerprint = std::nullopt;  // of what it is started with
+  /// How long the server may take to carry it out.
+  std::chrono::milliseconds timeout(const api::AlbatrossInstance& instance) const {
+    return image.empty() ? instance.commandTimeout : instance.streamTimeout;
+  }
   friend bool operator==(const Pending&, const Pending&) = default;
 };
 
@@ -47,16 +53,27 @@ struct Entry {
   std::optional<Pending> pending;
   SystemTime since;  // when this life of it began: the create was sent, or it was adopted; epoch: not known
   std::string withheld;  // the ID of the set that the prune guard withholds it with; empty: with none
+  // Of the configurations that we sent or adopted, newest first, at most maxFingerprints. With `started` it
+  // says whether what runs is what we started: of an entry that an earlier release wrote, neither is known.
+  std::vector<Fingerprint> fingerprints;
+  std::optional<albatross::Time> started;  // of what ran when it was last seen to be ours
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   friend bool operator==(const Entry&, const Entry&) = default;
 
   static constexpr std::size_t maxDigests = 5;
+  static constexpr std::size_t maxFingerprints = 16;
   /// Whether an image is one that we sent, or that may have arrived.
   bool sent(const std::string& digest) const;
   /// An image is ours now.
   void remember(const std::string& digest);
   /// It is a tombstone now, and keeps no more than what tells whether it is ours when it comes back.
   void bury(SystemTime now);
+  /// Whether it is known what of that name we started, and how to tell it from what others start.
+  bool tellsLives() const { return started || !fingerprints.empty(); }
+  /// Whether a configuration is one that we sent.
+  bool sent(Fingerprint fingerprint) const;
+  /// A configuration is ours now.
+  void remember(Fingerprint fingerprint);
 };
 
 /// An entry as the state directory keeps it. entryFromJson throws nlohmann::json::exception on what is none,

@@ -32,7 +32,8 @@ struct Round {
   std::size_t queued = 0;  // steps that are due but were not taken in this round
   std::size_t drift = 0;   // running unikernels of ours that were first found to differ in this round
   std::map<std::pair<std::string, UnikernelState>, std::size_t>
-      unikernels;  // by namespace and state; if observed
+      unikernels;                                        // by namespace and state; if observed
+  std::map<api::ObjectKey, std::int64_t> restarts = {};  // of each declared unikernel, so far; if observed
 };
 
 /// One command to a server and how it ended.

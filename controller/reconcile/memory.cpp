@@ -42,6 +42,12 @@ Entry makeEntry(const Step& step, const Desired& desired, const Observed& observ
   return entry;
 }
 
+/// What was sent is the server's.
+void arrived(Entry& entry) {
+  entry.remember(entry.pending->image);
+  if (entry.pending->fingerprint) entry.remember(*entry.pending->fingerprint);
+}
+
 void succeeded(Memory& memory, const Step& step, const Desired& desired) {
   ObjectMemory& object = memory.objects[step.object];
   object.lastError.reset();
@@ -66,6 +72,12 @@ void failed(Memory& memory, const Step& step, const CallError& failure, SystemTi
 }
 
 }  // namespace
+
+void ObjectMemory::countRestart(SystemTime now) {
+  ++restarts;
+  recentRestarts.push_back(now);
+  if (recentRestarts.size() > restartsOfALoop) recentRestarts.erase(recentRestarts.begin());
+}
 
 bool startsUnikernel(Verb verb) {
   return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart;
@@ -132,6 +144,8 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
   if (step.verb == Verb::Adopt) {
     entry->confirmed = true;
     entry->remember(present ? running->second.digest : step.wanted->digest);
+    if (present) entry->remember(fingerprintOf(running->second, step.name));
+    if (present) entry->started = running->second.started;
     return memory;
   }
   Pending pending;
@@ -141,6 +155,7 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
   if (present) pending.digest = running->second.digest;
   if (present) pending.started = running->second.started;
   if (sendsImage(step.verb)) pending.image = step.wanted->digest;
+  if (startsUnikernel(step.verb)) pending.fingerprint = fingerprintOf(step.wanted->arguments, step.name);
   entry->pending = std::move(pending);
   if (startsUnikernel(step.verb)) object.startExpected = true;
   return memory;
@@ -160,7 +175,10 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
     failed(memory, step, *failure, now);
   } else {
     ObjectMemory& object = memory.objects[step.object];
-    if (step.verb == Verb::Create && object.missingSince) ++object.attempts;
+    if (step.verb == Verb::Create && object.missingSince) {
+      ++object.attempts;
+      object.countRestart(now);
+    }
     object.missingSince.reset();
     succeeded(memory, step, desired);
   }
@@ -173,7 +191,7 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
     entry->pending->since = now;
     return memory;
   }
-  if (!failure) entry->remember(entry->pending->image);
+  if (!failure) arrived(*entry);
   entry->pending.reset();
   if (!failure && step.verb == Verb::Destroy) entry->bury(now);
   return memory;

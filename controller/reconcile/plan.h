@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,20 @@ struct Wanted {
   friend bool operator==(const Wanted&, const Wanted&) = default;
 };
 
+/// Somebody else takes back, again and again, what we change of an object.
+struct Contention {
+  Wanted wanted;                            // of ours
+  std::optional<albatross::Policy> policy;  // the same of a UnikernelPolicy
+  unsigned times = 0;                       // it was taken back, since there was last peace
+  SystemTime last;                          // when that was seen
+  std::vector<FieldChange> fields;          // the other's values, and ours
+};
+
 /// What plan remembers of an object between rounds. Lost with the process, and then found out again.
 struct ObjectMemory {
+  /// It has begun another life, which nobody here asked for.
+  void countRestart(SystemTime now);
+
   // Crash loops and retries
   std::optional<SystemTime> missingSince;  // it should run, ran before, and was not there
   unsigned attempts = 0;                   // since it was last up for resetAfter
@@ -40,12 +53,15 @@ struct ObjectMemory {
   std::vector<FieldChange> triedFields;          // what the last step was to change
   std::optional<Verb> succeeded;                 // the verb that was answered with success for `tried`
   std::optional<Wanted> inSync;                  // it was seen to be just this
+  bool inForce = false;                          // the same for a UnikernelPolicy, of triedPolicy
+  std::optional<Contention> contention;
   // Its life, as the server tells it
   std::optional<albatross::Time> started;
   SystemTime upSince;  // by our clock
   std::int64_t restarts = 0;
-  bool startExpected = false;          // we caused the next change of `started`
-  std::optional<SystemTime> recalled;  // `started` as another controller told it, in whole seconds
+  std::vector<SystemTime> recentRestarts;  // the last restartsOfALoop, oldest first
+  bool startExpected = false;              // we caused the next change of `started`
+  std::optional<SystemTime> recalled;      // `started` as another controller told it, in whole seconds
   std::optional<api::LastAction> lastAction;
 };
 
@@ -54,6 +70,8 @@ struct Memory {
                         // is sent
   std::optional<bool> restartChangesMemory;  // persistent; absent: not known yet
   std::map<api::ObjectKey, ObjectMemory> objects;
+  std::set<albatross::Name> watched;  // of the inventory, what was seen to be ours when somebody looked last
+  SystemTime lookedAt;                // when that was
 };
 
 /// One thing to do. Taken one at a time: after each the world is looked at again.
@@ -83,8 +101,9 @@ struct Plan {
   std::map<std::pair<std::string, UnikernelState>, std::size_t>
       counts;                 // of all that runs or should, by namespace
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
-  std::size_t drift = 0;      // see Round::drift
-  std::optional<SystemTime> wakeAt;  // the world should be looked at again then, at the latest
+  std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
+  std::size_t drift = 0;                     // see Round::drift
+  std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
   Memory memory;
 };
 
@@ -126,8 +145,21 @@ std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest);
 /// ±20 % by `salt`, so that many do not come back at once.
 std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt);
 
+/// Takes what could not be written down (by name on the wire) out of what is to be done, and says so on the
+/// object that each is of. All else goes on.
+void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now);
+
 inline constexpr std::chrono::minutes backoffLimit{5};
 inline constexpr std::chrono::minutes backoffReset{10};
 inline constexpr std::chrono::seconds doubtInterval{2};
+/// So many restarts within so long that nobody here asked for are a crash loop, until it has been up for a
+/// while.
+inline constexpr std::size_t restartsOfALoop = 4;
+inline constexpr std::chrono::minutes loopWindow{10};
+inline constexpr std::chrono::minutes loopCalm{1};
+/// What nobody has taken back for so long is not contended any more: longer than two who take turns wait.
+inline constexpr std::chrono::minutes contentionReset{30};
+/// Who has not looked for so long has not seen what others did meanwhile.
+inline constexpr std::chrono::minutes watchGap{10};
 
 }  // namespace rookery::reconcile

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "reconcile/planner.h"
 
@@ -75,16 +76,20 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
         false);
   }
   const albatross::Name domain = domainNamed(key.nameSpace);
+  if (policy.error) return refusal(*policy.error, false);
   if (const auto& authority = authorityFor(domain); !authority) return refusal(authority.error(), false);
   const Policy* present = world_.policy(domain);
   ObjectMemory& object = memoryOf(key);
   if (present != nullptr && object.triedPolicy == *present) object.succeeded.reset();
+  const Goal goal{{}, policy.policy};
   if (present != nullptr && *present == policy.policy) {
     object.lastError.reset();
-    return {
-        .ready = Ready::True,
-        .reason = Reason::Succeeded,
-        .message = fmt::format("The policy of namespace {} is in force on {}.", key.nameSpace, instance())};
+    object.inForce = true;
+    return judgePeace(
+        key, goal,
+        {.ready = Ready::True,
+         .reason = Reason::Succeeded,
+         .message = fmt::format("The policy of namespace {} is in force on {}.", key.nameSpace, instance())});
   }
   if (desired_.spec().suspend) {
     return {.ready = Ready::Unknown,
@@ -104,6 +109,7 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
                      : fmt::format("The policy of namespace {} differs on {}.", key.nameSpace, instance());
   step.fields = present == nullptr ? asNew(*next) : compare(*next, *present).fields;
   step.domains = {{key.nameSpace, *next}};
+  if (std::exchange(object.inForce, false)) noteTakenBack(object, goal, step.fields);
   if (object.succeeded == Verb::ApplyPolicy && object.triedPolicy == *next && leftBehind(step)) {
     return refusal({Reason::NotConverging,
                     fmt::format("{} answered that the policy of namespace {} is set, but shows another.",
@@ -113,6 +119,7 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);
+  awaitTurn(key, goal, verdict);
   return verdict;
 }
 

@@ -50,7 +50,17 @@ void Planner::reportKept(const Entry& entry, const Absence& absence) {
 
 bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   const auto* running = world_.find(entry.name);
-  if (desired_.spec().suspend || inDoubt(entry.name)) return true;
+  if (desired_.spec().suspend) return true;
+  if (inDoubt(entry.name)) {
+    plan_.removals[entry.object] = {
+        Reason::InDoubt,
+        fmt::format(
+            "The answer to {} was lost; {} is only watched until it is seen what became of it, at the "
+            "latest until {}.",
+            toString(entry.pending->verb), entry.object.toString(),
+            api::toRfc3339(entry.pending->since + entry.pending->timeout(desired_.spec())))};
+    return true;
+  }
   if (running == nullptr) {
     if (!entry.destroyedAt) entry.bury(now_);
     return true;
@@ -66,8 +76,8 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   const auto& authority = authorityFor(entry.name);
   auto chain = authority ? chainFor(entry.name) : std::unexpected(authority.error());
   if (!chain) {
-    report({chain.error().reason,
-            fmt::format("{} cannot be destroyed: {}", entry.object.toString(), chain.error().message)});
+    keep(entry, {chain.error().reason,
+                 fmt::format("{} cannot be destroyed: {}", entry.object.toString(), chain.error().message)});
     return true;
   }
   Step step;
@@ -78,11 +88,63 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   step.message = std::move(message);
   step.domains = std::move(*chain);
   if (const Error* error = putOff(step)) {
-    report({error->reason,
-            fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});
+    keep(entry, {error->reason,
+                 fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});
   }
   emit(std::move(step));
   return true;
+}
+
+/// It should go, and cannot.
+void Planner::keep(const Entry& entry, Error error) {
+  plan_.removals[entry.object] = error;
+  report(std::move(error));
+}
+
+// -- Room
+// ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+/// How a removal stands that makes room, when it has been carried out.
+bool makesRoom(const Entry& entry, const Desired& desired, const World& world) {
+  return !entry.destroyedAt && world.find(entry.name) != nullptr && desired.absences.contains(entry.object) &&
+         !desired.unikernels.contains(entry.object);
+}
+
+}  // namespace
+
+/// Why there is no room, and what of ours that is not declared any more still has it. `resolves`: that goes
+/// by itself.
+Error Planner::nameLeaving(const albatross::Name& name, Error error, bool& resolves) const {
+  if (error.reason != Reason::PolicyExceeded) return error;
+  for (const auto& [other, entry] : plan_.memory.inventory) {
+    if (domainOf(other) != domainOf(name) || !makesRoom(entry, desired_, world_)) continue;
+    const Absence& absence = desired_.absences.at(entry.object);
+    if (absence.verdict != Absence::Verdict::Keep) continue;
+    resolves = absence.reason == Reason::Pruning && desired_.prunes;
+    error.message += fmt::format(" {} has some of the room, and is not declared any more: {}",
+                                 entry.object.toString(), absence.message);
+    break;
+  }
+  return error;
+}
+
+/// Says of what is to go, but not yet, what waits for its room.
+void Planner::nameWaiting() {
+  for (const auto& [name, entry] : plan_.memory.inventory) {
+    const auto waiting = waiting_.find(domainOf(name));
+    if (waiting == waiting_.end() || !makesRoom(entry, desired_, world_)) continue;
+    const Absence& absence = desired_.absences.at(entry.object);
+    if (absence.verdict != Absence::Verdict::Keep) continue;
+    plan_.removals[entry.object] = {absence.reason,
+                                    fmt::format("{} {} has no room on {} until it is gone.", absence.message,
+                                                waiting->second.front().toString(), instance())};
+    if (absence.reason == Reason::Pruning && desired_.prunes) continue;
+    report({Reason::PolicyExceeded,
+            fmt::format("{} has no room on {} until {} is gone, which is not declared any more.",
+                        waiting->second.front().toString(), instance(), entry.object.toString())});
+  }
 }
 
 }  // namespace rookery::reconcile

@@ -85,7 +85,8 @@ void Planner::planUnikernel(const Subject& subject) {
 
 Planner::Verdict Planner::judge(const Subject& subject) {
   if (auto verdict = obstacle(subject)) return std::move(*verdict);
-  Verdict verdict = subject.running == nullptr ? judgeAbsent(subject) : judgeRunning(subject);
+  Verdict verdict =
+      subject.running == nullptr ? judgeAbsent(subject) : judgeLoop(subject, judgeRunning(subject));
   if (subject.unikernel.notice) verdict.message += " " + *subject.unikernel.notice;
   return verdict;
 }
@@ -124,7 +125,7 @@ std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const 
                        "The answer to {} was lost; {} is only watched until it is seen what became of it, "
                        "at the latest until {}.",
                        toString(pending.verb), subject.key.toString(),
-                       api::toRfc3339(pending.since + desired_.spec().streamTimeout)),
+                       api::toRfc3339(pending.since + pending.timeout(desired_.spec()))),
                    .reconciling = true};
   }
   return std::nullopt;
@@ -185,6 +186,7 @@ Planner::Verdict Planner::judgeInSync(const Subject& subject, Wanted wanted) {
   if (subject.spec().runPolicy == api::Unikernel::RunPolicy::Once) {
     subject.entry->ranSpec = runOf(subject.unikernel, wanted.digest);
   }
+  const Goal goal{wanted};
   object.inSync = std::move(wanted);
   object.succeeded.reset();
   object.lastError.reset();
@@ -196,16 +198,18 @@ Planner::Verdict Planner::judgeInSync(const Subject& subject, Wanted wanted) {
                                    subject.key.toString(), instance(), minimum.count()),
             .reconciling = true};
   }
-  return {.ready = Ready::True,
-          .reason = Reason::Running,
-          .message = fmt::format("{} runs on {} as declared.", subject.key.toString(), instance()),
-          .state = UnikernelState::Ready};
+  return judgePeace(subject.key, goal,
+                    {.ready = Ready::True,
+                     .reason = Reason::Running,
+                     .message = fmt::format("{} runs on {} as declared.", subject.key.toString(), instance()),
+                     .state = UnikernelState::Ready});
 }
 
 Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Difference& difference, Step step) {
   ObjectMemory& object = subject.memory;
   if (object.inSync == step.wanted) {
     ++plan_.drift;
+    noteTakenBack(object, {*step.wanted}, step.fields);
     object.inSync.reset();
   }
   const bool restartInVain = difference.memory && plan_.memory.restartChangesMemory == false;
@@ -231,7 +235,10 @@ Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Differenc
         .state = UnikernelState::Failed};
   }
   step.message = fmt::format("{} differs in {}.", subject.key.toString(), pathsOf(difference));
-  return takeStep(subject, std::move(step));
+  const Goal goal{*step.wanted};
+  Verdict verdict = takeStep(subject, std::move(step));
+  awaitTurn(subject.key, goal, verdict);
+  return verdict;
 }
 
 /// A step that succeeded and left the same difference is not repeated: a restart is followed by a
@@ -312,8 +319,14 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   const bool running = subject.running != nullptr;
   auto chain = chainFor(subject.name);
   if (!chain) return refusal(chain.error(), running);
-  if (auto error = world_.cannotRun(subject.name, subject.unikernel.arguments))
-    return refusal(*error, running);
+  if (const auto error = world_.cannotRun(subject.name, subject.unikernel.arguments)) {
+    waiting_[domainOf(subject.name)].push_back(subject.key);
+    bool resolves = false;
+    Verdict verdict = refusal(nameLeaving(subject.name, *error, resolves), running);
+    verdict.stalled = !resolves;
+    verdict.reconciling = resolves;
+    return verdict;
+  }
   step.domains = std::move(*chain);
   if (subject.unikernel.missing && !canDoWithout(subject.unikernel, subject.running, step))
     return awaitImage(subject, std::move(step));

@@ -60,6 +60,7 @@ Plan Planner::run() {
   planRemovals();
   countUnmanaged();
   planUnikernels(subjects);
+  nameWaiting();
   planPolicies(PolicyPhase::AfterUnikernels);
   forgetObjects();
   return std::move(plan_);
@@ -115,7 +116,7 @@ void Planner::settle(Entry& entry) {
   const bool changed = running == nullptr
                            ? !pending.digest.empty()
                            : running->digest != pending.digest || running->started != pending.started;
-  const SystemTime end = pending.since + desired_.spec().streamTimeout;
+  const SystemTime end = pending.since + pending.timeout(desired_.spec());
   if (pending.committed && !changed && now_ < end) {
     inDoubt_.insert(entry.name);
     wakeAt(std::min(now_ + doubtInterval, end));
@@ -123,24 +124,65 @@ void Planner::settle(Entry& entry) {
   }
   // An image that was still on its way died with its connection; anything else may come true even now.
   if (pending.committed) entry.remember(pending.image);
-  if (pending.verb == Verb::Destroy && running == nullptr) entry.bury(now_);
+  if (pending.committed && pending.fingerprint) entry.remember(*pending.fingerprint);
   // Who was told of it by a status only did not send it.
   if (!changed || startsUnikernel(pending.verb)) memoryOf(entry.object).startExpected = changed;
+  const bool gone = pending.verb == Verb::Destroy && running == nullptr;
   entry.pending.reset();
+  if (gone) entry.bury(now_);
 }
 
+/// What runs under an entry's name is ours, or the entry is not: one from a backup may be of a unikernel that
+/// is gone, and whose name somebody else has used since.
 void Planner::confirmEntries() {
-  auto& inventory = plan_.memory.inventory;
-  for (auto it = inventory.begin(); it != inventory.end();) {
+  auto& memory = plan_.memory;
+  if (now_ - memory.lookedAt > watchGap) memory.watched.clear();
+  memory.lookedAt = now_;
+  for (auto it = memory.inventory.begin(); it != memory.inventory.end();) {
     Entry& entry = it->second;
     const UnikernelInfo* running = world_.find(entry.name);
-    const bool sent = running != nullptr && entry.sent(running->digest);
-    if (sent && !entry.destroyedAt) entry.confirmed = true;
-    const bool foreign =
-        running != nullptr && !sent && !inDoubt(entry.name) && (!entry.confirmed || entry.destroyedAt);
+    if (entry.destroyedAt) entry.destroyedAt = std::min(*entry.destroyedAt, now_);
     const bool expired = entry.destroyedAt && now_ >= *entry.destroyedAt + tombstoneLifetime;
-    it = foreign || (expired && running == nullptr) ? inventory.erase(it) : std::next(it);
+    const bool ours = running == nullptr ? !expired : inDoubt(entry.name) || isOurs(entry, *running);
+    if (ours && running != nullptr && !inDoubt(entry.name)) confirm(entry, *running);
+    if (running == nullptr) memory.watched.erase(entry.name);
+    if (!ours && running != nullptr) disown(entry);
+    it = ours ? std::next(it) : memory.inventory.erase(it);
   }
+}
+
+/// It is when it began when ours did, when it is just what we sent, or when it is declared and was seen to be
+/// ours before: then somebody has changed it.
+bool Planner::isOurs(const Entry& entry, const UnikernelInfo& running) const {
+  const bool image = entry.sent(running.digest);
+  if (!entry.tellsLives()) return image || (entry.confirmed && !entry.destroyedAt);
+  if (running.started && entry.started == running.started) return true;
+  return isWatched(entry) || (image && entry.sent(fingerprintOf(running, entry.name)));
+}
+
+bool Planner::isWatched(const Entry& entry) const {
+  return !entry.destroyedAt && plan_.memory.watched.contains(entry.name) &&
+         desired_.unikernels.contains(entry.object) && nameOf(entry.object) == entry.name;
+}
+
+void Planner::confirm(Entry& entry, const UnikernelInfo& running) {
+  const bool sent = entry.sent(running.digest);
+  if (sent && !entry.destroyedAt) entry.confirmed = true;
+  if (sent && !entry.tellsLives()) entry.remember(fingerprintOf(running, entry.name));
+  entry.started = running.started;
+  plan_.memory.watched.insert(entry.name);
+}
+
+void Planner::disown(const Entry& entry) {
+  plan_.memory.watched.erase(entry.name);
+  if (entry.destroyedAt || !entry.confirmed || desired_.unikernels.contains(entry.object)) return;
+  const Error error{
+      Reason::NotOwned,
+      fmt::format(
+          "{} on {} runs an image or arguments that rookery did not send: it is not destroyed, and no "
+          "longer counts as ours.",
+          entry.name.toString(), instance())};
+  report(error);
 }
 
 std::vector<Planner::Subject> Planner::findSubjects() {
@@ -192,13 +234,14 @@ void Planner::trackLife(const Subject& subject) const {
   // What lies in the future was written down before the clock was set back.
   object.nextAttempt = std::min(object.nextAttempt, now_ + 2 * backoffLimit);
   object.upSince = std::min(object.upSince, now_);
+  std::erase_if(object.recentRestarts, [&](SystemTime time) { return time <= now_ - loopWindow; });
   if (subject.running == nullptr) return;
   takeOverLife(subject);
   const auto& started = subject.running->started;
   const bool changed = started != object.started;
   if (changed || object.missingSince) {
     const bool first = !object.started && !object.startExpected;
-    if (changed && object.started && !object.startExpected) ++object.restarts;
+    if (changed && object.started && !object.startExpected) object.countRestart(now_);
     object.upSince = first && started ? std::min(now_, SystemTime(*started)) : now_;
     object.started = started;
     object.startExpected = false;

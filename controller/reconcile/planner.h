@@ -46,12 +46,30 @@ class Planner {
   void settlePending();
   void settle(Entry& entry);
   void confirmEntries();
+  bool isOurs(const Entry& entry, const albatross::UnikernelInfo& running) const;
+  bool isWatched(const Entry& entry) const;
+  void confirm(Entry& entry, const albatross::UnikernelInfo& running);
+  void disown(const Entry& entry);
   std::vector<Subject> findSubjects();
   void refreshEntry(const Subject& subject) const;
   void takeOverLife(const Subject& subject) const;
   void trackLife(const Subject& subject) const;
   void countUnmanaged();
   void forgetObjects();
+
+  // plan_trouble.cpp: what does not last
+  bool loops(const ObjectMemory& object) const;
+  Verdict judgeLoop(const Subject& subject, Verdict verdict);
+  struct Goal {
+    Wanted wanted;
+    std::optional<albatross::Policy> policy = std::nullopt;
+  };
+  static bool sameGoal(const Contention& contention, const Goal& goal);
+  void noteTakenBack(ObjectMemory& object, const Goal& goal, const std::vector<FieldChange>& fields) const;
+  bool contended(const ObjectMemory& object, const Goal& goal) const;
+  void awaitTurn(const api::ObjectKey& key, const Goal& goal, Verdict& verdict);
+  Verdict judgePeace(const api::ObjectKey& key, const Goal& goal, Verdict verdict);
+  std::string describe(const api::ObjectKey& key, const Contention& contention) const;
 
   // planner.cpp: results
   ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
@@ -84,6 +102,9 @@ class Planner {
   void reportKept(const Entry& entry, const Absence& absence);
   bool planRemoval(Entry& entry);
   bool destroy(Entry& entry, Reason reason, std::string message);
+  void keep(const Entry& entry, Error error);
+  Error nameLeaving(const albatross::Name& name, Error error, bool& resolves) const;
+  void nameWaiting();
 
   // plan_policy.cpp
   enum class PolicyPhase { BeforeUnikernels, AfterUnikernels };
@@ -112,7 +133,8 @@ class Planner {
   const Authority& authority_;
   const SystemTime now_;
   std::set<albatross::Name> inDoubt_;
-  std::set<std::string> reported_;  // messages of plan_.errors
+  std::set<std::string> reported_;                                  // messages of plan_.errors
+  std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
   Plan plan_;
 };
 

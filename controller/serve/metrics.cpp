@@ -147,6 +147,9 @@ struct Metrics::State {
   PerInstance<Counter> drift{
       counters(registry, "rookery_drift_detected_total",
                "Running unikernels of ours that were found to differ from their manifests.")};
+  PerInstance<Counter> restarts{
+      counters(registry, "rookery_unikernel_restarts_total",
+               "Lives that a declared unikernel began without being told to: after it had ended, say.")};
   PerInstance<Gauge> queued{gauges(registry, "rookery_queue_depth", "Steps that are due and not taken yet.")};
   PerInstance<Gauge> certificateExpiry{
       gauges(registry, "rookery_certificate_expiry_timestamp_seconds",
@@ -188,11 +191,27 @@ struct Metrics::State {
                                       "Watches and other HTTP requests that last, among those in flight.")
                                    .Add({});
 
+  void countRestarts(const std::string& instance, const reconcile::Round& round);
   void countUnikernels(const std::string& instance, const reconcile::Round& round);
 };
 
 /// Every namespace shows all states, zeros included, so that an alert on one of them ends; one that holds
 /// nothing any more disappears.
+void Metrics::State::countRestarts(const std::string& instance, const reconcile::Round& round) {
+  std::map<Labels, double> counts;
+  for (const auto& [key, count] : round.restarts)
+    counts[{{"namespace", key.nameSpace}, {"name", key.name}}] = static_cast<double>(count);
+  // A counter only grows: that of another unikernel, which had the name before, goes.
+  restarts.removeIf(instance, [&](const Labels& labels) {
+    const auto count = counts.find(labels);
+    return count == counts.end() || count->second < restarts.at(instance, labels).Value();
+  });
+  for (const auto& [labels, count] : counts) {
+    Counter& counter = restarts.at(instance, labels);
+    counter.Increment(count - counter.Value());
+  }
+}
+
 void Metrics::State::countUnikernels(const std::string& instance, const reconcile::Round& round) {
   std::set<std::string> namespaces;
   for (const auto& [key, count] : round.unikernels) namespaces.insert(key.first);
@@ -280,6 +299,7 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
+  state_->countRestarts(instance, round);
 }
 
 void Metrics::commandEnded(const std::string& instance, const reconcile::CommandResult& result) {
@@ -329,6 +349,7 @@ void Metrics::instanceForgotten(const std::string& instance) {
   state_->up.remove(instance);
   state_->lastObservations.remove(instance);
   state_->drift.remove(instance);
+  state_->restarts.remove(instance);
   state_->queued.remove(instance);
   state_->certificateExpiry.remove(instance);
   state_->warnings.remove(instance);

@@ -84,11 +84,14 @@ class Scene {
   }
 
   void create(const std::string& name, int instance) {
-    const json body = {
-        {"apiVersion", "rookery.dev/v1alpha1"},
-        {"kind", "Unikernel"},
-        {"metadata", {{"name", name}, {"namespace", nameSpace}}},
-        {"spec", {{"instance", nameOf(instance)}, {"image", {{"path", "web.hvt"}}}, {"memory", "16Mi"}}}};
+    const json body = {{"apiVersion", "rookery.dev/v1alpha1"},
+                       {"kind", "Unikernel"},
+                       {"metadata", {{"name", name}, {"namespace", nameSpace}}},
+                       {"spec",
+                        {{"instance", nameOf(instance)},
+                         {"image", {{"path", "web.hvt"}}},
+                         {"memory", "16Mi"},
+                         {"minReadySeconds", 0}}}};
     check(client_->post(fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernels", nameSpace),
                         body.dump()) == 201,
           "the API server takes an object");

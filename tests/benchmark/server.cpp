@@ -220,6 +220,7 @@ spec:
   image:
     path: ../images/web.hvt
   memory: 64Mi
+  minReadySeconds: 0
   arguments:
   - --ipv4=10.0.{3}.{4}/16
   - --logs=info

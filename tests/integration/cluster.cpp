@@ -246,10 +246,11 @@ double Cluster::metric(const std::string& series) const {
 
 std::string unikernelManifest(const std::string& nameSpace, const std::string& name,
                               const std::string& spec) {
+  const bool tells = spec.find("minReadySeconds") != std::string::npos;
   return fmt::format(
       "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: "
-      "{}}}\nspec:\n{}\n",
-      name, nameSpace, spec);
+      "{}}}\nspec:\n{}{}\n",
+      name, nameSpace, tells ? "" : "  minReadySeconds: 0\n", spec);
 }
 
 std::string policyManifest(const std::string& nameSpace, const std::string& instance,

@@ -104,7 +104,8 @@ class Cluster {
   unsigned runs_ = 0;
 };
 
-/// A Unikernel manifest; `spec` is indented under spec as it stands.
+/// A Unikernel manifest; `spec` is indented under spec as it stands. It is ready as soon as it runs, unless
+/// the spec says otherwise.
 std::string unikernelManifest(const std::string& nameSpace, const std::string& name, const std::string& spec);
 
 /// A UnikernelPolicy that allows a lot.

@@ -130,6 +130,7 @@ metadata: {{name: {}, namespace: {}}}
 spec:
   instance: {}
   image: {{path: web.hvt}}
+  minReadySeconds: 0
 {}
 ---
 )",

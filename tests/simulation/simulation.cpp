@@ -104,6 +104,9 @@ void Simulation::run() {
   server_->faults() = {};
   server_->faults().restartIgnoresMemory = ignoresMemory;
   declareAll();
+  // Somebody has read that what others started is left alone.
+  for (const std::string& path : fleet)
+    declare(path, [](api::Unikernel& spec, auto&) { spec.adopt = api::Unikernel::Adopt::Always; });
   scene_.undeclare("db/replica");
   const SystemTime limit = scene_.now + 2h;
   do {
@@ -142,8 +145,13 @@ void Simulation::mishap() {
       return;
     default:
       history_.push_back("the controller is killed");
-      scene_.memory = {};
+      die();
   }
+}
+
+void Simulation::die() {
+  scene_.memory = {};
+  alive_ = false;
 }
 
 void Simulation::editManifests() {
@@ -174,7 +182,7 @@ void Simulation::editManifests() {
 void Simulation::interfere() {
   const std::string path = fleet[pick(fleet.size())];
   const Name name = Scene::name(path);
-  if (!running().contains(name)) return;
+  if (!running().contains(name) || foreign_.contains(name)) return;
   history_.push_back(fmt::format("somebody meddles with {}", name.toString()));
   // Never the same twice: two who undo each other's changes for ever would be told to stop.
   albatross::Arguments arguments = argumentsOf(32);
@@ -196,7 +204,20 @@ void Simulation::interfere() {
           albatross::unikernel::ForceCreate{configOf(arguments, images_.at(digest))});
     }
   }
-  submit(std::move(request), 30s);
+  if (submit(std::move(request), 30s)) unseen_[name] = meddled_;
+}
+
+/// Somebody's doing that no controller has seen coming is not ours, whatever an entry says.
+void Simulation::noteStrangers(const Observed& observed) {
+  if (!std::exchange(alive_, true)) {
+    for (const auto& [name, mark] : unseen_) {
+      const auto entry = disk_.find(name);
+      const auto now = observed.unikernels.find(name);
+      const bool seen = entry != disk_.end() && now != observed.unikernels.end() &&
+                        entry->second.started == now->second.started;
+      if (!seen) strangers_[name] = mark;
+    }
+  }
 }
 
 /// The server starts again, with what it had at some earlier time.
@@ -269,7 +290,7 @@ void Simulation::live(SystemTime until) {
       again = round();
     } catch (const Crash&) {
       history_.push_back("the controller dies");
-      scene_.memory = {};
+      die();
       wake_ = scene_.now + 1s;
     }
     busy = again ? busy + 1 : 0;
@@ -301,12 +322,16 @@ bool Simulation::round() {
   const Plan plan =
       reconcile::plan(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
   scene_.memory = plan.memory;
+  noteStrangers(observed);
   persist(plan.memory.inventory);
+  unseen_.clear();
   if (plan.memory.restartChangesMemory) diskRestartChangesMemory_ = plan.memory.restartChangesMemory;
   if (plan.wakeAt) wake_ = std::min(wake_, *plan.wakeAt);
-  resting_ = plan.steps.empty() &&
-             std::ranges::all_of(plan.objects, [](const auto& item) { return item.second.settled; }) &&
-             std::ranges::none_of(disk_, [](const auto& item) { return item.second.pending.has_value(); });
+  resting_ =
+      plan.steps.empty() &&
+      std::ranges::all_of(
+          plan.objects, [](const auto& item) { return item.second.settled && item.second.status.ready(); }) &&
+      std::ranges::none_of(disk_, [](const auto& item) { return item.second.pending.has_value(); });
   looked_ = true;
   const auto due = std::find_if(plan.steps.begin(), plan.steps.end(),
                                 [&](const Step& step) { return step.notBefore <= scene_.now; });
@@ -325,7 +350,11 @@ void Simulation::take(const Step& step, const Observed& observed) {
   persistEntry(step.name);
   mayCrash();
   albatross::CallResult result = albatross::Reply{};
-  if (step.verb != Verb::Adopt) result = send(step);
+  if (step.verb != Verb::Adopt) {
+    result = send(step);
+  } else {
+    strangers_.erase(step.name);
+  }
   if (!result)
     history_.push_back(fmt::format("  failed: {}{}", result.error().error.message,
                                    result.error().inDoubt ? " (in doubt)" : ""));
@@ -424,6 +453,9 @@ void Simulation::checkStep(const Step& step) {
   const auto entry = disk_.find(step.name);
   if (entry == disk_.end() || !entry->second.pending)
     fail(step.name.toString() + " is sent before it is on the disk");
+  const auto stranger = strangers_.find(step.name);
+  if (stranger != strangers_.end() && present != now.end() && present->second.startup == stranger->second)
+    fail(step.name.toString() + " is what somebody started while there was no controller");
   if (step.verb == Verb::Destroy) {
     if (scene_.desired.unikernels.contains(step.object))
       fail(step.object.toString() + " is declared and destroyed");
@@ -472,7 +504,8 @@ void Simulation::checkPeace() {
   std::set<Name> known = foreign_;
   for (const auto& [key, unikernel] : scene_.desired.unikernels) known.insert(Scene::nameOf(key));
   for (const auto& [name, info] : now) {
-    if (!known.contains(name)) fail(name.toString() + " should not run");
+    const bool somebodys = info.startup && !disk_.contains(name);
+    if (!known.contains(name) && !somebodys) fail(name.toString() + " should not run");
   }
 }
 

@@ -52,6 +52,8 @@ class Simulation {
   void live(SystemTime until);
   bool round();
   bool look(reconcile::Observed& observed);
+  void die();
+  void noteStrangers(const reconcile::Observed& observed);
   void take(const reconcile::Step& step, const reconcile::Observed& observed);
   albatross::CallResult send(const reconcile::Step& step);
   void persist(const reconcile::Inventory& inventory);
@@ -81,12 +83,15 @@ class Simulation {
   std::set<albatross::Name> foreign_;      // not ours, never to be touched
   std::map<albatross::Name, albatross::UnikernelInfo> foreignInfo_;
   std::int64_t meddled_ = 0;
+  std::map<albatross::Name, std::int64_t> unseen_;     // what somebody started since a look was written down
+  std::map<albatross::Name, std::int64_t> strangers_;  // and what was so when a new controller looked first
 
   reconcile::Scene scene_;  // desired, volatile memory, time
   reconcile::Inventory disk_;
   std::optional<bool> diskRestartChangesMemory_;
   std::size_t writes_ = 0;  // to the disk
   bool looked_ = false;     // since the last step
+  bool alive_ = false;      // the controller has looked since it began
   bool resting_ = false;    // the last look left nothing to do or to wait for
   SystemTime wake_;
   std::vector<std::string> history_;

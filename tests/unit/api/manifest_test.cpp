@@ -132,7 +132,7 @@ TEST(Manifest, FillsInDefaults) {
     "apiVersion": "rookery.dev/v1alpha1", "kind": "Unikernel", "metadata": {"name": "web", "namespace": "default"},
     "spec": {"image": {"path": "x"}, "memory": "32Mi", "cpuIDs": [0], "failBehaviour": {"restart": false},
              "runPolicy": "Always", "update": {"strategy": "ForceCreate"}, "adopt": "IfIdentical",
-             "minReadySeconds": 0, "prune": true, "suspend": false}})"));
+             "minReadySeconds": 3, "prune": true, "suspend": false}})"));
 }
 
 TEST(Manifest, AddNameFollowsTheArguments) {

@@ -51,6 +51,7 @@ TEST_P(Compare, SeesWhatDiffersAndNothingElse) {
 
   const Difference difference = compare(wanted, digestOf('a'), running, web, {"--a=1", "--b=2"});
 
+  EXPECT_EQ(fingerprintOf(wanted, web) == fingerprintOf(running, web), !difference.arguments);
   if (GetParam().path.empty()) {
     EXPECT_THAT(difference.fields, IsEmpty());
     EXPECT_FALSE(difference.any());

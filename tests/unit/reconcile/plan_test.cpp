@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <ostream>
@@ -645,6 +646,352 @@ TEST(Plan, WhatAnotherControllerSawRunningIsReadyAtOnce) {
   EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
 }
 
+/// The server starts it again, as often.
+void restartAtServer(Scene& scene, int times, std::chrono::seconds apart) {
+  for (int i = 0; i < times; ++i) {
+    scene.now += apart;
+    *scene.observed.unikernels.at(Scene::name("shop/web")).started += 1s;
+    scene.next();
+  }
+}
+
+TEST(CrashLoop, AtTheServerIsNotReadyUntilItHasBeenUpForAMinute) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  restartAtServer(scene, 3, 1s);
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True) << "three may happen";
+  restartAtServer(scene, 1, 1s);
+
+  const Plan looping = scene.next();
+
+  EXPECT_EQ(scene.ready(looping, "shop/web").status, Ready::False);
+  EXPECT_EQ(scene.ready(looping, "shop/web").reason, Reason::CrashLoopBackOff);
+  EXPECT_THAT(looping.steps, IsEmpty());
+  EXPECT_TRUE(looping.objects.at(keyOf("shop/web")).settled) << "apply need not wait for it";
+  EXPECT_EQ(looping.wakeAt, scene.now + 1min);
+  scene.now += 1min;
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+  restartAtServer(scene, 1, 1s);
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::CrashLoopBackOff) << "it goes on";
+}
+
+TEST(CrashLoop, IsNoneOfRestartsThatAreFarApart) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.next();
+  restartAtServer(scene, 8, 200s);
+
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+  EXPECT_EQ(scene.next().objects.at(keyOf("shop/web")).status.restarts, 8);
+}
+
+TEST(CrashLoop, CountsWhatHadToBeCreatedAgain) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  EXPECT_EQ(scene.next().objects.at(keyOf("shop/web")).status.restarts, 0);
+  crashLoop(scene, 4);
+
+  const Plan plan = scene.next();
+
+  EXPECT_EQ(plan.objects.at(keyOf("shop/web")).status.restarts, 4);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::CrashLoopBackOff) << "it has not been up for long";
+  scene.now += 1min;
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+}
+
+TEST(CrashLoop, IsSeenSoonWhereASecondLookMustFindTheSameLife) {
+  Scene scene;
+  scene.declare("shop/web", [](Spec& spec, DesiredUnikernel&) { spec.minReadySeconds = 3; });
+  scene.take(scene.next().steps.at(0));
+  for (int look = 0; look < 5; ++look) {
+    const Plan plan = scene.next();
+    EXPECT_NE(scene.ready(plan, "shop/web").status, Ready::True);
+    ASSERT_TRUE(plan.wakeAt);
+    scene.now = std::min(*plan.wakeAt, scene.now + 30s);
+    *scene.observed.unikernels.at(Scene::name("shop/web")).started += 300ms;
+  }
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::CrashLoopBackOff);
+}
+
+// -- Whose it is
+// ------------------------------------------------------------------------------------------------------
+
+albatross::Arguments argumentsWith(const std::string& argument) {
+  return with([&](auto& arguments) { arguments.arguments = {{argument}}; });
+}
+
+/// shop/web runs with "--ours", and a new controller has read what the one before remembered of it.
+Scene takeOver() {
+  Scene scene;
+  scene.declare("shop/web",
+                [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments = argumentsWith("--ours"); });
+  scene.take(scene.next().steps.at(0));
+  scene.next();
+  const Inventory remembered = scene.memory.inventory;
+  scene.memory = {};
+  scene.memory.inventory = remembered;
+  return scene;
+}
+
+/// What a new controller finds under the name of an entry, and whether that is ours.
+struct Found {
+  std::string what;
+  std::function<void(Scene&)> given;
+  bool ours;
+  friend std::ostream& operator<<(std::ostream& out, const Found& found) { return out << found.what; }
+};
+
+class TakeOver : public testing::TestWithParam<Found> {};
+
+TEST_P(TakeOver, DestroysOnlyWhatIsOurs) {
+  Scene scene = takeOver();
+  GetParam().given(scene);
+  scene.undeclare("shop/web");
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, SizeIs(GetParam().ours ? 1 : 0));
+  EXPECT_EQ(plan.memory.inventory.contains(Scene::name("shop/web")), GetParam().ours);
+}
+
+TEST_P(TakeOver, ChangesOnlyWhatIsOurs) {
+  Scene scene = takeOver();
+  GetParam().given(scene);
+  scene.declare("shop/web",
+                [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments = argumentsWith("--new"); });
+
+  const Plan plan = scene.next();
+
+  if (GetParam().ours) {
+    ASSERT_THAT(plan.steps, SizeIs(1));
+    EXPECT_EQ(plan.steps[0].verb, Verb::Restart);
+  } else {
+    EXPECT_THAT(plan.steps, IsEmpty());
+    EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::NotOwned);
+  }
+}
+
+const std::vector<Found> found = {
+    {"what ran before", [](Scene&) {}, true},
+    {"it was started again by the server",
+     [](Scene& scene) { scene.run("shop/web", argumentsWith("--ours")); }, true},
+    {"somebody runs the same image with other arguments",
+     [](Scene& scene) { scene.run("shop/web", argumentsWith("--theirs")); }, false},
+    {"somebody runs another image with the same arguments",
+     [](Scene& scene) { scene.run("shop/web", argumentsWith("--ours"), 'z'); }, false},
+    {"somebody runs it on another CPU",
+     [](Scene& scene) {
+       auto arguments = argumentsWith("--ours");
+       arguments.cpuIDs = {1};
+       scene.run("shop/web", arguments);
+     },
+     false},
+    {"a restart that was on its way, and happened",
+     [](Scene& scene) {
+       Step step;
+       step.verb = Verb::Restart;
+       step.object = keyOf("shop/web");
+       step.name = Scene::name("shop/web");
+       step.wanted = Wanted{argumentsWith("--sent"), digestOf('a')};
+       scene.memory = sending(std::move(scene.memory), step, scene.desired, scene.observed, scene.now);
+       scene.memory.objects.clear();
+       scene.run("shop/web", argumentsWith("--sent"));
+     },
+     true},
+    {"a restart whose server ignored the memory",
+     [](Scene& scene) {
+       auto arguments = argumentsWith("--ours");
+       arguments.memory = 64;
+       scene.run("shop/web", arguments);
+     },
+     true},
+    {"an entry that an earlier release wrote",
+     [](Scene& scene) {
+       Entry& entry = scene.memory.inventory.at(Scene::name("shop/web"));
+       entry.fingerprints.clear();
+       entry.started.reset();
+       scene.run("shop/web", argumentsWith("--somehow"));
+     },
+     true},
+};
+INSTANTIATE_TEST_SUITE_P(Whose, TakeOver, testing::ValuesIn(found));
+
+TEST(TakeOver, OfATombstoneIsForWhatWeStarted) {
+  for (const auto& [argument, ours] : {std::pair("--ours", true), std::pair("--theirs", false)}) {
+    Scene scene = takeOver();
+    scene.undeclare("shop/web");
+    scene.take(scene.next().steps.at(0));
+    scene.next();
+    scene.run("shop/web", argumentsWith(argument));
+
+    EXPECT_THAT(scene.next().steps, SizeIs(ours ? 1 : 0)) << argument;
+  }
+}
+
+TEST(TakeOver, IsOverOnceItWasSeenWhateverSomebodyChangesThen) {
+  Scene scene = takeOver();
+  scene.next();
+  scene.run("shop/web", argumentsWith("--meddled"));
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart) << "drift is mended";
+
+  scene.memory.watched.clear();
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart) << "and is known by when it began";
+}
+
+TEST(TakeOver, BeginsAnewAfterALongTimeWithoutALook) {
+  Scene scene = takeOver();
+  scene.next();
+  scene.run("shop/web", argumentsWith("--theirs"));
+  scene.now += 1h;
+
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+}
+
+TEST(TakeOver, LeavesWhatAppearedAfterOursHadEnded) {
+  Scene scene = takeOver();
+  scene.next();
+  scene.observed.unikernels.clear();
+  scene.next();
+  scene.run("shop/web", argumentsWith("--theirs"));
+
+  const Plan plan = scene.next();
+
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::NotOwned);
+}
+
+TEST(TakeOver, RemembersNoArgument) {
+  const Scene scene = takeOver();
+  EXPECT_THAT(toJson(scene.memory.inventory.at(Scene::name("shop/web"))).dump(), Not(HasSubstr("--ours")));
+}
+
+// -- Somebody else
+// ----------------------------------------------------------------------------------------------------
+
+/// Two controllers with state directories of their own and one server, each of which has shop/web.
+struct Fight {
+  Scene a, b;
+  std::vector<Verb> sent;
+
+  Fight() {
+    const auto owned = [](const std::string& argument, std::int64_t memory) {
+      return [=](Spec& spec, DesiredUnikernel& unikernel) {
+        spec.adopt = Spec::Adopt::Always;
+        unikernel.arguments = argumentsWith(argument);
+        unikernel.arguments.memory = memory;
+      };
+    };
+    a.declare("shop/web", owned("--password=a", 32));
+    b.declare("shop/web", owned("--password=b", 64));
+  }
+
+  /// Looks until there is nothing to do at once, as a loop does.
+  Plan look(Scene& self, Scene& other) {
+    for (;;) {
+      self.observed = other.observed;
+      self.lastStarted = other.lastStarted;
+      Plan plan = self.next();
+      const auto due = std::find_if(plan.steps.begin(), plan.steps.end(),
+                                    [&](const Step& step) { return step.notBefore <= self.now; });
+      if (due == plan.steps.end()) return plan;
+      self.take(*due);
+      if (due->verb != Verb::Adopt) sent.push_back(due->verb);
+      other.observed = self.observed;
+      other.lastStarted = self.lastStarted;
+    }
+  }
+  void pass(std::chrono::seconds time) {
+    for (std::chrono::seconds passed{0}; passed < time; passed += 1s) {
+      look(a, b);
+      look(b, a);
+      a.now += 1s;
+      b.now += 1s;
+    }
+  }
+};
+
+TEST(Contended, TwoControllersFightLessAndLessAndSaySo) {
+  Fight fight;
+  fight.pass(1h);
+  fight.sent.clear();
+  fight.pass(1h);
+
+  EXPECT_LE(fight.sent.size(), 60u) << "one a second, without";
+  EXPECT_GE(fight.sent.size(), 2u) << "it is tried again";
+  for (Scene* scene : {&fight.a, &fight.b}) {
+    const Plan plan = scene->next();
+    const api::Condition& ready = scene->ready(plan, "shop/web");
+    EXPECT_EQ(ready.status, Ready::False);
+    EXPECT_EQ(ready.reason, Reason::Contended);
+    EXPECT_TRUE(plan.objects.at(keyOf("shop/web")).settled);
+  }
+  const Plan plan = fight.a.next();
+  EXPECT_THAT(fight.a.ready(plan, "shop/web").message, HasSubstr(R"(spec.memory to "64Mi" (here: "32Mi"))"));
+  EXPECT_THAT(fight.a.ready(plan, "shop/web").message, Not(HasSubstr("--password")));
+}
+
+TEST(Contended, EndsWhenTheOtherDoes) {
+  Fight fight;
+  fight.pass(10min);
+  for (int i = 0; i < 30 * 60; ++i) {
+    fight.look(fight.a, fight.a);
+    fight.a.now += 1s;
+  }
+  EXPECT_EQ(fight.a.ready(fight.a.next(), "shop/web").reason, Reason::Running);
+}
+
+TEST(Contended, IsNotWhatSomebodyChangesOnce) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.take(scene.next().steps.at(0));
+  scene.next();
+  scene.run("shop/web", argumentsWith("--meddled"));
+
+  const Plan plan = scene.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_LE(plan.steps[0].notBefore, scene.now);
+  scene.take(plan.steps[0]);
+  EXPECT_EQ(scene.ready(scene.next(), "shop/web").status, Ready::True);
+}
+
+TEST(Contended, CountsForTheSameWishOnly) {
+  Fight fight;
+  fight.pass(10min);
+  fight.a.declare("shop/web", withImage);
+  fight.a.observed = fight.b.observed;
+  const Plan plan = fight.a.next();
+
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_LE(plan.steps[0].notBefore, fight.a.now) << "somebody has just asked for it";
+}
+
+TEST(Contended, PoliciesToo) {
+  Scene scene;
+  const auto theirs = makePolicy(10, 512);
+  scene.declarePolicy("shop", makePolicy(10, 256));
+  std::size_t sent = 0;
+  for (int i = 0; i < 600; ++i) {
+    for (Plan plan = scene.next(); !plan.steps.empty() && plan.steps[0].notBefore <= scene.now;
+         plan = scene.next()) {
+      scene.take(plan.steps[0]);
+      ++sent;
+    }
+    scene.now += 1s;
+    scene.observed.policies[Scene::domain("shop")] = theirs;
+  }
+  const Plan plan = scene.next();
+  EXPECT_LE(sent, 15u);
+  const api::ObjectKey key{api::Kind::UnikernelPolicy, "shop", "limits"};
+  const api::Condition& ready = *plan.objects.at(key).status.condition(api::Condition::Type::Ready);
+  EXPECT_EQ(ready.status, Ready::False);
+  EXPECT_EQ(ready.reason, Reason::Contended);
+}
+
 TEST(Plan, OnceIsCompletedWhenItHasEnded) {
   Scene scene;
   scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
@@ -851,13 +1198,41 @@ TEST(Doubt, EndsWhenItVanished) {
   EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create);
 }
 
-TEST(Doubt, EndsAfterTheStreamTimeoutFromTheLossOnAndIsTriedAgain) {
+TEST(Doubt, EndsAfterTheCommandTimeoutFromTheLossOnAndIsTriedAgain) {
   Scene scene = inDoubt();
+  scene.now += 30s - 1ms;
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  scene.now += 1ms;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
+}
+
+TEST(Doubt, OfADestroyThatWasCutOffWithTheControllerEndsAfterTheCommandTimeout) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web");
+  scene.beginStep(scene.next().steps.at(0));
+  scene.memory.objects.clear();
+  scene.memory.watched.clear();
+  const Plan plan = scene.next();
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.removals.at(keyOf("shop/web")).reason, Reason::InDoubt);
+  scene.now += 30s;
+
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Destroy);
+}
+
+TEST(Doubt, OfAnImageLastsAsLongAsAStreamMay) {
+  Scene scene;
+  scene.declare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step, lost());
   scene.now += 10min - 1s;
   EXPECT_THAT(scene.next().steps, IsEmpty());
   scene.now += 1s;
 
-  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Restart);
+  EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create);
 }
 
 TEST(Doubt, OfACreateLastsUntilItAppears) {
@@ -1197,6 +1572,88 @@ TEST(Removal, OfAnotherNamespaceSaysNothingAboutWhatIsDeclared) {
 
   EXPECT_THAT(plan.steps, IsEmpty());
   EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::NotOwned);
+}
+
+TEST(Removal, ThatCannotBeDoneSaysWhy) {
+  Scene scene;
+  scene.runOurs("shop/web");
+  scene.undeclare("shop/web");
+  const Step step = scene.next().steps.at(0);
+  scene.beginStep(step);
+  scene.endStep(step,
+                std::unexpected(albatross::CallError{{Reason::StateUnwritable, "The disk is full."}, false}));
+
+  const Error& error = scene.next().removals.at(keyOf("shop/web"));
+
+  EXPECT_EQ(error.reason, Reason::StateUnwritable);
+  EXPECT_THAT(error.message, HasSubstr("The disk is full."));
+}
+
+/// What keeps the old name of a renamed unikernel, and whether that ends by itself.
+struct Leaving {
+  Reason reason;
+  bool prunes;
+  bool resolves;
+};
+
+TEST(Removal, ThatWaitsAndWhatWaitsForItsRoomNameEachOther) {
+  for (const Leaving& leaving :
+       {Leaving{Reason::PruneGuard, true, false}, Leaving{Reason::Pruning, true, true},
+        Leaving{Reason::Pruning, false, false}}) {
+    Scene scene;
+    scene.observed.policies[Scene::domain("shop")] = makePolicy(1, 1'024);
+    scene.runOurs("shop/old");
+    scene.desired.absences[keyOf("shop/old")] = {Absence::Verdict::Keep, leaving.reason,
+                                                 "Confirm it with ID."};
+    scene.desired.prunes = leaving.prunes;
+    scene.declare("shop/new");
+
+    const Plan plan = scene.next();
+
+    const ObjectState& fresh = plan.objects.at(keyOf("shop/new"));
+    EXPECT_EQ(scene.ready(plan, "shop/new").reason, Reason::PolicyExceeded);
+    EXPECT_THAT(scene.ready(plan, "shop/new").message, HasSubstr("Unikernel shop/old"));
+    EXPECT_THAT(scene.ready(plan, "shop/new").message, HasSubstr("Confirm it with ID."));
+    EXPECT_EQ(fresh.settled, !leaving.resolves);
+    const Error& old = plan.removals.at(keyOf("shop/old"));
+    EXPECT_THAT(old.message, HasSubstr("Confirm it with ID. Unikernel shop/new has no room"));
+  }
+}
+
+// -- What cannot be written down
+// ------------------------------------------------------------------------------------------------------
+
+const Error unwritten{Reason::StateUnwritable, "It cannot be written down."};
+
+TEST(Withheld, IsOnlyWhatCouldNotBeWrittenDown) {
+  Scene scene;
+  for (const char* path : {"shop/changes", "shop/other"}) {
+    scene.declare(path, withArgument);
+    scene.runOurs(path);
+  }
+  scene.declare("shop/rests");
+  scene.runOurs("shop/rests");
+  scene.runOurs("shop/leaves");
+  scene.undeclare("shop/leaves");
+  Plan plan = scene.next();
+  ASSERT_THAT(plan.steps, SizeIs(3));
+
+  withhold(plan,
+           {{Scene::name("shop/changes"), unwritten},
+            {Scene::name("shop/rests"), unwritten},
+            {Scene::name("shop/leaves"), unwritten},
+            {Scene::name("shop/forgotten"), unwritten}},
+           scene.now);
+
+  for (const Step& step : plan.steps)
+    EXPECT_EQ(step.notBefore <= scene.now, step.object == keyOf("shop/other")) << step.object.toString();
+  EXPECT_EQ(scene.ready(plan, "shop/changes").reason, Reason::StateUnwritable);
+  EXPECT_EQ(scene.ready(plan, "shop/changes").status, Ready::False);
+  EXPECT_TRUE(plan.objects.at(keyOf("shop/changes")).settled);
+  EXPECT_EQ(scene.ready(plan, "shop/other").reason, Reason::Reconciling);
+  EXPECT_EQ(scene.ready(plan, "shop/rests").status, Ready::True) << "it is as it should be";
+  EXPECT_THAT(scene.ready(plan, "shop/rests").message, HasSubstr(unwritten.message));
+  EXPECT_EQ(plan.removals.at(keyOf("shop/leaves")), unwritten);
 }
 
 TEST(Removal, IsImpossibleWhereNoPolicyIsKnown) {

@@ -131,6 +131,30 @@ TEST(Metrics, CountsWhatTheReconcilerReports) {
   for (const auto& entry : expected) EXPECT_THAT(found, Contains(entry));
 }
 
+TEST(Metrics, CountsTheRestartsOfEachUnikernel) {
+  Metrics metrics(build);
+  const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"}, dns{api::Kind::Unikernel, "shop", "dns"};
+  const auto restarted = [&](std::map<api::ObjectKey, std::int64_t> restarts) {
+    reconcile::Round round;
+    round.restarts = std::move(restarts);
+    metrics.roundEnded("eu-1", round);
+  };
+  const std::string ofWeb =
+      R"(rookery_unikernel_restarts_total{instance="eu-1",name="web",namespace="shop"})";
+  const std::string ofDns =
+      R"(rookery_unikernel_restarts_total{instance="eu-1",name="dns",namespace="shop"})";
+  restarted({{web, 3}, {dns, 0}});
+  restarted({{web, 5}, {dns, 0}});
+  EXPECT_EQ(sample(metrics, ofWeb), 5);
+  EXPECT_EQ(sample(metrics, ofDns), 0);
+  metrics.roundEnded("eu-1",
+                     {.error = unreachable(), .duration = 1s, .queued = 0, .drift = 0, .unikernels = {}});
+  EXPECT_EQ(sample(metrics, ofWeb), 5) << "nothing is known of what was not seen";
+  restarted({{web, 1}});
+  EXPECT_EQ(sample(metrics, ofWeb), 1) << "another one";
+  EXPECT_THAT(metrics.text(), testing::Not(testing::HasSubstr("\"dns\"")));
+}
+
 TEST(Metrics, UpAndItsTimestampFollowTheObservations) {
   Metrics metrics(build);
   const std::string up = R"(rookery_instance_up{instance="eu-1"})";
