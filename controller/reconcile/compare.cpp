@@ -99,10 +99,10 @@ json shown(const std::vector<std::string>& arguments, const std::vector<std::str
 }
 
 /// What compare() compares, image and memory left out, as text.
-std::string canonical(const albatross::Name& name, const std::set<std::int64_t>& cpuIDs,
-                      const std::optional<std::int64_t>& startup, const albatross::FailBehaviour& behaviour,
-                      const std::vector<BlockInfo>& blocks, const std::vector<BridgeInfo>& bridges,
-                      const std::optional<std::vector<std::string>>& arguments) {
+std::string spelled(const albatross::Name& name, const std::set<std::int64_t>& cpuIDs,
+                    const std::optional<std::int64_t>& startup, const albatross::FailBehaviour& behaviour,
+                    const std::vector<BlockInfo>& blocks, const std::vector<BridgeInfo>& bridges,
+                    const std::optional<std::vector<std::string>>& arguments) {
   const json all = {name.toString(),
                     cpuIDs,
                     orNull(startup),
@@ -180,13 +180,13 @@ Difference compare(const albatross::Policy& wanted, const albatross::Policy& pre
 }
 
 Fingerprint fingerprintOf(const Arguments& sent, const albatross::Name& name) {
-  return fingerprintOf(canonical(name, sent.cpuIDs, sent.startup, sent.failBehaviour, devices(sent.blocks),
-                                 interfaces(sent.bridges, name), sent.arguments));
+  return fingerprintOf(spelled(name, sent.cpuIDs, sent.startup, sent.failBehaviour, devices(sent.blocks),
+                               interfaces(sent.bridges, name), sent.arguments));
 }
 
 Fingerprint fingerprintOf(const UnikernelInfo& running, const albatross::Name& name) {
-  return fingerprintOf(canonical(name, running.cpuIDs, running.startup, running.failBehaviour,
-                                 devices(running.blocks), interfaces(running.bridges), running.arguments));
+  return fingerprintOf(spelled(name, running.cpuIDs, running.startup, running.failBehaviour,
+                               devices(running.blocks), interfaces(running.bridges), running.arguments));
 }
 
 }  // namespace rookery::reconcile

@@ -41,15 +41,18 @@ class Planner {
     const api::Unikernel& spec() const { return unikernel.spec(); }
   };
 
-  // planner.cpp: the phases, and what is remembered of the servers' side
+  // plan_ownership.cpp: what is ours
+  bool canBeOurs(const Entry& entry) const;
   void dropClaims();
-  void settlePending();
-  void settle(Entry& entry);
   void confirmEntries();
   bool isOurs(const Entry& entry, const albatross::UnikernelInfo& running) const;
   bool isWatched(const Entry& entry) const;
   void confirm(Entry& entry, const albatross::UnikernelInfo& running);
   void disown(const Entry& entry);
+
+  // planner.cpp: the phases, and what is remembered of the servers' side
+  void settlePending();
+  void settle(Entry& entry);
   std::vector<Subject> findSubjects();
   void refreshEntry(const Subject& subject) const;
   void takeOverLife(const Subject& subject) const;
@@ -120,7 +123,6 @@ class Planner {
   albatross::Name domainNamed(const std::string& nameSpace) const;
   api::ObjectKey keyOf(const albatross::Name& name) const;
   bool isRoot(const std::string& nameSpace) const;
-  bool canBeOurs(const Entry& entry) const;
   const Result<void>& authorityFor(const albatross::Name& name) const;
   /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is
   /// known.

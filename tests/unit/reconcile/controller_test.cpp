@@ -577,7 +577,8 @@ class OneServerTwice : public Fleet {
 TEST_F(OneServerTwice, RefusesBothObjectsThatAreOneUnikernel) {
   EXPECT_TRUE(apply().finished);
   for (const char* path : {"sys/web", "other/web"}) {
-    const api::Condition& ready = *statusOf(keyOf(path)).condition(api::Condition::Type::Ready);
+    const api::Status status = statusOf(keyOf(path));
+    const api::Condition& ready = *status.condition(api::Condition::Type::Ready);
     EXPECT_EQ(ready.status, api::Condition::Status::False) << path;
     EXPECT_EQ(ready.reason, Reason::DuplicateObject) << path << ": " << ready.message;
   }

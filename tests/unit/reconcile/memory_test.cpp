@@ -99,7 +99,8 @@ TEST_F(Create, IsWrittenDownBeforeItIsSent) {
   EXPECT_THAT(entry().digests, IsEmpty());
   EXPECT_TRUE(entry().sent(digestOf('a')));
   EXPECT_FALSE(entry().confirmed);
-  EXPECT_EQ(entry().pending, (Pending{Verb::Create, false, scene_.now, "", std::nullopt, digestOf('a')}));
+  EXPECT_EQ(entry().pending, (Pending{Verb::Create, false, scene_.now, "", std::nullopt, digestOf('a'),
+                                      fingerprintOf(step_.wanted->arguments, step_.name)}));
 }
 
 TEST_F(Create, IsCommittedWhenItsImageIsComplete) {
@@ -154,7 +155,8 @@ TEST(Sending, ARestartIsCommittedAtOnce) {
   const Step step = scene.next().steps.at(0);
   const Memory memory = sending(scene.memory, step, scene.desired, scene.observed, scene.now);
   EXPECT_EQ(memory.inventory.at(step.name).pending,
-            (Pending{Verb::Restart, true, scene.now, digestOf('a'), started, ""}));
+            (Pending{Verb::Restart, true, scene.now, digestOf('a'), started, "",
+                     fingerprintOf(step.wanted->arguments, step.name)}));
 }
 
 TEST(Sending, AnOldImageThatIsRefusedNowStaysOneThatWeSent) {
