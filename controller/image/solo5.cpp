@@ -151,10 +151,12 @@ class Parser {
     return {};
   }
 
+  /// Looks at no more of each name than is sought: all of them may be one of a MiB.
   static std::optional<Elf64_Shdr> findSection(const SectionTable& table, std::string_view name) {
+    const std::string terminated = std::string(name) + '\0';
     for (std::size_t i = 0; i < table.size(); ++i) {
       const Elf64_Shdr section = table[i];
-      if (std::string_view(table.names.c_str() + section.sh_name) == name) return section;
+      if (std::string_view(table.names).substr(section.sh_name).starts_with(terminated)) return section;
     }
     return std::nullopt;
   }

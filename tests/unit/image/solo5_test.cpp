@@ -270,5 +270,29 @@ TEST(ParseImage, AnswersWhateverSeveralBytesSay) {
   }
 }
 
+// All its sections share one name of a MiB. Whoever reads each of them to its end reads 64 GiB.
+TEST(ParseImage, DoesNotReadALongNameForEachSection) {
+  constexpr std::size_t namesSize = 1 << 20;
+  constexpr std::uint16_t sections = 65'535;
+  std::string image(sizeof(Elf64_Ehdr) + namesSize, 'n');
+  Elf64_Ehdr elf{};
+  std::memcpy(elf.e_ident, ELFMAG, SELFMAG);
+  elf.e_ident[EI_CLASS] = ELFCLASS64;
+  elf.e_ident[EI_DATA] = ELFDATA2LSB;
+  elf.e_shoff = image.size();
+  elf.e_shentsize = sizeof(Elf64_Shdr);
+  elf.e_shnum = sections;
+  put(image, 0, elf);
+  image.back() = '\0';
+  Elf64_Shdr section{};
+  section.sh_offset = sizeof(Elf64_Ehdr);
+  section.sh_size = namesSize;
+  std::string table(sections * sizeof section, '\0');
+  for (std::size_t i = 0; i < sections; ++i) put(table, i * sizeof section, section);
+  const Result<Manifest> manifest = parseImage(image + table);
+  ASSERT_FALSE(manifest);
+  EXPECT_THAT(manifest.error().message, HasSubstr("it has no section .note.solo5.abi"));
+}
+
 }  // namespace
 }  // namespace rookery::image
