@@ -60,8 +60,7 @@ class Deployer {
   std::expected<std::string, Response> onlyInstance(const DeployForm& form) const;
   std::optional<Response> refusalOf(const DeployForm& form, const std::string& instance) const;
   std::expected<nlohmann::json, Response> newSpec(const DeployForm& form) const;
-  ObjectWriter::Answer write(const DeployForm& form, const image::Image& image,
-                             const WriteOptions& options);
+  ObjectWriter::Answer write(const DeployForm& form, const image::Image& image, const WriteOptions& options);
   Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
                     const nlohmann::json& object, std::chrono::milliseconds wait) const;
 
