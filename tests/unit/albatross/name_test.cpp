@@ -31,7 +31,7 @@ TEST(Label, RefusesWhatTheServerRefuses) {
 }
 
 TEST(Label, IsQuotedOnOneShortLine) {
-  EXPECT_THAT(parseLabel("a\n\x1b[31m").error().message, HasSubstr("\"a\\x0a\\x1b[31m\""));
+  EXPECT_THAT(parseLabel("a\n\x1b[31m").error().message, HasSubstr("\"a\\n\\u001b[31m\""));
   EXPECT_LT(parseLabel(std::string(1'000'000, 'x')).error().message.size(), 300U);
 }
 

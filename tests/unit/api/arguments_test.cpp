@@ -43,7 +43,7 @@ TEST(Arguments, ThatAreHardlyMeantAreDoubted) {
               ElementsAre("6:18: spec.arguments[1]: nothing defines \"$(PX)\"" + undefined,
                           "6:49: spec.arguments[3]: nothing defines \"$(PY)\"" + undefined));
   EXPECT_THAT(doubts("  arguments: [\"$(\\e[31m)\", '$()']\n"),
-              ElementsAre("6:15: spec.arguments[0]: nothing defines \"$(\\x1b[31m)\"" + undefined,
+              ElementsAre("6:15: spec.arguments[0]: nothing defines \"$(\\u001b[31m)\"" + undefined,
                           "6:28: spec.arguments[1]: nothing defines \"$()\"" + undefined));
   EXPECT_THAT(doubts("  arguments: ['$$(PW)']\n" + fromDb),
               ElementsAre("7:25: spec.argumentsFrom[0].name: no argument uses $(PW); write it into one of "
