@@ -115,7 +115,7 @@ TEST(YamlWriter, KeysAreQuotedToo) { EXPECT_EQ(toYaml({{"on", 1}}), "\"on\": 1\n
 TEST(YamlWriter, WhatItWritesIsReadAsItWas) {
   const json value =
       json::parse(R"({"a": {"b": [[1, [2, {"c": {}}]], {"d": null, "e": [[]]}, "f\ng\n"], "": -1.5},
-      "h": [true, 18446744073709551615, 1e300, "\u0000\u001b\u0085\u2028\ufeff\ud83d\ude00"],
+      "h": [true, 18446744073709551615, 1e300, "\u0000\u001b\u0085\u2028\ufeff\u202e\u200b\udb40\udc41\ud83d\ude00"],
       "i\nj": "k", "l": {"m": {"n": "o\n\np"}}})");
   const auto read = [](const std::string& text, Notation notation = Notation::Yaml) {
     const auto documents = parseYaml(text, notation);
