@@ -12,6 +12,7 @@
 #include "api/decode.h"
 #include "api/field.h"
 #include "api/findings.h"
+#include "api/mention.h"
 #include "api/schema.h"
 #include "api/validate.h"
 #include "api/yaml.h"
@@ -25,6 +26,8 @@ namespace {
 
 /// Where `kubectl apply` keeps a copy of the whole object.
 constexpr std::string_view lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+constexpr std::string_view groupPrefix = "rookery.dev/";
 
 std::string_view apiVersionOf(Kind kind) { return kind == Kind::Secret ? "v1" : groupVersion; }
 
@@ -170,10 +173,14 @@ std::optional<std::vector<YamlDocument>> takeItems(YamlDocument& list, const Lis
   return items;
 }
 
+/// What is to become of documents of which nothing says that they are ours.
+enum class Strangers { Refuse, PassOver };
+
 /// Reads the documents of one file, one by one.
 class Reader {
  public:
-  Reader(const Origin& file, fs::path folder) : file_(file), findings_(file), folder_(std::move(folder)) {
+  Reader(const Origin& file, fs::path folder, Strangers strangers = Strangers::Refuse)
+      : file_(file), findings_(file), folder_(std::move(folder)), strangers_(strangers) {
     std::error_code error;
     if (folder_.empty()) folder_ = fs::absolute(file.file, error).parent_path();
   }
@@ -189,6 +196,9 @@ class Reader {
     manifest_.parsed = false;
   }
 
+  /// The text names our API group: a document in it that does not say what it is can be one of ours.
+  void expectOurs() { namesGroup_ = true; }
+
   Manifest take() {
     if (!manifest_.parsed) manifest_.objects.clear();
     manifest_.problems = findings_.take();
@@ -198,6 +208,10 @@ class Reader {
  private:
   /// `what` the document is, for messages.
   void readObject(YamlDocument document, std::string_view what) {
+    if (isStranger(document.value)) {
+      ++manifest_.foreign;
+      return;
+    }
     if (!document.value.is_object()) {
       refuse({document.places.value, "",
               fmt::format("{} is a mapping with apiVersion, kind, metadata and spec", what)});
@@ -214,6 +228,21 @@ class Reader {
     } else {
       readUnknown(claim, document);
     }
+  }
+
+  /// One that says to be of another program; in a text that does not name our group, any that is not of one
+  /// of our kinds.
+  bool isStranger(const json& document) const {
+    if (strangers_ == Strangers::Refuse) return false;
+    const std::string* kind = stringAt(document, "kind");
+    if (kind != nullptr && kindNamed(*kind)) return false;
+    const std::string* apiVersion = stringAt(document, "apiVersion");
+    if (apiVersion == nullptr) return !namesGroup_;
+    if (apiVersion->starts_with(groupPrefix)) return false;
+    if (*apiVersion != apiVersionOf(Kind::Secret)) return true;
+    // A Secret without its kind, or with a slip in it.
+    constexpr std::string_view secret[] = {"Secret"};
+    return kind == nullptr ? !namesGroup_ : !didYouMean(*kind, secret);
   }
 
   /// A List stands for its items.
@@ -282,7 +311,7 @@ class Reader {
     std::vector<std::string_view> known;
     known.reserve(allKinds.size());
     for (const Kind each : allKinds) known.push_back(toString(each));
-    const bool foreign = kind != nullptr && apiVersion != nullptr && !apiVersion->starts_with("rookery.dev/");
+    const bool foreign = kind != nullptr && apiVersion != nullptr && !apiVersion->starts_with(groupPrefix);
     if (kind == nullptr) {
       findings_.add("kind", place == document.places.members.end() ? document.places.key : place->second.key,
                     fmt::format("a document says its kind, one of {}", fmt::join(known, ", ")));
@@ -379,8 +408,21 @@ class Reader {
   const Origin& file_;
   Findings findings_;
   fs::path folder_;
+  Strangers strangers_;
+  bool namesGroup_ = false;
   Manifest manifest_;
 };
+
+std::string tooLong(std::string_view text) {
+  return fmt::format("the text has {} bytes; a manifest has at most {}; split it", text.size(),
+                     maxManifestBytes);
+}
+
+Manifest foreignText() {
+  Manifest manifest;
+  manifest.foreign = 1;
+  return manifest;
+}
 
 }  // namespace
 
@@ -404,10 +446,7 @@ Manifest readDocument(json document, const Origin& file, const fs::path& folder)
 Manifest parseManifest(std::string_view text, const Origin& file, const fs::path& folder) {
   Reader reader(file, folder);
   if (text.size() > maxManifestBytes) {
-    reader.refuse({{},
-                   "",
-                   fmt::format("the text has {} bytes; a manifest has at most {}; split it", text.size(),
-                               maxManifestBytes)});
+    reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
   auto documents = parseYaml(text, notationOf(file.file));
@@ -417,6 +456,30 @@ Manifest parseManifest(std::string_view text, const Origin& file, const fs::path
     reader.refuse(std::move(documents.error()));
   }
   return reader.take();
+}
+
+Manifest parseManifestFile(std::string_view text, const Origin& file, bool held) {
+  const Mentions mentions = mentionsIn(text);
+  const bool blank = isBlank(text);
+  if (!blank && !held && !mentions.any()) return foreignText();
+  Reader reader(file, {}, Strangers::PassOver);
+  if (mentions.group) reader.expectOurs();
+  if (text.size() > maxManifestBytes) {
+    reader.refuse({{}, "", tooLong(text)});
+    return reader.take();
+  }
+  auto documents = parseYaml(text, notationOf(file.file));
+  if (!documents && !held && !mentions.makesOurs()) return foreignText();
+  if (documents) {
+    for (YamlDocument& document : *documents) reader.read(std::move(document));
+  } else {
+    reader.refuse(std::move(documents.error()));
+  }
+  Manifest manifest = reader.take();
+  manifest.blank = blank;
+  manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
+  manifest.cut = notationOf(file.file) == Notation::Yaml && endsWithin(text);
+  return manifest;
 }
 
 }  // namespace rookery::api

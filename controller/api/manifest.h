@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "file/settling.h"
 
 namespace rookery::api {
 
@@ -21,6 +23,15 @@ struct Manifest {
   // False: not YAML (or JSON) at all, too large, not UTF-8, or a document in it whose kind and name cannot be
   // made out: what the file declares is not known. Then there are no objects, only problems.
   bool parsed = true;
+  bool secretsOnly = false;  // not parsed, and nothing but Secrets can be in it
+  std::size_t foreign = 0;   // documents of other programs; a text that cannot be ours is one
+  /// It is being written: when to look again, should nobody tell before. Not parsed then.
+  std::optional<std::chrono::milliseconds> lookAgainIn = {};
+  bool blank = false;  // nothing but white space, as a full disk or a power cut leaves a file
+  bool cut = false;    // it ends within a line or with `---`: nothing says that it has not lost its end
+
+  /// Whether it says of some object that it is declared.
+  bool declares() const { return !objects.empty() || !invalid.empty(); }
 };
 
 /// Limits on what is untrusted input.
@@ -46,14 +57,26 @@ Manifest parseManifest(std::string_view text, const Origin& file, const std::fil
 /// it.
 Manifest readDocument(nlohmann::json document, const Origin& file, const std::filesystem::path& folder = {});
 
+/// The same of a text that stands in a file among those of other programs: documents that are not ours are
+/// passed over and counted, whether rookery could parse them or not. A text is another program's when it
+/// names neither `rookery.dev/` nor one of our kinds, and one that does not parse when it names neither
+/// `rookery.dev/` nor has `kind: Secret`, or a `kind` without a word, in it; never one with NUL bytes, which
+/// is damaged. `held`: objects of ours came from the file before, so that what does not parse is a mistake.
+Manifest parseManifestFile(std::string_view text, const Origin& file, bool held = false);
+
 /// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
 /// InvalidManifest (over maxManifestBytes; then unread). Their messages leave it to the caller to name the
 /// file.
 Result<std::string> readText(const std::filesystem::path& file);
 
-/// Reads and parses. A file that is missing, unreadable, no regular file or over maxManifestBytes (then
-/// unread) is a problem with parsed = false.
+/// Reads, and parses as parseManifestFile does. A file that is missing, unreadable or no regular file is a
+/// problem with parsed = false; so is one over maxManifestBytes, unless what is ours is not named up to
+/// there.
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file);
+/// The same of a file that somebody may be writing: until it is whole that is a problem (BeingWritten) with
+/// parsed = false and lookAgainIn. What is parsed was there at one time.
+Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file,
+                      file::Settling& settling, bool held = false);
 
 /// Checks that need the whole set: an object declared twice (DuplicateObject, a problem for each place).
 /// Returns the keys concerned.

@@ -90,7 +90,7 @@ struct Located {
 /// Whether `object` is declared in the text as the caller knows it, and nowhere else in it.
 Result<void> checkUnchanged(std::string_view text, const api::Object& object) {
   const fs::path& file = object.origin.file;
-  const api::Manifest manifest = api::parseManifest(text, {.root = object.origin.root, .file = file});
+  const api::Manifest manifest = api::parseManifestFile(text, {.root = object.origin.root, .file = file});
   if (!manifest.parsed) {
     return fail(Reason::InvalidManifest,
                 fmt::format("{} cannot be changed, as it does not parse: {}. Mend it first.", file.string(),
@@ -137,7 +137,7 @@ Result<Located> locate(const api::Object& object) {
 
 /// The source reads what is written next: nothing is that it would not take.
 Result<void> checkTakes(std::string_view text, const api::Origin& origin, const api::ObjectKey& key) {
-  const api::Manifest manifest = api::parseManifest(text, {.root = origin.root, .file = origin.file});
+  const api::Manifest manifest = api::parseManifestFile(text, {.root = origin.root, .file = origin.file});
   const auto declares = [&](const api::ObjectPtr& each) { return each->key() == key; };
   if (manifest.parsed && std::ranges::count_if(manifest.objects, declares) == 1) return {};
   const auto problem = std::ranges::find_if(
