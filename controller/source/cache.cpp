@@ -16,26 +16,31 @@ constexpr std::chrono::seconds coarsestTick{2};
 }  // namespace
 
 std::vector<std::shared_ptr<const api::Manifest>> ManifestCache::load(
-    const std::vector<ManifestFile>& files, std::chrono::system_clock::time_point walkedAt) {
+    const std::vector<ManifestFile>& files, std::chrono::system_clock::time_point walkedAt,
+    const std::set<fs::path>& held) {
   std::map<fs::path, Entry> entries;
   std::vector<std::shared_ptr<const api::Manifest>> manifests;
   for (const ManifestFile& file : files) {
+    const bool isHeld = held.contains(file.path);
     const auto known = entries_.find(file.path);
     if (known != entries_.end() && known->second.trusted && known->second.stamp == file.stamp &&
-        known->second.root == file.root) {
+        known->second.root == file.root &&
+        (known->second.held == isHeld || known->second.manifest->declares())) {
       manifests.push_back(known->second.manifest);
       entries.insert(std::move(*known));
       continue;
     }
-    auto manifest = std::make_shared<const api::Manifest>(api::readManifest(file.root, file.path));
+    auto manifest =
+        std::make_shared<const api::Manifest>(api::readManifest(file.root, file.path, settling_, isHeld));
     std::error_code ignored;
     if (!manifest->parsed && fs::symlink_status(file.path, ignored).type() == fs::file_type::not_found) {
       manifests.push_back(nullptr);
       continue;
     }
-    const bool trusted = file.stamp.modified < walkedAt.time_since_epoch() - coarsestTick;
+    const bool trusted =
+        !manifest->lookAgainIn && file.stamp.modified < walkedAt.time_since_epoch() - coarsestTick;
     manifests.push_back(manifest);
-    entries.emplace(file.path, Entry{file.root, file.stamp, trusted, std::move(manifest)});
+    entries.emplace(file.path, Entry{file.root, file.stamp, isHeld, trusted, std::move(manifest)});
   }
   entries_ = std::move(entries);
   return manifests;

@@ -1,5 +1,6 @@
 #include "source/directory.h"
 
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -14,8 +15,11 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <system_error>
+#include <thread>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 #include "source/cache.h"
 #include "source/snapshot.h"
@@ -27,6 +31,20 @@ namespace rookery::source {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+/// The files that an object names, which are read when it is acted upon.
+std::set<std::filesystem::path> filesNamedBy(const api::Object& object) {
+  if (object.kind() == api::Kind::Unikernel) {
+    const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
+    if (!image.url && !image.path.empty()) return {image.path};
+  }
+  if (object.kind() == api::Kind::AlbatrossInstance) {
+    const auto* files =
+        std::get_if<api::AlbatrossInstance::Files>(&object.as<api::AlbatrossInstance>().credentials);
+    if (files != nullptr) return {files->ca, files->certificate, files->privateKey};
+  }
+  return {};
+}
 
 /// A bell that any thread may ring: an eventfd.
 class Bell {
@@ -91,7 +109,9 @@ class Alarm {
 
 struct DirectorySource::State {
   explicit State(DirectoryOptions given) : options(std::move(given)) {
-    if (options.watch) watcher.emplace();
+    if (options.watch)
+      watcher.emplace(fmt::format("the scan of everything, every {:.3g}s",
+                                  std::chrono::duration<double>(options.unwatched).count()));
   }
 
   SnapshotPtr scan();
@@ -99,7 +119,10 @@ struct DirectorySource::State {
     const std::lock_guard lock(mutex);
     return std::exchange(removed, {});
   }
-  asio::awaitable<void> untilDue();
+  asio::awaitable<bool> untilDue();
+  std::vector<std::shared_ptr<const api::Manifest>> load(const std::vector<ManifestFile>& files,
+                                                         SystemTime now);
+  void followNamed(const std::vector<std::shared_ptr<const api::Manifest>>& manifests);
 
   DirectoryOptions options;
   std::optional<Watcher> watcher;
@@ -109,6 +132,7 @@ struct DirectorySource::State {
   std::mutex mutex;
   std::set<api::ObjectKey> removed;  // since the last scan; under the mutex
   Clock::time_point rescanAt;
+  Clock::time_point lookAgainAt = Clock::time_point::max();  // when a file that is being written may be whole
 };
 
 SnapshotPtr DirectorySource::State::scan() {
@@ -116,32 +140,86 @@ SnapshotPtr DirectorySource::State::scan() {
   std::set<api::ObjectKey> gone = takeRemoved();  // before the walk, which may still see what goes meanwhile
   Watcher* const watches = watcher ? &*watcher : nullptr;
   if (watches != nullptr) watches->begin();
-  Tree tree = walk(options.roots, watches);
+  Tree tree = walk(options.roots, watches, now);
+  const auto manifests = load(tree.files, now);
   if (watches != nullptr) {
+    followNamed(manifests);
     watches->end();
     if (watches->problem()) tree.problems.push_back(*watches->problem());
   }
-  const auto manifests = cache.load(tree.files, now);
-  last = compose(std::move(tree), manifests, {.snapshot = last.get(), .removed = std::move(gone)}, now);
-  rescanAt = Clock::now() + options.rescan;
+  const bool watched = watches != nullptr && !watches->problem();
+  auto snapshot =
+      compose(std::move(tree), manifests, {.snapshot = last.get(), .removed = std::move(gone)}, now);
+  if (options.alone) silenceDanglingReferences(*snapshot);
+  last = std::move(snapshot);
+  rescanAt = Clock::now() + (watched ? options.rescan : std::min(options.rescan, options.unwatched));
   return last;
 }
 
+/// Who scans once waits a little for files that are being written; others look again.
+std::vector<std::shared_ptr<const api::Manifest>> DirectorySource::State::load(
+    const std::vector<ManifestFile>& files, SystemTime now) {
+  constexpr std::chrono::seconds patience{5};
+  const auto end = Clock::now() + patience;
+  std::set<std::filesystem::path> held;
+  if (last != nullptr) {
+    for (const api::ObjectPtr& object : last->objects) held.insert(object->origin.file);
+  }
+  for (;;) {
+    auto manifests = cache.load(files, now, held);
+    std::optional<std::chrono::milliseconds> wait;
+    for (const auto& manifest : manifests) {
+      if (manifest == nullptr || !manifest->lookAgainIn) continue;
+      wait = std::min(wait.value_or(*manifest->lookAgainIn), *manifest->lookAgainIn);
+    }
+    lookAgainAt = wait ? Clock::now() + *wait : Clock::time_point::max();
+    if (watcher || lookAgainAt > end) return manifests;
+    std::this_thread::sleep_until(lookAgainAt);
+  }
+}
+
+/// Files that the manifests name matter, wherever they lie; those of the scan before, too, as a file that is
+/// broken now keeps its last good objects.
+void DirectorySource::State::followNamed(const std::vector<std::shared_ptr<const api::Manifest>>& manifests) {
+  std::set<std::filesystem::path> files;
+  const auto add = [&](const std::vector<api::ObjectPtr>& objects) {
+    for (const api::ObjectPtr& object : objects) files.merge(filesNamedBy(*object));
+  };
+  for (const auto& manifest : manifests) {
+    if (manifest != nullptr) add(manifest->objects);
+  }
+  if (last != nullptr) add(last->objects);
+  std::set<std::filesystem::path> folders;
+  for (const std::filesystem::path& file : files) {
+    if (folders.insert(file.parent_path()).second) watcher->follow(file.parent_path());
+    watcher->watchEntry(file.parent_path(), file.filename());
+    std::error_code unknown;
+    if (std::filesystem::is_symlink(file, unknown)) watcher->follow(file);
+  }
+}
+
 /// Until the next scan is due, or the coroutine was cancelled: after a change, once it has been quiet for a
-/// while; but changes without end do not put it off for ever.
-asio::awaitable<void> DirectorySource::State::untilDue() {
+/// while; but changes without end do not put it off for ever. False: the scan may find nothing new.
+asio::awaitable<bool> DirectorySource::State::untilDue() {
   Alarm alarm(co_await asio::this_coro::executor, watcher ? watcher->descriptor() : -1, bell.descriptor());
   std::optional<Clock::time_point> latest;
-  for (Clock::time_point due = rescanAt;;) {
+  bool certain = false;
+  for (Clock::time_point due = std::min(rescanAt, lookAgainAt);;) {
     const Clock::time_point now = Clock::now();
-    if (watcher && watcher->drain()) {
+    const Watcher::News news = watcher ? watcher->drain() : Watcher::News::None;
+    if (watcher) {
+      for (const std::filesystem::path& file : watcher->takeClosed()) cache.closed(file);
+    }
+    if (news != Watcher::News::None) {
+      certain = certain || news == Watcher::News::Certain;
       if (!latest) latest = now + options.debounceLimit;
       due = std::min(now + options.debounce, *latest);
     }
-    if (bell.rung() || now >= due) co_return;
+    if (bell.rung() || now >= rescanAt) co_return true;
+    if (now >= due) co_return certain;
     co_await alarm.wait(due);
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) co_return;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return true;
   }
 }
 
@@ -165,12 +243,18 @@ void DirectorySource::removed(const api::ObjectKey& key) {
 asio::awaitable<SnapshotPtr> DirectorySource::next() {
   if (state_->last == nullptr) co_return scan();
   const bool throwing = co_await asio::this_coro::throw_if_cancelled();
-  co_await asio::this_coro::throw_if_cancelled(false);
-  co_await state_->untilDue();
-  co_await asio::this_coro::throw_if_cancelled(throwing);
-  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  if (cancellation.cancelled() != asio::cancellation_type::none) co_return nullptr;
-  co_return scan();
+  SnapshotPtr news;
+  while (news == nullptr) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    const bool certain = co_await state_->untilDue();
+    co_await asio::this_coro::throw_if_cancelled(throwing);
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return nullptr;
+    const SnapshotPtr before = state_->last;
+    SnapshotPtr found = scan();
+    if (certain || !saysTheSame(*before, *found)) news = std::move(found);
+  }
+  co_return news;
 }
 
 }  // namespace rookery::source

@@ -14,18 +14,21 @@ struct DirectoryOptions {
   std::vector<std::filesystem::path> roots;  // folders, or single manifest files
   std::chrono::milliseconds debounce{200};   // quiet time after the last event before a scan
   std::chrono::milliseconds debounceLimit{
-      2'000};                                // after the first event; changes without end do not starve it
-  std::chrono::milliseconds rescan{60'000};  // full rescan, whatever inotify said
-  bool watch = true;                         // false, for who scans just once: next() knows the period only
+      2'000};                                   // after the first event; changes without end do not starve it
+  std::chrono::milliseconds rescan{60'000};     // full rescan, whatever inotify said
+  std::chrono::milliseconds unwatched{30'000};  // the same where the kernel grants no watches
+  bool watch = true;  // false, for who scans just once: next() knows the period only
+  bool alone = true;  // what these roots do not declare, no other source does
 };
 
 /// Manifests (*.yaml, *.yml, *.json; no dot-files) below the roots, recursively; watched with inotify on the
 /// folders. Symbolic links are followed, and each real folder is entered, each real file read once. Files
-/// that did not change (size, mtime, inode) are not read again. One coroutine at a time may use it.
+/// that did not change (size, mtime, inode) are not read again. What a .rookeryignore in any of the folders
+/// names is left out (ignore.h). One coroutine at a time may use it.
 ///
-/// What a scan cannot tell stays as the scans before it found it: the objects of a file that does not parse,
-/// or of a root for which tellsAbsence() is false, and the last valid version of an object that is invalid or
-/// duplicate; but for what removed() was told of.
+/// What a scan cannot tell stays as the scans before it found it: objects that are missing while
+/// silenceAbout() has something to say, and the last valid version of an object that is invalid or duplicate;
+/// but for what removed() was told of.
 class DirectorySource : public Source {
  public:
   explicit DirectorySource(DirectoryOptions options);
@@ -36,12 +39,12 @@ class DirectorySource : public Source {
   /// Scans now. An unreadable root or folder is a problem (SourceUnreadable) in the snapshot, never a throw.
   SnapshotPtr scan() override;
 
-  /// Waits for a change below the roots — also of other files, as an image may be one —, or the rescan
-  /// period, then scans. Debounced. Overflow of the kernel's queue, roots that are swapped (symlinks), vanish
-  /// and come back are handled by looking again; where the kernel grants no watches (a problem in the
-  /// snapshot), the period remains. The first call scans at once when scan() was not called before. Runs on
-  /// the awaiting coroutine's executor, which must be a strand if several threads run it; ends with an empty
-  /// pointer when cancelled.
+  /// Waits for a change of what the roots declare, of a file that a manifest names (an image, a credential),
+  /// or for the rescan period, then scans. Debounced. Overflow of the kernel's queue, roots that are swapped
+  /// (symlinks), vanish and come back are handled by looking again; where the kernel grants no watches (a
+  /// problem in the snapshot), the period remains. The first call scans at once when scan() was not called
+  /// before. Runs on the awaiting coroutine's executor, which must be a strand if several threads run it;
+  /// ends with an empty pointer when cancelled.
   asio::awaitable<SnapshotPtr> next() override;
 
   /// Lets next() scan at once: something below the roots has changed for sure. From any thread.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 
@@ -12,5 +13,22 @@ std::optional<std::filesystem::path> gitFolder(const std::filesystem::path& entr
 
 /// The `.git` of the work tree that `folder` lies in: its own or the nearest above it.
 std::optional<std::filesystem::path> enclosingGit(const std::filesystem::path& folder);
+
+/// An index.lock: somebody is in the middle of a checkout, or died in it.
+struct GitLock {
+  std::filesystem::path path;
+  std::chrono::system_clock::time_point since;  // its mtime
+  bool stale = false;                           // older than staleLock, and no git is about
+  friend bool operator==(const GitLock&, const GitLock&) = default;
+};
+
+/// How old a lock must be to be taken for one that a git which is gone has left.
+inline constexpr std::chrono::minutes staleLock{10};
+
+/// The lock in the folder of an index, if there is one. `entry` is the work tree's `.git`; `processes` is
+/// where the kernel lists the processes (proc(5)), which are looked at for an old lock only.
+std::optional<GitLock> findGitLock(const std::filesystem::path& entry, const std::filesystem::path& folder,
+                                   std::chrono::system_clock::time_point now,
+                                   const std::filesystem::path& processes = "/proc");
 
 }  // namespace rookery::source

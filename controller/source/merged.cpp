@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/manifest.h"
+#include "source/snapshot.h"
 
 namespace rookery::source {
 
@@ -20,7 +21,11 @@ std::shared_ptr<Snapshot> join(const Snapshot& first, const Snapshot& second) {
   std::ranges::copy(second.problems, std::back_inserter(joined->problems));
   std::ranges::copy(second.roots, std::back_inserter(joined->roots));
   joined->declared.insert(second.declared.begin(), second.declared.end());
-  joined->unreliable.insert(second.unreliable.begin(), second.unreliable.end());
+  std::ranges::copy(second.warnings, std::back_inserter(joined->warnings));
+  joined->outdated.insert(second.outdated.begin(), second.outdated.end());
+  joined->silent.insert(second.silent.begin(), second.silent.end());
+  joined->ignored.insert(second.ignored.begin(), second.ignored.end());
+  std::ranges::copy(second.passedOver, std::back_inserter(joined->passedOver));
   joined->statuses.insert(second.statuses.begin(), second.statuses.end());
   joined->unreadable.insert(second.unreadable.begin(), second.unreadable.end());
   joined->released.insert(second.released.begin(), second.released.end());
@@ -60,6 +65,7 @@ SnapshotPtr MergedSource::merge(const SnapshotPtr& first, const SnapshotPtr& sec
     }
   }
   for (auto& [key, object] : objects) merged->objects.push_back(std::move(object));
+  silenceDanglingReferences(*merged);
   last_ = std::move(merged);
   return last_;
 }

@@ -20,7 +20,15 @@ struct Previous {
 /// What a walk and the manifests that it met (null: vanished meanwhile), one for each of `tree.files`,
 /// declare. Whatever the new state is silent about, because it is broken or could not be seen, stays as it
 /// was before.
-SnapshotPtr compose(Tree tree, const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
-                    const Previous& previous, std::chrono::system_clock::time_point scannedAt);
+std::shared_ptr<Snapshot> compose(Tree tree,
+                                  const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
+                                  const Previous& previous, SystemTime scannedAt);
+
+/// Marks the files that name objects which are not there, once all that can be named is in the snapshot: what
+/// is missing from such a file can be the rest of a change that is not finished.
+void silenceDanglingReferences(Snapshot& snapshot);
+
+/// Whether two snapshots declare the same, and have the same to say about it.
+bool saysTheSame(const Snapshot& one, const Snapshot& other);
 
 }  // namespace rookery::source

@@ -6,11 +6,16 @@
 #include <cerrno>
 #include <map>
 #include <optional>
+#include <ranges>
+#include <set>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "api/status.h"
 #include "source/git.h"
+#include "source/ignore.h"
 #include "source/watcher.h"
 
 namespace rookery::source {
@@ -21,13 +26,11 @@ namespace {
 
 using FileId = std::pair<dev_t, ino_t>;
 
+/// What mkfs makes, for its own use.
+constexpr std::string_view lostAndFound = "lost+found";
+
 std::chrono::nanoseconds toNanoseconds(const timespec& time) {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-bool isManifestName(const fs::path& path) {
-  const fs::path extension = path.extension();
-  return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
 
 bool isGone(const fs::path& path) {
@@ -35,11 +38,45 @@ bool isGone(const fs::path& path) {
   return fs::symlink_status(path, ignored).type() == fs::file_type::not_found;
 }
 
+/// When something of that name was last changed; the latest time there is where that cannot be known.
+SystemTime changedAt(const fs::path& path) {
+  struct stat status{};
+  return ::lstat(path.c_str(), &status) == 0 ? toTime(status.st_ctim) : SystemTime::max();
+}
+
+/// The rules of the folders on the way to where a walk is.
+class IgnoreStack {
+ public:
+  void push(const fs::path& folder, IgnoreRules rules) { levels_.push_back({folder, std::move(rules)}); }
+  void pop() { levels_.pop_back(); }
+
+  /// The rule that has `path` ignored, as "FILE:LINE".
+  std::optional<std::string> ruleFor(const fs::path& path, bool isFolder) const {
+    for (const Level& level : std::views::reverse(levels_)) {
+      const std::string& folder = level.folder.native();
+      const std::size_t skipped = folder.size() + (folder.ends_with('/') ? 0 : 1);
+      const auto verdict = level.rules.match(std::string_view(path.native()).substr(skipped), isFolder);
+      if (!verdict) continue;
+      if (!verdict->ignored) return std::nullopt;
+      return fmt::format("{}:{}", (level.folder / ignoreFileName).string(), verdict->line);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  struct Level {
+    fs::path folder;
+    IgnoreRules rules;
+  };
+  std::vector<Level> levels_;
+};
+
 /// One walk through one root.
 class Walk {
  public:
-  Walk(const fs::path& root, Watcher* watcher, Tree& tree, std::map<FileId, std::size_t>& known)
-      : watcher_(watcher), tree_(tree), known_(known) {
+  Walk(const fs::path& root, Watcher* watcher, SystemTime now, Tree& tree,
+       std::map<FileId, std::size_t>& known)
+      : watcher_(watcher), now_(now), tree_(tree), known_(known) {
     root_.path = root;
     root_.complete = true;
   }
@@ -49,11 +86,12 @@ class Walk {
     if (watcher_ != nullptr) watcher_->follow(path);
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) {
-      complain(path, errno);
+      complainOfRoot(causeOf(errno));
     } else if (S_ISDIR(status.st_mode)) {
       checkEnclosingGit(path);
       enterFolder(path, status);
     } else {
+      root_.single = true;
       const fs::path folder = path.has_parent_path() ? path.parent_path() : ".";
       if (watcher_ != nullptr) watcher_->watchFolder(folder);
       checkEnclosingGit(folder);
@@ -63,22 +101,50 @@ class Walk {
   }
 
  private:
-  void complain(const fs::path& path, int error) {
-    const std::string cause = std::generic_category().message(error);
-    complain(path, fmt::format("It cannot be read ({}); what it declared stays as it was.", cause));
+  static std::string causeOf(int error) {
+    return fmt::format("It cannot be read ({}); what it declared stays as it was.",
+                       std::generic_category().message(error));
   }
 
-  /// What could be a manifest is unreadable for itself; what could be a folder hides an unknown number of
-  /// them.
-  void complain(const fs::path& path, std::string message) {
-    const bool manifest = path != root_.path && isManifestName(path);
-    if (manifest) tree_.unreadable.insert(path);
-    if (!manifest) root_.complete = false;
-    tree_.problems.push_back({.reason = Reason::SourceUnreadable,
-                              .origin = {.root = root_.path, .file = path, .line = 0, .column = 0},
-                              .object = std::nullopt,
-                              .field = {},
-                              .message = std::move(message)});
+  void addProblem(const fs::path& path, std::string message, std::vector<api::Problem>& list) {
+    list.push_back({.reason = Reason::SourceUnreadable,
+                    .origin = {.root = root_.path, .file = path, .line = 0, .column = 0},
+                    .object = std::nullopt,
+                    .field = {},
+                    .message = std::move(message)});
+  }
+
+  void complainOfRoot(const std::string& message) {
+    root_.complete = false;
+    root_.hidden = Silence{.path = root_.path, .cause = fmt::format("{}: {}", root_.path.string(), message)};
+    addProblem(root_.path, message, tree_.problems);
+  }
+
+  /// Of what may be a folder, and hides an unknown number of manifests.
+  void complainOfFolder(const fs::path& folder, const std::string& message) {
+    if (folder == root_.path) return complainOfRoot(message);
+    root_.obstacles.push_back(
+        {.silence = {.path = folder, .cause = fmt::format("{}: {}", folder.string(), message)},
+         .changed = changedAt(folder)});
+    addProblem(folder, message, tree_.problems);
+  }
+
+  /// Of what is named as a manifest.
+  void complainOfFile(const fs::path& file, const std::string& message) {
+    if (file == root_.path) return complainOfRoot(message);
+    const Silence silence{.path = file, .cause = fmt::format("{}: {}", file.string(), message)};
+    tree_.unreadable.emplace(file, silence);
+    root_.obstacles.push_back({.silence = silence, .changed = changedAt(file)});
+    addProblem(file, message, tree_.problems);
+  }
+
+  /// Of a link that leads nowhere: what was below it may come back, and nothing else is there.
+  void noteDangling(const fs::path& link) {
+    const std::string cause =
+        fmt::format("{} is a link that leads nowhere; make what it leads to, or remove it.", link.string());
+    root_.obstacles.push_back(
+        {.silence = {.path = link, .cause = cause}, .changed = changedAt(link), .unseen = false});
+    tree_.passedOver.push_back({link, "it is a link that leads nowhere"});
   }
 
   void enterFolder(const fs::path& folder, const struct stat& status) {
@@ -90,31 +156,78 @@ class Walk {
          at.increment(error)) {
       entries.push_back(*at);
     }
-    if (error && !(folder != root_.path && isGone(folder))) complain(folder, error.value());
+    if (error) return missFolder(folder, error);
     std::ranges::sort(entries);
+    if (folder == root_.path)
+      root_.bare = std::ranges::all_of(
+          entries, [](const fs::directory_entry& entry) { return entry.path().filename() == lostAndFound; });
+    const bool hasRules = std::ranges::any_of(
+        entries, [](const fs::directory_entry& entry) { return entry.path().filename() == ignoreFileName; });
+    if (hasRules && !readRules(folder)) return;
     for (const fs::directory_entry& entry : entries) visit(entry);
+    if (hasRules) ignores_.pop();
+  }
+
+  void missFolder(const fs::path& folder, const std::error_code& error) {
+    if (folder != root_.path && isGone(folder)) return;
+    if (folder.filename() == lostAndFound) {
+      tree_.passedOver.push_back({folder, "it is the file system's, and cannot be read"});
+    } else {
+      complainOfFolder(folder, causeOf(error.value()));
+    }
+  }
+
+  /// False: they cannot be read. Without them, more would be declared here than is meant.
+  bool readRules(const fs::path& folder) {
+    const fs::path file = folder / ignoreFileName;
+    auto rules = IgnoreRules::read(file);
+    if (!rules) {
+      if (isGone(file)) rules = IgnoreRules();
+    }
+    if (rules) {
+      ignores_.push(folder, *std::move(rules));
+      return true;
+    }
+    complainOfFolder(folder, fmt::format("Its {} says what is ignored in it, and cannot be used: {}. What "
+                                         "it declared stays as it was.",
+                                         ignoreFileName, rules.error().message));
+    return false;
   }
 
   void visit(const fs::directory_entry& entry) {
     const fs::path& path = entry.path();
-    if (path.filename() == ".git") checkGit(path);
+    // That of the root itself was met on the way up.
+    if (path.filename() == ".git" && path.parent_path() != root_.path) checkGit(path);
     if (path.filename().string().starts_with('.')) return;
-    std::error_code ignored;
-    if (watcher_ != nullptr && entry.is_symlink(ignored)) watcher_->follow(path);
+    std::error_code unknown;
+    const bool isLink = entry.is_symlink(unknown);
+    if (watcher_ != nullptr && isLink) watcher_->follow(path);
     struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) {
-      const int error = errno;
-      if (!isGone(path)) complain(path, error);
-    } else if (S_ISDIR(status.st_mode)) {
+    const int error = ::stat(path.c_str(), &status) == 0 ? 0 : errno;
+    const bool isFolder = error == 0 && S_ISDIR(status.st_mode);
+    if (!isFolder && error == 0 && !isManifestName(path)) return;
+    if (const auto rule = ignores_.ruleFor(path, isFolder)) {
+      tree_.ignored.emplace(path, *rule);
+      tree_.passedOver.push_back({path, fmt::format("it is ignored by {}", *rule)});
+    } else if (error != 0) {
+      missEntry(path, isLink, error);
+    } else if (isFolder) {
       enterFolder(path, status);
-    } else if (isManifestName(path)) {
+    } else {
       addFile(path, status);
     }
   }
 
+  void missEntry(const fs::path& path, bool isLink, int error) {
+    if (isGone(path)) return;
+    if (isManifestName(path)) return complainOfFile(path, causeOf(error));
+    if (isLink && error == ENOENT) return noteDangling(path);
+    complainOfFolder(path, causeOf(error));
+  }
+
   void addFile(const fs::path& path, const struct stat& status) {
     if (!S_ISREG(status.st_mode)) {
-      complain(path, "It is not a regular file; replace it by one or give it another name.");
+      complainOfFile(path, "It is not a regular file; replace it by one or give it another name.");
       return;
     }
     const auto [known, isNew] = known_.emplace(FileId{status.st_dev, status.st_ino}, tree_.files.size());
@@ -133,17 +246,61 @@ class Walk {
     const std::optional<fs::path> folder = gitFolder(entry);
     if (!folder) return;
     if (watcher_ != nullptr) watcher_->watchEntry(*folder, "index.lock");
-    if (!isGone(*folder / "index.lock")) root_.gitLocked = true;
+    const std::optional<GitLock> lock = findGitLock(entry, *folder, now_);
+    if (lock) heed(*lock);
+  }
+
+  /// A checkout takes seconds; one that takes longer is worth a word.
+  void heed(const GitLock& lock) {
+    constexpr std::chrono::minutes usual{1};
+    const std::string since = api::toRfc3339(lock.since);
+    if (lock.stale) {
+      return addProblem(lock.path,
+                        fmt::format("It stands there since {}, and no git is at work: it is taken for one "
+                                    "that was left behind, and does not count. Remove it.",
+                                    since),
+                        tree_.warnings);
+    }
+    const bool isLong = now_ - lock.since > usual;
+    if (isLong) {
+      addProblem(lock.path,
+                 fmt::format("It stands there since {}: while a checkout is under way, nothing that is "
+                             "missing is destroyed. Remove it if no git is at work.",
+                             since),
+                 tree_.warnings);
+    }
+    root_.gitLocked = true;
+    if (root_.lockedSince && *root_.lockedSince <= lock.since) return;
+    root_.lockedSince = lock.since;
+    if (!root_.complete) return;
+    root_.hidden = Silence{
+        .reason = Reason::SourceLocked,
+        .path = lock.path,
+        .cause = fmt::format("A checkout is under way, as {} stands there since {}. Remove that if no git "
+                             "is at work.",
+                             lock.path.string(), since),
+        .passing = !isLong};
   }
 
   Root root_;
   Watcher* watcher_;
+  const SystemTime now_;
   Tree& tree_;
   std::map<FileId, std::size_t>& known_;  // index in Tree::files
   std::set<FileId> entered_;
+  IgnoreStack ignores_;
 };
 
 }  // namespace
+
+bool isManifestName(const fs::path& path) {
+  const fs::path extension = path.extension();
+  return extension == ".yaml" || extension == ".yml" || extension == ".json";
+}
+
+SystemTime toTime(const timespec& time) {
+  return SystemTime(std::chrono::duration_cast<SystemTime::duration>(toNanoseconds(time)));
+}
 
 Stamp::Stamp(const struct stat& status)
     : device(status.st_dev),
@@ -152,10 +309,10 @@ Stamp::Stamp(const struct stat& status)
       modified(toNanoseconds(status.st_mtim)),
       changed(toNanoseconds(status.st_ctim)) {}
 
-Tree walk(const std::vector<fs::path>& roots, Watcher* watcher) {
+Tree walk(const std::vector<fs::path>& roots, Watcher* watcher, SystemTime now) {
   Tree tree;
   std::map<FileId, std::size_t> known;
-  for (const fs::path& root : roots) tree.roots.push_back(Walk(root, watcher, tree, known).run());
+  for (const fs::path& root : roots) tree.roots.push_back(Walk(root, watcher, now, tree, known).run());
   return tree;
 }
 

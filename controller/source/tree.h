@@ -5,7 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
-#include <set>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "api/object.h"
@@ -32,16 +33,26 @@ struct ManifestFile {
   Stamp stamp;
 };
 
-/// What lies below the roots. Nothing of it has been read.
+/// What lies below the roots. Nothing of it has been read but rules of what to ignore.
 struct Tree {
   std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
   std::vector<Root> roots;             // without the number of objects
   std::vector<ManifestFile> files;     // each real file once, in the order of the roots and of the paths
   std::vector<api::Problem> problems;  // what could not be looked at
-  std::set<std::filesystem::path> unreadable;  // manifest files among that
+  std::vector<api::Problem> warnings;  // see Snapshot
+  std::map<std::filesystem::path, Silence> unreadable;   // manifest files among that
+  std::map<std::filesystem::path, std::string> ignored;  // see Snapshot
+  std::vector<PassedOver> passedOver;
 };
 
+/// Whether a file of that name can be a manifest.
+bool isManifestName(const std::filesystem::path& path);
+
+/// ctime, or mtime, as a time of the system's clock.
+SystemTime toTime(const timespec& time);
+
 /// Looks through the roots and names all that matters to `watcher`, where there is one, before looking at it.
-Tree walk(const std::vector<std::filesystem::path>& roots, Watcher* watcher);
+/// `now` is a time before that.
+Tree walk(const std::vector<std::filesystem::path>& roots, Watcher* watcher, SystemTime now);
 
 }  // namespace rookery::source

@@ -13,6 +13,9 @@
 #include <system_error>
 #include <utility>
 
+#include "source/ignore.h"
+#include "source/tree.h"
+
 namespace rookery::source {
 
 namespace fs = std::filesystem;
@@ -20,15 +23,26 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint32_t selfGone = IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
-constexpr std::uint32_t watchedEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY |
-                                        IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF |
-                                        IN_ONLYDIR;
+// Not IN_MODIFY: who writes has not finished.
+constexpr std::uint32_t watchedEvents = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_CLOSE_WRITE |
+                                        IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
 constexpr int maxLinks = 40;  // as the kernel: path_resolution(7)
+
+/// Whether what happened to that entry of a folder can change what the folder declares. A link can lead to a
+/// folder; those that were there are watched by name.
+bool canMatter(const fs::path& folder, const std::string& name, std::uint32_t mask) {
+  if (name == ignoreFileName || name == ".git") return true;
+  if (name.starts_with('.')) return false;
+  if ((mask & IN_ISDIR) != 0 || isManifestName(name)) return true;
+  std::error_code unknown;
+  const bool appeared = (mask & (IN_CREATE | IN_MOVED_TO)) != 0;
+  return appeared && fs::symlink_status(folder / name, unknown).type() == fs::file_type::symlink;
+}
 
 }  // namespace
 
-Watcher::Watcher(AddWatch addWatch) : addWatch_(addWatch) {}
-Watcher::Watcher() : Watcher(::inotify_add_watch) {}
+Watcher::Watcher(AddWatch addWatch, std::string scan) : addWatch_(addWatch), scan_(std::move(scan)) {}
+Watcher::Watcher(std::string scan) : Watcher(::inotify_add_watch, std::move(scan)) {}
 Watcher::~Watcher() { close(); }
 
 void Watcher::open() {
@@ -78,8 +92,8 @@ void Watcher::noteLimit(const fs::path& folder, int error) {
                    .object = std::nullopt,
                    .field = {},
                    .message = fmt::format("The kernel cannot watch this folder ({}): changes in it and in "
-                                          "others are only seen by the periodic scan; {}.",
-                                          std::generic_category().message(error), remedy)};
+                                          "others are only seen by {}; {}.",
+                                          std::generic_category().message(error), scan_, remedy)};
 }
 
 Watcher::Interest* Watcher::watch(const fs::path& folder) {
@@ -94,11 +108,13 @@ Watcher::Interest* Watcher::watch(const fs::path& folder) {
     return nullptr;
   }
   watched_.emplace(folder, watch);
-  return &interests_[watch];
+  Interest& interest = interests_[watch];
+  interest.folder = folder;
+  return &interest;
 }
 
 void Watcher::watchFolder(const fs::path& folder) {
-  if (Interest* interest = watch(folder)) interest->everything = true;
+  if (Interest* interest = watch(folder)) interest->manifests = true;
 }
 
 void Watcher::watchEntry(const fs::path& folder, const std::string& name) {
@@ -136,23 +152,27 @@ void Watcher::follow(const fs::path& path) {
   }
 }
 
-bool Watcher::concerns(int watch, std::uint32_t mask, const std::string& name) {
+Watcher::News Watcher::newsIn(int watch, std::uint32_t mask, const std::string& name) {
   if ((mask & IN_Q_OVERFLOW) != 0) {
     overflowed_ = true;
-    return true;
+    return News::Certain;
   }
   const auto found = interests_.find(watch);
-  if (found == interests_.end()) return false;
+  if (found == interests_.end()) return News::None;
   if ((mask & IN_IGNORED) != 0) {
     interests_.erase(found);
-    return true;
+    return News::Certain;
   }
-  if (found->second.everything || (mask & selfGone) != 0) return true;
-  return found->second.names.contains(name);
+  const Interest& interest = found->second;
+  if ((mask & selfGone) != 0) return News::Certain;
+  const bool named = interest.names.contains(name);
+  if (!named && !(interest.manifests && canMatter(interest.folder, name, mask))) return News::None;
+  if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) closed_.insert(interest.folder / name);
+  return named ? News::Certain : News::Possible;
 }
 
-bool Watcher::drain() {
-  bool concerned = false;
+Watcher::News Watcher::drain() {
+  News news = News::None;
   alignas(inotify_event) std::array<char, 64 << 10> buffer;
   while (descriptor_ >= 0) {
     const ssize_t length = ::read(descriptor_, buffer.data(), buffer.size());
@@ -162,11 +182,11 @@ bool Watcher::drain() {
       inotify_event event{};
       std::memcpy(&event, buffer.data() + at, sizeof event);
       const char* name = buffer.data() + at + sizeof event;
-      if (concerns(event.wd, event.mask, std::string(name, ::strnlen(name, event.len)))) concerned = true;
+      news = std::max(news, newsIn(event.wd, event.mask, std::string(name, ::strnlen(name, event.len))));
       at += sizeof event + event.len;
     }
   }
-  return concerned;
+  return news;
 }
 
 }  // namespace rookery::source

@@ -19,8 +19,10 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -63,7 +65,7 @@ std::string invalidUnikernel(const std::string& name) {
       name);
 }
 
-constexpr const char* broken = "kind: {Unikernel\n";
+constexpr const char* broken = "apiVersion: rookery.dev/v1alpha1\nkind: {Unikernel\n";
 
 api::ObjectKey keyOf(const std::string& name) { return {api::Kind::Unikernel, "shop", name}; }
 
@@ -74,6 +76,19 @@ std::map<std::string, std::int64_t> objectsOf(const SnapshotPtr& snapshot) {
     found.emplace(object->metadata.name, object->as<api::Unikernel>().memory);
   }
   return found;
+}
+
+/// Why the absence of an object that came from `file` would say nothing; empty: it says that it is to go.
+std::string silenceAbout(const SnapshotPtr& snapshot, const fs::path& file) {
+  const auto silence =
+      snapshot->silenceAbout(keyOf("any"), {.root = snapshot->roots.at(0).path, .file = file});
+  return silence ? silence->cause : "";
+}
+
+std::vector<fs::path> silentFiles(const SnapshotPtr& snapshot) {
+  std::vector<fs::path> files;
+  for (const auto& [file, silence] : snapshot->silent) files.push_back(file);
+  return files;
 }
 
 std::vector<Reason> reasonsOf(const SnapshotPtr& snapshot) {
@@ -112,6 +127,7 @@ class DirectorySourceTest : public testing::Test {
     options.roots = std::move(roots);
     options.debounce = 5ms;
     options.rescan = 1h;
+    options.alone = false;
     return open(std::move(options));
   }
   DirectorySource& open(DirectoryOptions options) { return source_.emplace(std::move(options)); }
@@ -217,13 +233,46 @@ TEST_F(DirectorySourceTest, MissesNothingThatAppearsDuringItsScans) {
   EXPECT_EQ(snapshot->objects.size(), std::size_t{folders});
 }
 
-TEST_F(DirectorySourceTest, AnotherFilesChangeWakesItToo) {
+TEST_F(DirectorySourceTest, AChangeOfAFileThatAManifestNamesWakesIt) {
   folder_.write("root/web.yaml", unikernel("web"));
-  folder_.write("root/images/web.hvt", "1");
+  const fs::path image = folder_.write("root/web.hvt", "1");
   open().scan();
+  const std::pair<std::string, std::function<void()>> changes[] = {
+      {"replaced", [&] { folder_.replace("root/web.hvt", "2"); }},
+      {"written", [&] { std::ofstream(image) << "3"; }},
+      {"removed", [&] { fs::remove(image); }},
+      {"a link", [&] { fs::create_symlink(folder_.write("elsewhere/web.hvt", "4"), image); }},
+      {"where the link leads", [&] { folder_.replace("elsewhere/web.hvt", "5"); }},
+  };
+  for (const auto& [name, change] : changes) {
+    change();
+    EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32))) << name;
+  }
+}
 
-  folder_.replace("root/images/web.hvt", "2");
-  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32)));
+TEST_F(DirectorySourceTest, NewsOfWhatDeclaresNothingAreNoNews) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  const fs::path log = folder_.write("root/some.log", "");
+  open(DirectoryOptions{.roots = {root()}, .debounce = 0ms, .rescan = 1h}).scan();
+  SnapshotPtr news;
+  asio::co_spawn(io_, source_->next(),
+                 [&](const std::exception_ptr&, SnapshotPtr snapshot) { news = std::move(snapshot); });
+  const std::pair<std::string, std::function<void()>> changes[] = {
+      {"a log", [&] { std::ofstream(log, std::ios::app) << "more\n"; }},
+      {"an image that nobody names", [&] { folder_.write("root/other.hvt", "1"); }},
+      {"a hidden file", [&] { folder_.write("root/.web.yaml.swp", "1"); }},
+      {"the same again", [&] { folder_.write("root/web.yaml", unikernel("web")); }},
+  };
+  for (const auto& [name, change] : changes) {
+    io_.poll();
+    change();
+    io_.poll();
+    EXPECT_EQ(news, nullptr) << name;
+  }
+  folder_.write("root/api.yaml", unikernel("api"));
+  io_.run_for(safetyNet);
+  ASSERT_NE(news, nullptr);
+  EXPECT_THAT(objectsOf(news), ElementsAre(Pair("api", 32), Pair("web", 32)));
 }
 
 TEST_F(DirectorySourceTest, ReadsAnUnchangedFileOnlyOnce) {
@@ -264,19 +313,22 @@ TEST_F(DirectorySourceTest, ABrokenFileKeepsItsLastGoodObjects) {
     const SnapshotPtr snapshot = source_->scan();
     EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 1), Pair("web", 1)));
     EXPECT_THAT(snapshot->declared, ElementsAre(keyOf("api"), keyOf("web")));
-    EXPECT_THAT(snapshot->unreliable, ElementsAre(file));
+    EXPECT_THAT(silentFiles(snapshot), ElementsAre(file));
     EXPECT_THAT(snapshot->problems, testing::SizeIs(1));
-    EXPECT_FALSE(snapshot->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
+    EXPECT_THAT(silenceAbout(snapshot, file), HasSubstr(file.string() + ":"));
+    EXPECT_FALSE(snapshot->outdated.at(keyOf("web")).gone) << "nobody knows";
   }
   folder_.write("root/web.yaml", unikernel("web", 2));
   const SnapshotPtr repaired = source_->scan();
   EXPECT_THAT(objectsOf(repaired), ElementsAre(Pair("web", 2)));
-  EXPECT_THAT(repaired->unreliable, IsEmpty());
+  EXPECT_THAT(repaired->silent, IsEmpty());
+  EXPECT_THAT(repaired->outdated, IsEmpty());
   EXPECT_FALSE(repaired->declared.contains(keyOf("api")));
 }
 
 TEST_F(DirectorySourceTest, ABrokenFileThatIsRemovedLosesItsObjects) {
   const fs::path file = folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/README", "");
   open().scan();
   folder_.write("root/web.yaml", broken);
   next();
@@ -291,6 +343,7 @@ TEST_F(DirectorySourceTest, AFileThatIsRenamedAndBrokenAtOnceKeepsItsObjects) {
   const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1));
   folder_.write("root/api.yaml", unikernel("api", 1));
   folder_.write("other/db.yaml", unikernel("db", 1));
+  folder_.write("other/README", "");
   open({root(), folder_.path() / "other"}).scan();
 
   fs::rename(file, root() / "site.yaml");
@@ -299,13 +352,13 @@ TEST_F(DirectorySourceTest, AFileThatIsRenamedAndBrokenAtOnceKeepsItsObjects) {
   for (int scans = 0; scans < 2; ++scans) {
     const SnapshotPtr snapshot = source_->scan();
     EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 1), Pair("web", 1)));
-    EXPECT_FALSE(snapshot->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
-    EXPECT_TRUE(snapshot->roots[0].opaque);
-    EXPECT_FALSE(snapshot->roots[1].opaque) << "another root";
+    EXPECT_THAT(silenceAbout(snapshot, file), HasSubstr((root() / "site.yaml").string()));
+    EXPECT_TRUE(snapshot->outdated.at(keyOf("web")).gone);
+    EXPECT_THAT(snapshot->roots[1].obstacles, IsEmpty()) << "another root";
   }
   folder_.write("root/site.yaml", unikernel("site", 2));
   const SnapshotPtr repaired = source_->scan();
-  EXPECT_FALSE(repaired->roots[0].opaque);
+  EXPECT_THAT(repaired->roots[0].obstacles, IsEmpty());
   EXPECT_THAT(objectsOf(repaired), ElementsAre(Pair("api", 1), Pair("site", 2)));
 }
 
@@ -326,15 +379,6 @@ TEST_F(DirectorySourceTest, WhatSomebodyTookOutOfItsFileIsGoneHoweverLittleCanBe
   }
 }
 
-TEST_F(DirectorySourceTest, ABrokenFileWhoseObjectsAreKnownSpeaksForNoOther) {
-  folder_.write("root/web.yaml", unikernel("web", 1));
-  const fs::path other = folder_.write("root/api.yaml", unikernel("api", 1));
-  open().scan();
-  folder_.write("root/web.yaml", broken);
-  fs::remove(other);
-  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 1)));
-}
-
 TEST_F(DirectorySourceTest, AnInvalidObjectKeepsItsLastGoodVersionOnly) {
   folder_.write("root/web.yaml", unikernel("web", 1) + "---\n" + unikernel("api", 1));
   open().scan();
@@ -345,8 +389,8 @@ TEST_F(DirectorySourceTest, AnInvalidObjectKeepsItsLastGoodVersionOnly) {
     const SnapshotPtr snapshot = source_->scan();
     EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 2), Pair("web", 1)));
     EXPECT_THAT(snapshot->declared, ElementsAre(keyOf("api"), keyOf("new"), keyOf("web")));
-    EXPECT_THAT(snapshot->unreliable, IsEmpty());
     EXPECT_THAT(snapshot->problems, testing::SizeIs(2));
+    EXPECT_FALSE(snapshot->outdated.at(keyOf("web")).gone);
   }
 }
 
@@ -373,6 +417,7 @@ TEST_F(DirectorySourceTest, ADuplicateIsAnErrorOnBothPlaces) {
 TEST_F(DirectorySourceTest, AGitLockSuspendsAbsence) {
   folder_.write("root/.git/HEAD", "ref: refs/heads/main\n");
   folder_.write("root/deploy/web.yaml", unikernel("web"));
+  folder_.write("root/deploy/README", "");
   const fs::path deploy = root() / "deploy";
   open({deploy}).scan();
 
@@ -382,6 +427,8 @@ TEST_F(DirectorySourceTest, AGitLockSuspendsAbsence) {
   ASSERT_EQ(locked->roots.size(), 1u);
   EXPECT_TRUE(locked->roots[0].gitLocked);
   EXPECT_THAT(objectsOf(locked), ElementsAre(Pair("web", 32)));
+  EXPECT_TRUE(locked->outdated.at(keyOf("web")).gone);
+  EXPECT_THAT(locked->outdated.at(keyOf("web")).silence.cause, HasSubstr("index.lock stands there since"));
 
   fs::remove(root() / ".git/index.lock");
   const SnapshotPtr unlocked = next();
@@ -401,6 +448,180 @@ TEST_F(DirectorySourceTest, ALockOfALinkedWorkTreeOrOfOneBelowCounts) {
   EXPECT_FALSE(next()->roots[0].gitLocked);
   folder_.write("root/library/.git/index.lock", "");
   EXPECT_TRUE(next()->roots[0].gitLocked);
+}
+
+// What is there, and does not say what became of its objects
+
+TEST_F(DirectorySourceTest, AFileWithoutItsObjectsIsNoWish) {
+  const std::pair<std::string, std::string> contents[] = {
+      {"0 bytes", ""},
+      {"white space", " \n\n"},
+      {"a byte order mark", "\xEF\xBB\xBF"},
+      {"comments", "# later\n"},
+      {"separators", "---\n---\n"},
+      {"null", "null\n"},
+      {"an empty List", "apiVersion: v1\nkind: List\nitems: []\n"},
+      {"an empty list of ours", "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelList\nitems: []\n"},
+      {"somebody else's", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\n"},
+      {"not YAML", "{{ template }}\n"},
+      {"zeros", std::string(100, '\0')}};
+  for (const auto& [name, content] : contents) {
+    const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1));
+    folder_.write("root/api.yaml", unikernel("api", 1));
+    open().scan();
+    folder_.write("root/web.yaml", content);
+    EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("api", 1), Pair("web", 1))) << name;
+    // Who begins anew, as `apply` and a restarted `run` do, has no objects, and does not take them for
+    // removed.
+    EXPECT_THAT(silenceAbout(open().scan(), file), HasSubstr(file.string())) << name;
+    fs::remove(file);
+    EXPECT_EQ(silenceAbout(open().scan(), file), "") << name << ": removed, it is a wish";
+  }
+}
+
+TEST_F(DirectorySourceTest, ADocumentTakenOutOfSeveralIsAWish) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web") + "---\n" + unikernel("api"));
+  open().scan();
+  folder_.write("root/web.yaml", unikernel("web"));
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 32)));
+  EXPECT_EQ(silenceAbout(open().scan(), file), "");
+}
+
+TEST_F(DirectorySourceTest, WhereverAFileIsCutNothingOfItIsTakenForRemoved) {
+  const std::string one = unikernel("one"), two = unikernel("two"), three = unikernel("three");
+  const std::string whole = one + "---\n" + two + "---\n" + three;
+  // There it is what somebody may have written who wants the rest to go.
+  const std::set<std::size_t> wishes = {one.size(), (one + "---\n" + two).size(), whole.size()};
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const fs::path file = folder_.write("root/web.yaml", whole.substr(0, length));
+    EXPECT_EQ(silenceAbout(open().scan(), file).empty(), wishes.contains(length)) << length;
+  }
+}
+
+TEST_F(DirectorySourceTest, WhatIsMissingBesideAMistakeIsKept) {
+  const std::string instance =
+      "apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: eu}\n"
+      "spec: {endpoint: '127.0.0.1:1025', rootNamespace: shop,\n"
+      "  credentials: {files: {ca: a, certificate: b, privateKey: c}}}\n";
+  const std::string dangling =
+      "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: api, namespace: shop}\n"
+      "spec: {instance: us, image: {path: web.hvt}}\n";
+  const std::pair<std::string, std::string> mistakes[] = {
+      {"schema", invalidUnikernel("api")},
+      {"reference", dangling},
+      {"duplicate", unikernel("other")},
+      {"unknown kind", "apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: x}\n"}};
+  folder_.write("root/instance.yaml", instance);
+  folder_.write("root/other.yaml", unikernel("other"));
+  for (const auto& [name, mistake] : mistakes) {
+    const fs::path file = folder_.write("root/web.yaml", unikernel("web") + "---\n" + mistake);
+    EXPECT_THAT(silenceAbout(open(DirectoryOptions{.roots = {root()}}).scan(), file),
+                HasSubstr("There is a mistake in the file: " + file.string()))
+        << name;
+  }
+}
+
+TEST_F(DirectorySourceTest, AFileThatIsBeingWrittenCountsOnceItIsWhole) {
+  const fs::path file = folder_.write("root/web.yaml", unikernel("web", 1) + "---\n" + unikernel("api", 1));
+  open().scan();
+  {
+    std::ofstream writer(file);
+    writer << unikernel("web", 2) << std::flush;
+    const SnapshotPtr written = source_->scan();
+    EXPECT_THAT(objectsOf(written), ElementsAre(Pair("api", 1), Pair("web", 1)));
+    EXPECT_THAT(reasonsOf(written), ElementsAre(Reason::BeingWritten));
+    const Outdated& outdated = written->outdated.at(keyOf("api"));
+    EXPECT_FALSE(outdated.gone);
+    EXPECT_TRUE(outdated.silence.passing);
+    EXPECT_THAT(outdated.silence.cause, HasSubstr("is being written"));
+    writer << "---\n" << unikernel("api", 2);
+  }
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("api", 2), Pair("web", 2)));
+}
+
+TEST_F(DirectorySourceTest, ALogThatIsAlwaysOpenIsNobodysManifest) {
+  std::ofstream log(folder_.path() / "root/log.json");
+  log << std::string(10'000, ' ') << std::flush;
+  const SnapshotPtr snapshot = open().scan();
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_EQ(silenceAbout(snapshot, root() / "web.yaml"), "");
+}
+
+TEST_F(DirectorySourceTest, ARootThatBecomesAnotherKindOfThingKeepsItsObjects) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  open().scan();
+  fs::remove_all(root());
+  folder_.write("root", unikernel("other"));
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("other", 32), Pair("web", 32)));
+  fs::remove_all(root());
+  folder_.write("root/more/api.yaml", unikernel("api"));
+  EXPECT_THAT(silenceAbout(open().scan(), root()), HasSubstr("was a file, and is a folder now"));
+}
+
+TEST_F(DirectorySourceTest, WhatOtherProgramsKeepThereIsPassedOver) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/docker-compose.yml", "services: {web: {image: nginx, deploy: {replicas: 2}}}\n");
+  folder_.write("root/package.json", R"({"name": "fleet"})");
+  folder_.write("root/renovate.json", "{\n  // daily\n  \"extends\": []\n}\n");
+  folder_.write("root/mkdocs.yml", "markdown_extensions:\n- x: !!python/name:y.z\n");
+  folder_.write("root/vault.yml", "password: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n");
+  folder_.write("root/play.yml", "- hosts: all\n  tasks: []\n");
+  folder_.write("root/chart/templates/deploy.yaml", "{{- if .Values.on }}\nkind: Deployment\n{{- end }}\n");
+  folder_.write("root/kustomization.yaml", "resources: [web.yaml]\n");
+  folder_.write("root/namespace.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+  fs::create_symlink("nowhere", root() / "latest");
+
+  const SnapshotPtr snapshot = open().scan();
+
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_EQ(snapshot->files, 1u);
+  EXPECT_EQ(snapshot->passedOver.size(), 10u);
+  EXPECT_EQ(silenceAbout(snapshot, root() / "removed.yaml"), "");
+}
+
+// What a .rookeryignore says
+
+TEST_F(DirectorySourceTest, LeavesOutWhatIsIgnored) {
+  folder_.write("root/.rookeryignore", "drafts/\n*.tmp.yaml\n!keep.tmp.yaml\n");
+  folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/a.tmp.yaml", broken);
+  folder_.write("root/keep.tmp.yaml", unikernel("keep"));
+  folder_.write("root/drafts/new.yaml", broken);
+  folder_.write("root/team/.rookeryignore", "/web.yaml\n!x.tmp.yaml\n");
+  folder_.write("root/team/web.yaml", broken);
+  folder_.write("root/team/x.tmp.yaml", unikernel("x"));
+  folder_.write("root/team/below/web.yaml", unikernel("below"));
+  const SnapshotPtr snapshot = open().scan();
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_THAT(objectsOf(snapshot),
+              ElementsAre(Pair("below", 32), Pair("keep", 32), Pair("web", 32), Pair("x", 32)));
+  EXPECT_THAT(snapshot->ignored,
+              ElementsAre(Pair(root() / "a.tmp.yaml", (root() / ".rookeryignore").string() + ":2"),
+                          Pair(root() / "drafts", (root() / ".rookeryignore").string() + ":1"),
+                          Pair(root() / "team/web.yaml", (root() / "team/.rookeryignore").string() + ":1")));
+}
+
+TEST_F(DirectorySourceTest, ToIgnoreIsNotToRemove) {
+  const fs::path file = folder_.write("root/team/web.yaml", unikernel("web"));
+  folder_.write("root/api.yaml", unikernel("api"));
+  open().scan();
+  folder_.write("root/.rookeryignore", "team\n");
+  const SnapshotPtr ignored = next();
+  EXPECT_THAT(objectsOf(ignored), ElementsAre(Pair("api", 32), Pair("web", 32)));
+  EXPECT_THAT(ignored->outdated.at(keyOf("web")).silence.cause, HasSubstr(".rookeryignore:1"));
+  fs::remove_all(root() / "team");
+  EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("api", 32)));
+}
+
+TEST_F(DirectorySourceTest, RulesThatCannotBeReadHideTheirFolder) {
+  folder_.write("root/team/web.yaml", unikernel("web"));
+  folder_.write("root/api.yaml", unikernel("api"));
+  open().scan();
+  fs::create_directory(root() / "team/.rookeryignore");
+  folder_.write("root/team/draft.yaml", unikernel("draft"));
+  const SnapshotPtr snapshot = source_->scan();
+  EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 32), Pair("web", 32)));
+  EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::SourceUnreadable));
 }
 
 // Links
@@ -491,29 +712,41 @@ TEST_F(DirectorySourceTest, ARootThatVanishesKeepsItsObjectsUntilItIsBack) {
   EXPECT_FALSE(gone->roots[0].complete);
   EXPECT_THAT(objectsOf(gone), ElementsAre(Pair("web", 1)));
   EXPECT_TRUE(gone->declared.contains(keyOf("web")));
-  EXPECT_FALSE(gone->tellsAbsence({.root = root(), .file = file, .line = 0, .column = 0}));
+  EXPECT_THAT(silenceAbout(gone, file), HasSubstr("No such file"));
+  EXPECT_FALSE(gone->outdated.at(keyOf("web")).gone) << "nobody knows";
 
   fs::create_directory(root());
   const SnapshotPtr back = next();
   EXPECT_TRUE(back->roots[0].complete);
-  EXPECT_THAT(back->objects, IsEmpty());
+  EXPECT_THAT(objectsOf(back), ElementsAre(Pair("web", 1))) << "as where nothing is mounted";
+  EXPECT_THAT(silenceAbout(back, file), HasSubstr("is empty, as if what is mounted there were missing"));
   folder_.write("root/web.yaml", unikernel("web", 2));
   EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 2)));
 }
 
+TEST_F(DirectorySourceTest, ADanglingLinkHidesOnlyWhatCameFromBelowIt) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/api.yaml", unikernel("api"));
+  folder_.write("outside/db.yaml", unikernel("db"));
+  fs::create_directory_symlink("../outside", root() / "team");
+  fs::create_directory_symlink("nowhere", root() / "latest");
+  open().scan();
+
+  fs::rename(folder_.path() / "outside", folder_.path() / "away");
+  fs::remove(root() / "api.yaml");
+  const SnapshotPtr snapshot = source_->scan();
+  EXPECT_THAT(snapshot->problems, IsEmpty());
+  EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("db", 32), Pair("web", 32)));
+  EXPECT_THAT(snapshot->outdated.at(keyOf("db")).silence.cause, HasSubstr((root() / "team").string()));
+  EXPECT_EQ(silenceAbout(snapshot, root() / "api.yaml"), "");
+}
+
 TEST_F(DirectorySourceTest, SaysWhatItCouldNotLookInto) {
   folder_.write("root/web.yaml", unikernel("web"));
-  fs::create_directory_symlink("nowhere", root() / "team");
-  const SnapshotPtr dangling = open().scan();
-  EXPECT_FALSE(dangling->roots[0].complete) << "a folder may have been there";
-  ASSERT_THAT(reasonsOf(dangling), ElementsAre(Reason::SourceUnreadable));
-  EXPECT_EQ(dangling->problems[0].origin.file, root() / "team");
-
-  fs::remove(root() / "team");
   fs::create_symlink("nowhere", root() / "api.yaml");
-  const SnapshotPtr file = source_->scan();
+  const SnapshotPtr file = open().scan();
   EXPECT_TRUE(file->roots[0].complete);
-  EXPECT_THAT(file->unreliable, ElementsAre(root() / "api.yaml"));
+  EXPECT_THAT(silentFiles(file), ElementsAre(root() / "api.yaml"));
 
   const SnapshotPtr notAFolder = open({root() / "web.yaml/below"}).scan();
   EXPECT_FALSE(notAFolder->roots[0].complete);
@@ -534,7 +767,7 @@ TEST_F(DirectorySourceTest, WhatMayNotBeReadKeepsWhatItDeclared) {
   }
   fs::permissions(root() / "team", fs::perms::owner_all);
 
-  EXPECT_FALSE(snapshot->roots[0].complete);
+  EXPECT_THAT(silenceAbout(snapshot, root() / "team/web.yaml"), HasSubstr((root() / "team").string()));
   EXPECT_THAT(objectsOf(snapshot), ElementsAre(Pair("api", 32), Pair("web", 32)));
   EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::SourceUnreadable, Reason::SourceUnreadable));
   EXPECT_EQ(snapshot->problems[0].toString(),
@@ -548,7 +781,7 @@ TEST_F(DirectorySourceTest, DoesNotOpenWhatIsNoRegularFile) {
   ASSERT_EQ(::mkfifo((root() / "web.yaml").c_str(), 0600), 0);
   const SnapshotPtr snapshot = open().scan();
   EXPECT_THAT(reasonsOf(snapshot), ElementsAre(Reason::SourceUnreadable));
-  EXPECT_THAT(snapshot->unreliable, ElementsAre(root() / "web.yaml"));
+  EXPECT_THAT(silentFiles(snapshot), ElementsAre(root() / "web.yaml"));
 }
 
 TEST_F(DirectorySourceTest, ARootMayBeASingleFile) {
@@ -567,11 +800,11 @@ TEST_F(DirectorySourceTest, ARootMayBeASingleFile) {
 TEST_F(DirectorySourceTest, ProblemsComeInTheOrderOfTheirPlaces) {
   folder_.write("root/b.yaml", invalidUnikernel("b1") + "---\n" + invalidUnikernel("b2"));
   folder_.write("root/a.yaml", broken);
-  fs::create_symlink("nowhere", root() / "ab");
+  fs::create_symlink("nowhere", root() / "ab.yaml");
   const SnapshotPtr first = open().scan();
   std::vector<std::string> files;
   for (const api::Problem& problem : first->problems) files.push_back(problem.origin.file.filename());
-  EXPECT_THAT(files, ElementsAre("a.yaml", "ab", "b.yaml", "b.yaml"));
+  EXPECT_THAT(files, ElementsAre("a.yaml", "ab.yaml", "b.yaml", "b.yaml"));
   EXPECT_LT(first->problems[2].origin.line, first->problems[3].origin.line);
   EXPECT_EQ(source_->scan()->problems, first->problems);
 }

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "fixtures/temp_dir.h"
 
@@ -11,6 +13,7 @@ namespace rookery::source {
 namespace {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
 
 TEST(GitFolder, IsTheEntryOrWhatItsFileNames) {
   const fixtures::TempDir folder;
@@ -36,6 +39,53 @@ TEST(EnclosingGit, IsTheNearestAbove) {
   EXPECT_EQ(enclosingGit(folder.path() / "main/deploy/prod"), folder.path() / "main/.git");
   EXPECT_EQ(enclosingGit(folder.path() / "link/prod"), folder.path() / "main/.git");
   EXPECT_EQ(enclosingGit(folder.path() / "missing"), std::nullopt);
+}
+
+/// A work tree with a lock, and the processes that there are.
+class Lock : public testing::Test {
+ protected:
+  void process(const std::string& id, const std::string& name, const fs::path& at) const {
+    folder_.write("proc/" + id + "/comm", name + "\n");
+    fs::create_symlink(at, folder_.path() / "proc" / id / "cwd");
+  }
+  bool isStale(std::chrono::seconds age) const {
+    const fs::path git = folder_.path() / "main/.git";
+    const auto since = findGitLock(git, git, {}, folder_.path() / "proc")->since;
+    return findGitLock(git, git, since + age, folder_.path() / "proc")->stale;
+  }
+
+  fixtures::TempDir folder_;
+  const fs::path lock_ = folder_.write("main/.git/index.lock", "");
+};
+
+TEST_F(Lock, IsStaleWhenItIsOldAndNoGitIsAbout) {
+  folder_.write("proc/uptime", "");
+  process("1", "systemd", "/");
+  process("7", "git", folder_.path());
+  EXPECT_FALSE(isStale(staleLock));
+  EXPECT_TRUE(isStale(staleLock + 1s));
+  EXPECT_FALSE(isStale(-1h)) << "the clock was set back";
+}
+
+TEST_F(Lock, IsOfAGitThatWorksInTheTree) {
+  fs::create_directories(folder_.path() / "proc");
+  fs::create_directory_symlink("main", folder_.path() / "link");
+  process("7", "git-remote-http", folder_.path() / "main/deploy");
+  EXPECT_FALSE(isStale(24h));
+}
+
+TEST_F(Lock, MayBeOfAGitThatHidesWhereItWorks) {
+  folder_.write("proc/7/comm", "git\n");
+  EXPECT_FALSE(isStale(24h));
+}
+
+TEST_F(Lock, IsOneWhetherItCanBeReadOrNot) {
+  const fs::path git = folder_.path() / "main/.git";
+  EXPECT_EQ(findGitLock(git, git, {})->path, lock_);
+  fs::remove(lock_);
+  EXPECT_FALSE(findGitLock(git, git, {}));
+  fs::create_symlink("nowhere", lock_);
+  EXPECT_TRUE(findGitLock(git, git, {}));
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ namespace rookery::source {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using News = Watcher::News;
 
 class WatcherTest : public testing::Test {
  protected:
@@ -34,18 +36,18 @@ class WatcherTest : public testing::Test {
   Watcher watcher_;
 };
 
-TEST_F(WatcherTest, EveryChangeInAWatchedFolderCounts) {
-  const fs::path file = folder_.write("watched/file", "1");
+TEST_F(WatcherTest, EveryChangeOfAManifestInAWatchedFolderCounts) {
+  const fs::path file = folder_.write("watched/web.yaml", "1");
   fs::create_directory(path("other"));
   watch([&] { watcher_.watchFolder(path("watched")); });
-  EXPECT_FALSE(watcher_.drain());
+  EXPECT_EQ(watcher_.drain(), News::None);
 
   const std::vector<std::pair<std::string, std::function<void()>>> changes = {
       {"written in place", [&] { std::ofstream(file) << "2"; }},
-      {"replaced", [&] { folder_.replace("watched/file", "3"); }},
+      {"replaced", [&] { folder_.replace("watched/web.yaml", "3"); }},
       {"mode", [&] { fs::permissions(file, fs::perms::owner_read); }},
-      {"moved out", [&] { fs::rename(file, path("other/file")); }},
-      {"moved in", [&] { fs::rename(path("other/file"), file); }},
+      {"moved out", [&] { fs::rename(file, path("other/web.yaml")); }},
+      {"moved in", [&] { fs::rename(path("other/web.yaml"), file); }},
       {"new folder", [&] { fs::create_directory(path("watched/new")); }},
       {"link", [&] { fs::create_symlink("nowhere", path("watched/link")); }},
       {"removed", [&] { fs::remove(file); }},
@@ -54,8 +56,41 @@ TEST_F(WatcherTest, EveryChangeInAWatchedFolderCounts) {
   };
   for (const auto& [name, change] : changes) {
     change();
-    EXPECT_TRUE(watcher_.drain()) << name;
+    EXPECT_NE(watcher_.drain(), News::None) << name;
   }
+}
+
+TEST_F(WatcherTest, OfOtherFilesOnlyThoseThatWereNamedCount) {
+  const fs::path log = folder_.write("watched/some.log", "1");
+  const fs::path image = folder_.write("watched/web.hvt", "1");
+  watch([&] {
+    watcher_.watchFolder(path("watched"));
+    watcher_.watchEntry(path("watched"), "web.hvt");
+  });
+  std::ofstream(log) << "2";
+  folder_.replace("watched/other.log", "1");
+  fs::create_directory(path("watched/.cache"));
+  EXPECT_EQ(watcher_.drain(), News::None);
+  std::ofstream(image) << "2";
+  EXPECT_EQ(watcher_.drain(), News::Certain);
+  folder_.write("watched/.rookeryignore", "");
+  EXPECT_EQ(watcher_.drain(), News::Possible);
+}
+
+TEST_F(WatcherTest, TellsWhichFilesWereClosed) {
+  fs::create_directory(path("watched"));
+  watch([&] { watcher_.watchFolder(path("watched")); });
+  std::ofstream writer(path("watched/web.yaml"));
+  writer << "1" << std::flush;
+  watcher_.drain();
+  EXPECT_TRUE(watcher_.takeClosed().empty());
+  writer.close();
+  EXPECT_EQ(watcher_.drain(), News::Possible);
+  EXPECT_THAT(watcher_.takeClosed(), ElementsAre(path("watched/web.yaml")));
+  EXPECT_TRUE(watcher_.takeClosed().empty());
+  folder_.replace("watched/api.yaml", "1");
+  watcher_.drain();
+  EXPECT_THAT(watcher_.takeClosed(), testing::Contains(path("watched/api.yaml")));
 }
 
 TEST_F(WatcherTest, OfAnEntryOnlyItsNameCounts) {
@@ -63,11 +98,11 @@ TEST_F(WatcherTest, OfAnEntryOnlyItsNameCounts) {
   watch([&] { watcher_.watchEntry(path("git"), "index.lock"); });
 
   folder_.write("git/FETCH_HEAD", "");
-  EXPECT_FALSE(watcher_.drain());
+  EXPECT_EQ(watcher_.drain(), News::None);
   folder_.write("git/index.lock", "");
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
   fs::remove(path("git/index.lock"));
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
 }
 
 TEST_F(WatcherTest, FollowsEveryNameOnTheWayToAPath) {
@@ -79,27 +114,27 @@ TEST_F(WatcherTest, FollowsEveryNameOnTheWayToAPath) {
   watch(follow);
   folder_.write("a/other", "");
   folder_.write("a/rev-2/other", "");
-  EXPECT_FALSE(watcher_.drain());
+  EXPECT_EQ(watcher_.drain(), News::None);
 
   fs::create_symlink("rev-2", path("a/next"));
   fs::rename(path("a/next"), path("a/current"));
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
   watch(follow);
   folder_.write("a/rev-2/deep/file", "new");
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
   folder_.write("a/rev-1/deep/file", "new");
-  EXPECT_FALSE(watcher_.drain()) << "nobody asks for the old revision any more";
+  EXPECT_EQ(watcher_.drain(), News::None) << "nobody asks for the old revision any more";
   fs::rename(path("a"), path("b"));
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
 }
 
 TEST_F(WatcherTest, FollowsAPathThatIsNotThereYet) {
   const auto follow = [&] { watcher_.follow(path("a/b/c")); };
   for (const std::string step : {"a", "a/b", "a/b/c"}) {
     watch(follow);
-    EXPECT_FALSE(watcher_.drain());
+    EXPECT_EQ(watcher_.drain(), News::None);
     fs::create_directory(path(step));
-    EXPECT_TRUE(watcher_.drain()) << step;
+    EXPECT_NE(watcher_.drain(), News::None) << step;
   }
 }
 
@@ -108,7 +143,7 @@ TEST_F(WatcherTest, ALinkInACircleEnds) {
   fs::create_symlink("a", path("b"));
   watch([&] { watcher_.follow(path("a/c")); });
   fs::remove(path("b"));
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
 }
 
 TEST_F(WatcherTest, AnOverflowCountsAndTheWatchesAreMadeAnew) {
@@ -116,27 +151,30 @@ TEST_F(WatcherTest, AnOverflowCountsAndTheWatchesAreMadeAnew) {
   const auto entry = [&] { watcher_.watchEntry(path("busy"), "wanted"); };
   watch(entry);
   overflow(path("busy"));
-  EXPECT_TRUE(watcher_.drain()) << "only the overflow can have told";
+  EXPECT_NE(watcher_.drain(), News::None) << "only the overflow can have told";
 
   watch(entry);
   fs::create_directory(path("busy/unwanted"));
-  EXPECT_FALSE(watcher_.drain());
+  EXPECT_EQ(watcher_.drain(), News::None);
   fs::create_directory(path("busy/wanted"));
-  EXPECT_TRUE(watcher_.drain());
+  EXPECT_NE(watcher_.drain(), News::None);
 }
 
 TEST(WatcherLimit, SaysWhichLimitToRaise) {
   const fixtures::TempDir folder;
-  Watcher watcher(+[](int, const char*, std::uint32_t) {
-    errno = ENOSPC;
-    return -1;
-  });
+  Watcher watcher(
+      +[](int, const char*, std::uint32_t) {
+        errno = ENOSPC;
+        return -1;
+      },
+      "the scan every 30s");
   watcher.begin();
   watcher.watchFolder(folder.path());
   watcher.end();
   ASSERT_TRUE(watcher.problem());
   EXPECT_EQ(watcher.problem()->origin.file, folder.path());
   EXPECT_THAT(watcher.problem()->message, HasSubstr("fs.inotify.max_user_watches"));
+  EXPECT_THAT(watcher.problem()->message, HasSubstr("only seen by the scan every 30s"));
 }
 
 TEST(WatcherLimit, AFolderThatIsNotThereIsNoProblem) {
