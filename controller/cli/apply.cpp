@@ -126,6 +126,7 @@ int apply(ApplyOptions options, const Console& console) {
       [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
   if (const auto& failure = (*fleet)->failure()) return failed(*failure);
   const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
+  for (const api::Problem& warning : snapshot->warnings) say(console.err, "warning: ", warning.toString());
   failures.tell(console.err);
   if (signalled)
     return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});

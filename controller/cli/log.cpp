@@ -140,6 +140,7 @@ bool Log::tellOfCause(const std::string& message) {
 void Log::scanned(const source::Snapshot& snapshot) {
   std::set<std::string> now;
   for (const api::Problem& problem : snapshot.problems) now.insert(problem.toString());
+  for (const api::Problem& warning : snapshot.warnings) now.insert(warning.toString());
   std::set<std::string> before;
   {
     const std::lock_guard lock(mutex_);

@@ -91,7 +91,9 @@ void checkNotEmpty(const source::Snapshot& snapshot, std::vector<api::Problem>& 
                       .origin = {.root = root.path, .file = root.path, .line = 0, .column = 0},
                       .object = std::nullopt,
                       .field = {},
-                      .message = "There is no manifest (*.yaml, *.yml, *.json) here."});
+                      .message = snapshot.passedOver.empty()
+                                     ? "There is no manifest (*.yaml, *.yml, *.json) here."
+                                     : "There is no manifest of rookery's here."});
   }
 }
 
@@ -109,6 +111,7 @@ Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspec
   checkNotEmpty(snapshot, findings.errors);
   api::checkReferences(snapshot.objects, findings.errors);
   findings.warnings = api::doubtsAbout(snapshot.objects);
+  std::ranges::copy(snapshot.warnings, std::back_inserter(findings.warnings));
   checkImages(snapshot, inspector, imageRoots, findings.errors);
   checkCredentials(snapshot, inspector, now, findings);
   sortByPlace(findings.errors);

@@ -63,6 +63,7 @@ int plan(const PlanOptions& options, const Console& console) {
   } else {
     writeText(report, console.out, console.colour);
   }
+  for (const api::Problem& warning : snapshot->warnings) say(console.err, "warning: ", warning.toString());
   if (!options.file.empty()) {
     if (auto written = writePlanFile(options.file, roots, report); !written)
       return failed(console, written.error());

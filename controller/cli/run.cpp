@@ -196,7 +196,9 @@ int run(const RunOptions& options, const Console& console) {
   for (const auto& [object, identity] : (*fleet)->stateDir().deletions())
     objects.declare(object, identity, std::chrono::system_clock::now());
   const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
-  source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots))});
+  source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots)),
+                                  .unwatched = *resync,
+                                  .alone = *cluster == nullptr});
   auto writing = openWriting(store, **fleet, objects, wakerOf(source));
   if (!writing) return failed(console, writing.error());
   const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);
@@ -232,7 +234,10 @@ void addRun(CLI::App& app, Console console, int& status) {
           "Let the API write: each change becomes a manifest in this folder, inside or beside the manifest "
           "roots. Without it the API is read-only")
       ->type_name("DIR");
-  verb->add_option("--resync", options->resync, "How often every instance is looked at when nothing changes")
+  verb->add_option(
+          "--resync", options->resync,
+          "How often every instance is looked at when nothing changes; also the manifests, where the "
+          "kernel cannot watch their folders")
       ->capture_default_str();
   verb->add_flag("--no-prune", options->noPrune, "Never destroy what the manifests do not declare any more");
   verb->add_option("--log-format", options->logFormat, "text or json")

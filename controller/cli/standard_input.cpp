@@ -26,7 +26,6 @@ class StandardInput : public source::Source {
     auto snapshot = std::make_shared<source::Snapshot>();
     snapshot->scannedAt = std::chrono::system_clock::now();
     snapshot->files = 1;
-    if (!manifest.parsed) snapshot->unreliable.insert(name_);
     snapshot->problems = std::move(manifest.problems);
     snapshot->declared = std::move(manifest.invalid);
     const auto duplicates = api::findDuplicates(manifest.objects, snapshot->problems);

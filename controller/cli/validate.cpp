@@ -25,6 +25,7 @@ struct ValidateOptions {
   std::vector<std::filesystem::path> imageRoots;
   std::string output = "text";
   bool strict = false;
+  bool verbose = false;
 };
 
 std::string count(std::size_t number, const char* singular) {
@@ -43,9 +44,17 @@ nlohmann::json toJson(const std::vector<api::Problem>& problems) {
   return list;
 }
 
+nlohmann::json toJson(const std::vector<source::PassedOver>& passedOver) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const source::PassedOver& each : passedOver)
+    list.push_back({{"path", each.path.string()}, {"why", each.why}});
+  return list;
+}
+
 void printJson(const source::Snapshot& snapshot, const Findings& findings, std::ostream& out) {
   const nlohmann::json document = {{"objects", snapshot.objects.size()},
                                    {"files", snapshot.files},
+                                   {"passedOver", toJson(snapshot.passedOver)},
                                    {"errors", toJson(findings.errors)},
                                    {"warnings", toJson(findings.warnings)}};
   out << document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
@@ -72,6 +81,10 @@ int validate(const ValidateOptions& options, const Console& console) {
   if (options.output == "json") {
     printJson(*snapshot, findings, console.out);
   } else {
+    if (options.verbose) {
+      for (const source::PassedOver& each : snapshot->passedOver)
+        say(console.err, "", fmt::format("{}: passed over: {}", each.path.string(), each.why));
+    }
     printText(*snapshot, findings, console);
   }
   return findings.errors.empty() ? 0 : 1;
@@ -107,6 +120,8 @@ void addValidate(CLI::App& app, Console console, int& status) {
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   verb->add_flag("--strict", options->strict, "Take warnings for errors");
+  verb->add_flag("-v,--verbose", options->verbose,
+                 "Also list what is passed over: files of other programs, what a .rookeryignore names");
   verb->callback([options, console, &status] { status = validate(*options, console); });
 }
 

@@ -234,6 +234,13 @@ api::Identity ClusterState::identify(const api::ObjectKey& key, const std::strin
           cached->meta.generation};
 }
 
+std::optional<api::Identity> ClusterState::identityOf(const api::ObjectKey& key) const {
+  const CachedObjectPtr cached = cache_.find(key);
+  if (cached == nullptr) return others_.identityOf(key);
+  return api::Identity{cached->meta.uid, cached->meta.creationTimestamp, cached->meta.deletionTimestamp,
+                       cached->meta.generation};
+}
+
 /// The instances that something which lives is recorded for.
 std::set<std::string> ClusterState::instancesInUse() const {
   std::set<std::string> instances;

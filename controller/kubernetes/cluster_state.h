@@ -40,6 +40,7 @@ class ClusterState : public reconcile::State {
   void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                          api::SystemTime now) override;
+  std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override;
   std::set<api::ObjectKey> deletionRequests() const override { return others_.deletionRequests(); }
   void forgetIdentity(const api::ObjectKey& key) override { others_.forgetIdentity(key); }
   Result<void> saveIdentities() override { return others_.saveIdentities(); }

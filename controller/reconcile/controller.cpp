@@ -212,6 +212,7 @@ void Controller::distribute() {
     }
   }
   reportLeft("");
+  reportMistaken();
   noteReadiness();
   event_.cancel();
 }
@@ -433,6 +434,7 @@ void Controller::declareObjects() {
     const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
     environment_.objects.declare(object, identity, now);
   }
+  declareLeft();
   for (const auto& [key, status] : snapshot_->statuses) environment_.objects.mirror(key, status);
 }
 
@@ -450,10 +452,19 @@ void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced)
 
 void Controller::noteLeft(const std::vector<Entry>& entries) {
   left_.clear();
+  mistaken_.clear();
+  std::set<api::ObjectKey> usable;
+  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(object->key());
   for (const Entry& entry : entries) {
-    if (entry.destroyedAt || snapshot_->declared.contains(entry.object)) continue;
+    if (entry.destroyedAt || usable.contains(entry.object)) continue;
     const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
-    left_[entry.object].push_back({entry.instance, root != snapshot_->roots.end() && root->deletesByName});
+    const bool byName = root != snapshot_->roots.end() && root->deletesByName;
+    Left left{entry.instance, entry.root, entry.file, byName};
+    if (!snapshot_->declared.contains(entry.object)) {
+      left_[entry.object].push_back(std::move(left));
+    } else if (root != snapshot_->roots.end() && !byName) {
+      mistaken_.emplace(entry.object, std::move(left));
+    }
   }
 }
 
@@ -484,6 +495,7 @@ void Controller::reportLeft(const api::ObjectKey& key, const std::vector<Left>& 
   }
   api::Status status = view->status;
   status.observedGeneration = view->identity.generation;
+  if (!status.instance) status.instance = places.front().instance;
   status.conditions = api::stalledConditions(obstacle->error, environment_.now());
   if (!obstacle->stalled) status.conditions.back().type = api::Condition::Type::Reconciling;
   environment_.objects.report(key, std::move(status), environment_.listener);
@@ -556,7 +568,7 @@ void Controller::forgetGone() {
     const api::ObjectKey key = view->object->key();
     if (snapshot_->declared.contains(key)) continue;
     if (left.contains(key)) {
-      environment_.objects.markDeleted(key, environment_.now());
+      if (!isUncertain(key)) environment_.objects.markDeleted(key, environment_.now());
     } else {
       environment_.objects.remove(key);
       environment_.state.forgetIdentity(key);

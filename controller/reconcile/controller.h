@@ -76,7 +76,8 @@ class Controller {
   /// Where something is left of an object that nobody declares any more.
   struct Left {
     std::string instance;
-    bool byName = false;  // source::Root::deletesByName
+    std::filesystem::path root, file;  // where it was declared
+    bool byName = false;               // source::Root::deletesByName
   };
   /// Why nobody destroys it.
   struct Obstacle {
@@ -88,6 +89,9 @@ class Controller {
   bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
   void noteLeft(const std::vector<Entry>& entries);
+  void declareLeft();
+  bool isUncertain(const api::ObjectKey& key) const;
+  void reportMistaken();
   void reportLeft(const std::string& instance);
   void reportLeft(const api::ObjectKey& key, const std::vector<Left>& places);
   std::optional<Obstacle> obstacleOf(const api::ObjectKey& key, const Absence& absence,
@@ -125,6 +129,7 @@ class Controller {
   source::SnapshotPtr snapshot_;
   std::map<api::ObjectKey, Absence> absences_;        // as the guard judged them last
   std::map<api::ObjectKey, std::vector<Left>> left_;  // as of then, too
+  std::map<api::ObjectKey, Left> mistaken_;  // runs; declared with a mistake, and not known otherwise
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun

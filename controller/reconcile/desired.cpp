@@ -81,6 +81,7 @@ class Resolver {
     desired->identity = identify_(object->key(), object->specDigest);
     desired->credentials = credentialsOf(object->as<api::AlbatrossInstance>());
     desired->declared = snapshot_.declared;
+    desired->outdated = snapshot_.outdated;
     resolution_.instances[object->metadata.name] = std::move(desired);
   }
 
@@ -339,6 +340,11 @@ std::string DesiredUnikernel::digest() const {
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
                    const Identify& identify) {
   return Resolver(snapshot, entries, std::move(images), identify).run();
+}
+
+std::string whyKept(const api::ObjectKey& object, const source::Silence& silence) {
+  return fmt::format("{} is not declared any more, as far as can be seen, and is kept: {}", object.toString(),
+                     silence.cause);
 }
 
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {

@@ -62,7 +62,8 @@ struct Desired {
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
-  std::vector<Error> withheld;        // what the prune guard withholds here, and how to confirm it
+  std::vector<Error> withheld;  // what the prune guard withholds here, and how to confirm it
+  std::map<api::ObjectKey, source::Outdated> outdated;  // what is wanted as it was, and why
   std::set<api::ObjectKey> declared;  // everything that some manifest declares, valid or not
   bool prunes = true;                 // whether what moved away may be destroyed where it was
 
@@ -86,6 +87,9 @@ using Identify = std::function<api::Identity(const api::ObjectKey& key, const st
 /// of images that changed, the image; pulls none. Absences are not judged here (guard.h).
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
                    const Identify& identify);
+
+/// What is said of an object that is missing, and kept all the same.
+std::string whyKept(const api::ObjectKey& object, const source::Silence& silence);
 
 /// The policy that a UnikernelPolicy declares.
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec);

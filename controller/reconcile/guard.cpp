@@ -143,6 +143,7 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
   for (const api::ObjectPtr& object : snapshot.deleted) now.deleted.emplace(object->key(), object);
   rescanAt_.reset();
   withheld_.clear();
+  noteSeen(now);
   judgeEach(now);
   forget(now);
   sortOut(now);
@@ -171,7 +172,7 @@ void PruneGuard::judgeEach(Judgement& now) {
     now.undeclared.insert(key);
     auto absence = judgeAlone(now, entry);
     if (!absence) continue;
-    if (absence->reason != Reason::SourceUnreadable) {
+    if (absence->reason != Reason::PruneBlocked) {
       now.absent.insert(key);
       absentSince_.try_emplace(key, now.snapshot.begun);
     }
@@ -193,18 +194,36 @@ bool PruneGuard::isReleased(const Judgement& now, const Entry& entry) {
   return entry.suspend || !entry.prune || (seen != nullptr && leaves(*seen));
 }
 
+void PruneGuard::noteSeen(const Judgement& now) {
+  const source::Snapshot& snapshot = now.snapshot;
+  std::map<EntryKey, SystemTime> seen;
+  for (const Entry& entry : now.entries) {
+    const EntryKey key{entry.serverKey, entry.name};
+    const auto outdated = snapshot.outdated.find(entry.object);
+    if (outdated != snapshot.outdated.end()) {
+      seen[key] = outdated->second.seen;
+    } else if (snapshot.declared.contains(entry.object)) {
+      seen[key] = snapshot.scannedAt;
+    } else if (const auto before = seen_.find(key); before != seen_.end()) {
+      seen.insert(*before);
+    }
+  }
+  seen_ = std::move(seen);
+}
+
 /// Nothing: this source has no say about it.
 std::optional<Absence> PruneGuard::judgeAlone(const Judgement& now, const Entry& entry) const {
   const source::Snapshot& snapshot = now.snapshot;
   const source::Root* root = rootOf(snapshot, entry.root);
   if (root == nullptr) return std::nullopt;  // somebody else's business
-  if (!now.isRequested(entry) && !snapshot.tellsAbsence({entry.root, entry.file, 0, 0})) {
-    if (entry.destroyedAt) return std::nullopt;
-    return Absence{
-        Verdict::Keep, Reason::SourceUnreadable,
-        fmt::format(
-            "Nothing that came from {} is destroyed: it, or the root {}, cannot be read completely now.",
-            entry.file.string(), entry.root.string())};
+  if (!now.isRequested(entry)) {
+    const auto seen = seen_.find({entry.serverKey, entry.name});
+    // Before this process looked, it was declared when its life began.
+    const SystemTime since = seen == seen_.end() ? entry.since : seen->second;
+    if (const auto silence = snapshot.silenceAbout(entry.object, {entry.root, entry.file}, since)) {
+      if (entry.destroyedAt) return std::nullopt;
+      return Absence{Verdict::Keep, Reason::PruneBlocked, whyKept(entry.object, *silence)};
+    }
   }
   if (isReleased(now, entry)) {
     return Absence{Verdict::Release, Reason::ManifestRemoved,

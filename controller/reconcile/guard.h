@@ -99,6 +99,7 @@ class PruneGuard {
   void judgeEach(Judgement& now);
   static bool isReleased(const Judgement& now, const Entry& entry);
   std::optional<Absence> judgeAlone(const Judgement& now, const Entry& entry) const;
+  void noteSeen(const Judgement& now);
   void forget(const Judgement& now);
   void sortOut(Judgement& now);
   std::string setOf(const Entry& entry) const;
@@ -112,6 +113,7 @@ class PruneGuard {
 
   GuardOptions options_;
   std::map<EntryKey, Clock::time_point> absentSince_;
+  std::map<EntryKey, api::SystemTime> seen_;  // when it was last declared for sure
   std::set<EntryKey> allowed_;  // absent, and judged to go: no longer part of what vanishes "at once"
   std::map<EntryKey, std::string> frozen_;  // the IDs of the sets that they are withheld with
   std::set<EntryKey> returned_;             // declared again, whatever Entry::withheld says still

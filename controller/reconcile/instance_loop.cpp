@@ -51,6 +51,14 @@ api::Condition answering(const Desired& desired, SystemTime now) {
   if (desired.withheld.size() > shown)
     message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
   const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
+  const auto outdated = desired.outdated.find(desired.instance->key());
+  if (outdated != desired.outdated.end() && outdated->second.gone) {
+    message += " " + whyKept(outdated->first, outdated->second.silence);
+    return {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneBlocked,
+            std::move(message), now};
+  }
+  if (outdated != desired.outdated.end())
+    message += fmt::format(" This is what its manifest said before. {}", outdated->second.silence.cause);
   return {api::Condition::Type::Ready, api::Condition::Status::True, reason, std::move(message), now};
 }
 

@@ -50,6 +50,7 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
     if (onlyWidened) return emit(std::move(*verdict.step));
     if (!verdict.step && verdict.reason == Reason::PolicyExceeded) return;
   }
+  qualify(key, verdict);
   conclude(key, policy.identity.generation, std::move(verdict));
 }
 

@@ -71,6 +71,7 @@ void Planner::planUnikernel(const Subject& subject) {
     if (subject.running->started) shown.startedAt = SystemTime(*subject.running->started);
   }
   Verdict verdict = judge(subject);
+  qualify(subject.key, verdict);
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
   api::Status& status =
       conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict)).status;

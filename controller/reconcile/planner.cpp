@@ -221,6 +221,28 @@ void Planner::applyBackoff(Verdict& verdict, Step& step) {
 
 void Planner::wakeAt(SystemTime time) { plan_.wakeAt = plan_.wakeAt ? std::min(*plan_.wakeAt, time) : time; }
 
+/// What is held to an old manifest is not as declared.
+void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
+  const auto found = desired_.outdated.find(key);
+  if (found == desired_.outdated.end()) return;
+  const source::Outdated& outdated = found->second;
+  if (!outdated.gone) {
+    verdict.message += fmt::format(" This is what its manifest said before. {}", outdated.silence.cause);
+    verdict.reconciling = verdict.reconciling || outdated.silence.passing;
+    return;
+  }
+  if (verdict.ready != api::Condition::Status::True) {
+    verdict.message += " " + whyKept(key, outdated.silence);
+    return;
+  }
+  verdict.ready = api::Condition::Status::False;
+  verdict.reason = Reason::PruneBlocked;
+  verdict.message = whyKept(key, outdated.silence);
+  verdict.reconciling = outdated.silence.passing;
+  verdict.stalled = !outdated.silence.passing;
+  verdict.state = outdated.silence.passing ? UnikernelState::Progressing : UnikernelState::Failed;
+}
+
 /// Puts what is said of an object into its status, and returns that.
 ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict) {
   using Type = api::Condition::Type;

@@ -75,6 +75,7 @@ class Planner {
   std::string describe(const api::ObjectKey& key, const Contention& contention) const;
 
   // planner.cpp: results
+  void qualify(const api::ObjectKey& key, Verdict& verdict) const;
   ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
   void emit(Step step);
   void foresee(const Step& step);

@@ -36,6 +36,8 @@ class State {
   /// specDigest is another than last time. Kept by saveIdentities().
   virtual api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                                  api::SystemTime now) = 0;
+  /// What was said of an object that was declared before, if it is known.
+  virtual std::optional<api::Identity> identityOf(const api::ObjectKey& key) const = 0;
   /// Objects that are not declared any more because somebody asked for just them to be deleted.
   virtual std::set<api::ObjectKey> deletionRequests() const = 0;
   /// The object is gone: another of that key will be another object.

@@ -310,6 +310,12 @@ api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& s
   return known.identity;
 }
 
+std::optional<api::Identity> StateDir::identityOf(const api::ObjectKey& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = identities_.find(key);
+  return known == identities_.end() ? std::nullopt : std::optional(known->second.identity);
+}
+
 Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTime now) {
   {
     const std::lock_guard lock(mutex_);

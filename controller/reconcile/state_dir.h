@@ -56,6 +56,7 @@ class StateDir : public State {
 
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                          api::SystemTime now) override;
+  std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override;
   /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
   Result<void> requestDeletion(const api::Object& object, api::SystemTime now);

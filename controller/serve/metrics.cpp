@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "serve/process_metrics.h"
+#include "serve/root_gauges.h"
 
 namespace rookery::serve {
 namespace {
@@ -177,9 +178,15 @@ struct Metrics::State {
   std::map<Reason, Gauge*> problemsByReason;
   Gauge& manifestFiles =
       gauges(registry, "rookery_manifest_files", "Manifest files seen by the last scan.").Add({});
+  Gauge& foreignFiles =
+      gauges(registry, "rookery_manifest_passed_over",
+             "Files of other programs and what is ignored, below the roots, as the last scan saw them.")
+          .Add({});
   Gauge& lastScan = gauges(registry, "rookery_manifest_scan_timestamp_seconds",
                            "When the manifests were last scanned, since the Unix epoch.")
                         .Add({});
+
+  RootGauges roots{registry};
 
   std::function<std::map<std::string, bool>()> leases;  // empty: there are none
 
@@ -281,6 +288,8 @@ void Metrics::scanned(const source::Snapshot& snapshot) {
   state_->manifests.Add({{"state", "invalid"}}).Set(static_cast<double>(invalid.size()));
   state_->manifestFiles.Set(static_cast<double>(snapshot.files));
   state_->lastScan.Set(toTimestamp(snapshot.scannedAt));
+  state_->foreignFiles.Set(static_cast<double>(snapshot.passedOver.size()));
+  state_->roots.update(snapshot);
   for (const auto& [reason, gauge] : state_->problemsByReason) gauge->Set(0);
   for (const auto& [reason, count] : problems) {
     Gauge& gauge = state_->problems.Add({{"reason", std::string(toString(reason))}});

@@ -294,6 +294,45 @@ TEST(Safety, AFileThatIsRenamedAndBrokenAtOnceIsNotAbsent) {
   EXPECT_EQ(cluster.server().count("destroy", "shop:web"), 1U);
 }
 
+/// A file that held objects and is there without them, or has a mistake, asks for nothing to be destroyed.
+TEST(Safety, AFileThatLostItsObjectsIsNoWishToDestroyThem) {
+  Cluster cluster;
+  cluster.image("images/web.hvt");
+  cluster.write("policy.yaml", policyManifest("shop", "eu-1"));
+  std::string all;
+  for (const char* name : {"web", "cart", "db"})
+    all += unikernelManifest("shop", name, "  image: {path: images/web.hvt}");
+  cluster.write("shop.yaml", all);
+  cluster.write("other.yaml", unikernelManifest("shop", "other", "  image: {path: images/web.hvt}"));
+  const std::vector<std::string> apply = {
+      "apply", "--prune", "-f", cluster.manifests().string(), "--state-dir", cluster.stateDir().string()};
+  std::vector<std::string> plan = apply;
+  plan.erase(plan.begin(), plan.begin() + 2);
+  plan.insert(plan.begin(), "plan");
+  ASSERT_EQ(cluster.rookery(apply), 0) << cluster.err;
+  const std::string file = (cluster.manifests() / "shop.yaml").string();
+  const std::pair<std::string, std::string> lost[] = {
+      {"", file + " is empty"},
+      {"# later\n", file + " is there, and declares nothing any more"},
+      {all.substr(0, all.find("spec", all.find("spec") + 1)), "There is a mistake in the file: " + file}};
+  for (const auto& [text, says] : lost) {
+    cluster.write("shop.yaml", text);
+    EXPECT_EQ(cluster.rookery(apply), 1);
+    EXPECT_THAT(cluster.err,
+                HasSubstr("Unikernel shop/db is not declared any more, as far as can be seen, and "
+                          "is kept: " +
+                          says));
+    EXPECT_EQ(cluster.rookery(plan), 1);
+    EXPECT_THAT(cluster.out, HasSubstr(says));
+    EXPECT_EQ(cluster.server().count("destroy"), 0U) << cluster.err;
+  }
+  cluster.write("shop.yaml", "");
+  cluster.run({"--resync", "200ms"});
+  EXPECT_TRUE(cluster.waitForReason("shop", "db", "PruneBlocked")) << cluster.controller().err();
+  EXPECT_GE(cluster.ready(), 1U);
+  EXPECT_EQ(cluster.server().count("destroy"), 0U);
+}
+
 TEST(Safety, WhatIsNotOursIsLeftAlone) {
   Cluster cluster;
   ASSERT_NO_FATAL_FAILURE(runForeign(cluster.server(), "web"));

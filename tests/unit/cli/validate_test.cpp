@@ -176,6 +176,27 @@ TEST_F(Validate, TellsEveryMistakeWithItsPlace) {
   EXPECT_THAT(result.err, AllOf(ContainsRegex("web.yaml:7:[0-9]+: spec.memory: "), HasSubstr("32Mi")));
 }
 
+TEST_F(Validate, PassesOverWhatIsNotRookerysAndListsItWhenAsked) {
+  folder_.write("manifests/package.json", "{ // of another program\n}");
+  folder_.write("manifests/drafts/web.yaml", unikernel("  memory: 5\n"));
+  folder_.write("manifests/.rookeryignore", "drafts\n");
+  const Invocation result = validate();
+  EXPECT_EQ(result.status, 0) << result.err;
+  EXPECT_EQ(result.out, "2 objects in 2 files are valid\n");
+  EXPECT_THAT(result.err, IsEmpty());
+  const Invocation verbose = invoke({"validate", "-v", "-f", (folder_.path() / "manifests").string()});
+  EXPECT_EQ(verbose.status, 0);
+  EXPECT_EQ(verbose.err, path("drafts").string() + ": passed over: it is ignored by " +
+                             path(".rookeryignore").string() + ":1\n" + path("package.json").string() +
+                             ": passed over: nothing in it is rookery's\n");
+}
+
+TEST_F(Validate, SaysWhereNothingIsRookerys) {
+  const Invocation result = invoke({"validate", "-f", folder_.write("other/package.json", "{}").string()});
+  EXPECT_EQ(result.status, 1);
+  EXPECT_THAT(result.err, HasSubstr("There is no manifest of rookery's here."));
+}
+
 TEST_F(Validate, ChecksReferences) {
   folder_.write("manifests/instance.yaml", "");
   expectMistake("web.yaml", "5:", "spec.instance: ");

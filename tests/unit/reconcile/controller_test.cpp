@@ -505,6 +505,51 @@ TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
   EXPECT_THAT(nobody.error().message, HasSubstr("No rookery runs with the state directory"));
 }
 
+TEST_F(FleetWithLeft, SaysWhatKeepsItFromBeingPruned) {
+  auto found = std::make_shared<source::Snapshot>(*snapshot());
+  found->silent[folder_.path() / "all.yaml"] = {.cause = "all.yaml is empty."};
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  const Controller::Outcome outcome = run(controller, controller.apply(found, 20s));
+  expectStalled(Reason::PruneBlocked, "is kept: all.yaml is empty.");
+  EXPECT_FALSE(store_.find(left_)->identity.deletionTimestamp) << "nobody knows that it was deleted";
+  EXPECT_THAT(outcome.errors, ElementsAre(testing::Field(&Error::reason, Reason::PruneBlocked)));
+}
+
+/// A process that never saw a manifest of what is left shows it all the same.
+TEST_F(FleetWithLeft, IsShownByWhoNeverSawItsManifest) {
+  const api::Identity identity = store_.find(left_)->identity;
+  const auto look = [&](const std::function<void(source::Snapshot&)>& edit) {
+    auto found = std::make_shared<source::Snapshot>(*snapshot());
+    edit(*found);
+    store_.remove(left_);
+    Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+    run(controller, controller.apply(found, 20s));
+    const ObjectViewPtr view = store_.find(left_);
+    EXPECT_NE(view, nullptr);
+    if (view == nullptr) return api::Condition{};
+    EXPECT_EQ(view->identity, identity);
+    EXPECT_EQ(view->status.instance, "eu-1");
+    EXPECT_TRUE(view->status.condition(api::Condition::Type::Stalled));
+    EXPECT_NE(onEu("sys/a"), nullptr);
+    return *view->status.condition(api::Condition::Type::Ready);
+  };
+  const api::Condition silent = look([&](source::Snapshot& found) {
+    found.silent[folder_.path() / "all.yaml"] = {.cause = "all.yaml is empty."};
+  });
+  EXPECT_EQ(silent.reason, Reason::PruneBlocked);
+  EXPECT_THAT(silent.message, HasSubstr("all.yaml is empty."));
+
+  const api::Condition mistaken = look([&](source::Snapshot& found) {
+    found.declared.insert(left_);
+    found.problems.push_back({.origin = {.root = ".", .file = "all.yaml"},
+                              .object = left_,
+                              .field = "spec.memory",
+                              .message = "too much"});
+  });
+  EXPECT_EQ(mistaken.reason, Reason::InvalidManifest);
+  EXPECT_THAT(mistaken.message, HasSubstr("all.yaml: spec.memory: too much"));
+}
+
 TEST_F(FleetWithLeft, LeavesTheWordToWhoHoldsTheInstance) {
   Environment environment = this->environment();
   environment.holds = [](const std::string& instance) { return instance == "us-1"; };

@@ -49,6 +49,12 @@ class Guard : public testing::Test {
     }
   }
 
+  /// Something in the root cannot be read, and is so since then.
+  void hide(SystemTime changed) {
+    snapshot_.roots[0].obstacles = {
+        {.silence = {.path = "/manifests/secret", .cause = "Unreadable."}, .changed = changed}};
+  }
+
   Absence judge(int number = 0) { return judgeWith(guard_, number); }
   Absence judgeWith(PruneGuard& guard, int number = 0) {
     const auto absences = guard.judge(snapshot_, entries_);
@@ -117,7 +123,7 @@ TEST_F(Guard, StartsAgainAfterAScanThatCouldNotTell) {
   own(4, 1);
   judge();
   snapshot_.roots[0].gitLocked = true;
-  EXPECT_EQ(later(5s).reason, Reason::SourceUnreadable);
+  EXPECT_EQ(later(5s).reason, Reason::PruneBlocked);
   snapshot_.roots[0].gitLocked = false;
   EXPECT_EQ(later(5s).verdict, Verdict::Keep);
   EXPECT_EQ(later(10s).verdict, Verdict::Destroy);
@@ -126,20 +132,45 @@ TEST_F(Guard, StartsAgainAfterAScanThatCouldNotTell) {
 TEST_F(Guard, KeepsWhatCameFromASourceThatCannotBeRead) {
   own(4, 1);
   judge();
-  snapshot_.unreliable = {"/manifests/shop.yaml"};
-  EXPECT_EQ(later(1h).reason, Reason::SourceUnreadable);
-  snapshot_.unreliable.clear();
+  snapshot_.silent["/manifests/shop.yaml"] = {.cause = "It is broken."};
+  EXPECT_EQ(later(1h).reason, Reason::PruneBlocked);
+  EXPECT_EQ(judge().message,
+            "Unikernel shop/0 is not declared any more, as far as can be seen, and is kept: It is broken.");
+  snapshot_.silent.clear();
   snapshot_.roots[0].complete = false;
-  EXPECT_EQ(later(1h).reason, Reason::SourceUnreadable);
+  EXPECT_EQ(later(1h).reason, Reason::PruneBlocked);
   snapshot_.roots[0].complete = true;
-  snapshot_.roots[0].opaque = true;
-  EXPECT_EQ(later(1h).reason, Reason::SourceUnreadable);
+  hide(snapshot_.scannedAt);
+  EXPECT_EQ(later(1h).reason, Reason::PruneBlocked);
   EXPECT_EQ(later(1h).verdict, Verdict::Keep);
+}
+
+TEST_F(Guard, AsksOfWhatCannotBeReadWhetherItCanHoldWhatIsMissing) {
+  own(4, 0);
+  judge();
+  const SystemTime seen = snapshot_.scannedAt;
+  own(4, 1);
+  hide(seen - 1h);
+  EXPECT_EQ(later(1min).reason, Reason::Pruning) << "it was declared elsewhere after that";
+  hide(seen + 1s);
+  EXPECT_EQ(later(1min).reason, Reason::PruneBlocked) << "it may have moved there";
+
+  // Another process has not seen it; it was declared when its life began.
+  for (const bool before : {true, false}) {
+    entries_[0].since = seen;
+    hide(before ? seen - 1h : seen + 1h);
+    PruneGuard restarted{GuardOptions{}};
+    EXPECT_EQ(judgeWith(restarted).reason, before ? Reason::Pruning : Reason::PruneBlocked);
+  }
+  entries_[0].since = {};
+  hide(seen - 1h);
+  PruneGuard restarted{GuardOptions{}};
+  EXPECT_EQ(judgeWith(restarted).reason, Reason::PruneBlocked) << "nobody knows when";
 }
 
 TEST_F(Guard, LetsGoWhatWasAskedForByNameAlsoWhenTheSourceCannotBeRead) {
   own(4, 1);
-  snapshot_.roots[0].opaque = true;
+  hide(snapshot_.scannedAt);
   const auto absences = PruneGuard(GuardOptions{}).judge(snapshot_, entries_, {entries_[0].object});
   EXPECT_EQ(absences.at(entries_[0].object).verdict, Verdict::Destroy);
 }

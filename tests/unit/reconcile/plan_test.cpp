@@ -45,6 +45,26 @@ albatross::Arguments with(const std::function<void(albatross::Arguments&)>& edit
   return arguments;
 }
 
+TEST(Outdated, SaysWhyItIsHeldToWhatWas) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  source::Outdated& outdated = scene.desired.outdated[keyOf("shop/web")];
+  outdated = {.gone = true, .silence = {.cause = "Locked."}};
+  for (const bool passing : {true, false}) {
+    outdated.silence.passing = passing;
+    const Plan plan = scene.next();
+    const api::Status& status = plan.objects.at(keyOf("shop/web")).status;
+    EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("is kept: Locked."));
+    EXPECT_EQ(status.condition(api::Condition::Type::Reconciling) != nullptr, passing);
+    EXPECT_EQ(status.condition(api::Condition::Type::Stalled) != nullptr, !passing);
+  }
+  outdated = {.gone = false, .silence = {.cause = "It is being written.", .passing = true}};
+  const Plan plan = scene.next();
+  EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("It is being written."));
+  EXPECT_NE(plan.objects.at(keyOf("shop/web")).status.condition(api::Condition::Type::Reconciling), nullptr);
+}
+
 // -- One look at shop/web
 // --------------------------------------------------------------------------------------------
 
@@ -92,6 +112,20 @@ const std::vector<Case> cheapestRepair = {
      [](Scene& scene) {
        scene.declare("shop/web");
        scene.runOurs("shop/web");
+     },
+     std::nullopt, Reason::Running, Ready::True},
+    {"nothing differs from what its manifest said when it was last there",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.runOurs("shop/web");
+       scene.desired.outdated[keyOf("shop/web")] = {.gone = true, .silence = {.cause = "Locked."}};
+     },
+     std::nullopt, Reason::PruneBlocked, Ready::False},
+    {"nothing differs from what its manifest said before it was broken",
+     [](Scene& scene) {
+       scene.declare("shop/web");
+       scene.runOurs("shop/web");
+       scene.desired.outdated[keyOf("shop/web")] = {.gone = false, .silence = {.cause = "Broken."}};
      },
      std::nullopt, Reason::Running, Ready::True},
     {"missing", [](Scene& scene) { scene.declare("shop/web"); }, Verb::Create, Reason::Absent},

@@ -232,6 +232,33 @@ TEST(Metrics, ManifestsAreValidOrNotHoweverManyMistakesTheyHave) {
   EXPECT_EQ(sample(metrics, R"(rookery_manifest_problems{reason="UnknownField"})"), 0);
 }
 
+TEST(Metrics, TellOfEachRootWhatKeepsItsThings) {
+  Metrics metrics(build);
+  source::Snapshot snapshot;
+  snapshot.roots = {{.path = "/good", .complete = true}, {.path = "/bad", .complete = true}};
+  source::Root& bad = snapshot.roots[1];
+  bad.lockedSince = source::SystemTime(1'700'000'000s);
+  bad.hidden = source::Silence{.reason = Reason::SourceLocked, .path = "/bad/.git/index.lock"};
+  bad.obstacles = {{.silence = {.path = "/bad/secret"}}};
+  snapshot.silent["/bad/web.yaml"] = {.reason = Reason::InvalidManifest, .path = "/bad/web.yaml"};
+  snapshot.passedOver = {{"/bad/package.json", "it is not rookery's"}};
+  metrics.scanned(snapshot);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_root_readable{root="/good"})"), 1);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_root_readable{root="/bad"})"), 0);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_root_locked_timestamp_seconds{root="/good"})"), 0);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_root_locked_timestamp_seconds{root="/bad"})"), 1.7e9);
+  EXPECT_EQ(sample(metrics, "rookery_manifest_passed_over"), 1);
+  for (const char* reason : {"SourceLocked", "SourceUnreadable", "InvalidManifest"}) {
+    const std::string name =
+        std::string(R"(rookery_manifest_root_prune_blocked{reason=")") + reason + R"(",root="/bad"})";
+    EXPECT_EQ(sample(metrics, name), 1) << name;
+  }
+  snapshot.silent.clear();
+  metrics.scanned(snapshot);
+  EXPECT_EQ(sample(metrics, R"(rookery_manifest_root_prune_blocked{reason="InvalidManifest",root="/bad"})"),
+            0);
+}
+
 TEST(Metrics, TellOfTheProcessItself) {
   const Metrics metrics(build);
   const auto found = samples(metrics);
