@@ -204,6 +204,7 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
 /// What objects say of their deletion is remembered, and what is released is let go, also while the instance
 /// cannot be looked at: when it can, the manifest may be gone.
 asio::awaitable<void> InstanceLoop::heedWishes() {
+  if (!mayCommand()) co_return;  // another process may have the state by now
   for (Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
