@@ -173,7 +173,8 @@ TEST_F(ClientTest, SaysWhyItIsRefused) {
   const json terminating = {
       {"reason", "Forbidden"},
       {"message", "events is forbidden: namespace shop is being terminated"},
-      {"details", {{"causes", {{{"reason", "NamespaceTerminating"}, {"field", "metadata.namespace"}}}}}}};
+      {"details",
+       {{"causes", json::array({{{"reason", "NamespaceTerminating"}, {"field", "metadata.namespace"}}})}}}};
   struct Case {
     ScriptedApi::Answer answer;
     testing::Matcher<std::string> message;

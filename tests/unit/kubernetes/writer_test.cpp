@@ -198,7 +198,7 @@ TEST_F(EventWriter, TellsEachKindOfFailureOnceAndOfNamespacesThatGoNothing) {
     return ScriptedApi::Answer{403,
                                {{"reason", "Forbidden"},
                                 {"message", "events is forbidden: User cannot create in " + nameSpace},
-                                {"details", {{"causes", {{{"reason", cause}}}}}}}};
+                                {"details", {{"causes", json::array({{{"reason", cause}}})}}}}};
   };
   for (int i = 0; i < 60; ++i) {
     const std::string going = "going-" + std::to_string(i), closed = "closed-" + std::to_string(i);
