@@ -97,6 +97,7 @@ class Patching {
   /// Does the operation of this number.
   Trouble apply(const json& operation, std::size_t number) {
     number_ = number;
+    verb_.clear();
     const std::string* verb = textOf(operation, "op");
     const std::string* pointer = textOf(operation, "path");
     if (verb == nullptr || pointer == nullptr) return wrong("it needs op and path, which are strings");

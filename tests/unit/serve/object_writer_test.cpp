@@ -168,7 +168,7 @@ TEST_F(ObjectWriterTest, DropsUnknownFieldsWhateverTheyAreCalled) {
       object[name == "spec" ? "x" : name] = {{"secret", "of another"}};
       object["spec"][name] = "red";
       object["spec"]["image"][name] = {1, 2};
-      object["spec"]["networkInterfaces"] = {{{"name", "service"}, {name, 1}}};
+      object["spec"]["networkInterfaces"] = json::array({{{"name", "service"}, {name, 1}}});
       object["metadata"][name] = nullptr;
       const auto created = create(object, {.dryRun = true, .validation = validation});
       ASSERT_TRUE(created) << name << refusal(created);
