@@ -26,6 +26,35 @@ bool nothingLeft() {
   return ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
 }
 
+bool startsLine(std::string_view text, std::string_view line) {
+  return text.starts_with(line) || text.find("\n" + std::string(line)) != std::string_view::npos;
+}
+
+/// Whether it begins as a DER file of that size does: a SEQUENCE (X.690, section 8.1.3).
+bool isSequence(std::string_view bytes) {
+  if (bytes.size() < 2 || bytes[0] != '\x30') return false;
+  const auto length = static_cast<unsigned char>(bytes[1]);
+  return length < 0x80 ? bytes.size() == length + std::size_t{2} : length >= 0x81 && length <= 0x83;
+}
+
+/// What a text is that was meant to be PEM, as the rest of a sentence about it with what to do; empty: PEM,
+/// as far as can be seen. OpenSSL would find no PEM in it, or only half of what it holds. `tool` is that of
+/// openssl's which reads what it should be.
+std::string mistakenFor(std::string_view text, std::string_view tool) {
+  using namespace std::string_view_literals;
+  const bool utf16 = text.starts_with("\xff\xfe"sv) || text.starts_with("\xfe\xff"sv) ||
+                     text.starts_with("-\0-\0"sv) || text.starts_with("\0-\0-"sv);
+  if (utf16) return "is UTF-16 text; save it as UTF-8 or ASCII";
+  if (text.starts_with("\xef\xbb\xbf"sv))
+    return "begins with a byte order mark, which hides its first line; save it without";
+  if (isSequence(text))
+    return fmt::format("is DER, not PEM; convert it with `openssl {} -inform DER -in FILE -out FILE.pem`",
+                       tool);
+  if (startsLine(text, "<<<<<<<") || startsLine(text, ">>>>>>>"))
+    return "holds a merge conflict (<<<<<<< … >>>>>>>); resolve it, and keep one of the two";
+  return {};
+}
+
 /// OpenSSL asks for a pass phrase only when the key is encrypted. There is nobody to ask.
 int refusePassphrase(char*, int, int, void* encrypted) {
   *static_cast<bool*>(encrypted) = true;
@@ -67,6 +96,8 @@ Result<void> checkType(const EVP_PKEY* key, std::string_view what) {
 }  // namespace
 
 Result<std::vector<openssl::CertificatePtr>> readCertificates(std::string_view pem, std::string_view what) {
+  if (const std::string mistaken = mistakenFor(pem, "x509"); !mistaken.empty())
+    return fail(Reason::CredentialInvalid, fmt::format("The {} {}.", what, mistaken));
   const openssl::BioPtr bio = reader(pem);
   std::vector<openssl::CertificatePtr> certificates;
   ERR_clear_error();
@@ -88,6 +119,8 @@ Result<std::vector<openssl::CertificatePtr>> readCertificates(std::string_view p
 }
 
 Result<openssl::KeyPtr> readPrivateKey(std::string_view pem, std::string_view what) {
+  if (const std::string mistaken = mistakenFor(pem, "pkey"); !mistaken.empty())
+    return fail(Reason::CredentialInvalid, fmt::format("The {} {}.", what, mistaken));
   const openssl::BioPtr bio = reader(pem);
   bool encrypted = false;
   ERR_clear_error();

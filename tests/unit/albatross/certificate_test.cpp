@@ -171,6 +171,60 @@ std::vector<BadPem> badPems() {
 INSTANTIATE_TEST_SUITE_P(Pem, CredentialLoadRefuses, testing::ValuesIn(badPems()),
                          [](const auto& test) { return test.param.what; });
 
+/// What editors, converters and git make of PEM files.
+std::vector<BadPem> mistakenPems() {
+  const Identity own = admin();
+  const Credential::Pem good{
+      .ca = root().certificate, .certificate = own.certificate, .privateKey = own.privateKey};
+  const auto utf16 = [](const std::string& text) {
+    std::string wide = "\xff\xfe";
+    for (const char c : text) wide += {c, '\0'};
+    return wide;
+  };
+  const auto derOf = [](const std::string& pem) {
+    const openssl::BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    char *name = nullptr, *header = nullptr;
+    unsigned char* data = nullptr;
+    long size = 0;
+    PEM_read_bio(bio.get(), &name, &header, &data, &size);
+    std::string der(data, data + size);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(data);
+    return der;
+  };
+  const auto conflict = [](const std::string& text) {
+    return "<<<<<<< HEAD\n" + text + "=======\n" + text + ">>>>>>> theirs\n";
+  };
+  struct Part {
+    std::string name, says;
+    std::string Credential::Pem::* field;
+    std::string tool;
+  };
+  std::vector<BadPem> all;
+  for (const auto& [name, says, field, tool] :
+       {Part{"Ca", "CA", &Credential::Pem::ca, "x509"},
+        Part{"Certificate", "credential's certificate", &Credential::Pem::certificate, "x509"},
+        Part{"PrivateKey", "private key", &Credential::Pem::privateKey, "pkey"}}) {
+    const auto with = [&, at = field](std::string text) {
+      Credential::Pem pem = good;
+      pem.*at = std::move(text);
+      return pem;
+    };
+    const std::string text = good.*field;
+    all.push_back({"utf16" + name, with(utf16(text)), {says, "UTF-16"}});
+    all.push_back({"utf16WithoutMark" + name, with(utf16(text).substr(2)), {says, "UTF-16"}});
+    all.push_back({"byteOrderMark" + name, with("\xef\xbb\xbf" + text), {says, "byte order mark"}});
+    all.push_back({"der" + name, with(derOf(text)), {says, "is DER", "openssl " + tool + " -inform DER"}});
+    all.push_back({"conflict" + name, with(conflict(text)), {says, "merge conflict"}});
+    all.push_back({"conflictBelow" + name, with(text + conflict(text)), {says, "merge conflict"}});
+  }
+  return all;
+}
+
+INSTANTIATE_TEST_SUITE_P(Mistaken, CredentialLoadRefuses, testing::ValuesIn(mistakenPems()),
+                         [](const auto& test) { return test.param.what; });
+
 TEST(CredentialLoad, ReadsTraditionalKeys) {
   const Identity own = admin({.keyType = KeyType::P256});
   const openssl::BioPtr in(BIO_new_mem_buf(own.privateKey.data(), static_cast<int>(own.privateKey.size())));
