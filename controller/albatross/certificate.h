@@ -32,6 +32,7 @@ class Credential {
     std::string ca;           // one or more certificates: the trust anchors for the server
     std::string certificate;  // the credential's own certificate, then its intermediates up to the CA, if any
     std::string privateKey;   // PKCS#8 or traditional, not encrypted
+    friend bool operator==(const Pem&, const Pem&) = default;
   };
 
   /// Errors: CredentialInvalid (bad PEM — says which of the three —, an encrypted key, a key that does not

@@ -91,6 +91,8 @@ int apply(ApplyOptions options, const Console& console) {
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
                               .imageRoots = absoluteRoots(options.fleet.imageRoots),
                               .imageStoreBytes = options.fleet.imageStoreBytes(),
+                              .largestImage = options.fleet.largestImage(),
+                              .imageHosts = options.fleet.hosts(),
                               .guard = {.prune = options.prune,
                                         .settle = false,
                                         .confirmed = options.fleet.confirmedSet(),

@@ -177,6 +177,11 @@ Result<json> upload(const DeployOptions& options, const Console& console) {
   }
   const auto image = image::File::open(options.image);
   if (!image) return std::unexpected(image.error());
+  file::Settling settling;
+  if (const auto writing = image->beingWritten(settling); writing && writing->open) {
+    return fail(Reason::BeingWritten, fmt::format("{} is being written: {}. Deploy it once it is whole.",
+                                                  image->name(), writing->why()));
+  }
   if (auto may = lookBefore(*client, config, options, console.err); !may) return std::unexpected(may.error());
   MultipartForm form(fieldsOf(options, config), "binary", options.image.filename().string(), *image);
   Progress progress(console.err, console.errTerminal);

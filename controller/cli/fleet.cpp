@@ -41,6 +41,7 @@ Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Ob
   auto images =
       image::ImageStore::open(std::filesystem::absolute(options.stateDir) / "images",
                               {.capacity = options.imageStoreBytes,
+                               .largestImage = options.largestImage,
                                .inUse = [&objects, &kept] { return reconcile::imagesInUse(objects, kept); },
                                .readOnly = options.readOnly});
   if (!images) return std::unexpected(images.error());
@@ -53,11 +54,14 @@ Fleet::Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& st
              reconcile::ObjectStore& objects, reconcile::Listener& listener)
     : stateDir_(std::move(stateDir)),
       state_(state),
+      inspector_(
+          std::make_shared<image::Inspector>(image::Inspector::Options{.largest = options.largestImage})),
       images_(std::move(images)),
-      puller_(
-          *images_, inspector_,
-          {.changed = [this] { controller_.redistribute(); },
-           .ended = [&listener](const image::Puller::Attempt& attempt) { listener.imagePulled(attempt); }}),
+      puller_(*images_, *inspector_,
+              {.changed = [this] { controller_.redistribute(); },
+               .ended = [&listener](const image::Puller::Attempt& attempt) { listener.imagePulled(attempt); },
+               .hosts = options.imageHosts}),
+      lookout_(inspector_, settling_, {.changed = [this] { controller_.redistribute(); }}),
       controller_(context_.get_executor(),
                   reconcile::Environment{.state = state_,
                                          .objects = objects,
@@ -65,10 +69,13 @@ Fleet::Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& st
                                          .resync = options.resync,
                                          .permit = options.permit,
                                          .imageRoots = withFolder(options.imageRoots, images_->folder()),
+                                         .lookout = &lookout_,
+                                         .settling = settling_.get(),
+                                         .apiStore = options.apiStore,
                                          .puller = &puller_,
                                          .holds = options.holds,
                                          .stateLost = [this](const Error& error) { loseState(error); }},
-                  inspector_, options.guard) {}
+                  *inspector_, options.guard) {}
 
 void Fleet::loseState(const Error& error) {
   asio::post(controller_.strand(), [this, error] {
@@ -99,6 +106,7 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
   context_.run();
   threads.clear();
   puller_.stop();
+  lookout_.stop();
   context_.restart();
   return signalled;
 }

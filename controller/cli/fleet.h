@@ -11,7 +11,10 @@
 #include <string>
 #include <vector>
 
+#include "file/settling.h"
+#include "image/hosts.h"
 #include "image/image.h"
+#include "image/lookout.h"
 #include "image/puller.h"
 #include "image/store.h"
 #include "reconcile/controller.h"
@@ -28,6 +31,9 @@ class Fleet {
     std::chrono::milliseconds resync{30'000};
     std::vector<std::filesystem::path> imageRoots = {};  // absolute
     std::uint64_t imageStoreBytes = std::uint64_t{20} << 30;
+    std::uint64_t largestImage = image::defaultLargestImage;
+    std::filesystem::path apiStore = {};          // absolute; empty: the API does not write
+    std::optional<image::Hosts> imageHosts = {};  // see Puller::Options::hosts
     reconcile::GuardOptions guard = {};
     /// For who only looks: nothing in the state directory is changed, and nothing is kept from who has it.
     bool readOnly = false;
@@ -54,6 +60,8 @@ class Fleet {
   /// What the controller remembers, wherever that is kept.
   const reconcile::State& state() const { return state_; }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
+  /// Tells which files are still being written; who sees one being closed tells it.
+  const std::shared_ptr<file::Settling>& settling() const { return settling_; }
   /// Images that came through the API, where manifests may name them, and those that were pulled.
   image::ImageStore& images() { return *images_; }
 
@@ -66,9 +74,11 @@ class Fleet {
 
   std::unique_ptr<reconcile::StateDir> stateDir_;
   reconcile::State& state_;
-  image::Inspector inspector_;
+  std::shared_ptr<file::Settling> settling_ = std::make_shared<file::Settling>();
+  std::shared_ptr<image::Inspector> inspector_;
   std::unique_ptr<image::ImageStore> images_;
   image::Puller puller_;
+  image::Lookout lookout_;
   boost::asio::io_context context_;
   reconcile::Controller controller_;
   std::function<void()> stop_;  // ends what run() runs; both on the controller's strand

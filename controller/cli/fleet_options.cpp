@@ -32,6 +32,15 @@ std::string forShell(const std::filesystem::path& path) {
   return safe + "'";
 }
 
+CLI::Option* addSize(CLI::App& verb, const std::string& name, std::int64_t& mi, const std::string& help) {
+  const auto take = [name, &mi](const std::string& text) {
+    const auto size = api::parseMi(text);
+    if (!size) throw CLI::ValidationError(name, size.error().message);
+    mi = *size;
+  };
+  return verb.add_option_function<std::string>(name, take, help)->type_name("SIZE");
+}
+
 }  // namespace
 
 std::string confirmAtController(const FleetOptions& options, const std::string& id) {
@@ -58,23 +67,33 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
                   "Where it is remembered which unikernels are ours; one process at a time may hold it")
       ->capture_default_str();
   addImageRoots(verb, options.imageRoots);
-  verb.add_option_function<std::string>(
-          "--image-store-size",
-          [&options](const std::string& text) {
-            const auto size = api::parseMi(text);
-            if (!size) throw CLI::ValidationError("--image-store-size", size.error().message);
-            options.imageStoreSize = *size;
-          },
+  addSize(verb, "--image-store-size", options.imageStoreSize,
           "The most that images which came by URL or through the API take in the state directory, those on "
           "their way included")
-      ->type_name("SIZE")
       ->default_str("20Gi");
+  addMaxImageSize(verb, options.maxImageSize);
+  verb.add_option("--image-hosts", options.imageHosts,
+                  "The only hosts that images may come from by URL: names, *.NAME, addresses, blocks of them "
+                  "(10.1.0.0/16), `public` for all public addresses, `*` for all; repeatable. Without it, "
+                  "manifests from folders may name any host, and objects that come through the API or from a "
+                  "cluster only those with public addresses")
+      ->delimiter(',')
+      ->check([](const std::string& entry) {
+        const auto hosts = image::Hosts::parse({entry});
+        return hosts ? std::string() : hosts.error().message;
+      })
+      ->type_name("HOST");
 }
 
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots) {
   verb.add_option("--image-root", roots,
                   "A folder besides the manifest roots that images may lie in; repeatable")
       ->type_name("DIR");
+}
+
+void addMaxImageSize(CLI::App& verb, std::int64_t& size) {
+  addSize(verb, "--max-image-size", size, "The most that one image has: larger files are not read")
+      ->default_str("4Gi");
 }
 
 void addConfirmOption(CLI::App& verb, FleetOptions& options) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,25 +13,37 @@ class App;
 
 namespace rookery::cli {
 
+/// Mi: what --max-image-size is where nobody gives it.
+inline constexpr std::int64_t defaultMaxImageSize = image::defaultLargestImage >> 20;
+
 /// Options that run, apply and plan share, as they stand on the command line.
 struct FleetOptions {
   std::vector<std::filesystem::path> roots;
   std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
   std::vector<std::filesystem::path> imageRoots;
-  std::int64_t imageStoreSize = 20'480;  // Mi
+  std::int64_t imageStoreSize = 20'480;             // Mi
+  std::int64_t maxImageSize = defaultMaxImageSize;  // Mi
+  std::vector<std::string> imageHosts;
   std::vector<std::string> confirmed;
 
   std::uint64_t imageStoreBytes() const { return static_cast<std::uint64_t>(imageStoreSize) << 20; }
+  std::uint64_t largestImage() const { return static_cast<std::uint64_t>(maxImageSize) << 20; }
+  /// Nothing: --image-hosts was not given.
+  std::optional<image::Hosts> hosts() const {
+    return imageHosts.empty() ? std::nullopt : std::optional(*image::Hosts::parse(imageHosts));
+  }
   std::set<std::string> confirmedSet() const { return {confirmed.begin(), confirmed.end()}; }
 };
 
-/// Adds --state-dir, --image-root, --image-store-size and, under the name that the verb has for it, the
-/// option for manifest roots, as `roots` describes them.
+/// Adds --state-dir, --image-root, --image-store-size, --max-image-size, --image-hosts and, under the name
+/// that the verb has for it, the option for manifest roots, as `roots` describes them.
 void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName,
                      const std::string& roots = "A folder of manifests, or one manifest file; repeatable");
 /// The same with -f,--filename, which may be standard input.
 void addFleetOptions(CLI::App& verb, FleetOptions& options);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
+/// --max-image-size; `size` is in Mi.
+void addMaxImageSize(CLI::App& verb, std::int64_t& size);
 void addConfirmOption(CLI::App& verb, FleetOptions& options);
 
 /// How a set that the prune guard withholds is confirmed, by its ID: at a running controller, or by another

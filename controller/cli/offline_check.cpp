@@ -31,9 +31,14 @@ api::Problem problemOf(const api::Object& object, const std::string& field, Reas
 void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
                  const std::vector<std::filesystem::path>& imageRoots, std::vector<api::Problem>& errors) {
   const auto roots = reconcile::canonical(imageRoots);
+  file::Settling settling;
   for (const api::ObjectPtr& object : snapshot.objects) {
     if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
-    const auto image = reconcile::checkImage(object->as<api::Unikernel>(), object->origin, inspector, roots);
+    const auto& unikernel = object->as<api::Unikernel>();
+    const auto path =
+        reconcile::locateImage(unikernel.image.path, object->origin, roots, reconcile::Author::Operator);
+    if (path) inspector.await(*path, settling);
+    const auto image = reconcile::checkImage(unikernel, object->origin, inspector, roots, &settling);
     if (image) continue;
     const std::string field(reconcile::imageField(image.error().reason));
     errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));
@@ -71,7 +76,10 @@ std::optional<api::Problem> checkCredential(const reconcile::Desired& desired, S
 void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspector, SystemTime now,
                       Findings& findings) {
   const auto firstSeen = [](const api::ObjectKey&, const std::string&) { return api::Identity{}; };
-  const reconcile::Resolution resolution = reconcile::resolve(snapshot, {}, {inspector}, firstSeen);
+  file::Settling settling;
+  reconcile::CredentialFiles credentials(settling);
+  const reconcile::Resolution resolution =
+      reconcile::resolve(snapshot, {}, {.inspector = inspector}, credentials, firstSeen);
   for (const auto& [name, desired] : resolution.instances) {
     if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
     const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);

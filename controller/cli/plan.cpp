@@ -47,6 +47,7 @@ int plan(const PlanOptions& options, const Console& console) {
       {.stateDir = options.fleet.stateDir,
        .imageRoots = absoluteRoots(options.fleet.imageRoots),
        .imageStoreBytes = options.fleet.imageStoreBytes(),
+       .largestImage = options.fleet.largestImage(),
        .guard = {.prune = true,
                  .settle = false,
                  .howToConfirm = [roots = options.fleet.roots](

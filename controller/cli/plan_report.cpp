@@ -22,6 +22,9 @@ void addPlan(PlanReport& report, const std::string& instance, const reconcile::P
     report.changes.push_back({step.object, instance, step.verb, step.reason, step.message, step.fields});
   }
   for (const auto& [key, state] : plan.objects) {
+    const api::Condition* moving = state.status.condition(api::Condition::Type::Reconciling);
+    if (moving != nullptr && moving->reason == Reason::BeingWritten)
+      report.errors.push_back({{}, key.toString(), "", moving->message});
     const api::Condition* stalled = state.status.condition(api::Condition::Type::Stalled);
     if (stalled == nullptr || stalled->reason == Reason::Suspended ||
         stalled->reason == Reason::InstanceSuspended)

@@ -154,12 +154,19 @@ serve::Server::Options serverOptions(serve::Server::Options options, Writing* wr
   return options;
 }
 
+std::filesystem::path apiStoreOf(const RunOptions& options) {
+  return options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
+}
+
 Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds resync,
                             kubernetes::Cluster* cluster) {
   Fleet::Options fleet{.stateDir = options.fleet.stateDir,
                        .resync = resync,
                        .imageRoots = absoluteRoots(options.fleet.imageRoots),
                        .imageStoreBytes = options.fleet.imageStoreBytes(),
+                       .largestImage = options.fleet.largestImage(),
+                       .apiStore = apiStoreOf(options),
+                       .imageHosts = options.fleet.hosts(),
                        .guard = {.prune = !options.noPrune,
                                  .settle = true,
                                  .confirmed = options.fleet.confirmedSet(),
@@ -195,10 +202,11 @@ int run(const RunOptions& options, const Console& console) {
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : (*fleet)->stateDir().deletions())
     objects.declare(object, identity, std::chrono::system_clock::now());
-  const auto store = options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
+  const auto store = apiStoreOf(options);
   source::DirectorySource source({.roots = rootsWith(store, absoluteRoots(options.fleet.roots)),
                                   .unwatched = *resync,
-                                  .alone = *cluster == nullptr});
+                                  .alone = *cluster == nullptr,
+                                  .settling = (*fleet)->settling()});
   auto writing = openWriting(store, **fleet, objects, wakerOf(source));
   if (!writing) return failed(console, writing.error());
   const serve::ResourceApi resourceApi(objects, events.events(), *writing ? &(*writing)->writer : nullptr);

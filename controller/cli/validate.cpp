@@ -23,6 +23,7 @@ namespace {
 struct ValidateOptions {
   std::vector<std::filesystem::path> paths;
   std::vector<std::filesystem::path> imageRoots;
+  std::int64_t maxImageSize = defaultMaxImageSize;  // Mi
   std::string output = "text";
   bool strict = false;
   bool verbose = false;
@@ -74,7 +75,7 @@ void printText(const source::Snapshot& snapshot, const Findings& findings, const
 
 int validate(const ValidateOptions& options, const Console& console) {
   const source::SnapshotPtr snapshot = readManifests(options.paths, console.in);
-  image::Inspector inspector;
+  image::Inspector inspector({.largest = static_cast<std::uint64_t>(options.maxImageSize) << 20});
   Findings findings =
       checkOffline(*snapshot, inspector, absoluteRoots(options.imageRoots), std::chrono::system_clock::now());
   if (options.strict) makeErrors(findings);
@@ -116,6 +117,7 @@ void addValidate(CLI::App& app, Console console, int& status) {
       ->required()
       ->type_name("PATH");
   addImageRoots(*verb, options->imageRoots);
+  addMaxImageSize(*verb, options->maxImageSize);
   verb->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();

@@ -17,7 +17,6 @@ using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
 constexpr milliseconds shortestQuiet{2'000};
-constexpr milliseconds longestQuiet{60'000};
 constexpr std::uint64_t bytesPerSecondMore = std::uint64_t{4} << 20;
 /// How often somebody is asked whether he is done whose closing may not be seen.
 constexpr milliseconds askAgain{1'000};

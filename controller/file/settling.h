@@ -26,6 +26,8 @@ enum class Writers {
 /// Somebody who opens the file for writing at that very moment waits for some microseconds.
 Writers writersOf(int descriptor);
 
+/// The longest that quietTime() gives.
+inline constexpr std::chrono::milliseconds longestQuiet{60'000};
 /// How long a file of `size` bytes of whose writers nothing is known must look the same to count as
 /// whole: 2 s, a second more for each 4 MiB, at most a minute.
 std::chrono::milliseconds quietTime(std::uint64_t size);

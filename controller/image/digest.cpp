@@ -35,4 +35,11 @@ Error digestMismatch(std::string_view name, std::string_view found, std::string_
                       name, found, pinned)};
 }
 
+Error digestMismatch(std::string_view name, std::string_view pinned) {
+  return {Reason::DigestMismatch,
+          fmt::format("Image {} has another SHA-256 than {}, which spec.image.sha256 asks for. Restore the "
+                      "image or change the pin.",
+                      name, pinned)};
+}
+
 }  // namespace rookery::image

@@ -30,5 +30,7 @@ class Sha256 {
 /// DigestMismatch: the image that messages call `name` has the SHA-256 `found`, and its manifest pins
 /// `pinned`; both in hex.
 Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned);
+/// The same without what was found, for who may not read the image.
+Error digestMismatch(std::string_view name, std::string_view pinned);
 
 }  // namespace rookery::image

@@ -15,32 +15,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-FileTime toFileTime(const timespec& time) { return {.seconds = time.tv_sec, .nanoseconds = time.tv_nsec}; }
-
-Stamp stampOf(const struct stat& status) {
-  return {.device = status.st_dev,
-          .inode = status.st_ino,
-          .size = static_cast<std::uint64_t>(status.st_size),
-          .modified = toFileTime(status.st_mtim),
-          .changed = toFileTime(status.st_ctim)};
-}
-
 std::string nameOf(const fs::path& path) { return "image " + path.string(); }
 
 std::unexpected<Error> openError(const fs::path& path, int cause) {
   if (cause == ENOENT || cause == ENOTDIR)
     return fail(Reason::ImageNotFound, fmt::format("{} does not exist", nameOf(path)));
+  if (cause == EWOULDBLOCK)
+    return fail(Reason::BeingWritten,
+                fmt::format("{} is being written: somebody holds a lease on it", nameOf(path)));
   return fail(Reason::ImageUnreadable,
               fmt::format("{} cannot be opened: {}", nameOf(path), std::generic_category().message(cause)));
 }
 
 }  // namespace
-
-std::optional<Stamp> stampOf(const fs::path& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
-  return stampOf(status);
-}
 
 Result<File> File::open(const fs::path& path) {
   // Without O_NONBLOCK, opening a FIFO would wait for a writer.

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -8,37 +7,20 @@
 #include <string>
 
 #include "error.h"
+#include "file/settling.h"
+#include "file/stamp.h"
 #include "image/solo5.h"
 
 namespace rookery::image {
 
-/// A file's time: since the epoch, in two parts because either end of what a file system stores overflows
-/// one.
-struct FileTime {
-  std::int64_t seconds = 0;
-  std::int64_t nanoseconds = 0;
-  friend bool operator==(const FileTime&, const FileTime&) = default;
-};
-
-/// What tells one state of a file from another without reading it. The change time is in it because tools
-/// that copy a modification time (cp -p, rsync -t) cannot set that one.
-struct Stamp {
-  std::uint64_t device = 0;
-  std::uint64_t inode = 0;
-  std::uint64_t size = 0;
-  FileTime modified;
-  FileTime changed;
-  friend bool operator==(const Stamp&, const Stamp&) = default;
-};
-
-/// The stamp of what `path` leads to now; nothing when it cannot be had.
-std::optional<Stamp> stampOf(const std::filesystem::path& path);
+using file::Stamp;
+using file::stampOf;
 
 /// An image file, open for reading. Read with pread only, so that it may be read from several threads.
 class File : public ByteSource {
  public:
   /// Never waits, whatever is at `path`. Errors: ImageNotFound, ImageUnreadable, ImageInvalid (not a regular
-  /// file).
+  /// file), BeingWritten (somebody holds a lease that this would break).
   static Result<File> open(const std::filesystem::path& path);
 
   File(File&& other) noexcept;
@@ -59,6 +41,10 @@ class File : public ByteSource {
   const Stamp& stamp() const { return stamp_; }
   /// True while the file is as it was when it was opened, as far as its stamp tells.
   bool unchanged() const;
+  /// Whether somebody is still writing it.
+  std::optional<file::BeingWritten> beingWritten(file::Settling& settling) const {
+    return settling.beingWritten(descriptor_, stamp_);
+  }
   /// The error for a file that is no longer what it was.
   std::unexpected<Error> changed() const;
 

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +21,8 @@ namespace {
 
 constexpr std::size_t hashBufferSize = 1U << 17U;
 constexpr std::size_t maxRemembered = 10'000;
+constexpr int attempts = 3;  // to read one version of a file
+constexpr std::chrono::milliseconds askAgain{1'000};
 
 // The coarsest time stamps of a file system (FAT): two changes within it may carry the same stamp.
 constexpr std::chrono::seconds stampGranularity{2};
@@ -29,10 +34,12 @@ bool mayChangeUnseen(const Stamp& stamp, std::chrono::system_clock::time_point r
   return stamp.changed.seconds >= (now - stampGranularity).count();
 }
 
-Result<std::string> digestOf(const File& file) {
+Result<std::string> digestOf(const File& file, const Inspector::Progress& progress) {
   Sha256 hash;
   std::vector<char> buffer(hashBufferSize);
   for (std::uint64_t offset = 0; offset < file.size();) {
+    if (progress && !progress(offset))
+      return fail(Reason::Cancelled, fmt::format("Reading {} was cancelled.", file.name()));
     const std::span<char> part = std::span(buffer).first(
         static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), file.size() - offset)));
     if (const Result<void> filled = file.readInto(offset, part); !filled)
@@ -44,13 +51,20 @@ Result<std::string> digestOf(const File& file) {
 }
 
 /// The notes first: what is no image is refused without hashing it.
-Result<Image> readImage(const File& file, const fs::path& path) {
+Result<Image> readImage(const File& file, const fs::path& path, const Inspector::Progress& progress) {
   const Result<Manifest> manifest = parseImage(file);
   if (!manifest) return file.unchanged() ? std::unexpected(manifest.error()) : file.changed();
-  const Result<std::string> digest = digestOf(file);
+  const Result<std::string> digest = digestOf(file, progress);
   if (!digest) return std::unexpected(digest.error());
   if (!file.unchanged()) return file.changed();
   return Image{.path = path, .size = file.size(), .digest = *digest, .manifest = *manifest};
+}
+
+Error notWhole(const fs::path& path, const file::BeingWritten& writing) {
+  return {Reason::BeingWritten,
+          fmt::format("Image {} is being written: {}. It counts once it is whole; rename "
+                      "a finished file to its place to spare that.",
+                      path.string(), writing.why())};
 }
 
 /// What is remembered of one path. Its mutex is held while the file is read, so that others who ask wait for
@@ -58,13 +72,15 @@ Result<Image> readImage(const File& file, const fs::path& path) {
 struct Entry {
   std::mutex mutex;
   Stamp stamp;
-  std::optional<Image> image;  // valid as long as the file has `stamp`
+  std::optional<Result<Image>> image;  // valid as long as the file has `stamp`
+
+  bool holds(const std::optional<Stamp>& present) const { return image && present == stamp; }
 };
 
 }  // namespace
 
 struct Inspector::State {
-  explicit State(Clock clock) : now(std::move(clock)) {}
+  explicit State(Options chosen) : options(std::move(chosen)) {}
 
   std::shared_ptr<Entry> entry(const fs::path& path) {
     const std::scoped_lock lock(mutex);
@@ -80,35 +96,80 @@ struct Inspector::State {
     entries.erase(path.native());
   }
 
-  Clock now;
+  /// Why a file is not to be read at all.
+  std::optional<Error> tooLarge(const File& file) const {
+    if (file.size() <= options.largest) return std::nullopt;
+    return Error{Reason::ImageTooLarge,
+                 fmt::format("{} has {} bytes, and one may have {} at most (--max-image-size)", file.name(),
+                             file.size(), options.largest)};
+  }
+
+  const Options options;
   std::atomic<std::uint64_t> filesRead = 0;
   std::mutex mutex;  // guards entries, not what they point to
   std::unordered_map<std::string, std::shared_ptr<Entry>> entries;
 };
 
-Inspector::Inspector(Clock now) : state_(std::make_unique<State>(std::move(now))) {}
+Inspector::Inspector(Options options) : state_(std::make_unique<State>(std::move(options))) {}
 
 Inspector::~Inspector() = default;
 
-Result<Image> Inspector::inspect(const fs::path& path) {
+Inspector::Glance Inspector::glance(const fs::path& path, file::Settling& settling) {
   const std::shared_ptr<Entry> entry = state_->entry(path);
-  const std::scoped_lock lock(entry->mutex);
-  if (entry->image && stampOf(path) == entry->stamp) return *entry->image;
-
-  entry->image.reset();
-  const std::chrono::system_clock::time_point readAt = state_->now();
+  const std::unique_lock lock(entry->mutex, std::try_to_lock);  // else it is being read
+  if (lock && entry->holds(stampOf(path))) return {.image = *entry->image};
   const Result<File> file = File::open(path);
   if (!file) {
     state_->forget(path);
-    return std::unexpected(file.error());
+    const bool written = file.error().reason == Reason::BeingWritten;
+    return {.image = std::unexpected(file.error()),
+            .lookAgainIn = written ? std::optional(askAgain) : std::nullopt,
+            .open = written};
   }
-  ++state_->filesRead;
-  Result<Image> image = readImage(*file, path);
-  if (image && !mayChangeUnseen(file->stamp(), readAt)) {
-    entry->stamp = file->stamp();
-    entry->image = *image;
+  if (const auto writing = file->beingWritten(settling))
+    return {.image = std::unexpected(notWhole(path, *writing)),
+            .lookAgainIn = writing->lookAgainIn,
+            .open = writing->open};
+  if (auto error = state_->tooLarge(*file)) return {.image = std::unexpected(std::move(*error))};
+  return {.image = std::nullopt, .stamp = file->stamp()};
+}
+
+void Inspector::await(const fs::path& path, file::Settling& settling) {
+  const auto end = std::chrono::steady_clock::now() + file::longestQuiet;
+  for (;;) {
+    const Glance seen = glance(path, settling);
+    if (!seen.lookAgainIn || seen.open || std::chrono::steady_clock::now() >= end) return;
+    std::this_thread::sleep_for(*seen.lookAgainIn);
   }
-  return image;
+}
+
+Result<Image> Inspector::inspect(const fs::path& path, file::Settling* settling, const Progress& progress) {
+  const std::shared_ptr<Entry> entry = state_->entry(path);
+  const std::scoped_lock lock(entry->mutex);
+  if (entry->holds(stampOf(path))) return *entry->image;
+  entry->image.reset();
+  for (int attempt = 1;; ++attempt) {
+    const std::chrono::system_clock::time_point readAt = state_->options.now();
+    const Result<File> file = File::open(path);
+    if (!file) {
+      state_->forget(path);
+      return std::unexpected(file.error());
+    }
+    if (settling != nullptr) {
+      if (const auto writing = file->beingWritten(*settling))
+        return std::unexpected(notWhole(path, *writing));
+    }
+    if (auto error = state_->tooLarge(*file)) return std::unexpected(std::move(*error));
+    ++state_->filesRead;
+    Result<Image> image = readImage(*file, path, progress);
+    if (!image && image.error().reason == Reason::ImageChanged && attempt < attempts) continue;
+    const bool told = image || image.error().reason == Reason::ImageInvalid;
+    if (told && !mayChangeUnseen(file->stamp(), readAt)) {
+      entry->stamp = file->stamp();
+      entry->image = image;
+    }
+    return image;
+  }
 }
 
 std::uint64_t Inspector::filesRead() const { return state_->filesRead; }

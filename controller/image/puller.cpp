@@ -22,10 +22,10 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned mostRedirects = 10;
 constexpr std::chrono::hours idle{1};  // any time will do: who wants something wakes the thread
 
-/// One content that is on its way, by the URLs that are said to have it.
+/// One content that is on its way, from those who are said to have it.
 struct Job {
   std::string sha256;
-  std::vector<std::string> urls;
+  std::vector<Remote> remotes;
   std::size_t turn = 0;   // whose it is
   unsigned failures = 0;  // rounds through all of them without success
   Clock::time_point due;
@@ -38,7 +38,7 @@ struct Job {
   std::uint64_t arrived = 0;  // and those at its end
   Clock::time_point began;
 
-  Remote remote() const { return {urls[turn], sha256}; }
+  const Remote& remote() const { return remotes[turn]; }
 };
 
 /// ±20 %, so that many controllers do not come back at once.
@@ -117,26 +117,26 @@ class Puller::Worker {
 
 /// Makes jobs_ what is wanted. False: the thread is to end.
 bool Puller::Worker::heed() {
-  std::map<std::string, std::vector<std::string>> wanted;
+  std::map<std::string, std::vector<Remote>> wanted;
   {
     const std::lock_guard lock(state_.mutex);
     if (state_.stopping) return false;
     if (!std::exchange(state_.news, false)) return true;
-    for (const Remote& remote : state_.wanted) wanted[remote.sha256].push_back(remote.url);
+    for (const Remote& remote : state_.wanted) wanted[remote.sha256].push_back(remote);
   }
   for (auto item = jobs_.begin(); item != jobs_.end();) {
     Job& job = item->second;
     const auto still = wanted.find(item->first);
-    const bool keep = still != wanted.end() && std::ranges::count(still->second, job.remote().url) > 0;
+    const bool keep = still != wanted.end() && std::ranges::count(still->second, job.remote()) > 0;
     if (!keep) abandon(job);
     item = keep ? std::next(item) : jobs_.erase(item);
   }
-  for (auto& [sha256, urls] : wanted) {
+  for (auto& [sha256, remotes] : wanted) {
     Job& job = jobs_[sha256];
-    const std::string present = job.urls.empty() ? urls.front() : job.remote().url;
+    const Remote present = job.remotes.empty() ? remotes.front() : job.remote();
     job.sha256 = sha256;
-    job.urls = std::move(urls);
-    job.turn = static_cast<std::size_t>(std::ranges::find(job.urls, present) - job.urls.begin());
+    job.remotes = std::move(remotes);
+    job.turn = static_cast<std::size_t>(std::ranges::find(job.remotes, present) - job.remotes.begin());
   }
   return true;
 }
@@ -161,7 +161,7 @@ void Puller::Worker::startDue() {
     job.redirects = 0;
     job.before = job.partial.size();
     job.began = now;
-    start(job, job.urls[job.turn]);
+    start(job, job.remote().url);
     ++running;
   }
   for (const Job* job : done) finish(*job);
@@ -169,8 +169,12 @@ void Puller::Worker::startDue() {
 
 void Puller::Worker::start(Job& job, std::string url) {
   job.url = std::move(url);
-  job.transfer = std::make_unique<Transfer>(state_.store, job.url, job.remote().name(), job.partial,
-                                            state_.options.patience);
+  const bool anybodys = job.remote().anybodys;
+  const Hosts* anywhere = anybodys ? &Hosts::publicOnly() : nullptr;
+  const auto& hosts = state_.options.hosts;
+  job.transfer = std::make_unique<Transfer>(
+      state_.store, job.url, job.remote().name(), job.partial, state_.options.patience,
+      Transfer::Limits{.hosts = hosts ? &*hosts : anywhere, .reticent = anybodys});
   ::curl_easy_setopt(job.transfer->handle(), CURLOPT_PRIVATE, &job);
   ::curl_multi_add_handle(state_.multi, job.transfer->handle());
 }
@@ -224,7 +228,9 @@ std::optional<Transfer::Failure> Puller::Worker::store(Job& job) {
     if (pieced)
       return Transfer::Failure{
           {Reason::ImagePullBackOff, fmt::format("Image {} changed while it was pulled.", name)}};
-    return Transfer::Failure{digestMismatch(name, sha256, job.sha256), true};
+    return Transfer::Failure{
+        job.remote().anybodys ? digestMismatch(name, job.sha256) : digestMismatch(name, sha256, job.sha256),
+        true};
   }
   if (const auto image = bytes.inspect(fmt::format("image {}", name)); !image)
     return Transfer::Failure{image.error(), image.error().reason == Reason::ImageInvalid};
@@ -271,13 +277,13 @@ void Puller::Worker::fail(Job& job, Transfer::Failure failure) {
   const auto delay =
       std::min(state_.options.firstRetry * (1 << std::min(job.failures, 20u)), state_.options.longestRetry);
   const auto asked = std::min<std::chrono::milliseconds>(failure.retryAfter, state_.options.longestRetry);
-  if (advanced || job.turn + 1 == job.urls.size()) {
+  if (advanced || job.turn + 1 == job.remotes.size()) {
     job.due = Clock::now() + std::max(around(delay), asked);
     if (!advanced) ++job.failures;
   }
   if (!advanced) {
-    job.turn = (job.turn + 1) % job.urls.size();
-    if (job.urls.size() > 1) job.partial.drop();
+    job.turn = (job.turn + 1) % job.remotes.size();
+    if (job.remotes.size() > 1) job.partial.drop();
   }
   if (job.partial.size() == 0) job.partial.drop();  // an open file for nothing
   if (job.partial.bytes) job.partial.bytes->rest();

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "error.h"
+#include "image/hosts.h"
 #include "image/image.h"
 #include "image/store.h"
 #include "image/transfer.h"
@@ -21,6 +22,9 @@ namespace rookery::image {
 struct Remote {
   std::string url;
   std::string sha256;  // 64 lower-case hexadecimal digits
+  /// Who asks for it need not be allowed to reach what this machine reaches: it comes from public addresses
+  /// only, where nothing else is said, and failures do not tell what else there is.
+  bool anybodys = false;
 
   /// What messages call it: the URL without its query, which may be as good as a password.
   std::string name() const { return url.substr(0, url.find('?')); }
@@ -51,6 +55,8 @@ class Puller {
     std::chrono::milliseconds longestRetry{300'000};
     Transfer::Patience patience = {};
     std::size_t parallel = 8;  // images at a time
+    /// Where all images must come from; nothing: from anywhere, but for anybody's.
+    std::optional<Hosts> hosts = {};
   };
 
   /// Both must outlive it.
@@ -68,6 +74,7 @@ class Puller {
   struct Missing {
     Error error;
     bool lasting = false;  // it will not come, unless somebody changes something
+    friend bool operator==(const Missing&, const Missing&) = default;
   };
   /// The image, if it is in the store. Errors: ImagePulling (on its way, or not asked for yet),
   /// DigestMismatch, those of Transfer, ImageInvalid, ImageUnreadable. StoreUnwritable is none that lasts: it

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -64,6 +65,17 @@ const char* proxyFor(std::string_view url) {
   return std::getenv("HTTP_PROXY");
 }
 
+/// As libcurl reads it; empty where it cannot.
+std::string hostOf(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&::curl_url_cleanup)> parsed(::curl_url(), &::curl_url_cleanup);
+  char* host = nullptr;
+  if (::curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      ::curl_url_get(parsed.get(), CURLUPART_HOST, &host, 0) != CURLUE_OK)
+    return {};
+  const std::unique_ptr<char, decltype(&::curl_free)> owned(host, &::curl_free);
+  return host;
+}
+
 void setTrust(CURL* handle) {
   if (const char* file = std::getenv("SSL_CERT_FILE")) set(handle, CURLOPT_CAINFO, file);
   if (const char* folder = std::getenv("SSL_CERT_DIR")) set(handle, CURLOPT_CAPATH, folder);
@@ -105,17 +117,19 @@ struct Transfer::Request {
 };
 
 Transfer::Transfer(ImageStore& store, const std::string& url, std::string name, Partial& partial,
-                   const Patience& patience)
+                   const Patience& patience, const Limits& limits)
     : store_(store),
       url_(url),
       name_(std::move(name)),
       partial_(partial),
+      limits_(limits),
       request_(std::make_unique<Request>()) {
   CURL* handle = request_->handle;
   set(handle, CURLOPT_URL, url.c_str());
   set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   set(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   if (const char* proxy = proxyFor(url)) set(handle, CURLOPT_PROXY, proxy);
+  if (limits_.hosts != nullptr && !limits_.hosts->allowsName(hostOf(url))) guard();
   setTrust(handle);
   set(handle, CURLOPT_USERAGENT, "rookery");
   set(handle, CURLOPT_NOSIGNAL, 1L);
@@ -134,6 +148,33 @@ Transfer::Transfer(ImageStore& store, const std::string& url, std::string name, 
 }
 
 Transfer::~Transfer() = default;
+
+/// Has each address looked at before it is connected to: what a name means is known only then, and may change
+/// between two looks.
+void Transfer::guard() {
+  guarded_ = true;
+  CURL* handle = request_->handle;
+  set(handle, CURLOPT_PROXY, "");
+  // A connection that somebody else made, who may reach more, is not for this one.
+  set(handle, CURLOPT_FRESH_CONNECT, 1L);
+  set(handle, CURLOPT_FORBID_REUSE, 1L);
+  using Open = curl_socket_t (*)(void*, curlsocktype, curl_sockaddr*);
+  const Open open = [](void* self, curlsocktype, curl_sockaddr* address) -> curl_socket_t {
+    return static_cast<Transfer*>(self)->connectTo(*address);
+  };
+  set(handle, CURLOPT_OPENSOCKETFUNCTION, open);
+  set(handle, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+}
+
+/// A socket for that address, if it may be used.
+int Transfer::connectTo(const curl_sockaddr& to) {
+  const std::optional<Address> address = addressOf(to.addr);
+  if (!address || !limits_.hosts->allowsAddress(*address)) {
+    refused_ = true;
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(to.family, to.socktype | SOCK_CLOEXEC, to.protocol);
+}
 
 void* Transfer::handle() const { return request_->handle; }
 
@@ -253,6 +294,11 @@ Transfer::Failure Transfer::refused(long status) const {
 /// What went wrong below HTTP.
 Transfer::Failure Transfer::failed(int result) const {
   const auto code = static_cast<CURLcode>(result);
+  const bool unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
+  if (guarded_ && limits_.reticent && unreached)
+    return failure("nothing answers at its host, or images may not come from there (--image-hosts)");
+  if (refused_ && unreached)
+    return failure(fmt::format("images may not come from the host {} (--image-hosts)", hostOf(url_)), true);
   // Of others, libcurl's words change with each attempt: they tell times and sizes.
   const bool detailed = code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_RESOLVE_PROXY ||
                         code == CURLE_SSL_CONNECT_ERROR || isLasting(code);

@@ -7,7 +7,10 @@
 #include <variant>
 
 #include "error.h"
+#include "image/hosts.h"
 #include "image/store.h"
+
+struct curl_sockaddr;
 
 namespace rookery::image {
 
@@ -31,9 +34,16 @@ class Transfer {
     std::chrono::seconds stall{60};  // with next to nothing coming
   };
 
+  /// Where it may come from. A host whose name is allowed is used as the environment says; else the address
+  /// is looked at that is connected to, and no proxy is used, which would hide it.
+  struct Limits {
+    const Hosts* hosts = nullptr;  // null: from anywhere
+    bool reticent = false;  // failures do not tell a host that may not be used from one that is not there
+  };
+
   /// `name` is what messages call the image. All must outlive it.
   Transfer(ImageStore& store, const std::string& url, std::string name, Partial& partial,
-           const Patience& patience);
+           const Patience& patience, const Limits& limits);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -58,6 +68,8 @@ class Transfer {
 
  private:
   struct Request;
+  void guard();
+  int connectTo(const curl_sockaddr& to);
   bool admit();
   bool take(std::string_view bytes);
   Failure failure(std::string_view what, bool lasting = false) const;
@@ -68,7 +80,10 @@ class Transfer {
   ImageStore& store_;
   const std::string url_, name_;
   Partial& partial_;
+  const Limits limits_;
   std::unique_ptr<Request> request_;
+  bool guarded_ = false;            // addresses are looked at
+  bool refused_ = false;            // one was not allowed
   bool admitted_ = false;           // bytes of the image come
   std::optional<Failure> failure_;  // found while they came
 };

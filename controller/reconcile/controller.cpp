@@ -36,7 +36,9 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       strand_(asio::make_strand(executor_)),
       environment_(std::move(environment)),
       inspector_(inspector),
+      credentials_(environment_.settling != nullptr ? *environment_.settling : settling_),
       guard_(std::move(guard)),
+      lookAgain_(strand_),
       event_(strand_, asio::steady_timer::time_point::max()) {
   environment_.rivals = &rivals_;
 }
@@ -71,6 +73,7 @@ asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snaps
                                                        std::chrono::milliseconds timeout) {
   co_await asio::this_coro::throw_if_cancelled(false);
   const auto deadline = std::chrono::steady_clock::now() + timeout;
+  previewing_ = false;
   snapshot_ = std::move(snapshot);
   environment_.listener.scanned(*snapshot_);
   distribute();
@@ -98,7 +101,8 @@ struct Controller::Previewing {
 asio::awaitable<Controller::Preview> Controller::preview(source::SnapshotPtr snapshot) {
   co_await asio::this_coro::throw_if_cancelled(false);
   snapshot_ = std::move(snapshot);
-  const Resolution resolution = resolveSnapshot();
+  previewing_ = true;
+  const Resolution resolution = co_await resolveSettled();
   const auto previewing = std::make_shared<Previewing>();
   previewing->seen.unplaced = resolution.unplaced;
   const Instances instances(resolution.instances.begin(), resolution.instances.end());
@@ -175,11 +179,36 @@ Resolution Controller::resolveSnapshot() {
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
-  Resolution resolution =
-      resolve(*snapshot_, entries, {inspector_, environment_.imageRoots, environment_.puller}, identify);
+  Resolution resolution = resolve(*snapshot_, entries,
+                                  {.inspector = inspector_,
+                                   .roots = environment_.imageRoots,
+                                   .puller = environment_.puller,
+                                   .lookout = environment_.lookout,
+                                   .apiStore = environment_.apiStore},
+                                  credentials_, identify);
   placeAbsences(resolution, entries);
   noteLeft(entries);
   return resolution;
+}
+
+/// Once all images have been read. Those that are still being written are waited for as long as a file has to
+/// be left alone.
+asio::awaitable<Resolution> Controller::resolveSettled() {
+  const auto deadline = std::chrono::steady_clock::now() + file::longestQuiet;
+  for (;;) {
+    Resolution resolution = resolveSnapshot();
+    const bool late = std::chrono::steady_clock::now() >= deadline;
+    const auto awaited = [late](const auto& item) {
+      const DesiredUnikernel& unikernel = item.second;
+      return unikernel.imageUnsettled() && !(late && unikernel.missing->error.reason == Reason::BeingWritten);
+    };
+    const bool done = std::ranges::none_of(resolution.instances, [&](const auto& item) {
+      return std::ranges::any_of(item.second->unikernels, awaited);
+    });
+    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+    if (done || state.cancelled() != asio::cancellation_type::none) co_return resolution;
+    co_await waitForEvent(late ? asio::steady_timer::time_point::max() : deadline);
+  }
 }
 
 void Controller::distribute() {
@@ -193,9 +222,8 @@ void Controller::distribute() {
     if (!resolution.instances.contains(name) || !holds(name)) gone.push_back(name);
   }
   for (const std::string& name : gone) stop(name);
-  desired_.clear();
-  for (auto& [name, desired] : resolution.instances) desired_[name] = std::move(desired);
-  rivals_.declare(desired_);
+  lookAgainIn(resolution.lookAgainIn);
+  const std::set<std::string> changed = takeDesired(std::move(resolution.instances));
   declareObjects();
   forgetGone();
   if (snapshot_->synced) environment_.objects.setSynced();
@@ -206,7 +234,7 @@ void Controller::distribute() {
     const auto held = held_.find(name);
     if (held == held_.end()) {
       if (holds(name)) start(name, desired);
-    } else {
+    } else if (changed.contains(name)) {
       held->second.last.reset();
       held->second.loop->update(desired);
     }
@@ -215,6 +243,44 @@ void Controller::distribute() {
   reportMistaken();
   noteReadiness();
   event_.cancel();
+}
+
+void Controller::lookAgainIn(std::optional<std::chrono::milliseconds> delay) {
+  lookAgain_.cancel();
+  if (!delay) return;
+  lookAgain_.expires_after(*delay);
+  lookAgain_.async_wait([this](boost::system::error_code cancelled) {
+    if (!cancelled) redistribute();
+  });
+}
+
+/// Returns the instances of which something else is wanted than before: the others need not be looked at.
+std::set<std::string> Controller::takeDesired(std::map<std::string, std::shared_ptr<Desired>> instances) {
+  std::set<std::string> changed;
+  std::set<std::string> rivals;
+  const auto noteRivals = [&] {
+    for (const auto& [name, desired] : contested(desired_)) rivals.insert(name);
+  };
+  noteRivals();
+  Instances taken;
+  for (auto& [name, desired] : instances) {
+    const auto before = desired_.find(name);
+    const bool same = before != desired_.end() && *before->second == *desired;
+    taken[name] = same ? before->second : std::move(desired);
+    if (!same) changed.insert(name);
+  }
+  const bool news = !changed.empty() || taken.size() != desired_.size();
+  desired_ = std::move(taken);
+  rivals_.declare(desired_);
+  noteRivals();
+  // What others want of the same server may have changed what may be done here.
+  for (const std::string& name : rivals) {
+    const auto here = desired_.find(name);
+    if (!news || here == desired_.end() || !changed.insert(name).second) continue;
+    here->second = std::make_shared<Desired>(*here->second);
+  }
+  rivals_.declare(desired_);
+  return changed;
 }
 
 /// Other controllers tell how the objects stand that are not ours.
@@ -243,7 +309,8 @@ void Controller::wantImages() {
     if (!holds(name)) continue;
     for (const auto& [key, unikernel] : desired->unikernels) {
       const api::Unikernel::Image& image = unikernel.spec().image;
-      if (image.url && !unikernel.error) remotes.insert({*image.url, *image.sha256});
+      if (image.url && !unikernel.error)
+        remotes.insert(remoteOf(image, authorOf(unikernel.object->origin, environment_.apiStore)));
     }
   }
   environment_.puller->want(remotes);
@@ -253,6 +320,7 @@ void Controller::redistribute() {
   if (redistributing_.exchange(true)) return;
   asio::post(strand_, [this] {
     redistributing_ = false;
+    if (previewing_) return void(event_.cancel());
     if (snapshot_ != nullptr) distribute();
   });
 }
@@ -374,6 +442,7 @@ void Controller::ended(const std::string& name) {
 
 asio::awaitable<void> Controller::stopAll() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  lookAgain_.cancel();
   desired_.clear();
   left_.clear();
   while (!held_.empty()) stop(held_.begin()->first);

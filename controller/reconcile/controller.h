@@ -38,7 +38,7 @@ class Controller {
   asio::awaitable<void> run(source::Source& source);
 
   /// Which instances are ours to command has changed (Environment::holds), or which images are there
-  /// (Environment::puller). From any thread.
+  /// (Environment::puller, Environment::lookout). From any thread.
   void redistribute();
 
   /// Lets a set of unikernels go that the prune guard withholds; says in a sentence which, or which IDs there
@@ -53,7 +53,8 @@ class Controller {
   };
   asio::awaitable<Outcome> apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout);
 
-  /// What would be done for `snapshot`, by instance, and what no instance can have. Changes nothing.
+  /// What would be done for `snapshot`, by instance, and what no instance can have, once its images have been
+  /// read. Changes nothing.
   struct Preview {
     std::map<std::string, InstanceLoop::Preview> instances;
     std::map<api::ObjectKey, Error> unplaced;
@@ -86,6 +87,8 @@ class Controller {
   };
 
   void distribute();
+  void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
+  std::set<std::string> takeDesired(std::map<std::string, std::shared_ptr<Desired>> instances);
   bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
   void noteLeft(const std::vector<Entry>& entries);
@@ -117,13 +120,17 @@ class Controller {
   asio::awaitable<void> stopAll();
   asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
   Resolution resolveSnapshot();
+  asio::awaitable<Resolution> resolveSettled();
 
   asio::any_io_executor executor_;
   asio::any_io_executor strand_;
   Rivals rivals_;
   Environment environment_;
   image::Inspector& inspector_;
+  file::Settling settling_;  // where the environment has none
+  CredentialFiles credentials_;
   PruneGuard guard_;
+  asio::steady_timer lookAgain_;  // at the snapshot: a file was being written
   asio::steady_timer
       event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
@@ -133,6 +140,7 @@ class Controller {
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun
+  bool previewing_ = false;                      // nothing is to be handed to anybody
   std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of
   std::set<std::string> ending_;                 // instances whose loops were stopped and have not ended yet
   std::map<api::ObjectKey, std::string>

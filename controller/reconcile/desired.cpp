@@ -1,13 +1,11 @@
 #include "reconcile/desired.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
+#include <chrono>
 #include <ranges>
 
 #include "api/expand.h"
@@ -20,27 +18,8 @@ using api::ObjectKey;
 
 namespace {
 
-constexpr std::size_t maxPemBytes = 1u << 20;
-
-Result<std::string> readPem(const std::filesystem::path& path, std::string_view field) {
-  const auto bad = [&](std::string_view why) {
-    return fail(Reason::CredentialInvalid,
-                fmt::format("spec.credentials.files.{}: {}: {}.", field, path.string(), why));
-  };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return bad(std::strerror(errno));
-  std::string text;
-  std::array<char, 16384> buffer{};
-  ssize_t length = 0;
-  while (text.size() <= maxPemBytes && (length = ::read(fd, buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(length));
-  }
-  const int error = errno;
-  ::close(fd);
-  if (length < 0) return bad(std::strerror(error));
-  if (text.size() > maxPemBytes) return bad("it is too large for a PEM file");
-  return text;
-}
+/// How long all wait for images that nobody has looked at yet: most are known before.
+constexpr std::chrono::milliseconds patience{200};
 
 const std::string* secretValue(const api::Secret& secret, const std::string& key) {
   const auto it = secret.data.find(key);
@@ -50,9 +29,12 @@ const std::string* secretValue(const api::Secret& secret, const std::string& key
 class Resolver {
  public:
   Resolver(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
-           const Identify& identify)
-      : snapshot_(snapshot), images_(std::move(images)), identify_(identify) {
-    images_.roots = canonical(images_.roots);
+           CredentialFiles& credentials, const Identify& identify)
+      : snapshot_(snapshot),
+        credentials_(credentials),
+        images_(std::move(images)),
+        imageRoots_(canonical(images_.roots)),
+        identify_(identify) {
     for (const Entry& entry : entries) {
       if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
     }
@@ -63,6 +45,7 @@ class Resolver {
   }
 
   Resolution run() {
+    if (images_.lookout != nullptr) lookAtImages();
     for (const auto& [key, object] : objects_) {
       if (key.kind == api::Kind::AlbatrossInstance) addInstance(object);
     }
@@ -71,6 +54,7 @@ class Resolver {
       if (key.kind == api::Kind::Unikernel) addUnikernel(object);
     }
     for (const auto& [key, error] : resolution_.unplaced) dropPolicy(key);
+    credentials_.keepOnly(instances_);
     return std::move(resolution_);
   }
 
@@ -79,23 +63,31 @@ class Resolver {
     auto desired = std::make_shared<Desired>();
     desired->instance = object;
     desired->identity = identify_(object->key(), object->specDigest);
-    desired->credentials = credentialsOf(object->as<api::AlbatrossInstance>());
+    CredentialFiles::Read read = credentialsOf(*object);
+    desired->credentials = std::move(read.pem);
+    desired->credentialsStand = std::move(read.standing);
+    if (read.lookAgainIn) {
+      auto& again = resolution_.lookAgainIn;
+      again = again ? std::min(*again, *read.lookAgainIn) : *read.lookAgainIn;
+    }
     desired->declared = snapshot_.declared;
     desired->outdated = snapshot_.outdated;
     resolution_.instances[object->metadata.name] = std::move(desired);
   }
 
-  Result<Credential::Pem> credentialsOf(const api::AlbatrossInstance& spec) const {
+  /// Files are the operator's to name: whoever may write objects must neither use nor look for others'.
+  CredentialFiles::Read credentialsOf(const api::Object& instance) const {
+    const auto& spec = instance.as<api::AlbatrossInstance>();
     if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials))
-      return fromSecret(*ref);
-    const auto& files = std::get<api::AlbatrossInstance::Files>(spec.credentials);
-    auto ca = readPem(files.ca, "ca");
-    auto certificate = readPem(files.certificate, "certificate");
-    auto key = readPem(files.privateKey, "privateKey");
-    if (!ca) return std::unexpected(ca.error());
-    if (!certificate) return std::unexpected(certificate.error());
-    if (!key) return std::unexpected(key.error());
-    return Credential::Pem{std::move(*ca), std::move(*certificate), std::move(*key)};
+      return {.pem = fromSecret(*ref)};
+    if (authorOf(instance.origin, images_.apiStore) == Author::Anybody) {
+      return {.pem =
+                  fail(Reason::CredentialInvalid,
+                       "spec.credentials.files: files are for manifests that did not come through the API. "
+                       "Put the credential into a Secret, and name that in spec.credentials.secretRef.")};
+    }
+    return credentials_.read(instance.metadata.name,
+                             std::get<api::AlbatrossInstance::Files>(spec.credentials));
   }
 
   Result<Credential::Pem> fromSecret(const api::AlbatrossInstance::SecretRef& ref) const {
@@ -223,7 +215,7 @@ class Resolver {
     if (spec.image.url) {
       findPulled(unikernel);
     } else {
-      unikernel.image = checkImage(spec, object->origin, images_.inspector, images_.roots);
+      findFile(unikernel);
     }
     if (auto arguments = argumentsOf(key, spec)) {
       unikernel.arguments = std::move(*arguments);
@@ -234,16 +226,59 @@ class Resolver {
     desired.unikernels.emplace(key, std::move(unikernel));
   }
 
+  /// Where the lookout can be asked for the image of an object.
+  static std::string lookupName(const api::Object& object) {
+    return object.as<api::Unikernel>().image.path.native() + '\0' + object.origin.root.native() + '\0' +
+           object.origin.file.native();
+  }
+
+  void lookAtImages() const {
+    std::map<std::string, image::Lookout::Locate> images;
+    for (const auto& [key, object] : objects_) {
+      if (key.kind != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
+      images.try_emplace(lookupName(*object),
+                         [path = object->as<api::Unikernel>().image.path, origin = object->origin,
+                          roots = imageRoots_, author = authorOf(object->origin, images_.apiStore)] {
+                           return locateImage(path, origin, roots, author);
+                         });
+    }
+    images_.lookout->look(std::move(images), patience);
+  }
+
+  /// Of an image that is still being written or read, nothing is known yet.
+  void findFile(DesiredUnikernel& unikernel) const {
+    const api::Object& object = *unikernel.object;
+    const Author author = authorOf(object.origin, images_.apiStore);
+    if (images_.lookout == nullptr) {
+      unikernel.image = checkImage(unikernel.spec(), object.origin, images_.inspector, imageRoots_,
+                                   images_.settling, author);
+      if (!unikernel.image && unikernel.image.error().reason == Reason::BeingWritten)
+        unikernel.missing = image::Puller::Missing{unikernel.image.error()};
+      return;
+    }
+    const image::Lookout::Answer answer = images_.lookout->find(lookupName(object));
+    if (!answer) {
+      unikernel.missing = image::Puller::Missing{answer.error().error};
+      unikernel.image = std::unexpected(answer.error().error);
+      return;
+    }
+    unikernel.image = *answer;
+    if (!unikernel.image) return;
+    if (const auto fits = checkFit(unikernel.spec(), *unikernel.image, author); !fits)
+      unikernel.image = std::unexpected(fits.error());
+  }
+
   void findPulled(DesiredUnikernel& unikernel) const {
     const api::Unikernel::Image& wanted = unikernel.spec().image;
+    const Author author = authorOf(unikernel.object->origin, images_.apiStore);
     if (images_.puller == nullptr) {
       unikernel.missing = image::Puller::Missing{
           {Reason::ImagePulling, fmt::format("Image {} is not pulled.", wanted.name())}};
-    } else if (auto found = images_.puller->find({*wanted.url, *wanted.sha256}); !found) {
+    } else if (auto found = images_.puller->find(remoteOf(wanted, author)); !found) {
       unikernel.missing = std::move(found.error());
     } else {
       unikernel.image = *std::move(found);
-      if (const auto fits = checkFit(unikernel.spec(), *unikernel.image); !fits)
+      if (const auto fits = checkFit(unikernel.spec(), *unikernel.image, author); !fits)
         unikernel.image = std::unexpected(fits.error());
     }
     if (unikernel.missing) unikernel.image = std::unexpected(unikernel.missing->error);
@@ -322,7 +357,9 @@ class Resolver {
   }
 
   const source::Snapshot& snapshot_;
+  CredentialFiles& credentials_;
   ImagePlaces images_;
+  const std::vector<ImageRoot> imageRoots_;
   const Identify& identify_;
   std::map<ObjectKey, std::string> placed_;  // instance by object
   std::map<ObjectKey, api::ObjectPtr> objects_;
@@ -332,14 +369,19 @@ class Resolver {
 
 }  // namespace
 
+bool DesiredUnikernel::imageUnsettled() const {
+  return missing &&
+         (missing->error.reason == Reason::BeingWritten || missing->error.reason == Reason::ImageBeingRead);
+}
+
 std::string DesiredUnikernel::digest() const {
   if (image) return image->digest;
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
 }
 
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
-                   const Identify& identify) {
-  return Resolver(snapshot, entries, std::move(images), identify).run();
+                   CredentialFiles& credentials, const Identify& identify) {
+  return Resolver(snapshot, entries, std::move(images), credentials, identify).run();
 }
 
 std::string whyKept(const api::ObjectKey& object, const source::Silence& silence) {

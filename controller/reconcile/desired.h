@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -15,6 +16,7 @@
 #include "error.h"
 #include "image/image.h"
 #include "image/puller.h"
+#include "reconcile/credential_files.h"
 #include "reconcile/image_check.h"
 #include "reconcile/inventory.h"
 #include "source/source.h"
@@ -25,13 +27,17 @@ namespace rookery::reconcile {
 struct DesiredUnikernel {
   api::ObjectPtr object;
   api::Identity identity;
-  albatross::Arguments arguments;                 // expanded: may hold secrets, never to be printed
-  Result<image::Image> image;                     // checked against the manifest: pin, target, devices
-  std::optional<image::Puller::Missing> missing;  // image is its error: it has a URL, and was not pulled yet
+  albatross::Arguments arguments;  // expanded: may hold secrets, never to be printed
+  Result<image::Image> image;      // checked against the manifest: pin, target, devices
+  std::optional<image::Puller::Missing>
+      missing;                        // image is its error: it was not pulled yet, or is unsettled
   std::optional<Error> error;         // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;  // worth a word in the Ready condition (sticky placement)
 
+  friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
+  /// Its image is a file that is still being written, or read: what it was counts until that is known.
+  bool imageUnsettled() const;
   /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
   std::string digest() const;
   /// Whether what runs is destroyed when the object is deleted.
@@ -43,6 +49,7 @@ struct DesiredPolicy {
   api::Identity identity;
   albatross::Policy policy;
   std::optional<Error> error = std::nullopt;  // a rule that it breaks
+  friend bool operator==(const DesiredPolicy&, const DesiredPolicy&) = default;
 };
 
 /// What is to become of a unikernel of ours that the manifests do not want on this instance.
@@ -52,6 +59,7 @@ struct Absence {
   Reason reason = Reason::ManifestRemoved;
   std::string message;
   std::string withheld = {};  // Keep: the ID of the set that it is withheld with; empty: with none
+  friend bool operator==(const Absence&, const Absence&) = default;
 };
 
 /// What the sources want of one instance. Immutable once made; shared with the instance's coroutine.
@@ -59,6 +67,7 @@ struct Desired {
   api::ObjectPtr instance;
   api::Identity identity;
   Result<albatross::Credential::Pem> credentials;  // as read; the private key never leaves it
+  std::optional<Error> credentialsStand;           // why they are those that its files held before
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
@@ -66,6 +75,8 @@ struct Desired {
   std::map<api::ObjectKey, source::Outdated> outdated;  // what is wanted as it was, and why
   std::set<api::ObjectKey> declared;  // everything that some manifest declares, valid or not
   bool prunes = true;                 // whether what moved away may be destroyed where it was
+
+  friend bool operator==(const Desired&, const Desired&) = default;
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
@@ -77,16 +88,17 @@ using DesiredPtr = std::shared_ptr<const Desired>;
 struct Resolution {
   std::map<std::string, std::shared_ptr<Desired>> instances;
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
+  std::optional<std::chrono::milliseconds> lookAgainIn;  // the credential files: one is being written
 };
 
 /// The identity of an object with that digest of its spec; a new one for an object that was never seen.
 using Identify = std::function<api::Identity(const api::ObjectKey& key, const std::string& specDigest)>;
 
 /// Places every object on its instance and resolves what it refers to: credentials, secrets, images.
-/// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files and,
-/// of images that changed, the image; pulls none. Absences are not judged here (guard.h).
+/// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files, and
+/// has the images looked at that changed; pulls none. Absences are not judged here (guard.h).
 Resolution resolve(const source::Snapshot& snapshot, const std::vector<Entry>& entries, ImagePlaces images,
-                   const Identify& identify);
+                   CredentialFiles& credentials, const Identify& identify);
 
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const source::Silence& silence);

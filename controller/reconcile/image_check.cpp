@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "api/path.h"
@@ -29,26 +31,26 @@ fs::path folderOf(const api::Origin& origin, std::error_code& error) {
 }
 
 /// Folders of images, as a message names them after the manifest root.
-std::string alsoTried(const std::vector<fs::path>& imageRoots) {
+std::string alsoTried(const std::vector<ImageRoot>& imageRoots) {
   std::string text;
-  for (const fs::path& root : imageRoots) text += fmt::format(" and the image root {}", root.string());
+  for (const ImageRoot& root : imageRoots) text += fmt::format(" and the image root {}", root.real.string());
   return text;
 }
 
-bool liesBelowAny(const fs::path& path, const std::vector<fs::path>& roots) {
-  return std::ranges::any_of(roots, [&](const fs::path& root) { return api::liesBelow(path, root); });
+std::unexpected<Error> notFound(const fs::path& path, std::string_view why) {
+  return fail(
+      Reason::ImageNotFound,
+      fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.", path.string(), why));
 }
 
-Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
-                         const std::vector<fs::path>& imageRoots) {
+Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
+                        const std::vector<ImageRoot>& imageRoots) {
   std::error_code error;
   fs::path resolved = fs::canonical(path, error);
-  if (error) {
-    return fail(Reason::ImageNotFound,
-                fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.",
-                            path.string(), error.message()));
-  }
-  if (liesBelowAny(resolved, imageRoots)) return resolved;
+  if (error) return notFound(path, error.message());
+  if (std::ranges::any_of(imageRoots,
+                          [&](const ImageRoot& root) { return api::liesBelow(resolved, root.real); }))
+    return resolved;
   const fs::path folder = folderOf(origin, error);
   if (error) {
     return fail(Reason::SourceUnreadable, fmt::format("Manifest root {} of image {} cannot be resolved: {}.",
@@ -64,9 +66,85 @@ Result<fs::path> resolve(const fs::path& path, const api::Origin& origin,
   return resolved;
 }
 
-Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found) {
+/// Follows a path name by name, as the kernel does (path_resolution(7)), but never to where it leaves the
+/// roots: what it would find there, or not, is nobody's business.
+class Walk {
+ public:
+  explicit Walk(std::vector<ImageRoot> roots) : roots_(std::move(roots)) {}
+
+  Result<fs::path> follow(const fs::path& path) {
+    std::optional<fs::path> ahead = path.lexically_normal();
+    fs::path reached;
+    for (int links = 0; ahead; ++links) {
+      if (links > maxLinks) return notFound(path, "too many symbolic links");
+      const auto begin = enter(*ahead);
+      if (!begin) {
+        return fail(Reason::ImageOutsideRoot,
+                    fmt::format("Image {} does not lie in a folder that images may be in: a manifest root or "
+                                "an image root. Put it there, or name it by URL.",
+                                path.string()));
+      }
+      ahead = step(*begin, reached);
+    }
+    std::error_code error;
+    if (!fs::exists(fs::symlink_status(reached, error))) return notFound(path, "No such file or directory");
+    return reached;
+  }
+
+ private:
+  static constexpr int maxLinks = 40;  // as the kernel
+
+  struct Begin {
+    fs::path root;   // without symlinks
+    fs::path below;  // relative to it
+  };
+
+  std::optional<Begin> enter(const fs::path& path) const {
+    for (const ImageRoot& root : roots_) {
+      for (const fs::path& name : {root.real, root.named}) {
+        if (api::liesBelow(path, name)) return Begin{root.real, path.lexically_relative(name)};
+      }
+    }
+    return std::nullopt;
+  }
+
+  /// Where to go on after a symlink; nothing: the end was reached.
+  static std::optional<fs::path> step(const Begin& begin, fs::path& reached) {
+    reached = begin.root;
+    for (auto name = begin.below.begin(); name != begin.below.end(); ++name) {
+      if (*name == ".") continue;
+      const fs::path next = reached / *name;
+      std::error_code error;
+      const fs::path target = fs::read_symlink(next, error);
+      if (!error) {
+        fs::path ahead = reached / target;  // just the target, if that is absolute
+        while (++name != begin.below.end()) ahead /= *name;
+        return ahead.lexically_normal();
+      }
+      reached = next;
+    }
+    return std::nullopt;
+  }
+
+  std::vector<ImageRoot> roots_;
+};
+
+Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
+                              const std::vector<ImageRoot>& imageRoots) {
+  std::vector<ImageRoot> roots = imageRoots;
+  if (origin.root.is_absolute()) {
+    std::error_code error;
+    const fs::path named = fs::is_directory(origin.root, error) ? origin.root : origin.root.parent_path();
+    fs::path real = folderOf(origin, error);
+    if (!error) roots.push_back({.named = named, .real = std::move(real)});
+  }
+  return Walk(std::move(roots)).follow(path);
+}
+
+Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found, Author author) {
   const std::string digest = image::toHex(found.digest);
   if (!wanted.sha256 || *wanted.sha256 == digest) return {};
+  if (author == Author::Anybody) return std::unexpected(image::digestMismatch(wanted.name(), *wanted.sha256));
   return std::unexpected(image::digestMismatch(wanted.name(), digest, *wanted.sha256));
 }
 
@@ -117,28 +195,45 @@ Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& f
 
 }  // namespace
 
-std::vector<fs::path> canonical(const std::vector<fs::path>& imageRoots) {
-  std::vector<fs::path> found;
+std::vector<ImageRoot> canonical(const std::vector<fs::path>& imageRoots) {
+  std::vector<ImageRoot> found;
   for (const fs::path& root : imageRoots) {
     std::error_code error;
     fs::path folder = fs::canonical(root, error);  // one that is not there holds nothing
-    if (!error) found.push_back(std::move(folder));
+    if (!error) found.push_back({.named = root.lexically_normal(), .real = std::move(folder)});
   }
   return found;
 }
 
+image::Remote remoteOf(const api::Unikernel::Image& image, Author author) {
+  return {*image.url, *image.sha256, author == Author::Anybody};
+}
+
+Author authorOf(const api::Origin& origin, const fs::path& apiStore) {
+  const bool fromFolder = origin.root.is_absolute();
+  const bool throughApi = !apiStore.empty() && api::liesBelow(origin.file, apiStore);
+  return fromFolder && !throughApi ? Author::Operator : Author::Anybody;
+}
+
+Result<fs::path> locateImage(const fs::path& path, const api::Origin& origin,
+                             const std::vector<ImageRoot>& imageRoots, Author author) {
+  return author == Author::Anybody ? locateWithin(path, origin, imageRoots)
+                                   : locate(path, origin, imageRoots);
+}
+
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
-                                image::Inspector& inspector, const std::vector<fs::path>& imageRoots) {
-  const Result<fs::path> resolved = resolve(unikernel.image.path, origin, imageRoots);
-  if (!resolved) return std::unexpected(resolved.error());
-  Result<image::Image> found = inspector.inspect(*resolved);
+                                image::Inspector& inspector, const std::vector<ImageRoot>& imageRoots,
+                                file::Settling* settling, Author author) {
+  const Result<fs::path> located = locateImage(unikernel.image.path, origin, imageRoots, author);
+  if (!located) return std::unexpected(located.error());
+  Result<image::Image> found = inspector.inspect(*located, settling);
   if (!found) return found;
-  if (const auto fits = checkFit(unikernel, *found); !fits) return std::unexpected(fits.error());
+  if (const auto fits = checkFit(unikernel, *found, author); !fits) return std::unexpected(fits.error());
   return found;
 }
 
-Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found) {
-  if (auto pinned = checkPin(unikernel.image, found); !pinned) return pinned;
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found, Author author) {
+  if (auto pinned = checkPin(unikernel.image, found, author); !pinned) return pinned;
   if (auto runnable = checkTarget(unikernel.image, found); !runnable) return runnable;
   return checkDevices(unikernel, found);
 }

@@ -6,35 +6,62 @@
 
 #include "api/object.h"
 #include "error.h"
+#include "file/settling.h"
 #include "image/image.h"
+#include "image/lookout.h"
 #include "image/puller.h"
 
 namespace rookery::reconcile {
 
-/// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
-/// all that a server checks only after it has stopped the old unikernel. `origin` is where the object comes
-/// from: the image must lie below that root (or in the folder of a root that is a single file) or below one
-/// of `imageRoots`, which canonical() gave; symlinks resolved. The path of the result is the resolved one.
-///
-/// Errors: ImageNotFound, ImageOutsideRoot, DigestMismatch (with the pin), UnsupportedTarget (neither hvt nor
-/// spt), DeviceMismatch, and those of Inspector::inspect.
-Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
-                                image::Inspector& inspector,
-                                const std::vector<std::filesystem::path>& imageRoots = {});
-
-/// Where the images are that manifests name.
-struct ImagePlaces {
-  image::Inspector& inspector;
-  std::vector<std::filesystem::path> roots = {};  // besides the manifest roots
-  image::Puller* puller = nullptr;                // has those that have a URL; null: they are not looked at
+/// A folder that images may lie in, as it was named, and without symlinks.
+struct ImageRoot {
+  std::filesystem::path named, real;
 };
 
 /// Image roots with their symlinks resolved, without those that are not there: to be asked for once for many
 /// images.
-std::vector<std::filesystem::path> canonical(const std::vector<std::filesystem::path>& imageRoots);
+std::vector<ImageRoot> canonical(const std::vector<std::filesystem::path>& imageRoots);
 
-/// What checkImage says of an image once it has been read: DigestMismatch, UnsupportedTarget, DeviceMismatch.
-Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found);
+/// Who wrote a manifest. Anybody: who may write objects through an API, and need not be allowed to know what
+/// else is on this machine or in its network.
+enum class Author { Operator, Anybody };
+
+/// Where the image is that a manifest names by path. `origin` is where the object comes from: the image must
+/// lie below that root (or in the folder of a root that is a single file) or below one of `imageRoots`;
+/// symlinks resolved. What lies elsewhere is not touched for Anybody, and has one error, whatever is there.
+/// Errors: ImageNotFound, ImageOutsideRoot, SourceUnreadable.
+Result<std::filesystem::path> locateImage(const std::filesystem::path& path, const api::Origin& origin,
+                                          const std::vector<ImageRoot>& imageRoots, Author author);
+
+/// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
+/// all that a server checks only after it has stopped the old unikernel. The path of the result is the
+/// resolved one. Errors: those of locateImage, Inspector::inspect and checkFit.
+Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
+                                image::Inspector& inspector, const std::vector<ImageRoot>& imageRoots = {},
+                                file::Settling* settling = nullptr, Author author = Author::Operator);
+
+/// What is to be pulled for an image that has a URL.
+image::Remote remoteOf(const api::Unikernel::Image& image, Author author);
+
+/// Who wrote what comes from there: only what lies in a folder, and not in the one that the API writes
+/// (empty: it writes none), is the operator's.
+Author authorOf(const api::Origin& origin, const std::filesystem::path& apiStore);
+
+/// Where the images are that manifests name, and who looks at them.
+struct ImagePlaces {
+  image::Inspector& inspector;
+  std::vector<std::filesystem::path> roots = {};  // besides the manifest roots
+  image::Puller* puller = nullptr;                // has those that have a URL; null: they are not looked at
+  image::Lookout* lookout = nullptr;              // null: resolve() reads all images itself
+  file::Settling* settling =
+      nullptr;  // says whether an image is whole, where there is no lookout; null: it is
+  std::filesystem::path apiStore = {};  // what comes from there was written through the API
+};
+
+/// What checkImage says of an image once it has been read: DigestMismatch (with the pin; the digest that was
+/// found is not for Anybody), UnsupportedTarget (neither hvt nor spt), DeviceMismatch.
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found,
+                      Author author = Author::Operator);
 
 /// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
 std::string_view imageField(Reason reason);

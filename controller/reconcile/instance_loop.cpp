@@ -19,10 +19,6 @@ using albatross::Credential;
 
 namespace {
 
-bool samePem(const Credential::Pem& a, const Credential::Pem& b) {
-  return a.ca == b.ca && a.certificate == b.certificate && a.privateKey == b.privateKey;
-}
-
 /// Failures of an observation that time alone does not mend.
 bool lasting(Reason reason) {
   switch (reason) {
@@ -50,6 +46,7 @@ api::Condition answering(const Desired& desired, SystemTime now) {
     message += " " + desired.withheld[i].message;
   if (desired.withheld.size() > shown)
     message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
+  if (desired.credentialsStand) message += " " + desired.credentialsStand->message;
   const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
   const auto outdated = desired.outdated.find(desired.instance->key());
   if (outdated != desired.outdated.end() && outdated->second.gone) {
@@ -286,7 +283,7 @@ asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
 Result<void> InstanceLoop::connect() {
   const auto& spec = desired_->spec();
   if (!desired_->credentials) return std::unexpected(desired_->credentials.error());
-  if (!loadedPem_ || !samePem(*loadedPem_, *desired_->credentials)) {
+  if (loadedPem_ != *desired_->credentials) {
     auto credential = Credential::load(*desired_->credentials);
     if (!credential) return std::unexpected(credential.error());
     credential_ = std::move(*credential);
@@ -464,7 +461,9 @@ void InstanceLoop::publish(const Plan& plan, const Unwritten& unwritten) {
   publishAll(desired_->unikernels);
   publishAll(desired_->policies);
   environment_.objects.report(desired_->instance->key(), instanceStatus(unwritten), environment_.listener);
-  warn(plan.errors);
+  std::vector<Error> errors = plan.errors;
+  if (desired_->credentialsStand) errors.push_back(*desired_->credentialsStand);
+  warn(errors);
 }
 
 /// It answers; and what of it has to wait all the same, as it cannot be remembered.

@@ -43,6 +43,13 @@ struct Environment {
   std::function<bool(const std::string& instance, const Step&)> permit = {};
   /// Folders besides the manifest roots that images may lie in.
   std::vector<std::filesystem::path> imageRoots = {};
+  /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
+  /// something else, somebody calls Controller::redistribute().
+  image::Lookout* lookout = nullptr;
+  /// Says whether a credential file is whole; null: the controller finds out by itself.
+  file::Settling* settling = nullptr;
+  /// The folder that the API writes, if there is one: see ImagePlaces.
+  std::filesystem::path apiStore = {};
   /// Pulls the images that manifests name by URL. When find() says something else, somebody calls
   /// Controller::redistribute().
   image::Puller* puller = nullptr;

@@ -86,8 +86,9 @@ void Planner::planUnikernel(const Subject& subject) {
 
 Planner::Verdict Planner::judge(const Subject& subject) {
   if (auto verdict = obstacle(subject)) return std::move(*verdict);
-  Verdict verdict =
-      subject.running == nullptr ? judgeAbsent(subject) : judgeLoop(subject, judgeRunning(subject));
+  Verdict verdict = subject.unikernel.imageUnsettled() ? judgeUnsettled(subject)
+                    : subject.running == nullptr       ? judgeAbsent(subject)
+                                                       : judgeLoop(subject, judgeRunning(subject));
   if (subject.unikernel.notice) verdict.message += " " + *subject.unikernel.notice;
   return verdict;
 }
@@ -130,6 +131,23 @@ std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const 
                    .reconciling = true};
   }
   return std::nullopt;
+}
+
+/// Nobody knows yet which image it is to run: nothing is sent, and what it was counts.
+Planner::Verdict Planner::judgeUnsettled(const Subject& subject) const {
+  const Error& error = subject.unikernel.missing->error;
+  const UnikernelInfo* running = subject.running;
+  const std::optional<Wanted>& was = subject.memory.inSync;
+  const bool asItWas =
+      running != nullptr && subject.entry != nullptr && was &&
+      was->arguments == subject.unikernel.arguments &&
+      !compare(was->arguments, was->digest, *running, subject.name, subject.spec().arguments).any();
+  const Ready absent = running == nullptr ? Ready::False : Ready::Unknown;
+  return {.ready = asItWas ? Ready::True : absent,
+          .reason = error.reason,
+          .message = error.message + (running == nullptr ? "" : " Until then what runs is left as it is."),
+          .reconciling = true,
+          .state = asItWas ? UnikernelState::Ready : UnikernelState::Progressing};
 }
 
 Planner::Verdict Planner::judgeRunning(const Subject& subject) {

@@ -91,6 +91,7 @@ class Planner {
   void planUnikernel(const Subject& subject);
   Verdict judge(const Subject& subject);
   std::optional<Verdict> obstacle(const Subject& subject) const;
+  Verdict judgeUnsettled(const Subject& subject) const;
   Verdict judgeRunning(const Subject& subject);
   Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
   Verdict judgeInSync(const Subject& subject, Wanted wanted);

@@ -31,7 +31,7 @@ std::vector<std::shared_ptr<const api::Manifest>> ManifestCache::load(
       continue;
     }
     auto manifest =
-        std::make_shared<const api::Manifest>(api::readManifest(file.root, file.path, settling_, isHeld));
+        std::make_shared<const api::Manifest>(api::readManifest(file.root, file.path, *settling_, isHeld));
     std::error_code ignored;
     if (!manifest->parsed && fs::symlink_status(file.path, ignored).type() == fs::file_type::not_found) {
       manifests.push_back(nullptr);

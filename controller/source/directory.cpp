@@ -108,7 +108,7 @@ class Alarm {
 }  // namespace
 
 struct DirectorySource::State {
-  explicit State(DirectoryOptions given) : options(std::move(given)) {
+  explicit State(DirectoryOptions given) : options(std::move(given)), cache(options.settling) {
     if (options.watch)
       watcher.emplace(fmt::format("the scan of everything, every {:.3g}s",
                                   std::chrono::duration<double>(options.unwatched).count()));

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "file/settling.h"
 #include "source/source.h"
 
 namespace rookery::source {
@@ -19,6 +20,9 @@ struct DirectoryOptions {
   std::chrono::milliseconds unwatched{30'000};  // the same where the kernel grants no watches
   bool watch = true;  // false, for who scans just once: next() knows the period only
   bool alone = true;  // what these roots do not declare, no other source does
+  /// Tells which files are still being written, and is told which were seen to be closed; to be shared with
+  /// who reads the files that manifests name.
+  std::shared_ptr<file::Settling> settling = std::make_shared<file::Settling>();
 };
 
 /// Manifests (*.yaml, *.yml, *.json; no dot-files) below the roots, recursively; watched with inotify on the

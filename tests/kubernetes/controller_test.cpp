@@ -149,6 +149,8 @@ spec:
                                           space_,
                                           "--image-root",
                                           (files_.path() / "images").string(),
+                                          "--image-hosts",
+                                          "127.0.0.1",
                                           "--state-dir",
                                           (files_.path() / ("state-" + number)).string(),
                                           "--listen",

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <httplib.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -186,6 +187,17 @@ TEST(Deploy, MistakesAreFoundBeforeAnythingIsSent) {
   }
   EXPECT_THAT(server.deploy({"web", image, "-f", config("[1]")}).err, HasSubstr("the spec of a Unikernel"));
   EXPECT_THAT(server.deploy({"web", image, "-f", config("a: 1\na: 2\n")}).err, HasSubstr("2:1: a: this key"));
+  EXPECT_EQ(server.requests, 0);
+}
+
+TEST(Deploy, SendsNoImageThatIsStillWritten) {
+  const fixtures::TempDir dir;
+  DeployServer server(202, accepted);
+  std::ofstream writer(dir.path() / "web.hvt");
+  writer << "half" << std::flush;
+  const Invocation outcome = server.deploy({"web", (dir.path() / "web.hvt").string()});
+  EXPECT_EQ(outcome.status, 1);
+  EXPECT_THAT(outcome.err, HasSubstr("is being written"));
   EXPECT_EQ(server.requests, 0);
 }
 

@@ -61,7 +61,7 @@ TEST(Inspector, ReadsNoneOfAThousandUnchangedImages) {
   constexpr int count = 1000;
   for (int i = 0; i < count; ++i)
     dir.write(std::to_string(i), images::makeImage({.size = 0, .content = std::to_string(i)}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   const auto inspectAll = [&] {
     std::set<std::string> digests;
     for (int i = 0; i < count; ++i) digests.insert(digestOf(inspector, dir.path() / std::to_string(i)));
@@ -77,7 +77,7 @@ TEST(Inspector, ReadsNoneOfAThousandUnchangedImages) {
 TEST(Inspector, ReadsAgainWhatWasReplaced) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({.content = "one"}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   const std::string before = digestOf(inspector, path);
   dir.replace("web.hvt", images::makeImage({.content = "two"}));
   EXPECT_NE(digestOf(inspector, path), before);
@@ -90,7 +90,7 @@ TEST(Inspector, FollowsALinkThatIsSwapped) {
   dir.write("b.hvt", images::makeImage({.content = "two"}));
   const fs::path link = dir.path() / "web.hvt";
   fs::create_symlink("a.hvt", link);
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   const std::string before = digestOf(inspector, link);
   fs::remove(link);
   fs::create_symlink("b.hvt", link);
@@ -112,7 +112,7 @@ TEST(Inspector, SeesAnEditRightAfterItLooked) {
 TEST(Inspector, SeesAnEditThatPutTheModificationTimeBack) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({.content = "one"}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   const std::string before = digestOf(inspector, path);
   const std::optional<Stamp> stamp = stampOf(path);
   // Until the file system's clock has moved on: within one tick, an hour after the edit is not an hour after
@@ -126,7 +126,7 @@ TEST(Inspector, SeesAnEditThatPutTheModificationTimeBack) {
 TEST(Inspector, TakesAnyModificationTime) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   for (const std::int64_t seconds : {std::int64_t{10'000'000'000}, std::int64_t{-1}}) {
     const std::array<timespec, 2> times{timespec{seconds, 0}, timespec{seconds, 0}};
     ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times.data(), 0), 0);
@@ -137,7 +137,7 @@ TEST(Inspector, TakesAnyModificationTime) {
 TEST(Inspector, ForgetsWhatVanished) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   ASSERT_TRUE(inspector.inspect(path));
   fs::remove(path);
   const Result<Image> image = inspector.inspect(path);
@@ -161,12 +161,54 @@ TEST(Inspector, NamesTheFileThatIsNoImage) {
 TEST(Inspector, ReadsOnceForManyWhoAskAtATime) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({.size = 1 << 20}));
-  Inspector inspector(later);
+  Inspector inspector({.now = later});
   {
     std::array<std::jthread, 8> threads;
     for (std::jthread& thread : threads) thread = std::jthread([&] { EXPECT_TRUE(inspector.inspect(path)); });
   }
   EXPECT_EQ(inspector.filesRead(), 1u);
+}
+
+TEST(Inspector, ReadsWhatIsNoImageOnceOnly) {
+  const fixtures::TempDir dir;
+  const fs::path path = dir.write("web.hvt", "#!/bin/sh\n");
+  Inspector inspector({.now = later});
+  const Result<Image> first = inspector.inspect(path);
+  ASSERT_FALSE(first);
+  EXPECT_EQ(inspector.inspect(path), first);
+  EXPECT_EQ(inspector.filesRead(), 1u);
+  dir.write("web.hvt", images::makeImage({}));
+  EXPECT_TRUE(inspector.inspect(path));
+}
+
+TEST(Inspector, RefusesWhatIsTooLargeWithoutReadingIt) {
+  const fixtures::TempDir dir;
+  const fs::path path = dir.write("web.hvt", images::makeImage({.size = 5'000}));
+  Inspector inspector({.largest = 4'999});
+  const Result<Image> image = inspector.inspect(path);
+  ASSERT_FALSE(image);
+  EXPECT_EQ(image.error().reason, Reason::ImageTooLarge);
+  EXPECT_THAT(image.error().message, HasSubstr("has 5000 bytes, and one may have 4999 at most"));
+  EXPECT_EQ(inspector.filesRead(), 0u);
+}
+
+TEST(Inspector, DoesNotBelieveWhatIsBeingWritten) {
+  const fixtures::TempDir dir;
+  const fs::path path = dir.write("web.hvt", images::makeImage({.content = "old"}));
+  Inspector inspector({.now = later});
+  file::Settling settling;
+  const Result<Image> old = inspector.inspect(path, &settling);
+  ASSERT_TRUE(old) << old.error().message;
+  {
+    std::ofstream writer(path, std::ios::binary);
+    writer << images::makeImage({.content = "new"}) << std::flush;
+    const Result<Image> image = inspector.inspect(path, &settling);
+    ASSERT_FALSE(image);
+    EXPECT_EQ(image.error().reason, Reason::BeingWritten);
+  }
+  const Result<Image> whole = inspector.inspect(path, &settling);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_NE(whole->digest, old->digest);
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ class Pull : public testing::Test {
     std::size_t parallel = 8;
     std::chrono::seconds stall{60};
     std::chrono::milliseconds firstRetry{1}, longestRetry{20};
+    std::optional<Hosts> hosts = {};
   };
   Pull() { open({}); }
 
@@ -77,6 +78,7 @@ class Pull : public testing::Test {
     options.longestRetry = limits.longestRetry;
     options.patience.stall = limits.stall;
     options.parallel = limits.parallel;
+    options.hosts = limits.hosts;
     puller_ = std::make_unique<Puller>(*store_, inspector_, options);
   }
 
@@ -337,6 +339,71 @@ TEST_F(Pull, FollowsRedirects) {
   server_.put("/f/web.hvt", {.bytes = web});
   puller_->want({remote("/latest", web)});
   expectImage(remote("/latest", web), web);
+}
+
+bool isTold(const Puller::Missing& missing) { return missing.error.reason != Reason::ImagePulling; }
+
+// Whoever may write an object must not learn what else answers in this machine's network.
+TEST_F(Pull, ReachesNothingButPublicAddressesForAnybody) {
+  const std::string web = imageWith("web"), other = imageWith("other");
+  server_.put("/web.hvt", {.bytes = web});
+  server_.put("/gone", {.status = 404});
+  puller_->want({remote("/web.hvt", web)});
+  expectImage(remote("/web.hvt", web), web);  // for the operator, whose connection is not for others
+  const std::string port = server_.url("").substr(server_.url("").rfind(':') + 1);
+  const std::vector<std::string> urls = {server_.url("/web.hvt"),
+                                         server_.url("/gone"),
+                                         "http://localhost:" + port + "/web.hvt",
+                                         "http://0.0.0.0:" + port + "/web.hvt",
+                                         "http://[::1]:" + port + "/web.hvt",
+                                         "http://[::ffff:127.0.0.1]:" + port + "/web.hvt",
+                                         "http://2130706433:" + port + "/web.hvt",
+                                         "http://127.0.0.1:1/web.hvt",
+                                         "http://nothing.invalid/web.hvt"};
+  for (const std::string& url : urls) {
+    const Remote wanted{url, sha256Of(other), true};
+    puller_->want({wanted});
+    const auto found = outcome(wanted, isTold);
+    ASSERT_FALSE(found) << url;
+    EXPECT_EQ(found.error().error,
+              (Error{Reason::ImagePullBackOff,
+                     "Image " + url +
+                         " cannot be pulled: nothing answers at its host, or images may not come "
+                         "from there (--image-hosts)."}));
+  }
+  EXPECT_EQ(server_.asked().size(), 1);
+}
+
+TEST_F(Pull, TakesAnybodysImagesFromHostsThatAreAllowed) {
+  open({.hosts = Hosts::parse({"127.0.0.0/8"}).value()});
+  const std::string web = imageWith("web"), other = imageWith("other");
+  server_.put("/web.hvt", {.bytes = web});
+  const Remote right{server_.url("/web.hvt"), sha256Of(web), true};
+  puller_->want({right});
+  expectImage(right, web);
+  const Remote wrong{server_.url("/web.hvt"), sha256Of(other), true};
+  puller_->want({wrong});
+  const auto found = outcome(wrong);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().error.reason, Reason::DigestMismatch);
+  EXPECT_THAT(found.error().error.message, testing::Not(HasSubstr(sha256Of(web))))
+      << "what is there is not for anybody";
+}
+
+TEST_F(Pull, UsesNoHostThatIsNotAllowedAlsoAfterARedirect) {
+  open({.hosts = Hosts::parse({"localhost"}).value()});
+  const std::string web = imageWith("web");
+  const std::string port = server_.url("").substr(server_.url("").rfind(':') + 1);
+  server_.put("/web.hvt", {.bytes = web});
+  server_.put("/there", {.redirect = server_.url("/web.hvt")});
+  const Remote redirected{"http://localhost:" + port + "/there", sha256Of(web)};
+  puller_->want({redirected});
+  expectRefusal(redirected, Reason::ImagePullFailed,
+                "images may not come from the host 127.0.0.1 (--image-hosts)");
+  EXPECT_EQ(server_.countOf("/web.hvt"), 0);
+  const Remote named{"http://localhost:" + port + "/web.hvt", sha256Of(web)};
+  puller_->want({named});
+  expectImage(named, web);
 }
 
 TEST_F(Pull, TakesNoMoreAtATimeThanItMay) {

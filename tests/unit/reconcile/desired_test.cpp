@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <fstream>
+#include <memory>
+
 #include "fixtures/temp_dir.h"
 #include "image/store.h"
 #include "images/image_maker.h"
@@ -47,7 +51,7 @@ class Resolve : public testing::Test {
   }
 
   Resolution resolved() {
-    return resolve(snapshot_, entries_, places_, [](const api::ObjectKey&, const std::string&) {
+    return resolve(snapshot_, entries_, places_, credentials_, [](const api::ObjectKey&, const std::string&) {
       return api::Identity{"", {}, std::nullopt, 3};
     });
   }
@@ -61,7 +65,9 @@ class Resolve : public testing::Test {
 
   fixtures::TempDir folder_;
   image::Inspector inspector_;
-  ImagePlaces places_{inspector_};
+  ImagePlaces places_{.inspector = inspector_};
+  file::Settling settling_;
+  CredentialFiles credentials_{settling_};
   source::Snapshot snapshot_;
   std::vector<Entry> entries_;
 };
@@ -73,6 +79,51 @@ TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
   EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
   EXPECT_FALSE(web.error);
   EXPECT_FALSE(web.notice);
+}
+
+TEST_F(Resolve, KnowsNothingOfAnImageThatIsBeingWritten) {
+  file::Settling settling;
+  places_.settling = &settling;
+  std::ofstream writer(folder_.path() / "web.hvt", std::ios::binary | std::ios::app);
+  const DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_TRUE(web.imageUnsettled());
+  EXPECT_EQ(web.missing->error.reason, Reason::BeingWritten);
+  EXPECT_EQ(web.digest(), "");
+}
+
+// A tebibyte, which would be read for an hour.
+TEST_F(Resolve, WaitsForNoImageThatTakesLongToRead) {
+  const auto inspector = std::make_shared<image::Inspector>(image::Inspector::Options{.largest = UINT64_MAX});
+  image::Lookout lookout(inspector, std::make_shared<file::Settling>(), {});
+  places_.lookout = &lookout;
+  ASSERT_TRUE(images::writeImage({}, folder_.path() / "huge.hvt"));
+  std::filesystem::resize_file(folder_.path() / "huge.hvt", std::uintmax_t{1} << 40);
+  api::Unikernel huge = unikernel();
+  huge.image.path = folder_.path() / "huge.hvt";
+  add(makeObject("shop", "huge", huge));
+  const DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_TRUE(web.image || web.imageUnsettled()) << web.image.error().message;
+  const DesiredUnikernel slow = resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/huge"));
+  EXPECT_TRUE(slow.imageUnsettled());
+  EXPECT_EQ(slow.missing->error.reason, Reason::ImageBeingRead);
+}
+
+TEST_F(Resolve, ReadsNoCredentialFileForWhoeverMayWriteObjects) {
+  places_.apiStore = folder_.path();
+  add(makeObject("", "eu-1", instance()));
+  const auto desired = resolved().instances.at("eu-1");
+  ASSERT_FALSE(desired->credentials);
+  EXPECT_EQ(desired->credentials.error().reason, Reason::CredentialInvalid);
+  EXPECT_THAT(desired->credentials.error().message, HasSubstr("name that in spec.credentials.secretRef"));
+}
+
+TEST_F(Resolve, GivesTheSameForTheSame) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  const auto before = resolved().instances.at("eu-1");
+  EXPECT_EQ(*before, *resolved().instances.at("eu-1"));
+  images::writeImage({.content = "another"}, folder_.path() / "web.hvt").value();
+  EXPECT_NE(*before, *resolved().instances.at("eu-1"));
 }
 
 TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -186,6 +187,79 @@ TEST_F(CheckImage, ARootThatIsAFileStandsForItsFolder) {
 
   EXPECT_TRUE(checkImage(web, single, inspector_));
   EXPECT_FALSE(checkImage(other, single, inspector_));
+}
+
+/// What somebody learns who may only write objects, of an image at that path.
+class AnybodysImage : public CheckImage {
+ protected:
+  std::string told(const fs::path& path, std::optional<std::string> sha256 = std::nullopt) {
+    api::Unikernel web;
+    web.image.path = path;
+    web.image.sha256 = std::move(sha256);
+    const Result<image::Image> found = checkImage(
+        web, origin(), inspector_, canonical({folder_.path() / "images"}), nullptr, Author::Anybody);
+    if (found) return "found";
+    std::string message = found.error().message;
+    for (auto at = message.find(path.string()); at != std::string::npos; at = message.find(path.string()))
+      message.replace(at, path.string().size(), "PATH");
+    return message;
+  }
+};
+
+TEST_F(AnybodysImage, HasOneAnswerForAllThatLiesOutside) {
+  folder_.write("elsewhere/key.pem", "-----BEGIN PRIVATE KEY-----");
+  fs::create_symlink("key.pem", folder_.path() / "elsewhere/link");
+  fs::create_symlink(folder_.path() / "elsewhere/key.pem", root() / "absolute");
+  fs::create_symlink("../elsewhere/key.pem", root() / "relative");
+  fs::create_symlink("../elsewhere/missing", root() / "dangling");
+  fs::create_directory_symlink("../elsewhere", root() / "folder");
+  const std::string outside = told("/nowhere/at/all");
+  EXPECT_THAT(outside, HasSubstr("does not lie in a folder that images may be in"));
+  for (const fs::path& path :
+       {folder_.path() / "elsewhere/key.pem", folder_.path() / "elsewhere/missing",
+        folder_.path() / "elsewhere", folder_.path() / "elsewhere/link", root() / "absolute",
+        root() / "relative", root() / "dangling", root() / "folder/key.pem", root() / "folder/missing",
+        root() / "../elsewhere/key.pem", root() / "missing/../../elsewhere/key.pem",
+        fs::path("/proc/self/root") / folder_.path().relative_path() / "elsewhere/key.pem",
+        fs::path("/dev/zero")}) {
+    EXPECT_EQ(told(path), outside) << path;
+  }
+}
+
+TEST_F(AnybodysImage, IsFoundWhereverLinksLeadInside) {
+  fs::create_directory(folder_.path() / "store");
+  fs::create_directory_symlink("store", folder_.path() / "images");
+  fs::create_directories(root() / "deep/er");
+  ASSERT_TRUE(images::writeImage({}, folder_.path() / "store/web.hvt"));
+  ASSERT_TRUE(images::writeImage({}, root() / "web.hvt"));
+  fs::create_symlink("../../web.hvt", root() / "deep/er/up");
+  fs::create_symlink("er", root() / "deep/link");
+  fs::create_symlink(folder_.path() / "images/web.hvt", root() / "across");
+  for (const fs::path& path :
+       {folder_.path() / "images/web.hvt", folder_.path() / "store/web.hvt", root() / "web.hvt",
+        root() / "deep/er/up", root() / "deep/link/up", root() / "across", root() / "deep/../web.hvt"}) {
+    EXPECT_EQ(told(path), "found") << path;
+  }
+  EXPECT_THAT(told(root() / "missing"), HasSubstr("cannot be found"));
+  fs::create_symlink("loop", root() / "loop");
+  EXPECT_THAT(told(root() / "loop"), HasSubstr("too many symbolic links"));
+}
+
+TEST_F(AnybodysImage, DoesNotTellTheDigestThatWasFound) {
+  ASSERT_TRUE(images::writeImage({}, root() / "web.hvt"));
+  const std::string digest = image::toHex(inspector_.inspect(root() / "web.hvt")->digest);
+  const std::string message = told(root() / "web.hvt", std::string(64, 'a'));
+  EXPECT_THAT(message, testing::AllOf(HasSubstr(std::string(64, 'a')), testing::Not(HasSubstr(digest))));
+}
+
+TEST(AuthorOf, TellsTheOperatorsManifestsFromThoseOfAnybody) {
+  const auto author = [](const fs::path& root, const fs::path& file) {
+    return authorOf({.root = root, .file = file, .line = 1, .column = 1}, "/srv/fleet/api");
+  };
+  EXPECT_EQ(author("/srv/fleet", "/srv/fleet/web.yaml"), Author::Operator);
+  EXPECT_EQ(author("/srv/fleet", "/srv/fleet/api-docs/web.yaml"), Author::Operator);
+  EXPECT_EQ(author("/srv/fleet", "/srv/fleet/api/shop/web.yaml"), Author::Anybody);
+  EXPECT_EQ(author("kubernetes", "kubernetes/web"), Author::Anybody);
 }
 
 }  // namespace

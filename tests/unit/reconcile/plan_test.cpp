@@ -1949,5 +1949,60 @@ TEST(Plan, ForgetsWhatNobodyKnowsAnyMore) {
   EXPECT_THAT(scene.memory.objects, IsEmpty());
 }
 
+// -- An image that nobody knows yet
+// --------------------------------------------------------------------------------------------------------
+
+class UnsettledImage : public testing::TestWithParam<Reason> {
+ protected:
+  static void unsettle(api::Unikernel&, DesiredUnikernel& unikernel) {
+    unikernel.missing = image::Puller::Missing{{GetParam(), "Image web.hvt is not known yet."}};
+    unikernel.image = std::unexpected(unikernel.missing->error);
+  }
+  static const api::Condition* reconciling(const Plan& plan) {
+    return plan.objects.at(keyOf("shop/web")).status.condition(api::Condition::Type::Reconciling);
+  }
+};
+
+TEST_P(UnsettledImage, LeavesWhatRunsAsItIsAndSaysSo) {
+  Scene scene;
+  scene.declare("shop/web");
+  scene.runOurs("shop/web");
+  scene.now += std::chrono::minutes(1);
+  ASSERT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::Running);
+
+  scene.declare("shop/web", unsettle);
+  const Plan plan = scene.next();
+  EXPECT_TRUE(plan.steps.empty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").status, Ready::True) << "what it was counts";
+  ASSERT_NE(reconciling(plan), nullptr);
+  EXPECT_EQ(reconciling(plan)->reason, GetParam());
+  EXPECT_EQ(reconciling(plan)->message,
+            "Image web.hvt is not known yet. Until then what runs is left as it is.");
+  EXPECT_FALSE(plan.objects.at(keyOf("shop/web")).settled);
+}
+
+// As after a restart of the controller, which has not seen it run as declared.
+TEST_P(UnsettledImage, LeavesWhatRunsAloneAlsoWhereNothingIsRemembered) {
+  Scene scene;
+  scene.declare("shop/web", unsettle);
+  scene.runOurs("shop/web", {}, 'z');
+  const Plan plan = scene.next();
+  EXPECT_TRUE(plan.steps.empty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").status, Ready::Unknown);
+  EXPECT_NE(reconciling(plan), nullptr);
+}
+
+TEST_P(UnsettledImage, IsNotCreatedFrom) {
+  Scene scene;
+  scene.declare("shop/web", unsettle);
+  const Plan plan = scene.next();
+  EXPECT_TRUE(plan.steps.empty());
+  EXPECT_EQ(scene.ready(plan, "shop/web").status, Ready::False);
+  EXPECT_EQ(scene.ready(plan, "shop/web").reason, GetParam());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, UnsettledImage, testing::Values(Reason::BeingWritten, Reason::ImageBeingRead),
+                         [](const auto& test) { return std::string(toString(test.param)); });
+
 }  // namespace
 }  // namespace rookery::reconcile
