@@ -41,17 +41,17 @@ TEST(Arguments, ThatAreHardlyMeantAreDoubted) {
       "meant";
   EXPECT_THAT(doubts("  arguments: [a, '--x=$(PX)$(PW)$(PX)', '$(PX)', '$$$(PY)']\n" + fromDb),
               ElementsAre("6:18: spec.arguments[1]: nothing defines \"$(PX)\"" + undefined,
-                          "6:49: spec.arguments[3]: nothing defines \"$(PY)\"" + undefined));
+                          "6:50: spec.arguments[3]: nothing defines \"$(PY)\"" + undefined));
   EXPECT_THAT(doubts("  arguments: [\"$(\\e[31m)\", '$()']\n"),
               ElementsAre("6:15: spec.arguments[0]: nothing defines \"$(\\u001b[31m)\"" + undefined,
                           "6:28: spec.arguments[1]: nothing defines \"$()\"" + undefined));
   EXPECT_THAT(doubts("  arguments: ['$$(PW)']\n" + fromDb),
-              ElementsAre("7:25: spec.argumentsFrom[0].name: no argument uses $(PW); write it into one of "
+              ElementsAre("7:26: spec.argumentsFrom[0].name: no argument uses $(PW); write it into one of "
                           "spec.arguments, or remove this"));
   EXPECT_THAT(
       doubts("  arguments: ['$(PW)']\n" + fromDb, "\"hunter2\\n\""),
       ElementsAre(
-          "7:61: spec.argumentsFrom[0].secretKeyRef.key: the value of the key pw of the Secret db ends "
+          "7:60: spec.argumentsFrom[0].secretKeyRef.key: the value of the key pw of the Secret db ends "
           "in a line break, and the argument will, too; make it without one, as with printf %s or "
           "echo -n"));
   EXPECT_THAT(doubts("  arguments: ['$(PW)']\n" + fromDb, "\"hunter2\\r\\n\""), SizeIs(1));

@@ -280,8 +280,8 @@ TEST_F(Validate, WarnsOfArgumentsThatAreHardlyMeant) {
   const Invocation result = validate();
   EXPECT_EQ(result.status, 0) << result.err;
   EXPECT_THAT(result.err,
-              AllOf(ContainsRegex("warning: .*web.yaml:8:36: spec.arguments.1.: nothing defines "),
-                    ContainsRegex("warning: .*web.yaml:10:45: spec.argumentsFrom.0..secretKeyRef.key: "),
+              AllOf(ContainsRegex("warning: .*web.yaml:8:35: spec.arguments.1.: nothing defines "),
+                    ContainsRegex("warning: .*web.yaml:10:46: spec.argumentsFrom.0..secretKeyRef.key: "),
                     Not(HasSubstr("hunter2"))));
   const Invocation strict = invoke({"validate", "--strict", "-f", (folder_.path() / "manifests").string()});
   EXPECT_EQ(strict.status, 1);
