@@ -262,7 +262,7 @@ TEST(Mistakes, InAUnikernel) {
       {"  memory: {a: b}", "6:11: spec.memory: expected a string, got a mapping"},
       {"  instance: eu_1", "6:13: spec.instance: \"eu_1\"" + badName + "; write \"eu-1\""},
       {"  instance: ''", "6:13: spec.instance: this must not be empty"},
-      {"  networkInterfaces: [{name: ~}]", "6:23: spec.networkInterfaces[0].name: this field is required"},
+      {"  networkInterfaces: [{name: ~}]", "6:24: spec.networkInterfaces[0].name: this field is required"},
       {"  cpuIDs: []", "6:11: spec.cpuIDs: this must not be empty"},
       {"  cpuIDs: [0, 1, 0]", "6:18: spec.cpuIDs[2]: 0 is listed twice; remove one"},
       {"  cpuIDs: [-1]", "6:12: spec.cpuIDs[0]: this must be from 0 to 4095, not -1"},
@@ -465,7 +465,7 @@ TEST(Manifest, ADocumentThatIsJsonAlreadyReadsAsItsText) {
   for (int i = 0; i < 65; ++i) deep = {{"a", std::move(deep)}};
   const Manifest refused = readDocument(deep, {});
   EXPECT_FALSE(refused.parsed);
-  EXPECT_THAT(describe(refused.problems), ElementsAre("the value is nested more than 64 levels deep"));
+  EXPECT_THAT(describe(refused.problems), ElementsAre("f: the value is nested more than 64 levels deep"));
 }
 
 TEST(Mistakes, InWhatADocumentIs) {
