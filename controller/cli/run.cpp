@@ -223,7 +223,7 @@ int run(const RunOptions& options, const Console& console) {
   });
   log.info("Stopped.");
   (*server)->stop();
-  if (const auto& failure = (*fleet)->failure()) return failed(*failure);
+  if (const auto& failure = (*fleet)->failure()) return failed(console, *failure);
   return 0;
 }
 
