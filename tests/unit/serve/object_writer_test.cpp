@@ -328,6 +328,11 @@ TEST_F(ObjectWriterTest, AStatusThatChangesMeanwhileIsNoConflict) {
   const auto patched = writer_->patch(*unikernels_, webKey_,
                                       [&](json object) -> std::expected<json, Response> {
                                         api::Status status;
+                                        status.conditions = {{.type = api::Condition::Type::Ready,
+                                                              .status = api::Condition::Status::True,
+                                                              .reason = Reason::Running,
+                                                              .message = "It runs.",
+                                                              .lastTransitionTime = {}}};
                                         status.restarts = ++calls;
                                         reconcile::Listener nobody;
                                         objects_.report(webKey_, status, nobody);
