@@ -44,14 +44,18 @@ class StandardInput : public source::Source {
     std::string text(api::maxManifestBytes + 1, '\0');
     in_.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(in_.gcount()));
-    if (!in_.bad()) return api::parseManifest(text, origin);
     api::Manifest manifest;
-    manifest.parsed = false;
-    manifest.problems.push_back({.reason = Reason::SourceUnreadable,
-                                 .origin = origin,
-                                 .object = std::nullopt,
-                                 .field = {},
-                                 .message = "Standard input cannot be read."});
+    if (!in_.bad()) manifest = api::parseManifestFile(text, origin, true);
+    const bool silent = !manifest.declares() && manifest.problems.empty();
+    if (in_.bad() || silent) {
+      manifest.problems.push_back({.reason = in_.bad() ? Reason::SourceUnreadable : Reason::UsageError,
+                                   .origin = origin,
+                                   .object = std::nullopt,
+                                   .field = {},
+                                   .message = in_.bad() ? "Standard input cannot be read."
+                                                        : "There is no manifest here: what writes it has "
+                                                          "failed, perhaps."});
+    }
     return manifest;
   }
 
