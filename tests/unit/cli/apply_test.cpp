@@ -32,6 +32,7 @@ class Apply : public testing::Test {
     folder_.write("pki/ca.pem", ca_.certificate);
     folder_.write("pki/admin.pem", admin.certificate);
     fs::permissions(folder_.write("pki/admin.key", admin.privateKey), fs::perms::owner_read);
+    fs::create_directory(folder_.path() / "images");
     EXPECT_TRUE(images::writeImage({}, folder_.path() / "images/web.hvt"));
     fs::current_path(folder_.path());
   }

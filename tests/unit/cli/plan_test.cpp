@@ -15,7 +15,7 @@ TEST(Plan, ReadsStandardInputButKeepsNoPlanOfIt) {
   const std::string state = (folder.path() / "state").string();
   const Invocation plan = invoke({"plan", "-f", "-", "--state-dir", state}, "kind: [\n");
   EXPECT_EQ(plan.status, 1);
-  EXPECT_THAT(plan.out, testing::HasSubstr("! -:2:1: "));
+  EXPECT_THAT(plan.out, testing::HasSubstr("! -:2:"));
   const std::string file = (folder.path() / "plan.json").string();
   const Invocation kept = invoke({"plan", "-f", "-", "--out", file, "--state-dir", state}, "");
   EXPECT_EQ(kept.status, 1);

@@ -36,7 +36,7 @@ TEST(PrintTable, LeavesNothingAtTheEndOfALine) {
 
 TEST(PrintTable, ACellStaysInItsRow) {
   EXPECT_EQ(printed({{"MESSAGE", "X"}, {"two\nlines\t\x1b[31m", "y"}}),
-            "MESSAGE                      X\n"
+            "MESSAGE                  X\n"
             "two\\nlines\\t\\u001b[31m   y\n");
 }
 

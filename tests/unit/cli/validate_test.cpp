@@ -134,7 +134,9 @@ TEST_F(Validate, TellsTheMistakesOfStandardInput) {
       {unikernel("  image: {path: web.hvt}\n  memory: 32\n"), "-:7:11: spec.memory: "},
       {unikernel("  image: {path: ../none.hvt}\n"), "-:6:"},
       {"kind: [", "-:1:"},
-      {std::string(5 << 20, ' '), "4194304"},
+      {"kind: Unikernel\napiVersion: rookery.dev/v1alpha1\n" + std::string(5 << 20, ' '), "4194304"},
+      {"", "-: There is no manifest here"},
+      {"kind: Namespace\napiVersion: v1\n", "-: There is no manifest here"},
   };
   for (const auto& [input, said] : cases) {
     const Invocation result = invoke({"validate", "-f", "instance.yaml", "-f", "-"}, input);
