@@ -418,6 +418,12 @@ std::string tooLong(std::string_view text) {
                      maxManifestBytes);
 }
 
+Manifest blankText() {
+  Manifest manifest;
+  manifest.blank = true;
+  return manifest;
+}
+
 Manifest foreignText() {
   Manifest manifest;
   manifest.foreign = 1;
@@ -459,9 +465,9 @@ Manifest parseManifest(std::string_view text, const Origin& file, const fs::path
 }
 
 Manifest parseManifestFile(std::string_view text, const Origin& file, bool held) {
+  if (isBlank(text)) return blankText();
   const Mentions mentions = mentionsIn(text);
-  const bool blank = isBlank(text);
-  if (!blank && !held && !mentions.any()) return foreignText();
+  if (!held && !mentions.any()) return foreignText();
   Reader reader(file, {}, Strangers::PassOver);
   if (mentions.group) reader.expectOurs();
   if (text.size() > maxManifestBytes) {
@@ -476,7 +482,6 @@ Manifest parseManifestFile(std::string_view text, const Origin& file, bool held)
     reader.refuse(std::move(documents.error()));
   }
   Manifest manifest = reader.take();
-  manifest.blank = blank;
   manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
   manifest.cut = notationOf(file.file) == Notation::Yaml && endsWithin(text);
   return manifest;
