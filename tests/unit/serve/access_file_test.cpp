@@ -11,7 +11,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-const std::string digest(64, 'a');
+const std::string tokenDigest(64, 'a');
 
 std::string mistakeIn(const std::string& text) {
   const auto file = parseAccessFile(text, "access.yaml");
@@ -22,7 +22,7 @@ std::string mistakeIn(const std::string& text) {
 
 TEST(AccessFile, TokensAndCertificates) {
   const auto file =
-      parseAccessFile("tokens:\n- name: ci\n  sha256: " + digest +
+      parseAccessFile("tokens:\n- name: ci\n  sha256: " + tokenDigest +
                           "\n  verbs: [get, deploy]\n  namespaces: [shop, db]\n"
                           "certificates:\n- commonName: alice\n  verbs: [\"*\"]\n  namespaces: [\"*\"]\n",
                       "access.yaml");
@@ -41,7 +41,7 @@ TEST(AccessFile, TokensAndCertificates) {
 
 TEST(AccessFile, ResourcesAndExpiry) {
   const auto file =
-      parseAccessFile("tokens:\n- name: ci\n  sha256: " + digest +
+      parseAccessFile("tokens:\n- name: ci\n  sha256: " + tokenDigest +
                           "\n  verbs: [\"*\"]\n  namespaces: [\"*\"]\n  resources: [unikernels, events]\n"
                           "certificates:\n- commonName: alice\n  verbs: [get]\n  namespaces: [shop]\n"
                           "  resources: [albatrossinstances, namespaces, secrets, unikernelpolicies, \"*\"]\n"
@@ -69,7 +69,7 @@ TEST(AccessFile, MistakesHaveTheirPlace) {
   const std::string rest = "  verbs: [get]\n  namespaces: [shop]\n";
   EXPECT_THAT(mistakeIn("token: []\n"),
               AllOf(StartsWith("access.yaml:1:1: token: unknown field"), HasSubstr("tokens")));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + "  verb: x\n"),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, rest) + "  verb: x\n"),
               AllOf(StartsWith("access.yaml:6:3: tokens[0].verb: unknown field"), HasSubstr("verbs")));
   EXPECT_THAT(
       mistakeIn("tokens:\n" + token("ci", "s3cr3t", rest)),
@@ -77,26 +77,27 @@ TEST(AccessFile, MistakesHaveTheirPlace) {
   EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", std::string(64, 'g'), rest)),
               StartsWith("access.yaml:3:11: "));
   EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", std::string(64, '1'), rest)), HasSubstr("quotation marks"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + token("ci", std::string(64, 'b'), rest)),
-              AllOf(StartsWith("access.yaml:6:9: "), HasSubstr("\"ci\" is there twice")));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + token("cd", digest, rest)),
+  EXPECT_THAT(
+      mistakeIn("tokens:\n" + token("ci", tokenDigest, rest) + token("ci", std::string(64, 'b'), rest)),
+      AllOf(StartsWith("access.yaml:6:9: "), HasSubstr("\"ci\" is there twice")));
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, rest) + token("cd", tokenDigest, rest)),
               HasSubstr("token is there twice"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, "  verbs: [got]\n  namespaces: []\n")),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, "  verbs: [got]\n  namespaces: []\n")),
               AllOf(StartsWith("access.yaml:4:11: tokens[0].verbs[0]: "), HasSubstr("is no verb")));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, "  verbs: get\n  namespaces: []\n")),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, "  verbs: get\n  namespaces: []\n")),
               HasSubstr("must be a list"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, "  verbs: [get]\n  namespaces: [A_b]\n")),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, "  verbs: [get]\n  namespaces: [A_b]\n")),
               HasSubstr("tokens[0].namespaces[0]"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, "  verbs: [get]\n")),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, "  verbs: [get]\n")),
               HasSubstr("the field namespaces is missing"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("system:admin", digest, rest)), HasSubstr("system:"));
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("system:admin", tokenDigest, rest)), HasSubstr("system:"));
   EXPECT_THAT(mistakeIn("tokens: []\ntokens: []\n"), StartsWith("access.yaml:2:1: "));
   EXPECT_THAT(mistakeIn("tokens: [\n"), StartsWith("access.yaml:"));
-  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + "  resources: [uk]\n"),
+  EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, rest) + "  resources: [uk]\n"),
               AllOf(StartsWith("access.yaml:6:15: tokens[0].resources[0]: "), HasSubstr("is no resource"),
                     HasSubstr("unikernelpolicies")));
   for (const char* never : {"2027-01-31", "2027-01-31T00:00:00", "soon", "2027-02-30T00:00:00Z", "[]"}) {
-    EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", digest, rest) + "  expires: " + never + "\n"),
+    EXPECT_THAT(mistakeIn("tokens:\n" + token("ci", tokenDigest, rest) + "  expires: " + never + "\n"),
                 AllOf(StartsWith("access.yaml:6:12: tokens[0].expires: must be")))
         << never;
   }

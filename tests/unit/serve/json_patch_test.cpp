@@ -11,13 +11,13 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-struct Case {
+struct PatchCase {
   const char* object;
   const char* operations;
   const char* after;  // or the end of the refusal
 };
 
-std::string outcome(const Case& each) {
+std::string outcome(const PatchCase& each) {
   const auto patched = applyJsonPatch(json::parse(each.object), json::parse(each.operations));
   if (patched) return patched->dump();
   EXPECT_EQ(patched.error().status, 422) << each.operations;
@@ -25,7 +25,7 @@ std::string outcome(const Case& each) {
 }
 
 TEST(JsonPatch, DoesWhatRfc6902Says) {
-  const Case cases[] = {
+  const PatchCase cases[] = {
       {R"({"a":1})", R"([])", R"({"a":1})"},
       {R"({"a":1})", R"([{"op":"add","path":"/b","value":null}])", R"({"a":1,"b":null})"},
       {R"({"a":1})", R"([{"op":"add","path":"/a","value":[2]}])", R"({"a":[2]})"},
@@ -49,11 +49,11 @@ TEST(JsonPatch, DoesWhatRfc6902Says) {
       {R"({"a":1})", R"([{"op":"test","path":"/a","value":1,"more":[]},{"op":"add","path":"/b","value":0}])",
        R"({"a":1,"b":0})"},
   };
-  for (const Case& each : cases) EXPECT_EQ(outcome(each), each.after) << each.operations;
+  for (const PatchCase& each : cases) EXPECT_EQ(outcome(each), each.after) << each.operations;
 }
 
 TEST(JsonPatch, RefusesWhatDoesNotFit) {
-  const Case cases[] = {
+  const PatchCase cases[] = {
       {R"({"a":1})", R"([{"op":"add","path":"/a/b","value":1}])", "is neither a mapping nor a list"},
       {R"({"a":"x"})", R"([{"op":"add","path":"/a/0","value":1}])", "is neither a mapping nor a list"},
       {R"({"a":null})", R"([{"op":"add","path":"/a/b","value":1}])", "is neither a mapping nor a list"},
@@ -86,7 +86,7 @@ TEST(JsonPatch, RefusesWhatDoesNotFit) {
       {R"({"a":1})", R"([7])", "operation 0: it needs op and path, which are strings"},
       {R"({"a":1})", R"([{"op":"add","path":"/b","value":1},null])", "operation 1: it needs op and path"},
   };
-  for (const Case& each : cases) {
+  for (const PatchCase& each : cases) {
     const std::string said = outcome(each);
     EXPECT_THAT(said, HasSubstr("the patch cannot be applied: operation ")) << each.operations;
     EXPECT_THAT(said, HasSubstr(each.after)) << each.operations;
