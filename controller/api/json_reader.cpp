@@ -28,6 +28,19 @@ std::string describe(std::string_view what) {
   return fmt::format("this is not valid JSON: {}", what.substr(0, what.find("; last read")));
 }
 
+std::size_t endOfDigits(std::string_view text, std::size_t at) {
+  return std::min(text.find_first_not_of("0123456789", at), text.size());
+}
+
+/// Of a number that has been found right: what follows it may be anything.
+std::size_t endOfNumber(std::string_view text, std::size_t begin) {
+  std::size_t end = endOfDigits(text, begin + (text[begin] == '-' ? 1u : 0u));
+  if (text.substr(end).starts_with('.')) end = endOfDigits(text, end + 1);
+  if (end == text.size() || (text[end] != 'e' && text[end] != 'E')) return end;
+  const bool isSigned = text.substr(end + 1).starts_with('+') || text.substr(end + 1).starts_with('-');
+  return endOfDigits(text, end + (isSigned ? 2u : 1u));
+}
+
 /// Turns the parser's events, which come without their places, into those of a builder. It follows the parser
 /// through the text, token by token; what it sees has been found right by then.
 class Events : public json::json_sax_t {
@@ -82,7 +95,8 @@ class Events : public json::json_sax_t {
   std::size_t endOf(std::size_t begin) const {
     if (begin == text_.size()) return begin;
     if (std::string_view("[]{}").contains(text_[begin])) return begin + 1;
-    if (text_[begin] != '"') return text_.find_first_of(" \t\r\n,:[]{}\"", begin);
+    if (std::string_view("tfn").contains(text_[begin])) return begin + (text_[begin] == 'f' ? 5u : 4u);
+    if (text_[begin] != '"') return endOfNumber(text_, begin);
     std::size_t end = begin + 1;
     while (end < text_.size() && text_[end] != '"') end += text_[end] == '\\' ? 2u : 1u;
     return end + 1;

@@ -164,6 +164,8 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
       {"[&a 1, *a]", {1, 2}, "this is not valid JSON: invalid literal"},
       {"!!str 1", {1, 1}, "this is not valid JSON: invalid literal"},
       {"{} x", {1, 4}, "this is not valid JSON: invalid literal"},
+      {"0o17", {1, 2}, "this is not valid JSON: invalid literal"},
+      {"1-2x", {1, 4}, "this is not valid JSON: invalid literal"},
       {"[", {1, 2}, "this is not valid JSON: unexpected end of input; expected '[', '{', or a literal"},
       {"[0x10]", {1, 3}, "this is not valid JSON: invalid literal"},
       {"[010]", {1, 4}, "this is not valid JSON: unexpected number literal; expected ']'"},
@@ -190,7 +192,7 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
     EXPECT_THAT(documents.error().message, testing::Not(testing::HasSubstr("hunter2")));
     const auto value = parseJson(refused.text);
     ASSERT_FALSE(value);
-    if (refused.text.starts_with("{} ")) continue;
+    if (value.error().message.starts_with("this must be one value")) continue;
     EXPECT_EQ(value.error().message, documents.error().message);
   }
   EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
