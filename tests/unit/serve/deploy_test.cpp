@@ -237,12 +237,12 @@ TEST_F(Deploy, KeepsHowItIsPlacedAndSent) {
                         "shop}\nspec: " +
                             spec);
   };
-  const std::string digest(64, 'a');
+  const std::string pinned(64, 'a');
   const std::string force = field("force_create", "true");
   manifestWith(
       "{instanceSelector: {matchLabels: {region: eu}}, memory: 48Mi, image: {url: "
       "'https://builds.example.org/web.hvt', sha256: " +
-      digest + ", compressionLevel: 3}}");
+      pinned + ", compressionLevel: 3}}");
   readManifests();
   const Response kept = deploy(force);
   ASSERT_EQ(kept.status, 202) << kept.body;
