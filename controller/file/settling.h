@@ -62,6 +62,7 @@ class Settling {
 
   Settling() : Settling(Clocks{}) {}
   explicit Settling(Clocks clocks) : clocks_(std::move(clocks)) {}
+  ~Settling() = default;
   Settling(const Settling&) = delete;
   Settling& operator=(const Settling&) = delete;
 

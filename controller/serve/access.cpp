@@ -117,6 +117,8 @@ bool mayAnywhere(const Caller& caller, std::string_view verb) {
   return covers(caller.verbs, std::string(verb)) && !caller.namespaces.empty();
 }
 
+bool mayScrape(const Caller& caller) { return covers(caller.verbs, "get") && covers(caller.namespaces, ""); }
+
 bool mayEverywhere(const Caller& caller, std::string_view verb) {
   return covers(caller.verbs, std::string(verb)) && covers(caller.namespaces, "") &&
          covers(caller.resources, "");

@@ -28,6 +28,10 @@ std::string accountOf(const Caller& caller, const Peer& peer);
 /// Whether the caller may do something of that kind in at least one namespace.
 bool mayAnywhere(const Caller& caller, std::string_view verb);
 
+/// Whether the caller may read the metrics: to `get` in all namespaces, of whatever kinds. They name the
+/// unikernels of all, and show nothing else of an object.
+bool mayScrape(const Caller& caller);
+
 /// Whether the caller may do that with all kinds in all namespaces, and with what is in none.
 bool mayEverywhere(const Caller& caller, std::string_view verb);
 

@@ -62,9 +62,9 @@ std::optional<Response> refusal(const Caller& caller, const RequestInfo& info, c
                    fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", caller.name, verb, first));
   };
   if (first == "deploy" && !mayAnywhere(caller, "deploy")) return forbidden("deploy");
-  // It shows the objects of all namespaces; the metrics only name them, and who scrapes needs no more.
+  // Both tell of all namespaces; the metrics only names, and who scrapes needs no more.
   if (first.empty() && !mayEverywhere(caller, "list")) return forbidden("list");
-  if (first == "metrics" && !mayAnywhere(caller, "get")) return forbidden("get");
+  if (first == "metrics" && !mayScrape(caller)) return forbidden("get");
   return std::nullopt;
 }
 

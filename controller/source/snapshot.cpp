@@ -145,13 +145,12 @@ class Composer {
           before == previous.snapshot->outdated.end() ? previous.snapshot->scannedAt : before->second.seen;
       if (const auto mistake = mistakeIn(key)) {
         snapshot_->outdated.emplace(key, Outdated{.gone = false, .seen = seen, .silence = *mistake});
-      } else if (previous.removed.contains(key)) {
-        continue;
-      } else if (auto silence = snapshot_->silenceAbout(key, object->origin, seen)) {
+      } else {
+        auto silence = previous.removed.contains(key) ? std::nullopt
+                                                      : snapshot_->silenceAbout(key, object->origin, seen);
+        if (!silence) continue;
         snapshot_->outdated.emplace(
             key, Outdated{.gone = canSee(object->origin), .seen = seen, .silence = *std::move(silence)});
-      } else {
-        continue;
       }
       objects_.emplace(key, object);
     }

@@ -210,6 +210,8 @@ TEST_F(AccessTest, ACallerHasToDoWithTheResourcesThatAreNamedOnly) {
   EXPECT_NE(may(none, "unikernels", "get"), "yes");
   EXPECT_NE(may(none, "events", "get"), "yes");
   EXPECT_TRUE(mayAnywhere(none, "get"));
+  EXPECT_FALSE(mayScrape(none)) << "which names what runs in other namespaces";
+  EXPECT_TRUE(mayScrape(callerWith("  verbs: [get]\n  namespaces: [\"*\"]\n  resources: []\n")));
   const Caller reader = callerWith("  verbs: [list]\n  namespaces: [\"*\"]\n");
   EXPECT_NE(may(reader, "albatrossinstances", "list", ""), "yes");
   EXPECT_FALSE(mayEverywhere(reader, "list"));
