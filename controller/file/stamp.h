@@ -1,12 +1,12 @@
 #pragma once
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <utility>
-
-struct stat;
 
 namespace rookery::file {
 
