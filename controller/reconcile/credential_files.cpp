@@ -18,7 +18,7 @@ constexpr std::size_t maxPemBytes = std::size_t{1} << 20;
 
 Error errorOf(const std::filesystem::path& path, std::string_view field, const file::Unread& unread) {
   const bool written = unread.kind == file::Unread::Kind::BeingWritten;
-  const std::string_view why =
+  const std::string why =
       unread.kind == file::Unread::Kind::TooLarge ? "it is too large for a PEM file" : unread.why;
   return {written ? Reason::BeingWritten : Reason::CredentialInvalid,
           fmt::format("spec.credentials.files.{}: {}: {}.", field, path.string(), why)};
