@@ -74,7 +74,7 @@ void printText(const source::Snapshot& snapshot, const Findings& findings, const
 }
 
 int validate(const ValidateOptions& options, const Console& console) {
-  const source::SnapshotPtr snapshot = readManifests(options.paths, console.in);
+  const source::SnapshotPtr snapshot = readManifests(absoluteRoots(options.paths), console.in);
   image::Inspector inspector({.largest = static_cast<std::uint64_t>(options.maxImageSize) << 20});
   Findings findings =
       checkOffline(*snapshot, inspector, absoluteRoots(options.imageRoots), std::chrono::system_clock::now());
