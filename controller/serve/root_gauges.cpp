@@ -15,7 +15,7 @@ prometheus::Family<prometheus::Gauge>& family(prometheus::Registry& registry, co
 
 bool isReadable(const source::Root& root) {
   return root.complete && std::ranges::none_of(root.obstacles, [](const source::Obstacle& obstacle) {
-           return obstacle.silence.reason == Reason::SourceUnreadable;
+           return obstacle.unseen && obstacle.silence.reason == Reason::SourceUnreadable;
          });
 }
 

@@ -251,7 +251,9 @@ std::optional<Silence> Snapshot::silenceAbout(const api::ObjectKey& object, cons
 std::vector<Silence> Snapshot::silences(const Root& root) const {
   std::vector<Silence> all;
   if (root.hidden) all.push_back(*root.hidden);
-  for (const Obstacle& obstacle : root.obstacles) all.push_back(obstacle.silence);
+  for (const Obstacle& obstacle : root.obstacles) {
+    if (obstacle.unseen) all.push_back(obstacle.silence);  // else only what is held for its sake tells of it
+  }
   for (const auto& [file, silence] : silent) {
     const bool told = std::ranges::find(all, silence) != all.end();
     if (!told && silence.reason != Reason::PruneBlocked && api::liesBelow(file, root.path))
