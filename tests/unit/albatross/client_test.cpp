@@ -197,7 +197,7 @@ TEST_F(ClientTest, TellsWhichServerItIs) {
 }
 
 TEST_F(ClientTest, TakesARepliesBytesAsTheyCome) {
-  const Success large = success::Text{std::string(300'000, 'x')};
+  const Success large = success::UnikernelImage{false, std::string(300'000, 'x')};
   const auto reply = call(answering(webName, large), info());
   ASSERT_TRUE(reply.has_value());
   EXPECT_EQ(reply->success, large);

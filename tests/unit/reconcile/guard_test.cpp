@@ -37,6 +37,7 @@ class Guard : public testing::Test {
   Guard() {
     snapshot_.roots = {{"/manifests", true, false, 1}};
     snapshot_.begun = std::chrono::steady_clock::time_point(1000h);
+    snapshot_.scannedAt = SystemTime(500'000h);
   }
 
   /// `count` of ours, of which the first `absent` are not declared.

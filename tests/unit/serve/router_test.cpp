@@ -264,7 +264,8 @@ TEST_F(RouterTest, ThePageIsForThoseWhoMayReadAllNamespaces) {
   EXPECT_EQ(status("/", "3"), 403);
   EXPECT_EQ(status("/", "4"), 200);
   EXPECT_EQ(status("/", "5"), 403) << "it shows more than unikernels";
-  EXPECT_EQ(status("/metrics", "3"), 200) << "they name namespaces only";
+  EXPECT_EQ(status("/metrics", "3"), 403) << "they name what runs in all namespaces";
+  EXPECT_EQ(status("/metrics", "5"), 200);
   EXPECT_EQ(status(base + "/namespaces/shop/unikernels", "3"), 200);
 }
 
