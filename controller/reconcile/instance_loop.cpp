@@ -219,7 +219,9 @@ asio::awaitable<void> InstanceLoop::heedWishes() {
 }
 
 /// The instance could not be observed.
-void InstanceLoop::missLook(const Error& error, Round& told, RoundEnd& end) {
+void InstanceLoop::missLook(Error error, Round& told, RoundEnd& end) {
+  // It may be the credential that is used since the new one is of no use.
+  if (desired_->credentialsStand) error.message += " " + desired_->credentialsStand->message;
   told.error = error;
   end.failure = error;
   end.finished = lasting(error.reason);

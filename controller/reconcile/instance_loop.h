@@ -108,7 +108,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<std::optional<Step>> follow(Plan plan, Round& told, RoundEnd& end);
   void recallObjects();
   asio::awaitable<void> heedWishes();
-  void missLook(const Error& error, Round& told, RoundEnd& end);
+  void missLook(Error error, Round& told, RoundEnd& end);
   asio::awaitable<void> take(Step step);
   asio::awaitable<albatross::CallResult> carryOut(const Step& step);
   asio::awaitable<void> sleep(SystemTime until);

@@ -249,8 +249,8 @@ std::string unikernelManifest(const std::string& nameSpace, const std::string& n
   const bool tells = spec.find("minReadySeconds") != std::string::npos;
   return fmt::format(
       "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: "
-      "{}}}\nspec:\n{}{}\n",
-      name, nameSpace, tells ? "" : "  minReadySeconds: 0\n", spec);
+      "{}}}\nspec:\n{}\n{}",
+      name, nameSpace, spec, tells ? "" : "  minReadySeconds: 0\n");
 }
 
 std::string policyManifest(const std::string& nameSpace, const std::string& instance,
