@@ -21,9 +21,12 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// Nothing else has that root: a file of that name has an absolute one.
+bool isStandardInput(const api::Origin& origin) { return origin.root == "-"; }
+
 /// The real folder that images of `origin` may lie in: of standard input, the current one.
 fs::path folderOf(const api::Origin& origin, std::error_code& error) {
-  if (origin.root == "-") return fs::canonical(".", error);
+  if (isStandardInput(origin)) return fs::canonical(".", error);
   if (fs::is_directory(origin.root, error)) return fs::canonical(origin.root, error);
   if (error) return {};
   const fs::path folder = origin.root.parent_path();
@@ -210,9 +213,9 @@ image::Remote remoteOf(const api::Unikernel::Image& image, Author author) {
 }
 
 Author authorOf(const api::Origin& origin, const fs::path& apiStore) {
-  const bool fromFolder = origin.root.is_absolute();
+  const bool given = origin.root.is_absolute() || isStandardInput(origin);
   const bool throughApi = !apiStore.empty() && api::liesBelow(origin.file, apiStore);
-  return fromFolder && !throughApi ? Author::Operator : Author::Anybody;
+  return given && !throughApi ? Author::Operator : Author::Anybody;
 }
 
 Result<fs::path> locateImage(const fs::path& path, const api::Origin& origin,

@@ -43,8 +43,8 @@ Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Orig
 /// What is to be pulled for an image that has a URL.
 image::Remote remoteOf(const api::Unikernel::Image& image, Author author);
 
-/// Who wrote what comes from there: only what lies in a folder, and not in the one that the API writes
-/// (empty: it writes none), is the operator's.
+/// Who wrote what comes from there: only what the operator gave as files, but not those that the API writes
+/// (in the folder `apiStore`; empty: it writes none), or on standard input is the operator's.
 Author authorOf(const api::Origin& origin, const std::filesystem::path& apiStore);
 
 /// Where the images are that manifests name, and who looks at them.

@@ -62,13 +62,9 @@ std::string pathOf(const DeployForm& form) {
                      api::percentEncode(form.nameSpace), api::percentEncode(form.name));
 }
 
-/// The image of a spec from now on: what is said about how it is sent stays.
+/// The image of a spec from now on.
 void setImage(json& spec, const image::Image& image) {
-  json& field = spec["image"];
-  if (!field.is_object()) field = json::object();
-  field.erase("url");
-  field["path"] = image.path.string();
-  field["sha256"] = image::toHex(image.digest);
+  spec["image"] = {{"path", image.path.string()}, {"sha256", image::toHex(image.digest)}};
 }
 
 json manifestOf(const DeployForm& form, json spec) {
@@ -275,7 +271,7 @@ std::expected<json, Response> Deployer::newSpec(const DeployForm& form) const {
   if (!instance) return std::unexpected(std::move(instance.error()));
   if (*instance) {
     spec["instance"] = **instance;
-  } else if (!spec.contains("instanceSelector")) {
+  } else {
     auto only = onlyInstance(form);  // written down, so that it stays when there is another
     if (!only) return std::unexpected(std::move(only.error()));
     spec["instance"] = *std::move(only);

@@ -11,14 +11,8 @@ json deployedSpec(const json& before, const std::optional<json>& config,
     if (before.contains(field)) spec[field] = before.at(field);
   };
   keep("image");
-  const bool selects = config && config->contains("instanceSelector");
-  if (!selects && !(config && config->contains("instance"))) {
-    keep("instance");
-    keep("instanceSelector");
-  }
-  if (!instance) return spec;
-  if (!selects) spec.erase("instanceSelector");
-  spec["instance"] = *instance;
+  if (!config || !config->contains("instance")) keep("instance");
+  if (instance) spec["instance"] = *instance;
   return spec;
 }
 

@@ -43,7 +43,7 @@ TEST(Cli, WrongUseIsStatusOneAndSaysWhatIsWrong) {
       {{"deploy", "web"}, "IMAGE is required"},
       {{"describe", "uk"}, "NAME is required"},
       {{"validate"}, "--filename is required"},
-      {{"validate", "-f", ".", "--strict"}, "--strict"},
+      {{"validate", "-f", ".", "--lenient"}, "--lenient"},
       {{"inspect"}, "IMAGE is required"},
       {{"version", "-o", "xml"}, "xml"},
       {{}, "validate"},

@@ -117,6 +117,16 @@ TEST_F(Resolve, ReadsNoCredentialFileForWhoeverMayWriteObjects) {
   EXPECT_THAT(desired->credentials.error().message, HasSubstr("name that in spec.credentials.secretRef"));
 }
 
+TEST_F(Resolve, ReadsTheCredentialFilesThatStandardInputNames) {
+  places_.apiStore = folder_.path();
+  auto given = std::make_shared<api::Object>(*makeObject("", "eu-1", instance()));
+  given->origin.root = given->origin.file = "-";
+  snapshot_.declared.insert(given->key());
+  snapshot_.objects.push_back(std::move(given));
+  const auto desired = resolved().instances.at("eu-1");
+  EXPECT_TRUE(desired->credentials) << desired->credentials.error().message;
+}
+
 TEST_F(Resolve, GivesTheSameForTheSame) {
   add(makeObject("", "eu-1", instance()));
   add(makeObject("shop", "web", unikernel()));

@@ -260,6 +260,7 @@ TEST(AuthorOf, TellsTheOperatorsManifestsFromThoseOfAnybody) {
   EXPECT_EQ(author("/srv/fleet", "/srv/fleet/api-docs/web.yaml"), Author::Operator);
   EXPECT_EQ(author("/srv/fleet", "/srv/fleet/api/shop/web.yaml"), Author::Anybody);
   EXPECT_EQ(author("kubernetes", "kubernetes/web"), Author::Anybody);
+  EXPECT_EQ(author("-", "-"), Author::Operator) << "standard input";
 }
 
 }  // namespace

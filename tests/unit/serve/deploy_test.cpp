@@ -204,6 +204,14 @@ TEST_F(Deploy, KeepsWhatTheFormDoesNotCarry) {
     old["image"] = now["image"];
     return old;
   };
+  // With the defaults.
+  const auto whole = [](const json& spec) {
+    const json manifest = {{"apiVersion", api::groupVersion},
+                           {"kind", "Unikernel"},
+                           {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
+                           {"spec", spec}};
+    return api::readDocument(manifest, {}).objects.at(0)->manifest.at("spec");
+  };
 
   const std::string force = field("force_create", "true");
   ASSERT_EQ(deploy(force, {.content = "second"}).status, 202) << "where it runs need not be said again";
@@ -224,47 +232,43 @@ TEST_F(Deploy, KeepsWhatTheFormDoesNotCarry) {
 
   ASSERT_EQ(deploy(force + field("config", "memory: 64Mi"), {.content = "third"}).status, 202);
   now = specOf("shop", "web");
-  EXPECT_EQ(now, changed({{"memory", "64Mi"}, {"instance", "us-1"}}, now)) << "a config is the whole spec";
+  EXPECT_EQ(now, whole(changed({{"memory", "64Mi"}, {"instance", "us-1"}}, now)))
+      << "a config is the whole spec";
   ASSERT_EQ(deploy(force + field("config", "{}"), {.content = "third"}).status, 202);
   now = specOf("shop", "web");
-  EXPECT_EQ(now, changed({{"instance", "us-1"}}, now));
+  EXPECT_EQ(now, whole(changed({{"instance", "us-1"}}, now)));
 }
 
-TEST_F(Deploy, KeepsHowItIsPlacedAndSent) {
-  const auto manifestWith = [&](const std::string& spec) {
-    return dir_.replace("store/unikernel.shop.web.yaml",
-                        "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: web, namespace: "
-                        "shop}\nspec: " +
-                            spec);
-  };
+TEST_F(Deploy, KeepsHowItIsPlaced) {
   const std::string pinned(64, 'a');
   const std::string force = field("force_create", "true");
-  manifestWith(
-      "{instanceSelector: {matchLabels: {region: eu}}, memory: 48Mi, image: {url: "
-      "'https://builds.example.org/web.hvt', sha256: " +
-      pinned + ", compressionLevel: 3}}");
+  dir_.replace("store/unikernel.shop.web.yaml",
+               "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: web, namespace: shop}\n"
+               "spec: {memory: 48Mi, image: {url: 'https://builds.example.org/web.hvt', sha256: " +
+                   pinned + "}}\n");
   readManifests();
+  ASSERT_EQ(specOf("shop", "web")["image"]["sha256"], pinned);
   const Response kept = deploy(force);
   ASSERT_EQ(kept.status, 202) << kept.body;
+  const std::string sha256 = parse(kept)["sha256"];
   json spec = specOf("shop", "web");
-  EXPECT_EQ(spec["instanceSelector"], (json{{"matchLabels", {{"region", "eu"}}}}));
-  EXPECT_FALSE(spec.contains("instance"));
+  EXPECT_FALSE(spec.contains("instance")) << "only a new one has it written down";
   EXPECT_EQ(spec["memory"], "48Mi");
-  EXPECT_EQ(spec["image"]["compressionLevel"], 3);
-  EXPECT_FALSE(spec["image"].contains("url")) << "it is another one now";
+  EXPECT_EQ(spec["image"], (json{{"path", images_->path(sha256).string()}, {"sha256", sha256}}))
+      << "it is another one now, and has no URL";
 
   const Response moved = deploy(force + field("instance", "eu-1"));
   ASSERT_EQ(moved.status, 202) << moved.body;
-  spec = specOf("shop", "web");
-  EXPECT_EQ(spec["instance"], "eu-1");
-  EXPECT_FALSE(spec.contains("instanceSelector"));
+  EXPECT_EQ(specOf("shop", "web")["instance"], "eu-1");
 
-  const Response selected =
-      deploy(force + field("config", "instanceSelector: {matchLabels: {region: us}}"), {.content = "x"});
-  ASSERT_EQ(selected.status, 202) << selected.body;
-  spec = specOf("shop", "web");
-  EXPECT_FALSE(spec.contains("instance"));
-  EXPECT_EQ(spec["image"]["compressionLevel"], 3) << "no config can say that";
+  publish(objects_, instanceView("us-1", "10.0.42.16:1025"));
+  const Response stays = deploy(force + field("config", "memory: 64Mi"), {.content = "x"});
+  ASSERT_EQ(stays.status, 202) << stays.body;
+  EXPECT_EQ(specOf("shop", "web")["instance"], "eu-1") << "a config that says nothing of it moves nothing";
+
+  const Response placed = deploy(force + field("config", "instance: us-1"), {.content = "x"});
+  ASSERT_EQ(placed.status, 202) << placed.body;
+  EXPECT_EQ(specOf("shop", "web")["instance"], "us-1");
 }
 
 TEST_F(Deploy, ForcingWhatIsNotThereCreatesIt) {
