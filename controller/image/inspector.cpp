@@ -117,7 +117,7 @@ Inspector::~Inspector() = default;
 Inspector::Glance Inspector::glance(const fs::path& path, file::Settling& settling) {
   const std::shared_ptr<Entry> entry = state_->entry(path);
   const std::unique_lock lock(entry->mutex, std::try_to_lock);  // else it is being read
-  if (lock && entry->holds(stampOf(path))) return {.image = *entry->image};
+  if (lock && entry->holds(stampOf(path))) return {.image = entry->image};
   const Result<File> file = File::open(path);
   if (!file) {
     state_->forget(path);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <curl/curl.h>
+
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -9,8 +11,6 @@
 #include "error.h"
 #include "image/hosts.h"
 #include "image/store.h"
-
-struct curl_sockaddr;
 
 namespace rookery::image {
 
