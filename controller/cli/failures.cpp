@@ -63,9 +63,17 @@ std::string withSeparators(std::size_t number) {
 
 void Failures::add(const api::ObjectKey& object, Reason reason, std::string message) {
   ++objects_;
-  const auto [same, added] =
-      groupOf_.try_emplace({object.kind, reason, likenessOf(object, message)}, groups_.size());
-  if (added) groups_.push_back({object.kind, reason, std::move(message), {}});
+  // The very same first: a name may be a word of the message, such as "a".
+  auto same = groupOf_.find({object.kind, reason, message});
+  if (same == groupOf_.end()) {
+    const auto [like, added] =
+        groupOf_.try_emplace({object.kind, reason, likenessOf(object, message)}, groups_.size());
+    if (added) {
+      groups_.push_back({object.kind, reason, message, {}});
+      groupOf_.try_emplace({object.kind, reason, std::move(message)}, like->second);
+    }
+    same = like;
+  }
   groups_[same->second].objects.push_back(object);
 }
 
