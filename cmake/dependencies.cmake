@@ -3,6 +3,7 @@ find_package(OpenSSL 3 REQUIRED)
 find_package(Boost 1.81 REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
+find_package(yaml-cpp REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(prometheus-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
@@ -13,7 +14,6 @@ find_package(CURL 7.88 REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(httplib ALIAS PkgConfig::HTTPLIB)
-pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 
 # Boost.Asio is header-only by default; compiling its body once keeps every other translation unit small.
 file(WRITE ${CMAKE_BINARY_DIR}/asio.cpp

@@ -15,7 +15,20 @@ namespace {
 
 constexpr std::size_t maxDuplicates = 100;
 
+Refusal tooMuch(Place place, std::size_t most, std::string_view what) {
+  return {place,
+          fmt::format("the text holds more than {} {} once its aliases are followed, the most that one "
+                      "of its size may; split it",
+                      most, what)};
+}
+
 }  // namespace
+
+Refusal tooManyValues(Place place, std::size_t most) { return tooMuch(place, most, "values"); }
+
+Refusal tooDeep(Place place) {
+  return {place, fmt::format("the value is nested more than {} levels deep", maxManifestDepth)};
+}
 
 Place PlaceFinder::at(std::size_t offset) {
   offset = std::min(offset, text_.size());
@@ -30,8 +43,12 @@ Place PlaceFinder::at(std::size_t offset) {
   return {line_, offset - lineBegin_ + 1};
 }
 
+std::size_t DocumentBuilder::mostValues(std::size_t textBytes) {
+  return std::min(maxManifestNodes, looseValues + textBytes / bytesPerValue);
+}
+
 DocumentBuilder::DocumentBuilder(std::size_t textBytes, Keep keep)
-    : mostNodes_(std::min(maxManifestNodes, looseValues + textBytes / bytesPerValue)),
+    : mostNodes_(mostValues(textBytes)),
       mostBytes_(std::min(maxManifestBytes, looseBytes + 4 * textBytes)),
       keep_(keep) {}
 
@@ -74,8 +91,7 @@ void DocumentBuilder::scalar(json value, Place place, std::string_view written, 
 void DocumentBuilder::open(json empty, Place place, std::string anchor) {
   if (expectsKey())
     throw Refusal{place, "a mapping or a list cannot be a key; or is its closing bracket missing?"};
-  if (frames_.size() == maxManifestDepth)
-    throw Refusal{place, fmt::format("the value is nested more than {} levels deep", maxManifestDepth)};
+  if (frames_.size() == maxManifestDepth) throw tooDeep(place);
   spend(1, 0, place);
   frames_.push_back(
       {.isMap = empty.is_object(),
@@ -109,11 +125,8 @@ void DocumentBuilder::alias(const std::string& anchor, Place place) {
 void DocumentBuilder::spend(std::size_t nodes, std::size_t bytes, Place place) {
   nodes_ += nodes;
   bytes_ += bytes;
-  if (nodes_ <= mostNodes_ && bytes_ <= mostBytes_) return;
-  const bool tooMany = nodes_ > mostNodes_;
-  throw Refusal{place, fmt::format("the text holds more than {} {} once its aliases are followed, the most "
-                                   "that one of its size may; split it",
-                                   tooMany ? mostNodes_ : mostBytes_, tooMany ? "values" : "bytes")};
+  if (nodes_ > mostNodes_) throw tooManyValues(place, mostNodes_);
+  if (bytes_ > mostBytes_) throw tooMuch(place, mostBytes_, "bytes");
 }
 
 /// The path of the value that is being read.

@@ -31,6 +31,10 @@ struct Refusal {
   std::string message;
 };
 
+/// How a DocumentBuilder refuses a text with more than `most` values, and a value that nests too deep.
+Refusal tooManyValues(Place place, std::size_t most);
+Refusal tooDeep(Place place);
+
 /// Makes documents of what a parser finds in a text, one event after the other, and refuses what would become
 /// too large before it does: what a text of n bytes comes to takes at most some hundred bytes for each of its
 /// values, and there are at most `looseValues` and one for every `bytesPerValue` of the text, copies included
@@ -40,6 +44,9 @@ class DocumentBuilder {
   static constexpr std::size_t looseValues = 20'000;
   static constexpr std::size_t bytesPerValue = 8;
   static constexpr std::size_t looseBytes = std::size_t{1} << 20;
+
+  /// How many values a text of that size may come to.
+  static std::size_t mostValues(std::size_t textBytes);
 
   enum class Keep { Places, Values };
 

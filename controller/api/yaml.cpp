@@ -1,17 +1,20 @@
 #include "api/yaml.h"
 
 #include <fmt/format.h>
-#include <yaml.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
 
 #include <algorithm>
-#include <memory>
-#include <new>
+#include <istream>
 #include <optional>
+#include <streambuf>
 #include <utility>
 
 #include "api/document_builder.h"
 #include "api/json_reader.h"
 #include "api/scalar.h"
+#include "api/yaml_outline.h"
 #include "text.h"
 
 namespace rookery::api {
@@ -21,93 +24,32 @@ using nlohmann::json;
 namespace {
 
 constexpr std::string_view standardTag = "tag:yaml.org,2002:";
+constexpr std::string_view plainTag = "?";  // what yaml-cpp calls no tag, but "!" that of a quoted scalar
 
-/// What the library calls a character: a byte of its own.
-std::string_view textOf(const yaml_char_t* text) {
-  return text == nullptr ? std::string_view() : reinterpret_cast<const char*>(text);
+Place placeOf(const YAML::Mark& mark) {
+  if (mark.is_null()) return {};
+  return {static_cast<std::size_t>(mark.line) + 1, static_cast<std::size_t>(mark.column) + 1};
 }
 
-/// Tells where the library's marks are, which count characters. For marks that ascend, mostly.
-class MarkFinder {
+/// A text for yaml-cpp to read where it stands. Throws the outline's Refusal at whom reads beyond its length.
+class OutlinedText : public std::streambuf {
  public:
-  explicit MarkFinder(std::string_view text) : text_(text), places_(text) {}
-
-  std::size_t offsetOf(const yaml_mark_t& mark) {
-    if (mark.index < index_) index_ = offset_ = 0;
-    for (; index_ < mark.index && offset_ < text_.size(); ++index_)
-      offset_ += std::max<std::size_t>(utf8Length(text_.substr(offset_, 4)), 1);
-    return offset_;
+  OutlinedText(std::string_view text, const YamlOutline& outline) : outline_(outline) {
+    char* const begin = const_cast<char*>(text.data());  // nothing is written where there is no put area
+    setg(begin, begin, begin + outline.length);
   }
-  Place placeOf(const yaml_mark_t& mark) { return places_.at(offsetOf(mark)); }
 
- private:
-  std::string_view text_;
-  PlaceFinder places_;
-  std::size_t index_ = 0, offset_ = 0;  // the same place, in characters and in bytes
-};
-
-struct EventDeleter {
-  void operator()(yaml_event_t* event) const {
-    yaml_event_delete(event);
-    delete event;
-  }
-};
-
-/// One event after the other of a text that is UTF-8. What libyaml has read ahead of an event is at most one
-/// line or 1,024 characters, whatever the text is.
-class EventStream {
- public:
-  explicit EventStream(std::string_view text) : text_(text) {
-    if (yaml_parser_initialize(&parser_) == 0) throw std::bad_alloc();
-    yaml_parser_set_encoding(&parser_, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(text.data()), text.size());
-  }
-  ~EventStream() { yaml_parser_delete(&parser_); }
-  EventStream(const EventStream&) = delete;
-  EventStream& operator=(const EventStream&) = delete;
-  EventStream(EventStream&&) = delete;
-  EventStream& operator=(EventStream&&) = delete;
-
-  using Event = std::unique_ptr<yaml_event_t, EventDeleter>;
-
-  /// Throws Refusal: the text is not YAML.
-  Event next() {
-    Event event(new yaml_event_t{});
-    if (yaml_parser_parse(&parser_, event.get()) == 0) throw problem();
-    return event;
+ protected:
+  std::streamsize xsgetn(char* to, std::streamsize most) override {
+    const std::streamsize length = std::min<std::streamsize>(most, egptr() - gptr());
+    if (length == 0 && outline_.refusal) throw Refusal(*outline_.refusal);
+    std::copy_n(gptr(), length, to);
+    setg(eback(), gptr() + length, egptr());
+    return length;
   }
 
  private:
-  Refusal problem() const {
-    if (parser_.error == YAML_MEMORY_ERROR) throw std::bad_alloc();
-    const std::string_view problem = parser_.problem == nullptr ? "" : parser_.problem;
-    const std::string_view context = parser_.context == nullptr ? "" : parser_.context;
-    if (parser_.error == YAML_READER_ERROR)
-      return {PlaceFinder(text_).at(parser_.problem_offset),
-              fmt::format("this is not valid YAML: {}", problem)};
-    const Place place = MarkFinder(text_).placeOf(parser_.problem_mark);
-    const Place begin = MarkFinder(text_).placeOf(parser_.context_mark);
-    if (problem == "found unexpected end of stream" && context == "while scanning a quoted scalar")
-      return {begin, "the quotation mark here is never closed"};
-    if (problem == "did not find expected <document start>")
-      return {place, "a document has ended before this; put --- on a line of its own before the next one"};
-    std::string message = fmt::format("this is not valid YAML: {}", problem);
-    if (!context.empty()) message += fmt::format(" {}", context);
-    if (!context.empty() && begin.line != place.line)
-      message += fmt::format(" that begins in line {}", begin.line);
-    if (isIndentedWithTabs(place)) message += "; indent with spaces, not with tabs";
-    return {place, std::move(message)};
-  }
-
-  bool isIndentedWithTabs(Place place) const {
-    std::string_view line = text_;
-    for (std::size_t number = place.line; number > 1; --number)
-      line.remove_prefix(std::min(line.find('\n') + 1, line.size()));
-    return line.substr(0, line.find_first_not_of(" \t")).contains('\t');
-  }
-
-  std::string_view text_;
-  yaml_parser_t parser_{};
+  const YamlOutline& outline_;
 };
 
 json resolve(Place place, std::string_view tag, std::string_view text) {
@@ -115,7 +57,7 @@ json resolve(Place place, std::string_view tag, std::string_view text) {
   const std::optional<json> value = readPlainScalar(text);
   if (!value)
     throw Refusal{place, "JSON has no infinity and no NaN; put it in quotes if it is meant as a string"};
-  if (tag.empty()) return *value;
+  if (tag == plainTag) return *value;
   const std::string_view type = tag.substr(tag.starts_with(standardTag) ? standardTag.size() : 0);
   const bool known =
       tag.starts_with(standardTag) && (type == "int" || type == "float" || type == "bool" || type == "null");
@@ -128,82 +70,115 @@ json resolve(Place place, std::string_view tag, std::string_view text) {
   return *value;
 }
 
-/// Hands a parser's events to a builder.
-class Reading {
+/// Hands yaml-cpp's events to a builder.
+class Reading : public YAML::EventHandler {
  public:
   explicit Reading(std::string_view text)
-      : text_(text), events_(text), marks_(text), builder_(text.size(), DocumentBuilder::Keep::Places) {}
+      : text_(text), builder_(text.size(), DocumentBuilder::Keep::Places) {}
 
+  /// Throws Refusal and YAML::Exception.
   std::vector<YamlDocument> documents() {
-    while (true) {
-      const EventStream::Event event = events_.next();
-      if (event->type == YAML_STREAM_END_EVENT) return builder_.take();
-      take(*event);
-    }
+    const YamlOutline outline = outlineOf(text_);
+    OutlinedText buffer(text_, outline);
+    std::istream stream(&buffer);
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(*this)) continue;
+    return builder_.take();
+  }
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // What follows a finished document without a separator would be taken for one more; a stray comma even
+    // for endlessly many.
+    const bool separated = textAt(mark).starts_with("---");
+    if (std::exchange(started_, true) && !separated)
+      throw Refusal{placeOf(mark),
+                    "a document has ended before this; put --- on a line of its own before the next one"};
+    builder_.beginDocument();
+  }
+  void OnDocumentEnd() override { builder_.endDocument(); }
+
+  void OnAnchor(const YAML::Mark& /*mark*/, const std::string& name) override { anchor_ = name; }
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
+    const Place place = placeOf(mark);
+    const std::string anchor = std::exchange(anchor_, {});
+    if (builder_.expectsKey()) throw Refusal{place, "a key is missing here, or it is null; put it in quotes"};
+    builder_.scalar(nullptr, place, "", anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
+    builder_.alias(std::string(aliasAt(textAt(mark))), placeOf(mark));
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t /*anchor*/,
+                const std::string& text) override {
+    const Place place = placeOf(mark);
+    const std::string anchor = std::exchange(anchor_, {});
+    if (builder_.expectsKey()) return takeKey(place, tag, text);
+    builder_.scalar(resolve(place, tag, text), place, text, anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t /*anchor*/,
+                       YAML::EmitterStyle::value /*style*/) override {
+    open(placeOf(mark), tag, "seq", json::array());
+  }
+  void OnSequenceEnd() override { builder_.close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {
+    open(placeOf(mark), tag, "map", json::object());
+  }
+  void OnMapEnd() override { builder_.close(); }
+
+  /// What is wrong with the text, in which yaml-cpp found that.
+  Refusal describe(const YAML::Exception& error) const {
+    if (error.mark.is_null()) return {{}, fmt::format("this is not valid YAML: {}", error.msg)};
+    const Place place = PlaceFinder(text_).at(static_cast<std::size_t>(error.mark.pos));
+    // yaml-cpp counts what it has called itself for; it has no message of its own for too much of that.
+    if (error.msg == YAML::ErrorMsg::BAD_FILE) return tooDeep(place);
+    if (error.msg == YAML::ErrorMsg::UNKNOWN_ANCHOR)
+      return {place, fmt::format("there is no anchor {} before this",
+                                 quote(fmt::format("&{}", aliasAt(textAt(error.mark)))))};
+    return {place, fmt::format("this is not valid YAML: {}{}", error.msg,
+                               isIndentedWithTabs(place) ? "; indent with spaces, not with tabs" : "")};
   }
 
  private:
-  void take(const yaml_event_t& event) {
-    switch (event.type) {
-      case YAML_DOCUMENT_START_EVENT:
-        return builder_.beginDocument();
-      case YAML_DOCUMENT_END_EVENT:
-        return builder_.endDocument();
-      case YAML_ALIAS_EVENT:
-        return builder_.alias(std::string(textOf(event.data.alias.anchor)), marks_.placeOf(event.start_mark));
-      case YAML_SCALAR_EVENT:
-        return takeScalar(event);
-      case YAML_SEQUENCE_START_EVENT: {
-        const auto& start = event.data.sequence_start;
-        return open(event, "seq", json::array(), textOf(start.tag), textOf(start.anchor));
-      }
-      case YAML_MAPPING_START_EVENT: {
-        const auto& start = event.data.mapping_start;
-        return open(event, "map", json::object(), textOf(start.tag), textOf(start.anchor));
-      }
-      case YAML_SEQUENCE_END_EVENT:
-      case YAML_MAPPING_END_EVENT:
-        return builder_.close();
-      default:
-        return;
-    }
+  std::string_view textAt(const YAML::Mark& mark) const {
+    return text_.substr(std::min(static_cast<std::size_t>(mark.pos), text_.size()));
   }
 
-  void takeScalar(const yaml_event_t& event) {
-    const auto& scalar = event.data.scalar;
-    const std::size_t offset = marks_.offsetOf(event.start_mark);
-    const Place place = marks_.placeOf(event.start_mark);
-    const std::string_view text(reinterpret_cast<const char*>(scalar.value), scalar.length);
-    const bool plain = scalar.style == YAML_PLAIN_SCALAR_STYLE;
-    // The library keeps to itself that there was a lone "!".
-    const bool unspecific = !plain || text_.substr(offset).starts_with("! ");
-    const std::string_view tag = scalar.tag == nullptr && unspecific ? "!" : textOf(scalar.tag);
-    if (builder_.expectsKey()) return takeKey(place, tag, text);
-    builder_.scalar(resolve(place, tag, text), place, text, std::string(textOf(scalar.anchor)));
+  /// The name in an alias at the beginning of `text`: yaml-cpp tells the number of its anchor only.
+  static std::string_view aliasAt(std::string_view text) {
+    text.remove_prefix(1);
+    return text.substr(0, text.find_first_of("[]{}, \t\r\n"));
   }
 
-  void takeKey(Place place, std::string_view tag, std::string_view text) {
-    if (!tag.empty() && tag != "!" && tag != fmt::format("{}str", standardTag))
+  bool isIndentedWithTabs(Place place) const {
+    std::string_view line = text_;
+    for (std::size_t number = place.line; number > 1; --number)
+      line.remove_prefix(std::min(line.find('\n') + 1, line.size()));
+    return line.substr(0, line.find_first_not_of(" \t")).contains('\t');
+  }
+
+  void takeKey(Place place, std::string_view tag, const std::string& text) {
+    if (tag != plainTag && tag != "!" && tag != fmt::format("{}str", standardTag))
       throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
-    if (tag.empty() && text == "<<")
+    if (tag == plainTag && text == "<<")
       throw Refusal{place, "merge keys (<<) are not supported; write the fields out"};
-    if (tag.empty() && readPlainScalar(text) == json(nullptr))
-      throw Refusal{place, "a key is missing here, or it is null; put it in quotes"};
-    builder_.key(std::string(text), place);
+    builder_.key(text, place);
   }
 
-  void open(const yaml_event_t& event, std::string_view type, json empty, std::string_view tag,
-            std::string_view anchor) {
-    const Place place = marks_.placeOf(event.start_mark);
-    if (!tag.empty() && tag != fmt::format("{}{}", standardTag, type))
+  void open(Place place, std::string_view tag, std::string_view type, json empty) {
+    if (tag != plainTag && tag != fmt::format("{}{}", standardTag, type))
       throw Refusal{place, fmt::format("the tag {} is not supported; remove it", quote(tag))};
-    builder_.open(std::move(empty), place, std::string(anchor));
+    builder_.open(std::move(empty), place, std::exchange(anchor_, {}));
   }
 
   std::string_view text_;
-  EventStream events_;
-  MarkFinder marks_;
   DocumentBuilder builder_;
+  bool started_ = false;
+  std::string anchor_;  // of the value that comes next
 };
 
 bool isWord(std::string_view text) {
@@ -227,10 +202,14 @@ std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view
                                        fmt::format("the byte 0x{:02x} is {}; a manifest is UTF-8 text", byte,
                                                    byte < 0x80 ? "a control character" : "not UTF-8")});
   }
+  Reading reading(text);
   try {
-    return Reading(text).documents();
+    return reading.documents();
   } catch (const Refusal& refusal) {
     return std::unexpected(YamlProblem{refusal.place, "", refusal.message});
+  } catch (const YAML::Exception& error) {
+    Refusal refusal = reading.describe(error);
+    return std::unexpected(YamlProblem{refusal.place, "", std::move(refusal.message)});
   }
 }
 

@@ -57,7 +57,7 @@ Notation notationOf(const std::filesystem::path& file);
 /// Refused, with the place: other tags, `<<`, keys that are not scalars, an alias within its own anchor,
 /// infinities, bytes that are not UTF-8, control characters, a second document without `---`, and what
 /// exceeds the limits on values and depth (manifest.h, document_builder.h): while it is read, a text takes at
-/// most 16 MiB and 96 times its size of memory. Throws nothing but std::bad_alloc.
+/// most 16 MiB and 192 times its size of memory, of JSON 96 times. Throws nothing but std::bad_alloc.
 std::expected<std::vector<YamlDocument>, YamlProblem> parseYaml(std::string_view text,
                                                                 Notation notation = Notation::Yaml);
 

@@ -510,7 +510,7 @@ TEST(Mistakes, AnUnknownKindOfOursMayBeAnyOfOurs) {
 TEST(Mistakes, WhatHidesWhichObjectIsMeantHidesTheFile) {
   const std::string good = unikernel("") + "---\n";
   const std::pair<std::string, std::string> cases[] = {
-      {"a: b: c\n", "7:5: this is not valid YAML: mapping values are not allowed in this context"},
+      {"a: b: c\n", "7:5: this is not valid YAML: illegal map value"},
       {"just text\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"[]\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"apiVersion: v1\nmetadata: {}\n",

@@ -257,7 +257,7 @@ TEST(YamlEdit, RefusesWhatCannotBeDone) {
   std::string deep = "1";
   for (int i = 0; i < 65; ++i) deep = "[" + deep + "]";
   EXPECT_EQ(messageOf(editYaml("a: {\n", 0, {{"a", 1}})),
-            "line 2: this is not valid YAML: did not find expected node content while parsing a flow node");
+            "line 2: this is not valid YAML: end of map flow not found");
   EXPECT_EQ(messageOf(editYaml("a: 1\n", 1, {{"a", 1}})),
             "the text has 1 documents, none of them is number 2");
   EXPECT_EQ(messageOf(editYaml("a: 1\n", 0, nullptr)), "a document cannot be nothing; remove it instead");

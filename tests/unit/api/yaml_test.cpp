@@ -244,15 +244,11 @@ struct Refused {
 
 TEST(Yaml, RefusesWithAPlace) {
   const Refused cases[] = {
-      {"a: 1\nb: [1,\n",
-       {3, 1},
-       "this is not valid YAML: did not find expected node content while parsing a flow node"},
-      {"a: b: c", {1, 5}, "this is not valid YAML: mapping values are not allowed in this context"},
+      {"a: 1\nb: [1,\n", {3, 1}, "this is not valid YAML: end of sequence flow not found"},
+      {"a: b: c", {1, 5}, "this is not valid YAML: illegal map value"},
       {"a:\n\tb: 1\n",
-       {2, 1},
-       "this is not valid YAML: found character that cannot start any token while scanning for the next "
-       "token; "
-       "indent with spaces, not with tabs"},
+       {2, 3},
+       "this is not valid YAML: illegal map value; indent with spaces, not with tabs"},
       {"a: *b", {1, 4}, "there is no anchor \"&b\" before this"},
       {"a: \"x\n", {1, 4}, "the quotation mark here is never closed"},
       {"a: 1\nb: 'it''s\n", {2, 4}, "the quotation mark here is never closed"},
@@ -262,12 +258,17 @@ TEST(Yaml, RefusesWithAPlace) {
        "a document has ended before this; put --- on a line of its own before the next one"},
       {"- a\nb: 1\n",
        {2, 1},
-       "this is not valid YAML: did not find expected '-' indicator while parsing a block collection that "
-       "begins in "
-       "line 1"},
-      {repeat("[],", 100'000),
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {repeat("[],", 10'000),
        {1, 3},
        "a document has ended before this; put --- on a line of its own before the next one"},
+      {repeat("[],", 100'000),
+       {1, 172'501},
+       "the text holds more than 57500 values once its aliases are followed, the most that one of its size "
+       "may; "
+       "split it"},
+      {repeat("[", 100'000), {1, 65}, "the value is nested more than 64 levels deep"},
+      {"a: {b: [\"x, y]}\nc: d\n", {1, 9}, "the quotation mark here is never closed"},
       {"a: {<<: {b: c}}", {1, 5}, "merge keys (<<) are not supported; write the fields out"},
       {"a: &x [*x]", {1, 8}, "an alias cannot stand within what it refers to"},
       {"a: &x b\n*x : c", {2, 1}, "an alias cannot be a key; write the key out"},
