@@ -142,7 +142,7 @@ TEST(Json, KnowsWhereThingsStand) {
   EXPECT_EQ(list.items.at(1).members.at("c").value, (Place{2, 4})) << "nothing stands where its key does";
   ASSERT_THAT(documents->front().duplicates, SizeIs(1));
   EXPECT_EQ(documents->front().duplicates[0].place, (Place{2, 16}));
-  EXPECT_EQ(documents->front().duplicates[0].field, R"(["a\"b"])");
+  EXPECT_EQ(documents->front().duplicates[0].field, R"(["a"b"])");
   EXPECT_EQ(documents->back().places.value, (Place{2, 27}));
 }
 
