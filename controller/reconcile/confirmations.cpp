@@ -138,7 +138,7 @@ void Confirmations::answerAll(Controller& controller) const {
     answer += said ? *said : said.error().message;
     if (answer.size() > maxAnswer) answer.resize(maxAnswer);
     fs::path file = question;
-    (void)writeWhole(file.replace_extension(answerSuffix), answer);  // who cannot be answered waits in vain
+    if (!writeWhole(file.replace_extension(answerSuffix), answer)) continue;  // who asked waits in vain
   }
 }
 

@@ -200,7 +200,7 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
     const bool late = std::chrono::steady_clock::now() >= deadline;
     const auto awaited = [late](const auto& item) {
       const DesiredUnikernel& unikernel = item.second;
-      return unikernel.imageUnsettled() && !(late && unikernel.missing->error.reason == Reason::BeingWritten);
+      return unikernel.imageUnsettled() && (!late || unikernel.missing->error.reason != Reason::BeingWritten);
     };
     const bool done = std::ranges::none_of(resolution.instances, [&](const auto& item) {
       return std::ranges::any_of(item.second->unikernels, awaited);

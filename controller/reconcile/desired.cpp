@@ -19,7 +19,7 @@ using api::ObjectKey;
 namespace {
 
 /// How long all wait for images that nobody has looked at yet: most are known before.
-constexpr std::chrono::milliseconds patience{200};
+constexpr std::chrono::milliseconds lookTime{200};
 
 const std::string* secretValue(const api::Secret& secret, const std::string& key) {
   const auto it = secret.data.find(key);
@@ -242,7 +242,7 @@ class Resolver {
                            return locateImage(path, origin, roots, author);
                          });
     }
-    images_.lookout->look(std::move(images), patience);
+    images_.lookout->look(std::move(images), lookTime);
   }
 
   /// Of an image that is still being written or read, nothing is known yet.

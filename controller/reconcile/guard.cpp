@@ -48,7 +48,7 @@ bool isMass(const source::Root& root, std::size_t vanished, std::size_t owned) {
 }
 
 /// How far apart two looks at the root must be.
-std::chrono::seconds patience(const source::Root* root) {
+std::chrono::seconds settlingTime(const source::Root* root) {
   return root != nullptr && root->deletesByName ? PruneGuard::cascadeTime : PruneGuard::settleTime;
 }
 
@@ -312,7 +312,8 @@ bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, cons
   if (!options_.settle) return true;
   const auto since = [&](const Entry* entry) { return absentSince_.at({entry->serverKey, entry->name}); };
   const auto [first, last] = std::ranges::minmax(tally.vanished, {}, since);
-  const auto end = std::min(since(last) + patience(&root), since(first) + longestCascade * patience(&root));
+  const auto end =
+      std::min(since(last) + settlingTime(&root), since(first) + longestCascade * settlingTime(&root));
   if (now.snapshot.begun >= end) return true;
   rescan(end);
   return false;
@@ -383,12 +384,12 @@ void PruneGuard::letGo(Judgement& now) {
                                                   root != nullptr && root->deletesByName);
     const bool settled =
         !options_.settle || meant ||
-        (since != absentSince_.end() && now.snapshot.begun >= since->second + patience(root));
+        (since != absentSince_.end() && now.snapshot.begun >= since->second + settlingTime(root));
     if (settled) {
       if (absence->second.verdict == Verdict::Destroy) allowed_.insert(key);
       continue;
     }
-    if (since != absentSince_.end()) rescan(since->second + patience(root));
+    if (since != absentSince_.end()) rescan(since->second + settlingTime(root));
     absence->second =
         keptForALook(entry, absence->second.verdict == Verdict::Release ? "let go" : "destroyed");
   }

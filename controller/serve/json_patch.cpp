@@ -56,7 +56,8 @@ std::optional<Path> parsePointer(std::string_view pointer) {
         name += written[i];
         continue;
       }
-      if (++i == written.size() || (written[i] != '0' && written[i] != '1')) return std::nullopt;
+      ++i;
+      if (i == written.size() || (written[i] != '0' && written[i] != '1')) return std::nullopt;
       name += written[i] == '0' ? '~' : '/';
     }
     path.push_back(std::move(name));
