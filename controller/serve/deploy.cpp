@@ -285,7 +285,7 @@ ObjectWriter::Answer Deployer::write(const DeployForm& form, const image::Image&
   const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
   const auto complete = [&](json& spec, json& metadata) {
     setImage(spec, image);
-    if (json annotations = annotationsOf(form, spec); !annotations.empty())
+    if (const json annotations = annotationsOf(form, spec); !annotations.empty())
       metadata["annotations"].update(annotations);
   };
   if (!form.forceCreate || objects_.find(key) == nullptr) {
