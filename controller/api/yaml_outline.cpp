@@ -151,7 +151,7 @@ class Outliner {
     if (inFlow()) return;
     while (!indents_.empty()) {
       const Indent& top = indents_.back();
-      const bool endsList = top.isList && !(peek() == '-' && endsWord(1));
+      const bool endsList = top.isList && (peek() != '-' || !endsWord(1));
       if (top.column < column() || (top.column == column() && !endsList)) break;
       popIndent();
     }
