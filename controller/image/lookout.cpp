@@ -102,7 +102,8 @@ void Lookout::State::work() {
       toRead.pop_front();
       read(lock, reading);
     } else if (!due.empty()) {
-      toDo.wait_until(lock, due.begin()->first);
+      const Clock::time_point next = due.begin()->first;  // a copy: the entry may go while this thread waits
+      toDo.wait_until(lock, next);
     } else {
       toDo.wait(lock);
     }

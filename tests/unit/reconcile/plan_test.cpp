@@ -1617,7 +1617,7 @@ TEST(Removal, ThatCannotBeDoneSaysWhy) {
   scene.endStep(step,
                 std::unexpected(albatross::CallError{{Reason::StateUnwritable, "The disk is full."}, false}));
 
-  const Error& error = scene.next().removals.at(keyOf("shop/web"));
+  const Error error = scene.next().removals.at(keyOf("shop/web"));
 
   EXPECT_EQ(error.reason, Reason::StateUnwritable);
   EXPECT_THAT(error.message, HasSubstr("The disk is full."));
