@@ -18,7 +18,7 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const albatross::Name web{{"shop"}, "web"};
+const albatross::Name theName{{"shop"}, "web"};
 
 /// A unikernel with everything that can be given.
 Arguments full() {
@@ -46,12 +46,12 @@ class Compare : public testing::TestWithParam<Change> {};
 
 TEST_P(Compare, SeesWhatDiffersAndNothingElse) {
   Arguments wanted = full();
-  UnikernelInfo running = infoOf(wanted, digestOf('a'), web, 1);
+  UnikernelInfo running = infoOf(wanted, digestOf('a'), theName, 1);
   GetParam().edit(wanted, running);
 
-  const Difference difference = compare(wanted, digestOf('a'), running, web, {"--a=1", "--b=2"});
+  const Difference difference = compare(wanted, digestOf('a'), running, theName, {"--a=1", "--b=2"});
 
-  EXPECT_EQ(fingerprintOf(wanted, web) == fingerprintOf(running, web), !difference.arguments);
+  EXPECT_EQ(fingerprintOf(wanted, theName) == fingerprintOf(running, theName), !difference.arguments);
   if (GetParam().path.empty()) {
     EXPECT_THAT(difference.fields, IsEmpty());
     EXPECT_FALSE(difference.any());
@@ -122,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(Different, Compare, testing::ValuesIn(different));
 
 TEST(CompareImage, SaysBothDigests) {
   const Difference difference =
-      compare(full(), digestOf('b'), infoOf(full(), digestOf('a'), web, 1), web, {});
+      compare(full(), digestOf('b'), infoOf(full(), digestOf('a'), theName, 1), theName, {});
 
   EXPECT_TRUE(difference.image);
   EXPECT_FALSE(difference.arguments);
@@ -131,16 +131,16 @@ TEST(CompareImage, SaysBothDigests) {
 }
 
 TEST(CompareImage, SaysNothingWhereTheWantedOneIsNotKnown) {
-  EXPECT_FALSE(compare(full(), "", infoOf(full(), digestOf('a'), web, 1), web, {}).any());
+  EXPECT_FALSE(compare(full(), "", infoOf(full(), digestOf('a'), theName, 1), theName, {}).any());
 }
 
 TEST(CompareArguments, ShowsOnlyWhatIsInTheManifestLiterally) {
   Arguments wanted = full();
   wanted.arguments = {{"--a=1", "--token=new"}};
-  UnikernelInfo running = infoOf(full(), digestOf('a'), web, 1);
+  UnikernelInfo running = infoOf(full(), digestOf('a'), theName, 1);
   running.arguments = {{"--a=1", "--token=old", "--foreign"}};
 
-  const Difference difference = compare(wanted, digestOf('a'), running, web, {"--a=1", "--token=$(TOKEN)"});
+  const Difference difference = compare(wanted, digestOf('a'), running, theName, {"--a=1", "--token=$(TOKEN)"});
 
   const std::string hidden(redacted);
   EXPECT_THAT(difference.fields,

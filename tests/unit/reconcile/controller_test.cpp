@@ -41,7 +41,7 @@ using testing::Key;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
 
-class Told : public Listener {
+class Notices : public Listener {
  public:
   void instanceForgotten(const std::string& instance) override { forgotten.push_back(instance); }
   void warned(const std::string&, Reason, const std::string& message) override {
@@ -161,7 +161,7 @@ class Fleet : public testing::Test {
   }();
   std::unique_ptr<StateDir> state_;
   ObjectStore store_;
-  Told listener_;
+  Notices listener_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
   asio::io_context context_;
 };

@@ -26,7 +26,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 /// With everything in it that an entry can hold.
-Entry fullEntry() {
+Entry writtenEntry() {
   Entry entry;
   entry.serverKey = "5f";
   entry.name = {{"shop"}, "web"};
@@ -74,14 +74,14 @@ TEST_F(State, OutlivesTheProcess) {
   plain.object = keyOf("sys/dns");
   {
     const auto state = open();
-    ASSERT_TRUE(state->put(fullEntry()));
+    ASSERT_TRUE(state->put(writtenEntry()));
     ASSERT_TRUE(state->put(plain));
     state->setRestartChangesMemory("5f", false);
   }
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
   EXPECT_THAT(state->inventoryOf("5f"),
-              (ElementsAre(std::pair(plain.name, plain), std::pair(fullEntry().name, fullEntry()))));
+              (ElementsAre(std::pair(plain.name, plain), std::pair(writtenEntry().name, fullEntry()))));
   EXPECT_THAT(state->entries(), SizeIs(2));
   EXPECT_EQ(state->restartChangesMemory("5f"), false);
   EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
@@ -89,16 +89,16 @@ TEST_F(State, OutlivesTheProcess) {
 
 TEST_F(State, AnotherServerInheritsNothing) {
   const auto state = open();
-  ASSERT_TRUE(state->put(fullEntry()));
+  ASSERT_TRUE(state->put(writtenEntry()));
   EXPECT_THAT(state->inventoryOf("60"), IsEmpty());
 }
 
 TEST_F(State, ForgetsWhatIsErased) {
   {
     const auto state = open();
-    ASSERT_TRUE(state->put(fullEntry()));
-    ASSERT_TRUE(state->erase(fullEntry()));
-    ASSERT_TRUE(state->erase(fullEntry())) << "it is gone: that is what was asked for";
+    ASSERT_TRUE(state->put(writtenEntry()));
+    ASSERT_TRUE(state->erase(writtenEntry()));
+    ASSERT_TRUE(state->erase(writtenEntry())) << "it is gone: that is what was asked for";
     EXPECT_THAT(state->entries(), IsEmpty());
   }
   EXPECT_THAT(open()->entries(), IsEmpty());
@@ -158,7 +158,7 @@ class Unreadable : public State, public testing::WithParamInterface<const char*>
 TEST_P(Unreadable, IsNotTakenForCorrupt) {
   {
     const auto state = open();
-    ASSERT_TRUE(state->put(fullEntry()));
+    ASSERT_TRUE(state->put(writtenEntry()));
     state->setRestartChangesMemory("5f", true);
     state->identify(keyOf("shop/web"), "x", {});
     ASSERT_TRUE(state->saveIdentities());
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Unreadable,
                                          "objects.json"));
 
 TEST_F(State, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
-  ASSERT_TRUE(open()->put(fullEntry()));
+  ASSERT_TRUE(open()->put(writtenEntry()));
   for (int more = 1; more <= 4; ++more) {
     const auto state = [&] {
       const fixtures::FewDescriptors few(more);
@@ -193,7 +193,7 @@ TEST_F(State, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
   }
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
-  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
 }
 
 TEST_F(State, IsNotReadFromAFolderThatCannotBeListed) {
@@ -215,7 +215,7 @@ TEST_F(State, SetsAsideIdentitiesThatAreNone) {
 
 TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
   const auto holder = open();
-  ASSERT_TRUE(holder->put(fullEntry()));
+  ASSERT_TRUE(holder->put(writtenEntry()));
   folder_.write("state/inventory/5f/x.json", "{");
   folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half");
   folder_.write("state/objects.json", "?");
@@ -224,12 +224,12 @@ TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
   const auto state = StateDir::read(path());
 
   ASSERT_TRUE(state) << state.error().message;
-  EXPECT_THAT((*state)->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT((*state)->entries(), ElementsAre(writtenEntry()));
   EXPECT_THAT((*state)->warnings(), SizeIs(2));
   (*state)->identify(keyOf("shop/web"), "x", {});
   (*state)->setRestartChangesMemory("5f", false);
   for (const auto& written :
-       {(*state)->put(fullEntry()), (*state)->erase(fullEntry()), (*state)->saveIdentities()}) {
+       {(*state)->put(writtenEntry()), (*state)->erase(fullEntry()), (*state)->saveIdentities()}) {
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
   }
@@ -245,7 +245,7 @@ TEST_F(State, ThatIsMissingReadsAsEmptyAndStaysMissing) {
 
 TEST_F(State, IsLostWithItsFolder) {
   const auto first = open();
-  ASSERT_TRUE(first->put(fullEntry()));
+  ASSERT_TRUE(first->put(writtenEntry()));
   EXPECT_TRUE(first->held());
   fs::remove_all(path());
   EXPECT_EQ(first->held().error().reason, Reason::StateDirLost) << "it is missing";
@@ -253,20 +253,20 @@ TEST_F(State, IsLostWithItsFolder) {
   const auto second = open();
 
   EXPECT_TRUE(second->held());
-  Entry other = fullEntry();
+  Entry other = writtenEntry();
   other.ranSpec = "of the first";
-  for (const auto& lost : {first->held(), first->put(other), first->erase(fullEntry())}) {
+  for (const auto& lost : {first->held(), first->put(other), first->erase(writtenEntry())}) {
     ASSERT_FALSE(lost) << "it is another's";
     EXPECT_EQ(lost.error().reason, Reason::StateDirLost);
     EXPECT_THAT(lost.error().message, HasSubstr(path().string()));
   }
-  ASSERT_TRUE(second->put(fullEntry()));
-  EXPECT_FALSE(first->erase(fullEntry()));
-  EXPECT_THAT((*StateDir::read(path()))->entries(), ElementsAre(fullEntry()));
+  ASSERT_TRUE(second->put(writtenEntry()));
+  EXPECT_FALSE(first->erase(writtenEntry()));
+  EXPECT_THAT((*StateDir::read(path()))->entries(), ElementsAre(writtenEntry()));
 }
 
 TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
-  open()->put(fullEntry());
+  open()->put(writtenEntry());
   const fs::path file = path() / "inventory/5f/shop:web.json";
   std::string text = fixtures::readFile(file);
   text.replace(text.find("forceCreate"), 11, "forceFeeded");
@@ -275,12 +275,12 @@ TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
 }
 
 TEST_F(State, LeavesNoHalfWrittenEntry) {
-  open()->put(fullEntry());
+  open()->put(writtenEntry());
   const std::vector<fs::path> left = {folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half"),
                                       folder_.write("state/.objects.json.a1B2c3", "[")};
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
-  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
   for (const fs::path& file : left) EXPECT_FALSE(fs::exists(file)) << file;
 }
 
@@ -289,7 +289,7 @@ TEST_F(State, SaysWhenItCannotBeWritten) {
   fs::remove_all(path() / "inventory");
   folder_.write("state/inventory", "a file where a folder should be");
 
-  const auto written = state->put(fullEntry());
+  const auto written = state->put(writtenEntry());
 
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
@@ -298,8 +298,8 @@ TEST_F(State, SaysWhenItCannotBeWritten) {
 
 TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   const auto state = open();
-  ASSERT_TRUE(state->put(fullEntry()));
-  Entry changed = fullEntry();
+  ASSERT_TRUE(state->put(writtenEntry()));
+  Entry changed = writtenEntry();
   changed.ranSpec = "spec:2";
   const auto written = [&] {
     const fixtures::FullDisk full;
@@ -311,7 +311,7 @@ TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   EXPECT_EQ(written.error().message,
             "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
                 ": File too large. Nothing is sent to a server that could not be remembered.");
-  EXPECT_THAT(state->entries(), ElementsAre(fullEntry()));
+  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
   EXPECT_THAT(fixtures::readFile(path() / "inventory/5f/shop:web.json"), HasSubstr("spec:1"));
   EXPECT_TRUE(state->put(changed)) << "there is room again";
 }
@@ -332,7 +332,7 @@ TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
 }
 
 TEST_F(State, TakesPathsThatAreNotUtf8) {
-  Entry entry = fullEntry();
+  Entry entry = writtenEntry();
   entry.file = "/manifests/\xff.yaml";
   const auto state = open();
   ASSERT_TRUE(state->put(entry));
@@ -423,7 +423,7 @@ TEST_F(State, MayBeUsedFromSeveralThreads) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&state, thread] {
       for (int i = 0; i < 20; ++i) {
-        Entry entry = fullEntry();
+        Entry entry = writtenEntry();
         entry.serverKey = std::to_string(thread);
         entry.name.label = "web-" + std::to_string(i);
         EXPECT_TRUE(state->put(entry));
@@ -431,7 +431,7 @@ TEST_F(State, MayBeUsedFromSeveralThreads) {
         state->entries();
         state->setRestartChangesMemory(entry.serverKey, true);
         state->identify({api::Kind::Unikernel, std::to_string(thread), std::to_string(i)}, "x", {});
-        EXPECT_TRUE(state->put(fullEntry())) << "the same as others at the same time";
+        EXPECT_TRUE(state->put(writtenEntry())) << "the same as others at the same time";
       }
     });
   }

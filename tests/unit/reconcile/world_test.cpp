@@ -25,13 +25,13 @@ Arguments withVolumes(const std::vector<std::string>& volumes) {
   return arguments;
 }
 
-const Name shop{{"shop"}, std::nullopt};
-const Name web{{"shop"}, "web"};
+const Name shopNamespace{{"shop"}, std::nullopt};
+const Name shopWeb{{"shop"}, "web"};
 
 Observed empty() {
   Observed observed;
   observed.policies[{}] = {{0, 1, 2, 3}, 1'000'000, 4'096, 1'024, {"br0", "br1"}};
-  observed.policies[shop] = makePolicy(3, 128);
+  observed.policies[shopNamespace] = makePolicy(3, 128);
   return observed;
 }
 
@@ -42,22 +42,22 @@ std::optional<Reason> reasonOf(const std::optional<Error>& error) {
 
 TEST(World, CountsWhatRunsWhereItRunsAndBelow) {
   World world(empty());
-  EXPECT_FALSE(world.cannotRun(web, withMemory(128)));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(129))), Reason::PolicyExceeded);
+  EXPECT_FALSE(world.cannotRun(shopWeb, withMemory(128)));
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(129))), Reason::PolicyExceeded);
 
   world.run({{"shop"}, "other"}, withMemory(32), digestOf('a'));
   world.run({{"shop", "inner"}, "deep"}, withMemory(32), digestOf('a'));
   world.run({{"shopping"}, "elsewhere"}, withMemory(64), digestOf('a'));
-  EXPECT_FALSE(world.cannotRun(web, withMemory(64)));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(65))), Reason::PolicyExceeded);
+  EXPECT_FALSE(world.cannotRun(shopWeb, withMemory(64)));
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(65))), Reason::PolicyExceeded);
 
   world.run({{}, "shop"}, withMemory(1), digestOf('a'));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(1))), Reason::PolicyExceeded)
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(1))), Reason::PolicyExceeded)
       << "`:shop` counts as the third of `shop:`";
 
   world.remove({{"shop"}, "other"});
-  EXPECT_FALSE(world.cannotRun(web, withMemory(95)));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(96))), Reason::PolicyExceeded);
+  EXPECT_FALSE(world.cannotRun(shopWeb, withMemory(95)));
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(96))), Reason::PolicyExceeded);
 }
 
 TEST(World, SaysWhichLimitIsExceededAndWhatToDo) {
@@ -66,7 +66,7 @@ TEST(World, SaysWhichLimitIsExceededAndWhatToDo) {
   const auto refusedWith = [&](auto edit) {
     Arguments arguments = withMemory(32);
     edit(arguments);
-    const auto error = world.cannotRun(web, arguments);
+    const auto error = world.cannotRun(shopWeb, arguments);
     return error ? error->message : "";
   };
   EXPECT_EQ(
@@ -86,10 +86,10 @@ TEST(World, SaysWhichLimitIsExceededAndWhatToDo) {
 
 TEST(World, DoesNotCountWhatIsReplaced) {
   World world(empty());
-  world.run(web, withMemory(128), digestOf('a'));
-  EXPECT_FALSE(world.cannotRun(web, withMemory(128)));
+  world.run(shopWeb, withMemory(128), digestOf('a'));
+  EXPECT_FALSE(world.cannotRun(shopWeb, withMemory(128)));
 
-  world.run(web, withMemory(32), digestOf('a'));
+  world.run(shopWeb, withMemory(32), digestOf('a'));
   EXPECT_FALSE(world.cannotRun({{"shop"}, "other"}, withMemory(96)))
       << "another run takes the place of the one before";
 }
@@ -101,15 +101,15 @@ TEST(World, ChecksThePolicyOfTheImmediateDomainOnly) {
 
 TEST(World, ChecksTheMachineWhereItCanSeeIt) {
   Observed observed = empty();
-  observed.policies[shop] = makePolicy(10, 10'000);
+  observed.policies[shopNamespace] = makePolicy(10, 10'000);
   World world(observed);
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(4'097))), Reason::PolicyExceeded);
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(4'097))), Reason::PolicyExceeded);
   EXPECT_EQ(reasonOf(world.cannotRun({{}, "dns"}, withMemory(4'097))), Reason::PolicyExceeded);
   world.run({{"db"}, "main"}, withMemory(4'000), digestOf('a'));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withMemory(97))), Reason::PolicyExceeded);
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withMemory(97))), Reason::PolicyExceeded);
 
   observed.policies.erase(Name{});
-  EXPECT_FALSE(World(observed).cannotRun(web, withMemory(4'097)));
+  EXPECT_FALSE(World(observed).cannotRun(shopWeb, withMemory(4'097)));
 }
 
 TEST(World, ChecksBridges) {
@@ -119,13 +119,13 @@ TEST(World, ChecksBridges) {
     arguments.bridges = {{"service", bridge, std::nullopt}};
     return arguments;
   };
-  EXPECT_FALSE(world.cannotRun(web, on("br0")));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, on("br1"))), Reason::PolicyExceeded);
+  EXPECT_FALSE(world.cannotRun(shopWeb, on("br0")));
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, on("br1"))), Reason::PolicyExceeded);
   EXPECT_FALSE(world.cannotRun({{}, "dns"}, on("br1")));
   EXPECT_EQ(reasonOf(world.cannotRun({{}, "dns"}, on("br2"))), Reason::BridgeNotFound);
   Arguments ownName;
   ownName.bridges = {{"br0", std::nullopt, std::nullopt}};
-  EXPECT_FALSE(world.cannotRun(web, ownName)) << "a bridge without a name has the interface's";
+  EXPECT_FALSE(world.cannotRun(shopWeb, ownName)) << "a bridge without a name has the interface's";
 }
 
 TEST(World, ChecksBlockDevices) {
@@ -133,24 +133,24 @@ TEST(World, ChecksBlockDevices) {
   observed.blockDevices = {
       {{{"shop"}, "free"}, {10, false}}, {{{"shop"}, "held"}, {10, true}}, {{{"db"}, "data"}, {10, false}}};
   World world(observed);
-  EXPECT_FALSE(world.cannotRun(web, withVolumes({"free"})));
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"data"}))), Reason::BlockDeviceNotFound)
+  EXPECT_FALSE(world.cannotRun(shopWeb, withVolumes({"free"})));
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withVolumes({"data"}))), Reason::BlockDeviceNotFound)
       << "it is another domain's";
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"held"}))), Reason::BlockDeviceInUse);
-  EXPECT_EQ(reasonOf(world.cannotRun(web, withVolumes({"free", "free"}))), Reason::BlockDeviceInUse);
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withVolumes({"held"}))), Reason::BlockDeviceInUse);
+  EXPECT_EQ(reasonOf(world.cannotRun(shopWeb, withVolumes({"free", "free"}))), Reason::BlockDeviceInUse);
 
   world.run({{"shop"}, "other"}, withVolumes({"free"}), digestOf('a'));
-  const auto error = world.cannotRun(web, withVolumes({"free"}));
+  const auto error = world.cannotRun(shopWeb, withVolumes({"free"}));
   ASSERT_EQ(reasonOf(error), Reason::BlockDeviceInUse);
   EXPECT_THAT(error->message, HasSubstr("shop:other"));
   EXPECT_FALSE(world.cannotRun({{"shop"}, "other"}, withVolumes({"free"}))) << "its own";
 
   world.remove({{"shop"}, "other"});
-  EXPECT_FALSE(world.cannotRun(web, withVolumes({"free"})));
+  EXPECT_FALSE(world.cannotRun(shopWeb, withVolumes({"free"})));
 }
 
 TEST(World, DoesNotCheckBlockDevicesThatItWasNotTold) {
-  EXPECT_FALSE(World(empty()).cannotRun(web, withVolumes({"data"})));
+  EXPECT_FALSE(World(empty()).cannotRun(shopWeb, withVolumes({"data"})));
 }
 
 TEST(World, KnowsDomainsByWhatIsInThem) {
@@ -169,15 +169,15 @@ TEST(World, RefusesAPolicyBelowWhatIsUsed) {
   Arguments arguments = withMemory(64);
   arguments.cpuIDs = {1};
   arguments.bridges = {{"service", "br0", std::nullopt}};
-  world.run(web, arguments, digestOf('a'));
+  world.run(shopWeb, arguments, digestOf('a'));
   world.run({{"shop"}, "other"}, withMemory(16), digestOf('a'));
   const Policy enough = {{0, 1}, 2, 80, 10, {"br0"}};
-  EXPECT_FALSE(world.cannotSet(shop, enough));
+  EXPECT_FALSE(world.cannotSet(shopNamespace, enough));
 
   const auto refusedWith = [&](auto edit) {
     Policy policy = enough;
     edit(policy);
-    const auto error = world.cannotSet(shop, policy);
+    const auto error = world.cannotSet(shopNamespace, policy);
     return error ? error->message : "";
   };
   EXPECT_THAT(refusedWith([](Policy& policy) { policy.unikernels = 1; }), HasSubstr("spec.unikernels"));
@@ -205,7 +205,7 @@ TEST(World, RefusesAPolicyAboveTheOneOverItOrBelowTheOneUnderIt) {
 }
 
 TEST(World, DoesNotCompareAPolicyWithTheRoots) {
-  EXPECT_FALSE(World(empty()).cannotSet(shop, makePolicy(10, 10'000)));
+  EXPECT_FALSE(World(empty()).cannotSet(shopNamespace, makePolicy(10, 10'000)));
 }
 
 }  // namespace
