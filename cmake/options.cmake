@@ -15,8 +15,6 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   # std::stable_sort of libstdc++ 12 uses what that library deprecates.
   target_compile_options(options INTERFACE -Wno-deprecated-declarations)
-  # Of the casts in the macros of OpenSSL, which g++ takes for those of a system header.
-  target_compile_options(options INTERFACE -Wno-cast-qual)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
   target_compile_options(options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -D_GLIBCXX_ASSERTIONS)

@@ -163,7 +163,9 @@ std::vector<BadPem> badPems() {
       {"ed448",
        with(privateKey, key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED448"))),
        {"ED448", "use Ed25519"}},
-      {"secp256k1", with(privateKey, key(EVP_EC_gen("secp256k1"))), {"secp256k1", "P-256"}},
+      {"secp256k1",
+       with(privateKey, key(EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "secp256k1"))),
+       {"secp256k1", "P-256"}},
       {"smallRsa", with(privateKey, key(EVP_RSA_gen(1024))), {"RSA-1024", "2048"}},
   };
 }

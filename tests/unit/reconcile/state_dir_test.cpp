@@ -81,7 +81,7 @@ TEST_F(State, OutlivesTheProcess) {
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
   EXPECT_THAT(state->inventoryOf("5f"),
-              (ElementsAre(std::pair(plain.name, plain), std::pair(writtenEntry().name, fullEntry()))));
+              (ElementsAre(std::pair(plain.name, plain), std::pair(writtenEntry().name, writtenEntry()))));
   EXPECT_THAT(state->entries(), SizeIs(2));
   EXPECT_EQ(state->restartChangesMemory("5f"), false);
   EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
@@ -229,7 +229,7 @@ TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
   (*state)->identify(keyOf("shop/web"), "x", {});
   (*state)->setRestartChangesMemory("5f", false);
   for (const auto& written :
-       {(*state)->put(writtenEntry()), (*state)->erase(fullEntry()), (*state)->saveIdentities()}) {
+       {(*state)->put(writtenEntry()), (*state)->erase(writtenEntry()), (*state)->saveIdentities()}) {
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
   }
