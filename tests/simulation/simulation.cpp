@@ -453,8 +453,8 @@ void Simulation::checkStep(const Step& step) {
   const auto entry = disk_.find(step.name);
   if (entry == disk_.end() || !entry->second.pending)
     fail(step.name.toString() + " is sent before it is on the disk");
-  const auto stranger = strangers_.find(step.name);
-  if (stranger != strangers_.end() && present != now.end() && present->second.startup == stranger->second)
+  const auto theirs = strangers_.find(step.name);
+  if (theirs != strangers_.end() && present != now.end() && present->second.startup == theirs->second)
     fail(step.name.toString() + " is what somebody started while there was no controller");
   if (step.verb == Verb::Destroy) {
     if (scene_.desired.unikernels.contains(step.object))
