@@ -26,6 +26,7 @@
 #include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
 
+#include "sentence.h"
 namespace rookery::kubernetes {
 
 namespace beast = boost::beast;
@@ -88,7 +89,7 @@ bool expectName(SSL* ssl, std::string name) {
 }
 
 Failure noAnswer(const Config& config, const std::string& why) {
-  return {0, "", fmt::format("The API server {} cannot be asked: {}.", config.url(), why), {}};
+  return {0, "", sentence(fmt::format("The API server {} cannot be asked: {}", config.url(), why)), {}};
 }
 
 Failure wasCancelled(const Config& config) { return noAnswer(config, "the request was cancelled"); }
@@ -111,15 +112,10 @@ asio::awaitable<Answer<std::vector<tcp::endpoint>>> resolve(const Config& config
   auto& found = std::get<0>(first);
   if (!found) {
     const std::string why =
-        fmt::format("The API server {} cannot be asked. {}", config.url(), found.error().message);
+        sentences({fmt::format("The API server {} cannot be asked.", config.url()), found.error().message});
     co_return std::unexpected(Failure{0, "", why, {}});
   }
   co_return *std::move(found);
-}
-
-std::string sentence(std::string message) {
-  if (!message.ends_with('.')) message += '.';
-  return message;
 }
 
 /// What we say who we are by.
@@ -165,7 +161,7 @@ Failure failureOf(const Config& config, int code, const std::string& body, std::
   failure.message = sentence(bounded(std::move(failure.message)));
   // Others than RBAC forbid, too: quotas and webhooks.
   if (failure.forbidden() && failure.message.find(" cannot ") != std::string::npos)
-    failure.message += " Grant it with a Role or ClusterRole.";
+    failure.message = sentences({failure.message, "Grant it with a Role or ClusterRole."});
   if (code == 401) {
     failure.message = fmt::format("The API server {} does not accept {} (401: {}) Renew it.", config.url(),
                                   credentialOf(config), failure.message);
