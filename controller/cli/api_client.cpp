@@ -316,6 +316,22 @@ Result<std::optional<json>> ApiClient::getUnless(int absent, const std::string& 
   return parse(answer->body);
 }
 
+Result<ApiClient::Patched> ApiClient::patch(const std::string& path, const json& change) const {
+  httplib::Request request;
+  request.method = "PATCH";
+  request.path = path;
+  request.set_header("Content-Type", "application/merge-patch+json");
+  request.body = change.dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto client = connect(readTimeout);
+  const auto answer = exchange(*client, std::move(request), longestAnswer);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status >= 200 && answer->status <= 299) return Patched{};
+  const Error refused = refusal(answer->status, answer->body);
+  if (answer->status == 403 || answer->status == 405) return Patched{Patched::End::Refused, refused.message};
+  if (answer->status == 409) return Patched{Patched::End::Conflict, refused.message};
+  return std::unexpected(refused);
+}
+
 Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
                                              const std::function<bool(const json&)>& take) const {
   const auto client = connect(watchReadTimeout);

@@ -76,6 +76,19 @@ class ApiClient {
   /// connection before it has everything, the head of the body is sent once more, alone, to learn why.
   Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
 
+  /// What became of a change that the server may have good reasons to refuse.
+  struct Patched {
+    enum class End {
+      Done,
+      Conflict,  // 409: somebody else changed the object meanwhile
+      Refused,   // 403, 405: it cannot be changed there, or not by who asks
+    };
+    End end = End::Done;
+    std::string refusal;  // worded as kubectl words it; empty where it is Done
+  };
+  /// A JSON merge patch (RFC 7396).
+  Result<Patched> patch(const std::string& path, const nlohmann::json& change) const;
+
  private:
   ApiClient() = default;
   std::unique_ptr<httplib::ClientImpl> connect(std::chrono::seconds readTimeout) const;
