@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
-#include "api/manifest.h"
+#include "file/content.h"
 
 namespace rookery::cli {
 namespace {
@@ -18,8 +18,6 @@ constexpr std::chrono::seconds writeTimeout{30};
 constexpr std::chrono::seconds readTimeout{30};
 /// A server sends a bookmark every minute: a watch that is silent for longer has lost its connection.
 constexpr std::chrono::seconds watchReadTimeout{150};
-constexpr std::size_t longestEvent = std::size_t{64} << 20;
-constexpr std::size_t longestRefusal = std::size_t{1} << 20;
 constexpr std::size_t longestToken = std::size_t{64} << 10;
 constexpr std::uint16_t defaultHttpPort = 80, defaultHttpsPort = 443;
 
@@ -52,16 +50,17 @@ std::optional<Address> parseAddress(std::string_view text) {
 }
 
 Result<std::string> readToken(const std::filesystem::path& file) {
-  const auto text = api::readText(file);
-  if (!text) {
-    return fail(Reason::CredentialInvalid,
-                fmt::format("The token file {} cannot be used: {}.", file.string(), text.error().message));
+  const auto content = file::read(file, longestToken);
+  if (!content) {
+    const bool written = content.error().kind == file::Unread::Kind::BeingWritten;
+    return fail(written ? Reason::BeingWritten : Reason::CredentialInvalid,
+                fmt::format("The token file {} cannot be used: {}.", file.string(), content.error().why));
   }
-  std::string token = *text;
+  std::string token = content->bytes;
   token.erase(token.find_last_not_of(" \t\r\n") + 1);
   const bool sound =
       std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });  // what a header can hold
-  if (token.empty() || token.size() > longestToken || !sound) {
+  if (token.empty() || !sound) {
     return fail(Reason::CredentialInvalid,
                 fmt::format("The token file {} does not hold a token: one line of printable characters.",
                             file.string()));
@@ -102,6 +101,16 @@ Error refusal(int code, const std::string& body) {
   return {Reason::Refused, describeFailure(code, json::parse(body, nullptr, false))};
 }
 
+/// A POST whose body is to be made piece by piece.
+httplib::Request postOf(const std::string& path, const std::string& contentType, std::uint64_t size) {
+  httplib::Request request;
+  request.method = "POST";
+  request.path = path;
+  request.set_header("Content-Type", contentType);
+  request.content_length_ = size;
+  return request;
+}
+
 /// Takes the events of a watch out of the bytes in which they come: one a line.
 class Events {
  public:
@@ -117,12 +126,18 @@ class Events {
       line_.clear();
     }
     line_ += bytes;
-    if (line_.size() > longestEvent) malformed_ = true;
+    tooLong_ = line_.size() > ApiClient::longestEvent;
     return !over();
   }
 
   Result<ApiClient::WatchEnd> end(const std::string& url) const {
     if (error_) return std::unexpected(*error_);
+    if (tooLong_) {
+      return fail(Reason::ProtocolError,
+                  fmt::format("What answers at {} sent an event of a watch that has more than {} MiB; no "
+                              "controller does that.",
+                              url, ApiClient::longestEvent >> 20U));
+    }
     if (malformed_) {
       return fail(Reason::ProtocolError,
                   fmt::format("What answers at {} is no rookery controller: it sends no watch events.", url));
@@ -132,7 +147,7 @@ class Events {
   }
 
  private:
-  bool over() const { return error_ || malformed_ || gone_ || stopped_; }
+  bool over() const { return error_ || tooLong_ || malformed_ || gone_ || stopped_; }
 
   void handle(const json& event) {
     const bool shaped = event.is_object() && event.contains("type") && event.contains("object") &&
@@ -150,7 +165,7 @@ class Events {
 
   const std::function<bool(const json&)>& take_;
   std::string line_;  // as much of it as has come
-  bool malformed_ = false, gone_ = false, stopped_ = false;
+  bool tooLong_ = false, malformed_ = false, gone_ = false, stopped_ = false;
   std::optional<Error> error_;
 };
 
@@ -242,28 +257,79 @@ Result<json> ApiClient::parse(const std::string& body) const {
 }
 
 Result<json> ApiClient::get(const std::string& path) const {
-  auto answer = getUnlessGone(path);
+  std::size_t left = longestAnswer;
+  auto answer = getUnlessGone(path, left);
   if (!answer) return std::unexpected(answer.error());
   if (!*answer) return fail(Reason::Refused, "Error from server (Expired): It is not kept any more.");
   return **std::move(answer);
 }
 
-Result<std::optional<json>> ApiClient::getUnlessGone(const std::string& path) const {
-  return getUnless(410, path);
+Result<std::optional<json>> ApiClient::getUnlessGone(const std::string& path, std::size_t& left) const {
+  return getUnless(410, path, left);
 }
 
 Result<std::optional<json>> ApiClient::getIfPresent(const std::string& path) const {
-  return getUnless(404, path);
+  std::size_t left = longestAnswer;
+  return getUnless(404, path, left);
+}
+
+/// The answer to a request, as far as it has no more than `longest` bytes.
+Result<ApiClient::Answer> ApiClient::exchange(httplib::ClientImpl& client, httplib::Request request,
+                                              std::size_t longest) const {
+  Answer answer;
+  std::size_t most = longestRefusal;
+  bool tooLong = false;
+  request.response_handler = [&](const httplib::Response& response) {
+    answer.status = response.status;
+    if (answer.status >= 200 && answer.status <= 299) most = longest;
+    return true;
+  };
+  request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+    tooLong = size > most - answer.body.size();
+    if (!tooLong) answer.body.append(data, size);
+    return !tooLong;
+  };
+  const httplib::Result result = client.send(request);
+  if (tooLong) {
+    return fail(Reason::ProtocolError,
+                fmt::format("The answer of the server at {} to {} {} has more bytes than are taken of it "
+                            "({}): is that a rookery controller? Of a long list, name a namespace (-n) or a "
+                            "selector (-l).",
+                            url_, request.method, request.path, most));
+  }
+  if (!result) return std::unexpected(unreachable(client, static_cast<int>(result.error())));
+  return answer;
 }
 
 /// Nothing for the status `absent`.
-Result<std::optional<json>> ApiClient::getUnless(int absent, const std::string& path) const {
+Result<std::optional<json>> ApiClient::getUnless(int absent, const std::string& path,
+                                                 std::size_t& left) const {
+  httplib::Request request;
+  request.method = "GET";
+  request.path = path;
   const auto client = connect(readTimeout);
-  const httplib::Result result = client->Get(path);
-  if (!result) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
-  if (result->status == absent) return std::nullopt;
-  if (result->status != 200) return std::unexpected(refusal(result->status, result->body));
-  return parse(result->body);
+  const auto answer = exchange(*client, std::move(request), std::min(left, longestAnswer));
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status == absent) return std::nullopt;
+  if (answer->status != 200) return std::unexpected(refusal(answer->status, answer->body));
+  left -= answer->body.size();
+  return parse(answer->body);
+}
+
+Result<ApiClient::Patched> ApiClient::patch(const std::string& path, const json& change) const {
+  httplib::Request request;
+  request.method = "PATCH";
+  request.path = path;
+  request.set_header("Content-Type", "application/merge-patch+json");
+  request.body = change.dump(-1, ' ', false, json::error_handler_t::replace);
+  const auto client = connect(readTimeout);
+  const auto answer = exchange(*client, std::move(request), longestAnswer);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status >= 200 && answer->status <= 299) return Patched{};
+  const Error refused = refusal(answer->status, answer->body);
+  if (answer->status == 403 || answer->status == 405) return Patched{Patched::End::Refused, refused.message};
+  if (answer->status == 409) return Patched{Patched::End::Conflict, refused.message};
+  return std::unexpected(refused);
 }
 
 Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
@@ -293,45 +359,42 @@ Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chr
   const auto client = connect(readTimeout + patience);
   std::optional<Error> broken;
   std::uint64_t sent = 0;
-  const httplib::Result result = client->Post(
-      path, {}, body.size(),
-      [&](std::size_t offset, std::size_t /*length*/, httplib::DataSink& sink) {
-        sent = offset;
-        const auto piece = body.read(offset);
-        if (!piece) {
-          broken = piece.error();
-          return false;
-        }
-        sink.write(piece->data(), piece->size());
-        return true;
-      },
-      body.contentType());
+  bool cut = false;
+  httplib::Request request = postOf(path, body.contentType(), body.size());
+  request.content_provider_ = [&](std::size_t offset, std::size_t /*length*/, httplib::DataSink& sink) {
+    sent = offset;
+    const auto piece = body.read(offset);
+    if (!piece) {
+      broken = piece.error();
+      return false;
+    }
+    cut = !sink.write(piece->data(), piece->size());
+    return true;
+  };
+  const auto answer = exchange(*client, std::move(request), longestAnswer);
   if (broken) return std::unexpected(*broken);
-  if (!result && result.error() == httplib::Error::Write) {
-    return std::unexpected(explainCut(path, body, sent));
+  if (!answer && cut) return std::unexpected(explainCut(path, body, sent));
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status < 200 || answer->status > 299) {
+    return std::unexpected(refusal(answer->status, answer->body));
   }
-  if (!result) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
-  if (result->status < 200 || result->status > 299) {
-    return std::unexpected(refusal(result->status, result->body));
-  }
-  return parse(result->body);
+  return parse(answer->body);
 }
 
 /// The client library does not read an answer that comes while the body is still being sent.
 Error ApiClient::explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const {
   const auto client = connect(readTimeout);
   const std::uint64_t size = body.headSize();
-  const httplib::Result result = client->Post(
-      path, {}, size,
-      [&](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-        const auto piece = body.read(offset);
-        if (!piece) return false;
-        sink.write(piece->data(), std::min(length, piece->size()));
-        return true;
-      },
-      body.contentType());
+  httplib::Request request = postOf(path, body.contentType(), size);
+  request.content_provider_ = [&](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+    const auto piece = body.read(offset);
+    if (!piece) return false;
+    sink.write(piece->data(), std::min(length, piece->size()));
+    return true;
+  };
+  const auto answer = exchange(*client, std::move(request), longestAnswer);
   // 400 is what a body that ends in the middle gets from any server.
-  if (result && result->status > 400 && result->status < 500) return refusal(result->status, result->body);
+  if (answer && answer->status > 400 && answer->status < 500) return refusal(answer->status, answer->body);
   return {Reason::ConnectionFailed,
           fmt::format("The controller at {} ended the connection after {} of {} bytes and did not say why: "
                       "perhaps that is more than it takes. Its log may say.",

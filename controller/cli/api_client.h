@@ -15,7 +15,8 @@
 
 namespace httplib {
 class ClientImpl;
-}
+struct Request;
+}  // namespace httplib
 
 namespace rookery::cli {
 
@@ -36,18 +37,29 @@ class BodySource {
 /// Talks to a running controller's API, over HTTP or HTTPS. Of a server that speaks TLS, the certificate is
 /// verified always. One thread at a time.
 ///
+/// Nothing that a server sends is kept without a bound: an answer may have longestAnswer bytes, an event of a
+/// watch longestEvent, a refusal longestRefusal; a list in parts has longestList for all of them.
+///
 /// Errors of the requests: ConnectionFailed (names the server and says how one is started), TlsFailed,
-/// Refused (the server's Status, worded as kubectl words it), ProtocolError (the answer is not JSON).
+/// Refused (the server's Status, worded as kubectl words it), ProtocolError (the answer is not JSON, or
+/// longer than it may be).
 class ApiClient {
  public:
-  /// Errors: UsageError (not "http[s]://host[:port]", or a token for plain HTTP), CredentialInvalid (the
-  /// token file; never quotes it).
+  /// A controller with 10,000 unikernels lists them in some 30 MiB, in parts of 500 or at once.
+  static constexpr std::size_t longestAnswer = std::size_t{256} << 20;
+  static constexpr std::size_t longestList = std::size_t{1} << 30;
+  static constexpr std::size_t longestEvent = std::size_t{64} << 20;
+  static constexpr std::size_t longestRefusal = std::size_t{1} << 20;
+
+  /// Errors: UsageError (not "http[s]://host[:port]", or a token for plain HTTP), CredentialInvalid,
+  /// BeingWritten (the token file; never quotes it).
   static Result<ApiClient> to(const ClientOptions& options);
 
   /// GET of a path that is percent-encoded already.
   Result<nlohmann::json> get(const std::string& path) const;
-  /// The same of something that may have expired: nothing when it has (410 Gone).
-  Result<std::optional<nlohmann::json>> getUnlessGone(const std::string& path) const;
+  /// The same of something that may have expired: nothing when it has (410 Gone). `left`: how many bytes it
+  /// may have, as one part of several; what came is taken off.
+  Result<std::optional<nlohmann::json>> getUnlessGone(const std::string& path, std::size_t& left) const;
   /// The same of something that may not be there: nothing when it is not (404 Not Found).
   Result<std::optional<nlohmann::json>> getIfPresent(const std::string& path) const;
 
@@ -64,10 +76,29 @@ class ApiClient {
   /// connection before it has everything, the head of the body is sent once more, alone, to learn why.
   Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
 
+  /// What became of a change that the server may have good reasons to refuse.
+  struct Patched {
+    enum class End {
+      Done,
+      Conflict,  // 409: somebody else changed the object meanwhile
+      Refused,   // 403, 405: it cannot be changed there, or not by who asks
+    };
+    End end = End::Done;
+    std::string refusal;  // worded as kubectl words it; empty where it is Done
+  };
+  /// A JSON merge patch (RFC 7396).
+  Result<Patched> patch(const std::string& path, const nlohmann::json& change) const;
+
  private:
   ApiClient() = default;
   std::unique_ptr<httplib::ClientImpl> connect(std::chrono::seconds readTimeout) const;
-  Result<std::optional<nlohmann::json>> getUnless(int absent, const std::string& path) const;
+  Result<std::optional<nlohmann::json>> getUnless(int absent, const std::string& path,
+                                                  std::size_t& left) const;
+  struct Answer {
+    int status = 0;
+    std::string body;
+  };
+  Result<Answer> exchange(httplib::ClientImpl& client, httplib::Request request, std::size_t longest) const;
   Error unreachable(httplib::ClientImpl& client, int error) const;
   Result<nlohmann::json> parse(const std::string& body) const;
   Error explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const;

@@ -4,10 +4,11 @@
 
 namespace rookery::cli {
 
-void addClientOptions(CLI::App& verb, ClientOptions& options) {
-  verb.add_option("--server", options.server, "Where the controller listens: http://… or https://…")
-      ->envname("ROOKERY_SERVER")
-      ->capture_default_str();
+CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options) {
+  auto* server =
+      verb.add_option("--server", options.server, "Where the controller listens: http://… or https://…")
+          ->envname("ROOKERY_SERVER")
+          ->capture_default_str();
   verb.add_option("--token-file", options.tokenFile,
                   "A file with the bearer token to send; sent over https only")
       ->envname("ROOKERY_TOKEN_FILE")
@@ -16,6 +17,7 @@ void addClientOptions(CLI::App& verb, ClientOptions& options) {
           "--certificate-authority", options.certificateAuthority,
           "A PEM file with the CA certificates that the server's must chain to, instead of the system's")
       ->type_name("FILE");
+  return server;
 }
 
 }  // namespace rookery::cli

@@ -5,7 +5,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace rookery::cli {
 
@@ -16,7 +17,7 @@ struct ClientOptions {
   std::filesystem::path certificateAuthority;  // empty: the system's
 };
 
-/// Adds --server, --token-file and --certificate-authority.
-void addClientOptions(CLI::App& verb, ClientOptions& options);
+/// Adds --server, --token-file and --certificate-authority. Returns the first.
+CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options);
 
 }  // namespace rookery::cli

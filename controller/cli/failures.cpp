@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cli/failure.h"
+#include "sentence.h"
 
 namespace rookery::cli {
 
@@ -87,10 +88,11 @@ std::string Failures::lineOf(const Group& group) const {
        ++object)
     others.push_back(plainNameOf(*object));
   const std::size_t more = group.objects.size() - 1 - others.size();
-  return fmt::format("{} are not Ready ({}); the first, {}: {} The others: {}{}",
-                     countOf(group.kind, group.objects.size()), toString(group.reason), plainNameOf(first),
-                     group.message, fmt::join(others, ", "),
-                     more == 0 ? "." : fmt::format(" and {} more.", withSeparators(more)));
+  return sentences(
+      {fmt::format("{} are not Ready ({}); the first, {}: {}", countOf(group.kind, group.objects.size()),
+                   toString(group.reason), plainNameOf(first), group.message),
+       fmt::format("The others: {}{}", fmt::join(others, ", "),
+                   more == 0 ? "." : fmt::format(" and {} more.", withSeparators(more)))});
 }
 
 void Failures::tell(std::ostream& out) const {

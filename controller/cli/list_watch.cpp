@@ -17,6 +17,8 @@ using nlohmann::json;
 
 constexpr int pageSize = 500;
 constexpr std::chrono::seconds longestPause{30};
+constexpr std::string_view endless =
+    "What answers there is no rookery controller: its list goes on, and has nothing more in it.";
 
 /// Path and parameters; those without a value are left out.
 std::string target(const ObjectQuery& query,
@@ -85,16 +87,19 @@ Result<Listing> list(const ApiClient& client, const ObjectQuery& query) {
   Listing listing;
   std::string next;
   bool inParts = true;
+  std::size_t left = ApiClient::longestList;
   for (;;) {
     const std::string limit = inParts ? std::to_string(pageSize) : "";
-    auto part = client.getUnlessGone(target(query, {{"limit", limit}, {"continue", next}}));
+    auto part = client.getUnlessGone(target(query, {{"limit", limit}, {"continue", next}}), left);
     if (!part) return std::unexpected(part.error());
     if (*part) {
+      const std::size_t before = listing.items.size();
       next = api::textByPath(**part, ".metadata.continue");
       if (auto appended = append(**std::move(part), listing); !appended) {
         return std::unexpected(appended.error());
       }
       if (next.empty()) return listing;
+      if (listing.items.size() == before) return fail(Reason::ProtocolError, std::string(endless));
     } else if (inParts) {
       // The parts took too long to fetch: then all at once, as kubectl does it.
       inParts = false;

@@ -93,7 +93,7 @@ void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
 
 /// What lets the API write.
 struct Writing {
-  Writing(source::ManifestStore opened, Fleet& fleet, const reconcile::ObjectStore& objects,
+  Writing(source::ManifestStore opened, Fleet& fleet, reconcile::ObjectStore& objects,
           serve::ObjectWriter::Wake wake)
       : store(std::move(opened)),
         writer(objects, fleet.stateDir(), store, std::move(wake)),
@@ -123,7 +123,7 @@ std::vector<std::filesystem::path> rootsWith(const std::filesystem::path& store,
 
 /// Null where the API shall only read.
 Result<std::unique_ptr<Writing>> openWriting(const std::filesystem::path& folder, Fleet& fleet,
-                                             const reconcile::ObjectStore& objects,
+                                             reconcile::ObjectStore& objects,
                                              serve::ObjectWriter::Wake wake) {
   if (folder.empty()) return nullptr;
   auto store = source::ManifestStore::open(folder);

@@ -66,6 +66,11 @@ std::expected<std::string, Unread> readAll(int descriptor, std::size_t most, std
   return bytes;
 }
 
+std::optional<BeingWritten> writingOf(int descriptor, const Stamp& stamp, Settling* settling) {
+  if (settling != nullptr) return settling->beingWritten(descriptor, stamp);
+  return beingWritten(writersOf(descriptor), stamp, true, {}, std::chrono::system_clock::now());
+}
+
 /// Nothing: it changed meanwhile.
 std::optional<std::expected<Content, Unread>> readOnce(const std::filesystem::path& path, std::size_t most,
                                                        Settling* settling) {
@@ -81,10 +86,8 @@ std::optional<std::expected<Content, Unread>> readOnce(const std::filesystem::pa
   if (!S_ISREG(status.st_mode))
     return unread(Kind::NotRegular, "it is a FIFO or a device, not a regular file");
   const Stamp stamp = stampOf(status);
-  if (settling != nullptr) {
-    if (const auto writing = settling->beingWritten(file.descriptor(), stamp))
-      return stillWritten(writing->why(), writing->lookAgainIn);
-  }
+  if (const auto writing = writingOf(file.descriptor(), stamp, settling))
+    return stillWritten(writing->why(), writing->lookAgainIn);
   if (stamp.size > most) return unread(Kind::TooLarge, fmt::format("it has more than {} bytes", most));
   auto bytes = readAll(file.descriptor(), most, stamp.size);
   if (!bytes) return std::unexpected(bytes.error());

@@ -36,7 +36,8 @@ struct Unread {
 /// device; of a file with more than `most` bytes nothing is kept.
 std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most, Settling& settling);
 
-/// The same without asking whether somebody is writing, for what is read only once.
+/// The same of what is read only once, or for the first time, when there is nothing else that counts: only
+/// who is known to have it open for writing keeps it from counting, and not that it was changed a moment ago.
 std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most);
 
 }  // namespace rookery::file

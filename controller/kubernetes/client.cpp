@@ -24,7 +24,9 @@
 
 #include "albatross/resolve.h"
 #include "kubernetes/coroutine.h"
+#include "kubernetes/credentials.h"
 #include "kubernetes/object_meta.h"
+#include "sentence.h"
 
 namespace rookery::kubernetes {
 
@@ -88,7 +90,7 @@ bool expectName(SSL* ssl, std::string name) {
 }
 
 Failure noAnswer(const Config& config, const std::string& why) {
-  return {0, "", fmt::format("The API server {} cannot be asked: {}.", config.url(), why), {}};
+  return {0, "", sentence(fmt::format("The API server {} cannot be asked: {}", config.url(), why)), {}};
 }
 
 Failure wasCancelled(const Config& config) { return noAnswer(config, "the request was cancelled"); }
@@ -111,15 +113,10 @@ asio::awaitable<Answer<std::vector<tcp::endpoint>>> resolve(const Config& config
   auto& found = std::get<0>(first);
   if (!found) {
     const std::string why =
-        fmt::format("The API server {} cannot be asked. {}", config.url(), found.error().message);
+        sentences({fmt::format("The API server {} cannot be asked.", config.url()), found.error().message});
     co_return std::unexpected(Failure{0, "", why, {}});
   }
   co_return *std::move(found);
-}
-
-std::string sentence(std::string message) {
-  if (!message.ends_with('.')) message += '.';
-  return message;
 }
 
 /// What we say who we are by.
@@ -165,7 +162,7 @@ Failure failureOf(const Config& config, int code, const std::string& body, std::
   failure.message = sentence(bounded(std::move(failure.message)));
   // Others than RBAC forbid, too: quotas and webhooks.
   if (failure.forbidden() && failure.message.find(" cannot ") != std::string::npos)
-    failure.message += " Grant it with a Role or ClusterRole.";
+    failure.message = sentences({failure.message, "Grant it with a Role or ClusterRole."});
   if (code == 401) {
     failure.message = fmt::format("The API server {} does not accept {} (401: {}) Renew it.", config.url(),
                                   credentialOf(config), failure.message);
@@ -203,13 +200,13 @@ asio::awaitable<error_code> read(Connection& connection, WholeAnswer& answer) {
 }  // namespace
 
 struct Client::State {
-  State(Config given, Options chosen) : config(std::move(given)), options(std::move(chosen)) {}
+  State(Config given, Options chosen)
+      : config(std::move(given)), options(std::move(chosen)), credentials(config, options.warn) {}
 
   Deadline deadline() const { return std::chrono::steady_clock::now() + options.timeout; }
   asio::awaitable<Answer<ConnectionPtr>> connect(Deadline deadline);
-  Result<std::shared_ptr<asio::ssl::context>> tlsContext();
   Result<Request> request(http::verb verb, const std::string& target, const json* body,
-                          const char* contentType) const;
+                          const char* contentType);
   asio::awaitable<Answer<json>> send(http::verb verb, std::string target, json body, const char* contentType);
   asio::awaitable<std::expected<http::response<http::string_body>, error_code>> exchange(
       Connection& connection, const Request& request, Deadline deadline);
@@ -218,53 +215,17 @@ struct Client::State {
 
   const Config config;
   const Options options;
+  Credentials credentials;
   std::mutex mutex;
   std::vector<ConnectionPtr> idle;
   bool closed = false;
-  std::string material;  // what context was made of
-  std::shared_ptr<asio::ssl::context> context;
 };
-
-Result<std::shared_ptr<asio::ssl::context>> Client::State::tlsContext() {
-  auto ca = config.ca.read();
-  auto certificate = config.certificate.read();
-  auto key = config.privateKey.read();
-  for (const auto* read : {&ca, &certificate, &key}) {
-    if (!*read) return std::unexpected(read->error());
-  }
-  std::string now = fmt::format("{}\n{}\n{}", *ca, *certificate, *key);
-  const std::lock_guard lock(mutex);
-  if (context != nullptr && now == material) return context;
-  auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
-  error_code error;
-  SSL_CTX_set_min_proto_version(made->native_handle(), TLS1_2_VERSION);
-  made->set_verify_mode(asio::ssl::verify_peer, error);
-  if (config.ca.given()) {
-    made->add_certificate_authority(asio::buffer(*ca), error);
-    if (error)
-      return fail(Reason::CredentialInvalid,
-                  fmt::format("The CA of the API server {} is not PEM: {}.", config.url(), error.message()));
-  } else {
-    made->set_default_verify_paths(error);
-  }
-  if (config.certificate.given()) {
-    made->use_certificate_chain(asio::buffer(*certificate), error);
-    if (!error) made->use_private_key(asio::buffer(*key), asio::ssl::context::pem, error);
-    if (error)
-      return fail(Reason::CredentialInvalid,
-                  fmt::format("The client certificate for the API server {} is of no use: {}.", config.url(),
-                              error.message()));
-  }
-  material = std::move(now);
-  context = std::move(made);
-  return context;
-}
 
 asio::awaitable<Answer<ConnectionPtr>> Client::State::connect(Deadline deadline) {
   const auto executor = co_await asio::this_coro::executor;
   ConnectionPtr connection;
   if (config.tls) {
-    auto made = tlsContext();
+    auto made = credentials.tlsContext();
     if (!made) co_return std::unexpected(Failure{0, "", made.error().message, {}});
     connection = std::make_unique<Connection>(executor, *made);
     const std::string& name = config.serverName.empty() ? config.host : config.serverName;
@@ -295,7 +256,7 @@ asio::awaitable<Answer<ConnectionPtr>> Client::State::connect(Deadline deadline)
 }
 
 Result<Request> Client::State::request(http::verb verb, const std::string& target, const json* body,
-                                       const char* contentType) const {
+                                       const char* contentType) {
   Request request(verb, config.path + target, 11);
   const bool literal = config.host.find(':') != std::string::npos;
   request.set(http::field::host,
@@ -303,7 +264,7 @@ Result<Request> Client::State::request(http::verb verb, const std::string& targe
   request.set(http::field::user_agent, options.userAgent);
   request.set(http::field::accept, "application/json");
   if (config.token.given() && config.tls) {
-    auto token = config.token.read();
+    auto token = credentials.token();
     if (!token) return std::unexpected(token.error());
     request.set(http::field::authorization, "Bearer " + *token);
   }

@@ -43,6 +43,8 @@ class Client {
   struct Options {
     std::chrono::milliseconds timeout{10'000};  // for all of one request but a watch
     std::string userAgent = "rookery";
+    /// Told why files of the Config that are of no use now leave in use what they held before.
+    std::function<void(const std::string& message)> warn = {};
   };
 
   Client(Config config, Options options);

@@ -64,7 +64,7 @@ struct Cluster::Tasks {
 
 Cluster::Cluster(Options options, const reconcile::ObjectStore& objects, const reconcile::EventCache& events)
     : options_(std::move(options)),
-      client_(options_.config, {}),
+      client_(options_.config, {.warn = options_.warn}),  // the other one reads the same files
       leaseClient_(options_.config, {.timeout = options_.leases.renewDeadline / 3}),
       tasks_(std::make_unique<Tasks>(*this, objects, events)),
       leases_(leaseClient_, leaseOptions()) {}

@@ -10,6 +10,7 @@
 #include "api/status.h"
 #include "kubernetes/coroutine.h"
 #include "kubernetes/reflector.h"
+#include "sentence.h"
 
 namespace rookery::kubernetes {
 
@@ -98,10 +99,10 @@ void dropOldTombstones(std::vector<Entry>& entries, const CachedObject& cached) 
 api::ObjectKey instanceKey(const std::string& name) { return {api::Kind::AlbatrossInstance, "", name}; }
 
 std::unexpected<Error> unwritable(const api::ObjectKey& key, const std::string& why) {
-  return fail(Reason::StateUnwritable,
-              fmt::format("What is ours of {} cannot be written down on it: {} Nothing is sent to a server "
-                          "that could not be remembered.",
-                          key.toString(), why));
+  return fail(
+      Reason::StateUnwritable,
+      sentences({fmt::format("What is ours of {} cannot be written down on it: {}", key.toString(), why),
+                 "Nothing is sent to a server that could not be remembered."}));
 }
 
 std::unexpected<Error> wasReleased(const api::ObjectKey& key) {
@@ -287,11 +288,11 @@ asio::awaitable<bool> ClusterState::mayGo(std::string instance) {
     if (listing.error().notFound()) co_return true;  // the definition is gone, and all of them with it
     if (listing.error().forbidden() && runsNothingOfOthers(instance)) co_return true;
     if (!std::exchange(question.told, true)) {
-      options_.warn(
-          fmt::format("AlbatrossInstance {} is being deleted, and waits until it is known that no unikernel "
-                      "of a namespace "
-                      "that is not followed here is left there: {} Or annotate it with {}: \"true\".",
-                      instance, listing.error().message, api::releaseAnnotation));
+      options_.warn(sentences(
+          {fmt::format("AlbatrossInstance {} is being deleted, and waits until it is known that no unikernel "
+                       "of a namespace that is not followed here is left there: {}",
+                       instance, listing.error().message),
+           fmt::format("Or annotate it with {}: \"true\".", api::releaseAnnotation)}));
     }
     co_return false;
   }

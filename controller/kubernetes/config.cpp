@@ -6,9 +6,10 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "api/manifest.h"
 #include "api/syntax.h"
 #include "api/yaml.h"
+#include "file/content.h"
+#include "sentence.h"
 
 namespace rookery::kubernetes {
 
@@ -17,10 +18,22 @@ using nlohmann::json;
 
 namespace {
 
+constexpr std::size_t maxFileBytes = std::size_t{4} << 20;
+
 std::string trimmed(std::string text) {
   const auto end = text.find_last_not_of(" \t\r\n");
   text.erase(end == std::string::npos ? 0 : end + 1);
   return text;
+}
+
+/// The whole of a file of credentials; see Config::Material::read().
+Result<std::string> readFile(const fs::path& path, file::Settling* settling) {
+  auto content =
+      settling != nullptr ? file::read(path, maxFileBytes, *settling) : file::read(path, maxFileBytes);
+  if (content) return std::move(content->bytes);
+  const bool written = content.error().kind == file::Unread::Kind::BeingWritten;
+  return fail(written ? Reason::BeingWritten : Reason::CredentialInvalid,
+              sentence(fmt::format("{}: {}", path.string(), content.error().why)));
 }
 
 /// Takes "https://host:port/path" apart. False: it is no such URL.
@@ -154,11 +167,10 @@ class KubeconfigReader {
 
 }  // namespace
 
-Result<std::string> Config::Material::read() const {
+Result<std::string> Config::Material::read(file::Settling* settling) const {
   if (file.empty()) return trimmed(text);
-  auto content = api::readText(file);
-  if (!content)
-    return fail(Reason::CredentialInvalid, fmt::format("{}: {}", file.string(), content.error().message));
+  auto content = readFile(file, settling);
+  if (!content) return content;
   return trimmed(*std::move(content));
 }
 
@@ -187,9 +199,8 @@ Result<Config> inClusterConfig(const fs::path& folder) {
 }
 
 Result<Config> kubeconfig(const fs::path& file) {
-  const auto text = api::readText(file);
-  if (!text)
-    return fail(Reason::CredentialInvalid, fmt::format("{}: {}", file.string(), text.error().message));
+  const auto text = readFile(file, nullptr);
+  if (!text) return std::unexpected(text.error());
   const auto documents = api::parseYaml(*text);
   if (!documents || documents->size() != 1 || !documents->front().value.is_object()) {
     return fail(Reason::CredentialInvalid, fmt::format("{}: this is not a kubeconfig file{}.", file.string(),

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "error.h"
+#include "file/settling.h"
 
 namespace rookery::kubernetes {
 
@@ -23,8 +24,10 @@ struct Config {
     std::string text;
     std::filesystem::path file;
     bool given() const { return !text.empty() || !file.empty(); }
-    /// Error (CredentialInvalid): the file cannot be read; names it.
-    Result<std::string> read() const;
+    /// `settling` tells whether the file is still being written; null: it is read for the first time, when
+    /// no other content is in use (see file::read). Errors, which name the file: CredentialInvalid (it cannot
+    /// be read), BeingWritten.
+    Result<std::string> read(file::Settling* settling = nullptr) const;
   };
   Material ca;  // PEM; none: the machine's own
   Material token;
@@ -40,9 +43,9 @@ struct Config {
 Result<Config> inClusterConfig(
     const std::filesystem::path& folder = "/var/run/secrets/kubernetes.io/serviceaccount");
 
-/// Of the current context of a kubeconfig file. Errors: CredentialInvalid (cannot be read, is malformed, or
-/// asks for what is not supported: exec and auth provider plug-ins, basic authentication, a proxy, a server
-/// whose certificate is not verified); names the file and the field.
+/// Of the current context of a kubeconfig file. Errors: BeingWritten; CredentialInvalid (cannot be read, is
+/// malformed, or asks for what is not supported: exec and auth provider plug-ins, basic authentication, a
+/// proxy, a server whose certificate is not verified); names the file and the field.
 Result<Config> kubeconfig(const std::filesystem::path& file);
 
 /// What a program without options uses: the pod, or else $KUBECONFIG, or else ~/.kube/config.

@@ -10,6 +10,7 @@
 #include "kubernetes/coroutine.h"
 #include "kubernetes/reflector.h"
 #include "kubernetes/status.h"
+#include "sentence.h"
 
 namespace rookery::kubernetes {
 
@@ -241,8 +242,8 @@ void Writer::tell(const std::string& what, const Failure& failure) {
     return;
   }
   const std::string more =
-      telling.unsaid == 0 ? "" : fmt::format(" ({} more failed in the same way.)", telling.unsaid);
-  warn_(fmt::format("{} cannot be written: {}{}", what, failure.message, more));
+      telling.unsaid == 0 ? "" : fmt::format("({} more failed in the same way.)", telling.unsaid);
+  warn_(sentences({fmt::format("{} cannot be written: {}", what, failure.message), more}));
   const auto silence =
       std::min<std::chrono::minutes>(firstSilence * (1 << std::min(telling.times, 6U)), longestSilence);
   telling = {now + silence, telling.times + 1, 0};

@@ -13,6 +13,7 @@
 
 #include "api/conditions.h"
 #include "reconcile/key_file.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -581,7 +582,7 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
     if (const auto removal = removals.find(key); removal != removals.end()) {
       const Error& error = removal->second;
       const bool waits = error.reason == Reason::Pruning || error.reason == Reason::InDoubt;
-      return Obstacle{{error.reason, error.message + howToRelease(place.byName)}, !waits};
+      return Obstacle{{error.reason, sentences({error.message, howToRelease(place.byName)})}, !waits};
     }
   }
   const bool waitsForALook = absence.reason == Reason::Pruning && guard_.prunes();
@@ -592,8 +593,9 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
   if (last.failure) {
     return Obstacle{
         {Reason::InstanceUnavailable,
-         fmt::format("{} cannot be destroyed, as AlbatrossInstance {} cannot be asked: {}{}", key.toString(),
-                     place.instance, last.failure->message, howToRelease(place.byName))},
+         sentences({fmt::format("{} cannot be destroyed, as AlbatrossInstance {} cannot be asked: {}",
+                                key.toString(), place.instance, last.failure->message),
+                    howToRelease(place.byName)})},
         last.finished};
   }
   if (absence.verdict == Absence::Verdict::Destroy && desired->second->spec().suspend) {

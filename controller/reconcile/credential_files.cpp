@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "file/content.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -67,7 +68,8 @@ CredentialFiles::Read CredentialFiles::standing(const std::string& instance, con
                     known->second.files.certificate == files.certificate &&
                     known->second.files.privateKey == files.privateKey;
   if (!same) return {.pem = std::unexpected(std::move(error))};
-  error.message += " Until it can be used, the credential that was there before is.";
+  error.message =
+      sentences({error.message, "Until it can be used, the credential that was there before is."});
   return {.pem = known->second.pem, .standing = std::move(error)};
 }
 

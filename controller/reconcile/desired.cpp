@@ -10,6 +10,7 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -114,7 +115,7 @@ class Resolver {
 
   std::string whyMissing(const ObjectKey& key) const {
     const auto known = snapshot_.unreadable.find(key);
-    return known == snapshot_.unreadable.end() ? "which is not declared" : known->second;
+    return known == snapshot_.unreadable.end() ? "which is not declared" : withoutFullStop(known->second);
   }
 
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
@@ -211,7 +212,7 @@ class Resolver {
                                .error = std::nullopt,
                                .notice = std::move(notice)};
     notice = doubtsAbout(*object);
-    if (notice) unikernel.notice = unikernel.notice ? *unikernel.notice + " " + *notice : *notice;
+    if (notice) unikernel.notice = unikernel.notice ? sentences({*unikernel.notice, *notice}) : *notice;
     if (spec.image.url) {
       findPulled(unikernel);
     } else {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "reconcile/observe.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -43,19 +44,19 @@ api::Condition answering(const Desired& desired, SystemTime now) {
   constexpr std::size_t shown = 10;
   std::string message = fmt::format("{} answers.", desired.spec().endpoint);
   for (std::size_t i = 0; i < std::min(shown, desired.withheld.size()); ++i)
-    message += " " + desired.withheld[i].message;
+    message = sentences({message, desired.withheld[i].message});
   if (desired.withheld.size() > shown)
     message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
-  if (desired.credentialsStand) message += " " + desired.credentialsStand->message;
+  if (desired.credentialsStand) message = sentences({message, desired.credentialsStand->message});
   const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
   const auto outdated = desired.outdated.find(desired.instance->key());
   if (outdated != desired.outdated.end() && outdated->second.gone) {
-    message += " " + whyKept(outdated->first, outdated->second.silence);
+    message = sentences({message, whyKept(outdated->first, outdated->second.silence)});
     return {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneBlocked,
             std::move(message), now};
   }
   if (outdated != desired.outdated.end())
-    message += fmt::format(" This is what its manifest said before. {}", outdated->second.silence.cause);
+    message = sentences({message, "This is what its manifest said before.", outdated->second.silence.cause});
   return {api::Condition::Type::Ready, api::Condition::Status::True, reason, std::move(message), now};
 }
 
@@ -221,7 +222,8 @@ asio::awaitable<void> InstanceLoop::heedWishes() {
 /// The instance could not be observed.
 void InstanceLoop::missLook(Error error, Round& told, RoundEnd& end) {
   // It may be the credential that is used since the new one is of no use.
-  if (desired_->credentialsStand) error.message += " " + desired_->credentialsStand->message;
+  if (desired_->credentialsStand)
+    error.message = sentences({error.message, desired_->credentialsStand->message});
   told.error = error;
   end.failure = error;
   end.finished = lasting(error.reason);

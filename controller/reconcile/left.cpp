@@ -5,6 +5,7 @@
 
 #include "api/conditions.h"
 #include "reconcile/controller.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -58,7 +59,8 @@ void Controller::reportMistaken() {
     status.observedGeneration = view->identity.generation;
     status.instance = left.instance;
     status.conditions = api::stalledConditions(
-        {problem->reason, problem->toString() + " What runs is left as it is."}, environment_.now());
+        {problem->reason, sentences({problem->toString(), "What runs is left as it is."})},
+        environment_.now());
     environment_.objects.report(key, std::move(status), environment_.listener);
   }
 }

@@ -70,6 +70,19 @@ void ObjectStore::markDeleted(const api::ObjectKey& key, api::SystemTime since) 
   });
 }
 
+bool ObjectStore::amendDeleted(const api::ObjectPtr& object, const api::Identity& identity) {
+  bool found = false;
+  cache_.update(object->key(), [&](const ObjectView* before) -> std::optional<ObjectView> {
+    found = before != nullptr && before->identity.deletionTimestamp && before->identity.uid == identity.uid;
+    if (!found) return std::nullopt;
+    ObjectView view = *before;
+    view.object = object;
+    view.identity.generation = identity.generation;
+    return view;
+  });
+  return found;
+}
+
 void ObjectStore::remove(const api::ObjectKey& key) { cache_.erase(key); }
 
 void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener& listener) {

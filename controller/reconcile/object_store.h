@@ -27,7 +27,8 @@ using ObjectViewPtr = std::shared_ptr<const ObjectView>;
 class Listener;
 
 /// The objects of the fleet and how they stand: what the HTTP API, `apply` and tests read. The controller
-/// declares objects and removes them; whoever works on one reports its status. Thread-safe; readers copy
+/// declares objects and removes them; whoever works on one reports its status; of one that is being deleted,
+/// which no source holds any more, the API says what else becomes of it. Thread-safe; readers copy
 /// pointers only.
 class ObjectStore {
  public:
@@ -37,6 +38,9 @@ class ObjectStore {
   void declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now);
   /// Nobody declares the object any more, since then, but something of it is left.
   void markDeleted(const api::ObjectKey& key, api::SystemTime since);
+  /// An object that is being deleted says something else now. False: there is none with this uid, or it is
+  /// not being deleted.
+  bool amendDeleted(const api::ObjectPtr& object, const api::Identity& identity);
   /// The object is gone from the sources, and nothing of it is left to do.
   void remove(const api::ObjectKey& key);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "reconcile/planner.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -123,8 +124,9 @@ Error Planner::nameLeaving(const albatross::Name& name, Error error, bool& resol
     const Absence& absence = desired_.absences.at(entry.object);
     if (absence.verdict != Absence::Verdict::Keep) continue;
     resolves = absence.reason == Reason::Pruning && desired_.prunes;
-    error.message += fmt::format(" {} has some of the room, and is not declared any more: {}",
-                                 entry.object.toString(), absence.message);
+    error.message =
+        sentences({error.message, fmt::format("{} has some of the room, and is not declared any more: {}",
+                                              entry.object.toString(), absence.message)});
     break;
   }
   return error;
@@ -137,9 +139,10 @@ void Planner::nameWaiting() {
     if (waiting == waiting_.end() || !makesRoom(entry, desired_, world_)) continue;
     const Absence& absence = desired_.absences.at(entry.object);
     if (absence.verdict != Absence::Verdict::Keep) continue;
-    plan_.removals[entry.object] = {absence.reason,
-                                    fmt::format("{} {} has no room on {} until it is gone.", absence.message,
-                                                waiting->second.front().toString(), instance())};
+    plan_.removals[entry.object] = {
+        absence.reason,
+        sentences({absence.message, fmt::format("{} has no room on {} until it is gone.",
+                                                waiting->second.front().toString(), instance())})};
     if (absence.reason == Reason::Pruning && desired_.prunes) continue;
     report({Reason::PolicyExceeded,
             fmt::format("{} has no room on {} until {} is gone, which is not declared any more.",

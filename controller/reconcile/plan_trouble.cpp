@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "reconcile/planner.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -102,8 +103,8 @@ void Planner::awaitTurn(const api::ObjectKey& key, const Goal& goal, Verdict& ve
   if (object.lastError) return;  // that is the greater trouble
   verdict.ready = Ready::False;
   verdict.reason = Reason::Contended;
-  verdict.message =
-      fmt::format("{} The next attempt is at {}.", describe(key, contention), api::toRfc3339(step.notBefore));
+  verdict.message = sentences(
+      {describe(key, contention), fmt::format("The next attempt is at {}.", api::toRfc3339(step.notBefore))});
   verdict.reconciling = false;
   verdict.stalled = true;
   verdict.state = UnikernelState::Failed;
@@ -118,8 +119,9 @@ Planner::Verdict Planner::judgePeace(const api::ObjectKey& key, const Goal& goal
   if (now_ >= peace) return verdict;
   wakeAt(peace);
   return {.reason = Reason::Contended,
-          .message = fmt::format("{} It counts as ready if nobody has changed it until {}.",
-                                 describe(key, contention), api::toRfc3339(peace)),
+          .message = sentences(
+              {describe(key, contention),
+               fmt::format("It counts as ready if nobody has changed it until {}.", api::toRfc3339(peace))}),
           .stalled = true,
           .state = UnikernelState::Failed};
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "reconcile/planner.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -89,7 +90,7 @@ Planner::Verdict Planner::judge(const Subject& subject) {
   Verdict verdict = subject.unikernel.imageUnsettled() ? judgeUnsettled(subject)
                     : subject.running == nullptr       ? judgeAbsent(subject)
                                                        : judgeLoop(subject, judgeRunning(subject));
-  if (subject.unikernel.notice) verdict.message += " " + *subject.unikernel.notice;
+  if (subject.unikernel.notice) verdict.message = sentences({verdict.message, *subject.unikernel.notice});
   return verdict;
 }
 
@@ -145,7 +146,8 @@ Planner::Verdict Planner::judgeUnsettled(const Subject& subject) const {
   const Ready absent = running == nullptr ? Ready::False : Ready::Unknown;
   return {.ready = asItWas ? Ready::True : absent,
           .reason = error.reason,
-          .message = error.message + (running == nullptr ? "" : " Until then what runs is left as it is."),
+          .message =
+              sentences({error.message, running == nullptr ? "" : "Until then what runs is left as it is."}),
           .reconciling = true,
           .state = asItWas ? UnikernelState::Ready : UnikernelState::Progressing};
 }

@@ -6,6 +6,7 @@
 
 #include "api/conditions.h"
 #include "reconcile/plan.h"
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -25,7 +26,8 @@ bool putOffSteps(Plan& plan, const albatross::Name& name) {
 /// What runs as declared still does, whatever cannot be noted of it.
 void addToReady(ObjectState& state, const Error& error) {
   for (api::Condition& condition : state.status.conditions) {
-    if (condition.type == api::Condition::Type::Ready) condition.message += " " + error.message;
+    if (condition.type == api::Condition::Type::Ready)
+      condition.message = sentences({condition.message, error.message});
   }
 }
 

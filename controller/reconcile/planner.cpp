@@ -6,6 +6,8 @@
 #include <chrono>
 #include <utility>
 
+#include "sentence.h"
+
 namespace rookery::reconcile {
 
 using albatross::Name;
@@ -194,7 +196,7 @@ void Planner::report(Error error) {
 
 Planner::Verdict Planner::refusal(const Error& error, bool running) const {
   return {.reason = error.reason,
-          .message = error.message + (running ? " The running unikernel is left as it is." : ""),
+          .message = sentences({error.message, running ? "The running unikernel is left as it is." : ""}),
           .stalled = true,
           .state = UnikernelState::Failed};
 }
@@ -214,7 +216,7 @@ void Planner::applyBackoff(Verdict& verdict, Step& step) {
   if (error == nullptr) return;
   verdict.reason = error->reason;
   verdict.message =
-      fmt::format("{} The next attempt is at {}.", error->message, api::toRfc3339(step.notBefore));
+      sentences({error->message, fmt::format("The next attempt is at {}.", api::toRfc3339(step.notBefore))});
   verdict.stalled = needsSomebody(error->reason);
   verdict.state = UnikernelState::Failed;
 }
@@ -227,12 +229,13 @@ void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
   if (found == desired_.outdated.end()) return;
   const source::Outdated& outdated = found->second;
   if (!outdated.gone) {
-    verdict.message += fmt::format(" This is what its manifest said before. {}", outdated.silence.cause);
+    verdict.message =
+        sentences({verdict.message, "This is what its manifest said before.", outdated.silence.cause});
     verdict.reconciling = verdict.reconciling || outdated.silence.passing;
     return;
   }
   if (verdict.ready != api::Condition::Status::True) {
-    verdict.message += " " + whyKept(key, outdated.silence);
+    verdict.message = sentences({verdict.message, whyKept(key, outdated.silence)});
     return;
   }
   verdict.ready = api::Condition::Status::False;

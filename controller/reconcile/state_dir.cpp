@@ -322,12 +322,34 @@ Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTim
     const auto known = identities_.find(object.key());
     if (known == identities_.end()) return {};
     known->second.identity.deletionTimestamp = now;
-    known->second.manifest = object.manifest.dump(-1, ' ', false, json::error_handler_t::replace);
-    known->second.root = object.origin.root;
-    known->second.file = object.origin.file;
+    known->second.keep(object);
     identitiesChanged_ = true;
   }
   return saveIdentities();
+}
+
+Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& object,
+                                                             const std::string& uid) {
+  api::Identity identity;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = identities_.find(object.key());
+    if (found == identities_.end() || found->second.identity.uid != uid) return std::nullopt;
+    Known& known = found->second;
+    if (known.specDigest != object.specDigest) ++known.identity.generation;
+    known.specDigest = object.specDigest;
+    known.keep(object);
+    identitiesChanged_ = true;
+    identity = known.identity;
+  }
+  if (auto saved = saveIdentities(); !saved) return std::unexpected(saved.error());
+  return identity;
+}
+
+void StateDir::Known::keep(const api::Object& object) {
+  manifest = object.manifest.dump(-1, ' ', false, json::error_handler_t::replace);
+  root = object.origin.root;
+  file = object.origin.file;
 }
 
 std::set<api::ObjectKey> StateDir::deletionRequests() const {
@@ -343,7 +365,7 @@ std::vector<StateDir::Deletion> StateDir::deletions() const {
   std::vector<Deletion> all;
   const std::lock_guard lock(mutex_);
   for (const auto& [key, known] : identities_) {
-    if (!known.identity.deletionTimestamp) continue;
+    if (known.manifest.empty()) continue;
     const api::Manifest parsed = api::readDocument(json::parse(known.manifest, nullptr, false),
                                                    {.root = known.root, .file = known.file});
     for (const api::ObjectPtr& object : parsed.objects) {

@@ -61,11 +61,16 @@ class StateDir : public State {
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
   Result<void> requestDeletion(const api::Object& object, api::SystemTime now);
   std::set<api::ObjectKey> deletionRequests() const override;
+  /// What an object says now that nobody declares any more is on the disk when this returns, until it is
+  /// declared again or forgotten; another spec is its next generation. Nothing: there is none with this uid.
+  /// Errors: StateUnwritable.
+  Result<std::optional<api::Identity>> amendDeletion(const api::Object& object, const std::string& uid);
   struct Deletion {
-    api::ObjectPtr object;  // as it was declared last
+    api::ObjectPtr object;  // as it was declared last, or amended since
     api::Identity identity;
   };
-  /// The objects that are requested to be deleted, for who must show them after a restart.
+  /// The objects that are requested to be deleted, or of which amendDeletion() was told, for who must show
+  /// them after a restart.
   std::vector<Deletion> deletions() const;
   void forgetIdentity(const api::ObjectKey& key) override;
   Result<void> saveIdentities() override;
@@ -87,6 +92,8 @@ class StateDir : public State {
     std::string specDigest;
     std::string manifest = {};                   // of an object that is being deleted, as JSON
     std::filesystem::path root = {}, file = {};  // that it came from
+    /// Nobody declares it any more: what it says is kept here.
+    void keep(const api::Object& object);
     friend bool operator==(const Known&, const Known&) = default;
   };
 

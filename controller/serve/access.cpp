@@ -11,6 +11,7 @@
 #include "api/status.h"
 #include "api/syntax.h"
 #include "reconcile/key_file.h"
+#include "sentence.h"
 #include "serve/failure.h"
 #include "serve/watched_file.h"
 
@@ -218,19 +219,19 @@ void Access::reload() {
   if (version == version_) return;
   if (auto file = read()) {
     version_ = version;
+    told_.settled();
     take(*std::move(file));
-  } else if (version != std::exchange(warnedOf_, version)) {  // tried again: it may be readable in a moment
-    options_.warn(
-        fmt::format("The API token file as it was before stays in force. {}", file.error().message));
+  } else if (told_.isNews(version, file.error())) {  // tried again: it may be of use in a moment
+    options_.warn(sentences({"The API token file as it was before stays in force.", file.error().message}));
   }
 }
 
 /// A file that is gone is one that lists nobody: whoever took it away wants nobody let in.
-Result<AccessFile> Access::read() const {
+Result<AccessFile> Access::read() {
   std::error_code error;
   if (std::filesystem::status(options_.tokenFile, error).type() == std::filesystem::file_type::not_found)
     return AccessFile{};
-  return readAccessFile(options_.tokenFile);
+  return readAccessFile(options_.tokenFile, &settling_);
 }
 
 void Access::take(AccessFile file) {

@@ -14,6 +14,7 @@
 #include "serve/http.h"
 #include "serve/rate_limiter.h"
 #include "serve/request_info.h"
+#include "serve/watched_file.h"
 
 namespace rookery::serve {
 
@@ -36,8 +37,8 @@ bool mayScrape(const Caller& caller);
 bool mayEverywhere(const Caller& caller, std::string_view verb);
 
 /// Tells who sends a request, by the token file and the client certificates. The file is read again when it
-/// changes, at most once a second. One that is gone or emptied lets nobody in; while it does not parse or
-/// cannot be read, the last good one stays. Thread-safe.
+/// changes, at most once a second. One that is gone or emptied lets nobody in; while it is being written,
+/// does not parse or cannot be read, the last good one stays. Thread-safe.
 ///
 /// Without a token file, whoever has a client certificate of the client CA may read.
 class Access {
@@ -53,8 +54,8 @@ class Access {
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
   };
 
-  /// Warns of a token file that everybody on this machine can read. Error (CredentialInvalid): the file
-  /// cannot be read or is broken; says where.
+  /// Warns of a token file that everybody on this machine can read. Errors: CredentialInvalid (the file
+  /// cannot be read or is broken; says where), BeingWritten.
   static Result<std::unique_ptr<Access>> load(Options options);
 
   /// Who sent a request with this Authorization header from this peer. A token that is sent must be right:
@@ -76,7 +77,7 @@ class Access {
 
   std::shared_ptr<const AccessFile> file();
   void reload();
-  Result<AccessFile> read() const;
+  Result<AccessFile> read();
   void take(AccessFile file);
   std::expected<Caller, Response> byToken(std::string_view authorization, const Peer& peer);
   std::expected<Caller, Response> byDigest(const std::string& digest);
@@ -88,8 +89,9 @@ class Access {
   RateLimiter failures_;
   std::mutex mutex_;
   std::shared_ptr<const AccessFile> file_;
-  std::string version_;   // of the file that is in force
-  std::string warnedOf_;  // of the one that was of no use last
+  std::string version_;  // of the file that is in force
+  file::Settling settling_;
+  ToldOfFiles told_;
   Clock::time_point checked_;
 };
 

@@ -210,8 +210,8 @@ std::unexpected<Error> mistakeAt(const std::string& name, Place place, const std
 
 }  // namespace
 
-Result<AccessFile> readAccessFile(const std::filesystem::path& file) {
-  const auto text = readCredentialFile(file, fmt::format("API token file {}", file.string()));
+Result<AccessFile> readAccessFile(const std::filesystem::path& file, file::Settling* settling) {
+  const auto text = readCredentialFile(file, fmt::format("API token file {}", file.string()), settling);
   if (!text) return std::unexpected(text.error());
   return parseAccessFile(*text, file.string());
 }

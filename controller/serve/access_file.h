@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "error.h"
+#include "file/settling.h"
 
 namespace rookery::serve {
 
@@ -55,8 +56,9 @@ struct AccessFile {
 /// objects.
 ///
 /// A file without a document is one that lets nobody in: somebody emptied it. Errors (CredentialInvalid):
-/// cannot be read; or the first mistake, with file:line:column.
-Result<AccessFile> readAccessFile(const std::filesystem::path& file);
+/// cannot be read; or the first mistake, with file:line:column. And BeingWritten, as readCredentialFile() has
+/// it.
+Result<AccessFile> readAccessFile(const std::filesystem::path& file, file::Settling* settling = nullptr);
 
 /// The same of a file's text; `name` is how messages name it.
 Result<AccessFile> parseAccessFile(std::string_view text, const std::string& name);

@@ -9,6 +9,7 @@
 #include <random>
 #include <ranges>
 
+#include "api/annotations.h"
 #include "api/manifest.h"
 #include "api/schema.h"
 #include "api/syntax.h"
@@ -98,7 +99,9 @@ std::optional<Response> violation(const ResourceType& type, const reconcile::Obj
 
 /// Whether nobody has written the object in between: its status may be another by now.
 bool saysTheSame(const reconcile::ObjectView& before, const reconcile::ObjectView& now) {
-  if (now.identity.uid != before.identity.uid || now.identity.deletionTimestamp) return false;
+  if (now.identity.uid != before.identity.uid) return false;
+  if (now.identity.deletionTimestamp.has_value() != before.identity.deletionTimestamp.has_value())
+    return false;
   return now.object == before.object || (now.object->manifest == before.object->manifest &&
                                          now.object->specDigest == before.object->specDigest);
 }
@@ -135,6 +138,38 @@ Response notStrict(const ResourceType& type, const std::vector<std::string>& unk
   return failure(400,
                  fmt::format("{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
                              type.kind, type.version, fmt::join(texts.begin(), texts.end(), ", ")));
+}
+
+/// What keeps an object that is being deleted.
+json finalizersOf(const json& object) {
+  const auto found = object.at("metadata").find("finalizers");
+  return found != object.at("metadata").end() && found->is_array() ? *found : json::array();
+}
+
+/// What a change of an object that is being deleted makes of its finalizers, as the API server has it: none
+/// may be added. To remove ours is to let the object go, whatever runs, and it says so from then on.
+std::optional<Response> heedFinalizers(const ResourceType& type, const json& before, json& after) {
+  const json had = finalizersOf(before), wanted = finalizersOf(after);
+  const auto missesIn = [](const json& all) {
+    return [&all](const json& each) { return std::ranges::find(all, each) == all.end(); };
+  };
+  const auto added = std::ranges::find_if(wanted, missesIn(had));
+  if (added != wanted.end()) {
+    const api::Problem problem{
+        .reason = Reason::InvalidManifest,
+        .origin = {},
+        .object = {},
+        .field = "metadata.finalizers",
+        .message = fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, "
+                               "found new finalizers []string{{{}}}",
+                               added->dump(-1, ' ', false, json::error_handler_t::replace))};
+    return invalid(type, textAt(before, "name"), {problem});
+  }
+  json& annotations = after.at("metadata")["annotations"];
+  if (annotations.is_null()) annotations = json::object();
+  const bool removed = std::ranges::any_of(had, missesIn(wanted));
+  if (removed && annotations.is_object()) annotations[std::string(api::releaseAnnotation)] = "true";
+  return std::nullopt;
 }
 
 /// The API server's own limit: they are kept in memory, in every version that somebody may still watch.
@@ -318,8 +353,10 @@ std::expected<ObjectWriter::Draft, Response> ObjectWriter::draft(const ResourceT
                                                                  const WriteOptions& options) const {
   const Preconditions preconditions{textAt(object, "uid"), textAt(object, "resourceVersion")};
   if (auto violated = violation(type, view, preconditions)) return std::unexpected(*std::move(violated));
-  if (view.identity.deletionTimestamp)
-    return std::unexpected(conflict(type, view.object->metadata.name, "the object is being deleted"));
+  if (view.identity.deletionTimestamp) {
+    if (auto refused = heedFinalizers(type, toJson(view), object))
+      return std::unexpected(*std::move(refused));
+  }
   json manifest = withoutServerFields(std::move(object));
   const bool changes = manifest != withoutServerFields(complete(view));
   auto change = checked(type, std::move(manifest), view.object->origin, options.validation);
@@ -362,6 +399,8 @@ ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked chan
     if (existing && existing->object->specDigest != wanted.specDigest) ++view.identity.generation;
     return Written{toJson(view), false, std::move(change.warnings)};
   }
+  if (existing && existing->identity.deletionTimestamp)
+    return amendDeleted(type, std::move(change), *existing);
   const auto file = store_.put(change.manifest, existing ? existing->object.get() : nullptr);
   if (!file) return std::unexpected(notStored(type, wanted.metadata.name, file.error()));
   wake_(std::nullopt);
@@ -379,6 +418,22 @@ ObjectWriter::Answer ObjectWriter::commit(const ResourceType& type, Checked chan
                 detailsOf(type, wanted.metadata.name)));
   }
   return Written{toJson(*view), false, std::move(change.warnings)};
+}
+
+/// The controller takes up what is said there when it looks next: at once.
+ObjectWriter::Answer ObjectWriter::amendDeleted(const ResourceType& type, Checked change,
+                                                const reconcile::ObjectView& existing) {
+  const std::string& name = change.object->metadata.name;
+  const auto identity = state_.amendDeletion(*change.object, existing.identity.uid);
+  if (!identity) return std::unexpected(notStored(type, name, identity.error()));
+  if (!*identity || !objects_.amendDeleted(change.object, **identity))
+    return std::unexpected(conflict(type, name, modified));
+  reconcile::ObjectView amended = existing;
+  amended.object = change.object;
+  amended.identity.generation = (*identity)->generation;
+  const ObjectViewPtr view = objects_.find(change.object->key());
+  wake_(std::nullopt);
+  return Written{toJson(view ? *view : amended), false, std::move(change.warnings)};
 }
 
 ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::ObjectKey& key,

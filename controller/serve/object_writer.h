@@ -35,9 +35,10 @@ struct Preconditions {
 };
 
 /// Changes objects for clients of the API. Each change is written to a manifest file of the store, which is
-/// the only truth: the answer comes once the controller has read it there. Failures are what the API server
-/// would answer. Thread-safe: one change is written at a time, and a few are prepared or wait for it; 429 for
-/// more, of all or of one caller, as each of them keeps a thread of the server from others.
+/// the only truth: the answer comes once the controller has read it there. An object that is being deleted
+/// stands in no file any more: what it says of its own deletion is kept with the state. Failures are what the
+/// API server would answer. Thread-safe: one change is written at a time, and a few are prepared or wait for
+/// it; 429 for more, of all or of one caller, as each of them keeps a thread of the server from others.
 class ObjectWriter {
  public:
   struct Written {
@@ -54,8 +55,8 @@ class ObjectWriter {
   using Wake = std::function<void(const std::optional<api::ObjectKey>& removed)>;
 
   /// All must outlive the writer.
-  ObjectWriter(const reconcile::ObjectStore& objects, reconcile::StateDir& state,
-               source::ManifestStore& store, Wake wake)
+  ObjectWriter(reconcile::ObjectStore& objects, reconcile::StateDir& state, source::ManifestStore& store,
+               Wake wake)
       : objects_(objects), state_(state), store_(store), wake_(std::move(wake)) {}
 
   /// `object` is as the client sent it, of the resource's kind; `nameSpace` is the one in the path, empty for
@@ -99,12 +100,13 @@ class ObjectWriter {
                const WriteOptions& options);
   Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,
                 const WriteOptions& options);
+  Answer amendDeleted(const ResourceType& type, Checked change, const reconcile::ObjectView& existing);
   Result<void> erase(const api::Object& object);
   Answer awaitRemoval(const ResourceType& type, const reconcile::ObjectViewPtr& view) const;
   bool await(const std::function<bool()>& done) const;
   Answer admitted(const WriteOptions& options, const std::function<Answer()>& change);
 
-  const reconcile::ObjectStore& objects_;
+  reconcile::ObjectStore& objects_;
   reconcile::StateDir& state_;
   source::ManifestStore& store_;
   const Wake wake_;

@@ -9,6 +9,7 @@
 
 #include "albatross/openssl.h"
 #include "albatross/pem.h"
+#include "sentence.h"
 #include "serve/watched_file.h"
 
 namespace rookery::serve {
@@ -49,18 +50,19 @@ std::shared_ptr<SSL_CTX> emptyContext() {
   return context;
 }
 
-Result<Certificates> readCertificateFile(const std::filesystem::path& file, std::string_view what) {
-  const auto pem = readCredentialFile(file, what);
+Result<Certificates> readCertificateFile(const std::filesystem::path& file, std::string_view what,
+                                         file::Settling* settling) {
+  const auto pem = readCredentialFile(file, what, settling);
   if (!pem) return std::unexpected(pem.error());
   return albatross::readCertificates(*pem, what);
 }
 
-Result<void> useIdentity(SSL_CTX* context, const TlsFiles& files) {
+Result<void> useIdentity(SSL_CTX* context, const TlsFiles& files, file::Settling* settling) {
   const std::string certificateName = fmt::format("TLS certificate {}", files.certificate.string());
   const std::string keyName = fmt::format("TLS private key {}", files.key.string());
-  auto certificates = readCertificateFile(files.certificate, certificateName);
+  auto certificates = readCertificateFile(files.certificate, certificateName, settling);
   if (!certificates) return std::unexpected(certificates.error());
-  const auto pem = readCredentialFile(files.key, keyName);
+  const auto pem = readCredentialFile(files.key, keyName, settling);
   if (!pem) return std::unexpected(pem.error());
   const auto key = albatross::readPrivateKey(*pem, keyName);
   if (!key) return std::unexpected(key.error());
@@ -82,8 +84,8 @@ Result<void> useIdentity(SSL_CTX* context, const TlsFiles& files) {
                                                      albatross::openssl::lastError()));
 }
 
-Result<void> useClientCA(SSL_CTX* context, const std::filesystem::path& file) {
-  const auto certificates = readCertificateFile(file, fmt::format("client CA {}", file.string()));
+Result<void> useClientCA(SSL_CTX* context, const std::filesystem::path& file, file::Settling* settling) {
+  const auto certificates = readCertificateFile(file, fmt::format("client CA {}", file.string()), settling);
   if (!certificates) return std::unexpected(certificates.error());
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   for (const CertificatePtr& certificate : *certificates) {
@@ -100,11 +102,13 @@ Result<void> useClientCA(SSL_CTX* context, const std::filesystem::path& file) {
   return {};
 }
 
-Result<std::shared_ptr<SSL_CTX>> makeContext(const TlsFiles& files) {
+/// `settling`: see readCredentialFile().
+Result<std::shared_ptr<SSL_CTX>> makeContext(const TlsFiles& files, file::Settling* settling) {
   auto context = emptyContext();
-  if (auto used = useIdentity(context.get(), files); !used) return std::unexpected(used.error());
+  if (auto used = useIdentity(context.get(), files, settling); !used) return std::unexpected(used.error());
   if (files.clientCA.empty()) return context;
-  if (auto used = useClientCA(context.get(), files.clientCA); !used) return std::unexpected(used.error());
+  if (auto used = useClientCA(context.get(), files.clientCA, settling); !used)
+    return std::unexpected(used.error());
   return context;
 }
 
@@ -119,7 +123,7 @@ Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files, Warn
                                                      std::function<Clock::time_point()> now) {
   std::unique_ptr<TlsContext> loaded(new TlsContext(files, std::move(warn), std::move(now)));
   loaded->version_ = versionOf(files);  // before reading: what changes meanwhile is read again
-  auto context = makeContext(files);
+  auto context = makeContext(files, nullptr);
   if (!context) return std::unexpected(context.error());
   loaded->context_ = *std::move(context);
   loaded->checked_ = loaded->now_();
@@ -139,11 +143,12 @@ std::shared_ptr<SSL_CTX> TlsContext::current() {
 void TlsContext::reload() {
   const std::string version = versionOf(files_);
   if (version == version_) return;
-  if (auto context = makeContext(files_)) {
+  if (auto context = makeContext(files_, &settling_)) {
     version_ = version;
+    told_.settled();
     context_ = *std::move(context);
-  } else if (version != std::exchange(warnedOf_, version)) {  // tried again: it may be readable in a moment
-    warn_(fmt::format("The listener keeps its last TLS certificate. {}", context.error().message));
+  } else if (told_.isNews(version, context.error())) {  // tried again: they may be of use in a moment
+    warn_(sentences({"The listener keeps its last TLS certificate.", context.error().message}));
   }
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "error.h"
+#include "serve/watched_file.h"
 
 namespace rookery::serve {
 
@@ -21,15 +22,15 @@ struct TlsFiles {
 };
 
 /// What TLS connections are made from: TLS 1.2 and 1.3, HTTP/1.1 as the only application protocol (RFC 7301).
-/// Files that change are read again, at most once a second; while what they hold is of no use, the last that
-/// was stays. Thread-safe.
+/// Files that change are read again, at most once a second; while one is being written, or what they hold is
+/// of no use, the last that was stays. Thread-safe.
 class TlsContext {
  public:
   using Clock = std::chrono::steady_clock;
   using Warn = std::function<void(const std::string& message)>;
 
-  /// `warn` is told once of each change that is of no use. Error (CredentialInvalid): a file is missing, is
-  /// not PEM, or the key is not the certificate's; names the file and says what to do.
+  /// `warn` is told once of each change that is of no use. Errors: CredentialInvalid (a file is missing, is
+  /// not PEM, or the key is not the certificate's), BeingWritten; names the file and says what to do.
   static Result<std::unique_ptr<TlsContext>> load(const TlsFiles& files, Warn warn,
                                                   std::function<Clock::time_point()> now = Clock::now);
 
@@ -47,8 +48,9 @@ class TlsContext {
   const std::function<Clock::time_point()> now_;
   std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
-  std::string version_;   // of the files that the context was made of
-  std::string warnedOf_;  // of those that were of no use last
+  std::string version_;  // of the files that the context was made of
+  file::Settling settling_;
+  ToldOfFiles told_;
   Clock::time_point checked_;
 };
 

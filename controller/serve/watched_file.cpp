@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <cerrno>
-#include <fstream>
-#include <system_error>
+#include <utility>
+
+#include "file/content.h"
 
 namespace rookery::serve {
 namespace {
@@ -22,29 +22,34 @@ std::string versionOf(const std::filesystem::path& file) {
                      status.st_ctim.tv_nsec);
 }
 
-Result<std::string> readCredentialFile(const std::filesystem::path& file, std::string_view what) {
-  std::error_code error;
-  const auto type = std::filesystem::status(file, error).type();
-  if (!error && type != std::filesystem::file_type::regular) {
-    return fail(Reason::CredentialInvalid, fmt::format("The {} is not a regular file.", what));
+Result<std::string> readCredentialFile(const std::filesystem::path& file, std::string_view what,
+                                       file::Settling* settling) {
+  auto content = settling != nullptr ? file::read(file, maxBytes, *settling) : file::read(file, maxBytes);
+  if (content) return std::move(content->bytes);
+  const file::Unread& unread = content.error();
+  using Kind = file::Unread::Kind;
+  switch (unread.kind) {
+    case Kind::BeingWritten:
+      return fail(Reason::BeingWritten,
+                  fmt::format("The {} does not count before it is whole: {}.", what, unread.why));
+    case Kind::NotRegular:
+      return fail(Reason::CredentialInvalid, fmt::format("The {} is not a regular file.", what));
+    case Kind::TooLarge:
+      return fail(Reason::CredentialInvalid,
+                  fmt::format("The {} is larger than {} bytes: is it the right file?", what, maxBytes));
+    case Kind::Missing:
+    case Kind::Unreadable:
+      break;
   }
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) {
-    const int code = error ? error.value() : errno;
-    return fail(Reason::CredentialInvalid,
-                fmt::format("The {} cannot be read: {}. Give the path of a file that this user may read.",
-                            what, std::generic_category().message(code)));
-  }
-  std::string text(maxBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return fail(Reason::CredentialInvalid, fmt::format("The {} cannot be read.", what));
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  if (text.size() > maxBytes) {
-    return fail(Reason::CredentialInvalid,
-                fmt::format("The {} is larger than {} bytes: is it the right file?", what, maxBytes));
-  }
-  return text;
+  return fail(Reason::CredentialInvalid,
+              fmt::format("The {} cannot be read: {}. Give the path of a file that this user may read.", what,
+                          unread.why));
+}
+
+bool ToldOfFiles::isNews(const std::string& version, const Error& error) {
+  if (error.reason == Reason::BeingWritten) return !std::exchange(writing_, true);
+  writing_ = false;
+  return version != std::exchange(version_, version);
 }
 
 }  // namespace rookery::serve

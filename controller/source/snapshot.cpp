@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "api/path.h"
+#include "sentence.h"
 
 namespace rookery::source {
 
@@ -27,9 +28,8 @@ constexpr std::chrono::seconds clockSlack{2};
 Silence silenceOf(const api::Problem& problem) {
   return {.reason = problem.reason,
           .path = problem.origin.file,
-          .cause = fmt::format("There is a mistake in the file: {}. Nothing that is missing from it is "
-                               "destroyed before that is mended.",
-                               problem.toString())};
+          .cause = sentences({fmt::format("There is a mistake in the file: {}", problem.toString()),
+                              "Nothing that is missing from it is destroyed before that is mended."})};
 }
 
 /// Why a file does not tell all of what it once declared; none: it does.
@@ -41,11 +41,12 @@ std::optional<Silence> silenceOf(const fs::path& file, const api::Manifest& mani
         .cause = fmt::format("{} {}. {}, if what it declared is to go.", file.string(), what, otherwise)};
   };
   if (manifest.lookAgainIn) {
-    return Silence{.reason = Reason::BeingWritten,
-                   .path = file,
-                   .cause = fmt::format("{}: {}. Until it is whole, what it declared before counts.",
-                                        file.string(), manifest.problems.front().message),
-                   .passing = true};
+    return Silence{
+        .reason = Reason::BeingWritten,
+        .path = file,
+        .cause = sentences({fmt::format("{}: {}", file.string(), manifest.problems.front().message),
+                            "Until it is whole, what it declared before counts."}),
+        .passing = true};
   }
   if (!manifest.problems.empty()) return silenceOf(manifest.problems.front());
   if (manifest.blank) return keep("is empty, as a full disk leaves files", "Remove the file");

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
+
+#include "cli/list_watch.h"
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
 #include "unit/cli/scripted_server.h"
@@ -82,6 +85,69 @@ TEST(ApiClient, WhatIsNoJsonIsNoController) {
   EXPECT_THAT(answer.error().message, AllOf(HasSubstr(server.url()), HasSubstr("no rookery controller")));
 }
 
+/// So many bytes of white space, which JSON takes between two others.
+std::vector<std::string> paddedJson(std::size_t size) {
+  std::vector<std::string> pieces = {"{"};
+  const std::string piece(std::size_t{1} << 20, ' ');
+  for (std::size_t sent = 0; sent < size; sent += piece.size()) pieces.push_back(piece);
+  pieces.emplace_back("}");
+  return pieces;
+}
+
+TEST(ApiClient, NoMoreOfAnAnswerIsTakenThanMayBe) {
+  struct Case {
+    const char* what;
+    std::size_t size;
+    std::size_t left;
+    int status;
+    const char* refused;  // empty: it is taken
+  };
+  const Case cases[] = {
+      {"as much as is left", 3u << 20, 4u << 20, 200, ""},
+      {"more than is left", 3u << 20, 2u << 20, 200, "has more bytes than are taken of it (2097152)"},
+      {"a refusal", ApiClient::longestRefusal + 1, ApiClient::longestList, 500,
+       "has more bytes than are taken of it (1048576)"},
+  };
+  for (const Case& given : cases) {
+    SCOPED_TRACE(given.what);
+    const ScriptedServer server(
+        [&](const auto&) { return ScriptedServer::Answer{given.status, paddedJson(given.size)}; });
+    const auto client = ApiClient::to({.server = server.url(), .tokenFile = {}, .certificateAuthority = {}});
+    ASSERT_TRUE(client);
+    std::size_t left = given.left;
+    const auto answer = client->getUnlessGone("/apis", left);
+    if (*given.refused == '\0') {
+      ASSERT_TRUE(answer) << answer.error().message;
+      EXPECT_EQ(left, given.left - given.size - 2) << "what came is taken off";
+      continue;
+    }
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().reason, Reason::ProtocolError);
+    EXPECT_THAT(answer.error().message, AllOf(HasSubstr(server.url()), HasSubstr(given.refused)));
+  }
+}
+
+TEST(ApiClient, AnEventOfAWatchHasABoundToo) {
+  const ScriptedServer server(
+      [](const auto&) { return ScriptedServer::Answer{200, paddedJson(ApiClient::longestEvent + 1)}; });
+  const auto client = ApiClient::to({.server = server.url(), .tokenFile = {}, .certificateAuthority = {}});
+  ASSERT_TRUE(client);
+  const auto end = client->watch("/apis?watch=true", [](const auto&) { return true; });
+  ASSERT_FALSE(end);
+  EXPECT_EQ(end.error().reason, Reason::ProtocolError);
+  EXPECT_THAT(end.error().message, HasSubstr("more than 64 MiB"));
+}
+
+TEST(ApiClient, AListThatGoesOnWithoutAnythingEnds) {
+  const ScriptedServer server(always(200, R"({"items": [], "metadata": {"continue": "more"}})"));
+  const auto client = ApiClient::to({.server = server.url(), .tokenFile = {}, .certificateAuthority = {}});
+  ASSERT_TRUE(client);
+  const auto listing = list(*client, {"/apis", "", ""});
+  ASSERT_FALSE(listing);
+  EXPECT_EQ(listing.error().reason, Reason::ProtocolError);
+  EXPECT_EQ(server.targets().size(), 1);
+}
+
 TEST(ApiClient, AServerThatIsNotThereIsNamed) {
   std::string url;
   {
@@ -155,6 +221,15 @@ TEST_F(ApiClientTls, ATokenIsNotSentInTheClear) {
   EXPECT_EQ(answer.error().reason, Reason::UsageError);
   EXPECT_THAT(answer.error().message, HasSubstr("over https only"));
   EXPECT_THAT(plain.targets(), testing::IsEmpty());
+}
+
+TEST_F(ApiClientTls, ATokenFileThatIsBeingWrittenIsNotBelieved) {
+  std::ofstream writer(options_.tokenFile);
+  writer << "s3c" << std::flush;
+  const auto answer = getFrom(options_);
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, Reason::BeingWritten);
+  EXPECT_THAT(answer.error().message, AllOf(HasSubstr("token"), HasSubstr("open for writing")));
 }
 
 TEST_F(ApiClientTls, ATokenFileThatHoldsNoneIsNamedAndNotQuoted) {

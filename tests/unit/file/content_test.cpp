@@ -85,6 +85,9 @@ TEST(Content, DoesNotCountWhileSomebodyWrites) {
     EXPECT_EQ(content.error().kind, Kind::BeingWritten);
     EXPECT_THAT(content.error().why, HasSubstr("is being written"));
     EXPECT_GT(content.error().lookAgainIn.count(), 0);
+    const auto first = read(path, most);
+    ASSERT_FALSE(first);
+    EXPECT_EQ(first.error().kind, Kind::BeingWritten);
     writer << " and half";
   }
   settling.closed(path);

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "fixtures/temp_dir.h"
 
 namespace rookery::kubernetes {
@@ -41,6 +43,19 @@ TEST(Kubeconfig, SaysWhereAndWho) {
   EXPECT_EQ(read->token.read(), "secret");
   folder.write("token", "rotated\n");
   EXPECT_EQ(read->token.read(), "rotated");
+}
+
+TEST(Kubeconfig, DoesNotCountWhileItIsBeingWritten) {
+  const fixtures::TempDir folder;
+  const auto path = folder.path() / "config";
+  std::ofstream writer(path);
+  writer << config("server: https://api.example", "token: other") << std::flush;
+  const auto read = kubeconfig(path);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().reason, Reason::BeingWritten);
+  EXPECT_THAT(read.error().message, HasSubstr(path.string()));
+  writer.close();
+  EXPECT_TRUE(kubeconfig(path));
 }
 
 TEST(Kubeconfig, TakesWhatStandsInIt) {

@@ -366,6 +366,9 @@ TEST_F(Resolve, ReadsCredentialsFromASecret) {
   spec.credentials = api::AlbatrossInstance::SecretRef{"rookery", "eu-1"};
   add(makeObject("", "eu-1", spec));
   EXPECT_EQ(resolved().instances.at("eu-1")->credentials.error().reason, Reason::ReferenceNotFound);
+  snapshot_.unreadable[{api::Kind::Secret, "rookery", "eu-1"}] = "which cannot be read: no right. Grant it.";
+  EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message,
+              testing::EndsWith("which cannot be read: no right. Grant it."));
 
   api::Secret secret;
   secret.data = {{"ca.crt", "1"}, {"tls.crt", "2"}};

@@ -510,6 +510,18 @@ TEST(Plan, AForceCreateThatChangesNothingIsNotRepeated) {
   EXPECT_EQ(scene.next().steps.at(0).verb, Verb::ForceCreate) << "another image is another attempt";
 }
 
+TEST(Plan, WhatAServerSaysIsASentenceBeforeTheNext) {
+  for (const char* said : {"No room", "No room."}) {
+    Scene scene;
+    scene.declare("shop/web");
+    const Step step = scene.next().steps.at(0);
+    scene.beginStep(step);
+    scene.endStep(step, refused(said));
+    const Plan plan = scene.next();
+    EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("No room. The next attempt is at ")) << said;
+  }
+}
+
 TEST(Plan, WhatSomebodyElseChangedRightAfterAStepIsNotTakenForItsFailure) {
   Scene scene;
   scene.declare("shop/web", withImage);

@@ -417,6 +417,31 @@ TEST_F(State, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
   EXPECT_THAT(state->deletions(), IsEmpty());
 }
 
+TEST_F(State, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) {
+  const auto labelled = [](const char* digest) {
+    api::Object object = unikernel("web");
+    object.manifest["metadata"]["labels"] = {{"app", "web"}};
+    object.specDigest = digest;
+    return object;
+  };
+  {
+    const auto state = open();
+    const std::string uid = state->identify(keyOf("shop/web"), "x", {}).uid;
+    const auto another = state->amendDeletion(labelled("x"), "another");
+    ASSERT_TRUE(another);
+    EXPECT_FALSE(*another);
+    const auto amended = state->amendDeletion(labelled("y"), uid);
+    ASSERT_TRUE(amended && *amended);
+    EXPECT_EQ((*amended)->generation, 2);
+  }
+  const auto state = open();
+  EXPECT_THAT(state->deletionRequests(), IsEmpty()) << "that is another wish";
+  ASSERT_EQ(state->deletions().size(), 1u);
+  EXPECT_EQ(state->deletions()[0].object->manifest, labelled("y").manifest);
+  EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
+  EXPECT_THAT(state->deletions(), IsEmpty());
+}
+
 TEST_F(State, MayBeUsedFromSeveralThreads) {
   const auto state = open();
   std::vector<std::jthread> threads;

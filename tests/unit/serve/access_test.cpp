@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -278,6 +279,26 @@ TEST_F(AccessTest, TheFileIsReadAgainWhenItChanges) {
   EXPECT_EQ(who(std::string("Bearer ") + token, remote), "ci");
   ASSERT_THAT(warnings_, SizeIs(1));
   EXPECT_THAT(warnings_[0], AllOf(HasSubstr("stays in force"), HasSubstr("access.yaml:")));
+}
+
+TEST_F(AccessTest, AFileThatIsBeingWrittenIsNotBelieved) {
+  {
+    std::ofstream writer(folder_.path() / "access.yaml");
+    for (const char* piece : {"tokens:\n", "- name: other\n", "  verbs: [get]\n"}) {
+      writer << piece << std::flush;
+      now_ += 1s;
+      EXPECT_EQ(who(std::string("Bearer ") + token, remote), "ci") << piece;
+    }
+    ASSERT_THAT(warnings_, SizeIs(1)) << "however long it takes";
+    EXPECT_THAT(warnings_[0], AllOf(HasSubstr("stays in force"), HasSubstr("access.yaml"),
+                                    HasSubstr("somebody has it open for writing")));
+    const auto first = Access::load({.tokenFile = folder_.path() / "access.yaml"});
+    ASSERT_FALSE(first);
+    EXPECT_EQ(first.error().reason, Reason::BeingWritten);
+  }
+  write("tokens: []\n");
+  now_ += 1s;
+  EXPECT_EQ(who(std::string("Bearer ") + token, remote), "401");
 }
 
 TEST_F(AccessTest, AnEmptiedOrRemovedFileLetsNobodyIn) {

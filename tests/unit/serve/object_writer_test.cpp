@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 
+#include "api/annotations.h"
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
 #include "reconcile/state_dir.h"
@@ -389,6 +390,70 @@ TEST_F(ObjectWriterTest, DeletingIsAskedForOnceTheManifestIsGone) {
   scan();
   EXPECT_THAT(refusal(writer_->remove(*unikernels_, webKey_, {}, {})),
               HasSubstr("404 NotFound: unikernels.rookery.dev \"web\" not found"));
+}
+
+/// What is being deleted stands in no file: what is said of it goes to the state, and to who decides.
+TEST_F(ObjectWriterTest, WhatIsBeingDeletedCanBeAmended) {
+  struct Case {
+    const char* what;
+    json patch;
+    const char* refused;  // empty: it is not
+    bool released;
+    int generation;
+  };
+  const std::vector<Case> cases = {
+      {"an annotation", {{"metadata", {{"annotations", {{"rookery.dev/release", "true"}}}}}}, "", true, 1},
+      {"a label", {{"metadata", {{"labels", {{"app", "web"}}}}}}, "", false, 1},
+      {"the spec", {{"spec", {{"memory", "64Mi"}}}}, "", false, 2},
+      {"the finalizer removed", {{"metadata", {{"finalizers", nullptr}}}}, "", true, 1},
+      {"a finalizer added",
+       {{"metadata", {{"finalizers", {"rookery.dev/unikernel", "example.com/mine"}}}}},
+       "422 Invalid: Unikernel.rookery.dev \"web\" is invalid: metadata.finalizers: Forbidden: no new "
+       "finalizers can be added if the object is being deleted, found new finalizers "
+       "[]string{\"example.com/mine\"}",
+       false,
+       1},
+      {"nonsense", {{"spec", {{"memory", "64"}}}}, "422 Invalid: ", false, 1}};
+  for (const Case& given : cases) {
+    SCOPED_TRACE(given.what);
+    ASSERT_TRUE(create(web()));
+    running_ = {webKey_};
+    ASSERT_TRUE(writer_->remove(*unikernels_, webKey_, {}, {}));
+    const auto amended = merge(given.patch);
+    if (*given.refused != '\0') {
+      EXPECT_THAT(refusal(amended), HasSubstr(given.refused));
+    } else {
+      ASSERT_TRUE(amended) << refusal(amended);
+      EXPECT_TRUE(amended->object["metadata"].contains("deletionTimestamp"));
+      EXPECT_EQ(amended->object["metadata"]["generation"], given.generation);
+    }
+    EXPECT_FALSE(fs::exists(dir_.path() / "api/unikernel.shop.web.yaml"));
+    const auto view = objects_.find(webKey_);
+    EXPECT_TRUE(view->identity.deletionTimestamp);
+    EXPECT_EQ(api::isReleased(view->object->metadata.annotations), given.released) << "what is decided by";
+    const auto kept = state_->deletions();
+    ASSERT_EQ(kept.size(), 1);
+    EXPECT_EQ(kept[0].object->manifest, view->object->manifest) << "what stands after a restart";
+    running_.clear();
+    scan();
+    state_->forgetIdentity(webKey_);
+  }
+}
+
+TEST_F(ObjectWriterTest, WhatIsAmendedOfADeletionDoesNotAskForIt) {
+  ASSERT_TRUE(create(web()));
+  running_ = {webKey_};
+  fs::remove(dir_.path() / "api/unikernel.shop.web.yaml");
+  scan();
+  const auto labelled = merge({{"metadata", {{"labels", {{"app", "web"}}}}}});
+  ASSERT_TRUE(labelled) << refusal(labelled);
+  EXPECT_THAT(state_->deletionRequests(), testing::IsEmpty()) << "the prune guard looks at it as before";
+  ASSERT_EQ(state_->deletions().size(), 1);
+  const json old = {{"metadata", {{"resourceVersion", "1"}, {"labels", {{"app", "b"}}}}}};
+  EXPECT_THAT(refusal(merge(old)), HasSubstr("409 Conflict"));
+  const auto dry = merge({{"metadata", {{"labels", {{"app", "c"}}}}}}, {.dryRun = true});
+  ASSERT_TRUE(dry) << refusal(dry);
+  EXPECT_EQ(objects_.find(webKey_)->object->metadata.labels.at("app"), "web");
 }
 
 TEST_F(ObjectWriterTest, SecretsAreWrittenAndNotShown) {

@@ -2,6 +2,7 @@
 #include <openssl/ssl.h>
 
 #include <csignal>
+#include <fstream>
 #include <list>
 #include <thread>
 
@@ -318,6 +319,50 @@ TEST_F(TlsTest, ChangedFilesAreReadAgainAndBrokenOnesAreNot) {
   ASSERT_THAT(warnings_, SizeIs(1));
   EXPECT_THAT(warnings_[0],
               AllOf(HasSubstr("keeps its last"), HasSubstr("tls.key"), HasSubstr("does not belong")));
+}
+
+TEST_F(TlsTest, WhatIsOfNoUseOrBeingWrittenLeavesTheFormerInUse) {
+  struct Case {
+    const char* what;
+    const char* file;
+    std::string content;
+    bool open;  // for writing, all the time
+    const char* warning;
+  };
+  const fixtures::Identity other = serverIdentity("other");
+  const std::string ca =
+      fixtures::makeIdentity({.commonName = "ca", .keyType = fixtures::KeyType::P256}).certificate;
+  files_.clientCA = folder_.write("ca.crt", ca);
+  const std::vector<Case> cases = {
+      {"an empty certificate", "tls.crt", "", false, "holds no PEM certificate"},
+      {"half a certificate", "tls.crt", other.certificate.substr(0, 100), false, "tls.crt"},
+      {"rubbish for a key", "tls.key", "rubbish", false, "holds no PEM private key"},
+      {"an empty client CA", "ca.crt", "", false, "ca.crt"},
+      {"a certificate on its way", "tls.crt", other.certificate, true, "open for writing"},
+      {"a key on its way", "tls.key", other.privateKey, true, "open for writing"},
+      {"a client CA on its way", "ca.crt", ca + ca, true, "open for writing"},
+  };
+  for (const Case& given : cases) {
+    SCOPED_TRACE(given.what);
+    install(serverIdentity("one"));
+    folder_.replace("ca.crt", ca);
+    warnings_.clear();
+    auto loaded = load();
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    const auto before = (*loaded)->current();
+    std::ofstream writer(folder_.path() / given.file);
+    for (std::size_t at = 0; at < 3; ++at) {
+      const std::size_t part = given.content.size() / 3;
+      writer << given.content.substr(at * part, at == 2 ? std::string::npos : part) << std::flush;
+      if (!given.open) writer.close();
+      if (!given.open) folder_.replace(given.file, given.content);
+      now_ += 1000;
+      EXPECT_EQ((*loaded)->current(), before);
+      if (!given.open) break;
+    }
+    ASSERT_THAT(warnings_, SizeIs(1));
+    EXPECT_THAT(warnings_[0], AllOf(HasSubstr("keeps its last TLS certificate"), HasSubstr(given.warning)));
+  }
 }
 
 TEST_F(TlsTest, AFileOfNoUseIsNamed) {
