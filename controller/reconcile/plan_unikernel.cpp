@@ -44,7 +44,7 @@ bool canDoWithout(const DesiredUnikernel& unikernel, const UnikernelInfo* runnin
 /// What runPolicy Once asked for was done: this spec has run with this image.
 bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std::string& digest) {
   return unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once && !entry.destroyedAt &&
-         entry.ranSpec == runOf(unikernel, digest);
+         hasRun(entry, unikernel, digest);
 }
 
 }  // namespace
@@ -284,12 +284,13 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
                  {"spec.memory", nullptr, fmt::format("{}Mi", subject.unikernel.arguments.memory)}};
   const Entry* entry = subject.entry;
   if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
-    return {.ready = Ready::True,
-            .reason = Reason::Completed,
-            .message = fmt::format(
-                "{} ran on {} and ended; as runPolicy is Once, it is not run again until its spec changes.",
-                subject.key.toString(), instance()),
-            .state = UnikernelState::Ready};
+    return {
+        .ready = Ready::True,
+        .reason = Reason::Completed,
+        .message = fmt::format(
+            "{} ran on {} and ended; as runPolicy is Once, it is not run again until what it runs changes.",
+            subject.key.toString(), instance()),
+        .state = UnikernelState::Ready};
   }
   const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt;
   return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));
