@@ -282,8 +282,9 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = {{"spec.image.sha256", nullptr, image::toHex(step.wanted->digest)},
                  {"spec.memory", nullptr, fmt::format("{}Mi", subject.unikernel.arguments.memory)}};
-  const Entry* entry = subject.entry;
+  Entry* entry = subject.entry;
   if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
+    entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently
     return {
         .ready = Ready::True,
         .reason = Reason::Completed,

@@ -1066,13 +1066,16 @@ TEST(Plan, OnceStaysCompletedWhenAFormerVersionRanIt) {
   scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
   scene.take(scene.next().steps.at(0));
   scene.observed.unikernels.clear();
-  Entry& entry = scene.memory.inventory.at(Scene::name("shop/job"));
+  const auto ran = [&]() -> std::string& {
+    return scene.memory.inventory.at(Scene::name("shop/job")).ranSpec;
+  };
   const std::string image = image::toHex(digestOf('a'));
   for (const char* written : {"former-1:", "former-2:"}) {
-    entry.ranSpec = written + image;
+    ran() = written + image;
     EXPECT_THAT(scene.next().steps, IsEmpty()) << written;
+    EXPECT_EQ(ran(), "run-1:" + image) << "whatever is said of how it is looked after from now on";
   }
-  entry.ranSpec = "another spec:" + image;
+  ran() = "another spec:" + image;
   EXPECT_THAT(scene.next().steps, SizeIs(1));
 }
 
