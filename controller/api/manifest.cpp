@@ -48,6 +48,22 @@ std::string sha256(std::string_view text) {
   return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + size, ""));
 }
 
+/// `spec`: that of `object`, without defaults.
+RunDigest runDigestOf(const Object& object, json spec) {
+  RunDigest run;
+  if (object.as<Unikernel>().runPolicy == Unikernel::RunPolicy::Once) {
+    spec["minReadySeconds"] = object.as<Unikernel>().minReadySeconds;
+    run.former.push_back(sha256(spec.dump()));
+    spec.erase("minReadySeconds");
+    run.former.push_back(sha256(spec.dump()));
+  }
+  // The image's content, which is what runs of it, has a digest of its own.
+  for (const char* field : {"adopt", "image", "minReadySeconds", "prune", "suspend", "update"})
+    spec.erase(field);
+  run.current = sha256(spec.dump());
+  return run;
+}
+
 std::string digestOf(const Secret& secret) {
   std::string text;
   for (const auto& [key, value] : secret.data) text += fmt::format("{}={}:{}\n", key, value.size(), value);
@@ -392,8 +408,12 @@ class Reader {
       return;
     }
     const json& schema = manifestSchemaOf(object.kind()).at("properties").at("spec");
-    object.specDigest = sha256(withoutDefaults(schema, object.manifest.at("spec")).dump());
-    if (object.kind() == Kind::Unikernel) heedForceCreate(object);
+    json spec = withoutDefaults(schema, object.manifest.at("spec"));
+    object.specDigest = sha256(spec.dump());
+    if (object.kind() == Kind::Unikernel) {
+      object.run = runDigestOf(object, std::move(spec));
+      heedForceCreate(object);
+    }
     collectPlaces(document.places.members.at("spec"), "spec", object);
   }
 

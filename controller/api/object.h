@@ -174,6 +174,15 @@ struct Secret {
       data;  // decoded bytes, stringData merged over data. Never to be printed.
 };
 
+/// Stands for what a Unikernel's spec runs, besides the image's content: no digest of where the image comes
+/// from or of how its object is looked after (adopt, minReadySeconds, prune, suspend, update).
+struct RunDigest {
+  std::string current;  // SHA-256 hex
+  /// What former versions, which covered the whole spec, may have written for this one: they left out what
+  /// equalled a default, and that of minReadySeconds was another.
+  std::vector<std::string> former = {};
+};
+
 /// One valid object of a source.
 struct Object {
   Metadata metadata;
@@ -181,6 +190,7 @@ struct Object {
   nlohmann::json manifest;  // as written, with the schema's defaults; no status. Without data for a Secret.
   std::string specDigest;  // SHA-256 hex of the spec without what equals a default: the generation rises when
                            // it changes
+  RunDigest run = {};      // of a Unikernel
   std::map<std::string, Place, std::less<>>
       places;  // of the fields in metadata and spec, by path ("spec.image.path")
   std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, Secret> spec;

@@ -25,7 +25,9 @@ std::unexpected<Unread> unread(Kind kind, std::string why) {
 
 std::unexpected<Unread> failed(int cause) {
   const bool missing = cause == ENOENT || cause == ENOTDIR;
-  return unread(missing ? Kind::Missing : Kind::Unreadable, std::generic_category().message(cause));
+  return std::unexpected(Unread{.kind = missing ? Kind::Missing : Kind::Unreadable,
+                                .why = std::generic_category().message(cause),
+                                .cause = cause});
 }
 
 std::unexpected<Unread> stillWritten(std::string_view why, std::chrono::milliseconds lookAgainIn) {
@@ -82,7 +84,7 @@ std::optional<std::expected<Content, Unread>> readOnce(const std::filesystem::pa
   }
   struct stat status{};
   if (::fstat(file.descriptor(), &status) != 0) return failed(errno);
-  if (S_ISDIR(status.st_mode)) return unread(Kind::NotRegular, "it is a directory, not a regular file");
+  if (S_ISDIR(status.st_mode)) return unread(Kind::Directory, "it is a directory, not a regular file");
   if (!S_ISREG(status.st_mode))
     return unread(Kind::NotRegular, "it is a FIFO or a device, not a regular file");
   const Stamp stamp = stampOf(status);

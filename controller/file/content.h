@@ -22,13 +22,15 @@ struct Unread {
   enum class Kind {
     Missing,
     Unreadable,
-    NotRegular,    // a folder, a FIFO, a device
+    Directory,
+    NotRegular,    // a FIFO, a device
     TooLarge,      // more bytes than were allowed
     BeingWritten,  // not whole: what it was counts
   };
   Kind kind = Kind::Unreadable;
   std::string why;
   std::chrono::milliseconds lookAgainIn{0};  // where it is BeingWritten
+  int cause = 0;                             // as errno, where a system call failed
 };
 
 /// The whole of the regular file that `path` leads to, as one version: it did not change from before to

@@ -40,9 +40,7 @@ bool isOfThisMachine(int descriptor) {
 
 /// For how long nothing was written, by the file's times; nothing when they lie in the future.
 std::optional<nanoseconds> ageOf(const Stamp& stamp, std::chrono::system_clock::time_point now) {
-  const auto sinceEpoch = now.time_since_epoch();
-  const auto whole = std::chrono::floor<std::chrono::seconds>(sinceEpoch);
-  const FileTime present{.seconds = whole.count(), .nanoseconds = nanoseconds(sinceEpoch - whole).count()};
+  const FileTime present = toFileTime(now);
   const FileTime last = std::max(stamp.changed, stamp.modified);
   if (last > present) return std::nullopt;
   // More than that is of no interest, and might overflow.

@@ -18,6 +18,11 @@ struct FileTime {
   auto operator<=>(const FileTime&) const = default;
 };
 
+/// The same time, and back; a time that the clock cannot have becomes the nearest that it can.
+FileTime toFileTime(const timespec& time);
+FileTime toFileTime(std::chrono::system_clock::time_point time);
+std::chrono::system_clock::time_point toSystemTime(const FileTime& time);
+
 /// What tells one state of a file from another without reading it. The change time is in it because tools
 /// that copy a modification time (cp -p, rsync -t) cannot set that one.
 struct Stamp {

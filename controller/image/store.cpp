@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "disk.h"
+#include "file/atomic.h"
 #include "image/digest.h"
 #include "image/file.h"
 #include "image/solo5.h"
@@ -41,27 +42,10 @@ bool isDigest(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
-std::string_view remedyFor(int cause) {
-  switch (cause) {
-    case ENOSPC:
-    case EDQUOT:
-      return "Make room on its file system, or raise the quota, and try again.";
-    case EFBIG:
-      return "Raise the limit on the size of files (ulimit -f), and try again.";
-    case EROFS:
-      return "Mount its file system writable, or choose another folder.";
-    case EACCES:
-    case EPERM:
-      return "Let the user that rookery runs as write to it.";
-    default:
-      return "Look into the folder, and try again.";
-  }
-}
-
 std::unexpected<Error> unwritable(const fs::path& folder, int cause) {
   return fail(Reason::StoreUnwritable,
               fmt::format("The image store {} cannot take an image: {}. {}", folder.string(),
-                          std::generic_category().message(cause), remedyFor(cause)));
+                          std::generic_category().message(cause), file::remedyFor(cause, folder)));
 }
 
 std::string inUnits(std::uint64_t bytes) {
@@ -74,7 +58,7 @@ std::unexpected<Error> diskFull(const fs::path& folder, std::uint64_t reserve) {
               fmt::format("The image store {} cannot take an image: {}, but for {} that stay free so that "
                           "state can be written. {}",
                           folder.string(), std::generic_category().message(ENOSPC), inUnits(reserve),
-                          remedyFor(ENOSPC)));
+                          file::remedyFor(ENOSPC, folder)));
 }
 
 /// What `size` is beyond `room`.
@@ -108,13 +92,6 @@ std::vector<fs::path> entriesOf(const fs::path& folder) {
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
     entries.push_back(entry->path());
   return entries;
-}
-
-int syncFolder(const fs::path& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const int cause = descriptor < 0 || ::fsync(descriptor) != 0 ? errno : 0;
-  if (descriptor >= 0) ::close(descriptor);
-  return cause == EINVAL ? 0 : cause;  // a file system without fsync on folders
 }
 
 int makeFolder(const fs::path& folder) {
@@ -303,7 +280,7 @@ Result<void> ImageStore::State::take(Incoming::File& file, const std::string& di
   if (!moved) ::unlink(file.path.c_str());
   file.path.clear();
   reserved -= std::exchange(file.reserved, 0);
-  if (const int cause = moved ? syncFolder(folder) : 0; cause != 0) {
+  if (const int cause = moved ? file::syncFolder(folder) : 0; cause != 0) {
     if (!present) remove(digest);
     return unwritable(folder, cause);
   }
@@ -524,12 +501,8 @@ Result<void> ImageStore::Incoming::write(std::string_view bytes) {
   if (auto room = reserve(bytes.size()); !room) return file.giveUp(std::move(room.error()));
   file.hash.update(bytes);
   file.size += bytes.size();
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.descriptor, bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return file.giveUp(unwritable(file.state->folder, errno).error());
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
+  const int cause = file::writeAll(file.descriptor, bytes);
+  if (cause != 0) return file.giveUp(unwritable(file.state->folder, cause).error());
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "kubernetes/cluster_state.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
@@ -26,8 +27,8 @@ constexpr std::size_t maxTombstoneBytes = std::size_t{64} << 10;
 /// What the API server allows all annotations of an object to take, and what is left free of that for others.
 constexpr std::size_t maxAnnotationBytes = std::size_t{256} << 10;
 constexpr std::size_t annotationReserve = std::size_t{4} << 10;
-/// How often it is asked whether something is left on an instance that waits for its deletion.
-constexpr std::chrono::seconds questionInterval{10};
+/// How many unikernels that are left on an instance are named.
+constexpr std::size_t mostNamed = 5;
 
 bool isOurs(const Entry& entry) { return entry.root == clusterRoot; }
 
@@ -46,6 +47,10 @@ void put(std::vector<Entry>& entries, const Entry& entry) {
   } else {
     *found = entry;
   }
+}
+
+bool isRecordedFor(const std::string& instance, const std::vector<Entry>& entries) {
+  return std::ranges::find(entries, instance, &Entry::instance) != entries.end();
 }
 
 std::string targetOf(const api::ObjectKey& key) {
@@ -103,6 +108,35 @@ std::unexpected<Error> unwritable(const api::ObjectKey& key, const std::string& 
       Reason::StateUnwritable,
       sentences({fmt::format("What is ours of {} cannot be written down on it: {}", key.toString(), why),
                  "Nothing is sent to a server that could not be remembered."}));
+}
+
+/// "shop/web, shop/api and 3 more"
+std::string namesOf(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min(names.size(), mostNamed);
+  std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (names.size() > shown) text += fmt::format(" and {} more", names.size() - shown);
+  return text;
+}
+
+/// Why an instance is kept that is being deleted: until what, and a sentence on what is in the way.
+std::string stays(const std::string& instance, std::string_view until, std::string_view why) {
+  return fmt::format(
+      "AlbatrossInstance {} is being deleted, and stays until {}: {} To let it go whatever runs there, "
+      "annotate it with {}: \"true\".",
+      instance, until, why, api::releaseAnnotation);
+}
+
+/// The same where one of these Unikernels, of any namespace, is recorded there.
+std::optional<std::string> foundOn(const std::string& instance, const std::vector<json>& objects) {
+  std::vector<std::string> names;
+  for (const json& object : objects) {
+    const ObjectMeta meta = ObjectMeta::of(object);
+    const std::vector<Entry> entries = entriesOf({api::Kind::Unikernel, meta.nameSpace, meta.name}, meta);
+    if (isRecordedFor(instance, entries)) names.push_back(meta.nameSpace + "/" + meta.name);
+  }
+  if (names.empty()) return std::nullopt;
+  return stays(instance, "nothing of ours is left there", fmt::format("there are still {}.", namesOf(names)));
 }
 
 std::unexpected<Error> wasReleased(const api::ObjectKey& key) {
@@ -276,41 +310,82 @@ bool ClusterState::isFree(const CachedObject& cached) const {
                               [&](const Entry& entry) { return cache_.counts(entry, cached.key); });
 }
 
+/// Of the Unikernels that are followed here, those that nobody has deleted keep an instance for long; the
+/// others say by themselves what they wait for.
+std::optional<std::string> ClusterState::declaredOn(const std::string& instance) const {
+  std::vector<std::string> names;
+  for (const CachedObjectPtr& cached : cache_.list()) {
+    const bool there = isRecordedFor(instance, cached->entries);
+    if (cached->key.kind == api::Kind::Unikernel && there && !cached->meta.deletionTimestamp)
+      names.push_back(cached->key.nameSpace + "/" + cached->key.name);
+  }
+  if (names.empty()) return std::nullopt;
+  return stays(instance, "nothing of ours is left there",
+               fmt::format("there are still {}, which nobody has deleted.", namesOf(names)));
+}
+
 /// Whether nothing is left on an instance, of any namespace, as far as that can be known now.
 asio::awaitable<bool> ClusterState::mayGo(std::string instance) {
   const auto now = std::chrono::steady_clock::now();
   Question& question = questions_.try_emplace(instance, Question{now, now, false}).first->second;
   if (now < question.next) co_return false;
-  question.next = now + questionInterval;
+  question.next = now + options_.questionInterval;
   const std::string path = pathOf(groupOf(api::Kind::Unikernel), pluralOf(api::Kind::Unikernel), "");
   const auto listing = co_await listAll(client_, path);
-  if (!listing) {
-    if (listing.error().notFound()) co_return true;  // the definition is gone, and all of them with it
-    if (listing.error().forbidden() && runsNothingOfOthers(instance)) co_return true;
-    if (!std::exchange(question.told, true)) {
-      options_.warn(sentences(
-          {fmt::format("AlbatrossInstance {} is being deleted, and waits until it is known that no unikernel "
-                       "of a namespace that is not followed here is left there: {}",
-                       instance, listing.error().message),
-           fmt::format("Or annotate it with {}: \"true\".", api::releaseAnnotation)}));
-    }
-    co_return false;
+  std::optional<std::string> left;
+  if (listing) {
+    left = foundOn(instance, listing->objects);
+  } else if (!listing.error().notFound()) {  // else the definition is gone, and all of them with it
+    left = unknownOn(instance, listing.error());
+    if (left && !std::exchange(question.told, true)) options_.warn(*left);
   }
-  for (const json& object : listing->objects) {
-    const ObjectMeta meta = ObjectMeta::of(object);
-    const std::vector<Entry> entries = entriesOf({api::Kind::Unikernel, meta.nameSpace, meta.name}, meta);
-    if (std::ranges::find(entries, instance, &Entry::instance) != entries.end()) co_return false;
-  }
-  questions_.erase(instance);
-  co_return true;
+  const bool goes = !left;
+  noteKept(instance, std::move(left));
+  co_return goes;
 }
 
-/// Whether a look at the server since its deletion has shown none but unikernels that are followed here.
-bool ClusterState::runsNothingOfOthers(const std::string& instance) const {
+/// Where the API server does not tell what is left: nothing, if a look at the server since the deletion has
+/// shown none but unikernels that are followed here.
+std::optional<std::string> ClusterState::unknownOn(const std::string& instance,
+                                                   const Failure& failure) const {
+  std::vector<std::string> others;
+  bool looked = false;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto look = looks_.find(instance);
+    looked = look != looks_.end() && look->second.time > questions_.at(instance).first;
+    if (looked)
+      std::ranges::set_difference(look->second.namespaces, options_.namespaces, std::back_inserter(others));
+  }
+  if (looked && others.empty() && failure.forbidden()) return std::nullopt;
+  std::string why = sentence(failure.message);
+  if (!others.empty()) why += fmt::format(" Something runs there in {}.", namesOf(others));
+  return stays(instance,
+               "it is known that no unikernel of a namespace that is not followed here is left there", why);
+}
+
+std::optional<std::string> ClusterState::whyKept(const std::string& instance) const {
   const std::lock_guard lock(mutex_);
-  const auto look = looks_.find(instance);
-  if (look == looks_.end() || look->second.time <= questions_.at(instance).first) return false;
-  return std::ranges::includes(options_.namespaces, look->second.namespaces);
+  const auto kept = kept_.find(instance);
+  return kept == kept_.end() ? std::nullopt : std::optional(kept->second);
+}
+
+void ClusterState::noteKept(const std::string& instance, std::optional<std::string> why) {
+  const std::lock_guard lock(mutex_);
+  if (why) {
+    kept_.insert_or_assign(instance, *std::move(why));
+  } else {
+    kept_.erase(instance);
+  }
+}
+
+/// What was found of instances before that are not `waiting` for their deletion says nothing of others of
+/// their names.
+void ClusterState::forgetAllBut(const std::set<std::string>& waiting) {
+  const auto isOver = [&](const auto& item) { return !waiting.contains(item.first); };
+  std::erase_if(questions_, isOver);
+  const std::lock_guard lock(mutex_);
+  std::erase_if(kept_, isOver);
 }
 
 void ClusterState::noteRunning(const std::string& instance, std::set<std::string> namespaces) {
@@ -323,11 +398,28 @@ void ClusterState::noteForgotten(const std::string& instance) {
   looks_.erase(instance);
 }
 
+/// Which instances are being deleted, and what keeps those that are followed unikernels' here.
+void ClusterState::noteWaiting(const std::vector<CachedObjectPtr>& objects,
+                               const std::set<std::string>& inUse) {
+  std::set<std::string> waiting;
+  for (const CachedObjectPtr& cached : objects) {
+    const bool instance = cached->key.kind == api::Kind::AlbatrossInstance;
+    if (instance && cached->meta.deletionTimestamp && isHeld(*cached) && !cached->released)
+      waiting.insert(cached->key.name);
+  }
+  forgetAllBut(waiting);
+  for (const std::string& instance : waiting) {
+    if (inUse.contains(instance)) noteKept(instance, declaredOn(instance));
+  }
+}
+
 asio::awaitable<void> ClusterState::letGo() {
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
     const std::set<std::string> inUse = instancesInUse();
-    for (const CachedObjectPtr& cached : cache_.list()) {
+    const std::vector<CachedObjectPtr> objects = cache_.list();
+    noteWaiting(objects, inUse);
+    for (const CachedObjectPtr& cached : objects) {
       std::optional<Change> found = due(*cached, inUse);
       if (!found) continue;
       Change change = *std::move(found);

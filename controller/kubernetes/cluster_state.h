@@ -25,6 +25,8 @@ class ClusterState : public reconcile::State {
   struct Options {
     std::set<std::string> namespaces = {};  // of the Unikernels that are followed; empty: all
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
+    /// How often it is asked whether something is left on an instance that waits for its deletion.
+    std::chrono::milliseconds questionInterval{10'000};
   };
 
   /// `mayWrite` says whether this process may change anything at all. All must outlive the state.
@@ -44,6 +46,7 @@ class ClusterState : public reconcile::State {
   std::set<api::ObjectKey> deletionRequests() const override { return others_.deletionRequests(); }
   void forgetIdentity(const api::ObjectKey& key) override { others_.forgetIdentity(key); }
   Result<void> saveIdentities() override { return others_.saveIdentities(); }
+  std::optional<std::string> whyKept(const std::string& instance) const override;
 
   /// Lets objects go that are being deleted and of which nothing is ours, or which somebody asked to be
   /// released, where this process speaks for them; until the coroutine is cancelled. Whether something is
@@ -77,8 +80,12 @@ class ClusterState : public reconcile::State {
   asio::awaitable<Result<void>> bury(reconcile::Entry entry);
   std::optional<Change> due(const CachedObject& cached, const std::set<std::string>& inUse) const;
   bool isFree(const CachedObject& cached) const;
+  std::optional<std::string> declaredOn(const std::string& instance) const;
   asio::awaitable<bool> mayGo(std::string instance);
-  bool runsNothingOfOthers(const std::string& instance) const;
+  std::optional<std::string> unknownOn(const std::string& instance, const Failure& failure) const;
+  void noteKept(const std::string& instance, std::optional<std::string> why);
+  void noteWaiting(const std::vector<CachedObjectPtr>& objects, const std::set<std::string>& inUse);
+  void forgetAllBut(const std::set<std::string>& waiting);
   std::set<std::string> instancesInUse() const;
 
   Client& client_;
@@ -97,7 +104,8 @@ class ClusterState : public reconcile::State {
     std::set<std::string> namespaces;
   };
   mutable std::mutex mutex_;
-  std::map<std::string, Look> looks_;  // by instance, the last ones; under the mutex
+  std::map<std::string, Look> looks_;        // by instance, the last ones; under the mutex
+  std::map<std::string, std::string> kept_;  // by instance that is being deleted, why; under the mutex
 };
 
 }  // namespace rookery::kubernetes

@@ -12,14 +12,18 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <optional>
 #include <random>
 #include <string_view>
 #include <system_error>
 #include <thread>
+#include <tuple>
+#include <utility>
 #include <vector>
+
+#include "file/atomic.h"
+#include "file/content.h"
+#include "file/stamp.h"
 
 namespace rookery::reconcile {
 
@@ -29,6 +33,7 @@ namespace {
 
 constexpr std::chrono::milliseconds lookInterval{500};
 constexpr std::chrono::milliseconds answerInterval{50};
+constexpr std::chrono::seconds lastMoment{5};
 constexpr std::string_view questionSuffix = ".question";
 constexpr std::string_view answerSuffix = ".answer";
 constexpr std::size_t maxQuestions = 16;  // that one look answers
@@ -41,56 +46,53 @@ std::string randomName() {
   return fmt::format("{:08x}{:08x}", random(), random());
 }
 
-std::unexpected<Error> cannotWrite(const fs::path& path) {
-  return fail(Reason::StateUnwritable,
-              fmt::format("{} cannot be written: {}. Who confirms needs the rights of the user that the "
-                          "controller runs as.",
-                          path.string(), std::strerror(errno)));
-}
-
 /// Nobody sees it before it is whole.
-Result<void> writeWhole(const fs::path& path, std::string_view content) {
-  const fs::path temporary = path.parent_path() / ("." + path.filename().string());
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) return cannotWrite(temporary);
-  const ssize_t written = ::write(fd, content.data(), content.size());
-  const bool whole = ::close(fd) == 0 && written == static_cast<ssize_t>(content.size()) &&
-                     ::rename(temporary.c_str(), path.c_str()) == 0;
-  if (whole) return {};
-  const auto failure = cannotWrite(path);
-  ::unlink(temporary.c_str());
-  return failure;
+Result<void> putMessage(const fs::path& path, std::string_view content) {
+  const int cause = file::writeWhole(path, content);
+  if (cause == 0) return {};
+  const bool forbidden = cause == EACCES || cause == EPERM;
+  return fail(
+      Reason::StateUnwritable,
+      fmt::format("{} cannot be written: {}. {}", path.string(), std::generic_category().message(cause),
+                  forbidden ? "Who confirms needs the rights of the user that the controller runs as."
+                            : file::remedyFor(cause, path.parent_path())));
 }
 
 /// Nothing: there is no such file, or it is longer than `most`.
-std::optional<std::string> readBounded(const fs::path& path, std::size_t most) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return std::nullopt;
-  std::string content(most + 1, '\0');
-  in.read(content.data(), static_cast<std::streamsize>(content.size()));
-  content.resize(static_cast<std::size_t>(in.gcount()));
-  if (content.size() > most) return std::nullopt;
-  return content;
+std::optional<std::string> messageIn(const fs::path& path, std::size_t most) {
+  auto content = file::read(path, most);
+  if (!content) return std::nullopt;
+  return std::move(content->bytes);
 }
 
-std::vector<fs::path> questionsIn(const fs::path& folder) {
-  std::vector<fs::path> questions;
+/// Whether nobody waits any more for what was written so long ago. What the clock calls the future is new.
+bool isStale(const fs::path& path) {
+  const auto stamp = file::stampOf(path);
+  return stamp && file::toSystemTime(stamp->modified) <
+                      std::chrono::system_clock::now() - Confirmations::longestPatience;
+}
+
+std::vector<fs::path> filesIn(const fs::path& folder) {
+  std::vector<fs::path> files;
   std::error_code error;
   for (fs::directory_iterator item(folder, error), end; !error && item != end; item.increment(error)) {
-    const std::string name = item->path().filename().string();
-    if (!name.starts_with('.') && name.ends_with(questionSuffix)) questions.push_back(item->path());
-    if (questions.size() == maxQuestions) break;
+    std::error_code ignored;
+    if (!item->is_directory(ignored)) files.push_back(item->path());
   }
-  return questions;
+  return files;
 }
 
-/// Answers that nobody has fetched, and questions that nobody waits for any more.
-void sweep(const fs::path& folder) {
-  std::error_code error;
-  std::vector<fs::path> old;
-  for (fs::directory_iterator item(folder, error), end; !error && item != end; item.increment(error))
-    old.push_back(item->path());
-  for (const fs::path& path : old) ::unlink(path.c_str());
+bool isQuestion(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return !name.starts_with('.') && name.ends_with(questionSuffix);
+}
+
+/// The ID that somebody waits to be confirmed. It counts once, whatever comes of it.
+std::optional<std::string> takeQuestion(const fs::path& path) {
+  const auto id = messageIn(path, maxQuestion);
+  const bool stale = isStale(path);
+  if (::unlink(path.c_str()) != 0 || stale) return std::nullopt;  // a question that stays would count again
+  return id.value_or("?");
 }
 
 /// What makes a text safe to print: an ID comes from a file.
@@ -100,6 +102,15 @@ std::string printable(std::string text) {
       [](char c) { return static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f; },
       '?');
   return text;
+}
+
+/// Nothing: there is no answer within that time.
+std::optional<std::string> awaitMessage(const fs::path& answer, std::chrono::milliseconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  std::optional<std::string> said;
+  while (!(said = messageIn(answer, maxAnswer)) && std::chrono::steady_clock::now() < end)
+    std::this_thread::sleep_for(answerInterval);
+  return said;
 }
 
 /// Whether a process holds the lock of a state directory.
@@ -118,7 +129,7 @@ asio::awaitable<void> Confirmations::serve(Controller& controller) const {
   std::error_code error;
   fs::create_directories(folder_, error);
   ::chmod(folder_.c_str(), 0700);
-  sweep(folder_);
+  for (const fs::path& left : filesIn(folder_)) ::unlink(left.c_str());
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     answerAll(controller);
@@ -130,16 +141,23 @@ asio::awaitable<void> Confirmations::serve(Controller& controller) const {
 }
 
 void Confirmations::answerAll(Controller& controller) const {
-  for (const fs::path& question : questionsIn(folder_)) {
-    const auto id = readBounded(question, maxQuestion);
-    ::unlink(question.c_str());
-    const Result<std::string> said = controller.confirmPrune(printable(id.value_or("?")));
-    std::string answer(said ? agreed : declined);
-    answer += said ? *said : said.error().message;
-    if (answer.size() > maxAnswer) answer.resize(maxAnswer);
-    fs::path file = question;
-    if (!writeWhole(file.replace_extension(answerSuffix), answer)) continue;  // who asked waits in vain
+  std::size_t questions = 0;
+  for (const fs::path& file : filesIn(folder_)) {
+    if (!isQuestion(file)) {
+      if (isStale(file)) ::unlink(file.c_str());  // an answer that nobody fetched, say
+    } else if (questions++ < maxQuestions) {
+      if (const auto id = takeQuestion(file)) answer(controller, file, *id);
+    }
   }
+}
+
+void Confirmations::answer(Controller& controller, fs::path question, const std::string& id) {
+  const Result<std::string> said = controller.confirmPrune(printable(id));
+  std::string text(said ? agreed : declined);
+  text += said ? *said : said.error().message;
+  if (text.size() > maxAnswer) text.resize(maxAnswer);
+  std::ignore =
+      putMessage(question.replace_extension(answerSuffix), text);  // otherwise, who asked waits in vain
 }
 
 Result<std::string> Confirmations::ask(const std::string& id, std::chrono::milliseconds patience) const {
@@ -157,12 +175,18 @@ Result<std::string> Confirmations::ask(const std::string& id, std::chrono::milli
   const std::string name = randomName();
   const fs::path question = folder_ / (name + std::string(questionSuffix));
   const fs::path answer = folder_ / (name + std::string(answerSuffix));
-  if (auto asked = writeWhole(question, id); !asked) return std::unexpected(asked.error());
-  const auto end = std::chrono::steady_clock::now() + patience;
-  std::optional<std::string> said;
-  while (!(said = readBounded(answer, maxAnswer)) && std::chrono::steady_clock::now() < end)
-    std::this_thread::sleep_for(answerInterval);
-  ::unlink(said ? answer.c_str() : question.c_str());
+  if (auto asked = putMessage(question, id); !asked) return std::unexpected(asked.error());
+  auto said = awaitMessage(answer, patience);
+  const bool withdrawn = !said && ::unlink(question.c_str()) == 0;
+  if (!said && !withdrawn) said = awaitMessage(answer, lastMoment);  // it was taken in the last moment
+  ::unlink(answer.c_str());
+  if (!said && !withdrawn) {
+    return fail(
+        Reason::DeadlineExceeded,
+        fmt::format("The process that holds {} took the question, but did not say what came of it. What "
+                    "it destroys stands in its log.",
+                    stateDir.string()));
+  }
   if (!said) {
     return fail(
         Reason::DeadlineExceeded,

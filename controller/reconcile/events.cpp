@@ -87,8 +87,10 @@ void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey&
                               const CommandResult& result) {
   if (result.error) {
     record(object, Event::Type::Warning, std::string(toString(result.error->reason)),
-           fmt::format("{} on {} failed: {}", toString(verb), instance, result.error->message));
+           fmt::format("{} on {} failed: {}", toString(verb), instance, result.error->message),
+           result.error->message);
   } else {
+    forgetCauses(object);
     record(object, Event::Type::Normal, std::string(pastOf(verb)),
            fmt::format("{} on {} succeeded.", toString(verb), instance));
   }
@@ -96,6 +98,8 @@ void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey&
 
 void EventRecorder::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                                  const std::string& message) {
+  // The failure's own event names the command, and counts each attempt.
+  if (!ready && hasToldCause(object, reason, message)) return;
   const bool calm = ready || isProgress(reason);
   record(object, calm ? Event::Type::Normal : Event::Type::Warning, std::string(toString(reason)), message);
 }
@@ -106,8 +110,29 @@ void EventRecorder::warned(const std::string& instance, Reason reason, const std
          message);
 }
 
+/// Whether a message only goes on from why the last step failed.
+bool EventRecorder::hasToldCause(const api::ObjectKey& about, Reason reason, const std::string& message) {
+  const std::lock_guard lock(mutex_);
+  const std::string word(toString(reason));
+  for (auto known = known_.lower_bound({about, Event::Type::Warning, word, ""}); known != known_.end();
+       ++known) {
+    const auto& [object, type, itsReason, told] = known->first;
+    if (object != about || type != Event::Type::Warning || itsReason != word) return false;
+    if (!known->second.cause.empty() && message.starts_with(known->second.cause)) return true;
+  }
+  return false;
+}
+
+void EventRecorder::forgetCauses(const api::ObjectKey& about) {
+  const std::lock_guard lock(mutex_);
+  const auto first = known_.lower_bound({about, Event::Type::Normal, "", ""});
+  for (auto known = first; known != known_.end() && std::get<api::ObjectKey>(known->first) == about; ++known)
+    known->second.cause.clear();
+}
+
+/// `cause`: why the step failed that it is about.
 void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::string reason,
-                           std::string message) {
+                           std::string message, std::string cause) {
   const api::SystemTime now = now_();
   const std::lock_guard lock(mutex_);
   trim(now);
@@ -127,6 +152,7 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   const auto [known, added] = known_.try_emplace({about, type, std::move(reason), std::move(message)},
                                                  Known{{event.nameSpace, event.name}, now});
   known->second.last = now;
+  known->second.cause = visible(std::move(cause));
   cache_.update(known->second.key, [&](const Event* before) -> std::optional<Event> {
     if (before == nullptr || before->aboutUid != event.aboutUid) return event;
     Event again = *before;

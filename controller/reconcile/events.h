@@ -35,8 +35,9 @@ nlohmann::json toJson(const Event& event);
 using EventCache = WatchCache<std::pair<std::string, std::string>, Event>;
 
 /// Keeps what the reconciler decides and what comes of it as Events. What happens again to the same object,
-/// with the same reason and message, is counted and not repeated. The newest are kept: at most `maxEvents`,
-/// for an hour. A message is visible() and has at most 1 KiB, as in Kubernetes. Thread-safe.
+/// with the same reason and message, is counted and not repeated; that an object is not Ready because its
+/// last step failed is no event besides that failure. The newest are kept: at most `maxEvents`, for an hour.
+/// A message is visible() and has at most 1 KiB, as in Kubernetes. Thread-safe.
 class EventRecorder : public Listener {
  public:
   static constexpr std::size_t maxEvents = 1'000;
@@ -61,7 +62,10 @@ class EventRecorder : public Listener {
   /// What makes two events one.
   using Sameness = std::tuple<api::ObjectKey, Event::Type, std::string, std::string>;
 
-  void record(const api::ObjectKey& about, Event::Type type, std::string reason, std::string message);
+  void record(const api::ObjectKey& about, Event::Type type, std::string reason, std::string message,
+              std::string cause = {});
+  bool hasToldCause(const api::ObjectKey& about, Reason reason, const std::string& message);
+  void forgetCauses(const api::ObjectKey& about);
   void trim(api::SystemTime now);
 
   const ObjectStore& objects_;
@@ -71,6 +75,7 @@ class EventRecorder : public Listener {
   struct Known {
     Key key;
     api::SystemTime last;
+    std::string cause = {};  // why a step failed, while it is the last one
   };
   std::map<Sameness, Known> known_;
 };

@@ -146,6 +146,7 @@ std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snap
   noteSeen(now);
   judgeEach(now);
   forget(now);
+  useUpConfirmations(now);
   sortOut(now);
   judgeTogether(now);
   letGo(now);
@@ -255,6 +256,18 @@ void PruneGuard::forget(const Judgement& now) {
   std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
 }
 
+void PruneGuard::useUpConfirmations(const Judgement& now) {
+  std::set<std::string> waiting;
+  for (const Entry& entry : now.entries) {
+    if (!entry.destroyedAt && now.undeclared.contains({entry.serverKey, entry.name}))
+      waiting.insert(setOf(entry));
+  }
+  for (const std::string& before : waiting_) {
+    if (!waiting.contains(before)) options_.confirmed.erase(before);
+  }
+  waiting_ = std::move(waiting);
+}
+
 // -- Many at once
 // ---------------------------------------------------------------------------------------------------------------
 
@@ -329,6 +342,7 @@ void PruneGuard::freeze(Judgement& now, Tally& tally) {
     const std::string id = confirmationId(entries);
     for (const Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
     now.sets[{part, id}] = entries;
+    waiting_.insert(id);
   }
   tally.owned -= tally.vanished.size();
 }

@@ -48,7 +48,8 @@ struct WithheldSet {
 /// that held some yields no object at all. Then it is withheld as sets, one for each instance, that stay as
 /// they are: what vanishes later is judged without them, and a set's ID is confirmed for just that set. The
 /// ID is kept with the entries (Entry::withheld), so that it is the same for other replicas and after a
-/// restart, also when some of the set have gone.
+/// restart, also when some of the set have gone. A confirmation by confirm() or GuardOptions is used up when
+/// nothing of its set waits any more: what came back, and vanishes again, is asked about again.
 class PruneGuard {
  public:
   explicit PruneGuard(GuardOptions options) : options_(std::move(options)) {}
@@ -101,6 +102,7 @@ class PruneGuard {
   std::optional<Absence> judgeAlone(const Judgement& now, const Entry& entry) const;
   void noteSeen(const Judgement& now);
   void forget(const Judgement& now);
+  void useUpConfirmations(const Judgement& now);
   void sortOut(Judgement& now);
   std::string setOf(const Entry& entry) const;
   void judgeTogether(Judgement& now);
@@ -116,6 +118,7 @@ class PruneGuard {
   std::map<EntryKey, api::SystemTime> seen_;  // when it was last declared for sure
   std::set<EntryKey> allowed_;  // absent, and judged to go: no longer part of what vanishes "at once"
   std::map<EntryKey, std::string> frozen_;  // the IDs of the sets that they are withheld with
+  std::set<std::string> waiting_;           // the IDs of sets of which something has not gone
   std::set<EntryKey> returned_;             // declared again, whatever Entry::withheld says still
   std::vector<WithheldSet> withheld_;
   std::optional<Clock::time_point> rescanAt_;

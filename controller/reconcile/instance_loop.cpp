@@ -470,7 +470,7 @@ void InstanceLoop::publish(const Plan& plan, const Unwritten& unwritten) {
   warn(errors);
 }
 
-/// It answers; and what of it has to wait all the same, as it cannot be remembered.
+/// It answers; and what of it has to wait all the same, as it cannot be remembered, or is not gone yet.
 api::Status InstanceLoop::instanceStatus(const Unwritten& unwritten) const {
   api::Condition ready = answering(*desired_, environment_.now());
   if (!unwritten.empty()) {
@@ -480,6 +480,12 @@ api::Status InstanceLoop::instanceStatus(const Unwritten& unwritten) const {
         " What has to be remembered of {} unikernel{} on it cannot be written down, and only that waits; the "
         "first is {}: {}",
         unwritten.size(), unwritten.size() == 1 ? "" : "s", name.toString(), error.message);
+  }
+  if (const auto left = environment_.state.whyKept(desired_->name())) {
+    const bool waits = ready.status == api::Condition::Status::True && ready.reason == Reason::Succeeded;
+    if (waits) ready.reason = Reason::InstanceInUse;
+    ready.status = api::Condition::Status::False;
+    ready.message += " " + *left;
   }
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
@@ -522,7 +528,9 @@ void InstanceLoop::publishUnavailable(const Error& error) {
   publishAll(desired_->policies);
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
-  status.conditions = conditions(Condition::Status::False, error.reason, error.message);
+  const auto left = environment_.state.whyKept(desired_->name());
+  status.conditions =
+      conditions(Condition::Status::False, error.reason, left ? error.message + " " + *left : error.message);
   environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
 }
 

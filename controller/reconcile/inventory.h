@@ -49,7 +49,7 @@ struct Entry {
   bool confirmed = false;  // seen to run with one of the digests, or adopted
   bool prune = true;       // whether it goes with its object, as last seen: DesiredUnikernel
   bool suspend = false;    // the object's, as last seen
-  std::string ranSpec;     // runPolicy Once: specDigest of the last run that the server acknowledged
+  std::string ranSpec;     // runPolicy Once: runOf() the last run that the server acknowledged
   std::optional<Pending> pending;
   SystemTime since;  // when this life of it began: the create was sent, or it was adopted; epoch: not known
   std::string withheld;  // the ID of the set that the prune guard withholds it with; empty: with none

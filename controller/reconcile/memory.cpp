@@ -84,7 +84,13 @@ bool startsUnikernel(Verb verb) {
 }
 
 std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest) {
-  return unikernel.object->specDigest + ":" + image::toHex(digest);
+  return unikernel.object->run.current + ":" + image::toHex(digest);
+}
+
+bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::string& digest) {
+  const std::string suffix = ":" + image::toHex(digest);
+  const auto isRun = [&](const std::string& run) { return entry.ranSpec == run + suffix; };
+  return isRun(unikernel.object->run.current) || std::ranges::any_of(unikernel.object->run.former, isRun);
 }
 
 std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt) {

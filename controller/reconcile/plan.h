@@ -140,6 +140,8 @@ bool startsUnikernel(Verb verb);
 
 /// What runPolicy Once remembers: one run of this spec with this image.
 std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest);
+/// Whether that is what is remembered, by this version or by a former one.
+bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::string& digest);
 
 /// Delay before attempt number `attempts` + 1 of something that failed or ended: 1 s · 2ⁿ up to backoffLimit,
 /// ±20 % by `salt`, so that many do not come back at once.

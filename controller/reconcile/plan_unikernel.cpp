@@ -45,7 +45,7 @@ bool canDoWithout(const DesiredUnikernel& unikernel, const UnikernelInfo* runnin
 /// What runPolicy Once asked for was done: this spec has run with this image.
 bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std::string& digest) {
   return unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once && !entry.destroyedAt &&
-         entry.ranSpec == runOf(unikernel, digest);
+         hasRun(entry, unikernel, digest);
 }
 
 }  // namespace
@@ -284,14 +284,16 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = {{"spec.image.sha256", nullptr, image::toHex(step.wanted->digest)},
                  {"spec.memory", nullptr, fmt::format("{}Mi", subject.unikernel.arguments.memory)}};
-  const Entry* entry = subject.entry;
+  Entry* entry = subject.entry;
   if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
-    return {.ready = Ready::True,
-            .reason = Reason::Completed,
-            .message = fmt::format(
-                "{} ran on {} and ended; as runPolicy is Once, it is not run again until its spec changes.",
-                subject.key.toString(), instance()),
-            .state = UnikernelState::Ready};
+    entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently
+    return {
+        .ready = Ready::True,
+        .reason = Reason::Completed,
+        .message = fmt::format(
+            "{} ran on {} and ended; as runPolicy is Once, it is not run again until what it runs changes.",
+            subject.key.toString(), instance()),
+        .state = UnikernelState::Ready};
   }
   const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt;
   return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));

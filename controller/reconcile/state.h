@@ -40,6 +40,9 @@ class State {
   virtual std::optional<api::Identity> identityOf(const api::ObjectKey& key) const = 0;
   /// Objects that are not declared any more because somebody asked for just them to be deleted.
   virtual std::set<api::ObjectKey> deletionRequests() const = 0;
+  /// Of an AlbatrossInstance that is being deleted, and kept: what is left there, as sentences. From any
+  /// thread.
+  virtual std::optional<std::string> whyKept(const std::string& /*instance*/) const { return std::nullopt; }
   /// The object is gone: another of that key will be another object.
   virtual void forgetIdentity(const api::ObjectKey& key) = 0;
   /// Error: StateUnwritable.

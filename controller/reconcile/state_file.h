@@ -8,7 +8,7 @@
 #include "error.h"
 
 /// The files of a state directory: read whole or not at all, and told apart from what is not there and from
-/// what cannot be read now; written whole or not at all.
+/// what cannot be read now; written whole or not at all (file/atomic.h).
 namespace rookery::reconcile {
 
 /// The bytes of a regular file; nothing: there is no such file, or it is a folder. Error: StateUnreadable

@@ -7,26 +7,21 @@
 #include <string_view>
 
 #include "error.h"
-#include "source/tree.h"
+#include "file/atomic.h"
+#include "file/stamp.h"
 
-/// Files that change as a whole: who reads one at any moment finds the old content or the new, and so does
-/// who reads it after a crash. The new content is first written to a temporary file in the same folder, whose
-/// name begins with a dot. One process at a time may write.
+/// Files that change as a whole (file/atomic.h), each from the state in which the caller read it. One process
+/// at a time may write.
 ///
 /// Errors: StoreUnwritable (a full disk, for one), and what to do; Conflict where the file is not what the
 /// caller took it for. The file is then as it was, and no temporary file is left.
 namespace rookery::source {
 
-/// Who may do what with a file.
-struct Access {
-  mode_t mode;
-  uid_t owner;  // kept where the process may
-  gid_t group;
-};
+using file::Access;
 
 /// A file as it was found.
 struct FileState {
-  Stamp stamp;
+  file::Stamp stamp;
   Access access;
 };
 
@@ -38,10 +33,10 @@ Result<void> createFile(const std::filesystem::path& file, std::string_view cont
 
 /// Replaces a file that must still be in the state in which the caller read it.
 Result<void> replaceFile(const std::filesystem::path& file, std::string_view content, const Access& access,
-                         const Stamp& expected);
+                         const file::Stamp& expected);
 
 /// Removes a file that must still be in that state.
-Result<void> removeFile(const std::filesystem::path& file, const Stamp& expected);
+Result<void> removeFile(const std::filesystem::path& file, const file::Stamp& expected);
 
 /// Makes the folder, for its owner alone, if it is missing, and tries whether a file can be written in it.
 Result<void> prepareFolder(const std::filesystem::path& folder);

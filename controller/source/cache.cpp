@@ -20,6 +20,7 @@ std::vector<std::shared_ptr<const api::Manifest>> ManifestCache::load(
     const std::set<fs::path>& held) {
   std::map<fs::path, Entry> entries;
   std::vector<std::shared_ptr<const api::Manifest>> manifests;
+  const file::FileTime settledBefore = file::toFileTime(walkedAt - coarsestTick);
   for (const ManifestFile& file : files) {
     const bool isHeld = held.contains(file.path);
     const auto known = entries_.find(file.path);
@@ -37,8 +38,7 @@ std::vector<std::shared_ptr<const api::Manifest>> ManifestCache::load(
       manifests.push_back(nullptr);
       continue;
     }
-    const bool trusted =
-        !manifest->lookAgainIn && file.stamp.modified < walkedAt.time_since_epoch() - coarsestTick;
+    const bool trusted = !manifest->lookAgainIn && file.stamp.modified < settledBefore;
     manifests.push_back(manifest);
     entries.emplace(file.path, Entry{file.root, file.stamp, isHeld, trusted, std::move(manifest)});
   }

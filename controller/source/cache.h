@@ -33,7 +33,7 @@ class ManifestCache {
  private:
   struct Entry {
     std::filesystem::path root;
-    Stamp stamp;
+    file::Stamp stamp;
     bool held;
     bool trusted;  // a later change cannot have left the stamp as it is
     std::shared_ptr<const api::Manifest> manifest;

@@ -158,8 +158,9 @@ Result<void> checkRoom(const fs::path& file, std::size_t bytes) {
                                                   : fmt::format("{} MiB", room.reserve / mebi);
   return fail(Reason::StoreUnwritable,
               fmt::format("{} cannot be written: {}, but for {} that stay free so that state can be written. "
-                          "It is as it was. Make room on its file system, or raise the quota, and try again.",
-                          file.string(), std::generic_category().message(ENOSPC), reserve));
+                          "It is as it was. {}",
+                          file.string(), std::generic_category().message(ENOSPC), reserve,
+                          file::remedyFor(ENOSPC, file.parent_path())));
 }
 
 /// The file of a new object. Names that could lead out of the folder are refused whatever the caller checked.

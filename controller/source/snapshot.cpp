@@ -125,9 +125,8 @@ class Composer {
   void hide(const ManifestFile& file, const Silence& silence, bool secretsOnly) {
     const auto root = std::ranges::find(snapshot_->roots, file.root, &Root::path);
     if (root == snapshot_->roots.end()) return;
-    const auto changed = std::chrono::duration_cast<SystemTime::duration>(file.stamp.changed);
     root->obstacles.push_back(
-        {.silence = silence, .changed = SystemTime(changed), .secretsOnly = secretsOnly});
+        {.silence = silence, .changed = file::toSystemTime(file.stamp.changed), .secretsOnly = secretsOnly});
   }
 
   void silenceMistaken() {

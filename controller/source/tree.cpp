@@ -29,10 +29,6 @@ using FileId = std::pair<dev_t, ino_t>;
 /// What mkfs makes, for its own use.
 constexpr std::string_view lostAndFound = "lost+found";
 
-std::chrono::nanoseconds toNanoseconds(const timespec& time) {
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
 bool isGone(const fs::path& path) {
   std::error_code ignored;
   return fs::symlink_status(path, ignored).type() == fs::file_type::not_found;
@@ -41,7 +37,8 @@ bool isGone(const fs::path& path) {
 /// When something of that name was last changed; the latest time there is where that cannot be known.
 SystemTime changedAt(const fs::path& path) {
   struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0 ? toTime(status.st_ctim) : SystemTime::max();
+  return ::lstat(path.c_str(), &status) == 0 ? file::toSystemTime(file::stampOf(status).changed)
+                                             : SystemTime::max();
 }
 
 /// The rules of the folders on the way to where a walk is.
@@ -232,7 +229,8 @@ class Walk {
     }
     const auto [known, isNew] = known_.emplace(FileId{status.st_dev, status.st_ino}, tree_.files.size());
     if (isNew) {
-      tree_.files.push_back({.root = root_.path, .path = path, .aliases = {}, .stamp = Stamp(status)});
+      tree_.files.push_back(
+          {.root = root_.path, .path = path, .aliases = {}, .stamp = file::stampOf(status)});
     } else {
       tree_.files[known->second].aliases.push_back(path);
     }
@@ -297,17 +295,6 @@ bool isManifestName(const fs::path& path) {
   const fs::path extension = path.extension();
   return extension == ".yaml" || extension == ".yml" || extension == ".json";
 }
-
-SystemTime toTime(const timespec& time) {
-  return SystemTime(std::chrono::duration_cast<SystemTime::duration>(toNanoseconds(time)));
-}
-
-Stamp::Stamp(const struct stat& status)
-    : device(status.st_dev),
-      inode(status.st_ino),
-      size(static_cast<std::uint64_t>(status.st_size)),
-      modified(toNanoseconds(status.st_mtim)),
-      changed(toNanoseconds(status.st_ctim)) {}
 
 Tree walk(const std::vector<fs::path>& roots, Watcher* watcher, SystemTime now) {
   Tree tree;

@@ -1,36 +1,25 @@
 #pragma once
 
-#include <sys/stat.h>
-
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "api/object.h"
+#include "file/stamp.h"
 #include "source/source.h"
 
 namespace rookery::source {
 
 class Watcher;
 
-/// What tells one state of a file from another without reading it.
-struct Stamp {
-  std::uint64_t device = 0, inode = 0, size = 0;
-  std::chrono::nanoseconds modified{0}, changed{0};  // mtime, ctime: since the epoch
-
-  explicit Stamp(const struct stat& status);
-  friend bool operator==(const Stamp&, const Stamp&) = default;
-};
-
 /// A manifest file that a walk met.
 struct ManifestFile {
   std::filesystem::path root;
   std::filesystem::path path;
   std::vector<std::filesystem::path> aliases;  // other ways to the same file, below any root
-  Stamp stamp;
+  file::Stamp stamp;
 };
 
 /// What lies below the roots. Nothing of it has been read but rules of what to ignore.
@@ -47,9 +36,6 @@ struct Tree {
 
 /// Whether a file of that name can be a manifest.
 bool isManifestName(const std::filesystem::path& path);
-
-/// ctime, or mtime, as a time of the system's clock.
-SystemTime toTime(const timespec& time);
 
 /// Looks through the roots and names all that matters to `watcher`, where there is one, before looking at it.
 /// `now` is a time before that.

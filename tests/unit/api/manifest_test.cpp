@@ -1,5 +1,6 @@
 #include "api/manifest.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "problems.h"
@@ -7,6 +8,7 @@
 namespace rookery::api {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::ElementsAreArray;
 using testing::HasSubstr;
@@ -215,6 +217,47 @@ TEST(Manifest, TheSpecDigestFollowsWhatIsMeant) {
   const std::string secret(secretText);
   EXPECT_EQ(digestOf(secret), digestOf(secret + "# moved\n"));
   EXPECT_NE(digestOf(secret), digestOf(secret.substr(0, secret.find("stringData"))));
+}
+
+RunDigest runDigestOf(std::string_view spec) {
+  return parse(unikernel(std::string(spec))).objects.at(0)->run;
+}
+
+TEST(Manifest, TheRunDigestFollowsWhatRuns) {
+  const std::string plain = runDigestOf("").current;
+  EXPECT_THAT(plain, SizeIs(64));
+  const std::pair<const char*, bool> specs[] = {{"  minReadySeconds: 5\n", true},
+                                                {"  prune: false\n", true},
+                                                {"  suspend: true\n", true},
+                                                {"  adopt: Always\n", true},
+                                                {"  update: {strategy: OnDelete}\n", true},
+                                                {"  memory: 64Mi\n", false},
+                                                {"  arguments: [a]\n", false},
+                                                {"  failBehaviour: {restart: true}\n", false},
+                                                {"  runPolicy: Once\n", false},
+                                                {"  instance: eu-1\n", false}};
+  for (const auto& [spec, same] : specs) EXPECT_EQ(runDigestOf(spec).current == plain, same) << spec;
+  const std::string elsewhere = fmt::format(
+      "{{apiVersion: rookery.dev/v1alpha1, kind: Unikernel, metadata: {{name: web}}, "
+      "spec: {{image: {{path: elsewhere.hvt, sha256: {}}}}}}}",
+      std::string(64, 'a'));
+  EXPECT_EQ(parse(elsewhere).objects.at(0)->run.current, plain) << "the content has a digest of its own";
+}
+
+// The former version's default of minReadySeconds was 0, and an API server keeps that as if it was written.
+TEST(Manifest, KnowsWhatTheFormerVersionWroteOfARun) {
+  const auto formerOf = [](const char* spec) {
+    return runDigestOf(fmt::format("  runPolicy: Once\n{}", spec)).former;
+  };
+  const std::string withDefault = "718c01b0e931f10ac038743aaf88df16cbd8e5257c56656f0bf27cfe91337462";
+  EXPECT_THAT(formerOf("  minReadySeconds: 0\n"), Contains(withDefault));
+  EXPECT_THAT(formerOf(""), Contains(withDefault));
+  EXPECT_THAT(formerOf("  minReadySeconds: 3\n"),
+              Contains("163cb228c57c1aee59ea394a2e92e8b071a26071f718c37cfbe0e81e5dbab341"));
+  EXPECT_THAT(formerOf("  minReadySeconds: 7\n"),
+              Contains("f74a9e3a3cc0a74f1977332e1b6bd0358dd94f829db2199125f001dfb78296b0"));
+  EXPECT_THAT(formerOf("  memory: 64Mi\n"), Not(Contains(withDefault)));
+  EXPECT_THAT(runDigestOf("").former, IsEmpty()) << "of Always, nobody asks";
 }
 
 TEST(Manifest, KnowsWhereFieldsStand) {

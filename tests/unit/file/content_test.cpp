@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, UnusableContent,
     ::testing::Values(
         Unusable{"Missing", [](const fs::path&) {}, Kind::Missing, "No such file"},
-        Unusable{"Directory", [](const fs::path& path) { fs::create_directory(path); }, Kind::NotRegular,
+        Unusable{"Directory", [](const fs::path& path) { fs::create_directory(path); }, Kind::Directory,
                  "a directory"},
         Unusable{"Fifo", [](const fs::path& path) { ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0); },
                  Kind::NotRegular, "a FIFO or a device"},

@@ -155,12 +155,13 @@ class ClusterStateTest : public testing::Test {
   std::unique_ptr<reconcile::StateDir> files_ = *reconcile::StateDir::open(folder_.path() / "state");
   bool leads_ = true;
   std::vector<std::string> warnings_;
-  ClusterState state_{
-      client_,
-      cache_,
-      *files_,
-      [this](const std::string&) { return leads_; },
-      {.namespaces = {"shop"}, .warn = [this](const std::string& message) { warnings_.push_back(message); }}};
+  ClusterState state_{client_,
+                      cache_,
+                      *files_,
+                      [this](const std::string&) { return leads_; },
+                      {.namespaces = {"shop"},
+                       .warn = [this](const std::string& message) { warnings_.push_back(message); },
+                       .questionInterval = std::chrono::milliseconds(0)}};
 };
 
 const json unikernelHeld = {api::finalizer};
@@ -237,8 +238,12 @@ TEST_F(InstanceOfOthers, HoldsItAsLongAsSomethingOfThemIsLeft) {
     ++lists;
     return {200, {{"items", {server_.objects.at(dbPath)}}}};
   };
-  EXPECT_TRUE(letGoUntil([&] { return lists == 1; }));
+  EXPECT_TRUE(letGoUntil([&] { return state_.whyKept("eu-1").has_value(); }));
+  EXPECT_GE(lists, 1);
   EXPECT_EQ(finalizers(instancePath), instanceHeld);
+  EXPECT_THAT(*state_.whyKept("eu-1"), testing::AllOf(HasSubstr("AlbatrossInstance eu-1 is being deleted"),
+                                                      HasSubstr("there are still db/db."),
+                                                      HasSubstr("rookery.dev/release: \"true\"")));
 }
 
 TEST_F(InstanceOfOthers, LetsItGoWhenNothingOfThemIsLeft) {
@@ -254,6 +259,53 @@ TEST_F(InstanceOfOthers, HoldsItWhereItCannotBeKnownAndSaysSo) {
   EXPECT_THAT(warnings_, ElementsAre(testing::AllOf(HasSubstr("AlbatrossInstance eu-1 is being deleted"),
                                                     HasSubstr("cannot list resource"),
                                                     HasSubstr("rookery.dev/release"))));
+  EXPECT_EQ(state_.whyKept("eu-1"), warnings_.front());
+}
+
+TEST_F(InstanceOfOthers, GoesOnTheServersWordWhereTheyCannotBeListed) {
+  server_.listing = forbidden;
+  EXPECT_TRUE(letGoUntil([&] { return state_.whyKept("eu-1").has_value(); }));
+  state_.noteRunning("eu-1", {"shop", "db"});
+  EXPECT_TRUE(
+      letGoUntil([&] { return state_.whyKept("eu-1")->find("runs there in db.") != std::string::npos; }));
+  EXPECT_EQ(finalizers(instancePath), instanceHeld);
+
+  state_.noteRunning("eu-1", {"shop"});
+  EXPECT_TRUE(letGoUntil([&] { return gone(instancePath); }));
+  EXPECT_THAT(warnings_, SizeIs(1));
+}
+
+TEST_F(InstanceOfOthers, StaysWhateverTheServerShowsWhereTheyCannotBeListedForNow) {
+  int lists = 0;
+  server_.listing = [&]() -> ScriptedApi::Answer {
+    ++lists;
+    state_.noteRunning("eu-1", {"shop"});
+    return {500, {{"message", "etcd is away"}}};
+  };
+  EXPECT_TRUE(letGoUntil([&] { return lists > 1; }));
+  EXPECT_EQ(finalizers(instancePath), instanceHeld);
+}
+
+TEST_F(InstanceOfOthers, NoLookBeforeItsOwnDeletionCountsForOneOfTheSameName) {
+  server_.listing = forbidden;
+  EXPECT_TRUE(letGoUntil([&] { return state_.whyKept("eu-1").has_value(); }));
+  change(api::Kind::AlbatrossInstance, instancePath,
+         [](json& metadata) { metadata.erase("deletionTimestamp"); });
+  EXPECT_TRUE(letGoUntil([&] { return !state_.whyKept("eu-1"); })) << "another one, as it were";
+  state_.noteRunning("eu-1", {"shop"});
+  change(api::Kind::AlbatrossInstance, instancePath, beDeleted);
+  EXPECT_TRUE(letGoUntil([&] { return state_.whyKept("eu-1").has_value() || gone(instancePath); }));
+  EXPECT_EQ(finalizers(instancePath), instanceHeld);
+}
+
+TEST_F(ClusterStateTest, TellsWhatThatNobodyDeletesKeepsAnInstance) {
+  ASSERT_TRUE(run(state_.record(entry())));
+  EXPECT_FALSE(state_.whyKept("eu-1"));
+  change(api::Kind::AlbatrossInstance, instancePath, beDeleted);
+  EXPECT_TRUE(letGoUntil([&] { return state_.whyKept("eu-1").has_value(); }));
+  EXPECT_THAT(*state_.whyKept("eu-1"), HasSubstr("there are still shop/web, which nobody has deleted."));
+  change(api::Kind::Unikernel, webPath, beDeleted);
+  EXPECT_TRUE(letGoUntil([&] { return !state_.whyKept("eu-1"); })) << "it goes by itself";
 }
 
 TEST_F(ClusterStateTest, HoldsInstancesOfWhatWasRecordedBefore) {

@@ -506,6 +506,55 @@ TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
   EXPECT_THAT(nobody.error().message, HasSubstr("No rookery runs with the state directory"));
 }
 
+// Whatever lies in the folder when a controller begins, or is as old, was meant for something else.
+TEST_F(FleetWithLeft, IsConfirmedByNoQuestionOfThePast) {
+  objects_.erase(keyOf("sys/b"));
+  objects_.erase(keyOf("sys/c"));
+  Controller controller(context_.get_executor(), environment(), inspector_, {.settle = false});
+  StillSource source(snapshot());
+  const auto inFolder = [](const std::string& name) { return "state/confirmations/" + name; };
+  const auto withhold = [&]() -> std::string {
+    const ObjectViewPtr view = store_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+    if (view == nullptr) return "";
+    const std::string message = view->status.condition(api::Condition::Type::Ready)->message;
+    constexpr std::string_view before = "--confirm-prune ";
+    const auto at = message.find(before);
+    return at == std::string::npos ? "" : message.substr(at + before.size(), 12);
+  };
+  const Confirmations confirmations(folder_.path() / "state");
+  asio::cancellation_signal stop;
+  std::vector<std::filesystem::path> old;
+  run(controller, follow(controller, source), [&] {
+    const std::string id = withhold();
+    if (id.empty()) return false;
+    if (old.empty()) {
+      for (const char* name : {"before.question", "before.answer", ".rookery-before.tmp"})
+        old.push_back(folder_.write(inFolder(name), id));
+      asio::co_spawn(controller.strand(), confirmations.serve(controller),
+                     asio::bind_cancellation_slot(stop.slot(), asio::detached));
+      return false;
+    }
+    if (old.size() == 3 && !std::filesystem::exists(old[0])) {
+      for (const char* name : {"stale.question", "stale.answer", ".rookery-stale.tmp"}) {
+        old.push_back(folder_.write(inFolder("." + std::string(name)), id));
+        std::filesystem::last_write_time(old.back(), std::filesystem::file_time_type::clock::now() - 61s);
+        const auto visible = folder_.path() / inFolder(name);
+        std::filesystem::rename(old.back(), visible);
+        old.back() = visible;
+      }
+    }
+    const bool over = old.size() == 6 && std::ranges::none_of(old, [](const auto& file) {
+                        return std::filesystem::exists(file);
+                      });
+    if (over) stop.emit(asio::cancellation_type::terminal);
+    return over;
+  });
+  EXPECT_THAT(old, SizeIs(6));
+  for (const char* name : {"before.answer", "stale.answer"})
+    EXPECT_FALSE(std::filesystem::exists(folder_.path() / inFolder(name)));
+  for (const char* unikernel : {"sys/a", "sys/b", "sys/c"}) EXPECT_NE(onEu(unikernel), nullptr);
+}
+
 TEST_F(FleetWithLeft, SaysWhatKeepsItFromBeingPruned) {
   auto found = std::make_shared<source::Snapshot>(*snapshot());
   found->silent[folder_.path() / "all.yaml"] = {.cause = "all.yaml is empty."};

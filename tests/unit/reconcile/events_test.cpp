@@ -62,6 +62,35 @@ TEST_F(Events, TellOutcomes) {
   EXPECT_EQ(seen["Warning"], "Refused: restart on eu-1 failed: No.");
 }
 
+TEST_F(Events, TellAFailedStepOnce) {
+  reconcile::CommandResult failed;
+  failed.error = Error{Reason::Refused, "There is no room."};
+  const auto attempt = [&](const std::string& next) {
+    recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, failed);
+    recorder_.readyChanged(web_, false, Reason::Refused,
+                           "There is no room. The next attempt is at " + next + ".");
+  };
+  attempt("12:00");
+  attempt("12:01");
+  ASSERT_THAT(all(), SizeIs(1));
+  EXPECT_EQ(all()[0]["message"], "create on eu-1 failed: There is no room.");
+  EXPECT_EQ(all()[0]["count"], 2);
+
+  recorder_.readyChanged(web_, false, Reason::Refused, "Something else.");
+  recorder_.readyChanged(web_, false, Reason::NoPolicy, "There is no room.");
+  recorder_.readyChanged({api::Kind::Unikernel, "shop", "api"}, false, Reason::Refused, "There is no room.");
+  EXPECT_THAT(all(), SizeIs(4)) << "of that, nothing was said";
+}
+
+TEST_F(Events, TellAgainWhatKeepsAnObjectAfterItsStepSucceeded) {
+  reconcile::CommandResult failed;
+  failed.error = Error{Reason::ImageUnreadable, "The image cannot be read."};
+  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, failed);
+  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, {});
+  recorder_.readyChanged(web_, false, Reason::ImageUnreadable, "The image cannot be read.");
+  EXPECT_THAT(all(), SizeIs(3));
+}
+
 TEST_F(Events, OfAnInstanceAreInTheDefaultNamespace) {
   recorder_.warned("eu-1", Reason::PolicyInvalid, "It carries a policy.");
   recorder_.warned("", Reason::StateUnwritable, "Not about an object.");

@@ -340,6 +340,35 @@ TEST_F(Guard, AsksAgainWhenWhatWasWithheldWasBackInBetween) {
   EXPECT_THAT(waiting(guard), ElementsAre("eu-1 " + idOf(0, 4)));
 }
 
+TEST_F(Guard, UsesAConfirmationUp) {
+  for (const bool atStart : {false, true}) {
+    own(10, 6);
+    PruneGuard guard{
+        GuardOptions{true, false, atStart ? std::set<std::string>{idOf(0, 5)} : std::set<std::string>{}}};
+    judgeWith(guard);
+    EXPECT_EQ(guard.confirm(idOf(0, 5)), !atStart);
+    if (atStart) {
+      EXPECT_EQ(judgeWith(guard).verdict, Verdict::Destroy);
+    }
+    own(10, 0);  // before anything of it was destroyed
+    judgeWith(guard);
+    own(10, 6);
+    EXPECT_EQ(judgeWith(guard).reason, Reason::PruneGuard) << "that was another time";
+    EXPECT_THAT(waiting(guard), ElementsAre("eu-1 " + idOf(0, 5)));
+  }
+}
+
+TEST_F(Guard, KeepsAConfirmationWhileSomethingIsInTheWay) {
+  own(10, 6);
+  PruneGuard guard{GuardOptions{.settle = false}};
+  judgeWith(guard);
+  EXPECT_TRUE(guard.confirm(idOf(0, 5)));
+  for (const Entry& entry : entries_) snapshot_.silent[entry.file] = {.cause = "It is empty."};
+  EXPECT_EQ(judgeWith(guard).reason, Reason::PruneBlocked);
+  snapshot_.silent.clear();
+  EXPECT_EQ(judgeWith(guard).verdict, Verdict::Destroy);
+}
+
 TEST_F(Guard, AsksForEachInstanceOnItsOwn) {
   own(10, 6);
   for (std::size_t i = 0; i < 3; ++i) entries_[i].instance = "us-1";

@@ -53,6 +53,38 @@ class Told : public Listener {
   std::optional<Round> last;
 };
 
+/// State of an instance that is being deleted, and kept.
+class KeptState : public State {
+ public:
+  explicit KeptState(State& real) : real_(real) {}
+  Result<void> held() const override { return real_.held(); }
+  std::vector<Entry> entries() const override { return real_.entries(); }
+  Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
+  asio::awaitable<Result<void>> record(Entry entry) override { return real_.record(std::move(entry)); }
+  asio::awaitable<Result<void>> discard(Entry entry) override { return real_.discard(std::move(entry)); }
+  std::optional<bool> restartChangesMemory(const std::string& key) const override {
+    return real_.restartChangesMemory(key);
+  }
+  void setRestartChangesMemory(const std::string& key, bool changes) override {
+    real_.setRestartChangesMemory(key, changes);
+  }
+  api::Identity identify(const api::ObjectKey& key, const std::string& digest, SystemTime now) override {
+    return real_.identify(key, digest, now);
+  }
+  std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override {
+    return real_.identityOf(key);
+  }
+  std::set<api::ObjectKey> deletionRequests() const override { return real_.deletionRequests(); }
+  void forgetIdentity(const api::ObjectKey& key) override { real_.forgetIdentity(key); }
+  Result<void> saveIdentities() override { return real_.saveIdentities(); }
+  std::optional<std::string> whyKept(const std::string& instance) const override {
+    return instance == "eu-1" ? std::optional<std::string>("It stays, for db/db.") : std::nullopt;
+  }
+
+ private:
+  State& real_;
+};
+
 /// One loop on one thread, and the server that it talks to.
 class Loop : public testing::Test {
  protected:
@@ -104,7 +136,8 @@ class Loop : public testing::Test {
       auto state = StateDir::open(folder_.path() / "state");
       ASSERT_TRUE(state);
       state_ = std::move(*state);
-      own_.emplace(Environment{.state = *state_,
+      kept_.emplace(*state_);
+      own_.emplace(Environment{.state = isKept_ ? static_cast<State&>(*kept_) : *state_,
                                .objects = objects_,
                                .listener = told_,
                                .connect = environment_.connect,
@@ -163,6 +196,8 @@ class Loop : public testing::Test {
   std::function<bool(const std::string&, const Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
   std::unique_ptr<StateDir> state_;
+  std::optional<KeptState> kept_;
+  bool isKept_ = false;  // eu-1, though it is being deleted
   ObjectStore objects_;
   Told told_;
   std::optional<Environment> own_;
@@ -469,6 +504,25 @@ TEST_F(Loop, LeavesAloneWhatAnotherInstanceHoldsOnTheSameServer) {
 
   EXPECT_EQ(server_->sent("destroy"), 0);
   EXPECT_EQ(entry("shop/web"), others);
+}
+
+TEST_F(Loop, TellsWhatKeepsAnInstanceThatIsBeingDeleted) {
+  const auto instance = [&] {
+    const ObjectViewPtr view = objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
+    return *view->status.condition(api::Condition::Type::Ready);
+  };
+  isKept_ = true;
+  start();
+  untilFinished();
+  EXPECT_EQ(instance().status, api::Condition::Status::False);
+  EXPECT_EQ(instance().reason, Reason::InstanceInUse);
+  EXPECT_THAT(instance().message, HasSubstr("answers. It stays, for db/db."));
+
+  server_->down = true;
+  update();
+  until([&] { return end_ && end_->failure; });
+  EXPECT_EQ(instance().reason, end_->failure->reason);
+  EXPECT_THAT(instance().message, HasSubstr("It stays, for db/db."));
 }
 
 TEST_F(Loop, SaysNothingNewOfWhatAnotherControllerHasReported) {

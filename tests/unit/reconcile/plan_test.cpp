@@ -1055,6 +1055,42 @@ TEST(Plan, OnceIsCompletedWhenItHasEnded) {
   EXPECT_EQ(scene.next().steps.at(0).verb, Verb::Create) << "another image is another run";
 }
 
+TEST(Plan, OnceStaysCompletedWhenItIsLookedAfterInAnotherWay) {
+  Scene scene;
+  scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
+  scene.take(scene.next().steps.at(0));
+  scene.observed.unikernels.clear();
+  const auto redeclare = [&](const std::string& specDigest, const std::string& run) {
+    auto object = std::make_shared<api::Object>(*scene.desired.unikernels.at(keyOf("shop/job")).object);
+    object->specDigest = specDigest;
+    object->run.current = run;
+    scene.desired.unikernels.at(keyOf("shop/job")).object = std::move(object);
+  };
+
+  redeclare("with another minReadySeconds", "run-1");
+  EXPECT_THAT(scene.next().steps, IsEmpty());
+  redeclare("with another memory", "run-2");
+  EXPECT_THAT(scene.next().steps, SizeIs(1));
+}
+
+TEST(Plan, OnceStaysCompletedWhenAFormerVersionRanIt) {
+  Scene scene;
+  scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });
+  scene.take(scene.next().steps.at(0));
+  scene.observed.unikernels.clear();
+  const auto ran = [&]() -> std::string& {
+    return scene.memory.inventory.at(Scene::name("shop/job")).ranSpec;
+  };
+  const std::string image = image::toHex(digestOf('a'));
+  for (const char* written : {"former-1:", "former-2:"}) {
+    ran() = written + image;
+    EXPECT_THAT(scene.next().steps, IsEmpty()) << written;
+    EXPECT_EQ(ran(), "run-1:" + image) << "whatever is said of how it is looked after from now on";
+  }
+  ran() = "another spec:" + image;
+  EXPECT_THAT(scene.next().steps, SizeIs(1));
+}
+
 TEST(Plan, OnceWasRunWhenItWasSeenToRunThoughTheAnswerWasLost) {
   Scene scene;
   scene.declare("shop/job", [](Spec& spec, DesiredUnikernel&) { spec.runPolicy = Spec::RunPolicy::Once; });

@@ -19,6 +19,7 @@ inline api::ObjectPtr makeObject(const std::string& nameSpace, const std::string
   object->origin = {
       .root = "/manifests", .file = "/manifests/" + nameSpace + ".yaml", .line = 1, .column = 1};
   object->specDigest = "spec-1";
+  object->run = {.current = "run-1", .former = {"former-1", "former-2"}};
   object->spec = std::move(spec);
   return object;
 }

@@ -277,7 +277,8 @@ TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
 TEST_F(State, LeavesNoHalfWrittenEntry) {
   open()->put(writtenEntry());
   const std::vector<fs::path> left = {folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half"),
-                                      folder_.write("state/.objects.json.a1B2c3", "[")};
+                                      folder_.write("state/.objects.json.a1B2c3", "["),
+                                      folder_.write("state/inventory/5f/.rookery-a1B2c3.tmp", "{\"half")};
   const auto state = open();
   EXPECT_THAT(state->warnings(), IsEmpty());
   EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
@@ -308,9 +309,11 @@ TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
 
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
-  EXPECT_EQ(written.error().message,
-            "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
-                ": File too large. Nothing is sent to a server that could not be remembered.");
+  EXPECT_EQ(
+      written.error().message,
+      "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
+          ": File too large. Nothing is sent to a server that could not be remembered. Raise the limit on "
+          "the size of files (ulimit -f), and try again.");
   EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
   EXPECT_THAT(fixtures::readFile(path() / "inventory/5f/shop:web.json"), HasSubstr("spec:1"));
   EXPECT_TRUE(state->put(changed)) << "there is room again";
