@@ -32,6 +32,7 @@ Result<std::string> readCredentialFile(const std::filesystem::path& file, std::s
     case Kind::BeingWritten:
       return fail(Reason::BeingWritten,
                   fmt::format("The {} does not count before it is whole: {}.", what, unread.why));
+    case Kind::Directory:
     case Kind::NotRegular:
       return fail(Reason::CredentialInvalid, fmt::format("The {} is not a regular file.", what));
     case Kind::TooLarge:

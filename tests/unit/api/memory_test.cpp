@@ -116,7 +116,7 @@ constexpr std::size_t boundOfYaml(std::size_t size) { return (std::size_t{16} <<
 constexpr std::size_t boundOfJson(std::size_t size) { return (std::size_t{16} << 20) + 96 * size; }
 
 TEST(Memory, OfAFileIsBoundedByItsSize) {
-  for (const std::size_t size : {std::size_t{64} << 10, std::size_t{512} << 10}) {
+  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{256} << 10}) {
     for (const auto& [what, text] : yamlOf(size)) {
       EXPECT_LE(peakOf([&] { parseManifest(text, {.root = "/m", .file = "/m/f.yaml"}); }),
                 boundOfYaml(text.size()))
@@ -131,7 +131,7 @@ TEST(Memory, OfAFileIsBoundedByItsSize) {
 }
 
 TEST(Memory, OfABodyIsBoundedByItsSize) {
-  for (const std::size_t size : {std::size_t{64} << 10, std::size_t{512} << 10}) {
+  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{256} << 10}) {
     for (const auto& [what, text] : jsonOf(size)) {
       EXPECT_LE(peakOf([&] { (void)parseJson(text); }), (std::size_t{8} << 20) + 32 * text.size())
           << size << " bytes of JSON: " << what;
