@@ -23,7 +23,8 @@ constexpr milliseconds askAgain{1'000};
 constexpr std::size_t maxRemembered = 10'000;
 
 /// File systems whose writers are all known to this kernel (statfs(2); those without a name in
-/// linux/magic.h by number). On others a lease is granted, or refused, whatever other machines do.
+/// linux/magic.h by number). On others a lease is granted, or refused, whatever other machines do. An overlay
+/// does not know who writes through a mapping alone, with the file closed; that is rare enough.
 constexpr std::array<std::uint32_t, 12> ofThisMachine{
     EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, TMPFS_MAGIC,       F2FS_SUPER_MAGIC,
     RAMFS_MAGIC,      OVERLAYFS_SUPER_MAGIC, MSDOS_SUPER_MAGIC, EXFAT_SUPER_MAGIC,
