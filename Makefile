@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .PHONY: help build test tsan benchmark demo install deb format format-check lint clean
 
 jobs := $(shell nproc)
+# Tests wait for each other's processes more than they compute.
+tests_at_once := $(shell echo $$((2 * $(jobs))))
 sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
 threaded := image source reconcile serve
@@ -24,7 +26,7 @@ test: ## Build with AddressSanitizer and UndefinedBehaviorSanitizer, run all tes
 	@tests/kubernetes/install
 	cmake --preset asan
 	cmake --build --preset asan
-	ctest --preset asan --parallel $(jobs) --no-tests=error
+	ctest --preset asan --parallel $(tests_at_once) --no-tests=error
 
 tsan: ## Run the tests that have threads with ThreadSanitizer
 	@scripts/install-dependencies build test

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "albatross/x509.h"
 #include "text.h"
 
 namespace rookery::albatross {
@@ -21,6 +22,13 @@ constexpr std::string_view daemonMissing = "couldn't reach service";
 /// What all the bridges, and all the CPUs, that a policy names may come to: messages about those whom it
 /// limits quote them.
 constexpr std::size_t mostBridgesText = 16 << 10, mostCPUs = 4096;
+
+/// More than any machine has, and little enough that sums of what a reply can hold stay numbers.
+constexpr std::int64_t mostMegabytes = std::int64_t{1} << 40;
+
+/// What the clock can say, less a day at both ends.
+constexpr Time firstTime = std::chrono::ceil<Time::duration>(SystemTime::min() + std::chrono::days(1)),
+               lastTime = std::chrono::floor<Time::duration>(SystemTime::max() - std::chrono::days(1));
 
 /// A server's text is bytes that nobody validated, and as many as it likes; it goes into messages,
 /// conditions, events and logs.
@@ -59,6 +67,14 @@ Result<List> listOf(const Reply& reply, List Shape::* list, std::string_view wha
   return resolved(shape->*list, reply.name);
 }
 
+/// Only what is reckoned with: an absurd number anywhere else differs, and that is all.
+bool isSize(std::int64_t megabytes) { return megabytes >= 0 && megabytes <= mostMegabytes; }
+
+std::unexpected<Error> absurd(std::string_view what, const Name& name, std::string_view why) {
+  return fail(Reason::ProtocolError,
+              fmt::format("The {} {} that the server reports {}.", what, name.toString(), why));
+}
+
 }  // namespace
 
 Result<Reply> interpretReply(std::string_view frame, std::string serverKey, const std::string& server) {
@@ -83,13 +99,26 @@ Result<Reply> interpretReply(std::string_view frame, std::string serverKey, cons
 }
 
 Result<Unikernels> unikernelsOf(const Reply& reply) {
-  return listOf(reply, &success::UnikernelList::unikernels, "unikernels");
+  auto unikernels = listOf(reply, &success::UnikernelList::unikernels, "unikernels");
+  if (!unikernels) return unikernels;
+  for (const auto& [name, info] : *unikernels) {
+    if (!isSize(info.memory))
+      return absurd("unikernel", name, fmt::format("has {} MB of memory, which no machine has", info.memory));
+    if (info.started && (*info.started < firstTime || *info.started > lastTime))
+      return absurd("unikernel", name, "was started at a time that a clock cannot say");
+  }
+  return unikernels;
 }
 
 Result<Policies> policiesOf(const Reply& reply) {
   auto policies = listOf(reply, &success::PolicyList::policies, "policies");
   if (!policies) return policies;
-  for (const auto& [name, policy] : *policies) {
+  for (auto& [name, policy] : *policies) {
+    if (policy.unikernels < 0 || policy.memory < 0 || policy.block.value_or(0) < 0)
+      return absurd("policy of", name, "allows less than nothing");
+    // Without a limit, in its author's words.
+    policy.memory = std::min(policy.memory, mostMegabytes);
+    if (policy.block) policy.block = std::min(*policy.block, mostMegabytes);
     std::size_t text = 0;
     for (const std::string& bridge : policy.bridges) text += bridge.size();
     if (text <= mostBridgesText && policy.cpuIDs.size() <= mostCPUs) continue;
@@ -102,7 +131,13 @@ Result<Policies> policiesOf(const Reply& reply) {
 }
 
 Result<BlockDevices> blockDevicesOf(const Reply& reply) {
-  return listOf(reply, &success::BlockDeviceList::blockDevices, "block devices");
+  auto devices = listOf(reply, &success::BlockDeviceList::blockDevices, "block devices");
+  if (!devices) return devices;
+  for (const auto& [name, device] : *devices) {
+    if (!isSize(device.size))
+      return absurd("block device", name, fmt::format("has {} MB, which no disk has", device.size));
+  }
+  return devices;
 }
 
 }  // namespace rookery::albatross

@@ -83,6 +83,40 @@ std::string_view describe(httplib::Error error) {
   }
 }
 
+constexpr int deepestAnswer = 96;  // a manifest's values, within an object, within a list
+
+/// What a server says is copied on its way to people, member within member: discarded where it is no JSON, or
+/// nests deeper than anything of a controller's does.
+json answerOf(std::string_view text) {
+  bool tooDeep = false;
+  json value = json::parse(
+      text,
+      [&](int depth, json::parse_event_t, const json&) {
+        tooDeep = tooDeep || depth > deepestAnswer;
+        return depth <= deepestAnswer;
+      },
+      false);
+  return tooDeep ? json(json::value_t::discarded) : value;
+}
+
+/// Whether an answer comes so slowly that its end need not be waited for, although it goes on. Made when it
+/// is asked for.
+class Crawl {
+ public:
+  bool isOne(std::size_t bytes) const {
+    const auto elapsed = std::chrono::steady_clock::now() - begun_;
+    if (elapsed < grace) return false;
+    return bytes < leastPerSecond *
+                       static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(elapsed).count());
+  }
+
+ private:
+  static constexpr std::chrono::seconds grace{60};
+  static constexpr std::size_t leastPerSecond = 1'024;
+
+  std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
+};
+
 /// A failure as kubectl prints it.
 std::string describeFailure(int code, const json& body) {
   if (!body.is_object() || body.value("kind", json()) != "Status") {
@@ -98,7 +132,7 @@ std::string describeFailure(int code, const json& body) {
 }
 
 Error refusal(int code, const std::string& body) {
-  return {Reason::Refused, describeFailure(code, json::parse(body, nullptr, false))};
+  return {Reason::Refused, describeFailure(code, answerOf(body))};
 }
 
 /// A POST whose body is to be made piece by piece.
@@ -122,7 +156,7 @@ class Events {
          end = bytes.find('\n')) {
       line_ += bytes.substr(0, end);
       bytes.remove_prefix(end + 1);
-      if (!line_.empty()) handle(json::parse(line_, nullptr, false));
+      if (!line_.empty()) handle(answerOf(line_));
       line_.clear();
     }
     line_ += bytes;
@@ -250,10 +284,12 @@ Error ApiClient::unreachable(httplib::ClientImpl& client, int error) const {
 }
 
 Result<json> ApiClient::parse(const std::string& body) const {
-  json parsed = json::parse(body, nullptr, false);
+  json parsed = answerOf(body);
   if (!parsed.is_discarded()) return parsed;
   return fail(Reason::ProtocolError,
-              fmt::format("What answers at {} is no rookery controller: its answer is not JSON.", url_));
+              fmt::format("What answers at {} is no rookery controller: its answer is not JSON, or "
+                          "nested deeper than any object.",
+                          url_));
 }
 
 Result<json> ApiClient::get(const std::string& path) const {
@@ -278,7 +314,8 @@ Result<ApiClient::Answer> ApiClient::exchange(httplib::ClientImpl& client, httpl
                                               std::size_t longest) const {
   Answer answer;
   std::size_t most = longestRefusal;
-  bool tooLong = false;
+  bool tooLong = false, tooSlow = false;
+  const Crawl crawl;
   request.response_handler = [&](const httplib::Response& response) {
     answer.status = response.status;
     if (answer.status >= 200 && answer.status <= 299) most = longest;
@@ -287,7 +324,8 @@ Result<ApiClient::Answer> ApiClient::exchange(httplib::ClientImpl& client, httpl
   request.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
     tooLong = size > most - answer.body.size();
     if (!tooLong) answer.body.append(data, size);
-    return !tooLong;
+    tooSlow = crawl.isOne(answer.body.size());
+    return !tooLong && !tooSlow;
   };
   const httplib::Result result = client.send(request);
   if (tooLong) {
@@ -296,6 +334,11 @@ Result<ApiClient::Answer> ApiClient::exchange(httplib::ClientImpl& client, httpl
                             "({}): is that a rookery controller? Of a long list, name a namespace (-n) or a "
                             "selector (-l).",
                             url_, request.method, request.path, most));
+  }
+  if (tooSlow) {
+    return fail(Reason::ConnectionFailed,
+                fmt::format("The server at {} answers {} {} too slowly to wait for the end.", url_,
+                            request.method, request.path));
   }
   if (!result) return std::unexpected(unreachable(client, static_cast<int>(result.error())));
   return answer;

@@ -53,15 +53,22 @@ std::string wordFromJson(const json& value, std::size_t longest, std::string_vie
   return word;
 }
 
-SystemTime timeFromJson(const json& value) {
+/// Since the epoch. A fraction may be too large to be made a whole number, and is none of ours.
+std::int64_t millisFromJson(const json& value) {
+  if (!value.is_number_integer()) noEntry("a time is no whole number");
   const auto millis = value.get<std::int64_t>();
   if (millis < 0 || millis > lastMillis) noEntry("a time lies out of this world");
-  return fromMillis(millis);
+  return millis;
+}
+
+Fingerprint fingerprintFromJson(const json& value) {
+  if (!value.is_number_unsigned()) noEntry("a fingerprint is no whole number");
+  return value.get<Fingerprint>();
 }
 
 std::optional<albatross::Time> startedFromJson(const json& value) {
   if (!value.contains("started")) return std::nullopt;
-  return albatross::Time(std::chrono::milliseconds(value["started"].get<std::int64_t>()));
+  return albatross::Time(std::chrono::milliseconds(millisFromJson(value["started"])));
 }
 
 Pending pendingFromJson(const json& value) {
@@ -76,7 +83,7 @@ Pending pendingFromJson(const json& value) {
   pending.digest = digestFromJson(value.at("digest"));
   pending.image = digestFromJson(value.at("image"));
   pending.started = startedFromJson(value);
-  if (value.contains("fingerprint")) pending.fingerprint = value["fingerprint"].get<Fingerprint>();
+  if (value.contains("fingerprint")) pending.fingerprint = fingerprintFromJson(value["fingerprint"]);
   return pending;
 }
 
@@ -94,7 +101,9 @@ std::int64_t toMillis(SystemTime time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
 }
 
-SystemTime fromMillis(std::int64_t millis) { return SystemTime(std::chrono::milliseconds(millis)); }
+SystemTime timeFromJson(const json& value) {
+  return SystemTime(std::chrono::milliseconds(millisFromJson(value)));
+}
 
 bool Entry::sent(const std::string& digest) const {
   return std::find(digests.begin(), digests.end(), digest) != digests.end() ||
@@ -165,7 +174,7 @@ Entry entryFromJson(const json& value) {
   if (value.contains("fingerprints")) {
     if (value["fingerprints"].size() > Entry::maxFingerprints) noEntry("too many fingerprints");
     for (const json& fingerprint : value["fingerprints"])
-      entry.fingerprints.push_back(fingerprint.get<Fingerprint>());
+      entry.fingerprints.push_back(fingerprintFromJson(fingerprint));
   }
   entry.started = startedFromJson(value);
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);

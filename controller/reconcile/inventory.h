@@ -84,7 +84,8 @@ Entry entryFromJson(const nlohmann::json& value);
 
 /// Times on the disk: milliseconds since the epoch.
 std::int64_t toMillis(SystemTime time);
-SystemTime fromMillis(std::int64_t millis);
+/// Throws nlohmann::json::exception where it is none that we wrote.
+SystemTime timeFromJson(const nlohmann::json& value);
 
 /// In hexadecimal digits: of what confirms a set that the prune guard withholds.
 inline constexpr std::size_t confirmationIdLength = 12;

@@ -214,10 +214,13 @@ void StateDir::readIdentity(const json& item) {
     return api::toString(known) == item.at("kind").get_ref<const std::string&>();
   });
   if (kind == api::allKinds.end()) return;
-  Known known{{item.at("uid"), fromMillis(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
-              item.at("specDigest")};
+  if (!item.at("generation").is_number_integer())
+    throw json::other_error::create(501, "no generation", nullptr);
+  Known known{
+      {item.at("uid"), timeFromJson(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
+      item.at("specDigest")};
   if (item.contains("deletionTimestamp"))
-    known.identity.deletionTimestamp = fromMillis(item["deletionTimestamp"]);
+    known.identity.deletionTimestamp = timeFromJson(item["deletionTimestamp"]);
   known.manifest = item.value("manifest", "");
   known.root = item.value("root", "");
   known.file = item.value("file", "");

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <ranges>
+
+#include "text.h"
+
 namespace rookery::serve {
 namespace {
 
@@ -45,13 +49,23 @@ std::string_view reasonFor(int code) {
   }
 }
 
+// What a caller is told of what he sent, however much that was.
+constexpr std::size_t longestMessage = 4 << 10, longestCause = 1 << 10, longestName = 253;
+constexpr std::size_t mostCauses = 32;
+
+nlohmann::json toJson(const FailureCause& cause) {
+  return {{"reason", cause.reason},
+          {"message", visible(cause.message, longestCause)},
+          {"field", visible(cause.field, longestCause)}};
+}
+
 nlohmann::json toJson(const FailureDetails& details) {
   nlohmann::json value = nlohmann::json::object();
-  if (!details.name.empty()) value["name"] = details.name;
+  if (!details.name.empty()) value["name"] = visible(details.name, longestName);
   if (!details.group.empty()) value["group"] = details.group;
   if (!details.kind.empty()) value["kind"] = details.kind;
-  for (const FailureCause& cause : details.causes)
-    value["causes"].push_back({{"reason", cause.reason}, {"message", cause.message}, {"field", cause.field}});
+  for (const FailureCause& cause : details.causes | std::views::take(mostCauses))
+    value["causes"].push_back(toJson(cause));
   return value;
 }
 
@@ -67,10 +81,14 @@ Response failure(int code, const std::string& message, const FailureDetails& det
 
 Response failure(int code, std::string_view reason, const std::string& message,
                  const FailureDetails& details) {
-  const nlohmann::json status = {
-      {"kind", "Status"},           {"apiVersion", "v1"}, {"metadata", nlohmann::json::object()},
-      {"status", "Failure"},        {"message", message}, {"reason", reason},
-      {"details", toJson(details)}, {"code", code}};
+  const nlohmann::json status = {{"kind", "Status"},
+                                 {"apiVersion", "v1"},
+                                 {"metadata", nlohmann::json::object()},
+                                 {"status", "Failure"},
+                                 {"message", shorten(visibleLines(message), longestMessage)},
+                                 {"reason", reason},
+                                 {"details", toJson(details)},
+                                 {"code", code}};
   return {.status = code, .contentType = std::string(jsonType), .body = dump(status) + "\n", .headers = {}};
 }
 

@@ -159,7 +159,6 @@ class TcpListener final : public HttpListener {
 
  private:
   void acceptConnections() {
-    SpareDescriptor spare;
     while (true) {
       const int socket = ::accept4(listener_.socket, nullptr, nullptr, SOCK_CLOEXEC);
       const int error = errno;
@@ -169,11 +168,11 @@ class TcpListener final : public HttpListener {
       }
       if (socket >= 0) {
         pool_.add(socket, rateKeyOf(addressOf(socket)));
-        spare.restore();
+        spare_.restore();
         continue;
       }
       const bool noDescriptor = error == EMFILE || error == ENFILE;
-      if (noDescriptor && spare.release()) continue;
+      if (noDescriptor && spare_.release()) continue;
       if (noDescriptor) {  // which is found out before there is a client
         awaitClient();
         pool_.dropIdle();
@@ -217,6 +216,7 @@ class TcpListener final : public HttpListener {
   Metrics& metrics_;
   std::atomic<bool> stopping_ = false;
   ConnectionPool pool_;
+  SpareDescriptor spare_;  // from here on the acceptor's
   std::thread acceptor_;
 };
 

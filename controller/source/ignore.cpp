@@ -180,6 +180,11 @@ Result<IgnoreRules> IgnoreRules::read(const std::filesystem::path& file) {
                                              " bytes; one with rules has at most " +
                                              std::to_string(maxBytes));
   }
+  // As a full disk leaves it: what it hid would be deployed.
+  if (text->find_first_not_of(" \t\r\n") == std::string::npos) {
+    return fail(Reason::InvalidManifest,
+                "the file is empty; remove it, if nothing is to be ignored, or write a comment (#) into it");
+  }
   return parse(*text);
 }
 

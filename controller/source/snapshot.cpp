@@ -79,7 +79,10 @@ class Composer {
   std::shared_ptr<Snapshot> compose(const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
                                     const Previous& previous) {
     for (std::size_t i = 0; i < manifests.size(); ++i) {
-      if (manifests[i] != nullptr) add(tree_.files[i], *manifests[i]);
+      if (manifests[i] == nullptr) continue;
+      add(tree_.files[i], *manifests[i]);
+      if (mayHaveLostItsEnd(tree_.files[i].path, *manifests[i], previous.snapshot))
+        takeBackLast(*manifests[i]);
     }
     const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid_, snapshot_->problems);
     silenceMistaken();
@@ -119,6 +122,32 @@ class Composer {
       snapshot_->silent.emplace(alias, *silence);
     }
     snapshot_->silent.emplace(file.path, *std::move(silence));
+  }
+
+  /// Whether the file ends within a line although it did not before, and the object that stands there is
+  /// another than before: what is left of a text may well say something.
+  static bool mayHaveLostItsEnd(const fs::path& file, const api::Manifest& manifest, const Snapshot* before) {
+    if (before == nullptr || !manifest.cut || !manifest.problems.empty() || manifest.objects.empty())
+      return false;
+    const api::Object& last = *manifest.objects.back();
+    const auto known = std::ranges::find(before->objects, last.key(), &api::Object::key);
+    if (known == before->objects.end() || (*known)->origin.file != file) return false;
+    if ((*known)->manifest == last.manifest) return false;
+    return !before->silent.contains(file) || before->outdated.contains(last.key());
+  }
+
+  /// It stays as it was: the same as with a mistake in it.
+  void takeBackLast(const api::Manifest& manifest) {
+    const api::Object& last = *manifest.objects.back();
+    valid_.pop_back();
+    snapshot_->declared.insert(last.key());
+    snapshot_->problems.push_back({.reason = Reason::InvalidManifest,
+                                   .origin = last.origin,
+                                   .object = last.key(),
+                                   .field = {},
+                                   .message =
+                                       "the file ends in the middle of a line, as if its end were missing, "
+                                       "and says something else here than before; end it with a line break"});
   }
 
   /// Somebody may just have renamed a file and left a mistake in it: what is missing elsewhere can be in it.

@@ -733,6 +733,46 @@ TEST(Lists, HaveFullNames) {
   EXPECT_THAT(*blockDevicesOf(devices), ElementsAre(Pair(webName, BlockDevice{.size = 4})));
 }
 
+TEST(Lists, HoldNoNumbersThatNoMachineHas) {
+  const auto unikernels = [](const std::function<void(UnikernelInfo&)>& edit) {
+    UnikernelInfo info;
+    edit(info);
+    return unikernelsOf({.serverKey = {},
+                         .name = domainName,
+                         .success = success::UnikernelList{{{webName, std::move(info)}}}});
+  };
+  const auto startedIn = [&](int year) {
+    return unikernels(
+        [&](auto& info) { info.started = std::chrono::sys_days(std::chrono::year(year) / 1 / 1); });
+  };
+  const auto withMemory = [&](std::int64_t memory) {
+    return unikernels([&](auto& info) { info.memory = memory; });
+  };
+  EXPECT_TRUE(startedIn(2262).has_value());
+  for (const int odd : {0, 1600, 2263, 9999}) EXPECT_FALSE(startedIn(odd).has_value()) << odd;
+  EXPECT_TRUE(withMemory(std::int64_t{1} << 40).has_value());
+  for (const std::int64_t odd : {std::int64_t{-1}, INT64_MIN, INT64_MAX, (std::int64_t{1} << 40) + 1}) {
+    ASSERT_FALSE(withMemory(odd).has_value()) << odd;
+    EXPECT_EQ(withMemory(odd).error().reason, Reason::ProtocolError);
+  }
+  const auto policies = [](const std::function<void(Policy&)>& edit) {
+    Policy odd;
+    edit(odd);
+    return policiesOf(
+        {.serverKey = {}, .name = domainName, .success = success::PolicyList{{{Name{}, std::move(odd)}}}});
+  };
+  EXPECT_FALSE(policies([](auto& odd) { odd.unikernels = -1; }).has_value());
+  EXPECT_FALSE(policies([](auto& odd) { odd.memory = -1; }).has_value());
+  EXPECT_FALSE(policies([](auto& odd) { odd.block = -1; }).has_value());
+  EXPECT_EQ(policies([](auto& odd) { odd.memory = INT64_MAX; })->at(0).second.memory, std::int64_t{1} << 40);
+  for (const std::int64_t size : {std::int64_t{-1}, INT64_MAX}) {
+    const Reply devices{.serverKey = {},
+                        .name = domainName,
+                        .success = success::BlockDeviceList{{{webName, {.size = size}}}}};
+    EXPECT_FALSE(blockDevicesOf(devices).has_value()) << size;
+  }
+}
+
 TEST(Lists, AreRefusedInAnotherShape) {
   const Reply reply{.serverKey = {}, .name = domainName, .success = success::Empty{}};
   for (const auto& error :

@@ -85,6 +85,22 @@ TEST(ApiClient, WhatIsNoJsonIsNoController) {
   EXPECT_THAT(answer.error().message, AllOf(HasSubstr(server.url()), HasSubstr("no rookery controller")));
 }
 
+TEST(ApiClient, WhatNestsDeeperThanAnyObjectIsNoController) {
+  const auto nested = [](std::size_t depth) {
+    return R"({"kind": "Unikernel", "spec": )" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  for (const std::size_t depth : {std::size_t{97}, std::size_t{100'000}}) {
+    const ScriptedServer server(always(200, nested(depth)));
+    const auto answer = getFrom(server.url());
+    ASSERT_FALSE(answer) << depth;
+    EXPECT_THAT(answer.error().message, HasSubstr("nested deeper than any object"));
+  }
+  const ScriptedServer refusing(always(500, nested(100'000)));
+  EXPECT_EQ(getFrom(refusing.url()).error().message, "Error from server: HTTP status 500");
+  const ScriptedServer server(always(200, nested(64)));
+  EXPECT_TRUE(getFrom(server.url()));
+}
+
 /// So many bytes of white space, which JSON takes between two others.
 std::vector<std::string> paddedJson(std::size_t size) {
   std::vector<std::string> pieces = {"{"};

@@ -140,7 +140,8 @@ TEST(CompareArguments, ShowsOnlyWhatIsInTheManifestLiterally) {
   UnikernelInfo running = infoOf(full(), digestOf('a'), theName, 1);
   running.arguments = {{"--a=1", "--token=old", "--foreign"}};
 
-  const Difference difference = compare(wanted, digestOf('a'), running, theName, {"--a=1", "--token=$(TOKEN)"});
+  const Difference difference =
+      compare(wanted, digestOf('a'), running, theName, {"--a=1", "--token=$(TOKEN)"});
 
   const std::string hidden(redacted);
   EXPECT_THAT(difference.fields,

@@ -58,6 +58,9 @@ TEST(Inventory, TakesNoEntryWithMoreThanOneOfOursHas) {
       [&](json& entry) { entry["pending"]["image"] = longText; },
       [](json& entry) { entry["pending"]["since"] = INT64_MAX; },
       [](json& entry) { entry["since"] = -1; },
+      [](json& entry) { entry["since"] = 1e300; },
+      [](json& entry) { entry["started"] = 1e300; },
+      [](json& entry) { entry["fingerprints"] = json::array({1e300}); },
       [](json& entry) { entry["destroyedAt"] = INT64_MIN; },
       [](json& entry) { entry["ranSpec"] = 1; },
       [](json& entry) { entry["digests"] = json::array({1}); }};

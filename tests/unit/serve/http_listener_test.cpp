@@ -440,11 +440,11 @@ class NoDescriptors {
 
 TEST_F(HttpListenerTest, AProbeIsAnsweredWhereNoDescriptorIsLeft) {
   serve(watchOrAnswer);
-  const RawClient watcher, idle, probe;
-  const NoDescriptors none;
-  watcher.connect(listener_->port());
+  const RawClient watcher(listener_->port());
   watcher.send("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(watcher.receiveUntil("watching"), EndsWith("watching"));
+  const RawClient idle, probe;
+  const NoDescriptors none;
   idle.connect(listener_->port());
   idle.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(idle.receiveUntil("ok"), EndsWith("ok"));

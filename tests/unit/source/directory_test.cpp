@@ -498,6 +498,31 @@ TEST_F(DirectorySourceTest, WhereverAFileIsCutNothingOfItIsTakenForRemoved) {
   }
 }
 
+TEST_F(DirectorySourceTest, WhatAFileSaysThatMayHaveLostItsEndDoesNotCount) {
+  const std::string whole = unikernel("web", 64);
+  folder_.write("root/web.yaml", whole);
+  EXPECT_THAT(objectsOf(open().scan()), ElementsAre(Pair("web", 64)));
+
+  // Valid, and another: "memory: 64Mi" has become what a default says.
+  const std::string cut =
+      "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: web, namespace: shop}\n"
+      "spec:\n  image: {path: web.hvt}\n  memory: 6Mi";
+  for (int i = 0; i < 2; ++i) {
+    folder_.write("root/web.yaml", cut);
+    const SnapshotPtr kept = source_->scan();
+    EXPECT_THAT(objectsOf(kept), ElementsAre(Pair("web", 64)));
+    ASSERT_EQ(kept->problems.size(), 1);
+    EXPECT_THAT(kept->problems[0].message, HasSubstr("end it with a line break"));
+  }
+  folder_.write("root/web.yaml", cut + "\n");
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 6)));
+  folder_.write("root/web.yaml", cut);
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 6)));
+  // Its author never ends it with one.
+  folder_.write("root/web.yaml", cut.substr(0, cut.size() - 3) + "7Mi");
+  EXPECT_THAT(objectsOf(source_->scan()), ElementsAre(Pair("web", 7)));
+}
+
 TEST_F(DirectorySourceTest, WhatIsMissingBesideAMistakeIsKept) {
   const std::string instance =
       "apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: eu}\n"

@@ -91,8 +91,12 @@ TEST(Ignore, StarsWithoutEndTakeNoTimeWithoutEnd) {
 
 TEST(Ignore, RefusesWhatIsTooLongAndWhatIsNoFile) {
   const fixtures::TempDir folder;
-  const auto file = folder.write(".rookeryignore", std::string(IgnoreRules::maxBytes + 1, '\n'));
+  const auto file = folder.write(".rookeryignore", std::string(IgnoreRules::maxBytes + 1, '#'));
   EXPECT_EQ(IgnoreRules::read(file).error().reason, Reason::InvalidManifest);
+  for (const char* blank : {"", " \n\n"}) {
+    EXPECT_THAT(IgnoreRules::read(folder.write("blank", blank)).error().message,
+                HasSubstr("the file is empty"));
+  }
   EXPECT_EQ(IgnoreRules::read(folder.path()).error().reason, Reason::SourceUnreadable);
 }
 
