@@ -96,7 +96,8 @@ json answerOf(std::string_view text) {
         return depth <= deepestAnswer;
       },
       false);
-  return tooDeep ? json(json::value_t::discarded) : value;
+  if (tooDeep) value = json(json::value_t::discarded);
+  return value;
 }
 
 /// Whether an answer comes so slowly that its end need not be waited for, although it goes on. Made when it

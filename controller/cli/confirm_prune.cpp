@@ -113,7 +113,7 @@ Result<std::string> confirmByApi(const ApiClient& client, const ConfirmOptions& 
     const std::string name = api::textByPath(*holder, ".metadata.name");
     const std::string before = confirmedOn(*holder);
     if (hasWord(before, id)) return fmt::format("{} is confirmed on AlbatrossInstance {} already.", id, name);
-    const std::string all = before.empty() ? id : before + "," + id;
+    const std::string all = before.empty() ? id : fmt::format("{},{}", before, id);
     // With the version that was seen: what others confirm at the same time stays.
     const json change = {{"metadata",
                           {{"resourceVersion", api::textByPath(*holder, ".metadata.resourceVersion")},

@@ -52,7 +52,7 @@ Result<json> readSpec(const std::filesystem::path& file) {
   };
   const auto text = api::readText(file);
   if (!text) return fail(text.error().reason, fmt::format("{}: {}", file.string(), text.error().message));
-  const auto documents = api::parseYaml(*text, api::notationOf(file));
+  auto documents = api::parseYaml(*text, api::notationOf(file));
   if (!documents) {
     const api::YamlProblem& problem = documents.error();
     return invalid(fmt::format("{}:{}: {}", problem.place.line, problem.place.column, problem.message));

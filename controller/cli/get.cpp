@@ -190,6 +190,7 @@ int show(const ApiClient& client, const std::vector<ResourceArgument>& wanted, c
          const Console& console) {
   int status = 0;
   std::vector<Found> found;
+  found.reserve(wanted.size());
   for (const ResourceArgument& each : wanted)
     found.push_back({&each.resource, std::move(fetch(client, each, options, console, status).items)});
   const bool nothing = std::ranges::all_of(found, [](const Found& each) { return each.objects.empty(); });

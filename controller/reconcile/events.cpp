@@ -132,7 +132,7 @@ void EventRecorder::forgetCauses(const api::ObjectKey& about) {
 
 /// `cause`: why the step failed that it is about.
 void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::string reason,
-                           std::string message, std::string cause) {
+                           std::string message, std::string_view cause) {
   const api::SystemTime now = now_();
   const std::lock_guard lock(mutex_);
   trim(now);
@@ -152,7 +152,7 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   const auto [known, added] = known_.try_emplace({about, type, std::move(reason), std::move(message)},
                                                  Known{{event.nameSpace, event.name}, now});
   known->second.last = now;
-  known->second.cause = visible(std::move(cause));
+  known->second.cause = visible(cause);
   cache_.update(known->second.key, [&](const Event* before) -> std::optional<Event> {
     if (before == nullptr || before->aboutUid != event.aboutUid) return event;
     Event again = *before;

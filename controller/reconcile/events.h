@@ -7,6 +7,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -63,7 +64,7 @@ class EventRecorder : public Listener {
   using Sameness = std::tuple<api::ObjectKey, Event::Type, std::string, std::string>;
 
   void record(const api::ObjectKey& about, Event::Type type, std::string reason, std::string message,
-              std::string cause = {});
+              std::string_view cause = {});
   bool hasToldCause(const api::ObjectKey& about, Reason reason, const std::string& message);
   void forgetCauses(const api::ObjectKey& about);
   void trim(api::SystemTime now);
