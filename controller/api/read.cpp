@@ -110,7 +110,7 @@ Manifest readManifest(const std::filesystem::path& root, const std::filesystem::
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file,
                       file::Settling& settling, bool held) {
   const Origin origin{.root = root, .file = file};
-  const auto content = file::read(file, maxManifestBytes, settling);
+  const auto content = file::read(file, maxManifestBytes, &settling);
   if (content) return parseManifestFile(content->bytes, origin, held);
   using Why = file::Unread::Kind;
   const file::Unread& unread = content.error();

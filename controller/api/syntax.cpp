@@ -262,6 +262,10 @@ Complaint checkMac(std::string_view text) {
   return std::nullopt;
 }
 
+bool isBearerToken(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 Complaint checkSha256(std::string_view text) {
   if (text.size() == 64 && std::ranges::all_of(text, isHex)) return std::nullopt;
   return fmt::format("a SHA-256 digest is 64 hexadecimal digits; this is {} characters", text.size());

@@ -37,6 +37,8 @@ Complaint checkMac(std::string_view text);
 /// "https://host[:port]/path?query", or http: without credentials, which everybody could read who reads the
 /// manifest, and without a fragment. RFC 3986, in ASCII. A complaint does not repeat what may be a password.
 Complaint checkUrl(std::string_view text);
+/// Whether it can stand in a header (RFC 6750): printable ASCII without blanks; not empty.
+bool isBearerToken(std::string_view text);
 /// 64 hexadecimal digits.
 Complaint checkSha256(std::string_view text);
 /// No control characters.

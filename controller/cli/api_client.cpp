@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/syntax.h"
 #include "file/content.h"
 
 namespace rookery::cli {
@@ -58,9 +59,7 @@ Result<std::string> readToken(const std::filesystem::path& file) {
   }
   std::string token = content->bytes;
   token.erase(token.find_last_not_of(" \t\r\n") + 1);
-  const bool sound =
-      std::ranges::all_of(token, [](char c) { return c > ' ' && c < '\x7f'; });  // what a header can hold
-  if (token.empty() || !sound) {
+  if (!api::isBearerToken(token)) {
     return fail(Reason::CredentialInvalid,
                 fmt::format("The token file {} does not hold a token: one line of printable characters.",
                             file.string()));

@@ -71,10 +71,9 @@ std::string confirmedOn(const json& instance) {
 }
 
 /// The AlbatrossInstance whose Ready condition names the set. Errors: as list(); UsageError (none does).
-Result<json> holderOf(const ApiClient& client, const ConfirmOptions& options, const std::string& id) {
-  const auto resource = ApiResource::named("albatrossinstances");
-  if (!resource) return std::unexpected(resource.error());
-  auto listing = list(client, {resource->path(std::nullopt), "", ""});
+Result<json> holderOf(const ApiClient& client, const ConfirmOptions& options, const ApiResource& instances,
+                      const std::string& id) {
+  auto listing = list(client, {instances.path(std::nullopt), "", ""});
   if (!listing) return std::unexpected(listing.error());
   for (json& instance : listing->items) {
     if (hasWord(readyMessageOf(instance), id)) return std::move(instance);
@@ -108,7 +107,7 @@ Result<std::string> confirmByApi(const ApiClient& client, const ConfirmOptions& 
   if (!resource) return std::unexpected(resource.error());
   std::string refusal;
   for (int attempt = 0; attempt < mostAttempts; ++attempt) {
-    const auto holder = holderOf(client, options, id);
+    const auto holder = holderOf(client, options, *resource, id);
     if (!holder) return std::unexpected(holder.error());
     const std::string name = api::textByPath(*holder, ".metadata.name");
     const std::string before = confirmedOn(*holder);

@@ -98,22 +98,13 @@ std::optional<std::expected<Content, Unread>> readOnce(const std::filesystem::pa
   return Content{.bytes = *std::move(bytes), .stamp = stamp};
 }
 
-std::expected<Content, Unread> tryRead(const std::filesystem::path& path, std::size_t most,
-                                       Settling* settling) {
+}  // namespace
+
+std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most, Settling* settling) {
   for (int attempt = 0; attempt < attempts; ++attempt) {
     if (auto content = readOnce(path, most, settling)) return *std::move(content);
   }
   return stillWritten("it changed each time that it was read", std::chrono::seconds(1));
-}
-
-}  // namespace
-
-std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most, Settling& settling) {
-  return tryRead(path, most, &settling);
-}
-
-std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most) {
-  return tryRead(path, most, nullptr);
 }
 
 }  // namespace rookery::file

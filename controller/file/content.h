@@ -36,10 +36,11 @@ struct Unread {
 /// The whole of the regular file that `path` leads to, as one version: it did not change from before to
 /// after, and nobody is writing it. Tried three times where it changes meanwhile. Never waits for a FIFO or a
 /// device; of a file with more than `most` bytes nothing is kept.
-std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most, Settling& settling);
-
-/// The same of what is read only once, or for the first time, when there is nothing else that counts: only
-/// who is known to have it open for writing keeps it from counting, and not that it was changed a moment ago.
-std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most);
+///
+/// Without `settling`, for what is read only once, or for the first time, when there is nothing else that
+/// counts: only who is known to have it open for writing keeps it from counting, and not that it was changed
+/// a moment ago.
+std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most,
+                                    Settling* settling = nullptr);
 
 }  // namespace rookery::file

@@ -358,10 +358,11 @@ std::optional<std::string> ClusterState::unknownOn(const std::string& instance,
       std::ranges::set_difference(look->second.namespaces, options_.namespaces, std::back_inserter(others));
   }
   if (looked && others.empty() && failure.forbidden()) return std::nullopt;
-  std::string why = sentence(failure.message);
-  if (!others.empty()) why += fmt::format(" Something runs there in {}.", namesOf(others));
+  const std::string elsewhere =
+      others.empty() ? "" : fmt::format("Something runs there in {}.", namesOf(others));
   return stays(instance,
-               "it is known that no unikernel of a namespace that is not followed here is left there", why);
+               "it is known that no unikernel of a namespace that is not followed here is left there",
+               sentences({failure.message, elsewhere}));
 }
 
 std::optional<std::string> ClusterState::whyKept(const std::string& instance) const {

@@ -28,8 +28,7 @@ std::string trimmed(std::string text) {
 
 /// The whole of a file of credentials; see Config::Material::read().
 Result<std::string> readFile(const fs::path& path, file::Settling* settling) {
-  auto content =
-      settling != nullptr ? file::read(path, maxFileBytes, *settling) : file::read(path, maxFileBytes);
+  auto content = file::read(path, maxFileBytes, settling);
   if (content) return std::move(content->bytes);
   const bool written = content.error().kind == file::Unread::Kind::BeingWritten;
   return fail(written ? Reason::BeingWritten : Reason::CredentialInvalid,

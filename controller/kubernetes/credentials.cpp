@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
-#include <algorithm>
 #include <boost/asio/buffer.hpp>
 #include <utility>
 
+#include "api/syntax.h"
 #include "sentence.h"
 
 namespace rookery::kubernetes {
@@ -14,12 +14,6 @@ namespace rookery::kubernetes {
 namespace {
 
 constexpr std::size_t longestBearer = std::size_t{64} << 10;
-
-/// What a header can hold.
-bool isBearer(const std::string& text) {
-  return !text.empty() && text.size() <= longestBearer &&
-         std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7f'; });
-}
 
 }  // namespace
 
@@ -53,7 +47,7 @@ Result<std::string> Credentials::token() {
 
 Result<std::string> Credentials::readToken(file::Settling* settling) const {
   auto token = config_.token.read(settling);
-  if (!token || isBearer(*token)) return token;
+  if (!token || (token->size() <= longestBearer && api::isBearerToken(*token))) return token;
   const std::string where = config_.token.file.empty() ? "The token of the kubeconfig file"
                                                        : fmt::format("{}: this", config_.token.file.string());
   return fail(Reason::CredentialInvalid,

@@ -38,7 +38,7 @@ CredentialFiles::Read CredentialFiles::read(const std::string& instance, const F
                                    {files.certificate, "certificate", pem.certificate},
                                    {files.privateKey, "privateKey", pem.privateKey}}};
   for (const auto& [path, field, text] : parts) {
-    auto content = file::read(path, maxPemBytes, settling_);
+    auto content = file::read(path, maxPemBytes, &settling_);
     if (content) {
       text = std::move(content->bytes);
       continue;

@@ -485,7 +485,7 @@ api::Status InstanceLoop::instanceStatus(const Unwritten& unwritten) const {
     const bool waits = ready.status == api::Condition::Status::True && ready.reason == Reason::Succeeded;
     if (waits) ready.reason = Reason::InstanceInUse;
     ready.status = api::Condition::Status::False;
-    ready.message += " " + *left;
+    ready.message = sentences({ready.message, *left});
   }
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
@@ -529,8 +529,8 @@ void InstanceLoop::publishUnavailable(const Error& error) {
   api::Status status;
   status.observedGeneration = desired_->identity.generation;
   const auto left = environment_.state.whyKept(desired_->name());
-  status.conditions =
-      conditions(Condition::Status::False, error.reason, left ? error.message + " " + *left : error.message);
+  status.conditions = conditions(Condition::Status::False, error.reason,
+                                 left ? sentences({error.message, *left}) : error.message);
   environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
 }
 

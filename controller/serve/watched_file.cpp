@@ -24,7 +24,7 @@ std::string versionOf(const std::filesystem::path& file) {
 
 Result<std::string> readCredentialFile(const std::filesystem::path& file, std::string_view what,
                                        file::Settling* settling) {
-  auto content = settling != nullptr ? file::read(file, maxBytes, *settling) : file::read(file, maxBytes);
+  auto content = file::read(file, maxBytes, settling);
   if (content) return std::move(content->bytes);
   const file::Unread& unread = content.error();
   using Kind = file::Unread::Kind;

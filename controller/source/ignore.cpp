@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/manifest.h"
+#include "api/mention.h"
 
 namespace rookery::source {
 
@@ -181,7 +182,7 @@ Result<IgnoreRules> IgnoreRules::read(const std::filesystem::path& file) {
                                              std::to_string(maxBytes));
   }
   // As a full disk leaves it: what it hid would be deployed.
-  if (text->find_first_not_of(" \t\r\n") == std::string::npos) {
+  if (api::isBlank(*text)) {
     return fail(Reason::InvalidManifest,
                 "the file is empty; remove it, if nothing is to be ignored, or write a comment (#) into it");
   }

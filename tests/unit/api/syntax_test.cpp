@@ -102,6 +102,12 @@ TEST(Syntax, Urls) {
                     {"https://me:hunter2@host/", "a URL in a manifest cannot hold a user and a password"}});
 }
 
+TEST(Syntax, BearerTokens) {
+  for (const char* text : {"a", "!~", "eyJhbGciOi.J9-_/+="}) EXPECT_TRUE(isBearerToken(text)) << text;
+  for (const char* text : {"", " ", "a b", "a\nb", "a\x7f", "\xC3\xA4"})
+    EXPECT_FALSE(isBearerToken(text)) << text;
+}
+
 TEST(Syntax, MacAddresses) {
   expectComplaints(checkMac,
                    {{"02:00:00:00:00:01", nullptr},

@@ -66,7 +66,7 @@ TEST(Content, IsTheWholeFileAndItsStamp) {
   const std::string bytes = std::string(most - 1, 'x') + '\0';
   const fs::path path = dir.write("a", bytes);
   Settling settling;
-  const auto content = read(path, most, settling);
+  const auto content = read(path, most, &settling);
   ASSERT_TRUE(content) << content.error().why;
   EXPECT_EQ(content->bytes, bytes);
   EXPECT_EQ(content->stamp, stampOf(path));
@@ -80,7 +80,7 @@ TEST(Content, DoesNotCountWhileSomebodyWrites) {
   {
     std::ofstream writer(path);
     writer << "half" << std::flush;
-    const auto content = read(path, most, settling);
+    const auto content = read(path, most, &settling);
     ASSERT_FALSE(content);
     EXPECT_EQ(content.error().kind, Kind::BeingWritten);
     EXPECT_THAT(content.error().why, HasSubstr("is being written"));
@@ -91,7 +91,7 @@ TEST(Content, DoesNotCountWhileSomebodyWrites) {
     writer << " and half";
   }
   settling.closed(path);
-  const auto content = read(path, most, settling);
+  const auto content = read(path, most, &settling);
   ASSERT_TRUE(content) << content.error().why;
   EXPECT_EQ(content->bytes, "half and half");
 }
