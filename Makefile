@@ -9,7 +9,7 @@ jobs := $(shell nproc)
 tests_at_once := $(shell echo $$((2 * $(jobs))))
 sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
-threaded := image source reconcile serve
+threaded := http image image-pull source reconcile serve
 files := .
 PREFIX := /usr/local
 

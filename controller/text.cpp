@@ -155,4 +155,36 @@ std::size_t unfinishedBytes(std::string_view text) {
   return 0;
 }
 
+std::string quote(std::string_view text) {
+  constexpr std::size_t longest = 80;
+  const bool cut = text.size() > longest;
+  const std::string_view head = text.substr(0, longest);
+  return '"' + visible(head.substr(0, head.size() - (cut ? unfinishedBytes(head) : 0))) +
+         (cut ? "\"…" : "\"");
+}
+
+std::size_t utf8Length(std::string_view text) {
+  const Character first = text.empty() ? Character{} : firstOf(text);
+  return first.valid ? first.size : 0;
+}
+
+std::optional<std::size_t> findInvalidByte(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[at]);
+    const bool control = (byte < 0x20 && byte != '\t' && byte != '\n' && byte != '\r') || byte == 0x7F;
+    const std::size_t length = utf8Length(text.substr(at, 4));
+    if (control || length == 0) return at;
+    at += length;
+  }
+  return std::nullopt;
+}
+
+std::string toLower(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  });
+  return lower;
+}
+
 }  // namespace rookery

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,20 @@ std::string shorten(std::string_view text, std::size_t longest);
 
 /// Whether `text` begins with a character of UTF-8 that visible() leaves as it is.
 bool beginsVisible(std::string_view text);
+
+/// `text` in quotation marks, cut when long and with control characters escaped, so that a message can hold
+/// it.
+std::string quote(std::string_view text);
+
+/// How many bytes the character of UTF-8 (RFC 3629) at the start of `text` takes; 0: it is none.
+std::size_t utf8Length(std::string_view text);
+
+/// The offset of the first byte that text must not hold: not UTF-8, or a control character other than tab,
+/// line feed and carriage return.
+std::optional<std::size_t> findInvalidByte(std::string_view text);
+
+/// ASCII letters in lower case.
+std::string toLower(std::string_view text);
 
 /// How many bytes at the end of `text` are the beginning of a character whose rest has not come yet.
 std::size_t unfinishedBytes(std::string_view text);

@@ -1,20 +1,15 @@
 #pragma once
 
-#include <string_view>
-#include <vector>
-
-#include "albatross/openssl.h"
-#include "error.h"
+#include <string>
 
 namespace rookery::albatross {
 
-/// The certificates of a PEM text, in its order; at least one. `what` names the text in the Error
-/// (CredentialInvalid).
-Result<std::vector<openssl::CertificatePtr>> readCertificates(std::string_view pem, std::string_view what);
-
-/// A private key from PKCS#8 or traditional PEM, of a type and size that an Albatross server takes: Ed25519,
-/// P-256, P-384, P-521, or RSA from 2048 bits. Error: CredentialInvalid, which says so for an encrypted key,
-/// too.
-Result<openssl::KeyPtr> readPrivateKey(std::string_view pem, std::string_view what);
+/// An operator's certificate and key, as files or a Secret hold them. A secret: never to be printed.
+struct Pem {
+  std::string ca;           // one or more certificates: the trust anchors for the server
+  std::string certificate;  // the credential's own certificate, then its intermediates up to the CA, if any
+  std::string privateKey;   // PKCS#8 or traditional, not encrypted
+  friend bool operator==(const Pem&, const Pem&) = default;
+};
 
 }  // namespace rookery::albatross

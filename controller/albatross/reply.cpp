@@ -7,12 +7,13 @@
 #include <utility>
 #include <variant>
 
-#include "albatross/x509.h"
 #include "text.h"
 
 namespace rookery::albatross {
 
 namespace {
+
+using SystemTime = std::chrono::system_clock::time_point;
 
 /// How the messages begin that come from a server's TLS endpoint because it lost its daemon on the way.
 constexpr std::array<std::string_view, 3> endpointTrouble{"error reading from fd",

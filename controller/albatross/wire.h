@@ -81,6 +81,17 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
+/// One component of a domain path as it travels in a certificate chain. The server applies `policy` before
+/// the command: it must be the one that is to hold there.
+struct Domain {
+  std::string label;
+  Policy policy;
+  friend bool operator==(const Domain&, const Domain&) = default;
+};
+
+/// The extension that carries a command or a policy in a certificate (Albatross' own arc).
+inline constexpr const char* commandOid = "1.3.6.1.4.1.49836.42";
+
 // -- Commands -----------------------------------------------------------------------------------------------
 
 namespace console {

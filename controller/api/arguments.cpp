@@ -7,7 +7,8 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -28,14 +29,14 @@ class Doubts {
       for (const std::string& name : references(unikernel.arguments[i])) {
         if (!used.insert(name).second || defined.contains(name)) continue;
         const std::string reference = quote("$(" + name + ")");
-        add(Reason::ReferenceNotFound, itemPath("spec.arguments", i),
+        add(Reason::ReferenceNotFound, yaml::itemPath("spec.arguments", i),
             fmt::format("nothing defines {}, so the unikernel gets it as it stands; define it in "
                         "spec.argumentsFrom, or write $$(…) if just that is meant",
                         reference));
       }
     }
     for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i)
-      checkSource(unikernel.argumentsFrom[i], itemPath("spec.argumentsFrom", i), used);
+      checkSource(unikernel.argumentsFrom[i], yaml::itemPath("spec.argumentsFrom", i), used);
     return std::move(found_);
   }
 

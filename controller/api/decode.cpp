@@ -8,6 +8,7 @@
 
 #include "api/expand.h"
 #include "api/syntax.h"
+#include "text.h"
 
 namespace rookery::api {
 

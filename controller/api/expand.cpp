@@ -7,7 +7,8 @@
 #include <charconv>
 #include <optional>
 
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 

@@ -6,12 +6,12 @@ namespace rookery::api {
 
 using nlohmann::json;
 
-Field::Field(const json& value, const Places& places, Findings& findings)
+Field::Field(const json& value, const yaml::Places& places, Findings& findings)
     : value_(&value), places_(&places), around_(places.key), findings_(&findings) {}
 
 Field Field::operator[](const std::string& member) const {
   Field field;
-  field.path_ = memberPath(path_, member);
+  field.path_ = yaml::memberPath(path_, member);
   field.findings_ = findings_;
   field.around_ = around_;
   if (value_ != nullptr && value_->is_object()) {
@@ -32,7 +32,7 @@ std::vector<Field> Field::items() const {
   for (std::size_t i = 0; i < value_->size(); ++i) {
     Field& field = items.emplace_back(Field());
     field.value_ = &(*value_)[i];
-    field.path_ = itemPath(path_, i);
+    field.path_ = yaml::itemPath(path_, i);
     field.findings_ = findings_;
     field.around_ = around_;
     if (places_ == nullptr || i >= places_->items.size()) continue;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/findings.h"
-#include "api/yaml.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -15,7 +15,7 @@ namespace rookery::api {
 /// it. May be absent. Views: what it was made from must outlive it.
 class Field {
  public:
-  Field(const nlohmann::json& value, const Places& places, Findings& findings);
+  Field(const nlohmann::json& value, const yaml::Places& places, Findings& findings);
 
   bool present() const { return value_ != nullptr && !value_->is_null(); }
   /// Whether the manifest has it: a default does not count.
@@ -38,8 +38,8 @@ class Field {
   Field() = default;
 
   const nlohmann::json* value_ = nullptr;
-  const Places* places_ = nullptr;  // none: not in the file
-  Place around_;                    // of the nearest that is
+  const yaml::Places* places_ = nullptr;  // none: not in the file
+  yaml::Place around_;                    // of the nearest that is
   std::string path_;
   Findings* findings_ = nullptr;
 };

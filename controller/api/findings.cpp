@@ -40,7 +40,7 @@ void Findings::beginDocument(std::optional<ObjectKey> object) {
 
 bool Findings::full() const { return problems_.size() == mostProblems; }
 
-void Findings::add(std::string field, Place place, std::string message, Reason reason) {
+void Findings::add(std::string field, yaml::Place place, std::string message, Reason reason) {
   if (full()) {
     told_.insert("");
     ++omitted_;

@@ -24,7 +24,8 @@ class Findings {
 
   /// Whether what is added from now on is counted only: its message need not be worked out.
   bool full() const;
-  void add(std::string field, Place place, std::string message, Reason reason = Reason::InvalidManifest);
+  void add(std::string field, yaml::Place place, std::string message,
+           Reason reason = Reason::InvalidManifest);
 
   /// All of them in the order of the file. Past 1,000 they are counted, not listed.
   std::vector<Problem> take();

@@ -7,7 +7,8 @@
 
 #include "api/selector.h"
 #include "api/syntax.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 namespace {

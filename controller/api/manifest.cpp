@@ -15,7 +15,8 @@
 #include "api/mention.h"
 #include "api/schema.h"
 #include "api/validate.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -70,27 +71,28 @@ std::string digestOf(const Secret& secret) {
   return sha256(text);
 }
 
-void collectPlaces(const Places& places, const std::string& path, Object& object) {
+void collectPlaces(const yaml::Places& places, const std::string& path, Object& object) {
   const bool isLeaf = places.members.empty() && places.items.empty();
   object.places.emplace(path, isLeaf ? places.value : places.key);
-  for (const auto& [name, member] : places.members) collectPlaces(member, memberPath(path, name), object);
+  for (const auto& [name, member] : places.members)
+    collectPlaces(member, yaml::memberPath(path, name), object);
   for (std::size_t i = 0; i < places.items.size(); ++i)
-    collectPlaces(places.items[i], itemPath(path, i), object);
+    collectPlaces(places.items[i], yaml::itemPath(path, i), object);
 }
 
 /// Of the metadata, what means something to an object: the rest may hold anything, nested as it likes.
-void collectMetadata(const Places& metadata, Object& object) {
+void collectMetadata(const yaml::Places& metadata, Object& object) {
   object.places.emplace("metadata", metadata.key);
   for (const char* field : {"name", "namespace", "labels", "annotations"}) {
     const auto member = metadata.members.find(field);
     if (member != metadata.members.end())
-      collectPlaces(member->second, memberPath("metadata", field), object);
+      collectPlaces(member->second, yaml::memberPath("metadata", field), object);
   }
 }
 
 /// The parts of a value that stands nowhere.
-Places placesOf(const json& value) {
-  Places places;
+yaml::Places placesOf(const json& value) {
+  yaml::Places places;
   if (value.is_object()) {
     for (const auto& [name, member] : value.items()) places.members.emplace(name, placesOf(member));
   } else if (value.is_array()) {
@@ -125,12 +127,6 @@ Claim claimOf(const json& document) {
   return claim;
 }
 
-bool isDeeperThan(const json& value, std::size_t levels) {
-  if (!value.is_structured()) return false;
-  return levels == 0 ||
-         std::ranges::any_of(value, [&](const json& part) { return isDeeperThan(part, levels - 1); });
-}
-
 /// Whether a duplicate of `field` leaves open which object is meant.
 bool identifies(std::string_view field) {
   return field == "kind" || field == "metadata" || field == "metadata.name" || field == "metadata.namespace";
@@ -152,9 +148,9 @@ std::optional<ListKind> listKindOf(const json& document) {
 }
 
 /// Moves the duplicate keys that stand in an item of a List from the list to the item.
-void moveDuplicates(YamlDocument& list, std::vector<YamlDocument>& items) {
+void moveDuplicates(yaml::Document& list, std::vector<yaml::Document>& items) {
   constexpr std::string_view prefix = "items[";
-  std::erase_if(list.duplicates, [&](YamlProblem& duplicate) {
+  std::erase_if(list.duplicates, [&](yaml::Problem& duplicate) {
     if (!duplicate.field.starts_with(prefix)) return false;
     const char* const end = duplicate.field.data() + duplicate.field.size();
     std::size_t index = 0;
@@ -168,16 +164,16 @@ void moveDuplicates(YamlDocument& list, std::vector<YamlDocument>& items) {
 }
 
 /// Takes the items out of a List, each as a document of its own. None: it has no list of them.
-std::optional<std::vector<YamlDocument>> takeItems(YamlDocument& list, const ListKind& kind) {
+std::optional<std::vector<yaml::Document>> takeItems(yaml::Document& list, const ListKind& kind) {
   const auto found = list.value.find("items");
   if (found == list.value.end() || !(found->is_array() || found->is_null())) return std::nullopt;
   json values = std::exchange(*found, json::array());
   if (values.is_null()) values = json::array();  // as Go writes a list of nothing
-  std::vector<Places>& places = list.places.members.at("items").items;
-  std::vector<YamlDocument> items;
+  std::vector<yaml::Places>& places = list.places.members.at("items").items;
+  std::vector<yaml::Document> items;
   items.reserve(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    YamlDocument& item = items.emplace_back(std::move(values[i]), std::move(places[i]));
+    yaml::Document& item = items.emplace_back(std::move(values[i]), std::move(places[i]));
     // As kubectl reads the items of a list that says what they are.
     const bool unsaid =
         item.value.is_object() && !item.value.contains("kind") && !item.value.contains("apiVersion");
@@ -201,12 +197,12 @@ class Reader {
     if (folder_.empty()) folder_ = fs::absolute(file.file, error).parent_path();
   }
 
-  void read(YamlDocument document) {
+  void read(yaml::Document document) {
     if (const auto kind = listKindOf(document.value)) return readList(*kind, std::move(document));
     readObject(std::move(document), "a document");
   }
 
-  void refuse(YamlProblem problem) {
+  void refuse(yaml::Problem problem) {
     findings_.beginDocument(std::nullopt);
     findings_.add(std::move(problem.field), problem.place, std::move(problem.message));
     manifest_.parsed = false;
@@ -223,7 +219,7 @@ class Reader {
 
  private:
   /// `what` the document is, for messages.
-  void readObject(YamlDocument document, std::string_view what) {
+  void readObject(yaml::Document document, std::string_view what) {
     if (isStranger(document.value)) {
       ++manifest_.foreign;
       return;
@@ -235,7 +231,7 @@ class Reader {
     }
     const Claim claim = claimOf(document.value);
     findings_.beginDocument(claim.key());
-    for (YamlProblem& duplicate : document.duplicates) {
+    for (yaml::Problem& duplicate : document.duplicates) {
       if (identifies(duplicate.field)) manifest_.parsed = false;
       findings_.add(std::move(duplicate.field), duplicate.place, std::move(duplicate.message));
     }
@@ -262,22 +258,22 @@ class Reader {
   }
 
   /// A List stands for its items.
-  void readList(const ListKind& kind, YamlDocument list) {
+  void readList(const ListKind& kind, yaml::Document list) {
     findings_.beginDocument(std::nullopt);
     auto items = takeItems(list, kind);
     // A second `items` or `kind` leaves open what is declared.
-    if (!items || std::ranges::any_of(list.duplicates, [](const YamlProblem& duplicate) {
+    if (!items || std::ranges::any_of(list.duplicates, [](const yaml::Problem& duplicate) {
           return duplicate.field == "items" || duplicate.field == "kind";
         })) {
       manifest_.parsed = false;
     }
-    for (YamlProblem& duplicate : list.duplicates) {
+    for (yaml::Problem& duplicate : list.duplicates) {
       findings_.add(std::move(duplicate.field), duplicate.place, std::move(duplicate.message));
     }
     checkApiVersion(kind.apiVersion(), list);
     validate(listSchema(), list.value, list.places, Quoting::Nothing, findings_);
     if (!items) return;
-    for (YamlDocument& item : *items) {
+    for (yaml::Document& item : *items) {
       if (listKindOf(item.value)) {
         refuseNested(item);
       } else {
@@ -287,7 +283,7 @@ class Reader {
   }
 
   /// What a List within a List holds is declared, with a mistake.
-  void refuseNested(const YamlDocument& list) {
+  void refuseNested(const yaml::Document& list) {
     findings_.beginDocument(std::nullopt);
     findings_.add("", list.places.value,
                   "a List cannot hold another List; put the items of the inner one into the outer one");
@@ -305,7 +301,7 @@ class Reader {
     }
   }
 
-  void checkApiVersion(std::string_view expected, const YamlDocument& document) {
+  void checkApiVersion(std::string_view expected, const yaml::Document& document) {
     const std::string* apiVersion = stringAt(document.value, "apiVersion");
     const auto written = document.value.find("apiVersion");
     if (written == document.value.end() || written->is_null()) {
@@ -320,7 +316,7 @@ class Reader {
 
   /// A document of a kind that rookery does not know. One of our own API group is one of our objects with a
   /// mistake in its kind; so is one without a group.
-  void readUnknown(const Claim& claim, const YamlDocument& document) {
+  void readUnknown(const Claim& claim, const yaml::Document& document) {
     const std::string* kind = stringAt(document.value, "kind");
     const std::string* apiVersion = stringAt(document.value, "apiVersion");
     const auto place = document.places.members.find("kind");
@@ -351,7 +347,7 @@ class Reader {
     }
   }
 
-  void readKnown(Kind kind, const std::optional<ObjectKey>& key, YamlDocument& document) {
+  void readKnown(Kind kind, const std::optional<ObjectKey>& key, yaml::Document& document) {
     json& value = document.value;
     checkApiVersion(apiVersionOf(kind), document);
     value.erase("status");
@@ -369,7 +365,7 @@ class Reader {
     }
   }
 
-  Object decode(Kind kind, const YamlDocument& document) {
+  Object decode(Kind kind, const yaml::Document& document) {
     const Field root(document.value, document.places, findings_);
     Object object;
     object.metadata = decodeMetadata(root["metadata"], kind);
@@ -391,7 +387,7 @@ class Reader {
   }
 
   /// What an object has besides its spec, once it is known to be valid.
-  void complete(Object& object, YamlDocument& document) const {
+  void complete(Object& object, yaml::Document& document) const {
     collectMetadata(document.places.members.at("metadata"), object);
     object.origin = file_;
     object.origin.line = document.places.value.line;
@@ -435,7 +431,7 @@ class Reader {
 
 std::string tooLong(std::string_view text) {
   return fmt::format("the text has {} bytes; a manifest has at most {}; split it", text.size(),
-                     maxManifestBytes);
+                     yaml::maxBytes);
 }
 
 Manifest blankText() {
@@ -452,18 +448,16 @@ Manifest foreignText() {
 
 }  // namespace
 
-bool isTooDeep(const json& value) { return isDeeperThan(value, maxManifestDepth); }
-
 std::optional<ObjectKey> keyOf(const json& document) {
   return document.is_object() ? claimOf(document).key() : std::nullopt;
 }
 
 Manifest readDocument(json document, const Origin& file, const fs::path& folder) {
   Reader reader(file, folder);
-  if (isTooDeep(document)) {
-    reader.refuse({{}, "", fmt::format("the value is nested more than {} levels deep", maxManifestDepth)});
+  if (yaml::isTooDeep(document)) {
+    reader.refuse({{}, "", fmt::format("the value is nested more than {} levels deep", yaml::maxDepth)});
   } else {
-    Places places = placesOf(document);
+    yaml::Places places = placesOf(document);
     reader.read({.value = std::move(document), .places = std::move(places), .duplicates = {}});
   }
   return reader.take();
@@ -471,13 +465,13 @@ Manifest readDocument(json document, const Origin& file, const fs::path& folder)
 
 Manifest parseManifest(std::string_view text, const Origin& file, const fs::path& folder) {
   Reader reader(file, folder);
-  if (text.size() > maxManifestBytes) {
+  if (text.size() > yaml::maxBytes) {
     reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
-  auto documents = parseYaml(text, notationOf(file.file));
+  auto documents = yaml::parse(text, yaml::notationOf(file.file));
   if (documents) {
-    for (YamlDocument& document : *documents) reader.read(std::move(document));
+    for (yaml::Document& document : *documents) reader.read(std::move(document));
   } else {
     reader.refuse(std::move(documents.error()));
   }
@@ -490,20 +484,20 @@ Manifest parseManifestFile(std::string_view text, const Origin& file, bool held)
   if (!held && !mentions.any()) return foreignText();
   Reader reader(file, {}, Strangers::PassOver);
   if (mentions.group) reader.expectOurs();
-  if (text.size() > maxManifestBytes) {
+  if (text.size() > yaml::maxBytes) {
     reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
-  auto documents = parseYaml(text, notationOf(file.file));
+  auto documents = yaml::parse(text, yaml::notationOf(file.file));
   if (!documents && !held && !mentions.makesOurs()) return foreignText();
   if (documents) {
-    for (YamlDocument& document : *documents) reader.read(std::move(document));
+    for (yaml::Document& document : *documents) reader.read(std::move(document));
   } else {
     reader.refuse(std::move(documents.error()));
   }
   Manifest manifest = reader.take();
   manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
-  manifest.cut = notationOf(file.file) == Notation::Yaml && endsWithin(text);
+  manifest.cut = yaml::notationOf(file.file) == yaml::Notation::Yaml && endsWithin(text);
   return manifest;
 }
 

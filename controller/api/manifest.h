@@ -34,13 +34,9 @@ struct Manifest {
   bool declares() const { return !objects.empty() || !invalid.empty(); }
 };
 
-/// Limits on what is untrusted input.
-inline constexpr std::size_t maxManifestBytes = 4u << 20;
-inline constexpr std::size_t maxManifestNodes = 200'000;  // after aliases are followed
-inline constexpr std::size_t maxManifestDepth = 64;
-
-/// Whether a value is nested more than maxManifestDepth levels deep.
-bool isTooDeep(const nlohmann::json& value);
+/// The order in which the keys of a manifest are written; the others follow by the alphabet.
+inline constexpr std::array<std::string_view, 6> keyOrder = {"apiVersion", "kind",      "metadata",
+                                                             "name",       "namespace", "spec"};
 
 /// Which object a document declares, valid or not: none where kind and name cannot be made out.
 std::optional<ObjectKey> keyOf(const nlohmann::json& document);
@@ -65,12 +61,12 @@ Manifest readDocument(nlohmann::json document, const Origin& file, const std::fi
 Manifest parseManifestFile(std::string_view text, const Origin& file, bool held = false);
 
 /// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
-/// InvalidManifest (over maxManifestBytes; then unread). Their messages leave it to the caller to name the
+/// InvalidManifest (over yaml::maxBytes; then unread). Their messages leave it to the caller to name the
 /// file.
 Result<std::string> readText(const std::filesystem::path& file);
 
 /// Reads, and parses as parseManifestFile does. A file that is missing, unreadable or no regular file is a
-/// problem with parsed = false; so is one over maxManifestBytes, unless what is ours is not named up to
+/// problem with parsed = false; so is one over yaml::maxBytes, unless what is ours is not named up to
 /// there.
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file);
 /// The same of a file that somebody may be writing: until it is whole that is a problem (BeingWritten) with

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "yaml/yaml.h"
+
 namespace rookery::api {
 
 namespace {
@@ -60,8 +62,7 @@ Mentions mentionsIn(std::string_view text) {
 }
 
 bool isBlank(std::string_view text) {
-  constexpr std::string_view byteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(byteOrderMark)) text.remove_prefix(byteOrderMark.size());
+  if (text.starts_with(yaml::byteOrderMark)) text.remove_prefix(yaml::byteOrderMark.size());
   return text.find_first_not_of(whitespace) == std::string_view::npos;
 }
 

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "error.h"
+#include "yaml/place.h"
 
 /// The kinds of API group rookery.dev as C++ values. A value of these types is valid: schema, defaults and
 /// what a schema cannot say have been seen to (manifest.h). Memory is in whole Mi (the server's "MB").
@@ -50,13 +51,6 @@ struct Identity {
   std::optional<SystemTime> deletionTimestamp;  // nobody declares it any more, but something of it is left
   std::int64_t generation = 1;
   friend bool operator==(const Identity&, const Identity&) = default;
-};
-
-/// A position in a file. Both count from 1, columns in bytes; 0: not known.
-struct Place {
-  std::size_t line = 0;
-  std::size_t column = 0;
-  friend auto operator<=>(const Place&, const Place&) = default;
 };
 
 /// Where in the sources something stands. line and column count from 1; 0: the file as a whole.
@@ -191,7 +185,7 @@ struct Object {
   std::string specDigest;  // SHA-256 hex of the spec without what equals a default: the generation rises when
                            // it changes
   RunDigest run = {};      // of a Unikernel
-  std::map<std::string, Place, std::less<>>
+  std::map<std::string, yaml::Place, std::less<>>
       places;  // of the fields in metadata and spec, by path ("spec.image.path")
   std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, Secret> spec;
 

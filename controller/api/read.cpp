@@ -10,6 +10,7 @@
 #include "api/manifest.h"
 #include "api/mention.h"
 #include "file/content.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -38,16 +39,16 @@ std::unexpected<Error> failErrno(std::string_view what) {
 std::unexpected<Error> failSize(std::string_view size) {
   return fail(
       Reason::InvalidManifest,
-      fmt::format("the file has {} bytes; a manifest has at most {}; split it", size, maxManifestBytes));
+      fmt::format("the file has {} bytes; a manifest has at most {}; split it", size, yaml::maxBytes));
 }
 
-/// The first maxManifestBytes of a file, or what can be had of them.
+/// The first yaml::maxBytes of a file, or what can be had of them.
 std::string readStart(const std::filesystem::path& file) {
   const Descriptor descriptor(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   std::string text;
   struct stat status{};
   if (descriptor.number() < 0 || ::fstat(descriptor.number(), &status) != 0) return text;
-  text.resize(std::min(static_cast<std::size_t>(status.st_size), maxManifestBytes));
+  text.resize(std::min(static_cast<std::size_t>(status.st_size), yaml::maxBytes));
   std::size_t filled = 0;
   while (filled < text.size()) {
     const ssize_t count = ::read(descriptor.number(), text.data() + filled, text.size() - filled);
@@ -75,7 +76,7 @@ Result<std::string> readText(const std::filesystem::path& file) {
   struct stat status{};
   if (::fstat(descriptor.number(), &status) != 0) return failErrno("the file cannot be examined");
   if (!S_ISREG(status.st_mode)) return fail(Reason::SourceUnreadable, "this is not a regular file");
-  if (static_cast<std::size_t>(status.st_size) > maxManifestBytes)
+  if (static_cast<std::size_t>(status.st_size) > yaml::maxBytes)
     return failSize(std::to_string(status.st_size));
   // One byte more than it should have shows a file that grows.
   std::string text(static_cast<std::size_t>(status.st_size) + 1, '\0');
@@ -86,7 +87,7 @@ Result<std::string> readText(const std::filesystem::path& file) {
     if (count < 0) return failErrno("the file cannot be read");
     if (count == 0) break;
     filled += static_cast<std::size_t>(count);
-    if (filled > maxManifestBytes) return failSize(fmt::format("more than {}", maxManifestBytes));
+    if (filled > yaml::maxBytes) return failSize(fmt::format("more than {}", yaml::maxBytes));
     if (filled == text.size()) text.resize(text.size() * 2);
   }
   text.resize(filled);
@@ -110,7 +111,7 @@ Manifest readManifest(const std::filesystem::path& root, const std::filesystem::
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file,
                       file::Settling& settling, bool held) {
   const Origin origin{.root = root, .file = file};
-  const auto content = file::read(file, maxManifestBytes, &settling);
+  const auto content = file::read(file, yaml::maxBytes, &settling);
   if (content) return parseManifestFile(content->bytes, origin, held);
   using Why = file::Unread::Kind;
   const file::Unread& unread = content.error();

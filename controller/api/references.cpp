@@ -9,7 +9,7 @@
 #include <tuple>
 
 #include "api/manifest.h"
-#include "api/yaml.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -93,8 +93,8 @@ class Checker {
     resolveInstance(object, unikernel.instance);
     for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i) {
       const SecretKeyRef& reference = unikernel.argumentsFrom[i].secretKeyRef;
-      checkSecret(object, itemPath("spec.argumentsFrom", i) + ".secretKeyRef", object.metadata.nameSpace,
-                  reference.name, {&reference.key, 1});
+      checkSecret(object, yaml::itemPath("spec.argumentsFrom", i) + ".secretKeyRef",
+                  object.metadata.nameSpace, reference.name, {&reference.key, 1});
     }
   }
 

@@ -6,8 +6,9 @@
 #include <algorithm>
 
 #include "api/syntax.h"
-#include "api/yaml.h"
 #include "crds.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -61,7 +62,7 @@ properties:
 )";
 
 json parseOwn(std::string_view text) {
-  auto documents = parseYaml(text);
+  auto documents = yaml::parse(text);
   check(documents && documents->size() == 1 && documents->front().duplicates.empty(),
         "a schema that is compiled in is one YAML document");
   return std::move(documents->front().value);

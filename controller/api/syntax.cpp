@@ -8,7 +8,8 @@
 #include <charconv>
 #include <vector>
 
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -303,13 +304,6 @@ Result<std::string> decodeBase64(std::string_view text) {
   check(length >= 0 && static_cast<std::size_t>(length) == bytes.size(), "checked base64 can be decoded");
   bytes.resize(bytes.size() - padding);
   return bytes;
-}
-
-std::string toLower(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return isUpper(c) ? static_cast<char>(c + ('a' - 'A')) : c; });
-  return lower;
 }
 
 }  // namespace rookery::api

@@ -49,7 +49,4 @@ Complaint checkPrintable(std::string_view text);
 Result<std::string> decodeBase64(std::string_view text);
 std::string encodeBase64(std::string_view bytes);
 
-/// ASCII letters in lower case.
-std::string toLower(std::string_view text);
-
 }  // namespace rookery::api

@@ -6,6 +6,8 @@
 #include <regex>
 #include <set>
 
+#include "text.h"
+
 namespace rookery::api {
 
 using nlohmann::json;
@@ -15,12 +17,12 @@ namespace {
 /// Longest number, as it was written, that a message repeats.
 constexpr std::size_t longestShown = 40;
 
-const Places& placesOf(const Places& places, const std::string& member) {
+const yaml::Places& placesOf(const yaml::Places& places, const std::string& member) {
   const auto found = places.members.find(member);
   return found == places.members.end() ? places : found->second;
 }
 
-const Places& placesOf(const Places& places, std::size_t index) {
+const yaml::Places& placesOf(const yaml::Places& places, std::size_t index) {
   return index < places.items.size() ? places.items[index] : places;
 }
 
@@ -68,7 +70,7 @@ class Validation {
   Validation(Quoting quoting, Findings& findings) : quoting_(quoting), findings_(findings) {}
 
   /// False: the value is of no use.
-  bool visit(const json& schema, json& value, const Places& places, const std::string& path) {
+  bool visit(const json& schema, json& value, const yaml::Places& places, const std::string& path) {
     if (value.is_null()) {
       if (schema.value("nullable", false)) return false;
       findings_.add(path, places.key, "this field has no value; give it one or remove it");
@@ -86,7 +88,7 @@ class Validation {
   }
 
  private:
-  bool visitObject(const json& schema, json& object, const Places& places, const std::string& path) {
+  bool visitObject(const json& schema, json& object, const yaml::Places& places, const std::string& path) {
     if (schema.value("x-kubernetes-preserve-unknown-fields", false)) return true;
     dropUnknown(schema, object, places, path);
     dropNulls(schema, object);
@@ -94,19 +96,19 @@ class Validation {
     requireMembers(schema, object, places, path);
     for (auto member = object.begin(); member != object.end();) {
       const bool useful = visit(*memberSchema(schema, member.key()), member.value(),
-                                placesOf(places, member.key()), memberPath(path, member.key()));
+                                placesOf(places, member.key()), yaml::memberPath(path, member.key()));
       member = useful ? std::next(member) : object.erase(member);
     }
     return true;
   }
 
-  void dropUnknown(const json& schema, json& object, const Places& places, const std::string& path) {
+  void dropUnknown(const json& schema, json& object, const yaml::Places& places, const std::string& path) {
     for (auto member = object.begin(); member != object.end();) {
       if (memberSchema(schema, member.key()) != nullptr) {
         ++member;
         continue;
       }
-      findings_.add(memberPath(path, member.key()), placesOf(places, member.key()).key,
+      findings_.add(yaml::memberPath(path, member.key()), placesOf(places, member.key()).key,
                     findings_.full() ? "" : describeUnknown(schema, member.key()), Reason::UnknownField);
       member = object.erase(member);
     }
@@ -141,18 +143,19 @@ class Validation {
     }
   }
 
-  void requireMembers(const json& schema, const json& object, const Places& places, const std::string& path) {
+  void requireMembers(const json& schema, const json& object, const yaml::Places& places,
+                      const std::string& path) {
     const json* required = find(schema, "required");
     if (required == nullptr) return;
     for (const json& name : *required) {
       const auto& member = name.get_ref<const std::string&>();
       if (!object.contains(member)) {
-        findings_.add(memberPath(path, member), placesOf(places, member).key, "this field is required");
+        findings_.add(yaml::memberPath(path, member), placesOf(places, member).key, "this field is required");
       }
     }
   }
 
-  bool visitArray(const json& schema, json& array, const Places& places, const std::string& path) {
+  bool visitArray(const json& schema, json& array, const yaml::Places& places, const std::string& path) {
     if (array.size() < schema.value("minItems", std::size_t{0})) {
       findings_.add(path, places.value, "this must not be empty");
     }
@@ -164,7 +167,8 @@ class Validation {
       return false;
     }
     for (std::size_t i = 0; i < array.size(); ++i) {
-      if (!visit(schema.at("items"), array[i], placesOf(places, i), itemPath(path, i))) array[i] = nullptr;
+      if (!visit(schema.at("items"), array[i], placesOf(places, i), yaml::itemPath(path, i)))
+        array[i] = nullptr;
     }
     const std::string kind = schema.value("x-kubernetes-list-type", "atomic");
     if (kind == "set") requireUnique(array, "", places, path);
@@ -173,22 +177,23 @@ class Validation {
   }
 
   /// Items, or the member `key` of items, must differ from each other.
-  void requireUnique(const json& array, const std::string& key, const Places& places,
+  void requireUnique(const json& array, const std::string& key, const yaml::Places& places,
                      const std::string& path) {
     std::set<json> seen;
     for (std::size_t i = 0; i < array.size(); ++i) {
       if (array[i].is_null()) continue;
       const json& item = key.empty() ? array[i] : array[i].value(json::json_pointer("/" + key), json());
       if (item.is_null() || seen.insert(item).second) continue;
-      const Places& itemPlaces = placesOf(places, i);
-      const std::string itemsPath = itemPath(path, i);
-      findings_.add(key.empty() ? itemsPath : memberPath(itemsPath, key),
+      const yaml::Places& itemPlaces = placesOf(places, i);
+      const std::string itemsPath = yaml::itemPath(path, i);
+      findings_.add(key.empty() ? itemsPath : yaml::memberPath(itemsPath, key),
                     (key.empty() ? itemPlaces : placesOf(itemPlaces, key)).value,
                     fmt::format("{} is listed twice; remove one", show(item)));
     }
   }
 
-  bool visitString(const json& schema, const json& value, const Places& places, const std::string& path) {
+  bool visitString(const json& schema, const json& value, const yaml::Places& places,
+                   const std::string& path) {
     const auto& text = value.get_ref<const std::string&>();
     if (const json* allowed = find(schema, "enum"); allowed != nullptr && !contains(*allowed, value)) {
       std::vector<std::string_view> words;
@@ -222,7 +227,8 @@ class Validation {
         std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
   }
 
-  bool visitNumber(const json& schema, const json& value, const Places& places, const std::string& path) {
+  bool visitNumber(const json& schema, const json& value, const yaml::Places& places,
+                   const std::string& path) {
     const json* least = find(schema, "minimum");
     const json* most = find(schema, "maximum");
     if ((least == nullptr || value >= *least) && (most == nullptr || value <= *most)) return true;
@@ -233,7 +239,7 @@ class Validation {
     return false;
   }
 
-  std::string describeMismatch(const json& schema, const json& value, const Places& places) const {
+  std::string describeMismatch(const json& schema, const json& value, const yaml::Places& places) const {
     const auto& type = schema.at("type").get_ref<const std::string&>();
     std::string message = fmt::format("expected {}, got {}", nameOfType(type), describe(value, places));
     const bool plain = value.is_number() || value.is_boolean();
@@ -244,7 +250,7 @@ class Validation {
   }
 
   /// The type of a value and, for a scalar, the value.
-  std::string describe(const json& value, const Places& places) const {
+  std::string describe(const json& value, const yaml::Places& places) const {
     if (value.is_object()) return "a mapping";
     if (value.is_array()) return "a list";
     const std::string_view type = value.is_string() ? "string" : value.is_number() ? "number" : "boolean";
@@ -270,17 +276,17 @@ bool matches(const std::string& text, const std::string& pattern) {
   return text.size() <= longest && std::regex_search(text, found->second);
 }
 
-void checkPatterns(const json& schema, const json& value, const Places& places, const std::string& path,
+void checkPatterns(const json& schema, const json& value, const yaml::Places& places, const std::string& path,
                    Findings& findings) {
   if (value.is_object()) {
     for (const auto& [name, member] : value.items()) {
       const json* own = memberSchema(schema, name);
       if (own != nullptr)
-        checkPatterns(*own, member, placesOf(places, name), memberPath(path, name), findings);
+        checkPatterns(*own, member, placesOf(places, name), yaml::memberPath(path, name), findings);
     }
   } else if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i) {
-      checkPatterns(schema.at("items"), value[i], placesOf(places, i), itemPath(path, i), findings);
+      checkPatterns(schema.at("items"), value[i], placesOf(places, i), yaml::itemPath(path, i), findings);
     }
   } else if (value.is_string()) {
     const json* pattern = find(schema, "pattern");
@@ -295,13 +301,13 @@ void pruneAt(const json& schema, json& value, const std::string& path, std::size
   if (value.is_array()) {
     const json* items = find(schema, "items");
     for (std::size_t i = 0; items != nullptr && i < value.size(); ++i)
-      pruneAt(*items, value[i], itemPath(path, i), most, taken);
+      pruneAt(*items, value[i], yaml::itemPath(path, i), most, taken);
   }
   const bool open = schema.value("x-kubernetes-preserve-unknown-fields", false);
   if (!value.is_object() || open || schema.value("type", "") != "object") return;
   for (auto member = value.begin(); member != value.end();) {
     const json* own = memberSchema(schema, member.key());
-    const std::string memberIs = memberPath(path, member.key());
+    const std::string memberIs = yaml::memberPath(path, member.key());
     if (own != nullptr && member->is_null() && !own->value("nullable", false)) {
       member = value.erase(member);
       continue;
@@ -318,7 +324,8 @@ void pruneAt(const json& schema, json& value, const std::string& path, std::size
 
 }  // namespace
 
-void validate(const json& schema, json& value, const Places& places, Quoting quoting, Findings& findings) {
+void validate(const json& schema, json& value, const yaml::Places& places, Quoting quoting,
+              Findings& findings) {
   if (!Validation(quoting, findings).visit(schema, value, places, "")) value = json::object();
 }
 
@@ -328,7 +335,7 @@ std::vector<std::string> prune(const json& schema, json& value, std::size_t most
   return taken;
 }
 
-void checkPatterns(const json& schema, const json& value, const Places& places, Findings& findings) {
+void checkPatterns(const json& schema, const json& value, const yaml::Places& places, Findings& findings) {
   checkPatterns(schema, value, places, "", findings);
 }
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "api/findings.h"
-#include "api/yaml.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 
@@ -17,8 +17,8 @@ enum class Quoting { Values, Nothing };
 /// it, unknown fields included. A null for a field that is not nullable is the same as no such field. Fills
 /// in the schema's defaults, and takes out what is of no use (unknown, or of a wrong type: null in lists), so
 /// that what remains has the types that the schema says. Patterns are left to checkPatterns.
-void validate(const nlohmann::json& schema, nlohmann::json& value, const Places& places, Quoting quoting,
-              Findings& findings);
+void validate(const nlohmann::json& schema, nlohmann::json& value, const yaml::Places& places,
+              Quoting quoting, Findings& findings);
 
 /// Takes out of `value` the fields that the schema does not know, and nulls that stand for a field that is
 /// not there, as an API server prunes them; nothing else is judged or changed. Returns the paths of the
@@ -27,7 +27,7 @@ std::vector<std::string> prune(const nlohmann::json& schema, nlohmann::json& val
 
 /// Checks strings against the schema's patterns. Apart from the rest, and last, because a field's own check
 /// says better what is wrong with it, and Findings keeps the first word on a field.
-void checkPatterns(const nlohmann::json& schema, const nlohmann::json& value, const Places& places,
+void checkPatterns(const nlohmann::json& schema, const nlohmann::json& value, const yaml::Places& places,
                    Findings& findings);
 
 /// `value` without the members that equal their default: the same for a spec that leaves them out and one

@@ -8,6 +8,7 @@
 #include "api/percent.h"
 #include "api/schema.h"
 #include "api/syntax.h"
+#include "text.h"
 
 namespace rookery::cli {
 namespace {
@@ -51,7 +52,7 @@ ApiResource secrets() {
 Result<ApiResource> ApiResource::named(std::string_view word) {
   constexpr std::array eventNames = {"events", "event", "ev"};
   constexpr std::array secretNames = {"secrets", "secret"};
-  const std::string wanted = api::toLower(word);
+  const std::string wanted = toLower(word);
   if (std::ranges::find(eventNames, wanted) != eventNames.end()) return events();
   if (std::ranges::find(secretNames, wanted) != secretNames.end()) return secrets();
   const auto kind = api::parseKind(word);

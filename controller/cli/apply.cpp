@@ -35,18 +35,18 @@ asio::awaitable<void> work(reconcile::Controller& controller, const source::Snap
 
 bool destroys(const nlohmann::json& changes) {
   return std::any_of(changes.begin(), changes.end(), [](const nlohmann::json& change) {
-    return change.value("verb", "") == toString(reconcile::Verb::Destroy);
+    return change.value("verb", "") == toString(plan::Verb::Destroy);
   });
 }
 
 /// What a plan file allows: its steps and no other.
-std::function<bool(const std::string&, const reconcile::Step&)> onlyPlanned(const nlohmann::json& changes) {
+std::function<bool(const std::string&, const plan::Step&)> onlyPlanned(const nlohmann::json& changes) {
   std::set<std::string> planned;
   for (const auto& change : changes) {
     planned.insert(fmt::format("{} {} {} {}", change.value("instance", ""), change.value("verb", ""),
                                change.value("namespace", ""), change.value("name", "")));
   }
-  return [planned](const std::string& instance, const reconcile::Step& step) {
+  return [planned](const std::string& instance, const plan::Step& step) {
     return planned.contains(
         fmt::format("{} {} {} {}", instance, toString(step.verb), step.object.nameSpace, step.object.name));
   };

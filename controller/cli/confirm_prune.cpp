@@ -18,8 +18,8 @@
 #include "cli/failure.h"
 #include "cli/list_watch.h"
 #include "cli/verbs.h"
+#include "plan/inventory.h"
 #include "reconcile/confirmations.h"
-#include "reconcile/inventory.h"
 #include "reconcile/state_dir.h"
 #include "sentence.h"
 
@@ -39,7 +39,7 @@ struct ConfirmOptions {
 
 bool isConfirmationId(std::string_view text) {
   constexpr std::string_view digits = "0123456789abcdef";
-  return text.size() == reconcile::confirmationIdLength &&
+  return text.size() == plan::confirmationIdLength &&
          text.find_first_not_of(digits) == std::string_view::npos;
 }
 

@@ -13,7 +13,6 @@
 #include "api/json_path.h"
 #include "api/manifest.h"
 #include "api/percent.h"
-#include "api/yaml.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
@@ -22,6 +21,7 @@
 #include "cli/verbs.h"
 #include "serve/deployed_spec.h"
 #include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::cli {
 
@@ -52,16 +52,16 @@ Result<json> readSpec(const std::filesystem::path& file) {
   };
   const auto text = api::readText(file);
   if (!text) return fail(text.error().reason, fmt::format("{}: {}", file.string(), text.error().message));
-  auto documents = api::parseYaml(*text, api::notationOf(file));
+  auto documents = yaml::parse(*text, yaml::notationOf(file));
   if (!documents) {
-    const api::YamlProblem& problem = documents.error();
+    const yaml::Problem& problem = documents.error();
     return invalid(fmt::format("{}:{}: {}", problem.place.line, problem.place.column, problem.message));
   }
   if (documents->size() != 1 || !documents->front().value.is_object()) {
     return invalid("this is to be one mapping: the spec of a Unikernel, without the image");
   }
   if (!documents->front().duplicates.empty()) {
-    const api::YamlProblem& problem = documents->front().duplicates.front();
+    const yaml::Problem& problem = documents->front().duplicates.front();
     return invalid(fmt::format("{}:{}: {}: {}", problem.place.line, problem.place.column, problem.field,
                                problem.message));
   }

@@ -9,9 +9,9 @@
 
 #include "api/age.h"
 #include "api/json_path.h"
-#include "api/yaml_writer.h"
 #include "cli/progress.h"
 #include "cli/table.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 namespace {
@@ -93,7 +93,7 @@ std::string header(const json& object, Now now) {
 /// A mapping as a manifest would write it; nothing where there is none.
 std::string section(const char* title, const json& fields) {
   if (!fields.is_object() || fields.empty()) return "";
-  return fmt::format("{}:\n{}", title, indented(api::toYaml(fields)));
+  return fmt::format("{}:\n{}", title, indented(yaml::toYaml(fields)));
 }
 
 /// What an object has besides what every object has: the spec, or a Secret's type.
@@ -101,7 +101,7 @@ std::string contents(const json& object) {
   std::string text;
   json others = object;
   for (const char* field : {"apiVersion", "kind", "metadata", "spec", "status"}) others.erase(field);
-  for (const auto& [name, value] : others.items()) text += api::toYaml(json::object({{name, value}}));
+  for (const auto& [name, value] : others.items()) text += yaml::toYaml(json::object({{name, value}}));
   return text + section("Spec", object.value("spec", json()));
 }
 

@@ -12,10 +12,11 @@
 #include <vector>
 
 #include "file/settling.h"
-#include "image/hosts.h"
 #include "image/image.h"
+#include "image/inspector.h"
 #include "image/lookout.h"
-#include "image/puller.h"
+#include "image/pull/hosts.h"
+#include "image/pull/puller.h"
 #include "image/store.h"
 #include "reconcile/controller.h"
 #include "reconcile/object_store.h"
@@ -37,7 +38,7 @@ class Fleet {
     reconcile::GuardOptions guard = {};
     /// For who only looks: nothing in the state directory is changed, and nothing is kept from who has it.
     bool readOnly = false;
-    std::function<bool(const std::string& instance, const reconcile::Step&)> permit =
+    std::function<bool(const std::string& instance, const plan::Step&)> permit =
         {};                                                       // see Environment::permit
     std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
     /// The state that the controller uses, made of that in stateDir; empty: just that.

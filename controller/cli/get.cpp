@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "api/json_path.h"
-#include "api/yaml_writer.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
@@ -20,6 +19,7 @@
 #include "cli/resource_arguments.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -60,7 +60,7 @@ void printDocument(const json& document, const GetOptions& options, std::ostream
   if (options.output == "json") {
     out << document.dump(4, ' ', false, json::error_handler_t::replace) << '\n';
   } else {
-    out << api::toYaml(document);
+    out << yaml::toYaml(document);
   }
 }
 

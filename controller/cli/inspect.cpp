@@ -13,6 +13,7 @@
 #include "cli/failure.h"
 #include "cli/verbs.h"
 #include "image/image.h"
+#include "image/inspector.h"
 #include "text.h"
 
 namespace rookery::cli {

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "api/status.h"
+#include "plan/unikernel_state.h"
 #include "text.h"
 
 namespace rookery::cli {
@@ -38,7 +39,7 @@ std::string samenessOf(const std::string& message, const Log::Fields& fields) {
 }
 
 /// What the attempts at one step have in common, until one succeeds.
-std::string attemptOf(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb) {
+std::string attemptOf(const std::string& instance, const api::ObjectKey& object, plan::Verb verb) {
   return fmt::format("{} of {} on {}", toString(verb), object.toString(), instance);
 }
 
@@ -174,7 +175,7 @@ void Log::roundEnded(const std::string& instance, const reconcile::Round& round)
   }
 }
 
-void Log::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+void Log::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                       Reason reason, const std::string& message) {
   writeRepeated(Level::Info, message,
                 {{"instance", instance},
@@ -184,7 +185,7 @@ void Log::stepStarted(const std::string& instance, const api::ObjectKey& object,
                 attemptOf(instance, object, verb));
 }
 
-void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                     const reconcile::CommandResult& result) {
   Fields fields = {{"instance", instance},
                    {"object", object.toString()},
@@ -231,7 +232,7 @@ void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, 
                          {"reason", std::string(toString(reason))}};
   const bool told = !ready && tellOfCause(message);
   const std::string said = told ? "It is not Ready, for the cause that was told." : message;
-  writeRepeated(ready || reconcile::isProgress(reason) ? Level::Info : Level::Warn, said, fields,
+  writeRepeated(ready || plan::isProgress(reason) ? Level::Info : Level::Warn, said, fields,
                 samenessOf(message, fields));
 }
 

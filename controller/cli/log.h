@@ -41,9 +41,9 @@ class Log : public reconcile::Listener {
 
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
-                   Reason reason, const std::string& message) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
+                   const std::string& message) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const reconcile::CommandResult& result) override;
   void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;

@@ -10,11 +10,14 @@
 #include <tuple>
 #include <utility>
 
-#include "albatross/certificate.h"
+#include "albatross/client/certificate.h"
 #include "api/manifest.h"
-#include "reconcile/desired.h"
-#include "reconcile/image_check.h"
+#include "image/inspector.h"
+#include "plan/desired.h"
+#include "plan/image_check.h"
+#include "reconcile/image_places.h"
 #include "reconcile/key_file.h"
+#include "reconcile/resolve.h"
 
 namespace rookery::cli {
 
@@ -36,17 +39,17 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
     if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
     const auto& unikernel = object->as<api::Unikernel>();
     const auto path =
-        reconcile::locateImage(unikernel.image.path, object->origin, roots, reconcile::Author::Operator);
+        reconcile::locateImage(unikernel.image.path, object->origin, roots, plan::Author::Operator);
     if (path) inspector.await(*path, settling);
     const auto image = reconcile::checkImage(unikernel, object->origin, inspector, roots, &settling);
     if (image) continue;
-    const std::string field(reconcile::imageField(image.error().reason));
+    const std::string field(plan::imageField(image.error().reason));
     errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));
   }
 }
 
 /// How many levels below the credential's own domain the commands of an instance go.
-std::size_t depthOf(const reconcile::Desired& desired) {
+std::size_t depthOf(const plan::Desired& desired) {
   const auto isBelow = [&](const std::string& nameSpace) {
     return desired.spec().rootNamespace != nameSpace;
   };
@@ -57,7 +60,7 @@ std::size_t depthOf(const reconcile::Desired& desired) {
   return below ? 1 : 0;
 }
 
-std::optional<api::Problem> checkCredential(const reconcile::Desired& desired, SystemTime now) {
+std::optional<api::Problem> checkCredential(const plan::Desired& desired, SystemTime now) {
   const api::Object& instance = *desired.instance;
   const std::string field = "spec.credentials";
   if (!desired.credentials) {

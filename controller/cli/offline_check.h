@@ -6,6 +6,7 @@
 
 #include "api/object.h"
 #include "image/image.h"
+#include "image/inspector.h"
 #include "source/source.h"
 
 namespace rookery::cli {

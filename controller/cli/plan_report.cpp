@@ -13,11 +13,11 @@
 namespace rookery::cli {
 
 using nlohmann::json;
-using reconcile::Verb;
+using plan::Verb;
 
 namespace {
 
-void addPlan(PlanReport& report, const std::string& instance, const reconcile::Plan& plan) {
+void addPlan(PlanReport& report, const std::string& instance, const plan::Plan& plan) {
   for (const auto& step : plan.steps) {
     report.changes.push_back({step.object, instance, step.verb, step.reason, step.message, step.fields});
   }

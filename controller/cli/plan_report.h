@@ -15,10 +15,10 @@ struct PlanReport {
   struct Change {
     api::ObjectKey object;
     std::string instance;
-    reconcile::Verb verb;
+    plan::Verb verb;
     Reason reason;
     std::string message;
-    std::vector<reconcile::FieldChange> fields;
+    std::vector<plan::FieldChange> fields;
   };
   /// A mistake in a file (origin and field), or something about an object.
   struct Trouble {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/visible_stream.h"
+#include "plan/unikernel_state.h"
 #include "text.h"
 
 namespace rookery::cli {
@@ -52,7 +53,7 @@ void Progress::drawBars() {
   barShown_ = true;
 }
 
-void Progress::stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+void Progress::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                            Reason reason, const std::string& /*message*/) {
   const std::lock_guard lock(mutex_);
   line(fmt::format("{}: {} {} ({})", instance, toString(verb), object.toString(), toString(reason)));
@@ -90,7 +91,7 @@ void Progress::finish() {
   out_.flush();
 }
 
-void Progress::stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+void Progress::stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                          const reconcile::CommandResult& result) {
   const std::lock_guard lock(mutex_);
   uploads_.erase(instance);
@@ -110,7 +111,7 @@ void Progress::imagePulled(const image::Puller::Attempt& attempt) {
 
 void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                             const std::string& /*message*/) {
-  if (reconcile::isProgress(reason) || object.kind == api::Kind::AlbatrossInstance) return;
+  if (plan::isProgress(reason) || object.kind == api::Kind::AlbatrossInstance) return;
   const std::lock_guard lock(mutex_);
   if (ready) return line(fmt::format("{}: Ready", object.toString()));
   if (!troubles_.emplace(object.kind, reason).second) return;

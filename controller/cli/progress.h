@@ -19,11 +19,11 @@ class Progress : public reconcile::Listener {
  public:
   Progress(std::ostream& out, bool terminal) : out_(out), terminal_(terminal) {}
 
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
-                   Reason reason, const std::string& message) override;
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
+                   const std::string& message) override;
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                  std::uint64_t total) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, reconcile::Verb verb,
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const reconcile::CommandResult& result) override;
   void imagePulled(const image::Puller::Attempt& attempt) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,

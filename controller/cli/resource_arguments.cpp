@@ -7,7 +7,8 @@
 
 #include "api/schema.h"
 #include "api/syntax.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::cli {
 
@@ -23,7 +24,7 @@ ResourceArgument& entryOf(ApiResource resource, std::vector<ResourceArgument>& w
 
 Result<void> addKind(const std::string& word, std::vector<ResourceArgument>& wanted) {
   std::vector<std::string> words = {word};
-  if (api::toLower(word) == "all") {
+  if (toLower(word) == "all") {
     words.clear();
     for (const api::Kind kind : api::customKinds()) words.emplace_back(api::toString(kind));
   }
@@ -36,9 +37,9 @@ Result<void> addKind(const std::string& word, std::vector<ResourceArgument>& wan
 }
 
 std::unexpected<Error> mixed(const std::string& word) {
-  return fail(Reason::UsageError,
-              fmt::format("{} does not go with the others: write KIND NAME… or KIND/NAME…, not both.",
-                          api::quote(word)));
+  return fail(
+      Reason::UsageError,
+      fmt::format("{} does not go with the others: write KIND NAME… or KIND/NAME…, not both.", quote(word)));
 }
 
 Result<std::vector<ResourceArgument>> pairsNamed(const std::vector<std::string>& arguments) {
@@ -52,7 +53,7 @@ Result<std::vector<ResourceArgument>> pairsNamed(const std::vector<std::string>&
     if (name.empty() || name.contains('/')) {
       return fail(Reason::UsageError, fmt::format("{} does not name one object: write KIND/NAME, such as "
                                                   "uk/web.",
-                                                  api::quote(argument)));
+                                                  quote(argument)));
     }
     entryOf(*std::move(resource), wanted).names.push_back(name);
   }

@@ -41,7 +41,7 @@ class StandardInput : public source::Source {
  private:
   api::Manifest read() {
     const api::Origin origin{.root = name_, .file = name_, .line = 0, .column = 0};
-    std::string text(api::maxManifestBytes + 1, '\0');
+    std::string text(yaml::maxBytes + 1, '\0');
     in_.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(in_.gcount()));
     api::Manifest manifest;

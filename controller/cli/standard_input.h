@@ -15,7 +15,7 @@ bool namesStandardInput(const std::vector<std::filesystem::path>& paths);
 
 /// Everything that the folders and files, and standard input where it is among them, declare at one time.
 /// Relative paths in what is read from `in` start at the current folder, below which its images must lie,
-/// too; documents of other programs are passed over. Of `in` no more than api::maxManifestBytes is read; it
+/// too; documents of other programs are passed over. Of `in` no more than yaml::maxBytes is read; it
 /// is no root: nothing is ever destroyed because it is missing there.
 source::SnapshotPtr readManifests(std::vector<std::filesystem::path> roots, std::istream& in);
 

@@ -15,6 +15,7 @@
 #include "cli/standard_input.h"
 #include "cli/verbs.h"
 #include "image/image.h"
+#include "image/inspector.h"
 
 namespace rookery::cli {
 

@@ -1,19 +1,13 @@
 #pragma once
 
-#include <chrono>
+#include <compare>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <memory>
-#include <optional>
 #include <set>
-#include <span>
 #include <string>
 #include <string_view>
 
 #include "error.h"
-#include "file/settling.h"
-#include "file/stamp.h"
 
 namespace rookery::image {
 
@@ -44,82 +38,24 @@ struct Image {
 std::string toHex(std::string_view bytes);
 std::string fromHex(std::string_view text);
 
-/// Bytes that an image may have, where nobody says otherwise.
-inline constexpr std::uint64_t defaultLargestImage = std::uint64_t{4} << 30;
+/// An image that is to be had over http(s), and what it must be.
+struct Remote {
+  std::string url;
+  std::string sha256;  // 64 lower-case hexadecimal digits
+  /// Who asks for it need not be allowed to reach what this machine reaches: it comes from public addresses
+  /// only, where nothing else is said, and failures do not tell what else there is.
+  bool anybodys = false;
 
-/// Inspects image files and remembers what it saw by (path, size, times, inode, device), so that looking
-/// again at an unchanged file reads nothing of it; also that one is no image. A file that changed less than
-/// two seconds before it was read is read again next time: its time stamps are too coarse to tell another
-/// change. Thread-safe; who asks for a file that is just being read waits for the answer.
-class Inspector {
- public:
-  using Clock = std::function<std::chrono::system_clock::time_point()>;
-  struct Options {
-    Clock now = std::chrono::system_clock::now;  // the clock that the files' time stamps are compared with
-    std::uint64_t largest = defaultLargestImage;
-  };
-  /// Told how many bytes have been read, now and then; false: no more is wanted.
-  using Progress = std::function<bool(std::uint64_t bytes)>;
-
-  Inspector() : Inspector(Options{}) {}
-  explicit Inspector(Options options);
-  ~Inspector();
-  Inspector(const Inspector&) = delete;
-  Inspector& operator=(const Inspector&) = delete;
-
-  /// With `settling`, a file that is still being written is an error. Errors: ImageNotFound, ImageUnreadable,
-  /// ImageTooLarge, ImageInvalid (not an ELF, truncated, no Solo5 notes, a note that breaks the format: says
-  /// which and where), BeingWritten, ImageChanged (it changed each time that it was read), Cancelled (by
-  /// `progress`). An image for another tender than hvt or spt is not an error here: that is for who deploys
-  /// it to judge.
-  Result<Image> inspect(const std::filesystem::path& path, file::Settling* settling = nullptr,
-                        const Progress& progress = {});
-
-  /// What can be said of a file without reading it.
-  struct Glance {
-    std::optional<Result<Image>> image;                         // absent: it must be read; errors as above
-    std::optional<std::chrono::milliseconds> lookAgainIn = {};  // it is BeingWritten
-    bool open = false;                                          // by somebody who has it open
-    file::Stamp stamp = {};                                     // where it must be read
-  };
-  Glance glance(const std::filesystem::path& path, file::Settling& settling);
-
-  /// Waits, a minute at most, for a file that was not left alone for long enough to count; not for one that
-  /// somebody has open for writing. For who looks once.
-  void await(const std::filesystem::path& path, file::Settling& settling);
-
-  /// How many files were read since the start, for tests and metrics.
-  std::uint64_t filesRead() const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
+  /// What messages call it: the URL without its query, which may be as good as a password.
+  std::string name() const { return url.substr(0, url.find('?')); }
+  auto operator<=>(const Remote&) const = default;
 };
 
-/// Reads one image once, from one file descriptor with pread, and hashes on the way.
-class Reader {
- public:
-  /// `expected` is the raw digest of the bytes that are meant. Errors: ImageNotFound, ImageUnreadable,
-  /// ImageInvalid.
-  static Result<Reader> open(const std::filesystem::path& path, std::string expected);
-
-  Reader(Reader&&) noexcept;
-  Reader& operator=(Reader&&) noexcept;
-  Reader(const Reader&) = delete;
-  Reader& operator=(const Reader&) = delete;
-  ~Reader();
-
-  /// The next bytes (at most 64 KiB), valid until the next call; empty at the end, after the digest of all
-  /// that was read was found to be the expected one. Errors: ImageChanged (another digest or length),
-  /// ImageUnreadable.
-  Result<std::span<const std::byte>> next();
-
-  std::uint64_t size() const;
-
- private:
-  struct State;
-  explicit Reader(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+/// Why an image is not there.
+struct Missing {
+  Error error;
+  bool lasting = false;  // it will not come, unless somebody changes something
+  friend bool operator==(const Missing&, const Missing&) = default;
 };
 
 }  // namespace rookery::image

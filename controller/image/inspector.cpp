@@ -1,3 +1,5 @@
+#include "image/inspector.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 
 #include "image/digest.h"
 #include "image/file.h"
-#include "image/image.h"
 #include "image/solo5.h"
 
 namespace rookery::image {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "image/file.h"
+#include "image/inspector.h"
 
 namespace rookery::image {
 

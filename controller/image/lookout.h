@@ -12,6 +12,7 @@
 #include "error.h"
 #include "file/settling.h"
 #include "image/image.h"
+#include "image/inspector.h"
 
 namespace rookery::image {
 

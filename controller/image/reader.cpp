@@ -1,3 +1,5 @@
+#include "image/reader.h"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -5,7 +7,6 @@
 
 #include "image/digest.h"
 #include "image/file.h"
-#include "image/image.h"
 
 namespace rookery::image {
 

@@ -22,7 +22,7 @@
 #include <utility>
 #include <variant>
 
-#include "albatross/resolve.h"
+#include "albatross/client/resolve.h"
 #include "kubernetes/coroutine.h"
 #include "kubernetes/credentials.h"
 #include "kubernetes/object_meta.h"

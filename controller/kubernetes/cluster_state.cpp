@@ -16,7 +16,7 @@
 namespace rookery::kubernetes {
 
 using nlohmann::json;
-using reconcile::Entry;
+using plan::Entry;
 
 namespace {
 
@@ -160,8 +160,8 @@ std::vector<Entry> ClusterState::entries() const {
   return all;
 }
 
-reconcile::Inventory ClusterState::inventoryOf(const std::string& serverKey) const {
-  reconcile::Inventory inventory = cache_.inventoryOf(serverKey);
+plan::Inventory ClusterState::inventoryOf(const std::string& serverKey) const {
+  plan::Inventory inventory = cache_.inventoryOf(serverKey);
   inventory.merge(others_.inventoryOf(serverKey));
   return inventory;
 }
@@ -175,7 +175,7 @@ asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
   const Change hold = holding(entry.instance);
   const Result<void> held = co_await apply(hold);
   if (!held) co_return held;
-  const bool destroys = entry.pending && entry.pending->verb == reconcile::Verb::Destroy;
+  const bool destroys = entry.pending && entry.pending->verb == plan::Verb::Destroy;
   const Change keep{entry.object, entry.instance, [&entry](Kept& kept) { put(kept.entries, entry); }, true,
                     destroys};
   co_return co_await apply(keep);

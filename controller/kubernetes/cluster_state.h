@@ -34,10 +34,10 @@ class ClusterState : public reconcile::State {
                std::function<bool(const std::string& instance)> mayWrite, Options options);
 
   Result<void> held() const override { return others_.held(); }
-  std::vector<reconcile::Entry> entries() const override;
-  reconcile::Inventory inventoryOf(const std::string& serverKey) const override;
-  asio::awaitable<Result<void>> record(reconcile::Entry entry) override;
-  asio::awaitable<Result<void>> discard(reconcile::Entry entry) override;
+  std::vector<plan::Entry> entries() const override;
+  plan::Inventory inventoryOf(const std::string& serverKey) const override;
+  asio::awaitable<Result<void>> record(plan::Entry entry) override;
+  asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   std::optional<bool> restartChangesMemory(const std::string& serverKey) const override;
   void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
@@ -60,7 +60,7 @@ class ClusterState : public reconcile::State {
   void noteForgotten(const std::string& instance);
 
  private:
-  using Entries = std::vector<reconcile::Entry>;
+  using Entries = std::vector<plan::Entry>;
   /// What an object has of ours.
   struct Kept {
     Entries entries;
@@ -76,8 +76,8 @@ class ClusterState : public reconcile::State {
   };
   static Change holding(const std::string& instance);
   asio::awaitable<Result<void>> apply(Change change);
-  asio::awaitable<Result<void>> recordElsewhere(reconcile::Entry entry);
-  asio::awaitable<Result<void>> bury(reconcile::Entry entry);
+  asio::awaitable<Result<void>> recordElsewhere(plan::Entry entry);
+  asio::awaitable<Result<void>> bury(plan::Entry entry);
   std::optional<Change> due(const CachedObject& cached, const std::set<std::string>& inUse) const;
   bool isFree(const CachedObject& cached) const;
   std::optional<std::string> declaredOn(const std::string& instance) const;

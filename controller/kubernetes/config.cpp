@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "api/syntax.h"
-#include "api/yaml.h"
 #include "file/content.h"
 #include "sentence.h"
+#include "yaml/yaml.h"
 
 namespace rookery::kubernetes {
 
@@ -200,7 +200,7 @@ Result<Config> inClusterConfig(const fs::path& folder) {
 Result<Config> kubeconfig(const fs::path& file) {
   const auto text = readFile(file, nullptr);
   if (!text) return std::unexpected(text.error());
-  const auto documents = api::parseYaml(*text);
+  const auto documents = yaml::parse(*text);
   if (!documents || documents->size() != 1 || !documents->front().value.is_object()) {
     return fail(Reason::CredentialInvalid, fmt::format("{}: this is not a kubeconfig file{}.", file.string(),
                                                        documents ? "" : ": " + documents.error().message));

@@ -13,8 +13,8 @@
 namespace rookery::kubernetes {
 
 using nlohmann::json;
-using reconcile::Entry;
-using reconcile::Inventory;
+using plan::Entry;
+using plan::Inventory;
 
 namespace {
 
@@ -132,7 +132,7 @@ std::string_view pluralOf(api::Kind kind) {
 std::string toAnnotation(const std::vector<Entry>& entries) {
   json list = json::array();
   for (const Entry& entry : entries) {
-    json item = reconcile::toJson(entry);
+    json item = plan::toJson(entry);
     item.erase("root");
     item.erase("file");
     list.push_back(std::move(item));
@@ -148,7 +148,7 @@ std::vector<Entry> entriesIn(const std::string& annotation) {
     if (!item.is_object()) continue;
     item["root"] = item["file"] = "";
     try {
-      entries.push_back(reconcile::entryFromJson(item));
+      entries.push_back(plan::entryFromJson(item));
     } catch (const json::exception&) {
       continue;
     }

@@ -14,7 +14,7 @@
 
 #include "api/object.h"
 #include "kubernetes/object_meta.h"
-#include "reconcile/inventory.h"
+#include "plan/inventory.h"
 
 namespace rookery::kubernetes {
 
@@ -35,8 +35,7 @@ struct CachedObject {
   ObjectMeta meta;
   api::ObjectPtr object;               // null: it is invalid
   std::vector<api::Problem> problems;  // why
-  std::vector<reconcile::Entry>
-      entries;            // of its inventory, or tombstones; what cannot be its own is left out
+  std::vector<plan::Entry> entries;    // of its inventory, or tombstones; what cannot be its own is left out
   bool released = false;  // when it is deleted, it shall be let go, whatever runs: an annotation or the spec
                           // says so
   nlohmann::json status;
@@ -70,14 +69,14 @@ class ObjectCache {
   std::vector<CachedObjectPtr> list() const;
 
   /// Whether what `holder` says to be its own can be. False: it is another object's, for certain.
-  bool counts(const reconcile::Entry& entry, const api::ObjectKey& holder) const;
-  std::vector<reconcile::Entry> entries() const;
-  reconcile::Inventory inventoryOf(const std::string& serverKey) const;
+  bool counts(const plan::Entry& entry, const api::ObjectKey& holder) const;
+  std::vector<plan::Entry> entries() const;
+  plan::Inventory inventoryOf(const std::string& serverKey) const;
 
  private:
   enum class Change { None, Status, Desired };
   /// Entries of one unikernel by the object that they stand on: more than one can say that it is theirs.
-  using Claims = std::map<api::ObjectKey, reconcile::Entry>;
+  using Claims = std::map<api::ObjectKey, plan::Entry>;
   using Index = std::map<std::string, std::map<albatross::Name, Claims>>;  // by server key
   struct Deletion {
     std::chrono::steady_clock::time_point time;
@@ -89,9 +88,9 @@ class ObjectCache {
   void drop(const api::ObjectKey& key);
   void noteDeletion(const api::ObjectKey& key, const std::string& version);
   void index(const CachedObject* before, const CachedObject* after);
-  bool isInItsPlace(const reconcile::Entry& entry) const;
-  const reconcile::Entry& rightful(const Claims& claims) const;
-  reconcile::Inventory inventoryIn(const Index& byServer, const std::string& serverKey) const;
+  bool isInItsPlace(const plan::Entry& entry) const;
+  const plan::Entry& rightful(const Claims& claims) const;
+  plan::Inventory inventoryIn(const Index& byServer, const std::string& serverKey) const;
 
   Change put(api::Kind kind, const nlohmann::json& object);
   CachedObject parse(api::Kind kind, const nlohmann::json& object) const;
@@ -115,9 +114,9 @@ inline constexpr std::size_t maxEntriesOfUnikernel = 32;
 
 /// Entries as an annotation keeps them, and back. What cannot be read is none: a lost inventory destroys
 /// nothing.
-std::string toAnnotation(const std::vector<reconcile::Entry>& entries);
-std::vector<reconcile::Entry> entriesIn(const std::string& annotation);
+std::string toAnnotation(const std::vector<plan::Entry>& entries);
+std::vector<plan::Entry> entriesIn(const std::string& annotation);
 /// Those of an object that can be its own; an AlbatrossInstance's are tombstones.
-std::vector<reconcile::Entry> entriesOf(const api::ObjectKey& key, const ObjectMeta& meta);
+std::vector<plan::Entry> entriesOf(const api::ObjectKey& key, const ObjectMeta& meta);
 
 }  // namespace rookery::kubernetes

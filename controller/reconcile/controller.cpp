@@ -12,7 +12,11 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "api/conditions.h"
+#include "image/inspector.h"
+#include "plan/desired.h"
+#include "reconcile/image_places.h"
 #include "reconcile/key_file.h"
+#include "reconcile/resolve.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
@@ -165,7 +169,7 @@ void Controller::wakeRivalsOf(const std::string& name) {
   for (const auto& [other, desired] : contested(desired_)) {
     const auto held = held_.find(other);
     if (other == name || held == held_.end()) continue;
-    desired_[other] = std::make_shared<Desired>(*desired);
+    desired_[other] = std::make_shared<plan::Desired>(*desired);
     held->second.last.reset();
     held->second.loop->update(desired_[other]);
   }
@@ -176,7 +180,7 @@ void Controller::wakeRivalsOf(const std::string& name) {
 // ------------------------------------------------------------------------------------
 
 Resolution Controller::resolveSnapshot() {
-  const std::vector<Entry> entries = environment_.state.entries();
+  const std::vector<plan::Entry> entries = environment_.state.entries();
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
@@ -200,7 +204,7 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
     Resolution resolution = resolveSnapshot();
     const bool late = std::chrono::steady_clock::now() >= deadline;
     const auto awaited = [late](const auto& item) {
-      const DesiredUnikernel& unikernel = item.second;
+      const plan::DesiredUnikernel& unikernel = item.second;
       return unikernel.imageUnsettled() && (!late || unikernel.missing->error.reason != Reason::BeingWritten);
     };
     const bool done = std::ranges::none_of(resolution.instances, [&](const auto& item) {
@@ -256,7 +260,8 @@ void Controller::lookAgainIn(std::optional<std::chrono::milliseconds> delay) {
 }
 
 /// Returns the instances of which something else is wanted than before: the others need not be looked at.
-std::set<std::string> Controller::takeDesired(std::map<std::string, std::shared_ptr<Desired>> instances) {
+std::set<std::string> Controller::takeDesired(
+    std::map<std::string, std::shared_ptr<plan::Desired>> instances) {
   std::set<std::string> changed;
   std::set<std::string> rivals;
   const auto noteRivals = [&] {
@@ -278,7 +283,7 @@ std::set<std::string> Controller::takeDesired(std::map<std::string, std::shared_
   for (const std::string& name : rivals) {
     const auto here = desired_.find(name);
     if (!news || here == desired_.end() || !changed.insert(name).second) continue;
-    here->second = std::make_shared<Desired>(*here->second);
+    here->second = std::make_shared<plan::Desired>(*here->second);
   }
   rivals_.declare(desired_);
   return changed;
@@ -363,7 +368,7 @@ void Controller::warnOfExposedKeys(const Resolution& resolution) {
 
 /// Tells every instance what is to become of those of ours that it should not have any more: because nobody
 /// declares them, or because they belong on another instance now and run there.
-void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
+void Controller::placeAbsences(Resolution& resolution, const std::vector<plan::Entry>& entries) {
   const auto lastSeen = [this](const api::ObjectKey& key) {
     const ObjectViewPtr view = environment_.objects.find(key);
     return view == nullptr ? nullptr : view->object;
@@ -379,7 +384,7 @@ void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>&
       instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
   }
   moving_.clear();
-  for (const Entry& entry : entries) {
+  for (const plan::Entry& entry : entries) {
     const auto here = resolution.instances.find(entry.instance);
     if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) continue;
     const auto there =
@@ -388,10 +393,11 @@ void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>&
     if (there == resolution.instances.end()) continue;
     const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
     if (!destroy) moving_[entry.object] = there->first;
-    here->second->absences[entry.object] = {destroy ? Absence::Verdict::Destroy : Absence::Verdict::Keep,
-                                            destroy ? Reason::Moved : Reason::Pruning,
-                                            fmt::format("{} belongs on {} now{}.", entry.object.toString(),
-                                                        there->first, destroy ? ", and runs there" : "")};
+    here->second->absences[entry.object] = {
+        destroy ? plan::Absence::Verdict::Destroy : plan::Absence::Verdict::Keep,
+        destroy ? Reason::Moved : Reason::Pruning,
+        fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first,
+                    destroy ? ", and runs there" : "")};
   }
 }
 
@@ -401,7 +407,7 @@ bool Controller::arrived(const api::ObjectKey& key, const std::string& instance)
 }
 
 /// Starts the loop of an instance; where the one before it has not ended yet, ended() will.
-void Controller::start(const std::string& name, DesiredPtr desired) {
+void Controller::start(const std::string& name, plan::DesiredPtr desired) {
   if (ending_.contains(name)) return;
   Held held;
   held.strand = asio::make_strand(executor_);
@@ -520,12 +526,12 @@ void Controller::reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced)
 // -- What is left of objects that are deleted
 // ---------------------------------------------------------------------------------------------------------
 
-void Controller::noteLeft(const std::vector<Entry>& entries) {
+void Controller::noteLeft(const std::vector<plan::Entry>& entries) {
   left_.clear();
   mistaken_.clear();
   std::set<api::ObjectKey> usable;
   for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(object->key());
-  for (const Entry& entry : entries) {
+  for (const plan::Entry& entry : entries) {
     if (entry.destroyedAt || usable.contains(entry.object)) continue;
     const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
     const bool byName = root != snapshot_->roots.end() && root->deletesByName;
@@ -572,7 +578,8 @@ void Controller::reportLeft(const api::ObjectKey& key, const std::vector<Left>& 
 }
 
 /// Why nothing becomes of what is left there; nothing: it goes, or waits its turn.
-std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey& key, const Absence& absence,
+std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey& key,
+                                                           const plan::Absence& absence,
                                                            const Left& place) const {
   const auto desired = desired_.find(place.instance);
   if (desired == desired_.end()) return Obstacle{instanceMissing(key, place)};
@@ -586,7 +593,7 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
     }
   }
   const bool waitsForALook = absence.reason == Reason::Pruning && guard_.prunes();
-  if (absence.verdict == Absence::Verdict::Keep && !waitsForALook)
+  if (absence.verdict == plan::Absence::Verdict::Keep && !waitsForALook)
     return Obstacle{{absence.reason, absence.message}};
   if (held == held_.end()) return std::nullopt;
   const RoundEnd& last = *held->second.last;
@@ -598,7 +605,7 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
                     howToRelease(place.byName)})},
         last.finished};
   }
-  if (absence.verdict == Absence::Verdict::Destroy && desired->second->spec().suspend) {
+  if (absence.verdict == plan::Absence::Verdict::Destroy && desired->second->spec().suspend) {
     return Obstacle{{Reason::InstanceSuspended,
                      fmt::format("{} is not destroyed, as AlbatrossInstance {} is suspended. Set its "
                                  "spec.suspend to false.{}",
@@ -632,7 +639,7 @@ bool Controller::toldAll(const std::string& instance) const {
 /// Removes the views of objects that nobody declares and of which nothing runs any more.
 void Controller::forgetGone() {
   std::set<api::ObjectKey> left;
-  for (const Entry& entry : environment_.state.entries()) {
+  for (const plan::Entry& entry : environment_.state.entries()) {
     if (!entry.destroyedAt) left.insert(entry.object);
   }
   for (const ObjectViewPtr& view : environment_.objects.list()) {

@@ -16,8 +16,11 @@
 #include <vector>
 
 #include "image/image.h"
+#include "image/inspector.h"
+#include "plan/desired.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loop.h"
+#include "reconcile/resolve.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -70,7 +73,7 @@ class Controller {
   };
   struct Previewing;
   using PreviewingPtr = std::shared_ptr<Previewing>;
-  using Instances = std::map<std::string, DesiredPtr>;
+  using Instances = std::map<std::string, plan::DesiredPtr>;
   asio::awaitable<bool> previewAll(PreviewingPtr previewing, Instances instances);
   Instances contested(const Instances& instances) const;
   void wakeRivalsOf(const std::string& name);
@@ -88,24 +91,24 @@ class Controller {
 
   void distribute();
   void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
-  std::set<std::string> takeDesired(std::map<std::string, std::shared_ptr<Desired>> instances);
+  std::set<std::string> takeDesired(std::map<std::string, std::shared_ptr<plan::Desired>> instances);
   bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
-  void noteLeft(const std::vector<Entry>& entries);
+  void noteLeft(const std::vector<plan::Entry>& entries);
   void declareLeft();
   bool isUncertain(const api::ObjectKey& key) const;
   void reportMistaken();
   void reportLeft(const std::string& instance);
   void reportLeft(const api::ObjectKey& key, const std::vector<Left>& places);
-  std::optional<Obstacle> obstacleOf(const api::ObjectKey& key, const Absence& absence,
+  std::optional<Obstacle> obstacleOf(const api::ObjectKey& key, const plan::Absence& absence,
                                      const Left& place) const;
   Error instanceMissing(const api::ObjectKey& key, const Left& place) const;
   bool speaksFor(const std::string& instance) const;
   bool toldAll(const std::string& instance) const;
   void wantImages();
   void warnOfExposedKeys(const Resolution& resolution);
-  void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
-  void start(const std::string& name, DesiredPtr desired);
+  void placeAbsences(Resolution& resolution, const std::vector<plan::Entry>& entries);
+  void start(const std::string& name, plan::DesiredPtr desired);
   void stop(std::string name);
   static void breakOff(const Held& held);
   void ended(const std::string& name);
@@ -134,10 +137,10 @@ class Controller {
   asio::steady_timer
       event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
-  std::map<api::ObjectKey, Absence> absences_;        // as the guard judged them last
+  std::map<api::ObjectKey, plan::Absence> absences_;  // as the guard judged them last
   std::map<api::ObjectKey, std::vector<Left>> left_;  // as of then, too
   std::map<api::ObjectKey, Left> mistaken_;  // runs; declared with a mistake, and not known otherwise
-  std::map<std::string, DesiredPtr> desired_;
+  std::map<std::string, plan::DesiredPtr> desired_;
   std::map<std::string, Held> held_;
   std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun
   bool previewing_ = false;                      // nothing is to be handed to anybody

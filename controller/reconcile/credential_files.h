@@ -6,7 +6,7 @@
 #include <set>
 #include <string>
 
-#include "albatross/certificate.h"
+#include "albatross/client/certificate.h"
 #include "api/object.h"
 #include "error.h"
 #include "file/settling.h"
@@ -17,7 +17,7 @@ namespace rookery::reconcile {
 /// being written, or is of no use, the credential that was read before stays. One thread at a time.
 class CredentialFiles {
  public:
-  using Pem = albatross::Credential::Pem;
+  using Pem = albatross::Pem;
   using Files = api::AlbatrossInstance::Files;
 
   /// What an instance is to use.

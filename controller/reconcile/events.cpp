@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/uid.h"
+#include "plan/unikernel_state.h"
 #include "text.h"
 
 namespace rookery::reconcile {
@@ -22,19 +23,19 @@ constexpr std::size_t longestEvent = 1024;
 constexpr std::size_t ofItsLength = 40;
 
 /// What a step that succeeded is called afterwards.
-std::string_view pastOf(Verb verb) {
+std::string_view pastOf(plan::Verb verb) {
   switch (verb) {
-    case Verb::Create:
+    case plan::Verb::Create:
       return "Created";
-    case Verb::ForceCreate:
+    case plan::Verb::ForceCreate:
       return "ForceCreated";
-    case Verb::Restart:
+    case plan::Verb::Restart:
       return "Restarted";
-    case Verb::Destroy:
+    case plan::Verb::Destroy:
       return "Destroyed";
-    case Verb::Adopt:
+    case plan::Verb::Adopt:
       return "Adopted";
-    case Verb::ApplyPolicy:
+    case plan::Verb::ApplyPolicy:
       return "PolicyApplied";
   }
   check(false, "every verb has a past");
@@ -77,13 +78,13 @@ json toJson(const Event& event) {
 EventRecorder::EventRecorder(const ObjectStore& objects, std::function<api::SystemTime()> now)
     : objects_(objects), now_(std::move(now)) {}
 
-void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb,
+void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                                 Reason reason, const std::string& message) {
   record(object, Event::Type::Normal, std::string(toString(reason)),
          fmt::format("{} on {}: {}", toString(verb), instance, message));
 }
 
-void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                               const CommandResult& result) {
   if (result.error) {
     record(object, Event::Type::Warning, std::string(toString(result.error->reason)),
@@ -100,7 +101,7 @@ void EventRecorder::readyChanged(const api::ObjectKey& object, bool ready, Reaso
                                  const std::string& message) {
   // The failure's own event names the command, and counts each attempt.
   if (!ready && hasToldCause(object, reason, message)) return;
-  const bool calm = ready || isProgress(reason);
+  const bool calm = ready || plan::isProgress(reason);
   record(object, calm ? Event::Type::Normal : Event::Type::Warning, std::string(toString(reason)), message);
 }
 

@@ -50,9 +50,9 @@ class EventRecorder : public Listener {
 
   const EventCache& events() const { return cache_; }
 
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb, Reason reason,
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const CommandResult& result) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;

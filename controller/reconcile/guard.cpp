@@ -11,23 +11,24 @@
 
 namespace rookery::reconcile {
 
-using Verdict = Absence::Verdict;
+using Verdict = plan::Absence::Verdict;
 
 /// What is known while a snapshot is judged.
 struct PruneGuard::Judgement {
   const source::Snapshot& snapshot;
-  const std::vector<Entry>& entries;
+  const std::vector<plan::Entry>& entries;
   const std::set<api::ObjectKey>& requested;
   const LastSeen& lastSeen;
   std::map<std::string, std::set<std::string>> confirmed;  // by instance: IDs that stand on it
   std::map<api::ObjectKey, api::ObjectPtr> deleted;        // Snapshot::deleted
-  std::map<api::ObjectKey, Absence> absences;
+  std::map<api::ObjectKey, plan::Absence> absences;
   std::set<EntryKey> undeclared;
   std::set<EntryKey> absent;  // for sure
   std::map<Scope, Tally> tallies;
-  std::map<std::pair<Scope, std::string>, std::vector<const Entry*>> sets;  // withheld, by what and by ID
+  std::map<std::pair<Scope, std::string>, std::vector<const plan::Entry*>>
+      sets;  // withheld, by what and by ID
 
-  bool isRequested(const Entry& entry) const { return requested.contains(entry.object); }
+  bool isRequested(const plan::Entry& entry) const { return requested.contains(entry.object); }
 };
 
 namespace {
@@ -52,24 +53,24 @@ std::chrono::seconds settlingTime(const source::Root* root) {
   return root != nullptr && root->deletesByName ? PruneGuard::cascadeTime : PruneGuard::settleTime;
 }
 
-std::string namesOf(const std::vector<const Entry*>& entries) {
+std::string namesOf(const std::vector<const plan::Entry*>& entries) {
   constexpr std::size_t shown = 5;
   std::vector<std::string> names;
-  for (const Entry* entry : entries) {
+  for (const plan::Entry* entry : entries) {
     if (names.size() == shown) break;
     names.push_back(entry->object.nameSpace + "/" + entry->object.name);
   }
   return fmt::format("{}{}", fmt::join(names, ", "), entries.size() > shown ? ", …" : "");
 }
 
-Absence keptForALook(const Entry& entry, std::string_view what) {
+plan::Absence keptForALook(const plan::Entry& entry, std::string_view what) {
   return {Verdict::Keep, Reason::Pruning,
           fmt::format("{} is not declared any more; it is {} once a second look has confirmed that.",
                       entry.object.toString(), what)};
 }
 
 /// "6 unikernels of eu-1 were deleted from namespace shop at once"
-std::string whatVanished(const source::Root& root, const Entry& entry, const std::string& count) {
+std::string whatVanished(const source::Root& root, const plan::Entry& entry, const std::string& count) {
   const std::string why = root.doomed ? *root.doomed + " " : "";
   if (root.deletesByName)
     return fmt::format("{}{} unikernels of AlbatrossInstance {} in namespace {} were deleted at once", why,
@@ -111,24 +112,24 @@ std::string howToRelease(bool deletesByName) {
   return " To let the object go and leave what runs, annotate it with rookery.dev/release: \"true\".";
 }
 
-std::string confirmationId(const std::vector<const Entry*>& entries) {
+std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
   std::vector<std::string> lines;
   lines.reserve(entries.size());
-  for (const Entry* entry : entries) {
+  for (const plan::Entry* entry : entries) {
     std::string line = fmt::format("{} {}", entry->serverKey, entry->name.toString());
-    if (entry->since != SystemTime()) line += fmt::format(" {}", toMillis(entry->since));
+    if (entry->since != SystemTime()) line += fmt::format(" {}", plan::toMillis(entry->since));
     lines.push_back(line + "\n");
   }
   std::sort(lines.begin(), lines.end());
   image::Sha256 digest;
   for (const std::string& line : lines) digest.update(line);
-  return image::toHex(digest.finish()).substr(0, confirmationIdLength);
+  return image::toHex(digest.finish()).substr(0, plan::confirmationIdLength);
 }
 
-std::map<api::ObjectKey, Absence> PruneGuard::judge(const source::Snapshot& snapshot,
-                                                    const std::vector<Entry>& entries,
-                                                    const std::set<api::ObjectKey>& requested,
-                                                    const LastSeen& lastSeen) {
+std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot& snapshot,
+                                                          const std::vector<plan::Entry>& entries,
+                                                          const std::set<api::ObjectKey>& requested,
+                                                          const LastSeen& lastSeen) {
   Judgement now{.snapshot = snapshot,
                 .entries = entries,
                 .requested = requested,
@@ -164,7 +165,7 @@ bool PruneGuard::confirm(const std::string& id) {
 // ------------------------------------------------------------------------------------------------------------
 
 void PruneGuard::judgeEach(Judgement& now) {
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     const EntryKey key{entry.serverKey, entry.name};
     if (now.snapshot.declared.contains(entry.object)) {
       if (!entry.withheld.empty()) returned_.insert(key);
@@ -183,7 +184,7 @@ void PruneGuard::judgeEach(Judgement& now) {
 
 /// Whether its object says that what runs is to be left: as it stands, where the source still has it; or else
 /// as it was seen last, here or by whoever wrote the entry.
-bool PruneGuard::isReleased(const Judgement& now, const Entry& entry) {
+bool PruneGuard::isReleased(const Judgement& now, const plan::Entry& entry) {
   const auto leaves = [](const api::Object& object) {
     const auto& spec = object.as<api::Unikernel>();
     return spec.suspend || !spec.prune || api::isReleased(object.metadata.annotations);
@@ -198,7 +199,7 @@ bool PruneGuard::isReleased(const Judgement& now, const Entry& entry) {
 void PruneGuard::noteSeen(const Judgement& now) {
   const source::Snapshot& snapshot = now.snapshot;
   std::map<EntryKey, SystemTime> seen;
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     const EntryKey key{entry.serverKey, entry.name};
     const auto outdated = snapshot.outdated.find(entry.object);
     if (outdated != snapshot.outdated.end()) {
@@ -213,7 +214,7 @@ void PruneGuard::noteSeen(const Judgement& now) {
 }
 
 /// Nothing: this source has no say about it.
-std::optional<Absence> PruneGuard::judgeAlone(const Judgement& now, const Entry& entry) const {
+std::optional<plan::Absence> PruneGuard::judgeAlone(const Judgement& now, const plan::Entry& entry) const {
   const source::Snapshot& snapshot = now.snapshot;
   const source::Root* root = rootOf(snapshot, entry.root);
   if (root == nullptr) return std::nullopt;  // somebody else's business
@@ -223,24 +224,25 @@ std::optional<Absence> PruneGuard::judgeAlone(const Judgement& now, const Entry&
     const SystemTime since = seen == seen_.end() ? entry.since : seen->second;
     if (const auto silence = snapshot.silenceAbout(entry.object, {entry.root, entry.file}, since)) {
       if (entry.destroyedAt) return std::nullopt;
-      return Absence{Verdict::Keep, Reason::PruneBlocked, whyKept(entry.object, *silence)};
+      return plan::Absence{Verdict::Keep, Reason::PruneBlocked, plan::whyKept(entry.object, *silence)};
     }
   }
   if (isReleased(now, entry)) {
-    return Absence{Verdict::Release, Reason::ManifestRemoved,
-                   fmt::format("{} is let go.", entry.object.toString())};
+    return plan::Absence{Verdict::Release, Reason::ManifestRemoved,
+                         fmt::format("{} is let go.", entry.object.toString())};
   }
   if (!options_.prune) {
     if (entry.destroyedAt) return std::nullopt;
-    return Absence{Verdict::Keep, Reason::Pruning,
-                   fmt::format("{} is not declared any more; what runs of it is kept, as pruning is off "
-                               "(--no-prune).{}",
-                               entry.object.toString(), howToRelease(root->deletesByName))};
+    return plan::Absence{
+        Verdict::Keep, Reason::Pruning,
+        fmt::format("{} is not declared any more; what runs of it is kept, as pruning is off "
+                    "(--no-prune).{}",
+                    entry.object.toString(), howToRelease(root->deletesByName))};
   }
   if (root->deletesByName)
-    return Absence{Verdict::Destroy, Reason::ManifestRemoved,
-                   fmt::format("{} was deleted.", entry.object.toString())};
-  return Absence{
+    return plan::Absence{Verdict::Destroy, Reason::ManifestRemoved,
+                         fmt::format("{} was deleted.", entry.object.toString())};
+  return plan::Absence{
       Verdict::Destroy, Reason::ManifestRemoved,
       fmt::format("{} is not declared in {} any more.", entry.object.toString(), entry.file.string())};
 }
@@ -250,7 +252,7 @@ void PruneGuard::forget(const Judgement& now) {
   std::erase_if(allowed_, [&](const EntryKey& key) { return !now.undeclared.contains(key); });
   std::erase_if(frozen_, [&](const auto& item) { return !now.undeclared.contains(item.first); });
   std::set<EntryKey> marked;
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     if (!entry.withheld.empty()) marked.insert({entry.serverKey, entry.name});
   }
   std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
@@ -258,7 +260,7 @@ void PruneGuard::forget(const Judgement& now) {
 
 void PruneGuard::useUpConfirmations(const Judgement& now) {
   std::set<std::string> waiting;
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     if (!entry.destroyedAt && now.undeclared.contains({entry.serverKey, entry.name}))
       waiting.insert(setOf(entry));
   }
@@ -272,7 +274,7 @@ void PruneGuard::useUpConfirmations(const Judgement& now) {
 // ---------------------------------------------------------------------------------------------------------------
 
 /// The ID of the set that it is withheld with; empty: with none.
-std::string PruneGuard::setOf(const Entry& entry) const {
+std::string PruneGuard::setOf(const plan::Entry& entry) const {
   const EntryKey key{entry.serverKey, entry.name};
   if (!entry.withheld.empty() && !returned_.contains(key)) return entry.withheld;
   const auto frozen = frozen_.find(key);
@@ -281,7 +283,7 @@ std::string PruneGuard::setOf(const Entry& entry) const {
 
 /// What vanished just now, and what is withheld since before.
 void PruneGuard::sortOut(Judgement& now) {
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     const source::Root* root = rootOf(now.snapshot, entry.root);
     if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
         allowed_.contains({entry.serverKey, entry.name}))
@@ -310,11 +312,11 @@ void PruneGuard::judgeTogether(Judgement& now) {
       if (mass) freeze(now, tally);
       continue;
     }
-    for (const Entry* entry : tally.vanished) {
+    for (const plan::Entry* entry : tally.vanished) {
       const std::string what = whatVanished(root, *entry, std::to_string(tally.vanished.size()));
       now.absences[entry->object] =
-          mass ? Absence{Verdict::Keep, Reason::PruneGuard,
-                         what + ". None of them is destroyed unless that is confirmed."}
+          mass ? plan::Absence{Verdict::Keep, Reason::PruneGuard,
+                               what + ". None of them is destroyed unless that is confirmed."}
                : keptForALook(*entry, "destroyed");
     }
   }
@@ -323,7 +325,9 @@ void PruneGuard::judgeTogether(Judgement& now) {
 /// Whether nothing has vanished lately that may be followed by more.
 bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, const Tally& tally) {
   if (!options_.settle) return true;
-  const auto since = [&](const Entry* entry) { return absentSince_.at({entry->serverKey, entry->name}); };
+  const auto since = [&](const plan::Entry* entry) {
+    return absentSince_.at({entry->serverKey, entry->name});
+  };
   const auto [first, last] = std::ranges::minmax(tally.vanished, {}, since);
   const auto end =
       std::min(since(last) + settlingTime(&root), since(first) + longestCascade * settlingTime(&root));
@@ -333,14 +337,14 @@ bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, cons
 }
 
 void PruneGuard::freeze(Judgement& now, Tally& tally) {
-  std::map<Scope, std::vector<const Entry*>> parts;
-  for (const Entry* entry : tally.vanished) {
+  std::map<Scope, std::vector<const plan::Entry*>> parts;
+  for (const plan::Entry* entry : tally.vanished) {
     const bool byName = rootOf(now.snapshot, entry->root)->deletesByName;
     parts[{entry->root, entry->instance, byName ? entry->object.nameSpace : ""}].push_back(entry);
   }
   for (const auto& [part, entries] : parts) {
     const std::string id = confirmationId(entries);
-    for (const Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
+    for (const plan::Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
     now.sets[{part, id}] = entries;
     waiting_.insert(id);
   }
@@ -366,7 +370,7 @@ void PruneGuard::withholdSets(Judgement& now) {
                                                   part.instance, api::confirmPruneAnnotation, id)
                                     : options_.howToConfirm(id);
     withheld_.push_back({id, part.instance, fmt::format("{} ({})", what, namesOf(entries)), command});
-    for (const Entry* entry : entries) {
+    for (const plan::Entry* entry : entries) {
       now.absences[entry->object] = {
           Verdict::Keep, Reason::PruneGuard,
           fmt::format("{}, this one among them. They are destroyed when somebody confirms it who may change "
@@ -385,9 +389,9 @@ void PruneGuard::letGo(Judgement& now) {
   std::set<EntryKey> held;
   for (const auto& [key, entries] : now.sets) {
     if (isConfirmed(now, key.first.instance, key.second)) continue;
-    for (const Entry* entry : entries) held.insert({entry->serverKey, entry->name});
+    for (const plan::Entry* entry : entries) held.insert({entry->serverKey, entry->name});
   }
-  for (const Entry& entry : now.entries) {
+  for (const plan::Entry& entry : now.entries) {
     const EntryKey key{entry.serverKey, entry.name};
     const auto absence = now.absences.find(entry.object);
     if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "reconcile/desired.h"
-#include "reconcile/inventory.h"
+#include "plan/desired.h"
+#include "plan/inventory.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -59,8 +59,8 @@ class PruneGuard {
   /// source that can be read completely. `lastSeen` finds an object as it was declared last, as far as that
   /// is known: what it says of its deletion counts, and not what an entry remembers from before.
   using LastSeen = std::function<api::ObjectPtr(const api::ObjectKey& key)>;
-  std::map<api::ObjectKey, Absence> judge(
-      const source::Snapshot& snapshot, const std::vector<Entry>& entries,
+  std::map<api::ObjectKey, plan::Absence> judge(
+      const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries,
       const std::set<api::ObjectKey>& requested = {},
       const LastSeen& lastSeen = [](const api::ObjectKey&) { return nullptr; });
 
@@ -93,18 +93,18 @@ class PruneGuard {
   };
   struct Tally {
     std::size_t owned = 0;  // all of ours there that are neither withheld nor let go already
-    std::vector<const Entry*> vanished;
+    std::vector<const plan::Entry*> vanished;
   };
   struct Judgement;
 
   void judgeEach(Judgement& now);
-  static bool isReleased(const Judgement& now, const Entry& entry);
-  std::optional<Absence> judgeAlone(const Judgement& now, const Entry& entry) const;
+  static bool isReleased(const Judgement& now, const plan::Entry& entry);
+  std::optional<plan::Absence> judgeAlone(const Judgement& now, const plan::Entry& entry) const;
   void noteSeen(const Judgement& now);
   void forget(const Judgement& now);
   void useUpConfirmations(const Judgement& now);
   void sortOut(Judgement& now);
-  std::string setOf(const Entry& entry) const;
+  std::string setOf(const plan::Entry& entry) const;
   void judgeTogether(Judgement& now);
   void freeze(Judgement& now, Tally& tally);
   void withholdSets(Judgement& now);
@@ -126,7 +126,7 @@ class PruneGuard {
 
 /// The ID that stands for exactly this set of unikernels, and for no other objects of the same names that
 /// come after them: a confirmation is used up.
-std::string confirmationId(const std::vector<const Entry*>& entries);
+std::string confirmationId(const std::vector<const plan::Entry*>& entries);
 
 /// A sentence to append: what can be done, besides, of a deleted object that waits for its unikernel to be
 /// destroyed. Empty where the source keeps no object that waits.

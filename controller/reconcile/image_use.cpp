@@ -15,7 +15,7 @@ std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, con
     if (view->status.digest) digests.insert(*view->status.digest);
   }
   // What runs may have a manifest that no longer parses.
-  for (const Entry& entry : state.entries()) {
+  for (const plan::Entry& entry : state.entries()) {
     if (!entry.destroyedAt && !entry.digests.empty()) digests.insert(image::toHex(entry.digests.front()));
     if (entry.pending) digests.insert(image::toHex(entry.pending->image));
   }

@@ -9,6 +9,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "image/reader.h"
 #include "reconcile/observe.h"
 #include "sentence.h"
 
@@ -40,7 +41,7 @@ bool lasting(Reason reason) {
 }
 
 /// How an instance stands that was looked at: with what waits there for somebody's word.
-api::Condition answering(const Desired& desired, SystemTime now) {
+api::Condition answering(const plan::Desired& desired, SystemTime now) {
   constexpr std::size_t shown = 10;
   std::string message = fmt::format("{} answers.", desired.spec().endpoint);
   for (std::size_t i = 0; i < std::min(shown, desired.withheld.size()); ++i)
@@ -51,7 +52,7 @@ api::Condition answering(const Desired& desired, SystemTime now) {
   const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
   const auto outdated = desired.outdated.find(desired.instance->key());
   if (outdated != desired.outdated.end() && outdated->second.gone) {
-    message = sentences({message, whyKept(outdated->first, outdated->second.silence)});
+    message = sentences({message, plan::whyKept(outdated->first, outdated->second.silence)});
     return {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneBlocked,
             std::move(message), now};
   }
@@ -62,7 +63,7 @@ api::Condition answering(const Desired& desired, SystemTime now) {
 
 /// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
 /// lasts.
-bool settled(const Plan& plan) {
+bool settled(const plan::Plan& plan) {
   const auto objectSettled = [&](const api::ObjectKey& key) {
     const auto state = plan.objects.find(key);
     return state != plan.objects.end() && state->second.settled;
@@ -70,7 +71,7 @@ bool settled(const Plan& plan) {
   return std::all_of(plan.objects.begin(), plan.objects.end(),
                      [](const auto& item) { return item.second.settled; }) &&
          std::all_of(plan.steps.begin(), plan.steps.end(),
-                     [&](const Step& step) { return objectSettled(step.object); });
+                     [&](const plan::Step& step) { return objectSettled(step.object); });
 }
 
 }  // namespace
@@ -79,7 +80,7 @@ bool settled(const Plan& plan) {
 /// may carry it out before it comes.
 class InstanceLoop::Upload : public albatross::ImageStream {
  public:
-  Upload(image::Reader reader, const Step& step, InstanceLoop& loop)
+  Upload(image::Reader reader, const plan::Step& step, InstanceLoop& loop)
       : reader_(std::move(reader)), step_(step), loop_(loop) {}
 
   Result<std::span<const std::byte>> next() override {
@@ -92,7 +93,7 @@ class InstanceLoop::Upload : public albatross::ImageStream {
 
   asio::awaitable<Result<void>> complete() override {
     if (auto may = loop_.mayCommand(); !may) co_return may;
-    loop_.memory_ = committing(std::move(loop_.memory_), step_);
+    loop_.memory_ = plan::committing(std::move(loop_.memory_), step_);
     auto written = co_await loop_.persistEntry(step_.name, loop_.memory_);
     co_return written ? loop_.mayCommand() : written;
   }
@@ -101,13 +102,13 @@ class InstanceLoop::Upload : public albatross::ImageStream {
 
  private:
   image::Reader reader_;
-  const Step& step_;
+  const plan::Step& step_;
   InstanceLoop& loop_;
   std::uint64_t sent_ = 0;
 };
 
-InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
-                           std::function<void(const RoundEnd&)> roundEnded)
+InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& environment,
+                           plan::DesiredPtr desired, std::function<void(const RoundEnd&)> roundEnded)
     : strand_(std::move(strand)),
       environment_(environment),
       roundEnded_(std::move(roundEnded)),
@@ -117,7 +118,7 @@ InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& envi
 
 InstanceLoop::~InstanceLoop() = default;
 
-void InstanceLoop::update(DesiredPtr desired) {
+void InstanceLoop::update(plan::DesiredPtr desired) {
   asio::post(strand_, [self = shared_from_this(), desired = std::move(desired)]() mutable {
     self->latest_ = std::move(desired);
     self->timer_.cancel();
@@ -144,12 +145,12 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
 asio::awaitable<bool> InstanceLoop::round() {
   const auto start = std::chrono::steady_clock::now();
   desired_ = latest_;
-  Result<Plan> plan = co_await look();
+  Result<plan::Plan> plan = co_await look();
   if (!plan && plan.error().reason == Reason::Cancelled) co_return false;
   Round told;
   RoundEnd end;
   end.desired = desired_;
-  std::optional<Step> due;
+  std::optional<plan::Step> due;
   if (plan) {
     due = co_await follow(std::move(*plan), told, end);
   } else {
@@ -165,12 +166,12 @@ asio::awaitable<bool> InstanceLoop::round() {
 }
 
 /// Remembers and publishes what was planned. Returns the step that is to be taken now.
-asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told, RoundEnd& end) {
+asio::awaitable<std::optional<plan::Step>> InstanceLoop::follow(plan::Plan plan, Round& told, RoundEnd& end) {
   const Unwritten unwritten = co_await persist(plan.memory);
-  withhold(plan, unwritten, environment_.now());
-  const auto isDue = [now = environment_.now()](const Step& step) { return step.notBefore <= now; };
+  plan::withhold(plan, unwritten, environment_.now());
+  const auto isDue = [now = environment_.now()](const plan::Step& step) { return step.notBefore <= now; };
   const auto first = std::find_if(plan.steps.begin(), plan.steps.end(), isDue);
-  std::optional<Step> due;
+  std::optional<plan::Step> due;
   if (first != plan.steps.end() && latest_ == desired_) due = *first;
   end.errors = plan.errors;
   end.removals = plan.removals;
@@ -182,7 +183,7 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
     end.errors.push_back(std::move(*error));
   }
   const bool moreToGo = std::any_of(plan.steps.begin(), plan.steps.end(),
-                                    [](const Step& step) { return step.verb == Verb::Destroy; });
+                                    [](const plan::Step& step) { return step.verb == plan::Verb::Destroy; });
   end.destroyed = destroyed_ && !moreToGo;
   if (end.destroyed) destroyed_ = false;
   told.queued =
@@ -203,16 +204,17 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
 /// cannot be looked at: when it can, the manifest may be gone.
 asio::awaitable<void> InstanceLoop::heedWishes() {
   if (!mayCommand()) co_return;  // another process may have the state by now
-  for (Entry& entry : environment_.state.entries()) {
+  for (plan::Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
     const auto absence = desired_->absences.find(entry.object);
     if (unikernel != desired_->unikernels.end()) {
-      Entry wished = entry;
+      plan::Entry wished = entry;
       wished.prune = unikernel->second.goesWithItsObject();
       wished.suspend = unikernel->second.spec().suspend;
       if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
-    } else if (absence != desired_->absences.end() && absence->second.verdict == Absence::Verdict::Release) {
+    } else if (absence != desired_->absences.end() &&
+               absence->second.verdict == plan::Absence::Verdict::Release) {
       const auto discarded = co_await environment_.state.discard(std::move(entry));
       destroyed_ = destroyed_ || discarded.has_value();
     }
@@ -233,9 +235,9 @@ void InstanceLoop::missLook(Error error, Round& told, RoundEnd& end) {
   wake_ = nextLook(nullptr);
 }
 
-std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
+std::optional<Error> InstanceLoop::forbidden(const plan::Plan& plan) const {
   if (!environment_.permit) return std::nullopt;
-  for (const Step& step : plan.steps) {
+  for (const plan::Step& step : plan.steps) {
     if (environment_.permit(desired_->name(), step)) continue;
     return Error{Reason::UsageError,
                  fmt::format("{} of {} on {} is needed now, but was not planned. Make a new plan.",
@@ -244,7 +246,7 @@ std::optional<Error> InstanceLoop::forbidden(const Plan& plan) const {
   return std::nullopt;
 }
 
-asio::awaitable<Result<Plan>> InstanceLoop::look() {
+asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
   if (auto held = environment_.state.held(); !held) {
     if (held.error().reason == Reason::StateDirLost && environment_.stateLost)
       environment_.stateLost(held.error());
@@ -261,8 +263,8 @@ asio::awaitable<Result<Plan>> InstanceLoop::look() {
   observed_ = std::move(*observed);
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
-  const DesiredPtr desired = judged();
-  co_return plan(*desired, *observed_, std::move(memory_), authority(), environment_.now());
+  const plan::DesiredPtr desired = judged();
+  co_return plan::decide(*desired, *observed_, std::move(memory_), authority(), environment_.now());
 }
 
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
@@ -272,13 +274,13 @@ void InstanceLoop::recallObjects() {
     if (memory_.objects.contains(key)) continue;
     const ObjectViewPtr view = environment_.objects.find(key);
     if (view != nullptr && view->status.instance == desired_->name())
-      memory_.objects.emplace(key, recall(view->status));
+      memory_.objects.emplace(key, plan::recall(view->status));
   }
 }
 
 asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
   co_await asio::this_coro::throw_if_cancelled(false);
-  Result<Plan> seen = co_await look();
+  Result<plan::Plan> seen = co_await look();
   Preview preview{desired_, std::move(seen)};
   co_return preview;
 }
@@ -313,15 +315,15 @@ Result<void> InstanceLoop::connect() {
   return {};
 }
 
-Authority InstanceLoop::authority() const {
+plan::Authority InstanceLoop::authority() const {
   const SystemTime now = environment_.wallTime();
   return {credential_->canIssue(0, now), credential_->canIssue(1, now)};
 }
 
 /// The server's inventory without what another declared instance holds on the same server, and without what
 /// was done with another credential and cannot be seen or changed with this one.
-Inventory InstanceLoop::ownInventory() const {
-  Inventory inventory = environment_.state.inventoryOf(observed_->serverKey);
+plan::Inventory InstanceLoop::ownInventory() const {
+  plan::Inventory inventory = environment_.state.inventoryOf(observed_->serverKey);
   const auto& base = observed_->base.path;
   std::erase_if(inventory, [&](const auto& item) {
     const auto& [name, entry] = item;
@@ -336,19 +338,19 @@ Inventory InstanceLoop::ownInventory() const {
 
 /// What this loop changes is its instance's, whatever the entry says: that of another instance which nobody
 /// declares would be nobody's to write.
-Entry InstanceLoop::mine(Entry entry) const {
+plan::Entry InstanceLoop::mine(plan::Entry entry) const {
   entry.instance = desired_->name();
   return entry;
 }
 
 /// What is desired, with an error on all that another instance has on the same server, too.
-DesiredPtr InstanceLoop::judged() {
+plan::DesiredPtr InstanceLoop::judged() {
   Rivals* rivals = environment_.rivals;
   if (rivals == nullptr) return desired_;
   if (rivals->seen(desired_->name(), observed_->serverKey, observed_->base)) located_ = true;
   const std::map<api::ObjectKey, Error> clashes = rivals->clashesOf(*desired_);
   if (clashes.empty()) return desired_;
-  auto judged = std::make_shared<Desired>(*desired_);
+  auto judged = std::make_shared<plan::Desired>(*desired_);
   for (auto& [key, unikernel] : judged->unikernels) {
     if (const auto clash = clashes.find(key); clash != clashes.end()) unikernel.error = clash->second;
   }
@@ -360,13 +362,13 @@ DesiredPtr InstanceLoop::judged() {
 }
 
 /// Writes down what has changed; what could not be, and why, by name.
-asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const Memory& memory) {
+asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
   Unwritten unwritten;
-  const Inventory before = ownInventory();
+  const plan::Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
     if (memory.inventory.contains(name)) continue;
     destroyed_ = true;
-    Entry gone = mine(entry);
+    plan::Entry gone = mine(entry);
     const Result<void> erased = co_await environment_.state.discard(std::move(gone));
     if (!erased) unwritten.emplace(name, erased.error());
   }
@@ -374,7 +376,7 @@ asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const Memory& mem
     const auto old = before.find(name);
     if (old != before.end() && old->second == entry) continue;
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
-    Entry kept = mine(entry);
+    plan::Entry kept = mine(entry);
     const Result<void> written = co_await environment_.state.record(std::move(kept));
     if (!written) unwritten.emplace(name, written.error());
   }
@@ -385,10 +387,11 @@ asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const Memory& mem
   co_return unwritten;
 }
 
-asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name, const Memory& memory) {
+asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name,
+                                                         const plan::Memory& memory) {
   const auto entry = memory.inventory.find(name);
   if (entry == memory.inventory.end()) co_return Result<void>{};
-  Entry kept = mine(entry->second);
+  plan::Entry kept = mine(entry->second);
   co_return co_await environment_.state.record(std::move(kept));
 }
 
@@ -403,29 +406,30 @@ Result<void> InstanceLoop::mayCommand() const {
 // -- Steps
 // -----------------------------------------------------------------------------------------------------------
 
-asio::awaitable<void> InstanceLoop::take(Step step) {
+asio::awaitable<void> InstanceLoop::take(plan::Step step) {
   const SystemTime sentAt = environment_.now();
   environment_.listener.stepStarted(desired_->name(), step.object, step.verb, step.reason, step.message);
   const auto start = std::chrono::steady_clock::now();
-  memory_ = sending(std::move(memory_), step, *desired_, *observed_, sentAt);
+  memory_ = plan::sending(std::move(memory_), step, *desired_, *observed_, sentAt);
   const CallResult result = co_await carryOut(step);
   CommandResult told;
   told.verb = toString(step.verb);
   told.duration = std::chrono::steady_clock::now() - start;
   told.bytes = upload_ ? upload_->sent() : 0;
   upload_.reset();
-  memory_ = answered(std::move(memory_), step, *desired_, result, told.bytes, sentAt, environment_.now());
+  memory_ =
+      plan::answered(std::move(memory_), step, *desired_, result, told.bytes, sentAt, environment_.now());
   if (auto written = co_await persistEntry(step.name, memory_); !written) {
     environment_.listener.warned(desired_->name(), written.error().reason, written.error().message);
   }
-  if (const auto failure = failureOf(step.verb, result)) told.error = failure->error;
-  if (step.verb == Verb::Destroy && !told.error) destroyed_ = true;
-  if (step.verb != Verb::Adopt) environment_.listener.commandEnded(desired_->name(), told);
+  if (const auto failure = plan::failureOf(step.verb, result)) told.error = failure->error;
+  if (step.verb == plan::Verb::Destroy && !told.error) destroyed_ = true;
+  if (step.verb != plan::Verb::Adopt) environment_.listener.commandEnded(desired_->name(), told);
   environment_.listener.stepEnded(desired_->name(), step.object, step.verb, told);
 }
 
 /// Sends a step, once it is on the disk that it is about to be sent.
-asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
+asio::awaitable<CallResult> InstanceLoop::carryOut(const plan::Step& step) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   Result<void> ready = mayCommand();
   if (ready) ready = co_await persistEntry(step.name, memory_);
@@ -433,7 +437,7 @@ asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
     ready = fail(Reason::Cancelled, "The controller is about to stop.");
   }
-  if (ready && step.verb == Verb::Adopt) co_return albatross::Reply{};
+  if (ready && step.verb == plan::Verb::Adopt) co_return albatross::Reply{};
   if (ready && step.image) {
     auto reader = image::Reader::open(step.image->path, step.image->digest);
     if (reader) {
@@ -445,7 +449,7 @@ asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   if (!ready) co_return std::unexpected(CallError{ready.error(), false});
   albatross::Request request;
   request.domains = step.domains;
-  if (step.verb != Verb::ApplyPolicy) request.label = step.name.label;
+  if (step.verb != plan::Verb::ApplyPolicy) request.label = step.name.label;
   request.command = commandOf(step);
   request.image = upload_.get();
   co_return co_await client_->call(std::move(request));
@@ -454,7 +458,7 @@ asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
 // -- Telling
 // ---------------------------------------------------------------------------------------------------------
 
-void InstanceLoop::publish(const Plan& plan, const Unwritten& unwritten) {
+void InstanceLoop::publish(const plan::Plan& plan, const Unwritten& unwritten) {
   const auto publishAll = [&](const auto& objects) {
     for (const auto& [key, item] : objects) {
       const auto state = plan.objects.find(item.object->key());
@@ -535,11 +539,11 @@ void InstanceLoop::publishUnavailable(const Error& error) {
 }
 
 /// When the world has to be looked at again without anybody asking.
-SystemTime InstanceLoop::nextLook(const Plan* plan) const {
+SystemTime InstanceLoop::nextLook(const plan::Plan* plan) const {
   const SystemTime now = environment_.now();
   if (plan == nullptr) {
-    return now +
-           std::min<std::chrono::milliseconds>(environment_.resync, backoff(failures_ - 1, desired_->name()));
+    return now + std::min<std::chrono::milliseconds>(environment_.resync,
+                                                     plan::backoff(failures_ - 1, desired_->name()));
   }
   const SystemTime resync = now + environment_.resync;
   return plan->wakeAt ? std::min(*plan->wakeAt, resync) : resync;

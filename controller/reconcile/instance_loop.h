@@ -13,12 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "albatross/client.h"
+#include "albatross/client/client.h"
+#include "image/lookout.h"
+#include "plan/desired.h"
+#include "plan/plan.h"
 #include "reconcile/clock.h"
-#include "reconcile/desired.h"
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
-#include "reconcile/plan.h"
 #include "reconcile/rivals.h"
 #include "reconcile/state.h"
 
@@ -40,7 +41,7 @@ struct Environment {
       albatross::makeTlsClient;
   /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
   /// work there.
-  std::function<bool(const std::string& instance, const Step&)> permit = {};
+  std::function<bool(const std::string& instance, const plan::Step&)> permit = {};
   /// Folders besides the manifest roots that images may lie in.
   std::vector<std::filesystem::path> imageRoots = {};
   /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
@@ -66,8 +67,8 @@ struct Environment {
 
 /// What a round saw and is about to do, for who waits for all to be done.
 struct RoundEnd {
-  DesiredPtr desired;     // that it was about
-  bool finished = false;  // nothing is left to do: all is Ready, or will not become so without somebody
+  plan::DesiredPtr desired;  // that it was about
+  bool finished = false;     // nothing is left to do: all is Ready, or will not become so without somebody
   bool destroyed =
       false;  // the last unikernel that was to go has gone: what is known of those can be forgotten
   std::vector<Error> errors;                 // Plan::errors
@@ -82,7 +83,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  public:
   /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its step,
   /// which may take as long as it takes to send an image.
-  InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
+  InstanceLoop(asio::any_io_executor strand, const Environment& environment, plan::DesiredPtr desired,
                std::function<void(const RoundEnd&)> roundEnded);
   ~InstanceLoop();
   InstanceLoop(const InstanceLoop&) = delete;
@@ -93,40 +94,40 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<void> run();
 
   /// Other desired state: looked at as soon as the present command has ended. From any thread.
-  void update(DesiredPtr desired);
+  void update(plan::DesiredPtr desired);
 
   /// One look and what would be done; changes nothing. Who spawns it keeps this alive until it has ended.
   struct Preview {
-    DesiredPtr desired;
-    Result<Plan> plan;
+    plan::DesiredPtr desired;
+    Result<plan::Plan> plan;
   };
   asio::awaitable<Preview> preview();
 
  private:
   asio::awaitable<bool> round();
-  asio::awaitable<Result<Plan>> look();
-  asio::awaitable<std::optional<Step>> follow(Plan plan, Round& told, RoundEnd& end);
+  asio::awaitable<Result<plan::Plan>> look();
+  asio::awaitable<std::optional<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
   void recallObjects();
   asio::awaitable<void> heedWishes();
   void missLook(Error error, Round& told, RoundEnd& end);
-  asio::awaitable<void> take(Step step);
-  asio::awaitable<albatross::CallResult> carryOut(const Step& step);
+  asio::awaitable<void> take(plan::Step step);
+  asio::awaitable<albatross::CallResult> carryOut(const plan::Step& step);
   asio::awaitable<void> sleep(SystemTime until);
   Result<void> connect();
-  Authority authority() const;
-  Inventory ownInventory() const;
-  Entry mine(Entry entry) const;
+  plan::Authority authority() const;
+  plan::Inventory ownInventory() const;
+  plan::Entry mine(plan::Entry entry) const;
   using Unwritten = std::map<albatross::Name, Error>;
-  asio::awaitable<Unwritten> persist(const Memory& memory);
-  asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
+  asio::awaitable<Unwritten> persist(const plan::Memory& memory);
+  asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const plan::Memory& memory);
   Result<void> mayCommand() const;
-  void publish(const Plan& plan, const Unwritten& unwritten);
+  void publish(const plan::Plan& plan, const Unwritten& unwritten);
   api::Status instanceStatus(const Unwritten& unwritten) const;
-  DesiredPtr judged();
+  plan::DesiredPtr judged();
   void publishUnavailable(const Error& error);
-  SystemTime nextLook(const Plan* plan) const;
+  SystemTime nextLook(const plan::Plan* plan) const;
   void warn(const std::vector<Error>& errors);
-  std::optional<Error> forbidden(const Plan& plan) const;
+  std::optional<Error> forbidden(const plan::Plan& plan) const;
 
   class Upload;
 
@@ -134,13 +135,13 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   const Environment& environment_;
   std::function<void(const RoundEnd&)> roundEnded_;
   asio::steady_timer timer_;
-  DesiredPtr latest_;   // what update() gave last
-  DesiredPtr desired_;  // what the present round is about
-  std::optional<albatross::Credential::Pem> loadedPem_;
+  plan::DesiredPtr latest_;   // what update() gave last
+  plan::DesiredPtr desired_;  // what the present round is about
+  std::optional<albatross::Pem> loadedPem_;
   std::shared_ptr<const albatross::Credential> credential_;
   std::unique_ptr<albatross::Client> client_;
-  std::optional<Observed> observed_;
-  Memory memory_;
+  std::optional<plan::Observed> observed_;
+  plan::Memory memory_;
   unsigned failures_ = 0;           // observations in a row that failed
   std::unique_ptr<Upload> upload_;  // of the step that is being taken
   bool located_ = false;            // see RoundEnd::located

@@ -1,27 +1,6 @@
 #include "reconcile/listener.h"
 
-#include "error.h"
-
 namespace rookery::reconcile {
-
-std::string_view toString(UnikernelState state) {
-  switch (state) {
-    case UnikernelState::Ready:
-      return "ready";
-    case UnikernelState::Progressing:
-      return "progressing";
-    case UnikernelState::Failed:
-      return "failed";
-    case UnikernelState::Suspended:
-      return "suspended";
-    case UnikernelState::Unmanaged:
-      return "unmanaged";
-  }
-  check(false, "every UnikernelState has a word");
-  return {};
-}
-
-bool isProgress(Reason reason) { return reason == Reason::Reconciling || reason == Reason::ImagePulling; }
 
 void Listeners::scanned(const source::Snapshot& snapshot) {
   for (Listener* other : others_) other->scanned(snapshot);
@@ -35,12 +14,12 @@ void Listeners::commandEnded(const std::string& instance, const CommandResult& r
   for (Listener* other : others_) other->commandEnded(instance, result);
 }
 
-void Listeners::stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb,
+void Listeners::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                             Reason reason, const std::string& message) {
   for (Listener* other : others_) other->stepStarted(instance, object, verb, reason, message);
 }
 
-void Listeners::stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+void Listeners::stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                           const CommandResult& result) {
   for (Listener* other : others_) other->stepEnded(instance, object, verb, result);
 }

@@ -10,20 +10,14 @@
 
 #include "api/object.h"
 #include "error.h"
-#include "image/puller.h"
-#include "reconcile/verb.h"
+#include "image/pull/puller.h"
+#include "plan/unikernel_state.h"
+#include "plan/verb.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
 
 using api::SystemTime;
-
-/// State of a unikernel as the metrics count it.
-enum class UnikernelState { Ready, Progressing, Failed, Suspended, Unmanaged };
-std::string_view toString(UnikernelState state);  // "ready", …
-
-/// Whether an object whose condition Ready has this reason is on its way, rather than in trouble.
-bool isProgress(Reason reason);
 
 /// How an instance stands after a round of looking, planning and at most one step.
 struct Round {
@@ -31,7 +25,7 @@ struct Round {
   std::chrono::nanoseconds duration{0};
   std::size_t queued = 0;  // steps that are due but were not taken in this round
   std::size_t drift = 0;   // running unikernels of ours that were first found to differ in this round
-  std::map<std::pair<std::string, UnikernelState>, std::size_t>
+  std::map<std::pair<std::string, plan::UnikernelState>, std::size_t>
       unikernels;                                        // by namespace and state; if observed
   std::map<api::ObjectKey, std::int64_t> restarts = {};  // of each declared unikernel, so far; if observed
 };
@@ -54,10 +48,10 @@ class Listener {
   virtual void roundEnded(const std::string& /*instance*/, const Round& /*round*/) {}
   virtual void commandEnded(const std::string& /*instance*/, const CommandResult& /*result*/) {}
   /// Before a step is taken: a plain sentence says why.
-  virtual void stepStarted(const std::string& /*instance*/, const api::ObjectKey& /*object*/, Verb /*verb*/,
-                           Reason /*reason*/, const std::string& /*message*/) {}
-  virtual void stepEnded(const std::string& /*instance*/, const api::ObjectKey& /*object*/, Verb /*verb*/,
-                         const CommandResult& /*result*/) {}
+  virtual void stepStarted(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
+                           plan::Verb /*verb*/, Reason /*reason*/, const std::string& /*message*/) {}
+  virtual void stepEnded(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
+                         plan::Verb /*verb*/, const CommandResult& /*result*/) {}
   /// While an image is streamed, about every 64 KiB.
   virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                          std::uint64_t /*bytes*/, std::uint64_t /*total*/) {}
@@ -80,9 +74,9 @@ class Listeners : public Listener {
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const Round& round) override;
   void commandEnded(const std::string& instance, const CommandResult& result) override;
-  void stepStarted(const std::string& instance, const api::ObjectKey& object, Verb verb, Reason reason,
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
-  void stepEnded(const std::string& instance, const api::ObjectKey& object, Verb verb,
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const CommandResult& result) override;
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                  std::uint64_t total) override;

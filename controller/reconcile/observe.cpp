@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
+#include "plan/desired.h"
+
 namespace rookery::reconcile {
 
 using albatross::CallResult;
@@ -50,9 +52,9 @@ asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request r
   co_return result;
 }
 
-asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockDevices, std::string instance,
-                                          Listener& listener) {
-  Observed observed;
+asio::awaitable<Result<plan::Observed>> observe(albatross::Client& client, bool blockDevices,
+                                                std::string instance, Listener& listener) {
+  plan::Observed observed;
   const auto unikernels = co_await ask(client, albatross::UnikernelCommand(albatross::unikernel::Info{}),
                                        "info", instance, listener);
   if (!unikernels) co_return std::unexpected(unikernels.error());
@@ -83,28 +85,28 @@ asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockD
   co_return observed;
 }
 
-bool needsBlockDevices(const Desired& desired) {
+bool needsBlockDevices(const plan::Desired& desired) {
   const auto uses = [](const auto& item) { return !item.second.arguments.blocks.empty(); };
   return !desired.policies.empty() || std::any_of(desired.unikernels.begin(), desired.unikernels.end(), uses);
 }
 
-Command commandOf(const Step& step) {
+Command commandOf(const plan::Step& step) {
   namespace uk = albatross::unikernel;
   const auto config = [&] {
     return Config{albatross::UnikernelType::Solo5, false, "", step.wanted->arguments};
   };
   switch (step.verb) {
-    case Verb::Create:
+    case plan::Verb::Create:
       return albatross::UnikernelCommand(uk::Create{config()});
-    case Verb::ForceCreate:
+    case plan::Verb::ForceCreate:
       return albatross::UnikernelCommand(uk::ForceCreate{config()});
-    case Verb::Restart:
+    case plan::Verb::Restart:
       return albatross::UnikernelCommand(uk::Restart{step.wanted->arguments});
-    case Verb::Destroy:
+    case plan::Verb::Destroy:
       return albatross::UnikernelCommand(uk::Destroy{});
-    case Verb::ApplyPolicy:
+    case plan::Verb::ApplyPolicy:
       return albatross::PolicyCommand(albatross::policy::Info{});
-    case Verb::Adopt:
+    case plan::Verb::Adopt:
       break;
   }
   check(false, "an adoption sends nothing");

@@ -4,10 +4,11 @@
 #include <functional>
 #include <string>
 
-#include "albatross/client.h"
+#include "albatross/client/client.h"
+#include "plan/desired.h"
+#include "plan/observed.h"
+#include "plan/plan.h"
 #include "reconcile/listener.h"
-#include "reconcile/observed.h"
-#include "reconcile/plan.h"
 
 namespace rookery::reconcile {
 
@@ -20,13 +21,13 @@ asio::awaitable<albatross::CallResult> send(albatross::Client& client, albatross
 
 /// Asks a server for everything that plan needs: one `unikernel info`, one `policy info` and, with
 /// `blockDevices`, one `block info`, of the credential's own domain. Errors: as Client::call.
-asio::awaitable<Result<Observed>> observe(albatross::Client& client, bool blockDevices, std::string instance,
-                                          Listener& listener);
+asio::awaitable<Result<plan::Observed>> observe(albatross::Client& client, bool blockDevices,
+                                                std::string instance, Listener& listener);
 
 /// Whether plan needs to know the block devices of the instance.
-bool needsBlockDevices(const Desired& desired);
+bool needsBlockDevices(const plan::Desired& desired);
 
 /// The command that a step sends.
-albatross::Command commandOf(const Step& step);
+albatross::Command commandOf(const plan::Step& step);
 
 }  // namespace rookery::reconcile

@@ -9,7 +9,7 @@ namespace rookery::reconcile {
 using albatross::Name;
 using api::ObjectKey;
 
-void Rivals::declare(std::map<std::string, DesiredPtr> instances) {
+void Rivals::declare(std::map<std::string, plan::DesiredPtr> instances) {
   const std::lock_guard lock(mutex_);
   instances_ = std::move(instances);
   std::erase_if(places_, [&](const auto& item) { return !instances_.contains(item.first); });
@@ -24,7 +24,7 @@ bool Rivals::seen(const std::string& instance, const std::string& serverKey, con
   return true;
 }
 
-std::map<Name, ObjectKey> Rivals::namesOf(const Desired& desired, const Name& base) {
+std::map<Name, ObjectKey> Rivals::namesOf(const plan::Desired& desired, const Name& base) {
   std::map<Name, ObjectKey> names;
   const auto domainOf = [&](const std::string& nameSpace) {
     Name domain{base.path, std::nullopt};
@@ -41,7 +41,7 @@ std::map<Name, ObjectKey> Rivals::namesOf(const Desired& desired, const Name& ba
   return names;
 }
 
-std::map<ObjectKey, Error> Rivals::clashesOf(const Desired& desired) const {
+std::map<ObjectKey, Error> Rivals::clashesOf(const plan::Desired& desired) const {
   std::map<ObjectKey, Error> clashes;
   const std::lock_guard lock(mutex_);
   const auto place = places_.find(desired.name());

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "albatross/name.h"
-#include "reconcile/desired.h"
+#include "plan/desired.h"
 
 namespace rookery::reconcile {
 
@@ -16,14 +16,14 @@ namespace rookery::reconcile {
 class Rivals {
  public:
   /// What is desired of all instances now.
-  void declare(std::map<std::string, DesiredPtr> instances);
+  void declare(std::map<std::string, plan::DesiredPtr> instances);
 
   /// The instance is that server, where its credential has that domain. True: that is news.
   bool seen(const std::string& instance, const std::string& serverKey, const albatross::Name& base);
 
   /// Of an instance's unikernels and policies those that are another's, too. An object is not its own
   /// rival.
-  std::map<api::ObjectKey, Error> clashesOf(const Desired& desired) const;
+  std::map<api::ObjectKey, Error> clashesOf(const plan::Desired& desired) const;
 
  private:
   struct Place {
@@ -32,11 +32,11 @@ class Rivals {
     friend bool operator==(const Place&, const Place&) = default;
   };
   /// Of what is desired of an instance, by name on the wire.
-  static std::map<albatross::Name, api::ObjectKey> namesOf(const Desired& desired,
+  static std::map<albatross::Name, api::ObjectKey> namesOf(const plan::Desired& desired,
                                                            const albatross::Name& base);
 
   mutable std::mutex mutex_;
-  std::map<std::string, DesiredPtr> instances_;
+  std::map<std::string, plan::DesiredPtr> instances_;
   std::map<std::string, Place> places_;  // by instance
 };
 

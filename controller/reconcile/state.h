@@ -8,7 +8,7 @@
 
 #include "api/object.h"
 #include "error.h"
-#include "reconcile/inventory.h"
+#include "plan/inventory.h"
 
 namespace rookery::reconcile {
 
@@ -22,11 +22,11 @@ class State {
   /// not, and why.
   virtual Result<void> held() const = 0;
 
-  virtual std::vector<Entry> entries() const = 0;
-  virtual Inventory inventoryOf(const std::string& serverKey) const = 0;
+  virtual std::vector<plan::Entry> entries() const = 0;
+  virtual plan::Inventory inventoryOf(const std::string& serverKey) const = 0;
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
-  virtual boost::asio::awaitable<Result<void>> record(Entry entry) = 0;
-  virtual boost::asio::awaitable<Result<void>> discard(Entry entry) = 0;
+  virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
+  virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;
 
   /// Whether a restart was seen to change a unikernel's memory on this server; unknown: absent.
   virtual std::optional<bool> restartChangesMemory(const std::string& serverKey) const = 0;

@@ -166,7 +166,7 @@ Result<void> StateDir::readEntry(const fs::path& file) {
     if (file.filename() == serverFile) {
       restartChangesMemory_[file.parent_path().filename()] = value.at("restartChangesMemory");
     } else {
-      const Entry entry = entryFromJson(value);
+      const plan::Entry entry = plan::entryFromJson(value);
       inventories_[entry.serverKey][entry.name] = entry;
     }
     return {};
@@ -217,22 +217,22 @@ void StateDir::readIdentity(const json& item) {
   if (!item.at("generation").is_number_integer())
     throw json::other_error::create(501, "no generation", nullptr);
   Known known{
-      {item.at("uid"), timeFromJson(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
+      {item.at("uid"), plan::timeFromJson(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
       item.at("specDigest")};
   if (item.contains("deletionTimestamp"))
-    known.identity.deletionTimestamp = timeFromJson(item["deletionTimestamp"]);
+    known.identity.deletionTimestamp = plan::timeFromJson(item["deletionTimestamp"]);
   known.manifest = item.value("manifest", "");
   known.root = item.value("root", "");
   known.file = item.value("file", "");
   identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
 }
 
-fs::path StateDir::fileOf(const Entry& entry) const {
+fs::path StateDir::fileOf(const plan::Entry& entry) const {
   return path_ / inventoryFolder / entry.serverKey / (entry.name.toString() + ".json");
 }
 
-std::vector<Entry> StateDir::entries() const {
-  std::vector<Entry> all;
+std::vector<plan::Entry> StateDir::entries() const {
+  std::vector<plan::Entry> all;
   const std::lock_guard lock(mutex_);
   for (const auto& [key, inventory] : inventories_) {
     for (const auto& [name, entry] : inventory) all.push_back(entry);
@@ -240,17 +240,17 @@ std::vector<Entry> StateDir::entries() const {
   return all;
 }
 
-Inventory StateDir::inventoryOf(const std::string& serverKey) const {
+plan::Inventory StateDir::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
   const auto it = inventories_.find(serverKey);
-  return it == inventories_.end() ? Inventory{} : it->second;
+  return it == inventories_.end() ? plan::Inventory{} : it->second;
 }
 
-boost::asio::awaitable<Result<void>> StateDir::record(Entry entry) { co_return put(entry); }
+boost::asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) { co_return put(entry); }
 
-boost::asio::awaitable<Result<void>> StateDir::discard(Entry entry) { co_return erase(entry); }
+boost::asio::awaitable<Result<void>> StateDir::discard(plan::Entry entry) { co_return erase(entry); }
 
-Result<void> StateDir::put(const Entry& entry) {
+Result<void> StateDir::put(const plan::Entry& entry) {
   if (auto may = mayWrite(); !may) return may;
   const fs::path file = fileOf(entry);
   std::error_code error;
@@ -267,7 +267,7 @@ Result<void> StateDir::put(const Entry& entry) {
   return {};
 }
 
-Result<void> StateDir::erase(const Entry& entry) {
+Result<void> StateDir::erase(const plan::Entry& entry) {
   if (auto may = mayWrite(); !may) return may;
   const fs::path file = fileOf(entry);
   if (::unlink(file.c_str()) != 0 && errno != ENOENT) return stateUnwritable(file, errno);
@@ -395,11 +395,11 @@ Result<void> StateDir::saveIdentities() {
                    {"namespace", key.nameSpace},
                    {"name", key.name},
                    {"uid", known.identity.uid},
-                   {"creationTimestamp", toMillis(known.identity.creationTimestamp)},
+                   {"creationTimestamp", plan::toMillis(known.identity.creationTimestamp)},
                    {"generation", known.identity.generation},
                    {"specDigest", known.specDigest}};
       if (known.identity.deletionTimestamp)
-        item["deletionTimestamp"] = toMillis(*known.identity.deletionTimestamp);
+        item["deletionTimestamp"] = plan::toMillis(*known.identity.deletionTimestamp);
       if (!known.manifest.empty()) {
         item["manifest"] = known.manifest;
         item["root"] = known.root.string();

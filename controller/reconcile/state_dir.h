@@ -43,13 +43,13 @@ class StateDir : public State {
   /// StateUnreadable, when that cannot be told. Nothing is written then.
   Result<void> held() const override;
 
-  std::vector<Entry> entries() const override;
-  Inventory inventoryOf(const std::string& serverKey) const override;
-  boost::asio::awaitable<Result<void>> record(Entry entry) override;
-  boost::asio::awaitable<Result<void>> discard(Entry entry) override;
+  std::vector<plan::Entry> entries() const override;
+  plan::Inventory inventoryOf(const std::string& serverKey) const override;
+  boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
+  boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   /// record() and discard() without a coroutine. Errors: StateUnwritable (a full disk, for one).
-  Result<void> put(const Entry& entry);
-  Result<void> erase(const Entry& entry);
+  Result<void> put(const plan::Entry& entry);
+  Result<void> erase(const plan::Entry& entry);
 
   std::optional<bool> restartChangesMemory(const std::string& serverKey) const override;
   void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
@@ -85,7 +85,7 @@ class StateDir : public State {
   void readIdentity(const nlohmann::json& item);
   Result<void> setAside(const std::filesystem::path& file, std::string_view what, std::string_view loss);
   Result<void> mayWrite() const;
-  std::filesystem::path fileOf(const Entry& entry) const;
+  std::filesystem::path fileOf(const plan::Entry& entry) const;
 
   struct Known {
     api::Identity identity;
@@ -102,7 +102,7 @@ class StateDir : public State {
   std::vector<std::string> warnings_;
   std::mutex saving_;  // one at a time writes the identities
   mutable std::mutex mutex_;
-  std::map<std::string, Inventory> inventories_;  // by server key
+  std::map<std::string, plan::Inventory> inventories_;  // by server key
   std::map<std::string, bool> restartChangesMemory_;
   std::map<api::ObjectKey, Known> identities_;
   bool identitiesChanged_ = false;

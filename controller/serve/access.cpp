@@ -10,10 +10,11 @@
 
 #include "api/status.h"
 #include "api/syntax.h"
+#include "file/watched.h"
 #include "reconcile/key_file.h"
 #include "sentence.h"
 #include "serve/failure.h"
-#include "serve/watched_file.h"
+#include "text.h"
 
 namespace rookery::serve {
 namespace {
@@ -65,8 +66,8 @@ std::string forbiddenMessage(const Caller& caller, const RequestInfo& attempted)
                      hintFor(caller, attempted));
 }
 
-Response unauthorized(const std::string& message = "Unauthorized") {
-  Response response = failure(401, message);
+http::Response unauthorized(const std::string& message = "Unauthorized") {
+  http::Response response = failure(401, message);
   response.headers["WWW-Authenticate"] = "Bearer realm=\"rookery\"";
   return response;
 }
@@ -74,7 +75,7 @@ Response unauthorized(const std::string& message = "Unauthorized") {
 /// RFC 6750, section 2.1; empty when the header is of another scheme.
 std::string_view tokenIn(std::string_view authorization) {
   constexpr std::string_view scheme = "bearer ";
-  if (api::toLower(authorization.substr(0, scheme.size())) != scheme) return {};
+  if (toLower(authorization.substr(0, scheme.size())) != scheme) return {};
   authorization.remove_prefix(scheme.size());
   authorization.remove_prefix(std::min(authorization.find_first_not_of(' '), authorization.size()));
   return authorization.substr(0, authorization.find_last_not_of(' ') + 1);
@@ -100,7 +101,7 @@ const AccessFile::Token* findToken(const AccessFile& file, const std::string& di
 
 }  // namespace
 
-std::optional<Response> authorize(const Caller& caller, const RequestInfo& attempted) {
+std::optional<http::Response> authorize(const Caller& caller, const RequestInfo& attempted) {
   const bool secret = attempted.group.empty() && attempted.resource == "secrets";
   const bool allowed = covers(caller.verbs, attempted.verb) &&
                        covers(caller.namespaces, attempted.nameSpace) && coversResource(caller, attempted);
@@ -109,9 +110,9 @@ std::optional<Response> authorize(const Caller& caller, const RequestInfo& attem
                  {attempted.name, attempted.group, attempted.resource});
 }
 
-std::string accountOf(const Caller& caller, const Peer& peer) {
+std::string accountOf(const Caller& caller, const http::Peer& peer) {
   // A slash is in no address: callers and addresses do not meet.
-  return caller.authenticated ? "caller//" + caller.name : rateKeyOf(peer.address);
+  return caller.authenticated ? "caller//" + caller.name : http::rateKeyOf(peer.address);
 }
 
 bool mayAnywhere(const Caller& caller, std::string_view verb) {
@@ -129,7 +130,7 @@ Result<std::unique_ptr<Access>> Access::load(Options options) {
   std::unique_ptr<Access> access(new Access(std::move(options)));
   const std::filesystem::path& path = access->options_.tokenFile;
   if (path.empty()) return access;
-  access->version_ = versionOf(path);  // before reading: what changes meanwhile is read again
+  access->version_ = file::versionOf(path);  // before reading: what changes meanwhile is read again
   auto file = readAccessFile(path);
   if (!file) return std::unexpected(file.error());
   access->checked_ = access->options_.now();
@@ -137,7 +138,8 @@ Result<std::unique_ptr<Access>> Access::load(Options options) {
   return access;
 }
 
-std::expected<Caller, Response> Access::authenticate(std::string_view authorization, const Peer& peer) {
+std::expected<Caller, http::Response> Access::authenticate(std::string_view authorization,
+                                                           const http::Peer& peer) {
   if (!authorization.empty()) return byToken(authorization, peer);
   if (peer.commonName) return byCertificate(*peer.commonName);
   if (peer.tls) {
@@ -148,22 +150,23 @@ std::expected<Caller, Response> Access::authenticate(std::string_view authorizat
       .verbs = readingVerbs, .namespaces = {std::string(everything)}, .resources = {std::string(everything)}};
 }
 
-std::expected<Caller, Response> Access::renewed(const Caller& caller, const Peer& peer) {
+std::expected<Caller, http::Response> Access::renewed(const Caller& caller, const http::Peer& peer) {
   if (!caller.tokenDigest.empty()) return byDigest(caller.tokenDigest);
   if (caller.authenticated) return byCertificate(caller.name);
   return authenticate({}, peer);
 }
 
 /// Looked up before anything is counted: who sends a right one is let in, whatever others send from there.
-std::expected<Caller, Response> Access::byToken(std::string_view authorization, const Peer& peer) {
+std::expected<Caller, http::Response> Access::byToken(std::string_view authorization,
+                                                      const http::Peer& peer) {
   const std::string_view token = tokenIn(authorization);
   auto caller = byDigest(token.empty() ? std::string() : digestOf(token));
-  if (caller || failures_.take(rateKeyOf(peer.address))) return caller;
+  if (caller || failures_.take(http::rateKeyOf(peer.address))) return caller;
   return std::unexpected(tooManyRequests("too many failed authentications from this address; try again later",
                                          std::chrono::seconds(5)));
 }
 
-std::expected<Caller, Response> Access::byDigest(const std::string& digest) {
+std::expected<Caller, http::Response> Access::byDigest(const std::string& digest) {
   const auto current = file();
   const auto* found = current ? findToken(*current, digest) : nullptr;
   if (found == nullptr) return std::unexpected(unauthorized());
@@ -172,7 +175,7 @@ std::expected<Caller, Response> Access::byDigest(const std::string& digest) {
   return caller;
 }
 
-std::expected<Caller, Response> Access::byCertificate(const std::string& commonName) {
+std::expected<Caller, http::Response> Access::byCertificate(const std::string& commonName) {
   const auto current = file();
   Caller caller{.name = commonName, .authenticated = true};
   if (!current) {
@@ -186,7 +189,7 @@ std::expected<Caller, Response> Access::byCertificate(const std::string& commonN
 }
 
 /// 401 where the grant has expired.
-std::expected<Caller, Response> Access::callerOf(const AccessFile::Grant& grant) const {
+std::expected<Caller, http::Response> Access::callerOf(const AccessFile::Grant& grant) const {
   if (grant.expires && options_.today() >= *grant.expires) {
     return std::unexpected(unauthorized(fmt::format("Unauthorized: what \"{}\" was granted expired at {}",
                                                     grant.name, api::toRfc3339(*grant.expires))));
@@ -198,7 +201,7 @@ std::expected<Caller, Response> Access::callerOf(const AccessFile::Grant& grant)
                 .resources = grant.resources};
 }
 
-std::optional<Response> Access::admit(const Caller& caller, const Peer& peer) {
+std::optional<http::Response> Access::admit(const Caller& caller, const http::Peer& peer) {
   if (requests_.take(accountOf(caller, peer))) return std::nullopt;
   return tooManyRequests("too many requests; try again later", std::chrono::seconds(1));
 }
@@ -215,7 +218,7 @@ std::shared_ptr<const AccessFile> Access::file() {
 }
 
 void Access::reload() {
-  const std::string version = versionOf(options_.tokenFile);
+  const std::string version = file::versionOf(options_.tokenFile);
   if (version == version_) return;
   if (auto file = read()) {
     version_ = version;

@@ -10,21 +10,22 @@
 #include <string_view>
 
 #include "error.h"
+#include "file/watched.h"
+#include "http/message.h"
+#include "http/rate_limiter.h"
 #include "serve/access_file.h"
-#include "serve/http.h"
-#include "serve/rate_limiter.h"
+#include "serve/request.h"
 #include "serve/request_info.h"
-#include "serve/watched_file.h"
 
 namespace rookery::serve {
 
 /// Nothing when the caller may do that; otherwise 403 in the API server's own words. Of Secrets, only an
 /// authenticated caller may know anything. What the API serves only to be read (Events, Namespaces) needs no
 /// name of its own among the caller's resources.
-std::optional<Response> authorize(const Caller& caller, const RequestInfo& attempted);
+std::optional<http::Response> authorize(const Caller& caller, const RequestInfo& attempted);
 
 /// What a caller's rate and shares are counted under: its name, or the address where nobody is authenticated.
-std::string accountOf(const Caller& caller, const Peer& peer);
+std::string accountOf(const Caller& caller, const http::Peer& peer);
 
 /// Whether the caller may do something of that kind in at least one namespace.
 bool mayAnywhere(const Caller& caller, std::string_view verb);
@@ -46,8 +47,8 @@ class Access {
   using Clock = std::chrono::steady_clock;
   struct Options {
     std::filesystem::path tokenFile = {};  // empty: none
-    Rate requests{50, 200};                // of one caller; of one address where nobody is authenticated
-    Rate failures{1, 20};                  // of failed authentications from one address
+    http::Rate requests{50, 200};          // of one caller; of one address where nobody is authenticated
+    http::Rate failures{1, 20};            // of failed authentications from one address
     std::function<Clock::time_point()> now = Clock::now;
     /// The time of day, which what expires is compared with.
     std::function<std::chrono::system_clock::time_point()> today = std::chrono::system_clock::now;
@@ -61,13 +62,13 @@ class Access {
   /// Who sent a request with this Authorization header from this peer. A token that is sent must be right:
   /// 401 otherwise, and 429 after too many wrong ones from one address; a right one is always let in. Without
   /// one the client certificate counts. On plain loopback nobody needs either to read.
-  std::expected<Caller, Response> authenticate(std::string_view authorization, const Peer& peer);
+  std::expected<Caller, http::Response> authenticate(std::string_view authorization, const http::Peer& peer);
 
   /// The same caller as the file has it by now; 401 when it has not, or not any more.
-  std::expected<Caller, Response> renewed(const Caller& caller, const Peer& peer);
+  std::expected<Caller, http::Response> renewed(const Caller& caller, const http::Peer& peer);
 
   /// Counts a request against its caller's rate. Nothing, or 429.
-  std::optional<Response> admit(const Caller& caller, const Peer& peer);
+  std::optional<http::Response> admit(const Caller& caller, const http::Peer& peer);
 
  private:
   explicit Access(Options options)
@@ -79,19 +80,19 @@ class Access {
   void reload();
   Result<AccessFile> read();
   void take(AccessFile file);
-  std::expected<Caller, Response> byToken(std::string_view authorization, const Peer& peer);
-  std::expected<Caller, Response> byDigest(const std::string& digest);
-  std::expected<Caller, Response> byCertificate(const std::string& commonName);
-  std::expected<Caller, Response> callerOf(const AccessFile::Grant& grant) const;
+  std::expected<Caller, http::Response> byToken(std::string_view authorization, const http::Peer& peer);
+  std::expected<Caller, http::Response> byDigest(const std::string& digest);
+  std::expected<Caller, http::Response> byCertificate(const std::string& commonName);
+  std::expected<Caller, http::Response> callerOf(const AccessFile::Grant& grant) const;
 
   const Options options_;
-  RateLimiter requests_;
-  RateLimiter failures_;
+  http::RateLimiter requests_;
+  http::RateLimiter failures_;
   std::mutex mutex_;
   std::shared_ptr<const AccessFile> file_;
   std::string version_;  // of the file that is in force
   file::Settling settling_;
-  ToldOfFiles told_;
+  file::ToldOfFiles told_;
   Clock::time_point checked_;
 };
 

@@ -11,15 +11,16 @@
 #include "api/findings.h"
 #include "api/schema.h"
 #include "api/syntax.h"
-#include "api/yaml.h"
-#include "serve/watched_file.h"
+#include "file/watched.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
 
-using api::Place;
-using api::Places;
 using nlohmann::json;
+using yaml::Place;
+using yaml::Places;
 
 constexpr std::string_view topLevel[] = {"certificates", "tokens"};
 constexpr std::string_view tokenFields[] = {"expires", "name", "namespaces", "resources", "sha256", "verbs"};
@@ -28,7 +29,7 @@ constexpr std::string_view certificateFields[] = {"commonName", "expires", "name
 constexpr std::string_view knownVerbs[] = {"get",   "list",   "watch",  "create", "update",
                                            "patch", "delete", "deploy", "*"};
 
-/// A mistake at its place; thrown within this file only.
+/// A mistake at its place; thrown http::within this file only.
 struct Mistake {
   Place place;
   std::string message;
@@ -46,10 +47,10 @@ struct Node {
   bool has(const std::string& name) const { return value.contains(name); }
   Node member(const std::string& name) const {
     if (!has(name)) refuse(fmt::format("the field {} is missing.", name));
-    return {value.at(name), places.members.at(name), api::memberPath(path, name)};
+    return {value.at(name), places.members.at(name), yaml::memberPath(path, name)};
   }
   Node item(std::size_t index) const {
-    return {value.at(index), places.items.at(index), api::itemPath(path, index)};
+    return {value.at(index), places.items.at(index), yaml::itemPath(path, index)};
   }
   std::string text() const {
     if (!value.is_string()) refuse("must be a string.");
@@ -63,7 +64,7 @@ void checkMembers(const Node& node, std::span<const std::string_view> known) {
     if (std::ranges::find(known, name) != known.end()) continue;
     const auto meant = api::didYouMean(name, known);
     throw Mistake{node.places.members.at(name).key,
-                  fmt::format("{}: unknown field{}.", api::memberPath(node.path, name),
+                  fmt::format("{}: unknown field{}.", yaml::memberPath(node.path, name),
                               meant ? fmt::format("; did you mean {}?", *meant)
                                     : fmt::format("; known are {}", fmt::join(known, ", ")))};
   }
@@ -82,7 +83,7 @@ std::set<std::string> readWords(const Node& node, std::span<const std::string_vi
     const Node item = node.item(i);
     const std::string word = item.text();
     if (std::ranges::find(known, word) == known.end()) {
-      item.refuse(fmt::format("{} is no {}; known are {}.", api::quote(word), what, fmt::join(known, ", ")));
+      item.refuse(fmt::format("{} is no {}; known are {}.", quote(word), what, fmt::join(known, ", ")));
     }
     words.insert(word);
   }
@@ -123,7 +124,7 @@ std::set<std::string> readNamespaces(const Node& node) {
     const std::string name = item.text();
     if (name != "*") {
       if (const auto complaint = api::checkNamespace(name)) {
-        item.refuse(fmt::format("{} {}", api::quote(name), *complaint));
+        item.refuse(fmt::format("{} {}", quote(name), *complaint));
       }
     }
     namespaces.insert(name);
@@ -163,8 +164,7 @@ Sha256 readDigest(const Node& node) {
 }
 
 void checkUnique(std::set<std::string>& seen, const Node& name) {
-  if (!seen.insert(name.text()).second)
-    name.refuse(fmt::format("{} is there twice.", api::quote(name.text())));
+  if (!seen.insert(name.text()).second) name.refuse(fmt::format("{} is there twice.", quote(name.text())));
 }
 
 void readTokens(const Node& node, AccessFile& file) {
@@ -194,7 +194,7 @@ void readCertificates(const Node& node, AccessFile& file) {
   }
 }
 
-AccessFile readDocument(const api::YamlDocument& document) {
+AccessFile readDocument(const yaml::Document& document) {
   const Node root{document.value, document.places, {}};
   checkMembers(root, topLevel);
   AccessFile file;
@@ -211,13 +211,13 @@ std::unexpected<Error> mistakeAt(const std::string& name, Place place, const std
 }  // namespace
 
 Result<AccessFile> readAccessFile(const std::filesystem::path& file, file::Settling* settling) {
-  const auto text = readCredentialFile(file, fmt::format("API token file {}", file.string()), settling);
+  const auto text = file::readCredentialFile(file, fmt::format("API token file {}", file.string()), settling);
   if (!text) return std::unexpected(text.error());
   return parseAccessFile(*text, file.string());
 }
 
 Result<AccessFile> parseAccessFile(std::string_view text, const std::string& name) {
-  const auto documents = api::parseYaml(text);
+  const auto documents = yaml::parse(text);
   if (!documents) return mistakeAt(name, documents.error().place, documents.error().message);
   if (documents->empty()) return AccessFile{};
   if (documents->size() != 1) {
@@ -226,7 +226,7 @@ Result<AccessFile> parseAccessFile(std::string_view text, const std::string& nam
         fmt::format("{}: there must be one YAML document with tokens, certificates or both; there are {}.",
                     name, documents->size()));
   }
-  const api::YamlDocument& document = documents->front();
+  const yaml::Document& document = documents->front();
   if (document.value.is_null()) return AccessFile{};
   if (!document.duplicates.empty()) {
     return mistakeAt(name, document.duplicates.front().place, document.duplicates.front().message);

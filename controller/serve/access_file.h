@@ -56,8 +56,8 @@ struct AccessFile {
 /// objects.
 ///
 /// A file without a document is one that lets nobody in: somebody emptied it. Errors (CredentialInvalid):
-/// cannot be read; or the first mistake, with file:line:column. And BeingWritten, as readCredentialFile() has
-/// it.
+/// cannot be read; or the first mistake, with file:line:column. And BeingWritten, as
+/// file::readCredentialFile() has it.
 Result<AccessFile> readAccessFile(const std::filesystem::path& file, file::Settling* settling = nullptr);
 
 /// The same of a file's text; `name` is how messages name it.

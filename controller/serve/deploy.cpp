@@ -12,7 +12,8 @@
 #include "api/manifest.h"
 #include "api/percent.h"
 #include "api/syntax.h"
-#include "reconcile/image_check.h"
+#include "plan/image_check.h"
+#include "reconcile/image_places.h"
 #include "serve/access.h"
 #include "serve/deployed_spec.h"
 
@@ -26,14 +27,14 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds longestPause{1};  // in which nobody asks whether the client is still there
 
-Response notPost() {
-  Response response = failure(405, "a deployment is a form that is sent with POST");
+http::Response notPost() {
+  http::Response response = failure(405, "a deployment is a form that is sent with POST");
   response.headers["Allow"] = "POST";
   return response;
 }
 
 /// How long the answer may wait; zero: not at all.
-std::expected<std::chrono::milliseconds, Response> waitOf(const Target& target) {
+std::expected<std::chrono::milliseconds, http::Response> waitOf(const http::Target& target) {
   const auto given = target.query.find("wait");
   if (given == target.query.end()) return std::chrono::milliseconds(0);
   const auto wait = api::parseDuration(given->second);
@@ -42,8 +43,8 @@ std::expected<std::chrono::milliseconds, Response> waitOf(const Target& target) 
 }
 
 /// The boundary of the form that a request is, of no more than `limit` bytes.
-std::expected<std::string, Response> boundaryOf(const Request& request, std::uint64_t limit) {
-  auto boundary = formBoundary(request.contentType);
+std::expected<std::string, http::Response> boundaryOf(const Request& request, std::uint64_t limit) {
+  auto boundary = http::formBoundary(request.contentType);
   if (!boundary) return std::unexpected(failure(boundary.error()));
   if (!*boundary)
     return std::unexpected(failure(415, "a deployment is a form: send it as multipart/form-data"));
@@ -85,19 +86,19 @@ json annotationsOf(const DeployForm& form, const json& spec) {
 }
 
 /// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
-std::optional<Response> misfitOf(const DeployForm& form, const json& spec, const image::Image& image) {
+std::optional<http::Response> misfitOf(const DeployForm& form, const json& spec, const image::Image& image) {
   const api::Manifest parsed = api::readDocument(manifestOf(form, spec), {});
   if (parsed.objects.size() != 1) return failure(500, "the manifest of the deployment cannot be read");
   auto unikernel = parsed.objects.front()->as<api::Unikernel>();
   unikernel.image.path = form.imageName;  // as the client calls it
-  const auto fits = reconcile::checkFit(unikernel, image);
+  const auto fits = plan::checkFit(unikernel, image);
   if (fits) return std::nullopt;
   const bool devices = fits.error().reason == Reason::DeviceMismatch;
   return invalidDeployment(form.name, devices ? "config" : "binary", fieldValueInvalid, fits.error().message);
 }
 
-std::unexpected<Response> wrongInstance(const DeployForm& form, std::string_view reason,
-                                        const std::string& message) {
+std::unexpected<http::Response> wrongInstance(const DeployForm& form, std::string_view reason,
+                                              const std::string& message) {
   return std::unexpected(invalidDeployment(form.name, "instance", reason, message));
 }
 
@@ -113,7 +114,7 @@ class RollOut {
  public:
   /// `object` is as it was written.
   RollOut(const reconcile::ObjectStore& objects, const DeployForm& form, const json& object,
-          Clock::time_point deadline, Response atDeadline)
+          Clock::time_point deadline, http::Response atDeadline)
       : objects_(objects),
         key_{api::Kind::Unikernel, form.nameSpace, form.name},
         uid_(object.at("metadata").value("uid", "")),
@@ -121,8 +122,8 @@ class RollOut {
         deadline_(deadline),
         atDeadline_(std::move(atDeadline)) {}
 
-  /// The answer, if there is one within about a second.
-  std::optional<Response> answer() const {
+  /// The answer, if there is one http::within about a second.
+  std::optional<http::Response> answer() const {
     const std::uint64_t seen = objects_.resourceVersion();  // before looking, so that no change is missed
     if (auto outcome = look()) return outcome;
     const auto now = Clock::now();
@@ -132,7 +133,7 @@ class RollOut {
   }
 
  private:
-  std::optional<Response> look() const {
+  std::optional<http::Response> look() const {
     const auto view = objects_.find(key_);
     if (view == nullptr || view->identity.uid != uid_ || view->identity.deletionTimestamp)
       return superseded("was deleted");
@@ -140,14 +141,14 @@ class RollOut {
     const api::Status& status = view->status;
     if (status.observedGeneration < generation_) return std::nullopt;
     if (status.ready())
-      return Response{
-          .status = 200, .contentType = std::string(jsonType), .body = dump(toJson(*view)) + "\n"};
+      return http::Response{
+          .status = 200, .contentType = std::string(http::jsonType), .body = dump(toJson(*view)) + "\n"};
     const api::Condition* stalled = status.condition(api::Condition::Type::Stalled);
     if (stalled == nullptr || stalled->status != api::Condition::Status::True) return std::nullopt;
     return failure(422, toString(stalled->reason), stalled->message, details());
   }
 
-  Response superseded(std::string_view how) const {
+  http::Response superseded(std::string_view how) const {
     return failure(409, fmt::format("{} {} by somebody else while it was rolled out", key_.toString(), how),
                    details());
   }
@@ -158,7 +159,7 @@ class RollOut {
   const std::string uid_;
   const std::int64_t generation_;
   const Clock::time_point deadline_;
-  const Response atDeadline_;
+  const http::Response atDeadline_;
 };
 
 }  // namespace
@@ -169,7 +170,7 @@ Deployer::Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, 
       images_(images),
       unikernels_(objectResource(objects, api::Kind::Unikernel)) {}
 
-Response Deployer::handle(const Request& request, const Target& target) {
+http::Response Deployer::handle(const Request& request, const http::Target& target) {
   if (request.method != "POST") return notPost();
   if (!objects_.synced()) return notSynced();
   const auto wait = waitOf(target);
@@ -182,7 +183,7 @@ Response Deployer::handle(const Request& request, const Target& target) {
     return tooManyRequests("too many images are on their way at the same time: try again",
                            std::chrono::seconds(10));
   }
-  MultipartReader reader(*request.body, *boundary);
+  http::MultipartReader reader(*request.body, *boundary);
   auto form = readDeployForm(reader, images_, [&](const std::string& nameSpace) {
     return authorize(
         request.caller,
@@ -193,7 +194,7 @@ Response Deployer::handle(const Request& request, const Target& target) {
 }
 
 /// Everything is checked before the image is in the store and the manifest is written.
-Response Deployer::deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
+http::Response Deployer::deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
   const auto image = form.binary.inspect("image " + form.imageName);
   if (!image) {
     if (image.error().reason == Reason::ImageInvalid)
@@ -215,7 +216,8 @@ Response Deployer::deploy(DeployForm form, const std::string& account, std::chro
 
 /// The instance that the form or its config names, if it is there for the namespace; nothing where none is
 /// named.
-std::expected<std::optional<std::string>, Response> Deployer::namedInstance(const DeployForm& form) const {
+std::expected<std::optional<std::string>, http::Response> Deployer::namedInstance(
+    const DeployForm& form) const {
   std::string named = form.instance;
   if (form.config && form.config->contains("instance")) {
     const json& inConfig = form.config->at("instance");
@@ -232,7 +234,7 @@ std::expected<std::optional<std::string>, Response> Deployer::namedInstance(cons
 }
 
 /// Why this instance cannot be named.
-std::optional<Response> Deployer::refusalOf(const DeployForm& form, const std::string& instance) const {
+std::optional<http::Response> Deployer::refusalOf(const DeployForm& form, const std::string& instance) const {
   const auto view = objects_.find({api::Kind::AlbatrossInstance, "", instance});
   if (view == nullptr) {
     const auto names = instancesIn(objects_);
@@ -251,7 +253,7 @@ std::optional<Response> Deployer::refusalOf(const DeployForm& form, const std::s
 }
 
 /// The only instance there is, if it is there for the namespace.
-std::expected<std::string, Response> Deployer::onlyInstance(const DeployForm& form) const {
+std::expected<std::string, http::Response> Deployer::onlyInstance(const DeployForm& form) const {
   const auto names = instancesIn(objects_);
   if (names.empty())
     return wrongInstance(form, fieldValueInvalid, "there is no AlbatrossInstance; declare one");
@@ -265,7 +267,7 @@ std::expected<std::string, Response> Deployer::onlyInstance(const DeployForm& fo
 }
 
 /// The spec, without image, of a Unikernel that does not exist yet.
-std::expected<json, Response> Deployer::newSpec(const DeployForm& form) const {
+std::expected<json, http::Response> Deployer::newSpec(const DeployForm& form) const {
   json spec = form.config.value_or(json::object());
   auto instance = namedInstance(form);
   if (!instance) return std::unexpected(std::move(instance.error()));
@@ -295,7 +297,7 @@ ObjectWriter::Answer Deployer::write(const DeployForm& form, const image::Image&
     complete(manifest["spec"], manifest["metadata"]);
     return writer_.create(*unikernels_, form.nameSpace, std::move(manifest), options);
   }
-  const auto change = [&](json object) -> std::expected<json, Response> {
+  const auto change = [&](json object) -> std::expected<json, http::Response> {
     auto instance = namedInstance(form);
     if (!instance) return std::unexpected(std::move(instance.error()));
     object["spec"] = deployedSpec(object.at("spec"), form.config, *instance);
@@ -305,18 +307,18 @@ ObjectWriter::Answer Deployer::write(const DeployForm& form, const image::Image&
   return writer_.patch(*unikernels_, key, change, options);
 }
 
-Response Deployer::accepted(const DeployForm& form, const image::ImageStore::Stored& image,
-                            const json& object, std::chrono::milliseconds wait) const {
+http::Response Deployer::accepted(const DeployForm& form, const image::ImageStore::Stored& image,
+                                  const json& object, std::chrono::milliseconds wait) const {
   const std::string path = pathOf(form);
-  Response response{.status = 202,
-                    .contentType = std::string(jsonType),
-                    .body = dump({{"namespace", form.nameSpace},
-                                  {"name", form.name},
-                                  {"sha256", image.sha256()},
-                                  {"size", image.size()},
-                                  {"statusUrl", path}}) +
-                            "\n",
-                    .headers = {{"Location", path}}};
+  http::Response response{.status = 202,
+                          .contentType = std::string(http::jsonType),
+                          .body = dump({{"namespace", form.nameSpace},
+                                        {"name", form.name},
+                                        {"sha256", image.sha256()},
+                                        {"size", image.size()},
+                                        {"statusUrl", path}}) +
+                                  "\n",
+                          .headers = {{"Location", path}}};
   if (wait.count() == 0) return response;
   const auto rollOut = std::make_shared<RollOut>(objects_, form, object, Clock::now() + wait, response);
   response.later = [rollOut] { return rollOut->answer(); };

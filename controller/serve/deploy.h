@@ -7,14 +7,15 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "http/message.h"
+#include "http/target.h"
 #include "image/store.h"
 #include "reconcile/object_store.h"
 #include "serve/admission.h"
 #include "serve/deploy_form.h"
-#include "serve/http.h"
 #include "serve/object_writer.h"
+#include "serve/request.h"
 #include "serve/resource.h"
-#include "serve/target.h"
 
 namespace rookery::serve {
 
@@ -52,17 +53,17 @@ class Deployer {
   /// Ready, 422 with the reason when it is Stalled, 409 when somebody changes or deletes it meanwhile, 202
   /// when time is over. Failures are Status objects: 400, 403, 405, 408, 409 (exists), 413, 415, 422 (says
   /// the field), 429, 5xx.
-  Response handle(const Request& request, const Target& target);
+  http::Response handle(const Request& request, const http::Target& target);
 
  private:
-  Response deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait);
-  std::expected<std::optional<std::string>, Response> namedInstance(const DeployForm& form) const;
-  std::expected<std::string, Response> onlyInstance(const DeployForm& form) const;
-  std::optional<Response> refusalOf(const DeployForm& form, const std::string& instance) const;
-  std::expected<nlohmann::json, Response> newSpec(const DeployForm& form) const;
+  http::Response deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait);
+  std::expected<std::optional<std::string>, http::Response> namedInstance(const DeployForm& form) const;
+  std::expected<std::string, http::Response> onlyInstance(const DeployForm& form) const;
+  std::optional<http::Response> refusalOf(const DeployForm& form, const std::string& instance) const;
+  std::expected<nlohmann::json, http::Response> newSpec(const DeployForm& form) const;
   ObjectWriter::Answer write(const DeployForm& form, const image::Image& image, const WriteOptions& options);
-  Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
-                    const nlohmann::json& object, std::chrono::milliseconds wait) const;
+  http::Response accepted(const DeployForm& form, const image::ImageStore::Stored& image,
+                          const nlohmann::json& object, std::chrono::milliseconds wait) const;
 
   const reconcile::ObjectStore& objects_;
   ObjectWriter& writer_;

@@ -8,7 +8,8 @@
 #include <utility>
 
 #include "api/syntax.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 
@@ -26,18 +27,19 @@ std::string_view afterFolders(std::string_view path) {
 bool isBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
 
 /// The spec that a client wrote as JSON or YAML, nothing where it wrote none; the error says what is wrong.
-std::expected<std::optional<json>, std::string> parseConfig(std::string_view text, const PartHead& head) {
+std::expected<std::optional<json>, std::string> parseConfig(std::string_view text,
+                                                            const http::PartHead& head) {
   if (isBlank(text)) return std::nullopt;
   const bool isJson =
-      api::toLower(head.contentType).starts_with(jsonType) || text[text.find_first_not_of(" \t\r\n")] == '{';
-  auto documents = api::parseYaml(text, isJson ? api::Notation::Json : api::Notation::Yaml);
-  const auto at = [](const api::YamlProblem& problem) {
+      toLower(head.contentType).starts_with(http::jsonType) || text[text.find_first_not_of(" \t\r\n")] == '{';
+  auto documents = yaml::parse(text, isJson ? yaml::Notation::Json : yaml::Notation::Yaml);
+  const auto at = [](const yaml::Problem& problem) {
     return fmt::format("line {}, column {}: {}", problem.place.line, problem.place.column, problem.message);
   };
   if (!documents) return std::unexpected(at(documents.error()));
   if (documents->empty()) return std::nullopt;
   if (documents->size() > 1) return std::unexpected("it must be one document");
-  api::YamlDocument& document = documents->front();
+  yaml::Document& document = documents->front();
   if (!document.duplicates.empty()) return std::unexpected(at(document.duplicates.front()));
   if (document.value.is_null()) return std::nullopt;
   if (!document.value.is_object()) return std::unexpected("it must be the spec of a Unikernel: a mapping");
@@ -49,12 +51,12 @@ std::expected<std::optional<json>, std::string> parseConfig(std::string_view tex
 /// Reads one form.
 class FormReader {
  public:
-  using Refusal = std::function<std::optional<Response>(const std::string& nameSpace)>;
+  using Refusal = std::function<std::optional<http::Response>(const std::string& nameSpace)>;
 
-  FormReader(MultipartReader& reader, image::ImageStore& images, const Refusal& refusal)
+  FormReader(http::MultipartReader& reader, image::ImageStore& images, const Refusal& refusal)
       : reader_(reader), images_(images), refusal_(refusal) {}
 
-  std::expected<DeployForm, Response> read() {
+  std::expected<DeployForm, http::Response> read() {
     while (true) {
       const auto head = reader_.nextPart();
       if (!head) return std::unexpected(failure(head.error()));
@@ -80,10 +82,10 @@ class FormReader {
   }
 
  private:
-  using Trouble = std::optional<Response>;
+  using Trouble = std::optional<http::Response>;
 
-  Trouble readPart(const PartHead& head) {
-    static constexpr std::pair<std::string_view, Trouble (FormReader::*)(const PartHead&)> fields[] = {
+  Trouble readPart(const http::PartHead& head) {
+    static constexpr std::pair<std::string_view, Trouble (FormReader::*)(const http::PartHead&)> fields[] = {
         {"binary", &FormReader::readBinary},      {"config", &FormReader::readConfig},
         {"force_create", &FormReader::readForce}, {"instance", &FormReader::readInstance},
         {"name", &FormReader::readName},          {"namespace", &FormReader::readNamespace},
@@ -92,40 +94,40 @@ class FormReader {
     if (field == std::end(fields)) {
       return failure(400, fmt::format("the form has a field {}, which no deployment has; there is instance, "
                                       "namespace, name, config, force_create and binary",
-                                      api::quote(head.name)));
+                                      quote(head.name)));
     }
     if (!seen_.insert(head.name).second)
       return failure(400, fmt::format("the form has the field {} twice", head.name));
     return (this->*field->second)(head);
   }
 
-  Trouble readText(const PartHead& head, std::string& text, std::size_t limit = maxTextBytes) {
+  Trouble readText(const http::PartHead& head, std::string& text, std::size_t limit = maxTextBytes) {
     auto read = reader_.readField(head.name, limit);
     if (!read) return failure(read.error());
     if (!read->empty()) text = *std::move(read);
     return std::nullopt;
   }
 
-  Trouble readInstance(const PartHead& head) { return readText(head, instance_); }
-  Trouble readName(const PartHead& head) { return readText(head, name_); }
+  Trouble readInstance(const http::PartHead& head) { return readText(head, instance_); }
+  Trouble readName(const http::PartHead& head) { return readText(head, name_); }
 
-  Trouble readNamespace(const PartHead& head) {
+  Trouble readNamespace(const http::PartHead& head) {
     if (auto trouble = readText(head, nameSpace_)) return trouble;
     return refusal_(nameSpace_);
   }
 
-  Trouble readForce(const PartHead& head) {
+  Trouble readForce(const http::PartHead& head) {
     std::string text = "false";
     if (auto trouble = readText(head, text)) return trouble;
     if (text != "true" && text != "false") {
       return invalidDeployment(name_, head.name, fieldValueInvalid,
-                               fmt::format("it is true or false, not {}", api::quote(text)));
+                               fmt::format("it is true or false, not {}", quote(text)));
     }
     forceCreate_ = text == "true";
     return std::nullopt;
   }
 
-  Trouble readConfig(const PartHead& head) {
+  Trouble readConfig(const http::PartHead& head) {
     std::string text;
     if (auto trouble = readText(head, text, maxObjectBytes)) return trouble;
     auto config = parseConfig(text, head);
@@ -134,7 +136,7 @@ class FormReader {
     return std::nullopt;
   }
 
-  Trouble readBinary(const PartHead& head) {
+  Trouble readBinary(const http::PartHead& head) {
     if (head.filename && !afterFolders(*head.filename).empty()) imageName_ = afterFolders(*head.filename);
     auto incoming = images_.begin();
     if (!incoming) return failure(incoming.error());
@@ -148,7 +150,7 @@ class FormReader {
     return std::nullopt;
   }
 
-  MultipartReader& reader_;
+  http::MultipartReader& reader_;
   image::ImageStore& images_;
   const Refusal& refusal_;
   std::set<std::string> seen_;
@@ -160,16 +162,15 @@ class FormReader {
 
 }  // namespace
 
-std::expected<DeployForm, Response> readDeployForm(
-    MultipartReader& reader, image::ImageStore& images,
-    const std::function<std::optional<Response>(const std::string& nameSpace)>& refusal) {
+std::expected<DeployForm, http::Response> readDeployForm(
+    http::MultipartReader& reader, image::ImageStore& images,
+    const std::function<std::optional<http::Response>(const std::string& nameSpace)>& refusal) {
   return FormReader(reader, images, refusal).read();
 }
 
-Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
-                           const std::string& message) {
-  return failure(422,
-                 fmt::format("the deployment of {} is invalid: {}: {}", api::quote(name), field, message),
+http::Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
+                                 const std::string& message) {
+  return failure(422, fmt::format("the deployment of {} is invalid: {}: {}", quote(name), field, message),
                  {.name = name,
                   .group = "rookery.dev",
                   .kind = "Unikernel",

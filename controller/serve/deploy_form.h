@@ -7,10 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "http/message.h"
+#include "http/multipart.h"
 #include "image/store.h"
 #include "serve/failure.h"
-#include "serve/http.h"
-#include "serve/multipart.h"
 
 namespace rookery::serve {
 
@@ -33,16 +33,16 @@ struct DeployForm {
 ///
 /// Failures: 400 (malformed, unknown or repeated field, the client went away), 408, 413, 422 (says the
 /// field), 500 (the store), and what `refusal` says. Then nothing of the image remains.
-std::expected<DeployForm, Response> readDeployForm(
-    MultipartReader& reader, image::ImageStore& images,
-    const std::function<std::optional<Response>(const std::string& nameSpace)>& refusal);
+std::expected<DeployForm, http::Response> readDeployForm(
+    http::MultipartReader& reader, image::ImageStore& images,
+    const std::function<std::optional<http::Response>(const std::string& nameSpace)>& refusal);
 
 /// Kinds of mistakes in a field: metav1.CauseType.
 inline constexpr std::string_view fieldValueInvalid = "FieldValueInvalid";
 inline constexpr std::string_view fieldValueRequired = "FieldValueRequired";
 
 /// 422 for a mistake in a field of the form, or of the spec. `reason` is one of these.
-Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
-                           const std::string& message);
+http::Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,
+                                 const std::string& message);
 
 }  // namespace rookery::serve

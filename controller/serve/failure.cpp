@@ -75,12 +75,12 @@ std::string dump(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Response failure(int code, const std::string& message, const FailureDetails& details) {
+http::Response failure(int code, const std::string& message, const FailureDetails& details) {
   return failure(code, reasonFor(code), message, details);
 }
 
-Response failure(int code, std::string_view reason, const std::string& message,
-                 const FailureDetails& details) {
+http::Response failure(int code, std::string_view reason, const std::string& message,
+                       const FailureDetails& details) {
   const nlohmann::json status = {{"kind", "Status"},
                                  {"apiVersion", "v1"},
                                  {"metadata", nlohmann::json::object()},
@@ -89,10 +89,11 @@ Response failure(int code, std::string_view reason, const std::string& message,
                                  {"reason", reason},
                                  {"details", toJson(details)},
                                  {"code", code}};
-  return {.status = code, .contentType = std::string(jsonType), .body = dump(status) + "\n", .headers = {}};
+  return {
+      .status = code, .contentType = std::string(http::jsonType), .body = dump(status) + "\n", .headers = {}};
 }
 
-Response failure(const Error& error) {
+http::Response failure(const Error& error) {
   switch (error.reason) {
     case Reason::ImageTooLarge:
     case Reason::RequestEntityTooLarge:
@@ -107,24 +108,24 @@ Response failure(const Error& error) {
   }
 }
 
-Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter) {
-  Response response = failure(429, message);
+http::Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter) {
+  http::Response response = failure(429, message);
   response.headers["Retry-After"] = std::to_string(retryAfter.count());
   return response;
 }
 
-Response notSynced() {
-  Response response = failure(503, "the manifests have not been read yet: try again in a moment");
+http::Response notSynced() {
+  http::Response response = failure(503, "the manifests have not been read yet: try again in a moment");
   response.headers["Retry-After"] = "1";
   return response;
 }
 
-Response notAcceptable() {
+http::Response notAcceptable() {
   return failure(406, "only the following media types are accepted: application/json");
 }
 
-Response methodNotAllowed(std::string_view method, const FailureDetails& details) {
-  Response response = failure(
+http::Response methodNotAllowed(std::string_view method, const FailureDetails& details) {
+  http::Response response = failure(
       405,
       fmt::format("{} is not allowed here: this server only reads. Change the manifests instead.", method),
       details);

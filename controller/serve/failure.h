@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "error.h"
-#include "serve/http.h"
+#include "http/message.h"
 
 namespace rookery::serve {
 
@@ -28,26 +28,26 @@ struct FailureDetails {
 
 /// A failure as Kubernetes answers it: a `Status` object (meta/v1) with the reason that belongs to the HTTP
 /// status `code`.
-Response failure(int code, const std::string& message, const FailureDetails& details = {});
+http::Response failure(int code, const std::string& message, const FailureDetails& details = {});
 /// The same with another reason than the usual one: AlreadyExists.
-Response failure(int code, std::string_view reason, const std::string& message,
-                 const FailureDetails& details);
+http::Response failure(int code, std::string_view reason, const std::string& message,
+                       const FailureDetails& details);
 
 /// An Error as its reason calls for: RequestEntityTooLarge and ImageTooLarge are 413, RequestTimeout 408,
 /// BadRequest and ConnectionFailed 400, anything else 500. For what reading a body can end with.
-Response failure(const Error& error);
+http::Response failure(const Error& error);
 
 /// 429, with the header Retry-After.
-Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
+http::Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
 
 /// 503, with the header Retry-After: nobody can say yet what is declared.
-Response notSynced();
+http::Response notSynced();
 
 /// 406: of resources and discovery there is JSON only.
-Response notAcceptable();
+http::Response notAcceptable();
 
 /// 405, with the header Allow: everything that is served so far is read-only.
-Response methodNotAllowed(std::string_view method, const FailureDetails& details = {});
+http::Response methodNotAllowed(std::string_view method, const FailureDetails& details = {});
 
 /// As text; bytes that are not UTF-8 are replaced, so it never throws on what came from outside.
 std::string dump(const nlohmann::json& value);

@@ -11,16 +11,18 @@
 #include <vector>
 
 #include "api/manifest.h"
-#include "api/yaml.h"
 #include "serve/failure.h"
+#include "serve/request.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
 
 using nlohmann::json;
-using Trouble = std::optional<Response>;
+using Trouble = std::optional<http::Response>;
 
-constexpr std::size_t deepest = 2 * api::maxManifestDepth;
+constexpr std::size_t deepest = 2 * yaml::maxDepth;
 /// Items of lists that may be moved to make or fill a gap, and values that may be copied or compared.
 constexpr std::size_t mostWork = 2'000'000;
 
@@ -38,7 +40,9 @@ std::size_t countValues(const json& value) {
   return count;
 }
 
-Response tooLarge() { return failure(413, "the patched object is too large, or takes too long to make"); }
+http::Response tooLarge() {
+  return failure(413, "the patched object is too large, or takes too long to make");
+}
 
 /// A JSON pointer (RFC 6901), cut into its names.
 using Path = std::vector<std::string>;
@@ -124,9 +128,8 @@ class Patching {
     return found != operation.end() && found->is_string() ? found->get_ptr<const json::string_t*>() : nullptr;
   }
 
-  Response wrong(std::string_view why) const {
-    const std::string what =
-        verb_.empty() ? "" : fmt::format(" ({} {})", api::quote(verb_), api::quote(pointer_));
+  http::Response wrong(std::string_view why) const {
+    const std::string what = verb_.empty() ? "" : fmt::format(" ({} {})", quote(verb_), quote(pointer_));
     return failure(422, fmt::format("the patch cannot be applied: operation {}{}: {}", number_, what, why));
   }
 
@@ -226,7 +229,7 @@ class Patching {
 
 }  // namespace
 
-std::expected<json, Response> applyJsonPatch(json object, const json& operations) {
+std::expected<json, http::Response> applyJsonPatch(json object, const json& operations) {
   Patching patching(std::move(object));
   std::size_t number = 0;
   for (const json& operation : operations) {

@@ -3,7 +3,7 @@
 #include <expected>
 #include <nlohmann/json.hpp>
 
-#include "serve/http.h"
+#include "http/message.h"
 
 namespace rookery::serve {
 
@@ -11,7 +11,7 @@ namespace rookery::serve {
 /// 422 for an operation that is none or does not fit the object, which names it and holds no value; 413 for
 /// what would become too deep or too large, or take too much work: copies can double a value and deepen it
 /// again and again.
-std::expected<nlohmann::json, Response> applyJsonPatch(nlohmann::json object,
-                                                       const nlohmann::json& operations);
+std::expected<nlohmann::json, http::Response> applyJsonPatch(nlohmann::json object,
+                                                             const nlohmann::json& operations);
 
 }  // namespace rookery::serve

@@ -38,8 +38,8 @@ class Lister {
   bool over_ = false;
 };
 
-std::optional<Response> refuseVersion(const Resource& resource, const ListOptions& options,
-                                      std::uint64_t present) {
+std::optional<http::Response> refuseVersion(const Resource& resource, const ListOptions& options,
+                                            std::uint64_t present) {
   const std::uint64_t wanted =
       options.from ? options.from->resourceVersion : options.resourceVersion.value_or(0);
   if (wanted > present) return failure(504, "Too large resource version");
@@ -62,8 +62,8 @@ void skipSent(std::vector<Item>& items, const ListOptions::Continue& from) {
 
 }  // namespace
 
-Response list(const Resource& resource, const std::optional<std::string>& nameSpace,
-              const ListOptions& options, const Representation& representation) {
+http::Response list(const Resource& resource, const std::optional<std::string>& nameSpace,
+                    const ListOptions& options, const Representation& representation) {
   Resource::Listing listing = resource.list(nameSpace);
   if (auto refused = refuseVersion(resource, options, listing.resourceVersion)) return *std::move(refused);
   std::vector<Item>& items = listing.items;
@@ -81,7 +81,8 @@ Response list(const Resource& resource, const std::optional<std::string>& nameSp
   }
   const auto lister =
       std::make_shared<Lister>(std::move(items), representation.listBegin(meta), representation);
-  return {.status = 200, .contentType = std::string(jsonType), .next = [lister] { return lister->next(); }};
+  return {
+      .status = 200, .contentType = std::string(http::jsonType), .next = [lister] { return lister->next(); }};
 }
 
 }  // namespace rookery::serve

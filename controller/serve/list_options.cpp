@@ -5,8 +5,8 @@
 #include <charconv>
 
 #include "api/json_path.h"
+#include "http/target.h"
 #include "serve/failure.h"
-#include "serve/target.h"
 
 namespace rookery::serve {
 namespace {
@@ -39,33 +39,34 @@ class Reader {
   explicit Reader(const Query& query) : query_(query) {}
 
   void read(const char* name, bool& value) {
-    const auto parsed = parseBool(parameterOf(query_, name));
+    const auto parsed = parseBool(http::parameterOf(query_, name));
     if (!parsed) return refuse(name, "must be true or false");
     value = *parsed;
   }
 
   template <class Number>
   void read(const char* name, std::optional<Number>& value) {
-    const std::string text = parameterOf(query_, name);
+    const std::string text = http::parameterOf(query_, name);
     if (text.empty()) return;
     value = parseNumber<Number>(text);
     if (!value) refuse(name, "must be a whole number that is not negative");
   }
 
   void refuse(const char* name, std::string_view why) {
-    refuse(fmt::format("invalid value {} for the parameter {}: it {}",
-                       json(parameterOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace),
-                       name, why));
+    refuse(
+        fmt::format("invalid value {} for the parameter {}: it {}",
+                    json(http::parameterOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace),
+                    name, why));
   }
   void refuse(const std::string& message) {
     if (!failed_) failed_ = failure(400, message);
   }
 
-  const std::optional<Response>& failed() const { return failed_; }
+  const std::optional<http::Response>& failed() const { return failed_; }
 
  private:
   const Query& query_;
-  std::optional<Response> failed_;
+  std::optional<http::Response> failed_;
 };
 
 /// The inverse of toToken; nothing for what it never made.
@@ -86,12 +87,12 @@ std::optional<ListOptions::Continue> parseToken(const std::string& token) {
 }
 
 void readSelectors(const Query& query, const ResourceType& type, ListOptions& options, Reader& reader) {
-  auto labels = api::LabelSelector::parse(parameterOf(query, "labelSelector"));
+  auto labels = api::LabelSelector::parse(http::parameterOf(query, "labelSelector"));
   if (labels)
     options.labels = *std::move(labels);
   else
     reader.refuse(labels.error().message);
-  auto fields = api::FieldSelector::parse(parameterOf(query, "fieldSelector"), type.fieldLabels);
+  auto fields = api::FieldSelector::parse(http::parameterOf(query, "fieldSelector"), type.fieldLabels);
   if (fields)
     options.fields = *std::move(fields);
   else
@@ -100,7 +101,7 @@ void readSelectors(const Query& query, const ResourceType& type, ListOptions& op
 
 }  // namespace
 
-std::expected<ListOptions, Response> parseListOptions(const Query& query, const ResourceType& type) {
+std::expected<ListOptions, http::Response> parseListOptions(const Query& query, const ResourceType& type) {
   ListOptions options;
   Reader reader(query);
   readSelectors(query, type, options, reader);
@@ -114,8 +115,8 @@ std::expected<ListOptions, Response> parseListOptions(const Query& query, const 
   std::optional<std::uint32_t> timeout;
   reader.read("timeoutSeconds", timeout);
   if (timeout) options.timeout = std::chrono::seconds(*timeout);
-  options.exact = parameterOf(query, "resourceVersionMatch") == "Exact";
-  if (const std::string token = parameterOf(query, "continue"); !token.empty()) {
+  options.exact = http::parameterOf(query, "resourceVersionMatch") == "Exact";
+  if (const std::string token = http::parameterOf(query, "continue"); !token.empty()) {
     options.from = parseToken(token);
     if (!options.from) reader.refuse("continue", "is not a token that this server gave");
   }

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "api/selector.h"
-#include "serve/http.h"
+#include "http/message.h"
 #include "serve/resource.h"
 
 namespace rookery::serve {
@@ -36,8 +36,8 @@ struct ListOptions {
 };
 
 /// Reads the parameters of a request for a resource. A failure (400) is in the words of the API server.
-std::expected<ListOptions, Response> parseListOptions(const std::map<std::string, std::string>& query,
-                                                      const ResourceType& type);
+std::expected<ListOptions, http::Response> parseListOptions(const std::map<std::string, std::string>& query,
+                                                            const ResourceType& type);
 
 /// The token that a client sends as `continue`, opaque to it.
 std::string toToken(const ListOptions::Continue& from);

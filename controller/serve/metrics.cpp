@@ -12,6 +12,7 @@
 #include <set>
 #include <sstream>
 
+#include "plan/unikernel_state.h"
 #include "serve/process_metrics.h"
 #include "serve/root_gauges.h"
 
@@ -28,10 +29,9 @@ using prometheus::Labels;
 const Histogram::BucketBoundaries durationBuckets = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
                                                      2.5,   5,    10,    30,   60,  300,  600};
 
-constexpr reconcile::UnikernelState unikernelStates[] = {
-    reconcile::UnikernelState::Ready, reconcile::UnikernelState::Progressing,
-    reconcile::UnikernelState::Failed, reconcile::UnikernelState::Suspended,
-    reconcile::UnikernelState::Unmanaged};
+constexpr plan::UnikernelState unikernelStates[] = {
+    plan::UnikernelState::Ready, plan::UnikernelState::Progressing, plan::UnikernelState::Failed,
+    plan::UnikernelState::Suspended, plan::UnikernelState::Unmanaged};
 
 /// A family of metrics with the label `instance`, so that what belongs to an instance can be removed again.
 /// Not thread-safe: an update must not meet a removal.
@@ -225,7 +225,7 @@ void Metrics::State::countUnikernels(const std::string& instance, const reconcil
   unikernels.removeIf(instance,
                       [&](const Labels& labels) { return !namespaces.contains(labels.at("namespace")); });
   for (const std::string& nameSpace : namespaces) {
-    for (const reconcile::UnikernelState state : unikernelStates) {
+    for (const plan::UnikernelState state : unikernelStates) {
       const auto counted = round.unikernels.find({nameSpace, state});
       unikernels.at(instance, {{"namespace", nameSpace}, {"state", std::string(toString(state))}})
           .Set(counted == round.unikernels.end() ? 0 : static_cast<double>(counted->second));
@@ -262,15 +262,9 @@ void Metrics::requestAnswered(std::string_view method, int code) {
       .Increment();
 }
 
-Metrics::InFlight::InFlight(Metrics& metrics) : metrics_(metrics) {
-  metrics_.state_->requestsInFlight.Increment();
-}
-Metrics::InFlight::~InFlight() { metrics_.state_->requestsInFlight.Decrement(); }
+void Metrics::requestsInFlightChanged(int by) { state_->requestsInFlight.Increment(by); }
 
-Metrics::LongRunning::LongRunning(Metrics& metrics) : metrics_(metrics) {
-  metrics_.state_->longRunningRequests.Increment();
-}
-Metrics::LongRunning::~LongRunning() { metrics_.state_->longRunningRequests.Decrement(); }
+void Metrics::longRunningRequestsChanged(int by) { state_->longRunningRequests.Increment(by); }
 
 void Metrics::scanned(const source::Snapshot& snapshot) {
   std::set<std::string> invalid;

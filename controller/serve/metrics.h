@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/message.h"
 #include "reconcile/listener.h"
 
 namespace rookery::serve {
@@ -16,8 +17,9 @@ struct BuildInfo {
   std::string revision;
 };
 
-/// The metrics of /metrics, kept up to date by what happens in the reconciler. Thread-safe.
-class Metrics : public reconcile::Listener {
+/// The metrics of /metrics, kept up to date by what happens in the reconciler and on the listener.
+/// Thread-safe.
+class Metrics : public reconcile::Listener, public http::Observer {
  public:
   explicit Metrics(const BuildInfo& build);
   ~Metrics() override;
@@ -28,33 +30,11 @@ class Metrics : public reconcile::Listener {
   /// Tells, at each text(), which Leases are held, by name. Before the first text().
   void setLeases(std::function<std::map<std::string, bool>()> leases);
 
-  /// An HTTP request was answered. Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as
-  /// "other", so that clients cannot make up labels.
-  void requestAnswered(std::string_view method, int code);
-
-  /// One HTTP request is being answered while it lives. The metrics must outlive it.
-  class InFlight {
-   public:
-    explicit InFlight(Metrics& metrics);
-    ~InFlight();
-    InFlight(const InFlight&) = delete;
-    InFlight& operator=(const InFlight&) = delete;
-
-   private:
-    Metrics& metrics_;
-  };
-
-  /// One long-running HTTP request (a watch) is being answered while it lives.
-  class LongRunning {
-   public:
-    explicit LongRunning(Metrics& metrics);
-    ~LongRunning();
-    LongRunning(const LongRunning&) = delete;
-    LongRunning& operator=(const LongRunning&) = delete;
-
-   private:
-    Metrics& metrics_;
-  };
+  /// Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as "other", so that clients cannot
+  /// make up labels.
+  void requestAnswered(std::string_view method, int status) override;
+  void requestsInFlightChanged(int by) override;
+  void longRunningRequestsChanged(int by) override;
 
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;

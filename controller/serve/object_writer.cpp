@@ -67,23 +67,23 @@ FailureDetails detailsOf(const ResourceType& type, const std::string& name) {
   return {.name = name, .group = type.group, .kind = type.plural};
 }
 
-Response notFound(const ResourceType& type, const std::string& name) {
+http::Response notFound(const ResourceType& type, const std::string& name) {
   return failure(404, fmt::format("{} \"{}\" not found", type.qualifiedName(), name), detailsOf(type, name));
 }
 
-Response conflict(const ResourceType& type, const std::string& name, std::string_view why) {
+http::Response conflict(const ResourceType& type, const std::string& name, std::string_view why) {
   return failure(
       409, fmt::format("Operation cannot be fulfilled on {} \"{}\": {}", type.qualifiedName(), name, why),
       detailsOf(type, name));
 }
 
-Response notStored(const ResourceType& type, const std::string& name, const Error& error) {
+http::Response notStored(const ResourceType& type, const std::string& name, const Error& error) {
   if (error.reason == Reason::Conflict) return conflict(type, name, error.message);
   return failure(500, error.message, detailsOf(type, name));
 }
 
-std::optional<Response> violation(const ResourceType& type, const reconcile::ObjectView& view,
-                                  const Preconditions& preconditions) {
+std::optional<http::Response> violation(const ResourceType& type, const reconcile::ObjectView& view,
+                                        const Preconditions& preconditions) {
   const std::string& name = view.object->metadata.name;
   if (!preconditions.uid.empty() && preconditions.uid != view.identity.uid) {
     return conflict(type, name,
@@ -116,8 +116,8 @@ json complete(const reconcile::ObjectView& view) {
 }
 
 /// The failure that these problems are.
-Response invalid(const ResourceType& type, const std::string& name,
-                 const std::vector<api::Problem>& problems) {
+http::Response invalid(const ResourceType& type, const std::string& name,
+                       const std::vector<api::Problem>& problems) {
   FailureDetails details = detailsOf(type, name);
   details.kind = type.kind;
   std::vector<std::string> texts;
@@ -133,7 +133,7 @@ Response invalid(const ResourceType& type, const std::string& name,
 
 std::string describeUnknown(std::string_view field) { return fmt::format("unknown field \"{}\"", field); }
 
-Response notStrict(const ResourceType& type, const std::vector<std::string>& unknown) {
+http::Response notStrict(const ResourceType& type, const std::vector<std::string>& unknown) {
   const auto texts = unknown | std::views::transform(describeUnknown);
   return failure(400,
                  fmt::format("{0} in version \"{1}\" cannot be handled as a {0}: strict decoding error: {2}",
@@ -148,7 +148,7 @@ json finalizersOf(const json& object) {
 
 /// What a change of an object that is being deleted makes of its finalizers, as the API server has it: none
 /// may be added. To remove ours is to let the object go, whatever runs, and it says so from then on.
-std::optional<Response> heedFinalizers(const ResourceType& type, const json& before, json& after) {
+std::optional<http::Response> heedFinalizers(const ResourceType& type, const json& before, json& after) {
   const json had = finalizersOf(before), wanted = finalizersOf(after);
   const auto missesIn = [](const json& all) {
     return [&all](const json& each) { return std::ranges::find(all, each) == all.end(); };
@@ -173,7 +173,7 @@ std::optional<Response> heedFinalizers(const ResourceType& type, const json& bef
 }
 
 /// The API server's own limit: they are kept in memory, in every version that somebody may still watch.
-std::optional<Response> checkAnnotations(const ResourceType& type, const json& manifest) {
+std::optional<http::Response> checkAnnotations(const ResourceType& type, const json& manifest) {
   constexpr std::size_t most = std::size_t{256} << 10;
   std::size_t size = 0;
   const json annotations = manifest.at("metadata").value("annotations", json::object());
@@ -206,7 +206,7 @@ std::string randomSuffix() {
 }
 
 /// Kind, version, namespace and name as the path has them, or the failure that they differ.
-std::optional<Response> settle(json& object, const ResourceType& type, const std::string& nameSpace) {
+std::optional<http::Response> settle(json& object, const ResourceType& type, const std::string& nameSpace) {
   if (!object.is_object()) return failure(400, "the body is not an object");
   if (object.value("apiVersion", json()) != type.apiVersion()) {
     return failure(
@@ -282,13 +282,13 @@ ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::O
                             type.kind, type.group, key.name, needed),
                 details));
   }
-  return alter(type, key, [&](const json&) { return std::expected<json, Response>(object); }, options);
+  return alter(type, key, [&](const json&) { return std::expected<json, http::Response>(object); }, options);
 }
 
 ObjectWriter::Answer ObjectWriter::patch(const Resource& resource, const api::ObjectKey& key,
                                          const Patch& patch, const WriteOptions& options) {
   const ResourceType& type = resource.type();
-  const auto patched = [&](json object) -> std::expected<json, Response> {
+  const auto patched = [&](json object) -> std::expected<json, http::Response> {
     auto result = patch(std::move(object));
     if (!result) return result;
     if (auto refused = settle(*result, type, key.nameSpace)) return std::unexpected(*std::move(refused));
@@ -330,12 +330,12 @@ ObjectWriter::Answer ObjectWriter::alter(const ResourceType& type, const api::Ob
 }
 
 /// The object as it is now, if it may be changed here.
-std::expected<ObjectViewPtr, Response> ObjectWriter::writable(const ResourceType& type,
-                                                              const api::ObjectKey& key) const {
+std::expected<ObjectViewPtr, http::Response> ObjectWriter::writable(const ResourceType& type,
+                                                                    const api::ObjectKey& key) const {
   ObjectViewPtr view = objects_.find(key);
   if (view == nullptr) return std::unexpected(notFound(type, key.name));
   if (!store_.holds(view->object->origin)) {
-    Response refused =
+    http::Response refused =
         failure(405,
                 fmt::format("{} \"{}\" comes from {}, which this API does not write: change it there",
                             type.qualifiedName(), key.name, view->object->origin.toString()),
@@ -347,10 +347,10 @@ std::expected<ObjectViewPtr, Response> ObjectWriter::writable(const ResourceType
 }
 
 /// The change that makes the object what a client wants it to be.
-std::expected<ObjectWriter::Draft, Response> ObjectWriter::draft(const ResourceType& type,
-                                                                 const reconcile::ObjectView& view,
-                                                                 json object,
-                                                                 const WriteOptions& options) const {
+std::expected<ObjectWriter::Draft, http::Response> ObjectWriter::draft(const ResourceType& type,
+                                                                       const reconcile::ObjectView& view,
+                                                                       json object,
+                                                                       const WriteOptions& options) const {
   const Preconditions preconditions{textAt(object, "uid"), textAt(object, "resourceVersion")};
   if (auto violated = violation(type, view, preconditions)) return std::unexpected(*std::move(violated));
   if (view.identity.deletionTimestamp) {
@@ -364,9 +364,10 @@ std::expected<ObjectWriter::Draft, Response> ObjectWriter::draft(const ResourceT
   return Draft{*std::move(change), changes};
 }
 
-std::expected<ObjectWriter::Checked, Response> ObjectWriter::checked(const ResourceType& type, json manifest,
-                                                                     const api::Origin& origin,
-                                                                     FieldValidation validation) const {
+std::expected<ObjectWriter::Checked, http::Response> ObjectWriter::checked(const ResourceType& type,
+                                                                           json manifest,
+                                                                           const api::Origin& origin,
+                                                                           FieldValidation validation) const {
   const auto kind = api::kindNamed(type.kind);
   check(kind.has_value(), "what is written is of a kind that has manifests");
   const std::vector<std::string> unknown =

@@ -10,10 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "http/message.h"
 #include "reconcile/object_store.h"
 #include "reconcile/state_dir.h"
 #include "serve/admission.h"
-#include "serve/http.h"
 #include "serve/resource.h"
 #include "source/manifest_store.h"
 
@@ -46,10 +46,10 @@ class ObjectWriter {
     bool gone = false;      // deleted, and nothing of it is left
     std::vector<std::string> warnings = {};
   };
-  using Answer = std::expected<Written, Response>;
+  using Answer = std::expected<Written, http::Response>;
   /// What a patch makes of an object; an error is an answer, too. Called again when somebody else changes the
   /// object meanwhile.
-  using Patch = std::function<std::expected<nlohmann::json, Response>(nlohmann::json object)>;
+  using Patch = std::function<std::expected<nlohmann::json, http::Response>(nlohmann::json object)>;
 
   /// Lets the controller look at the store's files at once, from which `removed` may have been taken.
   using Wake = std::function<void(const std::optional<api::ObjectKey>& removed)>;
@@ -90,12 +90,12 @@ class ObjectWriter {
     bool changes = true;  // anything that stands in a manifest
   };
 
-  std::expected<Checked, Response> checked(const ResourceType& type, nlohmann::json manifest,
-                                           const api::Origin& origin, FieldValidation validation) const;
-  std::expected<reconcile::ObjectViewPtr, Response> writable(const ResourceType& type,
-                                                             const api::ObjectKey& key) const;
-  std::expected<Draft, Response> draft(const ResourceType& type, const reconcile::ObjectView& view,
-                                       nlohmann::json object, const WriteOptions& options) const;
+  std::expected<Checked, http::Response> checked(const ResourceType& type, nlohmann::json manifest,
+                                                 const api::Origin& origin, FieldValidation validation) const;
+  std::expected<reconcile::ObjectViewPtr, http::Response> writable(const ResourceType& type,
+                                                                   const api::ObjectKey& key) const;
+  std::expected<Draft, http::Response> draft(const ResourceType& type, const reconcile::ObjectView& view,
+                                             nlohmann::json object, const WriteOptions& options) const;
   Answer alter(const ResourceType& type, const api::ObjectKey& key, const Patch& wanted,
                const WriteOptions& options);
   Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,

@@ -53,7 +53,7 @@ OpenApiDocument makeV3(const std::vector<OpenApiKind>& kinds) {
                          {"info", info()},
                          {"paths", pathsV3(allPaths(kinds))},
                          {"components", {{"schemas", toV3(definitionsOf(kinds))}}}};
-  return makeDocument(jsonType, dump(document));
+  return makeDocument(http::jsonType, dump(document));
 }
 
 using DocumentsV3 = std::map<std::string, OpenApiDocument, std::less<>>;
@@ -75,13 +75,13 @@ OpenApiDocument makeIndex() {
     const std::string hash = document.etag.substr(1, document.etag.size() - 2);
     paths[path] = {{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", path, hash)}};
   }
-  return makeDocument(jsonType, dump({{"paths", std::move(paths)}}));
+  return makeDocument(http::jsonType, dump({{"paths", std::move(paths)}}));
 }
 
 }  // namespace
 
 const OpenApiDocument& openApiV2Json() {
-  static const OpenApiDocument document = makeDocument(jsonType, dump(documentV2()));
+  static const OpenApiDocument document = makeDocument(http::jsonType, dump(documentV2()));
   return document;
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "api/schema.h"
-#include "api/yaml.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
@@ -267,7 +267,7 @@ void completeReferences(const std::string& name, json& definition, const json& a
 }
 
 OpenApiDefinitions readKubernetesTypes() {
-  auto documents = api::parseYaml(kubernetesTypes);
+  auto documents = yaml::parse(kubernetesTypes);
   check(documents && documents->size() == 1 && documents->front().duplicates.empty(),
         "the types of Kubernetes that are compiled in are one YAML document");
   OpenApiDefinitions definitions;

@@ -37,8 +37,8 @@ bool hasDirective(const json& value) {
 
 }  // namespace
 
-std::expected<ObjectWriter::Patch, Response> patchOf(api::Kind kind, std::string_view contentType,
-                                                     json body) {
+std::expected<ObjectWriter::Patch, http::Response> patchOf(api::Kind kind, std::string_view contentType,
+                                                           json body) {
   const std::string_view type = contentType.substr(0, contentType.find(';'));
   const bool strategic = kind == api::Kind::Secret && type == "application/strategic-merge-patch+json";
   if (strategic && hasDirective(body)) {
@@ -47,7 +47,7 @@ std::expected<ObjectWriter::Patch, Response> patchOf(api::Kind kind, std::string
   }
   if (strategic || type == "application/merge-patch+json") {
     if (!body.is_object()) return std::unexpected(failure(400, "a merge patch is an object"));
-    return [patch = std::move(body)](json object) -> std::expected<json, Response> {
+    return [patch = std::move(body)](json object) -> std::expected<json, http::Response> {
       object.merge_patch(patch);
       return object;
     };

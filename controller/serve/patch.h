@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
-#include "serve/http.h"
+#include "http/message.h"
 #include "serve/object_writer.h"
 
 namespace rookery::serve {
@@ -14,7 +14,7 @@ namespace rookery::serve {
 /// directives, and with no lists to be merged, it says the same as a merge patch. Failures: 415 for other
 /// types, which says what to use instead; 400 for a body that is no such patch; 422 for what would let a
 /// Secret be read.
-std::expected<ObjectWriter::Patch, Response> patchOf(api::Kind kind, std::string_view contentType,
-                                                     nlohmann::json body);
+std::expected<ObjectWriter::Patch, http::Response> patchOf(api::Kind kind, std::string_view contentType,
+                                                           nlohmann::json body);
 
 }  // namespace rookery::serve

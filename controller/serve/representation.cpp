@@ -8,13 +8,14 @@ namespace rookery::serve {
 
 using nlohmann::json;
 
-std::expected<Representation, Response> Representation::of(const Request& request, const Target& target,
-                                                           Content content, const ResourceType& type) {
+std::expected<Representation, http::Response> Representation::of(const Request& request,
+                                                                 const http::Target& target, Content content,
+                                                                 const ResourceType& type) {
   const auto form = negotiate(request.accept, content);
   if (!form) {
     return std::unexpected(notAcceptable());
   }
-  const auto include = parseIncludeObject(parameterOf(target.query, "includeObject"));
+  const auto include = parseIncludeObject(http::parameterOf(target.query, "includeObject"));
   if (!include) return std::unexpected(failure(400, include.error().message));
   return Representation(type, *form, *include);
 }

@@ -3,11 +3,12 @@
 #include <expected>
 #include <string>
 
-#include "serve/http.h"
+#include "http/message.h"
+#include "http/target.h"
 #include "serve/negotiation.h"
+#include "serve/request.h"
 #include "serve/resource.h"
 #include "serve/table.h"
-#include "serve/target.h"
 
 namespace rookery::serve {
 
@@ -17,8 +18,8 @@ class Representation {
  public:
   /// As the Accept header and the parameter includeObject ask for. Failures: 406, 400. `type` must outlive
   /// it.
-  static std::expected<Representation, Response> of(const Request& request, const Target& target,
-                                                    Content content, const ResourceType& type);
+  static std::expected<Representation, http::Response> of(const Request& request, const http::Target& target,
+                                                          Content content, const ResourceType& type);
 
   /// One object.
   std::string object(const Item& item, api::SystemTime now) const;

@@ -13,9 +13,9 @@ bool isTrue(const std::string& text) {
          text != "False";
 }
 
-std::string verbOf(std::string_view method, const RequestInfo& info, const Target& target) {
+std::string verbOf(std::string_view method, const RequestInfo& info, const http::Target& target) {
   if (method == "GET" || method == "HEAD") {
-    if (isTrue(parameterOf(target.query, "watch"))) return "watch";
+    if (isTrue(http::parameterOf(target.query, "watch"))) return "watch";
     return info.name.empty() && !info.resource.empty() ? "list" : "get";
   }
   if (method == "POST") return "create";
@@ -38,7 +38,7 @@ void readResource(Segments path, RequestInfo& info) {
 
 }  // namespace
 
-RequestInfo requestInfoOf(std::string_view method, const Target& target) {
+RequestInfo requestInfoOf(std::string_view method, const http::Target& target) {
   RequestInfo info;
   const Segments path = target.segments;
   if (path.size() > 2 && path[0] == "api") {

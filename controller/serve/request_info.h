@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "serve/target.h"
+#include "http/target.h"
 
 namespace rookery::serve {
 
@@ -22,6 +22,6 @@ struct RequestInfo {
 /// [namespaces/NAMESPACE/]RESOURCE[/NAME[/SUBRESOURCE]]; the namespace of a Namespace is itself. Deleting a
 /// collection is "delete", too. Anything else is not about a resource; /deploy names its namespace only in
 /// its body.
-RequestInfo requestInfoOf(std::string_view method, const Target& target);
+RequestInfo requestInfoOf(std::string_view method, const http::Target& target);
 
 }  // namespace rookery::serve

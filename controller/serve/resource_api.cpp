@@ -20,26 +20,26 @@ namespace {
 
 using nlohmann::json;
 
-Response ok(const json& body, int status = 200) {
-  return {.status = status, .contentType = std::string(jsonType), .body = dump(body) + "\n"};
+http::Response ok(const json& body, int status = 200) {
+  return {.status = status, .contentType = std::string(http::jsonType), .body = dump(body) + "\n"};
 }
 
-Response noSuchResource() { return failure(404, "the server could not find the requested resource"); }
+http::Response noSuchResource() { return failure(404, "the server could not find the requested resource"); }
 
 FailureDetails detailsOf(const ResourceType& type, const RequestInfo& info) {
   return {.name = info.name, .group = type.group, .kind = type.plural};
 }
 
 /// The version that the path names: after the group, or after "api" for the core group.
-std::string versionIn(const Target& target) {
+std::string versionIn(const http::Target& target) {
   const std::size_t index = target.segments.front() == "api" ? 1 : 2;
   return index < target.segments.size() ? target.segments[index] : std::string();
 }
 
 bool reads(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
 
-Response send(const OpenApiDocument& document, const Request& request) {
-  Response response{.status = 200, .contentType = document.contentType, .body = document.body};
+http::Response send(const OpenApiDocument& document, const Request& request) {
+  http::Response response{.status = 200, .contentType = document.contentType, .body = document.body};
   response.headers["ETag"] = document.etag;
   if (request.ifNoneMatch == document.etag) {
     response.status = 304;
@@ -68,19 +68,19 @@ std::string warningHeader(const std::vector<std::string>& warnings) {
 }
 
 /// What a client is told of a change.
-Response answer(ObjectWriter::Answer changed, const ResourceType& type, const RequestInfo& info) {
+http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, const RequestInfo& info) {
   if (!changed) return std::move(changed.error());
   const std::string name = changed->object["metadata"]["name"];
-  Response response = changed->gone ? ok({{"kind", "Status"},
-                                          {"apiVersion", "v1"},
-                                          {"metadata", json::object()},
-                                          {"status", "Success"},
-                                          {"details",
-                                           {{"name", name},
-                                            {"group", type.group},
-                                            {"kind", type.plural},
-                                            {"uid", changed->object["metadata"].value("uid", "")}}}})
-                                    : ok(changed->object, info.verb == "create" ? 201 : 200);
+  http::Response response = changed->gone ? ok({{"kind", "Status"},
+                                                {"apiVersion", "v1"},
+                                                {"metadata", json::object()},
+                                                {"status", "Success"},
+                                                {"details",
+                                                 {{"name", name},
+                                                  {"group", type.group},
+                                                  {"kind", type.plural},
+                                                  {"uid", changed->object["metadata"].value("uid", "")}}}})
+                                          : ok(changed->object, info.verb == "create" ? 201 : 200);
   if (std::string warnings = warningHeader(changed->warnings); !warnings.empty())
     response.headers["Warning"] = std::move(warnings);
   return response;
@@ -96,7 +96,7 @@ ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile:
   resources_.push_back(namespaceResource(objects));
 }
 
-Response ResourceApi::handle(const Request& request, const Target& target) const {
+http::Response ResourceApi::handle(const Request& request, const http::Target& target) const {
   const RequestInfo info = requestInfoOf(request.method, target);
   if (info.resource.empty()) {
     if (!reads(request)) return methodNotAllowed(request.method);
@@ -124,7 +124,7 @@ const Resource* ResourceApi::find(const RequestInfo& info, std::string_view vers
   return nullptr;
 }
 
-Response ResourceApi::discover(const Request& request, const Target& target) const {
+http::Response ResourceApi::discover(const Request& request, const http::Target& target) const {
   const auto& path = target.segments;
   if (path.front() == "openapi") return document(request, target);
   if (!negotiate(request.accept, Content::Discovery)) {
@@ -143,7 +143,7 @@ Response ResourceApi::discover(const Request& request, const Target& target) con
   return found.is_null() ? noSuchResource() : ok(found);
 }
 
-Response ResourceApi::document(const Request& request, const Target& target) const {
+http::Response ResourceApi::document(const Request& request, const http::Target& target) const {
   const auto& path = target.segments;
   if (path.size() == 2 && path[1] == "v2") {
     const auto form = negotiateOpenApiV2(request.accept);
@@ -158,8 +158,8 @@ Response ResourceApi::document(const Request& request, const Target& target) con
   return found == nullptr ? noSuchResource() : send(*found, request);
 }
 
-Response ResourceApi::read(const Request& request, const Target& target, const Resource& resource,
-                           const RequestInfo& info) const {
+http::Response ResourceApi::read(const Request& request, const http::Target& target, const Resource& resource,
+                                 const RequestInfo& info) const {
   const ResourceType& type = resource.type();
   if (std::ranges::find(type.verbs, info.verb) == type.verbs.end()) {
     return failure(
@@ -175,7 +175,7 @@ Response ResourceApi::read(const Request& request, const Target& target, const R
                      detailsOf(type, info));
     }
     return {.status = 200,
-            .contentType = std::string(jsonType),
+            .contentType = std::string(http::jsonType),
             .body = form->object(*item, std::chrono::system_clock::now())};
   }
   if (!info.name.empty()) return failure(400, "watch one object with fieldSelector=metadata.name=NAME");
@@ -189,8 +189,8 @@ Response ResourceApi::read(const Request& request, const Target& target, const R
                         : list(resource, nameSpace, *options, *form);
 }
 
-Response ResourceApi::write(const Request& request, const Target& target, const Resource& resource,
-                            const RequestInfo& info) const {
+http::Response ResourceApi::write(const Request& request, const http::Target& target,
+                                  const Resource& resource, const RequestInfo& info) const {
   const ResourceType& type = resource.type();
   const auto kind = api::kindNamed(type.kind);
   const bool known = std::ranges::find(type.verbs, info.verb) != type.verbs.end();

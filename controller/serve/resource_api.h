@@ -3,14 +3,15 @@
 #include <functional>
 #include <string>
 
+#include "http/message.h"
+#include "http/target.h"
 #include "reconcile/events.h"
 #include "reconcile/object_store.h"
 #include "serve/admission.h"
 #include "serve/discovery.h"
-#include "serve/http.h"
 #include "serve/object_writer.h"
+#include "serve/request.h"
 #include "serve/request_info.h"
-#include "serve/target.h"
 
 namespace rookery::serve {
 
@@ -23,15 +24,15 @@ class ResourceApi {
               ObjectWriter* writer);
 
   /// Failures are Status objects.
-  Response handle(const Request& request, const Target& target) const;
+  http::Response handle(const Request& request, const http::Target& target) const;
 
  private:
-  Response discover(const Request& request, const Target& target) const;
-  Response document(const Request& request, const Target& target) const;
-  Response read(const Request& request, const Target& target, const Resource& resource,
-                const RequestInfo& info) const;
-  Response write(const Request& request, const Target& target, const Resource& resource,
-                 const RequestInfo& info) const;
+  http::Response discover(const Request& request, const http::Target& target) const;
+  http::Response document(const Request& request, const http::Target& target) const;
+  http::Response read(const Request& request, const http::Target& target, const Resource& resource,
+                      const RequestInfo& info) const;
+  http::Response write(const Request& request, const http::Target& target, const Resource& resource,
+                       const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;
 
   const reconcile::ObjectStore& objects_;

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <string>
 
+#include "api/outdated.h"
+
 namespace rookery::serve {
 
 namespace {
@@ -40,7 +42,7 @@ void RootGauges::update(const source::Snapshot& snapshot, const source::Root& ro
   const auto since = root.lockedSince.value_or(source::SystemTime()).time_since_epoch();
   locked_.Add({{"root", name}}).Set(std::chrono::duration<double>(since).count());
   std::map<Reason, int> counts;
-  for (const source::Silence& silence : snapshot.silences(root)) ++counts[silence.reason];
+  for (const api::Silence& silence : snapshot.silences(root)) ++counts[silence.reason];
   std::set<Reason>& shown = reasons_[root.path];
   for (const auto& [reason, count] : counts) shown.insert(reason);
   for (const Reason reason : shown)

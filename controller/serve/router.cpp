@@ -6,12 +6,13 @@
 #include <utility>
 
 #include "api/syntax.h"
-#include "api/yaml.h"
+#include "http/loopback.h"
+#include "http/target.h"
 #include "serve/failure.h"
-#include "serve/loopback.h"
 #include "serve/page.h"
 #include "serve/request_info.h"
-#include "serve/target.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
@@ -19,9 +20,9 @@ namespace {
 /// Longer than the path of any object; a client may send more.
 constexpr std::size_t longestAuditPath = 512;
 
-Response plainText(int status, std::string_view sentence) {
+http::Response plainText(int status, std::string_view sentence) {
   return {.status = status,
-          .contentType = std::string(plainTextType),
+          .contentType = std::string(http::plainTextType),
           .body = fmt::format("{}\n", sentence),
           .headers = {}};
 }
@@ -32,29 +33,32 @@ bool isForeign(const Request& request) {
   if (request.origin.empty()) return false;
   const std::size_t scheme = request.origin.find("://");
   return scheme == std::string::npos ||
-         api::toLower(std::string_view(request.origin).substr(scheme + 3)) != api::toLower(request.host);
+         toLower(std::string_view(request.origin).substr(scheme + 3)) != toLower(request.host);
 }
 
 /// Whether the body is not what it is to be, but what a coding such as gzip makes of it.
 bool isEncoded(const Request& request) {
-  return !request.contentEncoding.empty() && api::toLower(request.contentEncoding) != "identity";
+  return !request.contentEncoding.empty() && toLower(request.contentEncoding) != "identity";
 }
 
-Response encodingRefused() {
-  Response response = failure(415, "a body is taken as it is only: send it without Content-Encoding");
+http::Response encodingRefused() {
+  http::Response response = failure(415, "a body is taken as it is only: send it without Content-Encoding");
   response.headers["Accept-Encoding"] = "identity";  // RFC 9110, section 12.5.3
   return response;
 }
 
-std::string_view firstOf(const Target& target) {
+std::string_view firstOf(const http::Target& target) {
   return target.segments.empty() ? std::string_view() : target.segments.front();
 }
 
 /// Probes have no token.
-bool isProbe(const Target& target) { return firstOf(target) == "healthz" || firstOf(target) == "readyz"; }
+bool isProbe(const http::Target& target) {
+  return firstOf(target) == "healthz" || firstOf(target) == "readyz";
+}
 
 /// Nothing, or why the caller may not do that.
-std::optional<Response> refusal(const Caller& caller, const RequestInfo& info, const Target& target) {
+std::optional<http::Response> refusal(const Caller& caller, const RequestInfo& info,
+                                      const http::Target& target) {
   if (!info.resource.empty()) return authorize(caller, info);
   const std::string_view first = firstOf(target);
   const auto forbidden = [&](std::string_view verb) {
@@ -69,9 +73,9 @@ std::optional<Response> refusal(const Caller& caller, const RequestInfo& info, c
 }
 
 /// A body that is read only as long as its sender may send it: that may take long.
-class AllowedBody : public Body {
+class AllowedBody : public http::Body {
  public:
-  AllowedBody(Body* body, const std::function<std::optional<Response>()>& refused)
+  AllowedBody(http::Body* body, const std::function<std::optional<http::Response>()>& refused)
       : body_(body), refused_(refused) {}
 
   Result<std::string_view> next() override {
@@ -83,18 +87,19 @@ class AllowedBody : public Body {
   std::optional<std::uint64_t> announcedSize() const override { return body_->announcedSize(); }
 
   /// What is to be answered instead, when it was not read to its end.
-  const std::optional<Response>& refusal() const { return refusal_; }
+  const std::optional<http::Response>& refusal() const { return refusal_; }
 
  private:
-  Body* body_;
-  const std::function<std::optional<Response>()>& refused_;
-  std::optional<Response> refusal_;
+  http::Body* body_;
+  const std::function<std::optional<http::Response>()>& refused_;
+  std::optional<http::Response> refusal_;
 };
 
 }  // namespace
 
-Response Router::handle(Request request) const {
-  Response response = answer(request);
+http::Response Router::handle(http::Request received) const {
+  Request request{std::move(received)};
+  http::Response response = answer(request);
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (audit_ && !reads) {
     const std::size_t end = std::min(request.target.find('?'), longestAuditPath);
@@ -104,31 +109,31 @@ Response Router::handle(Request request) const {
   return response;
 }
 
-Response Router::answer(Request& request) const {
+http::Response Router::answer(Request& request) const {
   // Only a page of a browser on this machine could be tricked into asking; TLS would not trust that name.
-  if (!request.peer.tls && !request.host.empty() && !isLoopbackHost(request.host)) {
+  if (!request.peer.tls && !request.host.empty() && !http::isLoopbackHost(request.host)) {
     return failure(403, fmt::format("the host \"{}\" is not served here: use localhost or a loopback address",
                                     request.host));
   }
   const bool reads = request.method == "GET" || request.method == "HEAD";
   if (!reads && isForeign(request)) {
-    return failure(403, fmt::format("pages of {} may not change anything here", api::quote(request.origin)));
+    return failure(403, fmt::format("pages of {} may not change anything here", quote(request.origin)));
   }
-  const auto target = parseTarget(request.target);
+  const auto target = http::parseTarget(request.target);
   if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
   if (auto refused = admit(request, *target)) return *std::move(refused);
   if (request.body != nullptr && isEncoded(request)) return encodingRefused();
   const Refusal refused = refusalOf(request, *target);
   AllowedBody body(request.body, refused);
   if (request.body != nullptr) request.body = &body;
-  Response response = route(request, *target);
+  http::Response response = route(request, *target);
   if (body.refusal()) return *body.refusal();
   if (!response.longRunning && !response.later) return response;
   return lasting(std::move(response), request, refused);
 }
 
 /// Fills in the caller. Nothing, or why the request is not answered.
-std::optional<Response> Router::admit(Request& request, const Target& target) const {
+std::optional<http::Response> Router::admit(Request& request, const http::Target& target) const {
   if (isProbe(target)) return std::nullopt;
   auto caller = access_.authenticate(request.authorization, request.peer);
   if (!caller) return std::move(caller.error());
@@ -139,9 +144,9 @@ std::optional<Response> Router::admit(Request& request, const Target& target) co
   return refusal(request.caller, requestInfoOf(request.method, target), target);
 }
 
-Router::Refusal Router::refusalOf(const Request& request, const Target& target) const {
+Router::Refusal Router::refusalOf(const Request& request, const http::Target& target) const {
   return [this, target, caller = request.caller, peer = request.peer,
-          method = request.method]() -> std::optional<Response> {
+          method = request.method]() -> std::optional<http::Response> {
     if (isProbe(target)) return std::nullopt;
     auto now = access_.renewed(caller, peer);
     if (!now) return std::move(now.error());
@@ -151,7 +156,8 @@ Router::Refusal Router::refusalOf(const Request& request, const Target& target) 
 
 /// An answer that goes on takes one of its caller's places meanwhile, and asks for each of its pieces whether
 /// the caller would still get it.
-Response Router::lasting(Response response, const Request& request, const Refusal& refused) const {
+http::Response Router::lasting(http::Response response, const Request& request,
+                               const Refusal& refused) const {
   // Shared, as the answer is copied with its functions.
   const std::shared_ptr<void> pass = watches_.enter(accountOf(request.caller, request.peer));
   if (pass == nullptr && response.later) {
@@ -169,7 +175,7 @@ Response Router::lasting(Response response, const Request& request, const Refusa
     };
   }
   if (response.later) {
-    response.later = [refused, pass, later = std::move(response.later)]() -> std::optional<Response> {
+    response.later = [refused, pass, later = std::move(response.later)]() -> std::optional<http::Response> {
       auto better = later();
       if (auto instead = refused()) return instead;
       return better;
@@ -178,14 +184,14 @@ Response Router::lasting(Response response, const Request& request, const Refusa
   return response;
 }
 
-Response Router::route(const Request& request, const Target& target) const {
+http::Response Router::route(const Request& request, const http::Target& target) const {
   const std::string_view name = firstOf(target);
   if (name == "api" || name == "apis" || name == "openapi" || name == "version") {
     return api_.handle(request, target);
   }
   if (name == "deploy" && target.segments.size() == 1) return deploy(request, target);
 
-  static constexpr std::pair<std::string_view, Response (Router::*)() const> routes[] = {
+  static constexpr std::pair<std::string_view, http::Response (Router::*)() const> routes[] = {
       {"", &Router::page},
       {"healthz", &Router::health},
       {"metrics", &Router::prometheus},
@@ -199,22 +205,22 @@ Response Router::route(const Request& request, const Target& target) const {
   return (this->*route->second)();
 }
 
-Response Router::deploy(const Request& request, const Target& target) const {
+http::Response Router::deploy(const Request& request, const http::Target& target) const {
   if (deployer_ != nullptr) return deployer_->handle(request, target);
   return failure(405,
                  "nothing can be deployed here: start rookery run with --api-store DIR to let it write "
                  "manifests there, or change the manifests instead");
 }
 
-Response Router::health() const { return plainText(200, "ok"); }
+http::Response Router::health() const { return plainText(200, "ok"); }
 
-Response Router::readiness() const {
+http::Response Router::readiness() const {
   if (store_.ready()) return plainText(200, "ok");
   return plainText(
       503, "Not ready: waiting for the first complete observation of every instance, or its deadline.");
 }
 
-Response Router::page() const {
+http::Response Router::page() const {
   return {.status = 200,
           .contentType = "text/html; charset=utf-8",
           .body = statusPage(store_),
@@ -223,7 +229,7 @@ Response Router::page() const {
                        "frame-ancestors 'none'"}}};
 }
 
-Response Router::prometheus() const {
+http::Response Router::prometheus() const {
   return {.status = 200,
           .contentType = "text/plain; version=0.0.4; charset=utf-8",
           .body = metrics_.text(),

@@ -6,12 +6,13 @@
 #include <string>
 #include <utility>
 
+#include "http/message.h"
 #include "reconcile/object_store.h"
 #include "serve/access.h"
 #include "serve/admission.h"
 #include "serve/deploy.h"
-#include "serve/http.h"
 #include "serve/metrics.h"
+#include "serve/request.h"
 #include "serve/resource_api.h"
 
 namespace rookery::serve {
@@ -30,10 +31,11 @@ using Audit = std::function<void(const AuditRecord&)>;
 /// Answers requests: what is served and to whom, without sockets. Thread-safe; what it is made of must
 /// outlive it.
 ///
-/// /healthz and /readyz are open to everybody. For anything else the caller must be known (Access), within
-/// its rate, and allowed what the request does (RequestInfo); a handler that does more than that (a patch
-/// that creates) asks authorize() itself. An answer that goes on (a watch) ends, and the body of a request is
-/// read no further, once the caller may not have it any more: the token was revoked or has expired, say.
+/// /healthz and /readyz are open to everybody. For anything else the caller must be known (Access),
+/// http::within its rate, and allowed what the request does (RequestInfo); a handler that does more than that
+/// (a patch that creates) asks authorize() itself. An answer that goes on (a watch) ends, and the body of a
+/// request is read no further, once the caller may not have it any more: the token was revoked or has
+/// expired, say.
 class Router {
  public:
   /// `deployer` null: nothing can be deployed here. `audit` is told of every request but those that only
@@ -48,22 +50,21 @@ class Router {
         audit_(std::move(audit)),
         watches_(watches, watches / 2) {}
 
-  /// `request` without its caller, which is filled in here.
-  Response handle(Request request) const;
+  http::Response handle(http::Request request) const;
 
  private:
-  Response answer(Request& request) const;
-  std::optional<Response> admit(Request& request, const Target& target) const;
+  http::Response answer(Request& request) const;
+  std::optional<http::Response> admit(Request& request, const http::Target& target) const;
   /// Nothing while the caller may do still what the request does; or why not.
-  using Refusal = std::function<std::optional<Response>()>;
-  Refusal refusalOf(const Request& request, const Target& target) const;
-  Response lasting(Response response, const Request& request, const Refusal& refused) const;
-  Response route(const Request& request, const Target& target) const;
-  Response deploy(const Request& request, const Target& target) const;
-  Response health() const;
-  Response page() const;
-  Response prometheus() const;
-  Response readiness() const;
+  using Refusal = std::function<std::optional<http::Response>()>;
+  Refusal refusalOf(const Request& request, const http::Target& target) const;
+  http::Response lasting(http::Response response, const Request& request, const Refusal& refused) const;
+  http::Response route(const Request& request, const http::Target& target) const;
+  http::Response deploy(const Request& request, const http::Target& target) const;
+  http::Response health() const;
+  http::Response page() const;
+  http::Response prometheus() const;
+  http::Response readiness() const;
 
   const reconcile::ObjectStore& store_;
   const ResourceApi& api_;

@@ -4,14 +4,14 @@
 
 #include <limits>
 
+#include "http/loopback.h"
 #include "reconcile/key_file.h"
-#include "serve/loopback.h"
 
 namespace rookery::serve {
 namespace {
 
 Result<void> checkOptions(const Server::Options& options) {
-  const TlsFiles& tls = options.tls;
+  const http::TlsFiles& tls = options.tls;
   if (tls.certificate.empty() != tls.key.empty()) {
     return fail(
         Reason::UsageError,
@@ -30,9 +30,9 @@ Result<void> checkOptions(const Server::Options& options) {
 }
 
 /// Null for plain HTTP.
-Result<std::unique_ptr<TlsContext>> loadTls(const Server::Options& options) {
+Result<std::unique_ptr<http::TlsContext>> loadTls(const Server::Options& options) {
   if (options.tls.certificate.empty()) return nullptr;
-  auto context = TlsContext::load(options.tls, options.warn);
+  auto context = http::TlsContext::load(options.tls, options.warn);
   if (!context) return context;
   if (const auto exposed = reconcile::exposureOf(options.tls.key)) options.warn(*exposed);
   return context;
@@ -52,11 +52,13 @@ class HttpServer final : public Server {
       : access_(std::move(access)),
         router_(store, api, metrics, *access_, options.deployer, options.audit, watches) {}
 
-  Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint, std::unique_ptr<TlsContext> tls,
-                      const ListenerLimits& limits, Metrics& metrics) {
-    auto listener = HttpListener::open(
+  Result<void> listen(const boost::asio::ip::tcp::endpoint& endpoint, std::unique_ptr<http::TlsContext> tls,
+                      const http::ListenerLimits& limits, http::Observer& observer) {
+    auto listener = http::Listener::open(
         endpoint, std::move(tls), limits,
-        [this](Request request) { return router_.handle(std::move(request)); }, metrics);
+        {.handler = [this](http::Request request) { return router_.handle(std::move(request)); },
+         .failure = [](int status, const std::string& message) { return failure(status, message); },
+         .observer = observer});
     if (!listener) return std::unexpected(listener.error());
     listener_ = *std::move(listener);
     return {};
@@ -68,7 +70,7 @@ class HttpServer final : public Server {
  private:
   const std::unique_ptr<Access> access_;
   const Router router_;
-  std::unique_ptr<HttpListener> listener_;  // the last: its threads use the others
+  std::unique_ptr<http::Listener> listener_;  // the last: its threads use the others
 };
 
 }  // namespace
@@ -76,7 +78,8 @@ class HttpServer final : public Server {
 Result<std::unique_ptr<Server>> Server::start(const Options& options, const reconcile::ObjectStore& store,
                                               const ResourceApi& api, Metrics& metrics) {
   const bool plain = options.tls.certificate.empty() && options.tls.key.empty();
-  const auto endpoint = plain ? parseLoopbackEndpoint(options.listen) : parseEndpoint(options.listen);
+  const auto endpoint =
+      plain ? http::parseLoopbackEndpoint(options.listen) : http::parseEndpoint(options.listen);
   if (!endpoint) return std::unexpected(endpoint.error());
   if (auto sound = checkOptions(options); !sound) return std::unexpected(sound.error());
   auto tls = loadTls(options);
@@ -86,7 +89,7 @@ Result<std::unique_ptr<Server>> Server::start(const Options& options, const reco
                               .failures = options.failures,
                               .warn = options.warn});
   if (!access) return std::unexpected(access.error());
-  const ListenerLimits limits = within(options.limits, openableDescriptors());
+  const http::ListenerLimits limits = http::within(options.limits, openableDescriptors());
   auto server = std::make_unique<HttpServer>(*std::move(access), store, api, metrics, options,
                                              limits.connections.longRunning);
   if (auto listening = server->listen(*endpoint, *std::move(tls), limits, metrics); !listening) {

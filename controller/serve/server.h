@@ -7,10 +7,10 @@
 #include <string>
 
 #include "error.h"
+#include "http/listener.h"
 #include "reconcile/object_store.h"
 #include "serve/access.h"
 #include "serve/deploy.h"
-#include "serve/http_listener.h"
 #include "serve/metrics.h"
 #include "serve/resource_api.h"
 #include "serve/router.h"
@@ -24,14 +24,14 @@ class Server {
  public:
   struct Options {
     std::string listen = "127.0.0.1:8080";  // address:port; port 0 takes a free one
-    TlsFiles tls = {};                      // all empty: plain HTTP, on a loopback address only
+    http::TlsFiles tls = {};                // all empty: plain HTTP, on a loopback address only
     std::filesystem::path tokenFile = {};   // who may do what; empty: none
-    ListenerLimits limits = {};
+    http::ListenerLimits limits = {};
     Deployer* deployer = nullptr;  // must outlive the server; null: nothing can be deployed here
-    Rate requests = Access::Options().requests;  // of one caller or address
-    Rate failures = Access::Options().failures;  // of failed authentications from one address
+    http::Rate requests = Access::Options().requests;  // of one caller or address
+    http::Rate failures = Access::Options().failures;  // of failed authentications from one address
     /// Told of what the operator should know, such as a certificate that was replaced by a broken one. Called
-    /// on the server's threads, and on the caller's within start().
+    /// on the server's threads, and on the caller's http::within start().
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
     /// Told who changed what. Called on the server's threads.
     Audit audit = nullptr;
@@ -44,7 +44,7 @@ class Server {
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;
-  /// Ends all connections, watches within about a second, and waits for the threads.
+  /// Ends all connections, watches http::within about a second, and waits for the threads.
   virtual void stop() = 0;
 };
 

@@ -8,7 +8,8 @@
 #include "api/json_path.h"
 #include "api/printer_column.h"
 #include "api/syntax.h"
-#include "api/yaml.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* tableNameDescription =
-    "Name must be unique within a namespace, or among all objects of a kind that is cluster-scoped.";
+    "Name must be unique http::within a namespace, or among all objects of a kind that is cluster-scoped.";
 
 /// The text at `path`; empty where there is none.
 std::string_view textAt(const json& object, std::string_view path) {
@@ -69,7 +70,7 @@ json countCell(const json& event, const api::Column& /*unused*/, api::SystemTime
 }
 
 json involvedObjectCell(const json& event, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  const std::string kind = api::toLower(textAt(event, ".involvedObject.kind"));
+  const std::string kind = toLower(textAt(event, ".involvedObject.kind"));
   const std::string_view of = textAt(event, ".involvedObject.name");
   return of.empty() ? kind : fmt::format("{}/{}", kind, of);
 }
@@ -156,7 +157,7 @@ Result<IncludeObject> parseIncludeObject(std::string_view text) {
       Reason::UsageError,
       fmt::format("Unable to convert to Table as requested: includeObject: Invalid value: {}: must be "
                   "'Metadata', 'Object', 'None', or empty",
-                  api::quote(text)));
+                  quote(text)));
 }
 
 const TableColumns& columnsOf(api::Kind kind) {

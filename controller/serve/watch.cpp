@@ -142,11 +142,11 @@ class Watcher {
 
 }  // namespace
 
-Response watch(const Resource& resource, const std::optional<std::string>& nameSpace, ListOptions options,
-               const Representation& representation) {
+http::Response watch(const Resource& resource, const std::optional<std::string>& nameSpace,
+                     ListOptions options, const Representation& representation) {
   const auto watcher = std::make_shared<Watcher>(resource, nameSpace, std::move(options), representation);
   return {.status = 200,
-          .contentType = std::string(jsonType),
+          .contentType = std::string(http::jsonType),
           .next = [watcher] { return watcher->next(); },
           .longRunning = true};
 }

@@ -3,7 +3,7 @@
 #include <optional>
 #include <string>
 
-#include "serve/http.h"
+#include "http/message.h"
 #include "serve/list_options.h"
 #include "serve/representation.h"
 #include "serve/resource.h"
@@ -16,7 +16,7 @@ namespace rookery::serve {
 /// that is too old is an ERROR event with a Status of code 410: the client must list again. What begins or
 /// ceases to match the selectors is ADDED or DELETED. Bookmarks, where the client allows them, come every
 /// minute and before the end. `resource` must outlive the answer.
-Response watch(const Resource& resource, const std::optional<std::string>& nameSpace, ListOptions options,
-               const Representation& representation);
+http::Response watch(const Resource& resource, const std::optional<std::string>& nameSpace,
+                     ListOptions options, const Representation& representation);
 
 }  // namespace rookery::serve

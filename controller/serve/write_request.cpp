@@ -4,9 +4,10 @@
 
 #include <chrono>
 
-#include "api/yaml.h"
 #include "serve/access.h"
 #include "serve/failure.h"
+#include "text.h"
+#include "yaml/yaml.h"
 
 namespace rookery::serve {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 using nlohmann::json;
 
 /// "All" anywhere: DeleteOptions carry it in the body, everything else in the query.
-std::expected<bool, Response> readDryRun(const json& value) {
+std::expected<bool, http::Response> readDryRun(const json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
   if (blank || value.is_null() || (value.is_array() && value.empty())) return false;
   if (value == "All" || value == json::array({"All"})) return true;
@@ -22,14 +23,14 @@ std::expected<bool, Response> readDryRun(const json& value) {
       failure(422, fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", dump(value))));
 }
 
-std::expected<FieldValidation, Response> readValidation(const std::string& text) {
+std::expected<FieldValidation, http::Response> readValidation(const std::string& text) {
   if (text.empty() || text == "Strict") return FieldValidation::Strict;
   if (text == "Warn") return FieldValidation::Warn;
   if (text == "Ignore") return FieldValidation::Ignore;
   return std::unexpected(failure(
       422, fmt::format("fieldValidation: Unsupported value: {}: supported values: \"Ignore\", \"Strict\", "
                        "\"Warn\"",
-                       api::quote(text))));
+                       quote(text))));
 }
 
 /// Of a patch, patchOf() judges the type.
@@ -37,7 +38,7 @@ bool isReadable(std::string_view type) {
   return type.empty() || type == "application/json" || type == "application/yaml";
 }
 
-std::unexpected<Response> unreadable(const api::YamlProblem& problem) {
+std::unexpected<http::Response> unreadable(const yaml::Problem& problem) {
   if (!problem.field.empty()) {
     return std::unexpected(
         failure(400, fmt::format("strict decoding error: duplicate field \"{}\"", problem.field)));
@@ -47,8 +48,8 @@ std::unexpected<Response> unreadable(const api::YamlProblem& problem) {
                                problem.place.column, problem.message)));
 }
 
-std::expected<json, Response> parseYamlBody(std::string_view text) {
-  auto documents = api::parseYaml(text);
+std::expected<json, http::Response> parseYamlBody(std::string_view text) {
+  auto documents = yaml::parse(text);
   if (!documents) return unreadable(documents.error());
   if (documents->size() != 1) return std::unexpected(failure(400, "the body must be one document"));
   if (!documents->front().duplicates.empty()) return unreadable(documents->front().duplicates.front());
@@ -56,8 +57,8 @@ std::expected<json, Response> parseYamlBody(std::string_view text) {
 }
 
 /// Leaves `read` with a place in `parsing` where there is something to parse.
-std::expected<json, Response> readBody(const Request& request, std::string_view verb, Admission& parsing,
-                                       WriteRequest& read) {
+std::expected<json, http::Response> readBody(const Request& request, std::string_view verb,
+                                             Admission& parsing, WriteRequest& read) {
   if (request.body == nullptr) return json();
   const std::string_view type =
       std::string_view(request.contentType).substr(0, request.contentType.find(';'));
@@ -68,7 +69,7 @@ std::expected<json, Response> readBody(const Request& request, std::string_view 
                 "application/json, application/yaml"));
   }
   // A slow client holds up nobody: it has its place only once all is there.
-  const auto text = readAll(*request.body, maxObjectBytes);
+  const auto text = http::readAll(*request.body, maxObjectBytes);
   if (!text) return std::unexpected(failure(text.error()));
   if (text->empty()) return json();
   read.place = parsing.enter(accountOf(request.caller, request.peer));
@@ -77,23 +78,24 @@ std::expected<json, Response> readBody(const Request& request, std::string_view 
         tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
   }
   if (type == "application/yaml" || type == "application/apply-patch+yaml") return parseYamlBody(*text);
-  auto value = api::parseJson(*text);
+  auto value = yaml::parseJson(*text);
   if (!value) return unreadable(value.error());
   return *std::move(value);
 }
 
 }  // namespace
 
-std::expected<WriteRequest, Response> readWriteRequest(const Request& request, const Target& target,
-                                                       std::string_view verb, Admission& parsing) {
+std::expected<WriteRequest, http::Response> readWriteRequest(const Request& request,
+                                                             const http::Target& target,
+                                                             std::string_view verb, Admission& parsing) {
   WriteRequest read;
   auto body = readBody(request, verb, parsing, read);
   if (!body) return std::unexpected(std::move(body.error()));
   read.body = *std::move(body);
-  const auto validation = readValidation(parameterOf(target.query, "fieldValidation"));
+  const auto validation = readValidation(http::parameterOf(target.query, "fieldValidation"));
   if (!validation) return std::unexpected(validation.error());
   read.options.validation = *validation;
-  json dryRun = parameterOf(target.query, "dryRun");
+  json dryRun = http::parameterOf(target.query, "dryRun");
   if (verb == "delete" && read.body.is_object()) {
     if (const json inBody = read.body.value("dryRun", json()); !inBody.is_null()) dryRun = inBody;
     const json conditions = read.body.value("preconditions", json::object());

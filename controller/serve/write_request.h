@@ -4,10 +4,11 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "http/message.h"
+#include "http/target.h"
 #include "serve/admission.h"
-#include "serve/http.h"
 #include "serve/object_writer.h"
-#include "serve/target.h"
+#include "serve/request.h"
 
 namespace rookery::serve {
 
@@ -24,7 +25,8 @@ struct WriteRequest {
 /// fieldValidation. `verb` is one of create, update, patch, delete. Failures: 400, 413, 415; 429 when there
 /// is no place in `parsing`, which must outlive what is read: a body of n bytes takes up to 16 MiB + 96 n
 /// once it is parsed.
-std::expected<WriteRequest, Response> readWriteRequest(const Request& request, const Target& target,
-                                                       std::string_view verb, Admission& parsing);
+std::expected<WriteRequest, http::Response> readWriteRequest(const Request& request,
+                                                             const http::Target& target,
+                                                             std::string_view verb, Admission& parsing);
 
 }  // namespace rookery::serve

@@ -22,7 +22,7 @@
 #include <variant>
 
 #include "source/cache.h"
-#include "source/snapshot.h"
+#include "source/compose.h"
 #include "source/tree.h"
 #include "source/watcher.h"
 

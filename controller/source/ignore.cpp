@@ -8,6 +8,7 @@
 
 #include "api/manifest.h"
 #include "api/mention.h"
+#include "yaml/yaml.h"
 
 namespace rookery::source {
 
@@ -152,8 +153,7 @@ std::string_view nameOf(std::string_view path) {
 
 IgnoreRules IgnoreRules::parse(std::string_view text) {
   IgnoreRules rules;
-  constexpr std::string_view byteOrderMark = "\xEF\xBB\xBF";
-  if (text.starts_with(byteOrderMark)) text.remove_prefix(byteOrderMark.size());
+  if (text.starts_with(yaml::byteOrderMark)) text.remove_prefix(yaml::byteOrderMark.size());
   for (std::size_t number = 1; !text.empty(); ++number) {
     const std::size_t end = std::min(text.find('\n'), text.size());
     std::string_view line = withoutTrailingSpaces(text.substr(0, end));

@@ -18,10 +18,11 @@
 #include "api/schema.h"
 #include "api/syntax.h"
 #include "api/validate.h"
-#include "api/yaml.h"
-#include "api/yaml_edit.h"
 #include "disk.h"
 #include "source/atomic_file.h"
+#include "text.h"
+#include "yaml/edit.h"
+#include "yaml/yaml.h"
 
 namespace rookery::source {
 
@@ -55,8 +56,8 @@ json withoutAdded(api::Kind kind, json manifest, const json& written) {
   return manifest;
 }
 
-bool declaresSecret(const std::vector<api::YamlDocument>& documents) {
-  return std::ranges::any_of(documents, [](const api::YamlDocument& document) {
+bool declaresSecret(const std::vector<yaml::Document>& documents) {
+  return std::ranges::any_of(documents, [](const yaml::Document& document) {
     const auto key = api::keyOf(document.value);
     return key && key->kind == api::Kind::Secret;
   });
@@ -82,9 +83,9 @@ struct Located {
   fs::path file;  // symbolic links resolved
   FileState state;
   std::string text;
-  api::Notation notation;
+  yaml::Notation notation;
   std::size_t document;
-  std::vector<api::YamlDocument> documents;
+  std::vector<yaml::Document> documents;
 };
 
 /// Whether `object` is declared in the text as the caller knows it, and nowhere else in it.
@@ -115,11 +116,11 @@ Result<Located> locate(const api::Object& object) {
   Result<std::string> text = api::readText(file);
   if (!text) return inFile(named, text.error());
   if (auto same = checkUnchanged(*text, object); !same) return std::unexpected(same.error());
-  const api::Notation notation = api::notationOf(named);
-  auto documents = api::parseYaml(*text, notation);
+  const yaml::Notation notation = yaml::notationOf(named);
+  auto documents = yaml::parse(*text, notation);
   check(documents.has_value(), "a manifest that parses is YAML");
   const auto document = std::ranges::find_if(
-      *documents, [&](const api::YamlDocument& each) { return api::keyOf(each.value) == object.key(); });
+      *documents, [&](const yaml::Document& each) { return api::keyOf(each.value) == object.key(); });
   if (document == documents->end()) {
     return fail(Reason::Conflict,
                 fmt::format("{} is an item of a List in {}; give it a document of its own there, so that it "
@@ -171,7 +172,7 @@ Result<std::string> fileNameOf(const api::ObjectKey& key) {
   if (complaint) {
     return fail(Reason::InvalidManifest, fmt::format("{} is not written: {}.", key.toString(), *complaint));
   }
-  const std::string kind = api::toLower(api::toString(key.kind));
+  const std::string kind = toLower(api::toString(key.kind));
   std::string name = key.nameSpace.empty() ? fmt::format("{}.{}.yaml", kind, key.name)
                                            : fmt::format("{}.{}.{}.yaml", kind, key.nameSpace, key.name);
   if (name.size() <= NAME_MAX) return name;
@@ -200,9 +201,9 @@ bool ManifestStore::holds(const api::Origin& origin) const {
 }
 
 Result<fs::path> ManifestStore::put(const json& manifest, const api::Object* existing) {
-  if (api::isTooDeep(manifest)) {
+  if (yaml::isTooDeep(manifest)) {
     return fail(Reason::InvalidManifest,
-                fmt::format("The manifest is nested more than {} levels deep.", api::maxManifestDepth));
+                fmt::format("The manifest is nested more than {} levels deep.", yaml::maxDepth));
   }
   json declared = declaredPart(manifest);
   const auto key = api::keyOf(declared);
@@ -227,7 +228,7 @@ Result<fs::path> ManifestStore::create(const api::ObjectKey& key, const json& ma
                     "it does not declare the object, give it another name.",
                     key.toString(), file.string()));
   }
-  const Result<std::string> text = api::createYaml(manifest);
+  const Result<std::string> text = yaml::create(manifest, api::keyOrder);
   if (!text) return inFile(file, text.error());
   if (auto taken = checkTakes(*text, {.root = folder_, .file = file}, key); !taken)
     return std::unexpected(taken.error());
@@ -261,7 +262,7 @@ Result<fs::path> ManifestStore::update(const api::Object& existing, json manifes
   const json& written = located->documents[located->document].value;
   manifest = withoutAdded(existing.kind(), std::move(manifest), written);
   const Result<std::string> text =
-      api::editYaml(located->text, located->document, manifest, located->notation);
+      yaml::edit(located->text, located->document, manifest, located->notation, api::keyOrder);
   if (!text) return inFile(existing.origin.file, text.error());
   if (*text == located->text) return existing.origin.file;
   if (auto taken = checkTakes(*text, existing.origin, existing.key()); !taken)
@@ -277,7 +278,7 @@ Result<void> ManifestStore::erase(const api::Object& existing) {
   const Result<Located> located = locate(existing);
   if (!located) return std::unexpected(located.error());
   if (located->documents.size() > 1) {
-    const Result<std::string> text = api::eraseYaml(located->text, located->document, located->notation);
+    const Result<std::string> text = yaml::erase(located->text, located->document, located->notation);
     if (!text) return inFile(existing.origin.file, text.error());
     return replace(*located, *text, declaresSecret(located->documents));
   }

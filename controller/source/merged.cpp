@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "api/manifest.h"
-#include "source/snapshot.h"
+#include "source/compose.h"
 
 namespace rookery::source {
 

@@ -3,18 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstddef>
-#include <iterator>
-#include <map>
-#include <optional>
-#include <ranges>
-#include <set>
-#include <string>
-#include <tuple>
-#include <utility>
 
 #include "api/path.h"
-#include "sentence.h"
 
 namespace rookery::source {
 
@@ -25,211 +15,13 @@ namespace {
 /// By how much the times of a file system may lag behind the clock: FAT counts in steps of 2 s.
 constexpr std::chrono::seconds clockSlack{2};
 
-Silence silenceOf(const api::Problem& problem) {
-  return {.reason = problem.reason,
-          .path = problem.origin.file,
-          .cause = sentences({fmt::format("There is a mistake in the file: {}", problem.toString()),
-                              "Nothing that is missing from it is destroyed before that is mended."})};
-}
-
-/// Why a file does not tell all of what it once declared; none: it does.
-std::optional<Silence> silenceOf(const fs::path& file, const api::Manifest& manifest) {
-  const auto keep = [&](std::string_view what, std::string_view otherwise) {
-    return Silence{
-        .reason = Reason::PruneBlocked,
-        .path = file,
-        .cause = fmt::format("{} {}. {}, if what it declared is to go.", file.string(), what, otherwise)};
-  };
-  if (manifest.lookAgainIn) {
-    return Silence{
-        .reason = Reason::BeingWritten,
-        .path = file,
-        .cause = sentences({fmt::format("{}: {}", file.string(), manifest.problems.front().message),
-                            "Until it is whole, what it declared before counts."}),
-        .passing = true};
-  }
-  if (!manifest.problems.empty()) return silenceOf(manifest.problems.front());
-  if (manifest.blank) return keep("is empty, as a full disk leaves files", "Remove the file");
-  if (!manifest.declares()) return keep("is there, and declares nothing any more", "Remove the file");
-  if (manifest.cut)
-    return keep("ends in the middle of a line or of a document, as if its end were missing",
-                "End it with a line break");
-  return std::nullopt;
-}
-
-/// Brings together what the manifests say, what they said before, and what cannot be seen.
-class Composer {
- public:
-  Composer(Tree tree, SystemTime scannedAt) : tree_(std::move(tree)) {
-    snapshot_->scannedAt = scannedAt;
-    snapshot_->begun = tree_.begun;
-    snapshot_->silent = std::move(tree_.unreadable);
-    for (const auto& [file, silence] : snapshot_->silent) unparsed_.insert(file);
-    snapshot_->files = unparsed_.size();
-    snapshot_->problems = std::move(tree_.problems);
-    snapshot_->warnings = std::move(tree_.warnings);
-    snapshot_->ignored = std::move(tree_.ignored);
-    snapshot_->passedOver = std::move(tree_.passedOver);
-    snapshot_->roots = std::move(tree_.roots);
-    for (Root& root : snapshot_->roots) {
-      if (root.bare && !root.hidden) root.hidden = silenceOfBare(root);
-    }
-  }
-
-  std::shared_ptr<Snapshot> compose(const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
-                                    const Previous& previous) {
-    for (std::size_t i = 0; i < manifests.size(); ++i) {
-      if (manifests[i] == nullptr) continue;
-      add(tree_.files[i], *manifests[i]);
-      if (mayHaveLostItsEnd(tree_.files[i].path, *manifests[i], previous.snapshot))
-        takeBackLast(*manifests[i]);
-    }
-    const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid_, snapshot_->problems);
-    silenceMistaken();
-    for (const api::ObjectPtr& object : valid_) {
-      snapshot_->declared.insert(object->key());
-      if (!duplicates.contains(object->key())) objects_.emplace(object->key(), object);
-    }
-    if (previous.snapshot != nullptr) keepWhatIsUncertain(previous);
-    finish();
-    return std::move(snapshot_);
-  }
-
- private:
-  static Silence silenceOfBare(const Root& root) {
-    return {.reason = Reason::PruneBlocked,
-            .path = root.path,
-            .cause = fmt::format("The folder {} is empty, as if what is mounted there were missing. Put any "
-                                 "file into it, if all that it declared is to go.",
-                                 root.path.string())};
-  }
-
-  void add(const ManifestFile& file, const api::Manifest& manifest) {
-    if (manifest.foreign > 0 && !manifest.declares() && manifest.problems.empty()) {
-      snapshot_->passedOver.push_back({file.path, "nothing in it is rookery's"});
-    } else {
-      ++snapshot_->files;
-    }
-    std::ranges::copy(manifest.objects, std::back_inserter(valid_));
-    std::ranges::copy(manifest.problems, std::back_inserter(snapshot_->problems));
-    snapshot_->declared.insert(manifest.invalid.begin(), manifest.invalid.end());
-    std::optional<Silence> silence = silenceOf(file.path, manifest);
-    if (!silence) return;
-    if (!manifest.parsed) unparsed_.insert(file.path);
-    if (!manifest.parsed || manifest.blank) hide(file, *silence, manifest.secretsOnly);
-    for (const fs::path& alias : file.aliases) {
-      if (!manifest.parsed) unparsed_.insert(alias);
-      snapshot_->silent.emplace(alias, *silence);
-    }
-    snapshot_->silent.emplace(file.path, *std::move(silence));
-  }
-
-  /// Whether the file ends within a line although it did not before, and the object that stands there is
-  /// another than before: what is left of a text may well say something.
-  static bool mayHaveLostItsEnd(const fs::path& file, const api::Manifest& manifest, const Snapshot* before) {
-    if (before == nullptr || !manifest.cut || !manifest.problems.empty() || manifest.objects.empty())
-      return false;
-    const api::Object& last = *manifest.objects.back();
-    const auto known = std::ranges::find(before->objects, last.key(), &api::Object::key);
-    if (known == before->objects.end() || (*known)->origin.file != file) return false;
-    if ((*known)->manifest == last.manifest) return false;
-    return !before->silent.contains(file) || before->outdated.contains(last.key());
-  }
-
-  /// It stays as it was: the same as with a mistake in it.
-  void takeBackLast(const api::Manifest& manifest) {
-    const api::Object& last = *manifest.objects.back();
-    valid_.pop_back();
-    snapshot_->declared.insert(last.key());
-    snapshot_->problems.push_back({.reason = Reason::InvalidManifest,
-                                   .origin = last.origin,
-                                   .object = last.key(),
-                                   .field = {},
-                                   .message =
-                                       "the file ends in the middle of a line, as if its end were missing, "
-                                       "and says something else here than before; end it with a line break"});
-  }
-
-  /// Somebody may just have renamed a file and left a mistake in it: what is missing elsewhere can be in it.
-  void hide(const ManifestFile& file, const Silence& silence, bool secretsOnly) {
-    const auto root = std::ranges::find(snapshot_->roots, file.root, &Root::path);
-    if (root == snapshot_->roots.end()) return;
-    root->obstacles.push_back(
-        {.silence = silence, .changed = file::toSystemTime(file.stamp.changed), .secretsOnly = secretsOnly});
-  }
-
-  void silenceMistaken() {
-    for (const api::Problem& problem : snapshot_->problems) {
-      if (problem.reason == Reason::DuplicateObject)
-        snapshot_->silent.emplace(problem.origin.file, silenceOf(problem));
-    }
-  }
-
-  void keepWhatIsUncertain(const Previous& previous) {
-    for (const api::ObjectPtr& object : previous.snapshot->objects) {
-      const api::ObjectKey key = object->key();
-      if (objects_.contains(key)) continue;
-      const auto before = previous.snapshot->outdated.find(key);
-      const SystemTime seen =
-          before == previous.snapshot->outdated.end() ? previous.snapshot->scannedAt : before->second.seen;
-      if (const auto mistake = mistakeIn(key)) {
-        snapshot_->outdated.emplace(key, Outdated{.gone = false, .seen = seen, .silence = *mistake});
-      } else {
-        auto silence = previous.removed.contains(key) ? std::nullopt
-                                                      : snapshot_->silenceAbout(key, object->origin, seen);
-        if (!silence) continue;
-        snapshot_->outdated.emplace(
-            key, Outdated{.gone = canSee(object->origin), .seen = seen, .silence = *std::move(silence)});
-      }
-      objects_.emplace(key, object);
-    }
-  }
-
-  /// Whether it can be seen what the file declares now: nothing, if it is gone.
-  bool canSee(const api::Origin& origin) const {
-    const auto root = std::ranges::find(snapshot_->roots, origin.root, &Root::path);
-    return root != snapshot_->roots.end() && root->complete && !unparsed_.contains(origin.file) &&
-           std::ranges::none_of(root->obstacles, [&](const Obstacle& obstacle) {
-             return api::liesBelow(origin.file, obstacle.silence.path) && obstacle.unseen;
-           });
-  }
-
-  /// Of an object that is declared with a mistake, or twice.
-  std::optional<Silence> mistakeIn(const api::ObjectKey& key) const {
-    if (!snapshot_->declared.contains(key)) return std::nullopt;
-    const auto problem = std::ranges::find(snapshot_->problems, key, &api::Problem::object);
-    if (problem != snapshot_->problems.end()) return silenceOf(*problem);
-    return Silence{.reason = Reason::InvalidManifest, .path = {}, .cause = "Its manifest has a mistake."};
-  }
-
-  void finish() {
-    for (const auto& [key, object] : objects_) {
-      snapshot_->declared.insert(key);
-      snapshot_->objects.push_back(object);
-      const auto root = std::ranges::find(snapshot_->roots, object->origin.root, &Root::path);
-      if (root != snapshot_->roots.end()) ++root->objects;
-    }
-    std::ranges::stable_sort(snapshot_->problems, {}, [](const api::Problem& problem) {
-      const api::Origin& origin = problem.origin;
-      return std::tie(origin.file, origin.line, origin.column, problem.field, problem.message);
-    });
-    std::ranges::stable_sort(snapshot_->passedOver, {}, &PassedOver::path);
-  }
-
-  Tree tree_;
-  std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
-  std::vector<api::ObjectPtr> valid_;
-  std::set<fs::path> unparsed_;  // files that are there, and of which nothing says what they declare
-  std::map<api::ObjectKey, api::ObjectPtr> objects_;
-};
-
 /// What lies in the way to `file`, if that is ignored.
-std::optional<Silence> ignoring(const Snapshot& snapshot, const fs::path& file) {
+std::optional<api::Silence> ignoring(const Snapshot& snapshot, const fs::path& file) {
   if (snapshot.ignored.empty()) return std::nullopt;
   for (fs::path at = file; at.has_relative_path(); at = at.parent_path()) {
     const auto rule = snapshot.ignored.find(at);
     if (rule == snapshot.ignored.end()) continue;
-    return Silence{
+    return api::Silence{
         .reason = Reason::PruneBlocked,
         .path = at,
         .cause = fmt::format("{} is ignored by {}. Remove it, or the rule.", at.string(), rule->second)};
@@ -244,41 +36,37 @@ bool hides(const Obstacle& obstacle, const api::ObjectKey& object, const api::Or
   return seen == SystemTime() || obstacle.changed > seen - clockSlack;
 }
 
-bool sameObject(const api::ObjectPtr& one, const api::ObjectPtr& other) {
-  return one == other || (one->key() == other->key() && one->specDigest == other->specDigest &&
-                          one->origin == other->origin && one->manifest == other->manifest);
-}
-
 }  // namespace
 
-std::optional<Silence> Snapshot::silenceAbout(const api::ObjectKey& object, const api::Origin& origin,
-                                              SystemTime seen) const {
+std::optional<api::Silence> Snapshot::silenceAbout(const api::ObjectKey& object, const api::Origin& origin,
+                                                   SystemTime seen) const {
   const auto root = std::ranges::find(roots, origin.root, &Root::path);
   if (root == roots.end() || !root->complete) {
     if (root != roots.end() && root->hidden) return root->hidden;
-    return Silence{.path = origin.root,
-                   .cause = fmt::format("The root {} cannot be read.", origin.root.string())};
+    return api::Silence{.path = origin.root,
+                        .cause = fmt::format("The root {} cannot be read.", origin.root.string())};
   }
   if (root->deletesByName) return std::nullopt;
   const bool wasSingle = origin.file == origin.root;
   if (wasSingle != root->single) {
-    return Silence{.path = root->path,
-                   .cause = fmt::format(
-                       "{} was a {}, and is a {} now. Put things back, or name another root.",
-                       root->path.string(), wasSingle ? "file" : "folder", wasSingle ? "folder" : "file")};
+    return api::Silence{
+        .path = root->path,
+        .cause =
+            fmt::format("{} was a {}, and is a {} now. Put things back, or name another root.",
+                        root->path.string(), wasSingle ? "file" : "folder", wasSingle ? "folder" : "file")};
   }
   if (const auto found = silent.find(origin.file); found != silent.end()) return found->second;
   if (auto left = ignoring(*this, origin.file)) return left;
   if (root->hidden) return root->hidden;
-  if (root->gitLocked) return Silence{.path = root->path, .cause = "A checkout is under way."};
+  if (root->gitLocked) return api::Silence{.path = root->path, .cause = "A checkout is under way."};
   for (const Obstacle& obstacle : root->obstacles) {
     if (hides(obstacle, object, origin, seen)) return obstacle.silence;
   }
   return std::nullopt;
 }
 
-std::vector<Silence> Snapshot::silences(const Root& root) const {
-  std::vector<Silence> all;
+std::vector<api::Silence> Snapshot::silences(const Root& root) const {
+  std::vector<api::Silence> all;
   if (root.hidden) all.push_back(*root.hidden);
   for (const Obstacle& obstacle : root.obstacles) {
     if (obstacle.unseen) all.push_back(obstacle.silence);  // else only what is held for its sake tells of it
@@ -293,28 +81,6 @@ std::vector<Silence> Snapshot::silences(const Root& root) const {
       all.push_back(object.silence);
   }
   return all;
-}
-
-std::shared_ptr<Snapshot> compose(Tree tree,
-                                  const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
-                                  const Previous& previous, SystemTime scannedAt) {
-  return Composer(std::move(tree), scannedAt).compose(manifests, previous);
-}
-
-void silenceDanglingReferences(Snapshot& snapshot) {
-  std::vector<api::Problem> dangling;
-  api::checkReferences(snapshot.objects, dangling);
-  for (const api::Problem& problem : dangling)
-    snapshot.silent.emplace(problem.origin.file, silenceOf(problem));
-}
-
-bool saysTheSame(const Snapshot& one, const Snapshot& other) {
-  const auto told = [](const Snapshot& snapshot) {
-    return std::tie(snapshot.problems, snapshot.warnings, snapshot.declared, snapshot.outdated,
-                    snapshot.silent, snapshot.ignored, snapshot.passedOver, snapshot.roots,
-                    snapshot.unreadable, snapshot.released, snapshot.synced, snapshot.files);
-  };
-  return told(one) == told(other) && std::ranges::equal(one.objects, other.objects, sameObject);
 }
 
 }  // namespace rookery::source

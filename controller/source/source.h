@@ -1,111 +1,12 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <chrono>
-#include <cstdint>
-#include <filesystem>
-#include <map>
-#include <memory>
-#include <optional>
-#include <set>
-#include <string>
-#include <vector>
 
-#include "api/manifest.h"
-#include "api/object.h"
-#include "api/status.h"
+#include "source/snapshot.h"
 
 namespace rookery::source {
 
 namespace asio = boost::asio;
-
-using api::SystemTime;
-
-/// Why what is missing somewhere is not taken for removed.
-struct Silence {
-  Reason reason = Reason::SourceUnreadable;
-  std::filesystem::path path = {};  // what is in the way
-  std::string cause = {};           // whole sentences, which name it and say what to do
-  bool passing = false;             // it is likely to end by itself, and soon
-  friend bool operator==(const Silence&, const Silence&) = default;
-};
-
-/// What could not be looked into below a root.
-struct Obstacle {
-  Silence silence = {};
-  SystemTime changed = {};   // ctime: what was seen elsewhere after that has not moved in there
-  bool unseen = true;        // false: nothing is in it that was not known to come from there
-  bool secretsOnly = false;  // nothing but Secrets can be in it
-  friend bool operator==(const Obstacle&, const Obstacle&) = default;
-};
-
-/// A manifest root as a scan found it; or a Kubernetes cluster.
-struct Root {
-  std::filesystem::path path;  // how entries of the inventory name it
-  bool complete = false;       // it could be read
-  bool gitLocked = false;      // a .git/index.lock stood in the tree: somebody is in the middle of a checkout
-  std::size_t objects = 0;
-  bool deletesByName = false;  // an object is absent only because somebody deleted just it
-  std::optional<std::string> doomed =
-      {};               // a sentence: why all of it goes at once, which nobody may have meant
-  bool bare = false;    // a folder with nothing at all in it
-  bool single = false;  // a single file
-  std::optional<SystemTime> lockedSince = {};  // the oldest lock, a stale one left out
-  std::optional<Silence> hidden = {};          // why nothing that is missing from it is taken for removed
-  std::vector<Obstacle> obstacles = {};        // below it
-  friend bool operator==(const Root&, const Root&) = default;
-};
-
-/// An object that a snapshot holds although the sources do not declare it in this way now.
-struct Outdated {
-  bool gone = false;  // it is not declared any more, as far as can be seen; otherwise its file has a mistake
-  SystemTime seen = {};  // when it was last declared as it is held
-  Silence silence = {};  // why it is held
-  friend bool operator==(const Outdated&, const Outdated&) = default;
-};
-
-/// Something below a root that is none of rookery's business, and why.
-struct PassedOver {
-  std::filesystem::path path;
-  std::string why;  // half a sentence
-  friend bool operator==(const PassedOver&, const PassedOver&) = default;
-};
-
-/// Everything that a source declares, at one time. Immutable once published.
-struct Snapshot {
-  std::vector<api::ObjectPtr> objects;  // valid, no key twice; a broken file's last good ones included
-  /// Not declared any more, but kept by the source until nothing of them is left.
-  std::vector<api::ObjectPtr> deleted;
-  std::vector<api::Problem> problems;
-  std::vector<api::Problem> warnings;           // what is passed over, and better mended
-  std::set<api::ObjectKey> declared;            // also those that are invalid or duplicate: not gone
-  std::map<api::ObjectKey, Outdated> outdated;  // among objects
-  /// Files that are there and do not say of all that they once declared what is to become of it: broken,
-  /// with a mistake, being written, without any object. By all their names.
-  std::map<std::filesystem::path, Silence> silent;
-  std::map<std::filesystem::path, std::string> ignored;  // files and folders, with the rule: "FILE:LINE"
-  std::vector<PassedOver> passedOver;
-  std::vector<Root> roots;
-  std::map<api::ObjectKey, api::Status> statuses;    // as other controllers have reported them to the source
-  std::map<api::ObjectKey, std::string> unreadable;  // what the source may not or cannot read: sentences
-  /// Not declared any more, and to be let go without being destroyed, whatever runs: somebody said so.
-  std::set<api::ObjectKey> released;
-  bool synced = true;     // false: a source has not been heard of yet, and may declare more
-  std::size_t files = 0;  // manifest files seen, those of other programs left out
-  SystemTime scannedAt;
-  /// The same by a clock that nobody sets.
-  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
-
-  /// Why absence from this snapshot does not say that an object which came from `origin` was removed by
-  /// somebody. None: it does say so. `seen` is when the object was declared for the last time for sure; the
-  /// epoch where that is not known.
-  std::optional<Silence> silenceAbout(const api::ObjectKey& object, const api::Origin& origin,
-                                      SystemTime seen = {}) const;
-  /// Whatever keeps something that is missing from that root from being taken for removed.
-  std::vector<Silence> silences(const Root& root) const;
-};
-
-using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
 /// Where desired state comes from. One coroutine at a time may use it.
 class Source {

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "api/outdated.h"
 #include "api/status.h"
 #include "source/git.h"
 #include "source/ignore.h"
@@ -113,7 +114,8 @@ class Walk {
 
   void complainOfRoot(const std::string& message) {
     root_.complete = false;
-    root_.hidden = Silence{.path = root_.path, .cause = fmt::format("{}: {}", root_.path.string(), message)};
+    root_.hidden =
+        api::Silence{.path = root_.path, .cause = fmt::format("{}: {}", root_.path.string(), message)};
     addProblem(root_.path, message, tree_.problems);
   }
 
@@ -129,7 +131,7 @@ class Walk {
   /// Of what is named as a manifest.
   void complainOfFile(const fs::path& file, const std::string& message) {
     if (file == root_.path) return complainOfRoot(message);
-    const Silence silence{.path = file, .cause = fmt::format("{}: {}", file.string(), message)};
+    const api::Silence silence{.path = file, .cause = fmt::format("{}: {}", file.string(), message)};
     tree_.unreadable.emplace(file, silence);
     root_.obstacles.push_back({.silence = silence, .changed = changedAt(file)});
     addProblem(file, message, tree_.problems);
@@ -271,7 +273,7 @@ class Walk {
     if (root_.lockedSince && *root_.lockedSince <= lock.since) return;
     root_.lockedSince = lock.since;
     if (!root_.complete) return;
-    root_.hidden = Silence{
+    root_.hidden = api::Silence{
         .reason = Reason::SourceLocked,
         .path = lock.path,
         .cause = fmt::format("A checkout is under way, as {} stands there since {}. Remove that if no git "

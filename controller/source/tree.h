@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "api/outdated.h"
 #include "file/stamp.h"
 #include "source/source.h"
 
@@ -29,8 +30,8 @@ struct Tree {
   std::vector<ManifestFile> files;     // each real file once, in the order of the roots and of the paths
   std::vector<api::Problem> problems;  // what could not be looked at
   std::vector<api::Problem> warnings;  // see Snapshot
-  std::map<std::filesystem::path, Silence> unreadable;   // manifest files among that
-  std::map<std::filesystem::path, std::string> ignored;  // see Snapshot
+  std::map<std::filesystem::path, api::Silence> unreadable;  // manifest files among that
+  std::map<std::filesystem::path, std::string> ignored;      // see Snapshot
   std::vector<PassedOver> passedOver;
 };
 

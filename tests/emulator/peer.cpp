@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "albatross/openssl.h"
+#include "tls/openssl.h"
 
 namespace rookery::emulator {
 
@@ -32,7 +32,7 @@ std::optional<std::string> commonName(const X509& certificate) {
 
 /// Nothing when the certificate has no such extension.
 Result<std::optional<Command>> commandOf(const X509& certificate) {
-  const albatross::openssl::ObjectPtr oid(::OBJ_txt2obj(albatross::openssl::commandOid, 1));
+  const tls::ObjectPtr oid(::OBJ_txt2obj(albatross::commandOid, 1));
   const int index = ::X509_get_ext_by_OBJ(&certificate, oid.get(), -1);
   if (index < 0) return std::nullopt;
   auto command =

@@ -5,12 +5,12 @@
 #include <list>
 
 #include "integration/cluster.h"
-#include "unit/serve/raw_client.h"
+#include "unit/http/raw_client.h"
 
 namespace rookery::integration {
 namespace {
 
-using serve::RawClient;
+using http::RawClient;
 
 /// So many descriptors for the programs that are started while this lives; this one keeps its own.
 class Descriptors {

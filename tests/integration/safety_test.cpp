@@ -11,7 +11,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "albatross/client.h"
+#include "albatross/client/client.h"
 #include "fixtures/pki.h"
 #include "integration/cluster.h"
 #include "integration/secure_api.h"

@@ -7,18 +7,19 @@
 
 #include "image/digest.h"
 #include "images/image_maker.h"
+#include "plan/desired.h"
 #include "reconcile/observe.h"
 
 namespace rookery::simulation {
 
 using albatross::Name;
 using albatross::Policy;
+using plan::Observed;
+using plan::Plan;
+using plan::Step;
+using plan::Verb;
 using reconcile::keyOf;
-using reconcile::Observed;
-using reconcile::Plan;
 using reconcile::Scene;
-using reconcile::Step;
-using reconcile::Verb;
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
@@ -320,7 +321,7 @@ bool Simulation::round() {
   scene_.memory.inventory = disk_;
   scene_.memory.restartChangesMemory = diskRestartChangesMemory_;
   const Plan plan =
-      reconcile::plan(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
+      plan::decide(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
   scene_.memory = plan.memory;
   noteStrangers(observed);
   persist(plan.memory.inventory);
@@ -399,8 +400,8 @@ albatross::CallResult Simulation::send(const Step& step) {
 }
 
 /// Entry by entry, as the state directory is written.
-void Simulation::persist(const reconcile::Inventory& inventory) {
-  const reconcile::Inventory before = disk_;
+void Simulation::persist(const plan::Inventory& inventory) {
+  const plan::Inventory before = disk_;
   for (const auto& [name, entry] : before) {
     if (inventory.contains(name)) continue;
     disk_.erase(name);
@@ -465,7 +466,7 @@ void Simulation::checkStep(const Step& step) {
     fail(step.object.toString() + " is suspended and changed");
   if (present == now.end()) return;
   const auto difference =
-      reconcile::compare(step.wanted->arguments, step.wanted->digest, present->second, step.name, {});
+      plan::compare(step.wanted->arguments, step.wanted->digest, present->second, step.name, {});
   if (!difference.any()) fail(step.name.toString() + " is as it should be, and changed");
   if (step.image && !difference.image && !server_->faults().restartIgnoresMemory) {
     fail(step.name.toString() + " gets an image that had arrived");
@@ -487,7 +488,7 @@ void Simulation::checkPeace() {
   }
   Observed observed;
   look(observed);
-  const Plan plan = reconcile::plan(scene_.desired, observed, scene_.memory, scene_.authority, scene_.now);
+  const Plan plan = plan::decide(scene_.desired, observed, scene_.memory, scene_.authority, scene_.now);
   for (const auto& [key, state] : plan.objects) {
     if (!state.status.ready())
       fail(fmt::format("{} is not Ready: {}", key.toString(), state.status.conditions.at(0).message));
@@ -498,7 +499,7 @@ void Simulation::checkPeace() {
     if (found == now.end() && unikernel.spec().runPolicy == api::Unikernel::RunPolicy::Once) continue;
     if (found == now.end()) fail(name.toString() + " does not run");
     const auto difference =
-        reconcile::compare(unikernel.arguments, unikernel.image->digest, found->second, name, {});
+        plan::compare(unikernel.arguments, unikernel.image->digest, found->second, name, {});
     if (difference.any()) fail(name.toString() + " does not run as declared");
   }
   std::set<Name> known = foreign_;
@@ -517,10 +518,10 @@ void Simulation::fail(const std::string& what) const {
 // -------------------------------------------------------------------------------------------------------
 
 void Simulation::declare(const std::string& path,
-                         const std::function<void(api::Unikernel&, reconcile::DesiredUnikernel&)>& edit) {
+                         const std::function<void(api::Unikernel&, plan::DesiredUnikernel&)>& edit) {
   const bool known = scene_.desired.unikernels.contains(keyOf(path));
   history_.push_back(fmt::format("{} is declared anew", path));
-  scene_.declare(path, [&](api::Unikernel& spec, reconcile::DesiredUnikernel& unikernel) {
+  scene_.declare(path, [&](api::Unikernel& spec, plan::DesiredUnikernel& unikernel) {
     if (!known) {
       unikernel.arguments = argumentsOf(32);
       unikernel.image = library_[0];

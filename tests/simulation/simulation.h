@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "emulator/server.h"
-#include "unit/reconcile/scene.h"
+#include "plan/desired.h"
+#include "unit/plan/scene.h"
 
 namespace rookery::simulation {
 
@@ -51,25 +52,25 @@ class Simulation {
   // The controller's side
   void live(SystemTime until);
   bool round();
-  bool look(reconcile::Observed& observed);
+  bool look(plan::Observed& observed);
   void die();
-  void noteStrangers(const reconcile::Observed& observed);
-  void take(const reconcile::Step& step, const reconcile::Observed& observed);
-  albatross::CallResult send(const reconcile::Step& step);
-  void persist(const reconcile::Inventory& inventory);
+  void noteStrangers(const plan::Observed& observed);
+  void take(const plan::Step& step, const plan::Observed& observed);
+  albatross::CallResult send(const plan::Step& step);
+  void persist(const plan::Inventory& inventory);
   void persistEntry(const albatross::Name& name);
   void mayCrash();
   bool chance(double probability);
   std::size_t pick(std::size_t count);
 
   // What must always hold, and what must hold in the end
-  void checkStep(const reconcile::Step& step);
+  void checkStep(const plan::Step& step);
   void checkPeace();
   void fail(const std::string& what) const;
 
   void declareAll();
   void declare(const std::string& path,
-               const std::function<void(api::Unikernel&, reconcile::DesiredUnikernel&)>& edit = {});
+               const std::function<void(api::Unikernel&, plan::DesiredUnikernel&)>& edit = {});
   void declarePolicy(const std::string& nameSpace, std::int64_t memory);
 
   std::mt19937_64 random_;
@@ -87,7 +88,7 @@ class Simulation {
   std::map<albatross::Name, std::int64_t> strangers_;  // and what was so when a new controller looked first
 
   reconcile::Scene scene_;  // desired, volatile memory, time
-  reconcile::Inventory disk_;
+  plan::Inventory disk_;
   std::optional<bool> diskRestartChangesMemory_;
   std::size_t writes_ = 0;  // to the disk
   bool looked_ = false;     // since the last step

@@ -113,7 +113,7 @@ TEST(ManifestFile, KnowsWhatMayHaveLostItsEnd) {
 
 TEST(ManifestFile, OfWhatIsTooLargeOnlyTheBeginningIsLookedAt) {
   const fixtures::TempDir folder;
-  const std::string filler(maxManifestBytes, ' ');
+  const std::string filler(yaml::maxBytes, ' ');
   const auto other = folder.write("lock.json", "{" + filler + "}");
   EXPECT_EQ(readManifest(folder.path(), other).foreign, 1u);
   const auto ours = folder.write("ours.yaml", unikernel("") + "#" + filler);

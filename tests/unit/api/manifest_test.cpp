@@ -737,7 +737,7 @@ TEST(Manifest, ReadsJsonWithSurrogates) {
 }
 
 TEST(Manifest, ATextOverTheLimitIsRefused) {
-  const Manifest manifest = parse(std::string(maxManifestBytes + 1, ' '));
+  const Manifest manifest = parse(std::string(yaml::maxBytes + 1, ' '));
   EXPECT_FALSE(manifest.parsed);
   EXPECT_THAT(describe(manifest.problems),
               ElementsAre("f: the text has 4194305 bytes; a manifest has at most 4194304; split it"));

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "api/manifest.h"
-#include "api/yaml.h"
 #include "fixtures/peak_memory.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 namespace {
@@ -133,7 +133,7 @@ TEST(Memory, OfAFileIsBoundedByItsSize) {
 TEST(Memory, OfABodyIsBoundedByItsSize) {
   for (const std::size_t size : {std::size_t{16} << 10, std::size_t{256} << 10}) {
     for (const auto& [what, text] : jsonOf(size)) {
-      EXPECT_LE(peakOf([&] { (void)parseJson(text); }), (std::size_t{8} << 20) + 32 * text.size())
+      EXPECT_LE(peakOf([&] { (void)yaml::parseJson(text); }), (std::size_t{8} << 20) + 32 * text.size())
           << size << " bytes of JSON: " << what;
     }
   }

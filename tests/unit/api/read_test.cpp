@@ -47,7 +47,7 @@ TEST_F(ReadManifest, AHugeFileIsRefusedUnread) {
 }
 
 TEST_F(ReadManifest, TheLimitItselfIsRead) {
-  const auto file = folder_.write("full.yaml", "#" + std::string(maxManifestBytes - 1, ' '));
+  const auto file = folder_.write("full.yaml", "#" + std::string(yaml::maxBytes - 1, ' '));
   EXPECT_TRUE(readManifest(folder_.path(), file).parsed);
 }
 

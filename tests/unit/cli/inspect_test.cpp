@@ -6,6 +6,7 @@
 
 #include "fixtures/temp_dir.h"
 #include "image/image.h"
+#include "image/inspector.h"
 #include "images/image_maker.h"
 #include "unit/cli/invoke.h"
 

@@ -30,8 +30,8 @@ TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
   failed.error = Error{Reason::Refused, "No room."};
   for (int i = 0; i < 100; ++i) {
     failed.duration = std::chrono::milliseconds(i);
-    log.stepStarted("eu-1", web, reconcile::Verb::Create, Reason::Absent, "It is not there.");
-    log.stepEnded("eu-1", web, reconcile::Verb::Create, failed);
+    log.stepStarted("eu-1", web, plan::Verb::Create, Reason::Absent, "It is not there.");
+    log.stepEnded("eu-1", web, plan::Verb::Create, failed);
     log.readyChanged(web, false, Reason::NoPolicy, "There is no policy.");
     log.readyChanged(web, false, Reason::Reconciling, "It is on its way.");
     log.warned("eu-1", Reason::StateUnwritable, "The disk is full.");
@@ -41,9 +41,9 @@ TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
   EXPECT_THAT(lines_.front(), Not(HasSubstr("repeated=")));
 
   lines_.clear();
-  log.stepEnded("eu-1", web, reconcile::Verb::Create, {});
-  log.stepStarted("eu-1", web, reconcile::Verb::Create, Reason::Absent, "It is not there.");
-  log.stepEnded("eu-1", web, reconcile::Verb::Create, {});
+  log.stepEnded("eu-1", web, plan::Verb::Create, {});
+  log.stepStarted("eu-1", web, plan::Verb::Create, Reason::Absent, "It is not there.");
+  log.stepEnded("eu-1", web, plan::Verb::Create, {});
   EXPECT_THAT(lines_, SizeIs(3)) << "an attempt after a success is the first again, and each success is said";
 }
 

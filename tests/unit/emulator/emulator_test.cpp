@@ -12,7 +12,7 @@
 #include <deque>
 #include <mutex>
 
-#include "albatross/client.h"
+#include "albatross/client/client.h"
 #include "emulator_options.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"

@@ -19,32 +19,28 @@
 
 namespace rookery::emulator {
 
-namespace openssl = albatross::openssl;
-
 namespace {
 
 struct Pair {
-  openssl::CertificatePtr certificate;
-  openssl::KeyPtr key;
+  tls::CertificatePtr certificate;
+  tls::KeyPtr key;
 };
 
 Pair parse(const fixtures::Identity& identity) {
   const auto bio = [](const std::string& pem) {
-    return openssl::BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+    return tls::BioPtr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   };
-  return {
-      openssl::CertificatePtr(PEM_read_bio_X509(bio(identity.certificate).get(), nullptr, nullptr, nullptr)),
-      openssl::KeyPtr(PEM_read_bio_PrivateKey(bio(identity.privateKey).get(), nullptr, nullptr, nullptr))};
+  return {tls::CertificatePtr(PEM_read_bio_X509(bio(identity.certificate).get(), nullptr, nullptr, nullptr)),
+          tls::KeyPtr(PEM_read_bio_PrivateKey(bio(identity.privateKey).get(), nullptr, nullptr, nullptr))};
 }
 
 void addExtension(X509& certificate, int nid, const char* value) {
-  const openssl::ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
+  const tls::ExtensionPtr extension(X509V3_EXT_conf_nid(nullptr, nullptr, nid, value));
   X509_add_ext(&certificate, extension.get(), -1);
 }
 
 Pair issue(const RawCertificate& wanted, bool leaf, const Pair& issuer) {
-  Pair pair{openssl::CertificatePtr(X509_new()),
-            openssl::KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"))};
+  Pair pair{tls::CertificatePtr(X509_new()), tls::KeyPtr(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"))};
   X509& certificate = *pair.certificate;
   static long serial = 0;
   X509_set_version(&certificate, X509_VERSION_3);
@@ -68,10 +64,10 @@ Pair issue(const RawCertificate& wanted, bool leaf, const Pair& issuer) {
       leaf ? "critical,digitalSignature,keyEncipherment" : "critical,keyCertSign,cRLSign,digitalSignature");
   if (leaf) addExtension(certificate, NID_ext_key_usage, "critical,clientAuth");
   if (wanted.extension) {
-    const openssl::ObjectPtr oid(OBJ_txt2obj(openssl::commandOid, 1));
-    const openssl::OctetStringPtr value(ASN1_OCTET_STRING_new());
+    const tls::ObjectPtr oid(OBJ_txt2obj(albatross::commandOid, 1));
+    const tls::OctetStringPtr value(ASN1_OCTET_STRING_new());
     ASN1_STRING_set(value.get(), wanted.extension->data(), static_cast<int>(wanted.extension->size()));
-    const openssl::ExtensionPtr extension(
+    const tls::ExtensionPtr extension(
         X509_EXTENSION_create_by_OBJ(nullptr, oid.get(), wanted.critical ? 1 : 0, value.get()));
     X509_add_ext(&certificate, extension.get(), -1);
   }
@@ -101,7 +97,7 @@ RawClient::RawClient(std::uint16_t port, const fixtures::Identity& ca,
     : context_(SSL_CTX_new(TLS_client_method())) {
   std::signal(SIGPIPE, SIG_IGN);
   Pair issuer = parse(ca);
-  std::vector<openssl::CertificatePtr> intermediates;
+  std::vector<tls::CertificatePtr> intermediates;
   for (std::size_t i = 0; i < chain.size(); ++i) {
     const bool leaf = i + 1 == chain.size();
     Pair pair = issue(chain[i], leaf, issuer);

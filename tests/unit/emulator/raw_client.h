@@ -9,9 +9,9 @@
 #include <string_view>
 #include <vector>
 
-#include "albatross/openssl.h"
 #include "albatross/wire.h"
 #include "fixtures/pki.h"
+#include "tls/openssl.h"
 
 namespace rookery::emulator {
 
@@ -56,8 +56,8 @@ class RawClient {
 
  private:
   int socket_ = -1;
-  std::unique_ptr<SSL_CTX, albatross::openssl::Deleter<SSL_CTX_free>> context_;
-  std::unique_ptr<SSL, albatross::openssl::Deleter<SSL_free>> session_;
+  std::unique_ptr<SSL_CTX, tls::Deleter<SSL_CTX_free>> context_;
+  std::unique_ptr<SSL, tls::Deleter<SSL_free>> session_;
 };
 
 /// CertExtension of a Command's DER.

@@ -1,3 +1,5 @@
+#include "image/inspector.h"
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "fixtures/temp_dir.h"
+#include "image/inspector.h"
 #include "images/image_maker.h"
 
 namespace rookery::image {

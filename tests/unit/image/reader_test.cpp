@@ -1,8 +1,11 @@
+#include "image/reader.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "fixtures/temp_dir.h"
 #include "image/image.h"
+#include "image/inspector.h"
 #include "images/image_maker.h"
 
 namespace rookery::image {

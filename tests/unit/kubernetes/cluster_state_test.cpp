@@ -24,7 +24,7 @@ namespace rookery::kubernetes {
 namespace {
 
 using nlohmann::json;
-using reconcile::Entry;
+using plan::Entry;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::SizeIs;
@@ -338,12 +338,12 @@ TEST_F(ClusterStateTest, DropsWhatAFolderDeclaresNow) {
 
 /// An entry as it is before a destroy is sent.
 Entry aboutToBeDestroyed(Entry entry) {
-  entry.pending = reconcile::Pending{.verb = reconcile::Verb::Destroy,
-                                     .committed = true,
-                                     .since = api::SystemTime(std::chrono::hours(1)),
-                                     .digest = "",
-                                     .started = {},
-                                     .image = ""};
+  entry.pending = plan::Pending{.verb = plan::Verb::Destroy,
+                                .committed = true,
+                                .since = api::SystemTime(std::chrono::hours(1)),
+                                .digest = "",
+                                .started = {},
+                                .image = ""};
   return entry;
 }
 

@@ -55,9 +55,9 @@ std::vector<std::string> numbered(const std::string& prefix, std::size_t count) 
   return names;
 }
 
-reconcile::Entry entry(const std::string& server, const std::string& name = "shop:web",
-                       const api::ObjectKey& object = web) {
-  reconcile::Entry entry;
+plan::Entry entry(const std::string& server, const std::string& name = "shop:web",
+                  const api::ObjectKey& object = web) {
+  plan::Entry entry;
   entry.serverKey = server;
   entry.name = *albatross::Name::parse(name);
   entry.instance = "eu-1";
@@ -214,14 +214,14 @@ TEST_F(Cache, AnInventoryThatCannotBeReadIsNone) {
 }
 
 TEST_F(Cache, TakesOfAnAnnotationNoMoreThanCanBeOurs) {
-  reconcile::Entry large = entry("one");
+  plan::Entry large = entry("one");
   large.ranSpec = std::string(240'000, 'x');
-  reconcile::Entry tombstone = entry("one");
+  plan::Entry tombstone = entry("one");
   tombstone.destroyedAt = api::SystemTime(std::chrono::hours(1));
-  std::vector<reconcile::Entry> many;
+  std::vector<plan::Entry> many;
   for (int i = 0; i < 1'000; ++i) many.push_back(entry("server-" + std::to_string(i)));
   struct Case {
-    std::vector<reconcile::Entry> written;
+    std::vector<plan::Entry> written;
     std::size_t taken;
   };
   int version = 7;

@@ -20,14 +20,15 @@
 #include "api/annotations.h"
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
+#include "image/inspector.h"
 #include "image/store.h"
 #include "images/image_maker.h"
 #include "images/image_server.h"
 #include "reconcile/confirmations.h"
 #include "reconcile/state_dir.h"
 #include "source/directory.h"
+#include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
-#include "unit/reconcile/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -525,7 +526,7 @@ TEST_F(FleetWithLeft, IsConfirmedByNoQuestionOfThePast) {
   asio::cancellation_signal stop;
   std::vector<std::filesystem::path> old;
   run(controller, follow(controller, source), [&] {
-    const std::string id = withhold();
+    const std::string id = plan::withhold();
     if (id.empty()) return false;
     if (old.empty()) {
       for (const char* name : {"before.question", "before.answer", ".rookery-before.tmp"})

@@ -33,8 +33,7 @@ class Events : public testing::Test {
 };
 
 TEST_F(Events, TellWhatHappenedToWhat) {
-  recorder_.stepStarted("eu-1", web_, reconcile::Verb::ForceCreate, Reason::ImageDiffers,
-                        "The image differs.");
+  recorder_.stepStarted("eu-1", web_, plan::Verb::ForceCreate, Reason::ImageDiffers, "The image differs.");
   const json event = all().at(0);
   EXPECT_EQ(event["kind"], "Event");
   EXPECT_EQ(event["type"], "Normal");
@@ -50,11 +49,11 @@ TEST_F(Events, TellWhatHappenedToWhat) {
 }
 
 TEST_F(Events, TellOutcomes) {
-  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, {});
+  recorder_.stepEnded("eu-1", web_, plan::Verb::Create, {});
   now_ += 1s;
   reconcile::CommandResult failed;
   failed.error = Error{Reason::Refused, "No."};
-  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Restart, failed);
+  recorder_.stepEnded("eu-1", web_, plan::Verb::Restart, failed);
   std::map<std::string, std::string> seen;
   for (const json& event : all())
     seen[event["type"]] = event["reason"].get<std::string>() + ": " + event["message"].get<std::string>();
@@ -66,7 +65,7 @@ TEST_F(Events, TellAFailedStepOnce) {
   reconcile::CommandResult failed;
   failed.error = Error{Reason::Refused, "There is no room."};
   const auto attempt = [&](const std::string& next) {
-    recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, failed);
+    recorder_.stepEnded("eu-1", web_, plan::Verb::Create, failed);
     recorder_.readyChanged(web_, false, Reason::Refused,
                            "There is no room. The next attempt is at " + next + ".");
   };
@@ -85,8 +84,8 @@ TEST_F(Events, TellAFailedStepOnce) {
 TEST_F(Events, TellAgainWhatKeepsAnObjectAfterItsStepSucceeded) {
   reconcile::CommandResult failed;
   failed.error = Error{Reason::ImageUnreadable, "The image cannot be read."};
-  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, failed);
-  recorder_.stepEnded("eu-1", web_, reconcile::Verb::Create, {});
+  recorder_.stepEnded("eu-1", web_, plan::Verb::Create, failed);
+  recorder_.stepEnded("eu-1", web_, plan::Verb::Create, {});
   recorder_.readyChanged(web_, false, Reason::ImageUnreadable, "The image cannot be read.");
   EXPECT_THAT(all(), SizeIs(3));
 }

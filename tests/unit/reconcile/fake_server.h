@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "albatross/client.h"
+#include "albatross/client/client.h"
 #include "emulator/server.h"
 
 namespace rookery::reconcile {

@@ -6,7 +6,8 @@
 #include <algorithm>
 
 #include "api/annotations.h"
-#include "unit/reconcile/scene.h"
+#include "plan/desired.h"
+#include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -18,10 +19,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-using Verdict = Absence::Verdict;
+using Verdict = plan::Absence::Verdict;
 
-Entry entryOf(const std::string& path) {
-  Entry entry;
+plan::Entry entryOf(const std::string& path) {
+  plan::Entry entry;
   entry.serverKey = "key";
   entry.name = Scene::name(path);
   entry.instance = "eu-1";
@@ -56,14 +57,15 @@ class Guard : public testing::Test {
         {.silence = {.path = "/manifests/secret", .cause = "Unreadable."}, .changed = changed}};
   }
 
-  Absence judge(int number = 0) { return judgeWith(guard_, number); }
-  Absence judgeWith(PruneGuard& guard, int number = 0) {
+  plan::Absence judge(int number = 0) { return judgeWith(guard_, number); }
+  plan::Absence judgeWith(PruneGuard& guard, int number = 0) {
     const auto absences = guard.judge(snapshot_, entries_);
     const auto found = absences.find(keyOf("shop/" + std::to_string(number)));
-    return found == absences.end() ? Absence{Verdict::Keep, Reason::Running, "not listed"} : found->second;
+    return found == absences.end() ? plan::Absence{Verdict::Keep, Reason::Running, "not listed"}
+                                   : found->second;
   }
   /// The next scan, some time later.
-  Absence later(std::chrono::steady_clock::duration duration, int number = 0) {
+  plan::Absence later(std::chrono::steady_clock::duration duration, int number = 0) {
     snapshot_.begun += duration;
     return judge(number);
   }
@@ -74,14 +76,14 @@ class Guard : public testing::Test {
     return sets;
   }
   std::string idOf(int first, int last) const {
-    std::vector<const Entry*> set;
+    std::vector<const plan::Entry*> set;
     for (int i = first; i <= last; ++i) set.push_back(&entries_.at(static_cast<std::size_t>(i)));
     return confirmationId(set);
   }
   /// What plan does with what was judged: each entry remembers the set that it is withheld with.
   void remember(PruneGuard& guard) {
     const auto absences = guard.judge(snapshot_, entries_);
-    for (Entry& entry : entries_) {
+    for (plan::Entry& entry : entries_) {
       const auto absence = absences.find(entry.object);
       if (absence != absences.end() && !absence->second.withheld.empty())
         entry.withheld = absence->second.withheld;
@@ -89,7 +91,7 @@ class Guard : public testing::Test {
   }
 
   source::Snapshot snapshot_;
-  std::vector<Entry> entries_;
+  std::vector<plan::Entry> entries_;
   PruneGuard guard_{GuardOptions{}};
 };
 
@@ -104,7 +106,7 @@ TEST_F(Guard, WaitsForASecondScanTenSecondsLater) {
   EXPECT_EQ(judge().verdict, Verdict::Keep);
   EXPECT_EQ(guard_.rescanAt(), snapshot_.begun + 10s);
   EXPECT_EQ(later(9s).verdict, Verdict::Keep);
-  const Absence absence = later(1s);
+  const plan::Absence absence = later(1s);
   EXPECT_EQ(absence.verdict, Verdict::Destroy);
   EXPECT_EQ(absence.reason, Reason::ManifestRemoved);
   EXPECT_FALSE(guard_.rescanAt());
@@ -178,14 +180,14 @@ TEST_F(Guard, LetsGoWhatWasAskedForByNameAlsoWhenTheSourceCannotBeRead) {
 
 TEST_F(Guard, HasNoSayAboutOtherRoots) {
   own(4, 1);
-  for (Entry& entry : entries_) entry.root = "/elsewhere";
+  for (plan::Entry& entry : entries_) entry.root = "/elsewhere";
   EXPECT_EQ(judge().message, "not listed");
 }
 
 TEST_F(Guard, WithholdsFiveOrMore) {
   own(20, 5);
   EXPECT_EQ(judge().reason, Reason::PruneGuard);
-  const Absence absence = later(1h);
+  const plan::Absence absence = later(1h);
   EXPECT_EQ(absence.verdict, Verdict::Keep);
   EXPECT_EQ(absence.reason, Reason::PruneGuard);
   EXPECT_THAT(absence.message, HasSubstr("5 of 20 unikernels"));
@@ -216,7 +218,7 @@ TEST_F(Guard, WithholdsWhenARootYieldsNothingHoweverFewItHeld) {
 
 TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   own(10, 6);
-  std::vector<const Entry*> vanished;
+  std::vector<const plan::Entry*> vanished;
   for (int i = 0; i < 6; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
   const std::string id = confirmationId(vanished);
   PruneGuard once{GuardOptions{.settle = false}};
@@ -236,8 +238,8 @@ TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
 TEST_F(Guard, AsksAgainForOthersOfTheSameNames) {
   own(10, 6);
   const auto idOfLife = [&](SystemTime since) {
-    std::vector<const Entry*> vanished;
-    for (Entry& entry : entries_) entry.since = since;
+    std::vector<const plan::Entry*> vanished;
+    for (plan::Entry& entry : entries_) entry.since = since;
     for (int i = 0; i < 6; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
     return confirmationId(vanished);
   };
@@ -251,10 +253,10 @@ TEST_F(Guard, AsksAgainForOthersOfTheSameNames) {
 
 TEST(ConfirmationId, OutlivesTheProcess) {
   for (const SystemTime since : {SystemTime(), SystemTime(1h + 1us)}) {
-    Entry entry = entryOf("shop/web");
+    plan::Entry entry = entryOf("shop/web");
     entry.since = since;
-    const Entry read = entryFromJson(toJson(entry));
-    entry.pending = Pending{};
+    const plan::Entry read = plan::entryFromJson(toJson(entry));
+    entry.pending = plan::Pending{};
     entry.instance = "renamed";
     EXPECT_EQ(confirmationId({&read}), confirmationId({&entry}));
   }
@@ -262,7 +264,7 @@ TEST(ConfirmationId, OutlivesTheProcess) {
 
 TEST_F(Guard, LetsTheRestOfAConfirmedSetGoWhenSomeAreGone) {
   own(10, 6);
-  std::vector<const Entry*> vanished;
+  std::vector<const plan::Entry*> vanished;
   for (int i = 0; i < 6; ++i) vanished.push_back(&entries_[static_cast<std::size_t>(i)]);
   PruneGuard confirmed{GuardOptions{true, false, {confirmationId(vanished)}}};
   judgeWith(confirmed);
@@ -331,7 +333,7 @@ TEST_F(Guard, AsksAgainWhenWhatWasWithheldWasBackInBetween) {
   own(10, 6);
   PruneGuard guard{GuardOptions{.settle = false}};
   remember(guard);
-  const std::vector<Entry> marked = entries_;
+  const std::vector<plan::Entry> marked = entries_;
   own(10, 0);
   entries_ = marked;  // the instance could not be looked at meanwhile
   judgeWith(guard);
@@ -363,7 +365,7 @@ TEST_F(Guard, KeepsAConfirmationWhileSomethingIsInTheWay) {
   PruneGuard guard{GuardOptions{.settle = false}};
   judgeWith(guard);
   EXPECT_TRUE(guard.confirm(idOf(0, 5)));
-  for (const Entry& entry : entries_) snapshot_.silent[entry.file] = {.cause = "It is empty."};
+  for (const plan::Entry& entry : entries_) snapshot_.silent[entry.file] = {.cause = "It is empty."};
   EXPECT_EQ(judgeWith(guard).reason, Reason::PruneBlocked);
   snapshot_.silent.clear();
   EXPECT_EQ(judgeWith(guard).verdict, Verdict::Destroy);
@@ -426,7 +428,7 @@ TEST_F(Guard, DoesNotCountWhatWasLetGoBefore) {
 TEST_F(Guard, KeepsWherePruningIsOff) {
   own(4, 1);
   PruneGuard off{GuardOptions{false, false, {}}};
-  const Absence absence = judgeWith(off);
+  const plan::Absence absence = judgeWith(off);
   EXPECT_EQ(absence.verdict, Verdict::Keep);
   EXPECT_EQ(absence.reason, Reason::Pruning);
 }
@@ -489,7 +491,7 @@ TEST_F(GuardByName, LetsOneGoAlsoWhereItIsTheOnlyOne) {
   own(1, 1);
   snapshot_.roots[0].objects = 0;
   EXPECT_EQ(judge().verdict, Verdict::Keep) << "more may be deleted by the same command";
-  const Absence absence = later(PruneGuard::cascadeTime);
+  const plan::Absence absence = later(PruneGuard::cascadeTime);
   EXPECT_EQ(absence.verdict, Verdict::Destroy);
   EXPECT_THAT(absence.message, HasSubstr("was deleted"));
 }
@@ -497,7 +499,7 @@ TEST_F(GuardByName, LetsOneGoAlsoWhereItIsTheOnlyOne) {
 TEST_F(GuardByName, WithholdsManyUntilAnAnnotationConfirms) {
   own(20, 5);
   judge();
-  const Absence withheld = later(1h);
+  const plan::Absence withheld = later(1h);
   EXPECT_EQ(withheld.reason, Reason::PruneGuard);
   EXPECT_THAT(guard_.withheld().at(0).message(),
               HasSubstr("kubectl annotate albatrossinstance eu-1 --overwrite rookery.dev/confirm-prune=" +
@@ -521,7 +523,7 @@ TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {
 TEST_F(GuardByName, ReleasesWhatSomebodyReleasedAtOnce) {
   struct Case {
     const char* name;
-    std::function<void(source::Snapshot& snapshot, Entry& entry)> release;
+    std::function<void(source::Snapshot& snapshot, plan::Entry& entry)> release;
     Verdict verdict;
   };
   const auto deleted = [](source::Snapshot& snapshot, bool prune, bool suspend) {
@@ -572,7 +574,7 @@ TEST_F(GuardByName, WithholdsAllThatGoesWithItsDefinition) {
   own(20, 1);
   snapshot_.roots[0].doomed = "The definition is being deleted.";
   judge();
-  const Absence withheld = later(1h);
+  const plan::Absence withheld = later(1h);
   EXPECT_EQ(withheld.reason, Reason::PruneGuard);
   EXPECT_THAT(withheld.message, HasSubstr("The definition is being deleted."));
 }

@@ -5,7 +5,7 @@
 #include "fixtures/temp_dir.h"
 #include "reconcile/listener.h"
 #include "reconcile/state_dir.h"
-#include "unit/reconcile/scene.h"
+#include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -34,7 +34,7 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
   status.conditions = {
       {api::Condition::Type::Ready, api::Condition::Status::True, Reason::Running, "It runs.", {}}};
   objects.report(keyOf("shop/pin"), status, nobody);
-  Entry entry;
+  plan::Entry entry;
   entry.serverKey = "key";
   entry.name = Scene::name("shop/broken");
   entry.object = keyOf("shop/broken");

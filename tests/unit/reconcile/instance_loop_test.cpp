@@ -17,10 +17,13 @@
 #include "fixtures/limits.h"
 #include "fixtures/pki.h"
 #include "fixtures/temp_dir.h"
+#include "image/inspector.h"
 #include "images/image_maker.h"
+#include "plan/desired.h"
+#include "plan/unikernel_state.h"
 #include "reconcile/state_dir.h"
+#include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
-#include "unit/reconcile/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -36,7 +39,8 @@ using testing::SizeIs;
 class Told : public Listener {
  public:
   void warned(const std::string&, Reason reason, const std::string&) override { warnings.push_back(reason); }
-  void stepEnded(const std::string&, const api::ObjectKey&, Verb verb, const CommandResult& result) override {
+  void stepEnded(const std::string&, const api::ObjectKey&, plan::Verb verb,
+                 const CommandResult& result) override {
     steps.emplace_back(toString(verb));
     bytes += result.bytes;
     if (result.error) failures.push_back(result.error->reason);
@@ -58,10 +62,12 @@ class KeptState : public State {
  public:
   explicit KeptState(State& real) : real_(real) {}
   Result<void> held() const override { return real_.held(); }
-  std::vector<Entry> entries() const override { return real_.entries(); }
-  Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
-  asio::awaitable<Result<void>> record(Entry entry) override { return real_.record(std::move(entry)); }
-  asio::awaitable<Result<void>> discard(Entry entry) override { return real_.discard(std::move(entry)); }
+  std::vector<plan::Entry> entries() const override { return real_.entries(); }
+  plan::Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
+  asio::awaitable<Result<void>> record(plan::Entry entry) override { return real_.record(std::move(entry)); }
+  asio::awaitable<Result<void>> discard(plan::Entry entry) override {
+    return real_.discard(std::move(entry));
+  }
   std::optional<bool> restartChangesMemory(const std::string& key) const override {
     return real_.restartChangesMemory(key);
   }
@@ -77,7 +83,7 @@ class KeptState : public State {
   std::set<api::ObjectKey> deletionRequests() const override { return real_.deletionRequests(); }
   void forgetIdentity(const api::ObjectKey& key) override { real_.forgetIdentity(key); }
   Result<void> saveIdentities() override { return real_.saveIdentities(); }
-  std::optional<std::string> whyKept(const std::string& instance) const override {
+  std::optional<std::string> plan::whyKept(const std::string& instance) const override {
     return instance == "eu-1" ? std::optional<std::string>("It stays, for db/db.") : std::nullopt;
   }
 
@@ -90,7 +96,7 @@ class Loop : public testing::Test {
  protected:
   Loop() {
     const fixtures::Identity ca = fixtures::makeIdentity({});
-    scene_.desired.credentials = albatross::Credential::Pem{ca.certificate, ca.certificate, ca.privateKey};
+    scene_.desired.credentials = albatross::Pem{ca.certificate, ca.certificate, ca.privateKey};
     environment_.connect = [this](const albatross::ClientOptions&) { return server_->connect(); };
     scene_.declarePolicy("shop", makePolicy(10, 512));
     writeImage("a");
@@ -116,19 +122,19 @@ class Loop : public testing::Test {
   }
 
   void declare(const std::string& path, const std::string& argument = "--a") {
-    scene_.declare(path, [&](api::Unikernel&, DesiredUnikernel& unikernel) {
+    scene_.declare(path, [&](api::Unikernel&, plan::DesiredUnikernel& unikernel) {
       unikernel.image = *inspector_.inspect(folder_.path() / "web.hvt");
       unikernel.arguments.arguments = {{argument}};
     });
   }
 
   /// Declares in objects_ what is desired, as the controller does.
-  DesiredPtr desired() {
-    const Desired& desired = scene_.desired;
+  plan::DesiredPtr desired() {
+    const plan::Desired& desired = scene_.desired;
     objects_.declare(desired.instance, desired.identity, {});
     for (const auto& [key, item] : desired.unikernels) objects_.declare(item.object, item.identity, {});
     for (const auto& [nameSpace, item] : desired.policies) objects_.declare(item.object, item.identity, {});
-    return std::make_shared<Desired>(desired);
+    return std::make_shared<plan::Desired>(desired);
   }
 
   void start() {
@@ -183,7 +189,9 @@ class Loop : public testing::Test {
     const ObjectViewPtr view = objects_.find(keyOf(path));
     return view == nullptr ? api::Condition{} : *view->status.condition(api::Condition::Type::Ready);
   }
-  Entry entry(const std::string& path) const { return state_->inventoryOf("key").at(Scene::name(path)); }
+  plan::Entry entry(const std::string& path) const {
+    return state_->inventoryOf("key").at(Scene::name(path));
+  }
 
   struct Wiring {
     std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect;
@@ -193,7 +201,7 @@ class Loop : public testing::Test {
   image::Inspector inspector_;
   Scene scene_;  // of which only what is desired counts
   Wiring environment_;
-  std::function<bool(const std::string&, const Step&)> permit_;
+  std::function<bool(const std::string&, const plan::Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
   std::unique_ptr<StateDir> state_;
   std::optional<KeptState> kept_;
@@ -224,7 +232,7 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   EXPECT_EQ(told_.total, 200'000);
   EXPECT_TRUE(entry("shop/web").confirmed);
   EXPECT_FALSE(entry("shop/web").pending);
-  EXPECT_EQ(told_.last->unikernels.at({"shop", UnikernelState::Ready}), 2);
+  EXPECT_EQ(told_.last->unikernels.at({"shop", plan::UnikernelState::Ready}), 2);
   const ObjectViewPtr instance = objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
   EXPECT_TRUE(instance->status.ready());
 
@@ -261,7 +269,7 @@ TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {
 
 TEST_F(Loop, WritesDownWhatItIsAboutToDo) {
   declare("shop/web");
-  std::optional<Pending> before, after;
+  std::optional<plan::Pending> before, after;
   server_->arriving = [&](const albatross::Request& request) {
     if (request.image != nullptr) before = entry("shop/web").pending;
   };
@@ -270,7 +278,7 @@ TEST_F(Loop, WritesDownWhatItIsAboutToDo) {
   untilFinished();
 
   ASSERT_TRUE(before);
-  EXPECT_EQ(before->verb, Verb::Create);
+  EXPECT_EQ(before->verb, plan::Verb::Create);
   EXPECT_FALSE(before->committed);
   ASSERT_TRUE(after);
   EXPECT_TRUE(after->committed) << "from here on the server may do it";
@@ -323,7 +331,7 @@ TEST_F(Loop, KeepsNobodyWaitingForWhatCannotBeWrittenDownOfAnother) {
   const auto file = folder_.path() / "state/inventory/key/shop:web.json";
   std::filesystem::remove(file);
   std::filesystem::create_directories(file / "in the way");  // nothing can be written in its place
-  scene_.declare("shop/web", [](api::Unikernel& spec, DesiredUnikernel&) { spec.prune = false; });
+  scene_.declare("shop/web", [](api::Unikernel& spec, plan::DesiredUnikernel&) { spec.prune = false; });
   declare("shop/web", "--b");
   declare("shop/cart", "--b");
   update();
@@ -346,7 +354,7 @@ TEST_F(Loop, KeepsNobodyWaitingForWhatCannotBeWrittenDownOfAnother) {
 
 TEST_F(Loop, LooksAgainWhenItCouldBeReady) {
   declare("shop/web");
-  scene_.declare("shop/web", [](api::Unikernel& spec, DesiredUnikernel&) { spec.minReadySeconds = 1; });
+  scene_.declare("shop/web", [](api::Unikernel& spec, plan::DesiredUnikernel&) { spec.minReadySeconds = 1; });
   start();
   until([&] {
     return ready("shop/web").reason == Reason::Running;
@@ -458,7 +466,7 @@ TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
   start();
   untilFinished();
   scene_.declare("shop/web",
-                 [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
+                 [](api::Unikernel&, plan::DesiredUnikernel& unikernel) { unikernel.arguments.memory = 64; });
   update();
   untilFinished();
   EXPECT_EQ(server_->sent("restart"), 1);
@@ -466,7 +474,7 @@ TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
   EXPECT_EQ(state_->restartChangesMemory("key"), false);
 
   scene_.declare("shop/web",
-                 [](api::Unikernel&, DesiredUnikernel& unikernel) { unikernel.arguments.memory = 96; });
+                 [](api::Unikernel&, plan::DesiredUnikernel& unikernel) { unikernel.arguments.memory = 96; });
   update();
   untilFinished();
   EXPECT_EQ(server_->sent("restart"), 1);
@@ -493,7 +501,7 @@ TEST_F(Loop, LeavesAloneWhatAnotherInstanceHoldsOnTheSameServer) {
   start();
   untilFinished();
   stop();
-  Entry others = entry("shop/web");
+  plan::Entry others = entry("shop/web");
   others.instance = "eu-2";
   ASSERT_TRUE(state_->put(others));
   scene_.desired.declared.insert({api::Kind::AlbatrossInstance, "", "eu-2"});
@@ -551,7 +559,7 @@ TEST_F(Loop, ForgetsWhatCannotBeOurs) {
   start();
   untilFinished();
   stop();
-  Entry claim = entry("shop/web");
+  plan::Entry claim = entry("shop/web");
   claim.name = *albatross::Name::parse("db:web");
   claim.instance = "of nobody";
   claim.root = "kubernetes";
@@ -570,7 +578,7 @@ TEST_F(Loop, WritesAsItsInstanceWhatNoOtherHolds) {
   start();
   untilFinished();
   stop();
-  Entry left = entry("shop/web");
+  plan::Entry left = entry("shop/web");
   left.name = Scene::name("shop/old");
   left.object = keyOf("shop/old");
   left.instance = "of nobody";
@@ -586,7 +594,7 @@ TEST_F(Loop, WritesAsItsInstanceWhatNoOtherHolds) {
 
 TEST_F(Loop, DoesOnlyWhatIsPermitted) {
   declare("shop/web");
-  permit_ = [](const std::string&, const Step& step) { return step.verb != Verb::Create; };
+  permit_ = [](const std::string&, const plan::Step& step) { return step.verb != plan::Verb::Create; };
   start();
   untilFinished();
 

@@ -3,7 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "unit/reconcile/scene.h"
+#include "plan/desired.h"
+#include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -14,8 +15,8 @@ using testing::Key;
 using testing::UnorderedElementsAre;
 
 /// What an instance has of one unikernel, and of one policy where `policy` names its namespace.
-std::shared_ptr<Desired> instance(const std::string& name, const std::string& root, const std::string& path,
-                                  const std::string& policy = "") {
+std::shared_ptr<plan::Desired> instance(const std::string& name, const std::string& root,
+                                        const std::string& path, const std::string& policy = "") {
   Scene scene;
   api::AlbatrossInstance spec;
   spec.rootNamespace = root;
@@ -23,16 +24,16 @@ std::shared_ptr<Desired> instance(const std::string& name, const std::string& ro
   if (!path.empty()) scene.declare(path);
   if (!policy.empty()) {
     scene.desired.policies.emplace(
-        policy, DesiredPolicy{makeObject(policy, "limits-" + name, api::UnikernelPolicy{}), {}, {}});
+        policy, plan::DesiredPolicy{makeObject(policy, "limits-" + name, api::UnikernelPolicy{}), {}, {}});
   }
-  return std::make_shared<Desired>(scene.desired);
+  return std::make_shared<plan::Desired>(scene.desired);
 }
 
 const albatross::Name top{};
 
 TEST(Rivals, AreNotKnownBeforeBothServersAre) {
   Rivals rivals;
-  const DesiredPtr a = instance("a", "default", "default/web"), b = instance("b", "other", "other/web");
+  const plan::DesiredPtr a = instance("a", "default", "default/web"), b = instance("b", "other", "other/web");
   rivals.declare({{"a", a}, {"b", b}});
   EXPECT_TRUE(rivals.seen("a", "key", top));
   EXPECT_FALSE(rivals.seen("a", "key", top));
@@ -52,7 +53,7 @@ TEST(Rivals, AreNotKnownBeforeBothServersAre) {
 /// Two instances, and whether what they have is the same thing.
 struct Pair {
   const char* what;
-  DesiredPtr a, b;
+  plan::DesiredPtr a, b;
   const char* serverOfB;
   albatross::Name baseOfB;
   bool clash;
@@ -86,7 +87,7 @@ TEST(Rivals, AreWhatHasOneNameOnOneServer) {
 
 TEST(Rivals, EndWhenOneIsNotDeclaredAnyMore) {
   Rivals rivals;
-  const DesiredPtr a = instance("a", "default", "default/web");
+  const plan::DesiredPtr a = instance("a", "default", "default/web");
   rivals.declare({{"a", a}, {"b", instance("b", "other", "other/web")}});
   rivals.seen("a", "key", top);
   rivals.seen("b", "key", top);

@@ -13,7 +13,7 @@
 #include "api/manifest.h"
 #include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
-#include "unit/reconcile/scene.h"
+#include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -26,8 +26,8 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 /// With everything in it that an entry can hold.
-Entry writtenEntry() {
-  Entry entry;
+plan::Entry writtenEntry() {
+  plan::Entry entry;
   entry.serverKey = "5f";
   entry.name = {{"shop"}, "web"};
   entry.instance = "eu-1";
@@ -39,8 +39,9 @@ Entry writtenEntry() {
   entry.prune = false;
   entry.suspend = true;
   entry.ranSpec = "spec:1";
-  entry.pending = Pending{Verb::ForceCreate,         true,          SystemTime(1h),     digestOf('a'),
-                          albatross::Time(12'345ms), digestOf('b'), Fingerprint{0xffff}};
+  entry.pending =
+      plan::Pending{plan::Verb::ForceCreate,   true,          SystemTime(1h),           digestOf('a'),
+                    albatross::Time(12'345ms), digestOf('b'), plan::Fingerprint{0xffff}};
   entry.since = SystemTime(30min);
   entry.fingerprints = {0, 0x1234};
   entry.started = albatross::Time(11'111ms);
@@ -68,7 +69,7 @@ class State : public testing::Test {
 };
 
 TEST_F(State, OutlivesTheProcess) {
-  Entry plain;
+  plan::Entry plain;
   plain.serverKey = "5f";
   plain.name = {{}, "dns"};
   plain.object = keyOf("sys/dns");
@@ -253,7 +254,7 @@ TEST_F(State, IsLostWithItsFolder) {
   const auto second = open();
 
   EXPECT_TRUE(second->held());
-  Entry other = writtenEntry();
+  plan::Entry other = writtenEntry();
   other.ranSpec = "of the first";
   for (const auto& lost : {first->held(), first->put(other), first->erase(writtenEntry())}) {
     ASSERT_FALSE(lost) << "it is another's";
@@ -300,7 +301,7 @@ TEST_F(State, SaysWhenItCannotBeWritten) {
 TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
-  Entry changed = writtenEntry();
+  plan::Entry changed = writtenEntry();
   changed.ranSpec = "spec:2";
   const auto written = [&] {
     const fixtures::FullDisk full;
@@ -335,7 +336,7 @@ TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
 }
 
 TEST_F(State, TakesPathsThatAreNotUtf8) {
-  Entry entry = writtenEntry();
+  plan::Entry entry = writtenEntry();
   entry.file = "/manifests/\xff.yaml";
   const auto state = open();
   ASSERT_TRUE(state->put(entry));
@@ -451,7 +452,7 @@ TEST_F(State, MayBeUsedFromSeveralThreads) {
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&state, thread] {
       for (int i = 0; i < 20; ++i) {
-        Entry entry = writtenEntry();
+        plan::Entry entry = writtenEntry();
         entry.serverKey = std::to_string(thread);
         entry.name.label = "web-" + std::to_string(i);
         EXPECT_TRUE(state->put(entry));

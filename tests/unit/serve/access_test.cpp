@@ -35,10 +35,10 @@ std::string withDigest(const char* sha256) {
   return text.replace(text.find("DIGEST"), 6, sha256);
 }
 
-const Peer loopback{.address = "127.0.0.1"};
-const Peer remote{.address = "10.0.0.1", .tls = true};
-const Peer alice{.address = "10.0.0.2", .tls = true, .commonName = "alice"};
-const Peer mallory{.address = "10.0.0.3", .tls = true, .commonName = "mallory"};
+const http::Peer loopback{.address = "127.0.0.1"};
+const http::Peer remote{.address = "10.0.0.1", .tls = true};
+const http::Peer alice{.address = "10.0.0.2", .tls = true, .commonName = "alice"};
+const http::Peer mallory{.address = "10.0.0.3", .tls = true, .commonName = "mallory"};
 
 class AccessTest : public testing::Test {
  protected:
@@ -63,7 +63,7 @@ class AccessTest : public testing::Test {
     access_ = *std::move(access);
   }
   /// The caller's name, or the status.
-  std::string who(const std::string& authorization, const Peer& peer) {
+  std::string who(const std::string& authorization, const http::Peer& peer) {
     const auto caller = access_->authenticate(authorization, peer);
     return caller ? caller->name : std::to_string(caller.error().status);
   }
@@ -91,7 +91,7 @@ TEST_F(AccessTest, AWrongTokenIsNeverPassedOver) {
        {std::string("Bearer wrong"), std::string("Bearer "), std::string("Basic Y2k6"), std::string(token),
         std::string("Bearer ") + token + "x"}) {
     now_ += 1h;
-    for (const Peer& peer : {loopback, alice}) {
+    for (const http::Peer& peer : {loopback, alice}) {
       const auto caller = access_->authenticate(wrong, peer);
       ASSERT_FALSE(caller) << wrong;
       EXPECT_EQ(caller.error().status, 401);

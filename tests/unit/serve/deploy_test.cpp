@@ -12,7 +12,7 @@
 #include "serve/patch.h"
 #include "serve/router.h"
 #include "source/manifest_store.h"
-#include "unit/serve/bodies.h"
+#include "unit/http/bodies.h"
 #include "unit/serve/views.h"
 
 namespace rookery::serve {
@@ -56,7 +56,7 @@ class Deploy : public testing::Test {
     }
   }
 
-  Request requestWith(Body& body) const {
+  Request requestWith(http::Body& body) const {
     Request request;
     request.method = "POST";
     request.target = "/deploy";
@@ -70,24 +70,24 @@ class Deploy : public testing::Test {
                       .resources = {"unikernels"}};
     return request;
   }
-  Response send(Body& body, const std::string& target = "/deploy") {
-    return deployer_.handle(requestWith(body), *parseTarget(target));
+  http::Response send(http::Body& body, const std::string& target = "/deploy") {
+    return deployer_.handle(requestWith(body), *http::parseTarget(target));
   }
-  Response send(const std::string& form, const std::string& target = "/deploy") {
+  http::Response send(const std::string& form, const std::string& target = "/deploy") {
     TextBody body(form, 100);
     return send(body, target);
   }
-  Response deploy(const std::string& more = "", const images::ImageSpec& image = {},
-                  const std::string& target = "/deploy") {
+  http::Response deploy(const std::string& more = "", const images::ImageSpec& image = {},
+                        const std::string& target = "/deploy") {
     return send(field("namespace", "shop") + field("name", "web") + more + binary(images::makeImage(image)) +
                     lastBoundary,
                 target);
   }
 
-  static json parse(const Response& response) { return json::parse(response.body); }
-  static std::string messageOf(const Response& response) { return parse(response)["message"]; }
+  static json parse(const http::Response& response) { return json::parse(response.body); }
+  static std::string messageOf(const http::Response& response) { return parse(response)["message"]; }
   /// The field that the first cause is about; empty: there is none.
-  static std::string fieldOf(const Response& response) {
+  static std::string fieldOf(const http::Response& response) {
     const json causes = parse(response)["details"].value("causes", json::array());
     return causes.empty() ? "" : causes[0].value("field", "");
   }
@@ -140,7 +140,7 @@ class Deploy : public testing::Test {
 
 TEST_F(Deploy, DeclaresTheImage) {
   const std::string config = R"({"memory": "64Mi", "arguments": ["--hello=\ud83d\udc4b"]})";
-  const Response response = deploy(field("config", config));
+  const http::Response response = deploy(field("config", config));
   ASSERT_EQ(response.status, 202) << response.body;
   const json answer = parse(response);
   const std::string path = "/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web";
@@ -161,7 +161,7 @@ TEST_F(Deploy, DeclaresTheImage) {
 }
 
 TEST_F(Deploy, TakesTheFieldsInAnyOrder) {
-  const Response response =
+  const http::Response response =
       send(binary(images::makeImage({.networks = {"service"}})) + field("force_create", "") +
            field("config", "networkInterfaces:\n- name: service\n") + field("instance", "eu-1") +
            field("name", "web") + lastBoundary);
@@ -172,12 +172,12 @@ TEST_F(Deploy, TakesTheFieldsInAnyOrder) {
 TEST_F(Deploy, ReplacesOnlyWhenForced) {
   ASSERT_EQ(deploy(field("config", "memory: 64Mi")).status, 202);
   const std::string old = specOf("shop", "web")["image"]["sha256"];
-  const Response refused = deploy("", {.content = "other"});
+  const http::Response refused = deploy("", {.content = "other"});
   EXPECT_EQ(refused.status, 409);
   EXPECT_EQ(parse(refused)["reason"], "AlreadyExists");
   EXPECT_EQ(remains().size(), 3) << "the first image with its time, and its manifest";
 
-  const Response replaced = deploy(
+  const http::Response replaced = deploy(
       field("force_create", "true") + field("config", "update: {strategy: OnDelete}"), {.content = "other"});
   ASSERT_EQ(replaced.status, 202) << replaced.body;
   const json spec = specOf("shop", "web");
@@ -248,7 +248,7 @@ TEST_F(Deploy, KeepsHowItIsPlaced) {
                    pinned + "}}\n");
   readManifests();
   ASSERT_EQ(specOf("shop", "web")["image"]["sha256"], pinned);
-  const Response kept = deploy(force);
+  const http::Response kept = deploy(force);
   ASSERT_EQ(kept.status, 202) << kept.body;
   const std::string sha256 = parse(kept)["sha256"];
   json spec = specOf("shop", "web");
@@ -257,16 +257,16 @@ TEST_F(Deploy, KeepsHowItIsPlaced) {
   EXPECT_EQ(spec["image"], (json{{"path", images_->path(sha256).string()}, {"sha256", sha256}}))
       << "it is another one now, and has no URL";
 
-  const Response moved = deploy(force + field("instance", "eu-1"));
+  const http::Response moved = deploy(force + field("instance", "eu-1"));
   ASSERT_EQ(moved.status, 202) << moved.body;
   EXPECT_EQ(specOf("shop", "web")["instance"], "eu-1");
 
   publish(objects_, instanceView("us-1", "10.0.42.16:1025"));
-  const Response stays = deploy(force + field("config", "memory: 64Mi"), {.content = "x"});
+  const http::Response stays = deploy(force + field("config", "memory: 64Mi"), {.content = "x"});
   ASSERT_EQ(stays.status, 202) << stays.body;
   EXPECT_EQ(specOf("shop", "web")["instance"], "eu-1") << "a config that says nothing of it moves nothing";
 
-  const Response placed = deploy(force + field("config", "instance: us-1"), {.content = "x"});
+  const http::Response placed = deploy(force + field("config", "instance: us-1"), {.content = "x"});
   ASSERT_EQ(placed.status, 202) << placed.body;
   EXPECT_EQ(specOf("shop", "web")["instance"], "us-1");
 }
@@ -284,18 +284,18 @@ TEST_F(Deploy, ReplacingKeepsLabels) {
   text.replace(text.find("metadata:\n"), 10, "metadata:\n  labels: {team: a}\n");
   dir_.replace("store/unikernel.shop.web.yaml", text);
   readManifests();
-  const Response replaced = deploy(field("force_create", "true"), {.content = "other"});
+  const http::Response replaced = deploy(field("force_create", "true"), {.content = "other"});
   ASSERT_EQ(replaced.status, 202) << replaced.body;
   EXPECT_EQ(objects_.find({api::Kind::Unikernel, "shop", "web"})->object->metadata.labels.at("team"), "a");
 }
 
 TEST_F(Deploy, ListsTheInstancesWhereSeveralCouldBeMeant) {
   publish(objects_, instanceView("us-1", "10.0.42.16:1025"));
-  const Response ambiguous = deploy();
+  const http::Response ambiguous = deploy();
   EXPECT_EQ(ambiguous.status, 422);
   EXPECT_THAT(messageOf(ambiguous), HasSubstr("eu-1, us-1"));
   EXPECT_EQ(fieldOf(ambiguous), "instance");
-  const Response unknown = deploy(field("instance", "ap-1"));
+  const http::Response unknown = deploy(field("instance", "ap-1"));
   EXPECT_EQ(unknown.status, 422);
   EXPECT_THAT(messageOf(unknown), HasSubstr("no AlbatrossInstance ap-1; there is eu-1, us-1"));
   EXPECT_EQ(deploy(field("instance", "us-1") + field("config", "instance: eu-1")).status, 422);
@@ -340,7 +340,7 @@ TEST_F(Deploy, RefusesMistakesAndKeepsNothing) {
       {name + field("instance", std::string(2000, 'x')) + image + lastBoundary, 413, "", "larger than"},
   };
   for (const Case& each : cases) {
-    const Response response = send(each.form);
+    const http::Response response = send(each.form);
     const std::string shown = each.message;
     EXPECT_EQ(response.status, each.status) << shown << ": " << response.body;
     EXPECT_THAT(messageOf(response), HasSubstr(shown));
@@ -355,7 +355,7 @@ TEST_F(Deploy, RefusesWhoMayNotDeployThere) {
   EXPECT_EQ(send(early).status, 403);
   EXPECT_LT(early.read(), 1000) << "the image is not even read";
   TextBody late(field("name", "web") + image + field("namespace", "db") + lastBoundary, 100);
-  const Response response = send(late);
+  const http::Response response = send(late);
   EXPECT_EQ(response.status, 403);
   EXPECT_THAT(messageOf(response), testing::AllOf(HasSubstr("cannot deploy"), HasSubstr("\"db\"")));
   EXPECT_THAT(remains(), IsEmpty());
@@ -363,14 +363,15 @@ TEST_F(Deploy, RefusesWhoMayNotDeployThere) {
   TextBody implied(field("name", "web") + image + lastBoundary, 100);
   Request request = requestWith(implied);
   request.caller.namespaces = {"shop"};
-  EXPECT_EQ(deployer_.handle(request, *parseTarget("/deploy")).status, 403) << "of the default namespace";
+  EXPECT_EQ(deployer_.handle(request, *http::parseTarget("/deploy")).status, 403)
+      << "of the default namespace";
 }
 
 TEST_F(Deploy, RespectsWhomTheInstanceIsOpenTo) {
   auto object = std::make_shared<api::Object>(*instanceView("eu-1", "10.0.42.15:1025")->object);
   std::get<api::AlbatrossInstance>(object->spec).allowedNamespaces = std::set<std::string>{"db"};
   objects_.declare(object, {}, {});
-  const Response response = deploy();
+  const http::Response response = deploy();
   EXPECT_EQ(response.status, 422);
   EXPECT_THAT(messageOf(response), HasSubstr("not open to the namespace shop"));
 }
@@ -392,9 +393,9 @@ TEST_F(Deploy, KeepsNoImageWithoutAManifest) {
 }
 
 /// While it is read, another form comes, and so on; then all are broken off.
-class Nested : public Body {
+class Nested : public http::Body {
  public:
-  using Send = std::function<int(Body& body)>;  // returns the status
+  using Send = std::function<int(http::Body& body)>;  // returns the status
   Nested(Send send, std::size_t others) : send_(std::move(send)), others_(others) {}
 
   Result<std::string_view> next() override {
@@ -417,10 +418,10 @@ class Nested : public Body {
 
 TEST_F(Deploy, TakesOnlySoManyAtATime) {
   int callers = 0;
-  const auto sendOne = [&](Body& body) {
+  const auto sendOne = [&](http::Body& body) {
     Request request = requestWith(body);
     request.caller.name = "caller-" + std::to_string(++callers);
-    return deployer_.handle(request, *parseTarget("/deploy")).status;
+    return deployer_.handle(request, *http::parseTarget("/deploy")).status;
   };
   Nested few(sendOne, Deployer::mostUploads - 1);
   EXPECT_EQ(sendOne(few), 400);
@@ -432,7 +433,7 @@ TEST_F(Deploy, TakesOnlySoManyAtATime) {
 }
 
 TEST_F(Deploy, OneCallerDoesNotTakeAllPlaces) {
-  const auto ofOne = [&](Body& body) { return send(body).status; };
+  const auto ofOne = [&](http::Body& body) { return send(body).status; };
   Nested share(ofOne, Deployer::uploadsOfOne - 1);
   EXPECT_EQ(ofOne(share), 400);
   EXPECT_EQ(share.last(), 400);
@@ -441,10 +442,10 @@ TEST_F(Deploy, OneCallerDoesNotTakeAllPlaces) {
   EXPECT_EQ(more.last(), 429);
   // The last of these is somebody else's.
   std::size_t sent = 0;
-  const auto withAnother = [&](Body& body) {
+  const auto withAnother = [&](http::Body& body) {
     Request request = requestWith(body);
     if (++sent > Deployer::uploadsOfOne) request.caller.name = "another";
-    return deployer_.handle(request, *parseTarget("/deploy")).status;
+    return deployer_.handle(request, *http::parseTarget("/deploy")).status;
   };
   Nested another(withAnother, Deployer::uploadsOfOne);
   EXPECT_EQ(withAnother(another), 400);
@@ -454,7 +455,7 @@ TEST_F(Deploy, OneCallerDoesNotTakeAllPlaces) {
 TEST_F(Deploy, TakesFormsOnly) {
   TextBody body(lastBoundary);
   Request request = requestWith(body);
-  const auto statusOf = [&] { return deployer_.handle(request, *parseTarget("/deploy")).status; };
+  const auto statusOf = [&] { return deployer_.handle(request, *http::parseTarget("/deploy")).status; };
   request.method = "GET";
   EXPECT_EQ(statusOf(), 405);
   request.method = "POST";
@@ -480,14 +481,14 @@ TEST_F(Deploy, RefusesAnImageOverTheLimit) {
   const auto small = *image::ImageStore::open(dir_.path() / "small", {.largestImage = 1000});
   Deployer deployer(objects_, writer_, *small);
   TextBody body(field("name", "web") + binary(images::makeImage({})) + lastBoundary, 100);
-  const Response response = deployer.handle(requestWith(body), *parseTarget("/deploy"));
+  const http::Response response = deployer.handle(requestWith(body), *http::parseTarget("/deploy"));
   EXPECT_EQ(response.status, 413);
   EXPECT_THAT(messageOf(response), HasSubstr("larger than 1000 bytes"));
   EXPECT_TRUE(fs::is_empty(small->folder()));
 }
 
 TEST_F(Deploy, WaitsForTheRollOut) {
-  const Response waiting = deploy("", {}, "/deploy?wait=1m");
+  const http::Response waiting = deploy("", {}, "/deploy?wait=1m");
   ASSERT_EQ(waiting.status, 202) << waiting.body;
   ASSERT_TRUE(waiting.later);
   report(api::Condition::Type::Reconciling, Reason::Reconciling, false);
@@ -515,7 +516,8 @@ TEST_F(Deploy, WaitsForTheRollOut) {
 TEST_F(Deploy, WaitsForNothingButItsOwnRollOut) {
   ASSERT_EQ(deploy().status, 202);
   report(std::nullopt, Reason::Running, true);
-  const Response waiting = deploy(field("force_create", "true"), {.content = "other"}, "/deploy?wait=50ms");
+  const http::Response waiting =
+      deploy(field("force_create", "true"), {.content = "other"}, "/deploy?wait=50ms");
   ASSERT_TRUE(waiting.later) << waiting.body;
   EXPECT_FALSE(waiting.later()) << "that the image before runs is not what was asked for";
   const auto over = waiting.later();
@@ -523,7 +525,7 @@ TEST_F(Deploy, WaitsForNothingButItsOwnRollOut) {
   EXPECT_EQ(over->status, 202);
   EXPECT_EQ(over->body, waiting.body);
 
-  const Response superseded = deploy(field("force_create", "true"), {}, "/deploy?wait=1m");
+  const http::Response superseded = deploy(field("force_create", "true"), {}, "/deploy?wait=1m");
   ASSERT_EQ(deploy(field("force_create", "true"), {.content = "third"}).status, 202);
   const auto conflict = superseded.later();
   ASSERT_TRUE(conflict);
@@ -531,7 +533,7 @@ TEST_F(Deploy, WaitsForNothingButItsOwnRollOut) {
 }
 
 /// A form with an image of zeros, which is never there as a whole.
-class HugeBody : public Body {
+class HugeBody : public http::Body {
  public:
   HugeBody(std::string before, std::uint64_t zeros, std::string after)
       : before_(std::move(before)), after_(std::move(after)), left_(zeros), zeros_(64 << 10, '\0') {}
@@ -597,7 +599,7 @@ certificates:
     return router.handle(request);
   };
   const Router without(objects_, api, metrics, **access);
-  const Response none = sendTo(without, "ci");
+  const http::Response none = sendTo(without, "ci");
   EXPECT_EQ(none.status, 405);
   EXPECT_THAT(messageOf(none), HasSubstr("--api-store"));
   const Router with(objects_, api, metrics, **access, &deployer_);

@@ -23,7 +23,7 @@ TEST(Failure, TellsNoMoreOfWhatWasSentThanHelps) {
       .causes = std::vector<FailureCause>(
           20'000, {.reason = "FieldValueInvalid", .message = turned, .field = turned})};
 
-  const Response response = failure(422, turned, details);
+  const http::Response response = failure(422, turned, details);
 
   EXPECT_LE(response.body.size(), 256u << 10);
   EXPECT_THAT(response.body, Not(HasSubstr("\u202e")));

@@ -11,13 +11,15 @@
 #include <thread>
 #include <vector>
 
+#include "api/outdated.h"
 #include "fixtures/temp_dir.h"
+#include "plan/unikernel_state.h"
 #include "reconcile/listener.h"
 
 namespace rookery::serve {
 namespace {
 
-using reconcile::UnikernelState;
+using plan::UnikernelState;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Key;
@@ -238,7 +240,7 @@ TEST(Metrics, TellOfEachRootWhatKeepsItsThings) {
   snapshot.roots = {{.path = "/good", .complete = true}, {.path = "/bad", .complete = true}};
   source::Root& bad = snapshot.roots[1];
   bad.lockedSince = source::SystemTime(1'700'000'000s);
-  bad.hidden = source::Silence{.reason = Reason::SourceLocked, .path = "/bad/.git/index.lock"};
+  bad.hidden = api::Silence{.reason = Reason::SourceLocked, .path = "/bad/.git/index.lock"};
   bad.obstacles = {{.silence = {.path = "/bad/secret"}}};
   snapshot.silent["/bad/web.yaml"] = {.reason = Reason::InvalidManifest, .path = "/bad/web.yaml"};
   snapshot.passedOver = {{"/bad/package.json", "it is not rookery's"}};

@@ -221,7 +221,7 @@ TEST_F(ObjectWriterTest, ManyAtATimeAreToldToTryAgain) {
   std::condition_variable changed;
   std::size_t inside = 0;
   bool goOn = false;
-  const ObjectWriter::Patch slow = [&](json object) -> std::expected<json, Response> {
+  const ObjectWriter::Patch slow = [&](json object) -> std::expected<json, http::Response> {
     std::unique_lock lock(mutex);
     ++inside;
     changed.notify_all();
@@ -261,7 +261,7 @@ TEST_F(ObjectWriterTest, OneCallerHasAShareOfTheWriters) {
     if (callers.empty()) return;
     const WriteOptions options{.dryRun = true, .caller = callers.front()};
     callers.erase(callers.begin());
-    const auto patch = [&](json object) -> std::expected<json, Response> {
+    const auto patch = [&](json object) -> std::expected<json, http::Response> {
       sendNext();
       return object;
     };
@@ -276,7 +276,7 @@ TEST_F(ObjectWriterTest, OneCallerHasAShareOfTheWriters) {
 TEST_F(ObjectWriterTest, APatchHoldsUpNobody) {
   ASSERT_TRUE(create(web()));
   const auto patched = writer_->patch(*unikernels_, webKey_,
-                                      [&](json object) -> std::expected<json, Response> {
+                                      [&](json object) -> std::expected<json, http::Response> {
                                         json other = web();
                                         other["metadata"]["name"] = "api";
                                         EXPECT_TRUE(create(other, {.caller = "another"}))
@@ -294,7 +294,7 @@ TEST_F(ObjectWriterTest, WhatSomebodyElseWroteMeanwhileStays) {
   int calls = 0;
   const auto patched =
       writer_->patch(*unikernels_, webKey_,
-                     [&](json object) -> std::expected<json, Response> {
+                     [&](json object) -> std::expected<json, http::Response> {
                        if (++calls == 1) {
                          EXPECT_TRUE(merge({{"spec", {{"memory", "64Mi"}}}}, {.caller = "another"}));
                        }
@@ -313,7 +313,7 @@ TEST_F(ObjectWriterTest, WhereTheyWriteAgainAndAgainItIsAConflict) {
   int calls = 0;
   const auto patched = writer_->patch(
       *unikernels_, webKey_,
-      [&](json object) -> std::expected<json, Response> {
+      [&](json object) -> std::expected<json, http::Response> {
         EXPECT_TRUE(merge({{"spec", {{"arguments", {std::to_string(++calls)}}}}}, {.caller = "another"}));
         object["spec"]["memory"] = "64Mi";
         return object;
@@ -327,7 +327,7 @@ TEST_F(ObjectWriterTest, AStatusThatChangesMeanwhileIsNoConflict) {
   ASSERT_TRUE(create(web()));
   int calls = 0;
   const auto patched = writer_->patch(*unikernels_, webKey_,
-                                      [&](json object) -> std::expected<json, Response> {
+                                      [&](json object) -> std::expected<json, http::Response> {
                                         api::Status status;
                                         status.conditions = {{.type = api::Condition::Type::Ready,
                                                               .status = api::Condition::Status::True,

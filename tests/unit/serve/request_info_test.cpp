@@ -7,7 +7,7 @@ namespace rookery::serve {
 namespace {
 
 std::string show(const std::string& method, const std::string& text) {
-  const auto target = parseTarget(text);
+  const auto target = http::parseTarget(text);
   if (!target) return "malformed";
   const RequestInfo info = requestInfoOf(method, *target);
   return fmt::format("{} {}|{}|{}|{}|{}", info.verb, info.group, info.resource, info.subresource,

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fixtures/temp_dir.h"
-#include "unit/serve/bodies.h"
+#include "unit/http/bodies.h"
 #include "unit/serve/views.h"
 
 namespace rookery::serve {
@@ -31,9 +31,9 @@ class RouterTest : public testing::Test {
     store_.setSynced();
   }
 
-  Response send(const std::string& target, const std::string& method = "GET",
-                const std::string& accept = "") const {
-    Response response =
+  http::Response send(const std::string& target, const std::string& method = "GET",
+                      const std::string& accept = "") const {
+    http::Response response =
         router_.handle({.method = method, .target = target, .accept = accept, .host = "localhost:8080"});
     // A watch goes on for long: its first piece will do.
     while (response.next) {
@@ -84,7 +84,7 @@ TEST_F(RouterTest, AuditsWhatWouldChangeSomething) {
 }
 
 TEST_F(RouterTest, MetricsAreInPrometheusFormat) {
-  const Response response = send("/metrics");
+  const http::Response response = send("/metrics");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.contentType, "text/plain; version=0.0.4; charset=utf-8");
   EXPECT_THAT(response.body, HasSubstr("rookery_build_info"));
@@ -126,7 +126,7 @@ TEST_F(RouterTest, ListsAreOfTheClusterOrOfANamespace) {
 }
 
 TEST_F(RouterTest, AListIsShapedAsKubernetesShapesIt) {
-  const Response response = send(base + "/namespaces/db/unikernels");
+  const http::Response response = send(base + "/namespaces/db/unikernels");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.contentType, "application/json");
   const json list = json::parse(response.body);
@@ -148,7 +148,7 @@ TEST_F(RouterTest, OneObjectByName) {
 }
 
 TEST_F(RouterTest, AMissingObjectIsAStatus) {
-  const Response response = send(base + "/namespaces/shop/unikernels/x");
+  const http::Response response = send(base + "/namespaces/shop/unikernels/x");
   EXPECT_EQ(response.status, 404);
   EXPECT_EQ(json::parse(response.body), json::parse(R"({
     "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -179,7 +179,7 @@ TEST_F(RouterTest, WhatIsNotServedIsNotFound) {
                                base + "/namespaces//unikernels/web",
                                base + "/namespaces/shop%2Funikernels/web"};
   for (const std::string& path : paths) {
-    const Response response = send(path);
+    const http::Response response = send(path);
     EXPECT_EQ(response.status, 404) << path;
     EXPECT_EQ(json::parse(response.body)["reason"], "NotFound") << path;
     EXPECT_THAT(response.body, Not(HasSubstr("hunter2")));
@@ -189,13 +189,13 @@ TEST_F(RouterTest, WhatIsNotServedIsNotFound) {
 TEST_F(RouterTest, NothingCanBeWritten) {
   for (const char* method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"}) {
     for (const std::string& path : {std::string("/metrics"), std::string("/"), std::string("/apis"), base}) {
-      const Response response = send(path, method);
+      const http::Response response = send(path, method);
       EXPECT_EQ(response.status, 405) << method << " " << path;
       EXPECT_EQ(json::parse(response.body)["reason"], "MethodNotAllowed");
       EXPECT_EQ(response.headers.at("Allow"), "GET, HEAD");
     }
     for (const char* path : {"/namespaces/shop/unikernels", "/namespaces/shop/unikernels/web"}) {
-      const Response response = send(base + path, method);
+      const http::Response response = send(base + path, method);
       EXPECT_EQ(response.status, 403) << method << " " << path;
       EXPECT_EQ(json::parse(response.body)["reason"], "Forbidden");
       EXPECT_THAT(response.body, HasSubstr("--api-token-file"));
@@ -206,7 +206,7 @@ TEST_F(RouterTest, NothingCanBeWritten) {
 TEST_F(RouterTest, NobodyUnknownLearnsAnythingOfSecrets) {
   for (const char* path : {"/api/v1/namespaces/shop/secrets/token", "/api/v1/secrets",
                            "/api/v1/namespaces/shop/secrets?watch=1"}) {
-    const Response response = send(path);
+    const http::Response response = send(path);
     EXPECT_EQ(response.status, 403) << path;
     EXPECT_THAT(response.body, Not(HasSubstr("hunter2")));
   }
@@ -289,7 +289,7 @@ class RevokingTest : public RouterTest {
     dir_.replace("tokens.yaml", text);
     now_ += std::chrono::seconds(1);
   }
-  Response ask(const Router& router, const std::string& target) const {
+  http::Response ask(const Router& router, const std::string& target) const {
     return router.handle({.method = "GET",
                           .target = target,
                           .authorization = "Bearer ci-token",
@@ -315,7 +315,7 @@ TEST_F(RevokingTest, AWatchEndsWithWhatAllowedIt) {
   for (const auto& [way, happen] : ways) {
     today_ = sys_days(2026y / 6 / 1);
     write(entry(expiring));
-    const Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
+    const http::Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
     ASSERT_EQ(watch.status, 200) << way;
     EXPECT_THAT(watch.next().value_or("over"), HasSubstr("ADDED")) << way;
     happen();
@@ -325,7 +325,7 @@ TEST_F(RevokingTest, AWatchEndsWithWhatAllowedIt) {
 }
 
 /// A body in whose midst something happens.
-class EventfulBody : public Body {
+class EventfulBody : public http::Body {
  public:
   explicit EventfulBody(std::function<void()> event) : event_(std::move(event)) {}
 
@@ -351,11 +351,11 @@ TEST_F(RevokingTest, ABodyIsReadNoFurtherOnceItsSenderMayNotSendIt) {
   for (const bool revoked : {false, true}) {
     write(entry("namespaces: [shop]", "create"));
     EventfulBody body([&] { write(revoked ? "tokens: []\n" : entry("namespaces: [shop]", "create")); });
-    const Response response = router.handle({.method = "POST",
-                                             .target = base + "/namespaces/shop/unikernels",
-                                             .authorization = "Bearer ci-token",
-                                             .body = &body,
-                                             .peer = {.address = "10.0.0.1", .tls = true}});
+    const http::Response response = router.handle({.method = "POST",
+                                                   .target = base + "/namespaces/shop/unikernels",
+                                                   .authorization = "Bearer ci-token",
+                                                   .body = &body,
+                                                   .peer = {.address = "10.0.0.1", .tls = true}});
     EXPECT_EQ(response.status, revoked ? 401 : 400) << response.body;
     EXPECT_EQ(body.pieces(), revoked ? 2 : 3);
   }
@@ -363,7 +363,7 @@ TEST_F(RevokingTest, ABodyIsReadNoFurtherOnceItsSenderMayNotSendIt) {
 
 TEST_F(RevokingTest, AWatchGoesOnWhileTheFileChangesForOthers) {
   const Router router(store_, api_, metrics_, *access_);
-  const Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
+  const http::Response watch = ask(router, base + "/namespaces/shop/unikernels?watch=1");
   ASSERT_TRUE(watch.next());
   write(entry("namespaces: [db, shop]"));
   publish(store_, unikernelView("shop", "web", false, Reason::Refused, "It changed."));
@@ -383,10 +383,10 @@ TEST_F(RevokingTest, ANamespaceIsNoWayToOthers) {
         "/namespaces/shop/albatrossinstances", "/namespaces/shop/albatrossinstances/eu-1",
         "/watch/unikernels", "/watch/namespaces/db/unikernels", "/namespaces/shop/unikernels/..%2f"}) {
     for (const char* method : {"GET", "HEAD", "OPTIONS"}) {
-      const Response answer = router.handle({.method = method,
-                                             .target = base + path,
-                                             .authorization = "Bearer ci-token",
-                                             .peer = {.address = "10.0.0.1", .tls = true}});
+      const http::Response answer = router.handle({.method = method,
+                                                   .target = base + path,
+                                                   .authorization = "Bearer ci-token",
+                                                   .peer = {.address = "10.0.0.1", .tls = true}});
       EXPECT_THAT(answer.status, testing::AnyOf(403, 404, 405)) << method << path;
       EXPECT_THAT(answer.body, Not(HasSubstr("\"main\""))) << method << path;
     }
@@ -400,9 +400,9 @@ TEST_F(RouterTest, OneCallerHasHalfOfTheWatches) {
                           .target = base + "/unikernels?watch=1",
                           .peer = {.address = "10.0.0.1", .tls = true, .commonName = commonName}});
   };
-  std::list<Response> open;
+  std::list<http::Response> open;
   for (int i = 0; i < 2; ++i) EXPECT_EQ(open.emplace_back(watchAs("greedy")).status, 200);
-  const Response refused = watchAs("greedy");
+  const http::Response refused = watchAs("greedy");
   EXPECT_EQ(refused.status, 429);
   EXPECT_EQ(refused.headers.at("Retry-After"), "10");
   for (int i = 0; i < 2; ++i) EXPECT_EQ(open.emplace_back(watchAs("alice")).status, 200);
@@ -416,11 +416,11 @@ TEST_F(RouterTest, ABodyThatIsEncodedIsRefused) {
   const std::pair<const char*, int> cases[] = {
       {"gzip", 415}, {"x-unknown", 415}, {"identity, gzip", 415}, {"Identity", 200}, {"", 200}};
   for (const auto& [encoding, status] : cases) {
-    const Response response = router_.handle({.method = "GET",
-                                              .target = base + "/unikernels",
-                                              .host = "localhost",
-                                              .contentEncoding = encoding,
-                                              .body = &body});
+    const http::Response response = router_.handle({.method = "GET",
+                                                    .target = base + "/unikernels",
+                                                    .host = "localhost",
+                                                    .contentEncoding = encoding,
+                                                    .body = &body});
     EXPECT_EQ(response.status, status) << encoding;
     EXPECT_EQ(response.headers.contains("Accept-Encoding"), status == 415) << encoding;
   }
@@ -449,7 +449,7 @@ TEST_F(RouterTest, NobodyIsToldThatThereIsNothingBeforeTheManifestsAreRead) {
   const ResourceApi api(empty, events_.events(), nullptr);
   const Router router(empty, api, metrics_, *access_);
   for (const std::string& target : {base + "/unikernels", base + "/namespaces/shop/unikernels/web"}) {
-    const Response response = router.handle({.method = "GET", .target = target, .host = "localhost"});
+    const http::Response response = router.handle({.method = "GET", .target = target, .host = "localhost"});
     EXPECT_EQ(response.status, 503) << target;
     EXPECT_EQ(response.headers.at("Retry-After"), "1");
   }
@@ -465,7 +465,7 @@ TEST_F(RouterTest, OnlyJsonCanBeHad) {
   }
   for (const char* accept : {"text/html", "application/yaml", "application/vnd.kubernetes.protobuf",
                              "application/json;as=Tables;v=v1;g=meta.k8s.io", ",", "application/jsonx"}) {
-    const Response response = send(path, "GET", accept);
+    const http::Response response = send(path, "GET", accept);
     EXPECT_EQ(response.status, 406) << accept;
     EXPECT_EQ(json::parse(response.body)["reason"], "NotAcceptable");
   }
@@ -498,7 +498,7 @@ TEST_F(RouterTest, TheDocumentsAreServed) {
 TEST_F(RouterTest, MalformedTargetsAreBadRequests) {
   for (const char* target :
        {"", "apis", "*", "/%", "/%zz", "/apis?x=%", "/%ff", "/apis/\xc3\xa9", "/healthz%00", "/a\x01"}) {
-    const Response response = send(target);
+    const http::Response response = send(target);
     EXPECT_EQ(response.status, 400) << target;
     EXPECT_EQ(json::parse(response.body)["reason"], "BadRequest");
   }
@@ -517,7 +517,7 @@ TEST_F(RouterTest, ThePageShowsWhatIsReadyAndEscapesEverything) {
   publish(store_,
           unikernelView("shop", "evil", false, Reason::Refused, "<script>alert(\"1\")</script> & 'so'"));
   publish(store_, instanceView("eu-2", "<b>:1"));
-  const Response response = send("/");
+  const http::Response response = send("/");
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.contentType, "text/html; charset=utf-8");
   EXPECT_THAT(response.headers.at("Content-Security-Policy"), HasSubstr("default-src 'none'"));

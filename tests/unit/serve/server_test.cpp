@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "unit/serve/raw_client.h"
+#include "unit/http/raw_client.h"
 #include "unit/serve/views.h"
 
 namespace rookery::serve {
@@ -38,7 +38,7 @@ class ServerTest : public testing::Test {
   httplib::Client client() const { return httplib::Client("127.0.0.1", server_->port()); }
 
   std::string exchange(const std::string& request) const {
-    const RawClient raw(server_->port());
+    const http::RawClient raw(server_->port());
     raw.send(request);
     return raw.receiveAll();
   }
@@ -99,7 +99,7 @@ TEST_F(ServerTest, AnAddressInUseIsNamed) {
 
 TEST_F(ServerTest, APortIsFreeAgainAfterItStopped) {
   const std::string address = "127.0.0.1:" + std::to_string(server_->port());
-  const RawClient open(server_->port());
+  const http::RawClient open(server_->port());
   ASSERT_TRUE(client().Get("/healthz"));
   server_->stop();
   server_->stop();
@@ -143,7 +143,7 @@ TEST_F(ServerTest, TooManyRequestsOfOneAddressAreRefused) {
 }
 
 TEST_F(ServerTest, SlowClientsDoNotKeepOthersOut) {
-  std::list<RawClient> slow;
+  std::list<http::RawClient> slow;
   for (int i = 0; i < 100; ++i) {
     slow.emplace_back(server_->port());
     ASSERT_TRUE(slow.back().send("GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: "));

@@ -40,11 +40,12 @@ class Reading : public testing::Test {
     return *Representation::of(request, {}, content, resource_->type());
   }
 
-  Response listed(const std::map<std::string, std::string>& query, const std::string& accept = "") const {
+  http::Response listed(const std::map<std::string, std::string>& query,
+                        const std::string& accept = "") const {
     return list(*resource_, "shop", options(query), form(Content::List, accept));
   }
   json listing(const std::map<std::string, std::string>& query, const std::string& accept = "") const {
-    const Response response = listed(query, accept);
+    const http::Response response = listed(query, accept);
     std::string text = response.body;
     if (response.next) {
       while (const auto piece = response.next()) text += *piece;
@@ -80,7 +81,7 @@ class Reading : public testing::Test {
 
   reconcile::ObjectStore store_;
   std::unique_ptr<Resource> resource_ = objectResource(store_, api::Kind::Unikernel);
-  Response watch_;
+  http::Response watch_;
 };
 
 TEST_F(Reading, ListsWithSelectors) {

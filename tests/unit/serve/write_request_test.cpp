@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "unit/serve/bodies.h"
+#include "unit/http/bodies.h"
 
 namespace rookery::serve {
 namespace {
@@ -19,11 +19,11 @@ std::string repeat(std::string_view text, std::size_t times) {
 }
 
 /// Reads a request with a body.
-std::expected<WriteRequest, Response> read(const std::string& text, const std::string& type,
-                                           Admission& parsing, const std::string& verb = "create") {
+std::expected<WriteRequest, http::Response> read(const std::string& text, const std::string& type,
+                                                 Admission& parsing, const std::string& verb = "create") {
   TextBody body(text, 1 << 16);
   const Request request{.method = "POST", .contentType = type, .body = &body};
-  return readWriteRequest(request, *parseTarget("/apis"), verb, parsing);
+  return readWriteRequest(request, *http::parseTarget("/apis"), verb, parsing);
 }
 
 std::string outcome(const std::string& text, const std::string& type) {

@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/outdated.h"
 #include "fixtures/temp_dir.h"
 #include "unit/source/overflow.h"
 
@@ -555,7 +556,7 @@ TEST_F(DirectorySourceTest, AFileThatIsBeingWrittenCountsOnceItIsWhole) {
     const SnapshotPtr written = source_->scan();
     EXPECT_THAT(objectsOf(written), ElementsAre(Pair("api", 1), Pair("web", 1)));
     EXPECT_THAT(reasonsOf(written), ElementsAre(Reason::BeingWritten));
-    const Outdated& outdated = written->outdated.at(keyOf("api"));
+    const api::Outdated& outdated = written->outdated.at(keyOf("api"));
     EXPECT_FALSE(outdated.gone);
     EXPECT_TRUE(outdated.silence.passing);
     EXPECT_THAT(outdated.silence.cause, HasSubstr("is being written"));

@@ -1,0 +1,189 @@
+#include "albatross/client/client.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/multiple_exceptions.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/system/system_error.hpp>
+#include <utility>
+#include <variant>
+
+#include "albatross/client/connection.h"
+#include "albatross/reply.h"
+
+namespace rookery::albatross {
+
+namespace {
+
+using asio::experimental::awaitable_operators::operator||;
+using Options = std::shared_ptr<const ClientOptions>;
+
+bool isStreamed(const Command& command) {
+  const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
+  if (unikernelCommand == nullptr) return false;
+  const auto* create = std::get_if<unikernel::Create>(unikernelCommand);
+  const auto* forceCreate = std::get_if<unikernel::ForceCreate>(unikernelCommand);
+  return (create != nullptr && create->config.image.empty()) ||
+         (forceCreate != nullptr && forceCreate->config.image.empty());
+}
+
+/// Whether somebody has to find out what became of the command when its reply is lost. A question about
+/// policies through a chain with domains applies theirs.
+bool mutates(const Request& request) {
+  if (const auto* command = std::get_if<UnikernelCommand>(&request.command)) {
+    return !std::holds_alternative<unikernel::Info>(*command) &&
+           !std::holds_alternative<unikernel::Get>(*command);
+  }
+  if (const auto* command = std::get_if<BlockCommand>(&request.command)) {
+    return !std::holds_alternative<block::Info>(*command) && !std::holds_alternative<block::Dump>(*command) &&
+           !std::holds_alternative<block::OldDump>(*command);
+  }
+  return std::holds_alternative<PolicyCommand>(request.command) && !request.domains.empty();
+}
+
+/// The result of `work`, or nothing when it took longer than `limit`: it was cancelled then, and has ended.
+template <class T>
+asio::awaitable<std::optional<T>> within(std::chrono::milliseconds limit, asio::awaitable<T> work) {
+  asio::steady_timer timer(co_await asio::this_coro::executor, limit);
+  auto first = co_await (std::move(work) || timer.async_wait(asio::use_awaitable));
+  if (first.index() == 1) co_return std::nullopt;
+  co_return std::get<0>(std::move(first));
+}
+
+asio::awaitable<void> waitForCancellation() {
+  asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  co_await never.async_wait(asio::use_awaitable);
+}
+
+/// Streams the image and its end. Comes back only with an error of the image: that the connection broke is
+/// what the reader will say, and what the server had to say before it closed is worth more.
+asio::awaitable<Error> upload(Connection& connection, ImageStream& image, bool& ending) {
+  bool intact = true;
+  while (intact) {
+    const auto chunk = image.next();
+    if (!chunk) co_return chunk.error();
+    if (chunk->empty()) break;
+    intact = co_await connection.writeFrames(*chunk);
+  }
+  if (intact) {
+    if (const auto completed = co_await image.complete(); !completed) co_return completed.error();
+    ending = true;
+    co_await connection.writeEnd();
+  }
+  co_await waitForCancellation();
+  std::unreachable();
+}
+
+/// One call: its connection, and how far it came.
+class Call {
+ public:
+  Call(Options options, const Request& request, const asio::any_io_executor& executor, SSL_CTX* context)
+      : options_(std::move(options)), request_(request), connection_(executor, context, options_->endpoint) {}
+
+  /// Throws only when it is cancelled, or returns some Error then.
+  asio::awaitable<Result<Reply>> run(SystemTime now) {
+    const Timeouts& timeouts = options_->timeouts;
+    auto opened = co_await within(timeouts.connect, connection_.open(options_->serverName, now));
+    if (!opened) co_return late("did not complete a TLS handshake", timeouts.connect, "connect");
+    if (!*opened) co_return std::unexpected(opened->error());
+
+    // A caller may have switched off that a cancelled coroutine throws at its next co_await.
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return cancelled();
+
+    const bool streams = request_.image != nullptr;
+    const auto limit = streams ? timeouts.stream : timeouts.command;
+    auto frame = co_await within(limit, exchange());
+    if (!frame) co_return late("did not answer", limit, streams ? "stream" : "command");
+    if (!*frame) co_return std::unexpected(frame->error());
+    co_return interpretReply(**frame, connection_.serverKey(), options_->endpoint.toString());
+  }
+
+  std::unexpected<Error> cancelled() const {
+    return fail(Reason::Cancelled,
+                fmt::format("The call to {} was cancelled.", options_->endpoint.toString()));
+  }
+
+  /// Whether a failure for `reason` leaves open what the server did or does.
+  bool inDoubt(Reason reason) const {
+    if (!mutates(request_)) return false;
+    switch (reason) {
+      case Reason::EndpointFailed:
+        return true;
+      case Reason::Refused:
+      case Reason::ServiceUnavailable:
+      case Reason::CertificateRefused:
+        return false;
+      default:
+        return request_.image != nullptr ? ending_ : connection_.established();
+    }
+  }
+
+ private:
+  asio::awaitable<Result<std::string>> exchange() {
+    if (request_.image == nullptr) co_return co_await connection_.readFrame();
+    auto first = co_await (connection_.readFrame() || upload(connection_, *request_.image, ending_));
+    if (first.index() == 1) co_return std::unexpected(std::get<1>(std::move(first)));
+    co_return std::get<0>(std::move(first));
+  }
+
+  std::unexpected<Error> late(std::string_view what, std::chrono::milliseconds limit,
+                              std::string_view timeout) const {
+    return fail(Reason::DeadlineExceeded,
+                fmt::format("The server {} {} within {} ms (timeouts.{}).", options_->endpoint.toString(),
+                            what, limit.count(), timeout));
+  }
+
+  const Options options_;
+  const Request& request_;
+  Connection connection_;
+  bool ending_ = false;  // the frame that ends the stream may be on its way
+};
+
+asio::awaitable<CallResult> callServer(Options options, Request request) {
+  check(isStreamed(request.command) == (request.image != nullptr),
+        "an image stream goes with a create or force-create without an image in its configuration, and only "
+        "there");
+  const SystemTime now = options->now();
+  const auto context = options->credential->context(request.domains, request.label, request.command, now);
+  if (!context) co_return std::unexpected(CallError{.error = context.error()});
+
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  Call call(options, request, executor, context->get());
+  Result<Reply> result = call.cancelled();
+  try {
+    result = co_await call.run(now);
+  } catch (const asio::multiple_exceptions&) {    // both the work and its deadline were cancelled
+  } catch (const boost::system::system_error&) {  // cancelled between two operations
+  }
+  if (result) co_return std::move(*result);
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) result = call.cancelled();
+  const bool inDoubt = call.inDoubt(result.error().reason);
+  co_return std::unexpected(CallError{.error = std::move(result.error()), .inDoubt = inDoubt});
+}
+
+class TlsClient final : public Client {
+ public:
+  explicit TlsClient(ClientOptions options)
+      : options_(std::make_shared<const ClientOptions>(std::move(options))) {}
+
+  asio::awaitable<CallResult> call(Request request) override {
+    return callServer(options_, std::move(request));
+  }
+
+ private:
+  const Options options_;  // shared with the calls under way
+};
+
+}  // namespace
+
+std::unique_ptr<Client> makeTlsClient(ClientOptions options) {
+  return std::make_unique<TlsClient>(std::move(options));
+}
+
+}  // namespace rookery::albatross

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "albatross/client/certificate.h"
+#include "albatross/reply.h"
+#include "albatross/wire.h"
+#include "error.h"
+
+namespace rookery::albatross {
+
+namespace asio = boost::asio;
+
+struct Endpoint {
+  std::string host;
+  std::uint16_t port = 1025;
+  /// "host:port", "[v6]:port" or "host" (port 1025). Error: InvalidManifest.
+  static Result<Endpoint> parse(std::string_view text);
+  std::string toString() const;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+struct Timeouts {
+  std::chrono::milliseconds connect{5'000};   // TCP and TLS handshake
+  std::chrono::milliseconds command{30'000};  // from the handshake to the reply
+  std::chrono::milliseconds stream{600'000};  // the same for a command that streams an image
+  friend bool operator==(const Timeouts&, const Timeouts&) = default;
+};
+
+/// What is streamed after the handshake of a create or force-create. Called from one coroutine at a time.
+class ImageStream {
+ public:
+  virtual ~ImageStream() = default;
+
+  /// The next bytes, valid until the next call; empty at the end. An Error makes the client close the
+  /// connection without the final empty frame, so that the server discards what it got.
+  virtual Result<std::span<const std::byte>> next() = 0;
+
+  /// After the end: the last moment at which nothing has happened on the server. The command is carried out
+  /// once it has been told the end, and it is told unless this gives an Error.
+  virtual asio::awaitable<Result<void>> complete() { co_return Result<void>{}; }
+};
+
+struct Request {
+  std::vector<Domain> domains = {};       // below the credential's own, outermost first
+  std::optional<std::string> label = {};  // absent: the domain itself
+  Command command;
+  ImageStream* image = nullptr;  // for a create or force-create whose config has no image, and only for it;
+                                 // must outlive the call
+};
+
+/// One Albatross server: one command per call. The narrow door behind which a test or a simulation can stand
+/// instead of the network.
+class Client {
+ public:
+  virtual ~Client() = default;
+
+  /// Carries out one command. Never throws but for the coroutine's cancellation. The errors' reasons are:
+  /// ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused (ours, by the
+  /// server), Credential…, ProtocolError, Refused (the server's own message), EndpointFailed (its endpoint's
+  /// message: in doubt), ServiceUnavailable (its daemon cannot be reached: nothing happened), Cancelled,
+  /// DeadlineExceeded, and the ImageStream's. A server's text is visible() and cut to longestForeignText.
+  virtual asio::awaitable<CallResult> call(Request request) = 0;
+};
+
+struct ClientOptions {
+  Endpoint endpoint;
+  std::shared_ptr<const Credential> credential;
+  std::optional<std::string> serverName = {};  // required CN or subjectAltName of the server's certificate
+  Timeouts timeouts = {};
+  std::function<SystemTime()> now = std::chrono::system_clock::now;
+};
+
+/// A client over TLS 1.3 (TCP). Calls may run concurrently; each opens its own connection on the executor of
+/// the coroutine that awaits it, which must run one handler at a time (a strand, or a context with one
+/// thread), and is cancelled from there. Calls under way do not need the client to live on.
+std::unique_ptr<Client> makeTlsClient(ClientOptions options);
+
+}  // namespace rookery::albatross

@@ -1,0 +1,146 @@
+#include "albatross/client/connection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "albatross/client/resolve.h"
+#include "albatross/client/tls_error.h"
+
+namespace rookery::albatross {
+
+using asio::ip::tcp;
+
+namespace {
+
+constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
+
+/// The length of a frame is a signed number to a server: what looks negative ends a stream.
+constexpr std::size_t maximalFrame = std::numeric_limits<std::int32_t>::max();
+/// 100,000 unikernels with a line of arguments each. What is decoded of it has a bound of its own
+/// (der::mostElements).
+constexpr std::size_t maximalReply = std::size_t{16} << 20;
+constexpr std::size_t headerSize = 4;
+
+SSL* makeSsl(SSL_CTX* context) {
+  SSL* ssl = SSL_new(context);
+  check(ssl != nullptr, "a TLS connection can be made from a TLS context");
+  return ssl;
+}
+
+std::size_t lengthIn(const std::array<std::uint8_t, headerSize>& header) {
+  std::size_t length = 0;
+  for (const std::uint8_t byte : header) length = length << 8 | byte;
+  return length;
+}
+
+bool isAddress(const std::string& host) {
+  boost::system::error_code error;
+  asio::ip::make_address(host, error);
+  return !error;
+}
+
+}  // namespace
+
+Connection::Connection(const asio::any_io_executor& executor, SSL_CTX* context, Endpoint endpoint)
+    : endpoint_(std::move(endpoint)),
+      name_(endpoint_.toString()),
+      stream_(tcp::socket(executor), makeSsl(context)),
+      ssl_(stream_.native_handle()) {}
+
+asio::awaitable<Result<void>> Connection::open(const std::optional<std::string>& serverName, SystemTime now) {
+  if (auto prepared = prepareVerification(serverName, now); !prepared) co_return prepared;
+  Result<void> connected = co_await connect();
+  if (!connected) co_return connected;
+  const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::client, asTuple);
+  opened_ = !error;
+  if (opened_) co_return Result<void>{};
+  co_return std::unexpected(rejection_ ? *rejection_ : handshakeError(error, name_));
+}
+
+Result<void> Connection::prepareVerification(const std::optional<std::string>& serverName, SystemTime now) {
+  X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
+  X509_VERIFY_PARAM_set_time(parameters, std::chrono::system_clock::to_time_t(now));
+  // OpenSSL takes an empty name for none.
+  if (serverName && (serverName->empty() ||
+                     X509_VERIFY_PARAM_set1_host(parameters, serverName->data(), serverName->size()) != 1)) {
+    return fail(Reason::ServerNameMismatch,
+                fmt::format("No certificate of {} can be for the serverName \"{}\".", name_, *serverName));
+  }
+  // RFC 6066, 3: no literal addresses in SNI.
+  if (std::string host = endpoint_.host; !isAddress(host)) {
+    SSL_ctrl(ssl_, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host.data());
+  }
+  stream_.set_verify_callback([this, serverName](bool preverified, asio::ssl::verify_context& verification) {
+    if (!preverified && !rejection_) {
+      rejection_ = verificationError(verification.native_handle(), name_, serverName);
+    }
+    return preverified;
+  });
+  return {};
+}
+
+asio::awaitable<Result<void>> Connection::connect() {
+  auto addresses = co_await resolve(endpoint_);
+  if (!addresses) co_return std::unexpected(addresses.error());
+  tcp::socket& socket = stream_.next_layer();
+  const auto [error, address] = co_await asio::async_connect(socket, *addresses, asTuple);
+  if (error) {
+    co_return fail(Reason::ConnectionFailed, fmt::format("No connection to {}: {}.", name_, error.message()));
+  }
+  boost::system::error_code onlySlower;
+  socket.set_option(tcp::no_delay(true), onlySlower);
+  co_return Result<void>{};
+}
+
+std::string Connection::serverKey() const { return tls::keyFingerprintOf(SSL_get0_peer_certificate(ssl_)); }
+
+asio::awaitable<bool> Connection::writeFrames(std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const auto frame = bytes.first(std::min(bytes.size(), maximalFrame));
+    bytes = bytes.subspan(frame.size());
+    const std::string header = frameHeader(frame.size());
+    const std::array<asio::const_buffer, 2> buffers{asio::buffer(header),
+                                                    asio::buffer(frame.data(), frame.size())};
+    const auto [error, written] = co_await asio::async_write(stream_, buffers, asTuple);
+    if (error) co_return false;
+  }
+  co_return true;
+}
+
+asio::awaitable<bool> Connection::writeEnd() {
+  const std::string header = frameHeader(0);
+  const auto [error, written] = co_await asio::async_write(stream_, asio::buffer(header), asTuple);
+  co_return !error;
+}
+
+asio::awaitable<Result<std::string>> Connection::readFrame() {
+  std::array<std::uint8_t, headerSize> header{};
+  const auto [headerError, headerRead] = co_await asio::async_read(stream_, asio::buffer(header), asTuple);
+  if (headerError) co_return std::unexpected(readError(headerError, name_, headerRead));
+  const std::size_t length = lengthIn(header);
+  if (length == 0 || length > maximalReply) {
+    co_return fail(Reason::ProtocolError,
+                   fmt::format("The server {} announced a reply of {} bytes; one has 1 to {}.", name_, length,
+                               maximalReply));
+  }
+  std::string body;  // grows with what arrives, whatever was announced
+  auto buffer = asio::dynamic_buffer(body, length);
+  const auto [bodyError, bodyRead] =
+      co_await asio::async_read(stream_, buffer, asio::transfer_exactly(length), asTuple);
+  if (bodyError) co_return std::unexpected(readError(bodyError, name_, headerSize + bodyRead));
+  co_return body;
+}
+
+}  // namespace rookery::albatross

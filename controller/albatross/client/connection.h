@@ -1,0 +1,63 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "albatross/client/client.h"
+#include "error.h"
+#include "tls/x509.h"
+
+namespace rookery::albatross {
+
+/// One TLS 1.3 connection to a server, for one call, on one executor that runs one handler at a time. Closed
+/// as it is by its destructor: nothing is flushed and no close_notify is sent, so that a server never takes
+/// an aborted stream for a finished one. A cancelled operation returns an Error that means nothing.
+class Connection {
+ public:
+  /// `context` is shared with the connection for its life.
+  Connection(const asio::any_io_executor& executor, SSL_CTX* context, Endpoint endpoint);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection() = default;
+
+  /// Resolves, connects, and checks the server's certificate as of `now`, for `serverName` where given.
+  /// Errors: ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused.
+  asio::awaitable<Result<void>> open(const std::optional<std::string>& serverName, SystemTime now);
+
+  /// Whether the server may have our whole handshake, and in it the command.
+  bool established() const { return opened_ || SSL_is_init_finished(ssl_) == 1; }
+
+  /// SHA-256 of the server's public key, once open.
+  std::string serverKey() const;
+
+  /// Sends `bytes`, in one frame unless they are more than a server takes in one. False when the connection
+  /// is broken: why is for the reader to find out, as the server may have said it before.
+  asio::awaitable<bool> writeFrames(std::span<const std::byte> bytes);
+
+  /// Sends the empty frame that ends a stream.
+  asio::awaitable<bool> writeEnd();
+
+  /// Reads one frame and returns its bytes. May run while a write does. Errors as readError, and
+  /// ProtocolError for a length that no reply has.
+  asio::awaitable<Result<std::string>> readFrame();
+
+ private:
+  asio::awaitable<Result<void>> connect();
+  Result<void> prepareVerification(const std::optional<std::string>& serverName, SystemTime now);
+
+  const Endpoint endpoint_;
+  const std::string name_;  // host:port
+  asio::ssl::stream<asio::ip::tcp::socket> stream_;
+  SSL* const ssl_;  // the stream's
+  bool opened_ = false;
+  std::optional<Error> rejection_;  // of the server's certificate, by us
+};
+
+}  // namespace rookery::albatross

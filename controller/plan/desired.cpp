@@ -1,0 +1,26 @@
+#include "plan/desired.h"
+
+#include <fmt/format.h>
+
+namespace rookery::plan {
+
+bool DesiredUnikernel::imageUnsettled() const {
+  return missing &&
+         (missing->error.reason == Reason::BeingWritten || missing->error.reason == Reason::ImageBeingRead);
+}
+
+std::string DesiredUnikernel::digest() const {
+  if (image) return image->digest;
+  return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
+}
+
+std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {
+  return fmt::format("{} is not declared any more, as far as can be seen, and is kept: {}", object.toString(),
+                     silence.cause);
+}
+
+albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {
+  return {spec.cpuIDs, spec.unikernels, spec.memory, spec.blockStorage, spec.bridges};
+}
+
+}  // namespace rookery::plan

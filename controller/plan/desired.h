@@ -1,0 +1,86 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "albatross/pem.h"
+#include "albatross/wire.h"
+#include "api/annotations.h"
+#include "api/object.h"
+#include "api/outdated.h"
+#include "error.h"
+#include "image/image.h"
+
+namespace rookery::plan {
+
+/// A unikernel as it is to run on one instance: its manifest with all that it refers to.
+struct DesiredUnikernel {
+  api::ObjectPtr object;
+  api::Identity identity;
+  albatross::Arguments arguments;         // expanded: may hold secrets, never to be printed
+  Result<image::Image> image;             // checked against the manifest: pin, target, devices
+  std::optional<image::Missing> missing;  // image is its error: it was not pulled yet, or is unsettled
+  std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
+  std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
+
+  friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
+  const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
+  /// Its image is a file that is still being written, or read: what it was counts until that is known.
+  bool imageUnsettled() const;
+  /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
+  std::string digest() const;
+  /// Whether what runs is destroyed when the object is deleted.
+  bool goesWithItsObject() const { return spec().prune && !api::isReleased(object->metadata.annotations); }
+};
+
+struct DesiredPolicy {
+  api::ObjectPtr object;
+  api::Identity identity;
+  albatross::Policy policy;
+  std::optional<Error> error = std::nullopt;  // a rule that it breaks
+  friend bool operator==(const DesiredPolicy&, const DesiredPolicy&) = default;
+};
+
+/// What is to become of a unikernel of ours that the manifests do not want on this instance.
+struct Absence {
+  enum class Verdict { Keep, Release, Destroy };
+  Verdict verdict = Verdict::Keep;
+  Reason reason = Reason::ManifestRemoved;
+  std::string message;
+  std::string withheld = {};  // Keep: the ID of the set that it is withheld with; empty: with none
+  friend bool operator==(const Absence&, const Absence&) = default;
+};
+
+/// What the sources want of one instance. Immutable once made; shared with the instance's coroutine.
+struct Desired {
+  api::ObjectPtr instance;
+  api::Identity identity;
+  Result<albatross::Pem> credentials;     // as read; the private key never leaves it
+  std::optional<Error> credentialsStand;  // why they are those that its files held before
+  std::map<api::ObjectKey, DesiredUnikernel> unikernels;
+  std::map<std::string, DesiredPolicy> policies;  // by namespace
+  std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
+  std::vector<Error> withheld;  // what the prune guard withholds here, and how to confirm it
+  std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
+  std::set<api::ObjectKey> declared;                 // everything that some manifest declares, valid or not
+  bool prunes = true;                                // whether what moved away may be destroyed where it was
+
+  friend bool operator==(const Desired&, const Desired&) = default;
+
+  const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
+  const std::string& name() const { return instance->metadata.name; }
+};
+
+using DesiredPtr = std::shared_ptr<const Desired>;
+
+/// What is said of an object that is missing, and kept all the same.
+std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);
+
+/// The policy that a UnikernelPolicy declares.
+albatross::Policy toPolicy(const api::UnikernelPolicy& spec);
+
+}  // namespace rookery::plan

@@ -1,0 +1,89 @@
+#include "plan/image_check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "image/digest.h"
+
+namespace rookery::plan {
+
+namespace {
+
+Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found, Author author) {
+  const std::string digest = image::toHex(found.digest);
+  if (!wanted.sha256 || *wanted.sha256 == digest) return {};
+  if (author == Author::Anybody) return std::unexpected(image::digestMismatch(wanted.name(), *wanted.sha256));
+  return std::unexpected(image::digestMismatch(wanted.name(), digest, *wanted.sha256));
+}
+
+Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image& found) {
+  const image::Target target = found.manifest.target;
+  if (target == image::Target::Hvt || target == image::Target::Spt) return {};
+  return fail(
+      Reason::UnsupportedTarget,
+      fmt::format("Image {} is linked for the target {}, which no server runs. Build it for hvt or spt.",
+                  wanted.name(), image::toString(target)));
+}
+
+/// What one kind of devices gets wrong; empty when both sides name the same.
+std::string differences(const std::set<std::string>& image, const std::set<std::string>& spec,
+                        std::string_view field) {
+  const auto difference = [](const std::set<std::string>& left, const std::set<std::string>& right) {
+    std::vector<std::string> names;
+    std::ranges::set_difference(left, right, std::back_inserter(names));
+    return names;
+  };
+  std::string text;
+  if (const auto missing = difference(image, spec); !missing.empty()) {
+    text += fmt::format(" {} lacks {}, which the image needs.", field, fmt::join(missing, ", "));
+  }
+  if (const auto unknown = difference(spec, image); !unknown.empty()) {
+    text += fmt::format(" {} has {}, which the image does not know.", field, fmt::join(unknown, ", "));
+  }
+  return text;
+}
+
+template <class Device>
+std::set<std::string> namesOf(const std::vector<Device>& devices) {
+  std::set<std::string> names;
+  for (const Device& device : devices) names.insert(device.name);
+  return names;
+}
+
+Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& found) {
+  const std::string text =
+      differences(found.manifest.networkDevices, namesOf(unikernel.networkInterfaces),
+                  "spec.networkInterfaces") +
+      differences(found.manifest.blockDevices, namesOf(unikernel.blockDevices), "spec.blockDevices");
+  if (text.empty()) return {};
+  return fail(Reason::DeviceMismatch,
+              fmt::format("Image {} was built for other devices.{} Name exactly the devices of the image.",
+                          unikernel.image.name(), text));
+}
+
+}  // namespace
+
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found, Author author) {
+  if (auto pinned = checkPin(unikernel.image, found, author); !pinned) return pinned;
+  if (auto runnable = checkTarget(unikernel.image, found); !runnable) return runnable;
+  return checkDevices(unikernel, found);
+}
+
+std::string_view imageField(Reason reason) {
+  switch (reason) {
+    case Reason::DigestMismatch:
+      return "spec.image.sha256";
+    case Reason::DeviceMismatch:
+      return "spec";
+    default:
+      return "spec.image.path";
+  }
+}
+
+}  // namespace rookery::plan

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string_view>
+
+#include "api/object.h"
+#include "error.h"
+#include "image/image.h"
+
+namespace rookery::plan {
+
+/// Who wrote a manifest. Anybody: who may write objects through an API, and need not be allowed to know what
+/// else is on this machine or in its network.
+enum class Author { Operator, Anybody };
+
+/// What checkImage says of an image once it has been read: DigestMismatch (with the pin; the digest that was
+/// found is not for Anybody), UnsupportedTarget (neither hvt nor spt), DeviceMismatch.
+Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found,
+                      Author author = Author::Operator);
+
+/// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
+std::string_view imageField(Reason reason);
+
+}  // namespace rookery::plan

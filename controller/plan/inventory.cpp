@@ -1,0 +1,187 @@
+#include "plan/inventory.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "image/image.h"
+
+namespace rookery::plan {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::array verbs = {Verb::Create,  Verb::ForceCreate, Verb::Restart,
+                              Verb::Destroy, Verb::Adopt,       Verb::ApplyPolicy};
+
+json toJson(const Pending& pending) {
+  json value = {{"verb", toString(pending.verb)},
+                {"committed", pending.committed},
+                {"since", toMillis(pending.since)},
+                {"digest", image::toHex(pending.digest)},
+                {"image", image::toHex(pending.image)}};
+  if (pending.fingerprint) value["fingerprint"] = *pending.fingerprint;
+  if (pending.started) value["started"] = pending.started->time_since_epoch().count();
+  return value;
+}
+
+[[noreturn]] void noEntry(const char* why) { throw json::other_error::create(501, why, nullptr); }
+
+// The most that a text of ours takes, in bytes.
+constexpr std::size_t longestKey = 128;     // a SHA-256 in hex is 64
+constexpr std::size_t longestName = 512;    // on the wire
+constexpr std::size_t longestObject = 253;  // of a Kubernetes name
+constexpr std::size_t longestPath = 16'384;
+constexpr std::size_t longestRun = 256;    // two SHA-256 in hex
+constexpr std::size_t longestDigest = 64;  // in hex
+constexpr std::string_view nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+constexpr std::int64_t lastMillis = 9'000'000'000'000;  // a SystemTime holds little more
+
+std::string textFromJson(const json& value, std::size_t longest) {
+  const auto& text = value.get_ref<const std::string&>();
+  if (text.size() > longest) noEntry("a text is too long");
+  return text;
+}
+
+std::string digestFromJson(const json& value) { return image::fromHex(textFromJson(value, longestDigest)); }
+
+/// What is printed as part of a command that somebody copies must be what it says it is.
+std::string wordFromJson(const json& value, std::size_t longest, std::string_view letters) {
+  std::string word = textFromJson(value, longest);
+  if (word.find_first_not_of(letters) != std::string::npos) noEntry("not a name");
+  return word;
+}
+
+/// Since the epoch. A fraction may be too large to be made a whole number, and is none of ours.
+std::int64_t millisFromJson(const json& value) {
+  if (!value.is_number_integer()) noEntry("a time is no whole number");
+  const auto millis = value.get<std::int64_t>();
+  if (millis < 0 || millis > lastMillis) noEntry("a time lies out of this world");
+  return millis;
+}
+
+Fingerprint fingerprintFromJson(const json& value) {
+  if (!value.is_number_unsigned()) noEntry("a fingerprint is no whole number");
+  return value.get<Fingerprint>();
+}
+
+std::optional<albatross::Time> startedFromJson(const json& value) {
+  if (!value.contains("started")) return std::nullopt;
+  return albatross::Time(std::chrono::milliseconds(millisFromJson(value["started"])));
+}
+
+Pending pendingFromJson(const json& value) {
+  Pending pending;
+  const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
+    return toString(known) == value.at("verb").get_ref<const std::string&>();
+  });
+  if (verb == verbs.end()) noEntry("not a verb");
+  pending.verb = *verb;
+  pending.committed = value.at("committed");
+  pending.since = timeFromJson(value.at("since"));
+  pending.digest = digestFromJson(value.at("digest"));
+  pending.image = digestFromJson(value.at("image"));
+  pending.started = startedFromJson(value);
+  if (value.contains("fingerprint")) pending.fingerprint = fingerprintFromJson(value["fingerprint"]);
+  return pending;
+}
+
+/// The newest `limit` of them with `value` before all others.
+template <class T>
+void putFirst(std::vector<T>& values, const T& value, std::size_t limit) {
+  std::erase(values, value);
+  values.insert(values.begin(), value);
+  if (values.size() > limit) values.resize(limit);
+}
+
+}  // namespace
+
+std::int64_t toMillis(SystemTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+SystemTime timeFromJson(const json& value) {
+  return SystemTime(std::chrono::milliseconds(millisFromJson(value)));
+}
+
+bool Entry::sent(const std::string& digest) const {
+  return std::find(digests.begin(), digests.end(), digest) != digests.end() ||
+         (pending && pending->image == digest);
+}
+
+void Entry::remember(const std::string& digest) {
+  if (!digest.empty()) putFirst(digests, digest, maxDigests);
+}
+
+void Entry::bury(SystemTime now) {
+  destroyedAt = now;
+  pending.reset();
+  ranSpec.clear();
+  withheld.clear();
+}
+
+bool Entry::sent(Fingerprint fingerprint) const {
+  return std::find(fingerprints.begin(), fingerprints.end(), fingerprint) != fingerprints.end() ||
+         (pending && pending->fingerprint == fingerprint);
+}
+
+void Entry::remember(Fingerprint fingerprint) { putFirst(fingerprints, fingerprint, maxFingerprints); }
+
+json toJson(const Entry& entry) {
+  json digests = json::array();
+  for (const std::string& digest : entry.digests) digests.push_back(image::toHex(digest));
+  json value = {{"serverKey", entry.serverKey},
+                {"name", entry.name.toString()},
+                {"instance", entry.instance},
+                {"object", {{"namespace", entry.object.nameSpace}, {"name", entry.object.name}}},
+                {"root", entry.root.string()},
+                {"file", entry.file.string()},
+                {"digests", digests},
+                {"confirmed", entry.confirmed},
+                {"prune", entry.prune},
+                {"suspend", entry.suspend},
+                {"ranSpec", entry.ranSpec}};
+  if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
+  if (!entry.fingerprints.empty()) value["fingerprints"] = entry.fingerprints;
+  if (entry.started) value["started"] = entry.started->time_since_epoch().count();
+  if (entry.pending) value["pending"] = toJson(*entry.pending);
+  if (!entry.withheld.empty()) value["withheld"] = entry.withheld;
+  if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
+  return value;
+}
+
+Entry entryFromJson(const json& value) {
+  Entry entry;
+  entry.serverKey = textFromJson(value.at("serverKey"), longestKey);
+  const auto name = albatross::Name::parse(textFromJson(value.at("name"), longestName));
+  if (!name) noEntry("not a name");
+  entry.name = *name;
+  const json& object = value.at("object");
+  entry.instance = wordFromJson(value.at("instance"), longestObject, nameLetters);
+  entry.object = {api::Kind::Unikernel, textFromJson(object.at("namespace"), longestObject),
+                  textFromJson(object.at("name"), longestObject)};
+  entry.root = textFromJson(value.at("root"), longestPath);
+  entry.file = textFromJson(value.at("file"), longestPath);
+  const json& digests = value.at("digests");
+  if (digests.size() > Entry::maxDigests) noEntry("too many digests");
+  for (const json& digest : digests) entry.digests.push_back(digestFromJson(digest));
+  entry.confirmed = value.at("confirmed");
+  entry.prune = value.at("prune");
+  entry.suspend = value.at("suspend");
+  entry.ranSpec = textFromJson(value.at("ranSpec"), longestRun);
+  if (value.contains("since")) entry.since = timeFromJson(value["since"]);
+  if (value.contains("fingerprints")) {
+    if (value["fingerprints"].size() > Entry::maxFingerprints) noEntry("too many fingerprints");
+    for (const json& fingerprint : value["fingerprints"])
+      entry.fingerprints.push_back(fingerprintFromJson(fingerprint));
+  }
+  entry.started = startedFromJson(value);
+  if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
+  if (value.contains("withheld"))
+    entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");
+  if (value.contains("destroyedAt")) entry.destroyedAt = timeFromJson(value["destroyedAt"]);
+  return entry;
+}
+
+}  // namespace rookery::plan

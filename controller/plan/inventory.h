@@ -1,0 +1,98 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "albatross/name.h"
+#include "albatross/wire.h"
+#include "api/object.h"
+#include "error.h"
+#include "plan/compare.h"
+#include "plan/verb.h"
+
+namespace rookery::plan {
+
+using api::SystemTime;
+
+/// A mutation whose outcome has not been seen yet, with how the unikernel stood before it was sent.
+struct Pending {
+  Verb verb = Verb::Create;
+  bool committed = false;  // false: an image on its way, which the server discards when the connection ends
+  SystemTime since;
+  std::string digest;  // raw, of what ran; empty: nothing did
+  std::optional<albatross::Time> started;
+  std::string image;                                      // raw, of what is sent; empty: no image is
+  std::optional<Fingerprint> fingerprint = std::nullopt;  // of what it is started with
+  /// How long the server may take to carry it out.
+  std::chrono::milliseconds timeout(const api::AlbatrossInstance& instance) const {
+    return image.empty() ? instance.commandTimeout : instance.streamTimeout;
+  }
+  friend bool operator==(const Pending&, const Pending&) = default;
+};
+
+/// A unikernel that is ours: Albatross keeps no labels, so this is all that says so. Written before the
+/// create is sent; the server's key is part of it, so that another server behind the same address inherits
+/// nothing.
+struct Entry {
+  std::string serverKey;  // albatross::Reply::serverKey
+  albatross::Name name;   // on the wire
+  std::string instance;
+  api::ObjectKey object;
+  std::filesystem::path root, file;  // where the object stands or stood
+  std::vector<std::string>
+      digests;             // raw; of the images that we sent or adopted, newest first, at most maxDigests
+  bool confirmed = false;  // seen to run with one of the digests, or adopted
+  bool prune = true;       // whether it goes with its object, as last seen: DesiredUnikernel
+  bool suspend = false;    // the object's, as last seen
+  std::string ranSpec;     // runPolicy Once: runOf() the last run that the server acknowledged
+  std::optional<Pending> pending;
+  SystemTime since;  // when this life of it began: the create was sent, or it was adopted; epoch: not known
+  std::string withheld;  // the ID of the set that the prune guard withholds it with; empty: with none
+  // Of the configurations that we sent or adopted, newest first, at most maxFingerprints. With `started` it
+  // says whether what runs is what we started: of an entry that an earlier release wrote, neither is known.
+  std::vector<Fingerprint> fingerprints;
+  std::optional<albatross::Time> started;  // of what ran when it was last seen to be ours
+  std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
+  friend bool operator==(const Entry&, const Entry&) = default;
+
+  static constexpr std::size_t maxDigests = 5;
+  static constexpr std::size_t maxFingerprints = 16;
+  /// Whether an image is one that we sent, or that may have arrived.
+  bool sent(const std::string& digest) const;
+  /// An image is ours now.
+  void remember(const std::string& digest);
+  /// It is a tombstone now, and keeps no more than what tells whether it is ours when it comes back.
+  void bury(SystemTime now);
+  /// Whether it is known what of that name we started, and how to tell it from what others start.
+  bool tellsLives() const { return started || !fingerprints.empty(); }
+  /// Whether a configuration is one that we sent.
+  bool sent(Fingerprint fingerprint) const;
+  /// A configuration is ours now.
+  void remember(Fingerprint fingerprint);
+};
+
+/// An entry as the state directory keeps it. entryFromJson throws nlohmann::json::exception on what is none,
+/// also where a text is longer than one of ours can be, or a time lies out of this world: whoever may write
+/// an object in a cluster may write one there.
+nlohmann::json toJson(const Entry& entry);
+Entry entryFromJson(const nlohmann::json& value);
+
+/// Times on the disk: milliseconds since the epoch.
+std::int64_t toMillis(SystemTime time);
+/// Throws nlohmann::json::exception where it is none that we wrote.
+SystemTime timeFromJson(const nlohmann::json& value);
+
+/// In hexadecimal digits: of what confirms a set that the prune guard withholds.
+inline constexpr std::size_t confirmationIdLength = 12;
+
+using Inventory = std::map<albatross::Name, Entry>;  // of one server
+
+/// How long a tombstone is kept.
+inline constexpr std::chrono::hours tombstoneLifetime{24 * 7};
+
+}  // namespace rookery::plan

@@ -1,0 +1,207 @@
+// What is remembered of steps: before they are sent, while they run, and how they end.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "plan/desired.h"
+#include "plan/plan.h"
+#include "plan/world.h"
+
+namespace rookery::plan {
+
+using albatross::CallError;
+using albatross::CallResult;
+
+namespace {
+
+bool sendsImage(Verb verb) { return verb == Verb::Create || verb == Verb::ForceCreate; }
+
+Entry* entryOf(Memory& memory, const Step& step) {
+  const auto it = memory.inventory.find(step.name);
+  return it == memory.inventory.end() ? nullptr : &it->second;
+}
+
+std::string textOf(const albatross::Success& success) {
+  const auto* text = std::get_if<albatross::success::Text>(&success);
+  return text == nullptr ? "" : text->text;
+}
+
+Entry makeEntry(const Step& step, const Desired& desired, const Observed& observed, SystemTime now) {
+  const DesiredUnikernel& unikernel = desired.unikernels.at(step.object);
+  Entry entry;
+  entry.serverKey = observed.serverKey;
+  entry.name = step.name;
+  entry.instance = desired.name();
+  entry.object = step.object;
+  entry.root = unikernel.object->origin.root;
+  entry.file = unikernel.object->origin.file;
+  entry.prune = unikernel.goesWithItsObject();
+  entry.suspend = unikernel.spec().suspend;
+  entry.since = now;
+  return entry;
+}
+
+/// What was sent is the server's.
+void arrived(Entry& entry) {
+  entry.remember(entry.pending->image);
+  if (entry.pending->fingerprint) entry.remember(*entry.pending->fingerprint);
+}
+
+void succeeded(Memory& memory, const Step& step, const Desired& desired) {
+  ObjectMemory& object = memory.objects[step.object];
+  object.lastError.reset();
+  object.succeeded = step.verb;
+  Entry* entry = entryOf(memory, step);
+  if (entry == nullptr) return;
+  if (!startsUnikernel(step.verb)) return;
+  entry->confirmed = true;
+  const auto unikernel = desired.unikernels.find(step.object);
+  if (unikernel != desired.unikernels.end() && step.wanted)
+    entry->ranSpec = runOf(unikernel->second, step.wanted->digest);
+}
+
+void failed(Memory& memory, const Step& step, const CallError& failure, SystemTime now) {
+  ObjectMemory& object = memory.objects[step.object];
+  object.lastError = failure.error;
+  object.succeeded.reset();
+  object.nextAttempt = now + backoff(object.attempts++, step.object.toString());
+  Entry* entry = entryOf(memory, step);
+  if (entry == nullptr || failure.inDoubt) return;
+  object.startExpected = false;
+}
+
+}  // namespace
+
+void ObjectMemory::countRestart(SystemTime now) {
+  ++restarts;
+  recentRestarts.push_back(now);
+  if (recentRestarts.size() > restartsOfALoop) recentRestarts.erase(recentRestarts.begin());
+}
+
+bool startsUnikernel(Verb verb) {
+  return verb == Verb::Create || verb == Verb::ForceCreate || verb == Verb::Restart;
+}
+
+std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest) {
+  return unikernel.object->run.current + ":" + image::toHex(digest);
+}
+
+bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::string& digest) {
+  const std::string suffix = ":" + image::toHex(digest);
+  const auto isRun = [&](const std::string& run) { return entry.ranSpec == run + suffix; };
+  return isRun(unikernel.object->run.current) || std::ranges::any_of(unikernel.object->run.former, isRun);
+}
+
+std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt) {
+  constexpr std::int64_t longest = std::chrono::milliseconds(backoffLimit).count();
+  const std::int64_t base = std::min(longest, std::int64_t{1'000} << std::min(attempts, 12u));
+  const std::size_t hash = std::hash<std::string>{}(fmt::format("{}#{}", salt, attempts));
+  const auto spread = static_cast<std::int64_t>(hash % 401) - 200;  // per mille
+  return std::chrono::milliseconds(base + base * spread / 1000);
+}
+
+std::optional<CallError> failureOf(Verb verb, const CallResult& result) {
+  if (verb == Verb::Destroy) {
+    const bool gone = !result && result.error().error.reason == Reason::Refused &&
+                      result.error().error.message.find("destroy: not found") != std::string::npos;
+    if (result || gone) return std::nullopt;
+    return result.error();
+  }
+  if (!result) return result.error();
+  if (!startsUnikernel(verb)) return std::nullopt;
+  const std::string text = textOf(result->success);
+  if (text == "created unikernel") return std::nullopt;
+  return CallError{
+      {Reason::Refused, fmt::format("The server answered \"{}\" instead of \"created unikernel\".", text)},
+      false};
+}
+
+ObjectMemory recall(const api::Status& status) {
+  ObjectMemory object;
+  object.restarts = status.restarts;
+  object.lastAction = status.lastAction;
+  object.recalled = status.startedAt;
+  return object;
+}
+
+Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
+               SystemTime now) {
+  ObjectMemory& object = memory.objects[step.object];
+  const auto policy =
+      step.verb == Verb::ApplyPolicy ? std::optional(step.domains.back().policy) : std::nullopt;
+  if (object.tried != step.wanted || object.triedPolicy != policy) object.attempts = 0;
+  object.tried = step.wanted;
+  object.triedPolicy = policy;
+  object.triedFields = step.fields;
+  if (policy) return memory;
+  if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end()) {
+    memory.inventory[step.name] = makeEntry(step, desired, observed, now);
+  }
+  Entry* entry = entryOf(memory, step);
+  check(entry != nullptr, "only what is ours is destroyed");
+  if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins
+    entry->confirmed = false;
+    entry->since = now;
+  }
+  entry->destroyedAt.reset();
+  const auto running = observed.unikernels.find(step.name);
+  const bool present = running != observed.unikernels.end();
+  if (step.verb == Verb::Adopt) {
+    entry->confirmed = true;
+    entry->remember(present ? running->second.digest : step.wanted->digest);
+    if (present) entry->remember(fingerprintOf(running->second, step.name));
+    if (present) entry->started = running->second.started;
+    return memory;
+  }
+  Pending pending;
+  pending.verb = step.verb;
+  pending.committed = !sendsImage(step.verb);
+  pending.since = now;
+  if (present) pending.digest = running->second.digest;
+  if (present) pending.started = running->second.started;
+  if (sendsImage(step.verb)) pending.image = step.wanted->digest;
+  if (startsUnikernel(step.verb)) pending.fingerprint = fingerprintOf(step.wanted->arguments, step.name);
+  entry->pending = std::move(pending);
+  if (startsUnikernel(step.verb)) object.startExpected = true;
+  return memory;
+}
+
+Memory committing(Memory memory, const Step& step) {
+  Entry* entry = entryOf(memory, step);
+  check(entry != nullptr && entry->pending, "what is committed was sent");
+  entry->pending->committed = true;
+  return memory;
+}
+
+Memory answered(Memory memory, const Step& step, const Desired& desired, const CallResult& result,
+                std::uint64_t bytes, SystemTime sentAt, SystemTime now) {
+  const auto failure = failureOf(step.verb, result);
+  if (failure) {
+    failed(memory, step, *failure, now);
+  } else {
+    ObjectMemory& object = memory.objects[step.object];
+    if (step.verb == Verb::Create && object.missingSince) {
+      ++object.attempts;
+      object.countRestart(now);
+    }
+    object.missingSince.reset();
+    succeeded(memory, step, desired);
+  }
+  memory.objects[step.object].lastAction =
+      api::LastAction{std::string(toString(step.verb)), sentAt, bytes,
+                      std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
+  Entry* entry = entryOf(memory, step);
+  if (entry == nullptr || !entry->pending) return memory;
+  if (failure && failure->inDoubt) {
+    entry->pending->since = now;
+    return memory;
+  }
+  if (!failure) arrived(*entry);
+  entry->pending.reset();
+  if (!failure && step.verb == Verb::Destroy) entry->bury(now);
+  return memory;
+}
+
+}  // namespace rookery::plan

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "albatross/name.h"
+#include "albatross/wire.h"
+
+namespace rookery::plan {
+
+/// What one server said of itself in one round: everything below the credential's own domain, by full name.
+struct Observed {
+  std::string serverKey;
+  albatross::Name base;  // the credential's own domain
+  std::map<albatross::Name, albatross::UnikernelInfo> unikernels;
+  std::map<albatross::Name, albatross::Policy> policies;                          // by domain
+  std::optional<std::map<albatross::Name, albatross::BlockDevice>> blockDevices;  // absent: not asked for
+};
+
+}  // namespace rookery::plan

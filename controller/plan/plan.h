@@ -1,0 +1,167 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "albatross/reply.h"
+#include "api/status.h"
+#include "plan/compare.h"
+#include "plan/desired.h"
+#include "plan/inventory.h"
+#include "plan/observed.h"
+#include "plan/unikernel_state.h"
+#include "plan/verb.h"
+
+/// The heart of the controller, and pure: it does no I/O, reads no clock and rolls no dice. Everything that
+/// is decided about a unikernel or a policy on one instance is decided here: what differs, which verb repairs
+/// it most cheaply, what must wait, what is refused and why. `run`, `apply` and `plan` all call it.
+namespace rookery::plan {
+
+/// What a unikernel is to be, as far as a server can see: how plan tells whether it tried just this before.
+struct Wanted {
+  albatross::Arguments arguments;
+  std::string digest;  // raw
+  friend bool operator==(const Wanted&, const Wanted&) = default;
+};
+
+/// Somebody else takes back, again and again, what we change of an object.
+struct Contention {
+  Wanted wanted;                            // of ours
+  std::optional<albatross::Policy> policy;  // the same of a UnikernelPolicy
+  unsigned times = 0;                       // it was taken back, since there was last peace
+  SystemTime last;                          // when that was seen
+  std::vector<FieldChange> fields;          // the other's values, and ours
+};
+
+/// What plan remembers of an object between rounds. Lost with the process, and then found out again.
+struct ObjectMemory {
+  /// It has begun another life, which nobody here asked for.
+  void countRestart(SystemTime now);
+
+  // Crash loops and retries
+  std::optional<SystemTime> missingSince;  // it should run, ran before, and was not there
+  unsigned attempts = 0;                   // since it was last up for resetAfter
+  SystemTime nextAttempt;
+  std::optional<Error> lastError;  // of the last step; about `tried`
+  // What it is to be and what was done to make it so
+  std::optional<Wanted> tried;                   // by the last step
+  std::optional<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy
+  std::vector<FieldChange> triedFields;          // what the last step was to change
+  std::optional<Verb> succeeded;                 // the verb that was answered with success for `tried`
+  std::optional<Wanted> inSync;                  // it was seen to be just this
+  bool inForce = false;                          // the same for a UnikernelPolicy, of triedPolicy
+  std::optional<Contention> contention;
+  // Its life, as the server tells it
+  std::optional<albatross::Time> started;
+  SystemTime upSince;  // by our clock
+  std::int64_t restarts = 0;
+  std::vector<SystemTime> recentRestarts;  // the last restartsOfALoop, oldest first
+  bool startExpected = false;              // we caused the next change of `started`
+  std::optional<SystemTime> recalled;      // `started` as another controller told it, in whole seconds
+  std::optional<api::LastAction> lastAction;
+};
+
+struct Memory {
+  Inventory inventory;  // persistent: what changes here must be on the disk before the step that it is about
+                        // is sent
+  std::optional<bool> restartChangesMemory;  // persistent; absent: not known yet
+  std::map<api::ObjectKey, ObjectMemory> objects;
+  std::set<albatross::Name> watched;  // of the inventory, what was seen to be ours when somebody looked last
+  SystemTime lookedAt;                // when that was
+};
+
+/// One thing to do. Taken one at a time: after each the world is looked at again.
+struct Step {
+  Verb verb = Verb::Create;
+  api::ObjectKey object;
+  albatross::Name name;  // on the wire; of the domain for ApplyPolicy
+  Reason reason = Reason::Absent;
+  std::string message;  // a sentence: why
+  std::vector<FieldChange> fields;
+  SystemTime notBefore;  // not due until then (back-off); max(): until something else changes
+  std::vector<albatross::Domain> domains;  // the chain, each with the policy that it is to carry
+  std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
+  std::optional<image::Image> image;       // Create, ForceCreate
+};
+
+/// What is said of an object in its status and metrics.
+struct ObjectState {
+  api::Status status;
+  UnikernelState state = UnikernelState::Progressing;
+  bool settled = false;  // Ready, or it will not become Ready unless somebody changes something
+};
+
+struct Plan {
+  std::vector<Step> steps;  // in the order in which they are to be taken
+  std::map<api::ObjectKey, ObjectState> objects;
+  std::map<std::pair<std::string, UnikernelState>, std::size_t>
+      counts;                 // of all that runs or should, by namespace
+  std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
+  std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
+  std::size_t drift = 0;                     // see Round::drift
+  std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
+  Memory memory;
+};
+
+/// How the credential stands for commands in its own domain and one below it (Credential::canIssue).
+struct Authority {
+  Result<void> ownDomain;
+  Result<void> subDomain;
+};
+
+/// Decides. `observed` must be from the server that `memory.inventory` is of.
+Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+            SystemTime now);
+
+/// What is remembered of an object that another controller, or this one before, has reported this status of.
+ObjectMemory recall(const api::Status& status);
+
+/// What is to be remembered, on the disk, before `step` is sent.
+Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
+               SystemTime now);
+
+/// An image is complete: from here on the server may carry out the step.
+Memory committing(Memory memory, const Step& step);
+
+/// What a step's end says. `bytes`: of the image, sent.
+Memory answered(Memory memory, const Step& step, const Desired& desired, const albatross::CallResult& result,
+                std::uint64_t bytes, SystemTime sentAt, SystemTime now);
+
+/// Whether an answer to `verb` means that it was done: "created unikernel" and nothing else for what starts
+/// one; gone is gone for destroy, whatever the words. The error otherwise.
+std::optional<albatross::CallError> failureOf(Verb verb, const albatross::CallResult& result);
+
+/// Whether what it is done to has another life afterwards.
+bool startsUnikernel(Verb verb);
+
+/// What runPolicy Once remembers: one run of this spec with this image.
+std::string runOf(const DesiredUnikernel& unikernel, const std::string& digest);
+/// Whether that is what is remembered, by this version or by a former one.
+bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::string& digest);
+
+/// Delay before attempt number `attempts` + 1 of something that failed or ended: 1 s · 2ⁿ up to backoffLimit,
+/// ±20 % by `salt`, so that many do not come back at once.
+std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt);
+
+/// Takes what could not be written down (by name on the wire) out of what is to be done, and says so on the
+/// object that each is of. All else goes on.
+void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now);
+
+inline constexpr std::chrono::minutes backoffLimit{5};
+inline constexpr std::chrono::minutes backoffReset{10};
+inline constexpr std::chrono::seconds doubtInterval{2};
+/// So many restarts within so long that nobody here asked for are a crash loop, until it has been up for a
+/// while.
+inline constexpr std::size_t restartsOfALoop = 4;
+inline constexpr std::chrono::minutes loopWindow{10};
+inline constexpr std::chrono::minutes loopCalm{1};
+/// What nobody has taken back for so long is not contended any more: longer than two who take turns wait.
+inline constexpr std::chrono::minutes contentionReset{30};
+/// Who has not looked for so long has not seen what others did meanwhile.
+inline constexpr std::chrono::minutes watchGap{10};
+
+}  // namespace rookery::plan

@@ -1,0 +1,369 @@
+#include "plan/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "api/outdated.h"
+#include "plan/unikernel_state.h"
+#include "sentence.h"
+
+namespace rookery::plan {
+
+using albatross::Name;
+using albatross::UnikernelInfo;
+
+namespace {
+
+/// Errors of a step after which trying again alone is not likely to help.
+bool needsSomebody(Reason reason) {
+  switch (reason) {
+    case Reason::CertificateRefused:
+    case Reason::ImageChanged:
+    case Reason::ImageNotFound:
+    case Reason::ImageUnreadable:
+    case Reason::Refused:
+    case Reason::ServerCertificateUnknownCA:
+    case Reason::ServerNameMismatch:
+    case Reason::StateUnwritable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+            SystemTime now) {
+  return Planner(desired, observed, std::move(memory), authority, now).run();
+}
+
+Planner::Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+                 SystemTime now)
+    : desired_(desired), world_(observed), authority_(authority), now_(now) {
+  plan_.memory = std::move(memory);
+}
+
+Plan Planner::run() {
+  dropClaims();
+  settlePending();
+  confirmEntries();
+  const std::vector<Subject> subjects = findSubjects();
+  for (const Subject& subject : subjects) {
+    refreshEntry(subject);
+    trackLife(subject);
+  }
+  planPolicies(PolicyPhase::BeforeUnikernels);
+  planRemovals();
+  countUnmanaged();
+  planUnikernels(subjects);
+  nameWaiting();
+  planPolicies(PolicyPhase::AfterUnikernels);
+  forgetObjects();
+  return std::move(plan_);
+}
+
+// -- Mutations whose outcome is not known
+// ----------------------------------------------------------------------------
+
+void Planner::settlePending() {
+  for (auto& [name, entry] : plan_.memory.inventory) {
+    if (entry.pending) settle(entry);
+  }
+}
+
+void Planner::settle(Entry& entry) {
+  Pending& pending = *entry.pending;
+  pending.since = std::min(pending.since, now_);  // it is in the future when the clock was set back
+  const UnikernelInfo* running = world_.find(entry.name);
+  const bool changed = running == nullptr
+                           ? !pending.digest.empty()
+                           : running->digest != pending.digest || running->started != pending.started;
+  const SystemTime end = pending.since + pending.timeout(desired_.spec());
+  if (pending.committed && !changed && now_ < end) {
+    inDoubt_.insert(entry.name);
+    wakeAt(std::min(now_ + doubtInterval, end));
+    return;
+  }
+  // An image that was still on its way died with its connection; anything else may come true even now.
+  if (pending.committed) entry.remember(pending.image);
+  if (pending.committed && pending.fingerprint) entry.remember(*pending.fingerprint);
+  // Who was told of it by a status only did not send it.
+  if (!changed || startsUnikernel(pending.verb)) memoryOf(entry.object).startExpected = changed;
+  const bool gone = pending.verb == Verb::Destroy && running == nullptr;
+  entry.pending.reset();
+  if (gone) entry.bury(now_);
+}
+
+std::vector<Planner::Subject> Planner::findSubjects() {
+  std::vector<Subject> subjects;
+  subjects.reserve(desired_.unikernels.size());
+  for (const auto& [key, unikernel] : desired_.unikernels) {
+    Name name = nameOf(key);
+    const UnikernelInfo* running = world_.find(name);
+    Entry* entry = ownEntry(name);
+    subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key)});
+  }
+  return subjects;
+}
+
+/// Keeps what an entry tells about its object true, for the day on which the manifest is gone.
+void Planner::refreshEntry(const Subject& subject) const {
+  if (subject.entry == nullptr) return;
+  Entry& entry = *subject.entry;
+  const api::Origin& origin = subject.unikernel.object->origin;
+  entry.object = subject.key;  // the name may have been another object's, under another rootNamespace
+  if (entry.root.native() != origin.root.native()) entry.root = origin.root;
+  if (entry.file.native() != origin.file.native()) entry.file = origin.file;
+  entry.instance = instance();
+  entry.prune = subject.unikernel.goesWithItsObject();
+  entry.suspend = subject.spec().suspend;
+  entry.withheld.clear();
+  if (subject.running == nullptr || !entry.destroyedAt) return;
+  entry.destroyedAt.reset();  // it came back, and is wanted again
+  entry.since = now_;
+}
+
+// -- Lives
+// -----------------------------------------------------------------------------------------------------------
+
+/// What another controller saw running counts as seen.
+void Planner::takeOverLife(const Subject& subject) const {
+  ObjectMemory& object = subject.memory;
+  const auto& started = subject.running->started;
+  if (!object.recalled || !started) return;
+  const SystemTime recalled = *std::exchange(object.recalled, std::nullopt);
+  const bool same = std::chrono::floor<std::chrono::seconds>(*started) ==
+                    std::chrono::floor<std::chrono::seconds>(recalled);
+  object.started = same ? *started : std::chrono::floor<std::chrono::milliseconds>(recalled);
+  if (same) object.upSince = std::min(now_, SystemTime(*started));
+}
+
+void Planner::trackLife(const Subject& subject) const {
+  ObjectMemory& object = subject.memory;
+  // What lies in the future was written down before the clock was set back.
+  object.nextAttempt = std::min(object.nextAttempt, now_ + 2 * backoffLimit);
+  object.upSince = std::min(object.upSince, now_);
+  std::erase_if(object.recentRestarts, [&](SystemTime time) { return time <= now_ - loopWindow; });
+  if (subject.running == nullptr) return;
+  takeOverLife(subject);
+  const auto& started = subject.running->started;
+  const bool changed = started != object.started;
+  if (changed || object.missingSince) {
+    const bool first = !object.started && !object.startExpected;
+    if (changed && object.started && !object.startExpected) object.countRestart(now_);
+    object.upSince = first && started ? std::min(now_, SystemTime(*started)) : now_;
+    object.started = started;
+    object.startExpected = false;
+    object.missingSince.reset();
+  }
+  if (now_ - object.upSince >= backoffReset && !object.lastError) object.attempts = 0;
+}
+
+// -- Results
+// ---------------------------------------------------------------------------------------------------------
+
+/// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
+/// is, and what fails keeps nobody waiting.
+void Planner::emit(Step step) {
+  if (step.notBefore <= now_) {
+    foresee(step);
+  } else if (step.notBefore != SystemTime::max()) {
+    wakeAt(step.notBefore);
+  }
+  plan_.steps.push_back(std::move(step));
+}
+
+void Planner::foresee(const Step& step) {
+  switch (step.verb) {
+    case Verb::Create:
+    case Verb::ForceCreate:
+    case Verb::Restart:
+      return world_.run(step.name, step.wanted->arguments, step.wanted->digest);
+    case Verb::Destroy:
+      return world_.remove(step.name);
+    case Verb::ApplyPolicy:
+      return world_.setPolicy(step.name, step.domains.back().policy);
+    case Verb::Adopt:
+      return;
+  }
+}
+
+void Planner::report(Error error) {
+  if (reported_.insert(error.message).second) plan_.errors.push_back(std::move(error));
+}
+
+Planner::Verdict Planner::refusal(const Error& error, bool running) const {
+  return {.reason = error.reason,
+          .message = sentences({error.message, running ? "The running unikernel is left as it is." : ""}),
+          .stalled = true,
+          .state = UnikernelState::Failed};
+}
+
+/// Puts off a step that failed when it was taken last, and returns why it did.
+const Error* Planner::putOff(Step& step) {
+  const ObjectMemory& object = memoryOf(step.object);
+  const bool same = step.verb == Verb::ApplyPolicy ? object.triedPolicy == step.domains.back().policy
+                                                   : object.tried == step.wanted;
+  if (!object.lastError || !same) return nullptr;
+  step.notBefore = std::max(step.notBefore, object.nextAttempt);
+  return &*object.lastError;
+}
+
+void Planner::applyBackoff(Verdict& verdict, Step& step) {
+  const Error* error = putOff(step);
+  if (error == nullptr) return;
+  verdict.reason = error->reason;
+  verdict.message =
+      sentences({error->message, fmt::format("The next attempt is at {}.", api::toRfc3339(step.notBefore))});
+  verdict.stalled = needsSomebody(error->reason);
+  verdict.state = UnikernelState::Failed;
+}
+
+void Planner::wakeAt(SystemTime time) { plan_.wakeAt = plan_.wakeAt ? std::min(*plan_.wakeAt, time) : time; }
+
+/// What is held to an old manifest is not as declared.
+void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
+  const auto found = desired_.outdated.find(key);
+  if (found == desired_.outdated.end()) return;
+  const api::Outdated& outdated = found->second;
+  if (!outdated.gone) {
+    verdict.message =
+        sentences({verdict.message, "This is what its manifest said before.", outdated.silence.cause});
+    verdict.reconciling = verdict.reconciling || outdated.silence.passing;
+    return;
+  }
+  if (verdict.ready != api::Condition::Status::True) {
+    verdict.message = sentences({verdict.message, whyKept(key, outdated.silence)});
+    return;
+  }
+  verdict.ready = api::Condition::Status::False;
+  verdict.reason = Reason::PruneBlocked;
+  verdict.message = whyKept(key, outdated.silence);
+  verdict.reconciling = outdated.silence.passing;
+  verdict.stalled = !outdated.silence.passing;
+  verdict.state = outdated.silence.passing ? UnikernelState::Progressing : UnikernelState::Failed;
+}
+
+/// Puts what is said of an object into its status, and returns that.
+ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict) {
+  using Type = api::Condition::Type;
+  using Status = api::Condition::Status;
+  ObjectState& state = plan_.objects[key];
+  state.state = verdict.state;
+  state.settled = verdict.stalled || (verdict.ready == Status::True && !verdict.reconciling);
+  auto& conditions = state.status.conditions;
+  conditions.push_back({Type::Ready, verdict.ready, verdict.reason, verdict.message, now_});
+  if (verdict.reconciling)
+    conditions.push_back({Type::Reconciling, Status::True, verdict.reason, verdict.message, now_});
+  if (verdict.stalled)
+    conditions.push_back({Type::Stalled, Status::True, verdict.reason, verdict.message, now_});
+  state.status.observedGeneration = generation;
+  if (verdict.step) emit(std::move(*verdict.step));
+  return state;
+}
+
+/// Each namespace is a label of metrics, and a server has as many domains as it likes: those beyond the first
+/// hundred are counted together, under no name.
+void Planner::countUnmanaged() {
+  constexpr std::size_t mostNamespaces = 100;
+  std::set<std::string> namespaces;
+  for (const auto& [name, info] : world_.observed().unikernels) {
+    const api::ObjectKey key = keyOf(name);
+    if (desired_.unikernels.contains(key) && nameOf(key) == name) continue;
+    const bool told = namespaces.contains(key.nameSpace) || namespaces.size() < mostNamespaces;
+    if (told) namespaces.insert(key.nameSpace);
+    ++plan_.counts[{told ? key.nameSpace : "", UnikernelState::Unmanaged}];
+  }
+}
+
+void Planner::forgetObjects() {
+  std::set<api::ObjectKey> known;
+  for (const auto& [name, entry] : plan_.memory.inventory) {
+    if (!desired_.unikernels.contains(entry.object)) known.insert(entry.object);
+  }
+  for (const auto& [nameSpace, policy] : desired_.policies) known.insert(policy.object->key());
+  std::erase_if(plan_.memory.objects, [&](const auto& item) {
+    return !known.contains(item.first) && !desired_.unikernels.contains(item.first);
+  });
+}
+
+/// Whether all that `step` would change is what the last one was to change: what it left. Something new is
+/// somebody else's doing.
+bool Planner::leftBehind(const Step& step) {
+  const std::vector<FieldChange>& tried = memoryOf(step.object).triedFields;
+  return std::all_of(step.fields.begin(), step.fields.end(), [&](const FieldChange& change) {
+    return std::find(tried.begin(), tried.end(), change) != tried.end();
+  });
+}
+
+// -- Names
+// -----------------------------------------------------------------------------------------------------------
+
+bool Planner::isRoot(const std::string& nameSpace) const {
+  return desired_.spec().rootNamespace == nameSpace;
+}
+
+Name Planner::domainNamed(const std::string& nameSpace) const {
+  Name domain{world_.observed().base.path, std::nullopt};
+  if (!isRoot(nameSpace)) domain.path.push_back(nameSpace);
+  return domain;
+}
+
+Name Planner::nameOf(const api::ObjectKey& key) const {
+  Name name = domainNamed(key.nameSpace);
+  name.label = key.name;
+  return name;
+}
+
+/// The object that would have that name; its name is empty where none can.
+api::ObjectKey Planner::keyOf(const Name& name) const {
+  const std::size_t depth = world_.observed().base.path.size();
+  const bool inRoot = name.path.size() <= depth;
+  api::ObjectKey key{api::Kind::Unikernel,
+                     inRoot ? desired_.spec().rootNamespace.value_or("") : name.path[depth], ""};
+  if (name.path.size() <= depth + 1) key.name = name.label.value_or("");
+  return key;
+}
+
+Entry* Planner::ownEntry(const Name& name) {
+  const auto it = plan_.memory.inventory.find(name);
+  return it == plan_.memory.inventory.end() ? nullptr : &it->second;
+}
+
+const Result<void>& Planner::authorityFor(const Name& name) const {
+  return name.path.size() == world_.observed().base.path.size() ? authority_.ownDomain : authority_.subDomain;
+}
+
+Result<std::vector<albatross::Domain>> Planner::chainFor(const Name& name) const {
+  std::vector<albatross::Domain> chain;
+  const std::size_t depth = world_.observed().base.path.size();
+  if (name.path.size() == depth) return chain;
+  if (name.path.size() != depth + 1) {
+    return fail(Reason::CredentialCannotIssue,
+                fmt::format("{} is neither in the domain of the credential of {} nor just below it.",
+                            name.toString(), instance()));
+  }
+  const std::string& nameSpace = name.path.back();
+  const albatross::Policy* policy = world_.policy(domainOf(name));
+  if (policy != nullptr) {
+    chain.push_back({nameSpace, *policy});
+    return chain;
+  }
+  if (desired_.policies.contains(nameSpace)) {
+    return fail(Reason::NoPolicy,
+                fmt::format("The policy of namespace {} is not set on {} yet; its UnikernelPolicy says why.",
+                            nameSpace, instance()));
+  }
+  return fail(
+      Reason::NoPolicy,
+      fmt::format(
+          "Namespace {0} has no policy on {1}. Declare a UnikernelPolicy in namespace {0} with instance: {1} "
+          "(unikernels, memory, cpuIDs, bridges).",
+          nameSpace, instance()));
+}
+
+}  // namespace rookery::plan

@@ -1,0 +1,147 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "plan/desired.h"
+#include "plan/plan.h"
+#include "plan/unikernel_state.h"
+#include "plan/world.h"
+
+namespace rookery::plan {
+
+/// One run of plan(): the state that its phases share. Lives for the call only.
+class Planner {
+ public:
+  Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
+          SystemTime now);
+  Plan run();
+
+ private:
+  /// What is said of an object, and what is to be done about it.
+  struct Verdict {
+    api::Condition::Status ready = api::Condition::Status::False;
+    Reason reason = Reason::Reconciling;
+    std::string message;
+    bool reconciling = false;  // it changes, or will by itself
+    bool stalled = false;      // it will not, unless somebody changes something
+    UnikernelState state = UnikernelState::Progressing;
+    std::optional<Step> step = std::nullopt;
+  };
+
+  /// A declared unikernel, with what is known of it.
+  struct Subject {
+    const api::ObjectKey& key;
+    const DesiredUnikernel& unikernel;
+    albatross::Name name;                     // on the wire
+    const albatross::UnikernelInfo* running;  // null: it does not run
+    Entry* entry;                             // null: it is not ours
+    ObjectMemory& memory;
+
+    const api::Unikernel& spec() const { return unikernel.spec(); }
+  };
+
+  // plan_ownership.cpp: what is ours
+  bool canBeOurs(const Entry& entry) const;
+  void dropClaims();
+  void confirmEntries();
+  bool isOurs(const Entry& entry, const albatross::UnikernelInfo& running) const;
+  bool isWatched(const Entry& entry) const;
+  void confirm(Entry& entry, const albatross::UnikernelInfo& running);
+  void disown(const Entry& entry);
+
+  // planner.cpp: the phases, and what is remembered of the servers' side
+  void settlePending();
+  void settle(Entry& entry);
+  std::vector<Subject> findSubjects();
+  void refreshEntry(const Subject& subject) const;
+  void takeOverLife(const Subject& subject) const;
+  void trackLife(const Subject& subject) const;
+  void countUnmanaged();
+  void forgetObjects();
+
+  // plan_trouble.cpp: what does not last
+  bool loops(const ObjectMemory& object) const;
+  Verdict judgeLoop(const Subject& subject, Verdict verdict);
+  struct Goal {
+    Wanted wanted;
+    std::optional<albatross::Policy> policy = std::nullopt;
+  };
+  static bool sameGoal(const Contention& contention, const Goal& goal);
+  void noteTakenBack(ObjectMemory& object, const Goal& goal, const std::vector<FieldChange>& fields) const;
+  bool contended(const ObjectMemory& object, const Goal& goal) const;
+  void awaitTurn(const api::ObjectKey& key, const Goal& goal, Verdict& verdict);
+  Verdict judgePeace(const api::ObjectKey& key, const Goal& goal, Verdict verdict);
+  std::string describe(const api::ObjectKey& key, const Contention& contention) const;
+
+  // planner.cpp: results
+  void qualify(const api::ObjectKey& key, Verdict& verdict) const;
+  ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
+  void emit(Step step);
+  void foresee(const Step& step);
+  void report(Error error);
+  void wakeAt(SystemTime time);
+  Verdict refusal(const Error& error, bool running) const;
+  const Error* putOff(Step& step);
+  void applyBackoff(Verdict& verdict, Step& step);
+  bool leftBehind(const Step& step);
+
+  // plan_unikernel.cpp
+  void planUnikernels(const std::vector<Subject>& subjects);
+  void planUnikernel(const Subject& subject);
+  Verdict judge(const Subject& subject);
+  std::optional<Verdict> obstacle(const Subject& subject) const;
+  Verdict judgeUnsettled(const Subject& subject) const;
+  Verdict judgeRunning(const Subject& subject);
+  Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
+  Verdict judgeInSync(const Subject& subject, Wanted wanted);
+  Verdict judgeDifferent(const Subject& subject, const Difference& difference, Step step);
+  Verdict judgeAbsent(const Subject& subject);
+  Verdict judgeEnded(const Subject& subject, Step step);
+  Verdict takeStep(const Subject& subject, Step step);
+  Verdict awaitImage(const Subject& subject, Step step);
+  bool notConverging(const Subject& subject, const Difference& difference, Step& step);
+
+  // plan_removal.cpp
+  void planRemovals();
+  void reportKept(const Entry& entry, const Absence& absence);
+  bool planRemoval(Entry& entry);
+  bool destroy(Entry& entry, Reason reason, std::string message);
+  void keep(const Entry& entry, Error error);
+  Error nameLeaving(const albatross::Name& name, Error error, bool& resolves) const;
+  void nameWaiting();
+
+  // plan_policy.cpp
+  enum class PolicyPhase { BeforeUnikernels, AfterUnikernels };
+  void planPolicies(PolicyPhase phase);
+  void planPolicy(const DesiredPolicy& policy, PolicyPhase phase);
+  Verdict judgePolicy(const DesiredPolicy& policy, PolicyPhase phase);
+  Result<albatross::Policy> nextPolicy(const albatross::Name& domain, const albatross::Policy& wanted,
+                                       PolicyPhase phase) const;
+
+  Entry* ownEntry(const albatross::Name& name);
+  bool inDoubt(const albatross::Name& name) const { return inDoubt_.contains(name); }
+  albatross::Name nameOf(const api::ObjectKey& key) const;
+  albatross::Name domainNamed(const std::string& nameSpace) const;
+  api::ObjectKey keyOf(const albatross::Name& name) const;
+  bool isRoot(const std::string& nameSpace) const;
+  const Result<void>& authorityFor(const albatross::Name& name) const;
+  /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is
+  /// known.
+  Result<std::vector<albatross::Domain>> chainFor(const albatross::Name& name) const;
+  ObjectMemory& memoryOf(const api::ObjectKey& key) { return plan_.memory.objects[key]; }
+  const std::string& instance() const { return desired_.name(); }
+
+  const Desired& desired_;
+  World world_;
+  const Authority& authority_;
+  const SystemTime now_;
+  std::set<albatross::Name> inDoubt_;
+  std::set<std::string> reported_;                                  // messages of plan_.errors
+  std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
+  Plan plan_;
+};
+
+}  // namespace rookery::plan

@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string_view>
+
+namespace rookery::plan {
+
+/// What a step does to an object. The words are the ones of `plan -o json` and of the metrics' label `verb`.
+enum class Verb { Create, ForceCreate, Restart, Destroy, Adopt, ApplyPolicy };
+
+/// "create", "forceCreate", "restart", "destroy", "adopt", "applyPolicy"
+std::string_view toString(Verb verb);
+
+}  // namespace rookery::plan

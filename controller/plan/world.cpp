@@ -1,0 +1,311 @@
+#include "plan/world.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+namespace rookery::plan {
+
+using albatross::Arguments;
+using albatross::Name;
+using albatross::Policy;
+
+namespace {
+
+bool within(const std::vector<std::string>& domain, const std::vector<std::string>& path) {
+  return path.size() >= domain.size() && std::equal(domain.begin(), domain.end(), path.begin());
+}
+
+/// Calls `visit` with each of what is kept in a map by name in a domain and below it.
+template <class Map, class Visit>
+void forEachIn(const Map& map, const std::vector<std::string>& domain, Visit visit) {
+  for (auto it = map.lower_bound(Name{domain, std::nullopt});
+       it != map.end() && within(domain, it->first.path); ++it) {
+    visit(it->first, it->second);
+  }
+}
+
+/// The unikernel that has the place of a domain: the server keeps both in one tree and counts `:shop` where
+/// `shop:` is.
+std::optional<Name> namesakeOf(const Name& domain) {
+  if (domain.path.empty()) return std::nullopt;
+  return Name{{domain.path.begin(), domain.path.end() - 1}, domain.path.back()};
+}
+
+std::string hostBridge(const albatross::Bridge& bridge) { return bridge.bridge.value_or(bridge.netif); }
+std::string hostDevice(const albatross::Block& block) { return block.device.value_or(block.name); }
+
+template <class T>
+std::vector<T> missingFrom(const std::set<T>& wanted, const std::set<T>& allowed) {
+  std::vector<T> missing;
+  std::set_difference(wanted.begin(), wanted.end(), allowed.begin(), allowed.end(),
+                      std::back_inserter(missing));
+  return missing;
+}
+
+std::set<std::string> hostBridges(const Arguments& arguments) {
+  std::set<std::string> bridges;
+  for (const auto& bridge : arguments.bridges) bridges.insert(hostBridge(bridge));
+  return bridges;
+}
+
+std::string spoken(const Name& domain) {
+  return domain.path.empty() ? "the root domain" : fmt::format("domain {}", fmt::join(domain.path, ":"));
+}
+
+/// Whether all that `inner` allows is allowed by `outer`, too.
+bool fitsIn(const Policy& inner, const Policy& outer) {
+  const bool block = !inner.block || (outer.block && *inner.block <= *outer.block);
+  return block && inner.unikernels <= outer.unikernels && inner.memory <= outer.memory &&
+         missingFrom(inner.cpuIDs, outer.cpuIDs).empty() && missingFrom(inner.bridges, outer.bridges).empty();
+}
+
+std::string limitsOf(const Policy& policy) {
+  return fmt::format("{} unikernels, {} Mi memory, {} Mi block storage, CPUs {}, bridges {}",
+                     policy.unikernels, policy.memory, policy.block.value_or(0),
+                     fmt::join(policy.cpuIDs, ", "), fmt::join(policy.bridges, ", "));
+}
+
+Error exceeded(std::string message) { return {Reason::PolicyExceeded, std::move(message)}; }
+
+}  // namespace
+
+Name domainOf(const Name& name) { return {name.path, std::nullopt}; }
+
+const albatross::UnikernelInfo* World::find(const Name& name) const {
+  const auto it = observed_.unikernels.find(name);
+  return it == observed_.unikernels.end() ? nullptr : &it->second;
+}
+
+const Policy* World::policy(const Name& domain) const {
+  const auto it = observed_.policies.find(domain);
+  return it == observed_.policies.end() ? nullptr : &it->second;
+}
+
+bool World::hasDomain(const std::string& label) const {
+  Name domain{observed_.base.path, std::nullopt};
+  domain.path.push_back(label);
+  const auto first = observed_.unikernels.lower_bound(domain);
+  const bool inhabited = first != observed_.unikernels.end() && within(domain.path, first->first.path);
+  return inhabited || policy(domain) != nullptr;
+}
+
+World::World(Observed observed) : observed_(std::move(observed)) {
+  for (const auto& [name, info] : observed_.unikernels) account(name, info, 1);
+}
+
+/// Keeps count of what `name` uses; `sign` is -1 when it is gone.
+void World::account(const Name& name, const albatross::UnikernelInfo& info, int sign) {
+  for (std::size_t depth = 0; depth <= name.path.size(); ++depth) {
+    Totals& sum = totals_[Path(name.path.begin(), name.path.begin() + static_cast<std::ptrdiff_t>(depth))];
+    sum.unikernels += sign;
+    sum.memory += sign * info.memory;
+  }
+  for (const auto& block : info.blocks) {
+    const Name device{name.path, block.hostDevice};
+    if (sign > 0) users_.insert_or_assign(device, name);
+    if (sign < 0) users_.erase(device);
+  }
+}
+
+void World::run(const Name& name, const Arguments& arguments, const std::string& digest) {
+  remove(name);
+  albatross::UnikernelInfo info;
+  info.startup = arguments.startup;
+  info.failBehaviour = arguments.failBehaviour;
+  info.cpuIDs = arguments.cpuIDs;
+  info.memory = arguments.memory;
+  info.digest = digest;
+  info.arguments = arguments.arguments;
+  for (const auto& block : arguments.blocks) {
+    info.blocks.push_back({block.name, hostDevice(block), block.sectorSize.value_or(512), 0});
+  }
+  for (const auto& bridge : arguments.bridges) {
+    info.bridges.push_back(
+        {bridge.netif, hostBridge(bridge), bridge.mac.value_or(albatross::derivedMac(bridge.netif, name))});
+  }
+  account(name, info, 1);
+  observed_.unikernels[name] = std::move(info);
+}
+
+void World::remove(const Name& name) {
+  const auto gone = observed_.unikernels.find(name);
+  if (gone == observed_.unikernels.end()) return;
+  account(name, gone->second, -1);
+  for (const auto& block : gone->second.blocks) {
+    if (!observed_.blockDevices) break;
+    const auto device = observed_.blockDevices->find(Name{name.path, block.hostDevice});
+    if (device != observed_.blockDevices->end()) device->second.active = false;
+  }
+  observed_.unikernels.erase(gone);
+}
+
+void World::setPolicy(const Name& domain, const Policy& policy) { observed_.policies[domain] = policy; }
+
+World::Totals World::totals(const Name& domain, const Name& except) const {
+  Totals sum;
+  if (const auto found = totals_.find(domain.path); found != totals_.end()) sum = found->second;
+  const auto namesake = namesakeOf(domain);
+  if (const auto* info = namesake ? find(*namesake) : nullptr; info != nullptr && namesake != except) {
+    ++sum.unikernels;
+    sum.memory += info->memory;
+  }
+  if (const auto* info = find(except); info != nullptr && within(domain.path, except.path)) {
+    --sum.unikernels;
+    sum.memory -= info->memory;
+  }
+  return sum;
+}
+
+World::Usage World::usage(const Name& domain) const {
+  Usage used;
+  const auto add = [&](const Name&, const albatross::UnikernelInfo& info) {
+    ++used.totals.unikernels;
+    used.totals.memory += info.memory;
+    used.cpuIDs.insert(info.cpuIDs.begin(), info.cpuIDs.end());
+    for (const auto& bridge : info.bridges) used.bridges.insert(bridge.hostDevice);
+  };
+  forEachIn(observed_.unikernels, domain.path, add);
+  const auto namesake = namesakeOf(domain);
+  if (const auto* info = namesake ? find(*namesake) : nullptr; info != nullptr) add(*namesake, *info);
+  if (!observed_.blockDevices) return used;
+  forEachIn(*observed_.blockDevices, domain.path,
+            [&](const Name&, const auto& device) { used.block += device.size; });
+  return used;
+}
+
+std::optional<Error> World::cannotRun(const Name& name, const Arguments& arguments) const {
+  if (auto error = overPolicy(name, arguments)) return error;
+  if (auto error = overMachine(name, arguments)) return error;
+  return blockDevices(name, arguments);
+}
+
+std::optional<Error> World::overPolicy(const Name& name, const Arguments& arguments) const {
+  const Name domain = domainOf(name);
+  const Policy* limit = policy(domain);
+  if (limit == nullptr)
+    return std::nullopt;  // the server checks nothing then; whether that may be is for plan to say
+  const Totals used = totals(domain, name);
+  if (used.unikernels + 1 > limit->unikernels) {
+    return exceeded(
+        fmt::format("The policy of {} allows {} unikernels, and as many run there. Raise unikernels in its "
+                    "UnikernelPolicy, or remove one.",
+                    spoken(domain), limit->unikernels));
+  }
+  if (used.memory + arguments.memory > limit->memory) {
+    return exceeded(fmt::format(
+        "spec.memory asks for {} Mi, but the policy of {} allows {} Mi, of which {} Mi are used by "
+        "others. Lower spec.memory, or raise memory in the UnikernelPolicy.",
+        arguments.memory, spoken(domain), limit->memory, used.memory));
+  }
+  if (const auto cpus = missingFrom(arguments.cpuIDs, limit->cpuIDs); !cpus.empty()) {
+    return exceeded(fmt::format("spec.cpuIDs names {}, but the policy of {} allows {}.",
+                                fmt::join(cpus, ", "), spoken(domain), fmt::join(limit->cpuIDs, ", ")));
+  }
+  if (const auto bridges = missingFrom(hostBridges(arguments), limit->bridges); !bridges.empty()) {
+    const bool machine = domain.path.empty();
+    return Error{
+        machine ? Reason::BridgeNotFound : Reason::PolicyExceeded,
+        fmt::format("spec.networkInterfaces names the bridge {}, but {} {} {}.", fmt::join(bridges, ", "),
+                    machine ? "the server" : fmt::format("the policy of {}", spoken(domain)),
+                    machine ? "has" : "allows",
+                    limit->bridges.empty() ? "none" : fmt::format("{}", fmt::join(limit->bridges, ", ")))};
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> World::overMachine(const Name& name, const Arguments& arguments) const {
+  const Name root;
+  const Policy* machine = policy(root);
+  if (machine == nullptr || name.path.empty()) return std::nullopt;
+  if (const auto cpus = missingFrom(arguments.cpuIDs, machine->cpuIDs); !cpus.empty()) {
+    return exceeded(fmt::format("spec.cpuIDs names {}, but the server has only {}.", fmt::join(cpus, ", "),
+                                fmt::join(machine->cpuIDs, ", ")));
+  }
+  if (const auto bridges = missingFrom(hostBridges(arguments), machine->bridges); !bridges.empty()) {
+    return Error{
+        Reason::BridgeNotFound,
+        fmt::format(
+            "spec.networkInterfaces names the bridge {}, but the server has {}.", fmt::join(bridges, ", "),
+            machine->bridges.empty() ? "none" : fmt::format("{}", fmt::join(machine->bridges, ", ")))};
+  }
+  const Totals used = totals(root, name);
+  if (used.memory + arguments.memory > machine->memory) {
+    return exceeded(fmt::format(
+        "spec.memory asks for {} Mi, but the server has {} Mi, of which {} Mi are used by others.",
+        arguments.memory, machine->memory, used.memory));
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> World::blockDevices(const Name& name, const Arguments& arguments) const {
+  if (!observed_.blockDevices) return std::nullopt;
+  std::set<std::string> taken;
+  for (const auto& block : arguments.blocks) {
+    const Name device{name.path, hostDevice(block)};
+    const auto present = observed_.blockDevices->find(device);
+    if (present == observed_.blockDevices->end()) {
+      return Error{
+          Reason::BlockDeviceNotFound,
+          fmt::format(
+              "spec.blockDevices names the volume {}, but there is no such block device in {}. Create it "
+              "there, or correct volumeName.",
+              *device.label, spoken(domainOf(name)))};
+    }
+    const auto inUse = [&](const std::string& by) {
+      return Error{
+          Reason::BlockDeviceInUse,
+          fmt::format("spec.blockDevices names the volume {}, which is in use{}.", *device.label, by)};
+    };
+    const auto user = users_.find(device);
+    if (user != users_.end() && user->second != name) return inUse(" by " + user->second.toString());
+    if (user == users_.end() && present->second.active) return inUse("");
+    if (!taken.insert(*device.label).second) return inUse(" by another device of the same unikernel");
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> World::belowUsage(const Name& domain, const Policy& wanted) const {
+  const Usage used = usage(domain);
+  const auto below = [&](std::string_view field, auto allowed, auto present) {
+    return exceeded(fmt::format("spec.{} is {}, which is below what {} uses now ({}).", field, allowed,
+                                spoken(domain), present));
+  };
+  const auto megabytes = [](std::int64_t number) { return fmt::format("{} Mi", number); };
+  if (wanted.unikernels < used.totals.unikernels)
+    return below("unikernels", wanted.unikernels, used.totals.unikernels);
+  if (wanted.memory < used.totals.memory)
+    return below("memory", megabytes(wanted.memory), megabytes(used.totals.memory));
+  if (wanted.block.value_or(0) < used.block)
+    return below("blockStorage", megabytes(wanted.block.value_or(0)), megabytes(used.block));
+  if (const auto cpus = missingFrom(used.cpuIDs, wanted.cpuIDs); !cpus.empty()) {
+    return below("cpuIDs", fmt::format("{}", fmt::join(wanted.cpuIDs, ", ")),
+                 fmt::format("CPU {}", fmt::join(cpus, ", ")));
+  }
+  if (const auto bridges = missingFrom(used.bridges, wanted.bridges); !bridges.empty()) {
+    return below("bridges",
+                 wanted.bridges.empty() ? "empty" : fmt::format("{}", fmt::join(wanted.bridges, ", ")),
+                 fmt::format("bridge {}", fmt::join(bridges, ", ")));
+  }
+  return std::nullopt;
+}
+
+std::optional<Error> World::cannotSet(const Name& domain, const Policy& wanted) const {
+  if (auto error = belowUsage(domain, wanted)) return error;
+  std::optional<Error> error;
+  forEachIn(observed_.policies, domain.path, [&](const Name& sub, const Policy& policy) {
+    if (sub != domain && !error && !fitsIn(policy, wanted)) {
+      error = exceeded(fmt::format("The policy allows less than the one of {} below it: {}.", spoken(sub),
+                                   limitsOf(policy)));
+    }
+  });
+  if (error) return error;
+  // The server does not compare with the root's.
+  const Policy* above = observed_.base.path.empty() ? nullptr : policy(observed_.base);
+  if (above == nullptr || fitsIn(wanted, *above)) return std::nullopt;
+  return exceeded(fmt::format("The policy allows more than the one of {} above it: {}.",
+                              spoken(observed_.base), limitsOf(*above)));
+}
+
+}  // namespace rookery::plan

@@ -1,0 +1,390 @@
+#include "reconcile/resolve.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <fstream>
+#include <memory>
+
+#include "fixtures/temp_dir.h"
+#include "image/inspector.h"
+#include "image/store.h"
+#include "images/image_maker.h"
+#include "plan/desired.h"
+#include "reconcile/image_places.h"
+#include "unit/plan/scene.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+/// A snapshot of manifests, with an image and PEM files that they can name.
+class Resolve : public testing::Test {
+ protected:
+  Resolve() {
+    EXPECT_TRUE(images::writeImage({}, folder_.path() / "web.hvt"));
+    for (const char* name : {"ca.pem", "cert.pem", "key.pem"}) folder_.write(name, name);
+  }
+
+  void add(api::ObjectPtr object) {
+    auto here = std::make_shared<api::Object>(*object);
+    here->origin.root = folder_.path();
+    here->origin.file = folder_.path() / "all.yaml";
+    snapshot_.declared.insert(here->key());
+    snapshot_.objects.push_back(std::move(here));
+  }
+
+  api::AlbatrossInstance instance() const {
+    api::AlbatrossInstance spec;
+    spec.endpoint = "127.0.0.1:1025";
+    spec.credentials = api::AlbatrossInstance::Files{folder_.path() / "ca.pem", folder_.path() / "cert.pem",
+                                                     folder_.path() / "key.pem"};
+    return spec;
+  }
+
+  api::Unikernel unikernel(std::optional<std::string> on = std::nullopt) const {
+    api::Unikernel spec;
+    spec.instance = std::move(on);
+    spec.image.path = folder_.path() / "web.hvt";
+    return spec;
+  }
+
+  Resolution resolved() {
+    return resolve(snapshot_, entries_, places_, credentials_, [](const api::ObjectKey&, const std::string&) {
+      return api::Identity{"", {}, std::nullopt, 3};
+    });
+  }
+
+  /// The only unikernel of a fleet with one instance.
+  plan::DesiredUnikernel resolveOnly(const api::Unikernel& spec) {
+    add(makeObject("", "eu-1", instance()));
+    add(makeObject("shop", "web", spec));
+    return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+  }
+
+  fixtures::TempDir folder_;
+  image::Inspector inspector_;
+  ImagePlaces places_{.inspector = inspector_};
+  file::Settling settling_;
+  CredentialFiles credentials_{settling_};
+  source::Snapshot snapshot_;
+  std::vector<plan::Entry> entries_;
+};
+
+TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
+  const plan::DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_EQ(web.identity.generation, 3);
+  ASSERT_TRUE(web.image) << web.image.error().message;
+  EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
+  EXPECT_FALSE(web.error);
+  EXPECT_FALSE(web.notice);
+}
+
+TEST_F(Resolve, KnowsNothingOfAnImageThatIsBeingWritten) {
+  file::Settling settling;
+  places_.settling = &settling;
+  std::ofstream writer(folder_.path() / "web.hvt", std::ios::binary | std::ios::app);
+  const plan::DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_TRUE(web.imageUnsettled());
+  EXPECT_EQ(web.missing->error.reason, Reason::BeingWritten);
+  EXPECT_EQ(web.digest(), "");
+}
+
+// A tebibyte, which would be read for an hour.
+TEST_F(Resolve, WaitsForNoImageThatTakesLongToRead) {
+  const auto inspector = std::make_shared<image::Inspector>(image::Inspector::Options{.largest = UINT64_MAX});
+  image::Lookout lookout(inspector, std::make_shared<file::Settling>(), {});
+  places_.lookout = &lookout;
+  ASSERT_TRUE(images::writeImage({}, folder_.path() / "huge.hvt"));
+  std::filesystem::resize_file(folder_.path() / "huge.hvt", std::uintmax_t{1} << 40);
+  api::Unikernel huge = unikernel();
+  huge.image.path = folder_.path() / "huge.hvt";
+  add(makeObject("shop", "huge", huge));
+  const plan::DesiredUnikernel web = resolveOnly(unikernel());
+  EXPECT_TRUE(web.image || web.imageUnsettled()) << web.image.error().message;
+  const plan::DesiredUnikernel slow = resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/huge"));
+  EXPECT_TRUE(slow.imageUnsettled());
+  EXPECT_EQ(slow.missing->error.reason, Reason::ImageBeingRead);
+}
+
+TEST_F(Resolve, ReadsNoCredentialFileForWhoeverMayWriteObjects) {
+  places_.apiStore = folder_.path();
+  add(makeObject("", "eu-1", instance()));
+  const auto desired = resolved().instances.at("eu-1");
+  ASSERT_FALSE(desired->credentials);
+  EXPECT_EQ(desired->credentials.error().reason, Reason::CredentialInvalid);
+  EXPECT_THAT(desired->credentials.error().message, HasSubstr("name that in spec.credentials.secretRef"));
+}
+
+TEST_F(Resolve, ReadsTheCredentialFilesThatStandardInputNames) {
+  places_.apiStore = folder_.path();
+  auto given = std::make_shared<api::Object>(*makeObject("", "eu-1", instance()));
+  given->origin.root = given->origin.file = "-";
+  snapshot_.declared.insert(given->key());
+  snapshot_.objects.push_back(std::move(given));
+  const auto desired = resolved().instances.at("eu-1");
+  EXPECT_TRUE(desired->credentials) << desired->credentials.error().message;
+}
+
+TEST_F(Resolve, GivesTheSameForTheSame) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  const auto before = resolved().instances.at("eu-1");
+  EXPECT_EQ(*before, *resolved().instances.at("eu-1"));
+  images::writeImage({.content = "another"}, folder_.path() / "web.hvt").value();
+  EXPECT_NE(*before, *resolved().instances.at("eu-1"));
+}
+
+TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
+  const auto store = image::ImageStore::open(folder_.path() / "images", {});
+  ASSERT_TRUE(store);
+  image::Puller puller(**store, inspector_, {});
+  places_.puller = &puller;
+  const std::string bytes = images::makeImage({.networks = {"service"}});
+  auto incoming = (*store)->begin();
+  ASSERT_TRUE(incoming && incoming->write(bytes));
+  const std::string sha256 = incoming->sha256();
+  api::Unikernel spec = unikernel();
+  spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt?token=hunter2", .sha256 = sha256};
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", spec));
+  const auto web = [&] { return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web")); };
+
+  const plan::DesiredUnikernel before = web();
+  ASSERT_TRUE(before.missing);
+  EXPECT_EQ(before.missing->error.reason, Reason::ImagePulling);
+  EXPECT_EQ(image::toHex(before.digest()), sha256) << "known without it";
+
+  auto stored = incoming->commit();
+  ASSERT_TRUE(stored);
+  const plan::DesiredUnikernel misfit = web();
+  EXPECT_FALSE(misfit.missing);
+  ASSERT_FALSE(misfit.image);
+  EXPECT_EQ(misfit.image.error().reason, Reason::DeviceMismatch);
+  EXPECT_THAT(misfit.image.error().message, HasSubstr("https://builds.example.org/web.hvt was built"));
+
+  spec.networkInterfaces = {{"service", std::nullopt, std::nullopt}};
+  add(makeObject("shop", "web", spec));
+  const plan::DesiredUnikernel fit = web();
+  ASSERT_TRUE(fit.image) << fit.image.error().message;
+  EXPECT_EQ(fit.image->path, stored->path());
+}
+
+TEST_F(Resolve, ListsTheInstancesWhereSeveralCouldBeMeant) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  const Resolution resolution = resolved();
+  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  EXPECT_EQ(error.reason, Reason::InstanceAmbiguous);
+  EXPECT_THAT(error.message, HasSubstr("eu-1, us-1"));
+  EXPECT_THAT(resolution.instances.at("eu-1")->unikernels, IsEmpty());
+}
+
+TEST_F(Resolve, CountsAnInstanceWhoseManifestIsBroken) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  add(makeObject("shop", "cart", unikernel("us-1")));
+  snapshot_.declared.insert({api::Kind::AlbatrossInstance, "", "us-1"});
+  const Resolution resolution = resolved();
+  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous);
+  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/cart")).reason, Reason::InstanceNotFound);
+  EXPECT_THAT(resolution.unplaced.at(keyOf("shop/cart")).message, HasSubstr("has an error"));
+}
+
+TEST_F(Resolve, SaysWhichInstanceIsMissing) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("shop", "web", unikernel("eu-2")));
+  const Resolution resolution = resolved();
+  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  EXPECT_EQ(error.reason, Reason::InstanceNotFound);
+  EXPECT_THAT(error.message, testing::AllOf(HasSubstr("eu-2"), HasSubstr("eu-1")));
+}
+
+TEST_F(Resolve, PlacementIsSticky) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel()));
+  plan::Entry entry;
+  entry.serverKey = "key";
+  entry.name = Scene::name("shop/web");
+  entry.object = keyOf("shop/web");
+  entry.instance = "us-1";
+  entries_ = {entry};
+  EXPECT_TRUE(resolved().instances.at("us-1")->unikernels.at(keyOf("shop/web")).notice);
+
+  entries_[0].instance = "gone-1";
+  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceNotFound);
+
+  entries_[0].destroyedAt = SystemTime{};
+  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous)
+      << "a tombstone holds no place";
+}
+
+TEST_F(Resolve, WhatNamesItsInstanceGoesThere) {
+  add(makeObject("", "eu-1", instance()));
+  add(makeObject("", "us-1", instance()));
+  add(makeObject("shop", "web", unikernel("eu-1")));
+  plan::Entry entry;
+  entry.object = keyOf("shop/web");
+  entry.instance = "us-1";
+  entries_ = {entry};
+  EXPECT_TRUE(resolved().instances.at("eu-1")->unikernels.contains(keyOf("shop/web")));
+}
+
+TEST_F(Resolve, HasTwoPoliciesOfANamespaceClash) {
+  add(makeObject("", "eu-1", instance()));
+  api::UnikernelPolicy policy;
+  policy.memory = 64;
+  add(makeObject("shop", "a", policy));
+  add(makeObject("shop", "b", policy));
+  add(makeObject("db", "a", policy));
+  const Resolution resolution = resolved();
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "a"}).reason,
+            Reason::DuplicateObject);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "b"}).reason,
+            Reason::DuplicateObject);
+  EXPECT_FALSE(resolution.instances.at("eu-1")->policies.contains("shop"));
+  EXPECT_EQ(resolution.instances.at("eu-1")->policies.at("db").policy.memory, 64);
+}
+
+TEST_F(Resolve, KeepsOtherNamespacesOut) {
+  api::AlbatrossInstance closed = instance();
+  closed.allowedNamespaces = {"db"};
+  add(makeObject("", "eu-1", closed));
+  add(makeObject("shop", "web", unikernel()));
+  add(makeObject("shop", "limits", api::UnikernelPolicy{}));
+  const Resolution resolution = resolved();
+  const auto& web = resolution.instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+  ASSERT_TRUE(web.error);
+  EXPECT_EQ(web.error->reason, Reason::NamespaceNotAllowed);
+  EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "limits"}).reason,
+            Reason::NamespaceNotAllowed);
+}
+
+TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
+  api::Secret secret;
+  secret.data = {{"password", "hunter2"}};
+  add(makeObject("shop", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.arguments = {"--password=$(PASSWORD)", "--literal=$$(PASSWORD)", "--other=$(OTHER)"};
+  spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+
+  const plan::DesiredUnikernel web = resolveOnly(spec);
+
+  EXPECT_THAT(*web.arguments.arguments,
+              ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
+}
+
+TEST_F(Resolve, HasAWordOnArgumentsThatAreHardlyMeant) {
+  api::Secret secret;
+  secret.data["password"] = "hunter2\n";
+  add(makeObject("shop", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.arguments = {"--password=$(DB)", "$(A)", "$(B)", "$(C)"};
+  spec.argumentsFrom = {{"DB", {"db", "password"}}};
+  const plan::DesiredUnikernel web = resolveOnly(spec);
+  EXPECT_FALSE(web.error);
+  ASSERT_TRUE(web.notice);
+  EXPECT_THAT(*web.notice,
+              testing::StartsWith("But look at its arguments: spec.arguments[1]: nothing defines \"$(A)\""));
+  EXPECT_THAT(*web.notice, testing::EndsWith("; and 1 more."));
+  EXPECT_THAT(*web.notice, testing::Not(HasSubstr("hunter2")));
+}
+
+TEST_F(Resolve, SaysWhichSecretIsMissing) {
+  api::Secret secret;
+  secret.data = {{"password", "hunter2"}};
+  add(makeObject("elsewhere", "db", secret));
+  api::Unikernel spec = unikernel();
+  spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+
+  const plan::DesiredUnikernel web = resolveOnly(spec);
+
+  ASSERT_TRUE(web.error);
+  EXPECT_EQ(web.error->reason, Reason::ReferenceNotFound);
+  EXPECT_THAT(web.error->message, HasSubstr("Secret shop/db"));
+}
+
+TEST_F(Resolve, TurnsASpecIntoArguments) {
+  api::Unikernel spec = unikernel();
+  spec.restart = true;
+  spec.exitCodes = {2};
+  spec.startup = 40;
+  spec.addName = false;
+  spec.cpuIDs = {1};
+  spec.memory = 64;
+  spec.networkInterfaces = {{"service", "br0", "02:00:00:00:00:01"}, {"admin", std::nullopt, std::nullopt}};
+  spec.blockDevices = {{"storage", "data", 4'096}};
+
+  const albatross::Arguments made = resolveOnly(spec).arguments;
+
+  albatross::Arguments expected;
+  expected.failBehaviour = {true, {2}};
+  expected.startup = 40;
+  expected.addName = false;
+  expected.cpuIDs = {1};
+  expected.memory = 64;
+  expected.bridges = {{"service", "br0", albatross::Mac{2, 0, 0, 0, 0, 1}},
+                      {"admin", std::nullopt, std::nullopt}};
+  expected.blocks = {{"storage", "data", 4'096}};
+  EXPECT_EQ(made, expected);
+}
+
+TEST_F(Resolve, TellsAnImageThatIsNoGood) {
+  api::Unikernel spec = unikernel();
+  spec.image.path = folder_.path() / "missing.hvt";
+  EXPECT_EQ(resolveOnly(spec).image.error().reason, Reason::ImageNotFound);
+}
+
+TEST_F(Resolve, ReadsCredentialsFromFiles) {
+  add(makeObject("", "eu-1", instance()));
+  const auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_TRUE(pem);
+  EXPECT_EQ(pem->ca, "ca.pem");
+  EXPECT_EQ(pem->certificate, "cert.pem");
+  EXPECT_EQ(pem->privateKey, "key.pem");
+}
+
+TEST_F(Resolve, SaysWhichCredentialFileIsMissingOrTooLarge) {
+  std::filesystem::remove(folder_.path() / "cert.pem");
+  add(makeObject("", "eu-1", instance()));
+  auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_FALSE(pem);
+  EXPECT_EQ(pem.error().reason, Reason::CredentialInvalid);
+  EXPECT_THAT(pem.error().message, testing::AllOf(HasSubstr("certificate"), HasSubstr("cert.pem")));
+
+  folder_.write("cert.pem", std::string(2u << 20, 'x'));
+  pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_FALSE(pem);
+  EXPECT_THAT(pem.error().message, HasSubstr("too large"));
+}
+
+TEST_F(Resolve, ReadsCredentialsFromASecret) {
+  api::AlbatrossInstance spec = instance();
+  spec.credentials = api::AlbatrossInstance::SecretRef{"rookery", "eu-1"};
+  add(makeObject("", "eu-1", spec));
+  EXPECT_EQ(resolved().instances.at("eu-1")->credentials.error().reason, Reason::ReferenceNotFound);
+  snapshot_.unreadable[{api::Kind::Secret, "rookery", "eu-1"}] = "which cannot be read: no right. Grant it.";
+  EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message,
+              testing::EndsWith("which cannot be read: no right. Grant it."));
+
+  api::Secret secret;
+  secret.data = {{"ca.crt", "1"}, {"tls.crt", "2"}};
+  add(makeObject("rookery", "eu-1", secret));
+  EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message, HasSubstr("tls.key"));
+
+  snapshot_.objects.pop_back();
+  secret.data["tls.key"] = "3";
+  add(makeObject("rookery", "eu-1", secret));
+  const auto pem = resolved().instances.at("eu-1")->credentials;
+  ASSERT_TRUE(pem);
+  EXPECT_EQ(pem->privateKey, "3");
+}
+
+}  // namespace
+}  // namespace rookery::reconcile
