@@ -76,6 +76,10 @@ bool Status::ready() const {
   return ready != nullptr && ready->status == Condition::Status::True;
 }
 
+std::string_view finalizerOf(Kind kind) {
+  return kind == Kind::AlbatrossInstance ? "rookery.dev/albatrossinstance" : "rookery.dev/unikernel";
+}
+
 std::string toRfc3339(SystemTime time) {
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", std::chrono::floor<std::chrono::seconds>(time));
 }
@@ -103,8 +107,7 @@ json toJson(const Object& object, const Identity& identity, const Status& status
   if (identity.deletionTimestamp) {
     metadata["deletionTimestamp"] = toRfc3339(*identity.deletionTimestamp);
     metadata["deletionGracePeriodSeconds"] = 0;
-    metadata["finalizers"] =
-        json::array({object.kind() == Kind::AlbatrossInstance ? instanceFinalizer : finalizer});
+    metadata["finalizers"] = json::array({finalizerOf(object.kind())});
   }
   if (object.kind() == Kind::Secret) return shaped;  // Kubernetes gives it neither a generation nor a status
   metadata["generation"] = identity.generation;
