@@ -12,6 +12,7 @@
 #include "api/decode.h"
 #include "api/field.h"
 #include "api/findings.h"
+#include "api/json_path.h"
 #include "api/mention.h"
 #include "api/schema.h"
 #include "api/validate.h"
@@ -32,13 +33,6 @@ constexpr std::string_view groupPrefix = "rookery.dev/";
 std::string_view apiVersionOf(Kind kind) { return kind == Kind::Secret ? "v1" : groupVersion; }
 
 bool isNamespaced(Kind kind) { return kind == Kind::Secret || definitionOf(kind).namespaced; }
-
-/// The string at `member` of a mapping, if it is one.
-const std::string* stringAt(const json& value, const char* member) {
-  if (!value.is_object()) return nullptr;
-  const auto found = value.find(member);
-  return found != value.end() && found->is_string() ? found->get_ptr<const json::string_t*>() : nullptr;
-}
 
 std::string sha256(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};

@@ -11,23 +11,6 @@ namespace rookery::kubernetes {
 
 using nlohmann::json;
 
-const json& memberOf(const json& object, std::string_view member) {
-  static const json none;
-  if (!object.is_object()) return none;
-  const auto found = object.find(member);
-  return found == object.end() ? none : *found;
-}
-
-std::string textAt(const json& object, std::string_view member) {
-  const json& value = memberOf(object, member);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-std::int64_t numberAt(const json& object, std::string_view member) {
-  const json& value = memberOf(object, member);
-  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
-}
-
 ObjectMeta ObjectMeta::of(const json& object) {
   const json& metadata = memberOf(object, "metadata");
   ObjectMeta meta{

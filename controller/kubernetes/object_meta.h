@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "api/json_path.h"
 #include "api/object.h"
 
 namespace rookery::kubernetes {
 
-/// What comes from a server need not be what it should: these find it, or nothing.
-const nlohmann::json& memberOf(const nlohmann::json& object, std::string_view member);  // null: not there
-std::string textAt(const nlohmann::json& object, std::string_view member);
-std::int64_t numberAt(const nlohmann::json& object, std::string_view member);
+using api::memberOf;
+using api::numberAt;
+using api::textAt;
 
 /// metadata of an object, as far as it matters here.
 struct ObjectMeta {
