@@ -34,9 +34,7 @@ struct ObjectMeta {
 /// where one is not, it counts as newer.
 bool isNewer(const std::string& version, const std::string& other);
 
-/// RFC 3339 with or without a fraction of a second, in UTC, as Kubernetes writes times.
-std::optional<api::SystemTime> parseTime(const std::string& text);
-/// With microseconds, as a Lease has them (metav1.MicroTime).
+/// RFC 3339 in UTC with microseconds, as a Lease has them (metav1.MicroTime).
 std::string toMicroTime(api::SystemTime time);
 
 }  // namespace rookery::kubernetes

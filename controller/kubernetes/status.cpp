@@ -7,6 +7,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/age.h"
 #include "kubernetes/object_meta.h"
 
 namespace rookery::kubernetes {
@@ -32,7 +33,7 @@ std::optional<Condition> conditionIn(const json& value) {
   const auto reason = reasonNamed(textAt(value, "reason"));
   if (!type || !status || !reason) return std::nullopt;
   return Condition{*type, *status, *reason, textAt(value, "message"),
-                   parseTime(textAt(value, "lastTransitionTime")).value_or(api::SystemTime())};
+                   api::parseRfc3339(textAt(value, "lastTransitionTime")).value_or(api::SystemTime())};
 }
 
 std::optional<std::string> textIn(const json& value, std::string_view member) {
@@ -74,7 +75,7 @@ std::optional<std::chrono::milliseconds> parseGoDuration(std::string_view text) 
 
 std::optional<api::LastAction> lastActionIn(const json& value) {
   std::string verb = textAt(value, "verb");
-  const auto time = parseTime(textAt(value, "time"));
+  const auto time = api::parseRfc3339(textAt(value, "time"));
   const auto duration = parseGoDuration(textAt(value, "duration"));
   const std::int64_t bytes = numberAt(value, "bytes");
   if (verb.empty() || !time || !duration || bytes < 0) return std::nullopt;
@@ -92,7 +93,7 @@ std::optional<api::Status> statusFromJson(const json& value) {
   status.observedGeneration = numberAt(value, "observedGeneration");
   status.instance = textIn(value, "instance");
   status.digest = textIn(value, "digest");
-  status.startedAt = parseTime(textAt(value, "startedAt"));
+  status.startedAt = api::parseRfc3339(textAt(value, "startedAt"));
   status.restarts = numberAt(value, "restarts");
   status.lastAction = lastActionIn(memberOf(value, "lastAction"));
   for (const json& digest : memberOf(value, "history")) {
