@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <cmath>
 #include <string_view>
 #include <utility>
 
 #include "api/age.h"
+#include "api/expand.h"
 #include "kubernetes/object_meta.h"
 
 namespace rookery::kubernetes {
@@ -41,42 +40,17 @@ std::optional<std::string> textIn(const json& value, std::string_view member) {
   return text.empty() ? std::nullopt : std::optional(std::move(text));
 }
 
-/// What a number at the start of `text` and the unit behind it amount to; takes both off. Nothing: it is
-/// neither.
-std::optional<double> takeMillis(std::string_view& text) {
-  constexpr std::array<std::pair<std::string_view, double>, 4> units = {
-      {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
-  double number = 0;
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
-  if (error != std::errc() || number < 0) return std::nullopt;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  for (const auto& [unit, millis] : units) {
-    if (!text.starts_with(unit)) continue;
-    text.remove_prefix(unit.size());
-    return number * millis;
-  }
-  return std::nullopt;
-}
-
-/// A duration as Go writes it, down to milliseconds: "350ms", "2m0.25s".
-std::optional<std::chrono::milliseconds> parseGoDuration(std::string_view text) {
-  constexpr double longest = 1e12;
-  double total = 0;
-  if (text.empty()) return std::nullopt;
-  while (!text.empty()) {
-    const auto millis = takeMillis(text);
-    if (!millis) return std::nullopt;
-    total += *millis;
-  }
-  if (!(total <= longest)) return std::nullopt;
-  return std::chrono::milliseconds(std::llround(total));
+/// How long something took: no time at all, too.
+std::optional<std::chrono::milliseconds> parseElapsed(std::string_view text) {
+  if (text == "0s") return std::chrono::milliseconds(0);
+  const auto duration = api::parseDuration(text);
+  return duration ? std::optional(*duration) : std::nullopt;
 }
 
 std::optional<api::LastAction> lastActionIn(const json& value) {
   std::string verb = textAt(value, "verb");
   const auto time = api::parseRfc3339(textAt(value, "time"));
-  const auto duration = parseGoDuration(textAt(value, "duration"));
+  const auto duration = parseElapsed(textAt(value, "duration"));
   const std::int64_t bytes = numberAt(value, "bytes");
   if (verb.empty() || !time || !duration || bytes < 0) return std::nullopt;
   return api::LastAction{std::move(verb), *time, static_cast<std::uint64_t>(bytes), *duration};
