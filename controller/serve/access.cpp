@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <tuple>
@@ -10,6 +9,7 @@
 
 #include "api/status.h"
 #include "api/syntax.h"
+#include "image/digest.h"
 #include "reconcile/key_file.h"
 #include "sentence.h"
 #include "serve/failure.h"
@@ -81,11 +81,9 @@ std::string_view tokenIn(std::string_view authorization) {
 }
 
 std::string digestOf(std::string_view token) {
-  std::string digest(std::tuple_size_v<Sha256>, '\0');
-  const int made = EVP_Digest(token.data(), token.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                              nullptr, EVP_sha256(), nullptr);
-  check(made == 1, "OpenSSL has SHA-256");
-  return digest;
+  image::Sha256 hash;
+  hash.update(token);
+  return hash.finish();
 }
 
 /// Takes the same time whichever entry it is, if any.
