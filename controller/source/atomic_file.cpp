@@ -16,9 +16,7 @@ using file::Draft;
 namespace {
 
 std::unexpected<Error> unwritable(const fs::path& file, int error) {
-  return fail(Reason::StoreUnwritable, fmt::format("{} cannot be written: {}. It is as it was. {}",
-                                                   file.string(), std::generic_category().message(error),
-                                                   file::remedyFor(error, file.parent_path())));
+  return source::unwritable(file, std::generic_category().message(error), error);
 }
 
 std::unexpected<Error> changedMeanwhile(const fs::path& file) {
@@ -51,6 +49,12 @@ Result<void> syncFolderOf(const fs::path& file) {
 }
 
 }  // namespace
+
+std::unexpected<Error> unwritable(const fs::path& file, std::string_view why, int error) {
+  return fail(Reason::StoreUnwritable,
+              fmt::format("{} cannot be written: {}. It is as it was. {}", file.string(), why,
+                          file::remedyFor(error, file.parent_path())));
+}
 
 std::optional<FileState> stateOf(const fs::path& file) {
   struct stat status{};
@@ -85,11 +89,7 @@ Result<void> removeFile(const fs::path& file, const file::Stamp& expected) {
 }
 
 Result<void> prepareFolder(const fs::path& folder) {
-  std::error_code error;
-  const fs::path parent = (folder / "").parent_path().parent_path();  // "a/b/" lies in "a"
-  if (!parent.empty()) fs::create_directories(parent, error);
-  if (error) return unwritable(folder, error.value());
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return unwritable(folder, errno);
+  if (const int cause = file::makeFolder(folder); cause != 0) return unwritable(folder, cause);
   const fs::path probe = folder / "probe";
   Draft draft(probe);
   if (auto written = writeDraft(draft, probe, "", {}); !written) {
