@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "source/names.h"
+
 namespace rookery::source {
 
 namespace fs = std::filesystem;
@@ -106,7 +108,7 @@ void removeLeftovers(const fs::path& folder) {
        entry.increment(error)) {
     std::error_code ignored;
     const bool directory = entry->is_directory(ignored);
-    if (directory && entry->path().filename().string().starts_with('.')) entry.disable_recursion_pending();
+    if (directory && isHidden(entry->path())) entry.disable_recursion_pending();
     if (!directory && file::isDraft(entry->path())) fs::remove(entry->path(), ignored);
   }
 }
