@@ -195,6 +195,11 @@ class Reader {
     if (folder_.empty()) folder_ = fs::absolute(file.file, error).parent_path();
   }
 
+  void read(std::expected<std::vector<YamlDocument>, YamlProblem> documents) {
+    if (!documents) return refuse(std::move(documents.error()));
+    for (YamlDocument& document : *documents) read(std::move(document));
+  }
+
   void read(YamlDocument document) {
     if (const auto kind = listKindOf(document.value)) return readList(*kind, std::move(document));
     readObject(std::move(document), "a document");
@@ -469,12 +474,7 @@ Manifest parseManifest(std::string_view text, const Origin& file, const fs::path
     reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
-  auto documents = parseYaml(text, notationOf(file.file));
-  if (documents) {
-    for (YamlDocument& document : *documents) reader.read(std::move(document));
-  } else {
-    reader.refuse(std::move(documents.error()));
-  }
+  reader.read(parseYaml(text, notationOf(file.file)));
   return reader.take();
 }
 
@@ -490,11 +490,7 @@ Manifest parseManifestFile(std::string_view text, const Origin& file, bool held)
   }
   auto documents = parseYaml(text, notationOf(file.file));
   if (!documents && !held && !mentions.makesOurs()) return foreignText();
-  if (documents) {
-    for (YamlDocument& document : *documents) reader.read(std::move(document));
-  } else {
-    reader.refuse(std::move(documents.error()));
-  }
+  reader.read(std::move(documents));
   Manifest manifest = reader.take();
   manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
   manifest.cut = notationOf(file.file) == Notation::Yaml && endsWithin(text);
