@@ -9,6 +9,7 @@
 #include "api/printer_column.h"
 #include "api/syntax.h"
 #include "api/yaml.h"
+#include "text.h"
 
 namespace rookery::serve {
 namespace {
@@ -74,11 +75,7 @@ json sourceCell(const json& event, const api::Column& /*unused*/, api::SystemTim
 }
 
 json messageCell(const json& event, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  constexpr std::string_view space = " \t\r\n";
-  const std::string message = api::textByPath(event, ".message");
-  std::string_view text = message;
-  text.remove_prefix(std::min(text.find_first_not_of(space), text.size()));
-  return text.substr(0, text.find_last_not_of(space) + 1);
+  return trimmed(api::textByPath(event, ".message"));
 }
 
 json dataCountCell(const json& secret, const api::Column& /*unused*/, api::SystemTime /*now*/) {
