@@ -18,7 +18,6 @@
 namespace rookery::serve {
 namespace {
 
-constexpr std::chrono::seconds betweenChecks{1};
 constexpr std::string_view everything = "*";
 
 const std::set<std::string> readingVerbs = {"get", "list", "watch"};
@@ -127,10 +126,8 @@ Result<std::unique_ptr<Access>> Access::load(Options options) {
   std::unique_ptr<Access> access(new Access(std::move(options)));
   const std::filesystem::path& path = access->options_.tokenFile;
   if (path.empty()) return access;
-  access->version_ = versionOf(path);  // before reading: what changes meanwhile is read again
   auto file = readAccessFile(path);
   if (!file) return std::unexpected(file.error());
-  access->checked_ = access->options_.now();
   access->take(*std::move(file));
   return access;
 }
@@ -204,22 +201,15 @@ std::optional<Response> Access::admit(const Caller& caller, const Peer& peer) {
 std::shared_ptr<const AccessFile> Access::file() {
   if (options_.tokenFile.empty()) return nullptr;
   const std::lock_guard lock(mutex_);
-  const auto now = options_.now();
-  if (now - checked_ >= betweenChecks) {
-    checked_ = now;
-    reload();
-  }
+  if (watched_.due(options_.now())) reload();
   return file_;
 }
 
 void Access::reload() {
-  const std::string version = versionOf(options_.tokenFile);
-  if (version == version_) return;
   if (auto file = read()) {
-    version_ = version;
-    told_.settled();
+    watched_.settled();
     take(*std::move(file));
-  } else if (told_.isNews(version, file.error())) {  // tried again: it may be of use in a moment
+  } else if (watched_.isNews(file.error())) {
     options_.warn(sentences({"The API token file as it was before stays in force.", file.error().message}));
   }
 }
@@ -229,7 +219,7 @@ Result<AccessFile> Access::read() {
   std::error_code error;
   if (std::filesystem::status(options_.tokenFile, error).type() == std::filesystem::file_type::not_found)
     return AccessFile{};
-  return readAccessFile(options_.tokenFile, &settling_);
+  return readAccessFile(options_.tokenFile, &watched_.settling());
 }
 
 void Access::take(AccessFile file) {

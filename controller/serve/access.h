@@ -73,7 +73,8 @@ class Access {
   explicit Access(Options options)
       : options_(std::move(options)),
         requests_(options_.requests, options_.now),
-        failures_(options_.failures, options_.now) {}
+        failures_(options_.failures, options_.now),
+        watched_({options_.tokenFile}, options_.now()) {}
 
   std::shared_ptr<const AccessFile> file();
   void reload();
@@ -89,10 +90,7 @@ class Access {
   RateLimiter failures_;
   std::mutex mutex_;
   std::shared_ptr<const AccessFile> file_;
-  std::string version_;  // of the file that is in force
-  file::Settling settling_;
-  ToldOfFiles told_;
-  Clock::time_point checked_;
+  WatchedFiles watched_;
 };
 
 }  // namespace rookery::serve
