@@ -11,32 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-std::string_view toString(Condition::Type type) {
-  switch (type) {
-    case Condition::Type::Ready:
-      return "Ready";
-    case Condition::Type::Reconciling:
-      return "Reconciling";
-    case Condition::Type::Stalled:
-      return "Stalled";
-  }
-  check(false, "every condition type has a name");
-  return {};
-}
-
-std::string_view toString(Condition::Status status) {
-  switch (status) {
-    case Condition::Status::True:
-      return "True";
-    case Condition::Status::False:
-      return "False";
-    case Condition::Status::Unknown:
-      return "Unknown";
-  }
-  check(false, "every condition status has a name");
-  return {};
-}
-
 /// As Go writes a duration: "350ms", "1.5s", "2m0.25s", "1h0m0s".
 std::string toGoDuration(std::chrono::milliseconds duration) {
   const auto total = duration.count();
@@ -65,6 +39,32 @@ json toJson(const LastAction& action) {
 }
 
 }  // namespace
+
+std::string_view toString(Condition::Type type) {
+  switch (type) {
+    case Condition::Type::Ready:
+      return "Ready";
+    case Condition::Type::Reconciling:
+      return "Reconciling";
+    case Condition::Type::Stalled:
+      return "Stalled";
+  }
+  check(false, "every condition type has a name");
+  return {};
+}
+
+std::string_view toString(Condition::Status status) {
+  switch (status) {
+    case Condition::Status::True:
+      return "True";
+    case Condition::Status::False:
+      return "False";
+    case Condition::Status::Unknown:
+      return "Unknown";
+  }
+  check(false, "every condition status has a name");
+  return {};
+}
 
 const Condition* Status::condition(Condition::Type type) const {
   const auto found = std::ranges::find(conditions, type, &Condition::type);

@@ -23,6 +23,9 @@ struct Condition {
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
+std::string_view toString(Condition::Type type);      // "Ready", …
+std::string_view toString(Condition::Status status);  // "True", …
+
 struct LastAction {
   std::string verb;
   SystemTime time;

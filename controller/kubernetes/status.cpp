@@ -1,7 +1,7 @@
 #include "kubernetes/status.h"
 
 #include <algorithm>
-#include <array>
+#include <initializer_list>
 #include <string_view>
 #include <utility>
 
@@ -16,19 +16,18 @@ using nlohmann::json;
 
 namespace {
 
-/// The enumerator that stands at the place of `text` in `words`.
-template <class Enum, std::size_t N>
-std::optional<Enum> enumOf(const std::array<std::string_view, N>& words, std::string_view text) {
-  const auto found = std::ranges::find(words, text);
-  if (found == words.end()) return std::nullopt;
-  return static_cast<Enum>(found - words.begin());
+/// The one of them that is called so.
+template <class Enum>
+std::optional<Enum> enumNamed(std::string_view text, std::initializer_list<Enum> all) {
+  const auto found = std::ranges::find(all, text, [](Enum each) { return api::toString(each); });
+  return found == all.end() ? std::nullopt : std::optional(*found);
 }
 
 std::optional<Condition> conditionIn(const json& value) {
-  constexpr std::array<std::string_view, 3> types = {"Ready", "Reconciling", "Stalled"};
-  constexpr std::array<std::string_view, 3> statuses = {"True", "False", "Unknown"};
-  const auto type = enumOf<Condition::Type>(types, textAt(value, "type"));
-  const auto status = enumOf<Condition::Status>(statuses, textAt(value, "status"));
+  using enum Condition::Type;
+  using enum Condition::Status;
+  const auto type = enumNamed(textAt(value, "type"), {Ready, Reconciling, Stalled});
+  const auto status = enumNamed(textAt(value, "status"), {True, False, Unknown});
   const auto reason = reasonNamed(textAt(value, "reason"));
   if (!type || !status || !reason) return std::nullopt;
   return Condition{*type, *status, *reason, textAt(value, "message"),
