@@ -17,8 +17,8 @@ using file::Draft;
 
 namespace {
 
-std::unexpected<Error> unwritable(const fs::path& file, int error) {
-  return source::unwritable(file, std::generic_category().message(error), error);
+std::unexpected<Error> notWritten(const fs::path& file, int error) {
+  return unwritable(file, std::generic_category().message(error), error);
 }
 
 std::unexpected<Error> changedMeanwhile(const fs::path& file) {
@@ -29,14 +29,14 @@ std::unexpected<Error> changedMeanwhile(const fs::path& file) {
 }
 
 Result<void> writeDraft(Draft& draft, const fs::path& file, std::string_view content, const Access& access) {
-  if (const int cause = draft.write(content, access); cause != 0) return unwritable(file, cause);
+  if (const int cause = draft.write(content, access); cause != 0) return notWritten(file, cause);
   return {};
 }
 
 Result<void> putInPlace(Draft& draft, const fs::path& file, Draft::Present present) {
   const int cause = draft.takePlace(present);
   if (cause == EEXIST) return changedMeanwhile(file);
-  if (cause != 0) return unwritable(file, cause);
+  if (cause != 0) return notWritten(file, cause);
   return {};
 }
 
@@ -86,12 +86,12 @@ Result<void> replaceFile(const fs::path& file, std::string_view content, const A
 Result<void> removeFile(const fs::path& file, const file::Stamp& expected) {
   const std::optional<FileState> now = stateOf(file);
   if (!now || now->stamp != expected) return changedMeanwhile(file);
-  if (::unlink(file.c_str()) != 0) return unwritable(file, errno);
+  if (::unlink(file.c_str()) != 0) return notWritten(file, errno);
   return syncFolderOf(file);
 }
 
 Result<void> prepareFolder(const fs::path& folder) {
-  if (const int cause = file::makeFolder(folder); cause != 0) return unwritable(folder, cause);
+  if (const int cause = file::makeFolder(folder); cause != 0) return notWritten(folder, cause);
   const fs::path probe = folder / "probe";
   Draft draft(probe);
   if (auto written = writeDraft(draft, probe, "", {}); !written) {
