@@ -3,18 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "text.h"
+
 namespace rookery {
 
 namespace {
 
-constexpr std::string_view blanks = " \t\r\n";
 constexpr std::string_view ellipsis = "…";
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) + 1 - first);
-}
 
 /// Without quotation marks and brackets that close at its end.
 std::string_view withoutClosing(std::string_view text) {

@@ -140,6 +140,11 @@ std::string shorten(std::string_view text, std::size_t longest) {
   return std::string(head.substr(0, longest - unfinishedBytes(head))) + ofSo(text.size());
 }
 
+std::string_view trimmed(std::string_view text, std::string_view blanks) {
+  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+  return text.substr(0, text.find_last_not_of(blanks) + 1);  // npos + 1 == 0
+}
+
 bool beginsVisible(std::string_view text) {
   const Character first = text.empty() ? Character{} : firstOf(text);
   return first.valid && !isUnseen(first.codePoint);

@@ -29,6 +29,9 @@ std::string visibleLines(std::string_view foreign);
 /// UTF-8 is never cut through.
 std::string shorten(std::string_view text, std::size_t longest);
 
+/// `text` without the `blanks` around it.
+std::string_view trimmed(std::string_view text, std::string_view blanks = " \t\r\n");
+
 /// Whether `text` begins with a character of UTF-8 that visible() leaves as it is.
 bool beginsVisible(std::string_view text);
 

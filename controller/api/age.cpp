@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <ctime>
 
 namespace rookery::api {
 namespace {
@@ -63,15 +62,8 @@ std::string formatAge(std::chrono::nanoseconds age) {
 }
 
 std::string formatAgeSince(std::string_view timestamp, std::chrono::system_clock::time_point now) {
-  std::tm time{};
-  const std::string text(timestamp);
-  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &time);
-  if (end == nullptr) return "<invalid>";
-  std::string_view rest = end;
-  if (rest.starts_with('.'))
-    rest.remove_prefix(std::min(rest.find_first_not_of("0123456789", 1), rest.size()));
-  if (rest != "Z") return "<invalid>";
-  return formatAge(now - std::chrono::system_clock::from_time_t(::timegm(&time)));
+  const auto time = parseRfc3339(timestamp);
+  return time ? formatAge(now - *time) : "<invalid>";
 }
 
 std::optional<std::chrono::system_clock::time_point> parseRfc3339(std::string_view text) {

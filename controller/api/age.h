@@ -12,8 +12,7 @@ namespace rookery::api {
 /// forgives, else "<invalid>".
 std::string formatAge(std::chrono::nanoseconds age);
 
-/// The same for the time since `timestamp` (RFC 3339 in UTC, as Kubernetes writes it, with or without a
-/// fraction of a second, which does not count); "<invalid>" when it is none.
+/// The same for the time since `timestamp`, as parseRfc3339() reads it; "<invalid>" when it is none.
 std::string formatAgeSince(std::string_view timestamp, std::chrono::system_clock::time_point now);
 
 /// The instant that `text` names by RFC 3339, such as "2027-01-31T12:00:00Z" or "2027-01-31T14:00:00+02:00";

@@ -34,10 +34,14 @@ std::optional<std::string_view> takeBracket(std::string_view& path) {
   return std::nullopt;
 }
 
-const json* findField(const json* value, const std::string& name) {
+const json* findField(const json* value, std::string_view name) {
   if (!value->is_object()) return nullptr;
   const auto field = value->find(name);
   return field == value->end() ? nullptr : &*field;
+}
+
+const std::string* stringIn(const json* value) {
+  return value == nullptr ? nullptr : value->get_ptr<const std::string*>();
 }
 
 /// `@.type=="Ready"`: the first element of which the path before the comparison has the value behind it.
@@ -66,6 +70,26 @@ const json* findElement(const json* value, std::string_view bracket) {
 
 }  // namespace
 
+const json& memberOf(const json& object, std::string_view member) {
+  static const json none;
+  const json* value = findField(&object, member);
+  return value == nullptr ? none : *value;
+}
+
+const std::string* stringAt(const json& object, std::string_view member) {
+  return stringIn(findField(&object, member));
+}
+
+std::string textAt(const json& object, std::string_view member) {
+  const std::string* text = stringAt(object, member);
+  return text == nullptr ? std::string() : *text;
+}
+
+std::int64_t numberAt(const json& object, std::string_view member) {
+  const json& value = memberOf(object, member);
+  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
+}
+
 const json* findByPath(const json& document, std::string_view path) {
   const json* value = &document;
   while (value != nullptr && !path.empty()) {
@@ -83,8 +107,8 @@ const json* findByPath(const json& document, std::string_view path) {
 }
 
 std::string textByPath(const json& document, std::string_view path) {
-  const json* value = findByPath(document, path);
-  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+  const std::string* text = stringIn(findByPath(document, path));
+  return text == nullptr ? std::string() : *text;
 }
 
 }  // namespace rookery::api

@@ -12,6 +12,7 @@
 #include "api/decode.h"
 #include "api/field.h"
 #include "api/findings.h"
+#include "api/json_path.h"
 #include "api/mention.h"
 #include "api/schema.h"
 #include "api/validate.h"
@@ -33,13 +34,6 @@ constexpr std::string_view groupPrefix = "rookery.dev/";
 std::string_view apiVersionOf(Kind kind) { return kind == Kind::Secret ? "v1" : groupVersion; }
 
 bool isNamespaced(Kind kind) { return kind == Kind::Secret || definitionOf(kind).namespaced; }
-
-/// The string at `member` of a mapping, if it is one.
-const std::string* stringAt(const json& value, const char* member) {
-  if (!value.is_object()) return nullptr;
-  const auto found = value.find(member);
-  return found != value.end() && found->is_string() ? found->get_ptr<const json::string_t*>() : nullptr;
-}
 
 std::string sha256(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
@@ -195,6 +189,11 @@ class Reader {
       : file_(file), findings_(file), folder_(std::move(folder)), strangers_(strangers) {
     std::error_code error;
     if (folder_.empty()) folder_ = fs::absolute(file.file, error).parent_path();
+  }
+
+  void read(std::expected<std::vector<yaml::Document>, yaml::Problem> documents) {
+    if (!documents) return refuse(std::move(documents.error()));
+    for (yaml::Document& document : *documents) read(std::move(document));
   }
 
   void read(yaml::Document document) {
@@ -469,12 +468,7 @@ Manifest parseManifest(std::string_view text, const Origin& file, const fs::path
     reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
-  auto documents = yaml::parse(text, yaml::notationOf(file.file));
-  if (documents) {
-    for (yaml::Document& document : *documents) reader.read(std::move(document));
-  } else {
-    reader.refuse(std::move(documents.error()));
-  }
+  reader.read(yaml::parse(text, yaml::notationOf(file.file)));
   return reader.take();
 }
 
@@ -490,11 +484,7 @@ Manifest parseManifestFile(std::string_view text, const Origin& file, bool held)
   }
   auto documents = yaml::parse(text, yaml::notationOf(file.file));
   if (!documents && !held && !mentions.makesOurs()) return foreignText();
-  if (documents) {
-    for (yaml::Document& document : *documents) reader.read(std::move(document));
-  } else {
-    reader.refuse(std::move(documents.error()));
-  }
+  reader.read(std::move(documents));
   Manifest manifest = reader.take();
   manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
   manifest.cut = yaml::notationOf(file.file) == yaml::Notation::Yaml && endsWithin(text);

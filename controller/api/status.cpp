@@ -11,32 +11,6 @@ using nlohmann::json;
 
 namespace {
 
-std::string_view toString(Condition::Type type) {
-  switch (type) {
-    case Condition::Type::Ready:
-      return "Ready";
-    case Condition::Type::Reconciling:
-      return "Reconciling";
-    case Condition::Type::Stalled:
-      return "Stalled";
-  }
-  check(false, "every condition type has a name");
-  return {};
-}
-
-std::string_view toString(Condition::Status status) {
-  switch (status) {
-    case Condition::Status::True:
-      return "True";
-    case Condition::Status::False:
-      return "False";
-    case Condition::Status::Unknown:
-      return "Unknown";
-  }
-  check(false, "every condition status has a name");
-  return {};
-}
-
 /// As Go writes a duration: "350ms", "1.5s", "2m0.25s", "1h0m0s".
 std::string toGoDuration(std::chrono::milliseconds duration) {
   const auto total = duration.count();
@@ -66,6 +40,32 @@ json toJson(const LastAction& action) {
 
 }  // namespace
 
+std::string_view toString(Condition::Type type) {
+  switch (type) {
+    case Condition::Type::Ready:
+      return "Ready";
+    case Condition::Type::Reconciling:
+      return "Reconciling";
+    case Condition::Type::Stalled:
+      return "Stalled";
+  }
+  check(false, "every condition type has a name");
+  return {};
+}
+
+std::string_view toString(Condition::Status status) {
+  switch (status) {
+    case Condition::Status::True:
+      return "True";
+    case Condition::Status::False:
+      return "False";
+    case Condition::Status::Unknown:
+      return "Unknown";
+  }
+  check(false, "every condition status has a name");
+  return {};
+}
+
 const Condition* Status::condition(Condition::Type type) const {
   const auto found = std::ranges::find(conditions, type, &Condition::type);
   return found == conditions.end() ? nullptr : &*found;
@@ -74,6 +74,10 @@ const Condition* Status::condition(Condition::Type type) const {
 bool Status::ready() const {
   const Condition* ready = condition(Condition::Type::Ready);
   return ready != nullptr && ready->status == Condition::Status::True;
+}
+
+std::string_view finalizerOf(Kind kind) {
+  return kind == Kind::AlbatrossInstance ? "rookery.dev/albatrossinstance" : "rookery.dev/unikernel";
 }
 
 std::string toRfc3339(SystemTime time) {
@@ -103,8 +107,7 @@ json toJson(const Object& object, const Identity& identity, const Status& status
   if (identity.deletionTimestamp) {
     metadata["deletionTimestamp"] = toRfc3339(*identity.deletionTimestamp);
     metadata["deletionGracePeriodSeconds"] = 0;
-    metadata["finalizers"] =
-        json::array({object.kind() == Kind::AlbatrossInstance ? instanceFinalizer : finalizer});
+    metadata["finalizers"] = json::array({finalizerOf(object.kind())});
   }
   if (object.kind() == Kind::Secret) return shaped;  // Kubernetes gives it neither a generation nor a status
   metadata["generation"] = identity.generation;

@@ -23,6 +23,9 @@ struct Condition {
   friend bool operator==(const Condition&, const Condition&) = default;
 };
 
+std::string_view toString(Condition::Type type);      // "Ready", …
+std::string_view toString(Condition::Status status);  // "True", …
+
 struct LastAction {
   std::string verb;
   SystemTime time;
@@ -48,10 +51,9 @@ struct Status {
   bool ready() const;
 };
 
-/// What an object waits for that is deleted while its unikernel has not been destroyed yet.
-inline constexpr std::string_view finalizer = "rookery.dev/unikernel";
-/// What an AlbatrossInstance waits for that is deleted while something of ours is left on it.
-inline constexpr std::string_view instanceFinalizer = "rookery.dev/albatrossinstance";
+/// What an object of that kind waits for that is deleted: until its unikernel has been destroyed, or until
+/// nothing of ours is left on the AlbatrossInstance.
+std::string_view finalizerOf(Kind kind);
 
 /// Time as RFC 3339 with whole seconds in UTC, as Kubernetes writes it.
 std::string toRfc3339(SystemTime time);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "api/json_path.h"
 #include "api/syntax.h"
 #include "file/content.h"
 
@@ -122,13 +123,9 @@ std::string describeFailure(int code, const json& body) {
   if (!body.is_object() || body.value("kind", json()) != "Status") {
     return fmt::format("Error from server: HTTP status {}", code);
   }
-  const auto text = [&](const char* field) {
-    const auto found = body.find(field);
-    return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
-  };
-  const std::string reason = text("reason");
+  const std::string reason = api::textAt(body, "reason");
   return fmt::format("Error from server{}: {}", reason.empty() ? "" : fmt::format(" ({})", reason),
-                     text("message"));
+                     api::textAt(body, "message"));
 }
 
 Error refusal(int code, const std::string& body) {

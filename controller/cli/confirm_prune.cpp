@@ -60,14 +60,8 @@ std::string readyMessageOf(const json& instance) {
 
 /// The IDs that are confirmed on it already, as they stand there.
 std::string confirmedOn(const json& instance) {
-  const json* found = &instance;
-  for (const std::string_view member :
-       {std::string_view("metadata"), std::string_view("annotations"), api::confirmPruneAnnotation}) {
-    const auto next = found->find(std::string(member));
-    if (!found->is_object() || next == found->end()) return {};
-    found = &*next;
-  }
-  return found->is_string() ? found->get<std::string>() : std::string();
+  const json& annotations = api::memberOf(api::memberOf(instance, "metadata"), "annotations");
+  return api::textAt(annotations, api::confirmPruneAnnotation);
 }
 
 /// The AlbatrossInstance whose Ready condition names the set. Errors: as list(); UsageError (none does).

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <system_error>
 #include <tuple>
 #include <utility>
 
@@ -78,6 +79,14 @@ int writeAll(int descriptor, std::string_view content) {
     content.remove_prefix(static_cast<std::size_t>(written));
   }
   return 0;
+}
+
+int makeFolder(const fs::path& folder) {
+  std::error_code error;
+  const fs::path parent = (folder / "").parent_path().parent_path();  // "a/b/" lies in "a"
+  if (!parent.empty()) fs::create_directories(parent, error);
+  if (error) return error.value();
+  return ::mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST ? 0 : errno;
 }
 
 int syncFolder(const fs::path& folder) {

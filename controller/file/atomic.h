@@ -53,6 +53,9 @@ bool isDraft(const std::filesystem::path& file);
 /// All of `content`, wherever the open file stands.
 [[nodiscard]] int writeAll(int descriptor, std::string_view content);
 
+/// Makes the folder, for its owner alone, and what it lies in, unless they are there.
+[[nodiscard]] int makeFolder(const std::filesystem::path& folder);
+
 /// What has changed of a folder's entries is on the disk when this returns, where the file system can do
 /// that.
 [[nodiscard]] int syncFolder(const std::filesystem::path& folder);

@@ -68,6 +68,16 @@ std::expected<std::string, Unread> readAll(int descriptor, std::size_t most, std
   return bytes;
 }
 
+/// Why it cannot be read; nothing: `status` is that of a regular file.
+std::optional<Unread> examine(int descriptor, struct stat& status) {
+  if (::fstat(descriptor, &status) != 0) return failed(errno).error();
+  if (S_ISDIR(status.st_mode))
+    return unread(Kind::Directory, "it is a directory, not a regular file").error();
+  if (!S_ISREG(status.st_mode))
+    return unread(Kind::NotRegular, "it is a FIFO or a device, not a regular file").error();
+  return std::nullopt;
+}
+
 std::optional<BeingWritten> writingOf(int descriptor, const Stamp& stamp, Settling* settling) {
   if (settling != nullptr) return settling->beingWritten(descriptor, stamp);
   return beingWritten(writersOf(descriptor), stamp, true, {}, std::chrono::system_clock::now());
@@ -83,10 +93,7 @@ std::optional<std::expected<Content, Unread>> readOnce(const std::filesystem::pa
     return failed(errno);
   }
   struct stat status{};
-  if (::fstat(file.descriptor(), &status) != 0) return failed(errno);
-  if (S_ISDIR(status.st_mode)) return unread(Kind::Directory, "it is a directory, not a regular file");
-  if (!S_ISREG(status.st_mode))
-    return unread(Kind::NotRegular, "it is a FIFO or a device, not a regular file");
+  if (auto trouble = examine(file.descriptor(), status)) return std::unexpected(*std::move(trouble));
   const Stamp stamp = stampOf(status);
   if (const auto writing = writingOf(file.descriptor(), stamp, settling))
     return stillWritten(writing->why(), writing->lookAgainIn);
@@ -105,6 +112,14 @@ std::expected<Content, Unread> read(const std::filesystem::path& path, std::size
     if (auto content = readOnce(path, most, settling)) return *std::move(content);
   }
   return stillWritten("it changed each time that it was read", std::chrono::seconds(1));
+}
+
+std::expected<std::string, Unread> readStart(const std::filesystem::path& path, std::size_t most) {
+  const Opened file(path);
+  if (file.descriptor() < 0) return failed(errno);
+  struct stat status{};
+  if (auto trouble = examine(file.descriptor(), status)) return std::unexpected(*std::move(trouble));
+  return readAll(file.descriptor(), most - 1, static_cast<std::uint64_t>(status.st_size));
 }
 
 }  // namespace rookery::file

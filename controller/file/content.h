@@ -43,4 +43,7 @@ struct Unread {
 std::expected<Content, Unread> read(const std::filesystem::path& path, std::size_t most,
                                     Settling* settling = nullptr);
 
+/// The first bytes of a regular file, `most` of them at most and no less than one, whoever is writing it.
+std::expected<std::string, Unread> readStart(const std::filesystem::path& path, std::size_t most);
+
 }  // namespace rookery::file

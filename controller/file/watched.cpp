@@ -1,7 +1,6 @@
 #include "file/watched.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <utility>
 
@@ -10,17 +9,10 @@
 namespace rookery::file {
 namespace {
 
+constexpr std::chrono::seconds betweenChecks{1};
 constexpr std::size_t maxBytes = std::size_t{1} << 20;
 
 }  // namespace
-
-std::string versionOf(const std::filesystem::path& file) {
-  struct stat status{};
-  if (::stat(file.c_str(), &status) != 0) return "absent";
-  return fmt::format("{}:{}:{}:{}.{}:{}.{}", status.st_dev, status.st_ino, status.st_size,
-                     status.st_mtim.tv_sec, status.st_mtim.tv_nsec, status.st_ctim.tv_sec,
-                     status.st_ctim.tv_nsec);
-}
 
 Result<std::string> readCredentialFile(const std::filesystem::path& file, std::string_view what,
                                        Settling* settling) {
@@ -46,10 +38,28 @@ Result<std::string> readCredentialFile(const std::filesystem::path& file, std::s
                           unread.why));
 }
 
-bool ToldOfFiles::isNews(const std::string& version, const Error& error) {
+bool WatchedFiles::due(Clock::time_point now) {
+  if (now - checked_ < betweenChecks) return false;
+  checked_ = now;
+  seen_ = look();
+  return seen_ != inForce_;
+}
+
+void WatchedFiles::settled() {
+  inForce_ = seen_;
+  writing_ = false;
+}
+
+bool WatchedFiles::isNews(const Error& error) {
   if (error.reason == Reason::BeingWritten) return !std::exchange(writing_, true);
   writing_ = false;
-  return version != std::exchange(version_, version);
+  return seen_ != std::exchange(told_, seen_);
+}
+
+WatchedFiles::Stamps WatchedFiles::look() const {
+  Stamps stamps;
+  for (const std::filesystem::path& file : files_) stamps.push_back(stampOf(file));
+  return stamps;
 }
 
 }  // namespace rookery::file

@@ -1,16 +1,17 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 #include "file/settling.h"
+#include "file/stamp.h"
 
 namespace rookery::file {
-
-/// What changes when a file is written or replaced, through symbolic links (as Kubernetes mounts Secrets):
-/// device, inode, size and times. "absent" when there is none.
-std::string versionOf(const std::filesystem::path& file);
 
 /// The whole of a small file of credentials. `settling` tells whether it is still being written; null: it is
 /// read for the first time, when no other content is in use (see read). `what` names it in the Errors:
@@ -18,18 +19,35 @@ std::string versionOf(const std::filesystem::path& file);
 Result<std::string> readCredentialFile(const std::filesystem::path& file, std::string_view what,
                                        Settling* settling);
 
-/// Which news of watched files has been told: of each change that is of no use once, and once that somebody
-/// is writing, however often that changes them.
-class ToldOfFiles {
+/// Files that are read again when they change, through symbolic links (as Kubernetes mounts Secrets). They
+/// are looked at once a second at most. Begins with what there is when it is made, which is to be read after
+/// that: what changes meanwhile is read again.
+class WatchedFiles {
  public:
-  /// Whether this is to be told of the files in this version.
-  bool isNews(const std::string& version, const Error& error);
-  /// They are of use.
-  void settled() { writing_ = false; }
+  using Clock = std::chrono::steady_clock;
+
+  WatchedFiles(std::vector<std::filesystem::path> files, Clock::time_point now)
+      : files_(std::move(files)), checked_(now), seen_(look()), inForce_(seen_) {}
+
+  /// Whether they are to be read: they are not as they were when they were of use last.
+  bool due(Clock::time_point now);
+  /// What was read since is of use.
+  void settled();
+  /// What was read since is of no use, and is tried again. Whether that is to be told: of each change once,
+  /// and once that somebody is writing, however often that changes them.
+  bool isNews(const Error& error);
+
+  Settling& settling() { return settling_; }
 
  private:
-  std::string version_;
+  using Stamps = std::vector<std::optional<Stamp>>;
+  Stamps look() const;
+
+  std::vector<std::filesystem::path> files_;
+  Clock::time_point checked_;
+  Stamps seen_, inForce_, told_;
   bool writing_ = false;
+  Settling settling_;
 };
 
 }  // namespace rookery::file

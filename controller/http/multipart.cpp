@@ -16,6 +16,7 @@ namespace rookery::http {
 namespace {
 
 constexpr std::string_view lineEnd = "\r\n";
+constexpr std::string_view padding = " \t";  // RFC 9110, section 5.6.3
 constexpr std::size_t maxBoundary = 70;
 
 /// A header's value: "form-data; name=\"a\"" taken apart.
@@ -27,12 +28,6 @@ struct Parameterized {
 bool isTokenChar(char c) {  // RFC 9110, section 5.6.2
   constexpr std::string_view others = "!#$%&'*+-.^_`|~";
   return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || others.contains(c);
-}
-
-std::string_view withoutPadding(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") + 1 - first);
 }
 
 /// Takes what stands in quotation marks off `text`. Only what must be escaped is: clients send C:\a.img as it
@@ -54,7 +49,7 @@ std::optional<std::string> takeQuoted(std::string_view& text) {
 
 std::string takeUnquoted(std::string_view& text) {
   const std::size_t end = std::min(text.find(';'), text.size());
-  std::string value(withoutPadding(text.substr(0, end)));
+  std::string value(trimmed(text.substr(0, end), padding));
   text.remove_prefix(end);
   return value;
 }
@@ -64,7 +59,7 @@ std::optional<Parameterized> parseParameterized(std::string_view text) {
   Parameterized parsed;
   parsed.value = toLower(takeUnquoted(text));
   while (!text.empty()) {
-    text = withoutPadding(text.substr(1));  // after the semicolon
+    text = trimmed(text.substr(1), padding);  // after the semicolon
     if (text.empty()) break;
     const std::size_t nameEnd = std::min(text.find('='), text.size());
     const std::string name = toLower(text.substr(0, nameEnd));
@@ -73,7 +68,7 @@ std::optional<Parameterized> parseParameterized(std::string_view text) {
     text.remove_prefix(nameEnd + 1);
     auto value = text.starts_with('"') ? takeQuoted(text) : takeUnquoted(text);
     if (!value) return std::nullopt;
-    text = withoutPadding(text);
+    text = trimmed(text, padding);
     if (!text.empty() && text.front() != ';') return std::nullopt;
     if (!parsed.parameters.emplace(name, *std::move(value)).second) return std::nullopt;
   }
@@ -94,7 +89,7 @@ bool addField(std::map<std::string, std::string>& fields, std::string_view line)
   const std::size_t colon = line.find(':');
   if (colon == 0 || colon == std::string_view::npos) return false;
   const std::string_view name = line.substr(0, colon);
-  const std::string_view value = withoutPadding(line.substr(colon + 1));
+  const std::string_view value = trimmed(line.substr(colon + 1), padding);
   const auto isControl = [](char c) { return (c >= 0 && c < ' ' && c != '\t') || c == '\x7f'; };
   if (!std::ranges::all_of(name, isTokenChar) || std::ranges::any_of(value, isControl)) return false;
   return fields.emplace(toLower(name), value).second;
@@ -125,7 +120,7 @@ std::expected<PartHead, std::string> toHead(const std::map<std::string, std::str
 }  // namespace
 
 Result<std::optional<std::string>> formBoundary(std::string_view contentType) {
-  const std::string type = toLower(withoutPadding(contentType.substr(0, contentType.find(';'))));
+  const std::string type = toLower(trimmed(contentType.substr(0, contentType.find(';')), padding));
   if (type != "multipart/form-data") return std::nullopt;
   auto parsed = parseParameterized(contentType);
   if (!parsed) return fail(Reason::BadRequest, "the header Content-Type of the request is malformed");
@@ -232,7 +227,7 @@ Result<void> MultipartReader::startPart() {
   std::size_t left = maxHeadBytes;
   const auto rest = readLine(left);
   if (!rest) return std::unexpected(rest.error());
-  if (!withoutPadding(*rest).empty()) return malformed("a line begins with the boundary, but is none");
+  if (!trimmed(*rest, padding).empty()) return malformed("a line begins with the boundary, but is none");
   if (++parts_ > maxParts) return malformed(fmt::format("it has more than {} parts", maxParts));
   state_ = State::Part;
   return {};

@@ -19,8 +19,6 @@ using tls::CertificatePtr;
 using tls::KeyPtr;
 using Certificates = std::vector<CertificatePtr>;
 
-constexpr std::chrono::seconds betweenChecks{1};
-
 /// RFC 7301: http/1.1 is picked wherever it is offered; a client that offers only others is refused.
 int selectProtocol(SSL*, const unsigned char** selected, unsigned char* length, const unsigned char* offered,
                    unsigned offeredLength, void*) {
@@ -112,42 +110,28 @@ Result<std::shared_ptr<SSL_CTX>> makeContext(const TlsFiles& files, file::Settli
   return context;
 }
 
-std::string versionOf(const TlsFiles& files) {
-  return file::versionOf(files.certificate) + ' ' + file::versionOf(files.key) + ' ' +
-         (files.clientCA.empty() ? std::string() : file::versionOf(files.clientCA));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files, Warn warn,
                                                      std::function<Clock::time_point()> now) {
   std::unique_ptr<TlsContext> loaded(new TlsContext(files, std::move(warn), std::move(now)));
-  loaded->version_ = versionOf(files);  // before reading: what changes meanwhile is read again
   auto context = makeContext(files, nullptr);
   if (!context) return std::unexpected(context.error());
   loaded->context_ = *std::move(context);
-  loaded->checked_ = loaded->now_();
   return loaded;
 }
 
 std::shared_ptr<SSL_CTX> TlsContext::current() {
   const std::lock_guard lock(mutex_);
-  const auto now = now_();
-  if (now - checked_ >= betweenChecks) {
-    checked_ = now;
-    reload();
-  }
+  if (watched_.due(now_())) reload();
   return context_;
 }
 
 void TlsContext::reload() {
-  const std::string version = versionOf(files_);
-  if (version == version_) return;
-  if (auto context = makeContext(files_, &settling_)) {
-    version_ = version;
-    told_.settled();
+  if (auto context = makeContext(files_, &watched_.settling())) {
+    watched_.settled();
     context_ = *std::move(context);
-  } else if (told_.isNews(version, context.error())) {  // tried again: they may be of use in a moment
+  } else if (watched_.isNews(context.error())) {
     warn_(sentences({"The listener keeps its last TLS certificate.", context.error().message}));
   }
 }

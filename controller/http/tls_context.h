@@ -39,7 +39,10 @@ class TlsContext {
 
  private:
   TlsContext(TlsFiles files, Warn warn, std::function<Clock::time_point()> now)
-      : files_(std::move(files)), warn_(std::move(warn)), now_(std::move(now)) {}
+      : files_(std::move(files)),
+        warn_(std::move(warn)),
+        now_(std::move(now)),
+        watched_({files_.certificate, files_.key, files_.clientCA}, now_()) {}
 
   void reload();
 
@@ -48,10 +51,7 @@ class TlsContext {
   const std::function<Clock::time_point()> now_;
   std::mutex mutex_;
   std::shared_ptr<SSL_CTX> context_;
-  std::string version_;  // of the files that the context was made of
-  file::Settling settling_;
-  file::ToldOfFiles told_;
-  Clock::time_point checked_;
+  file::WatchedFiles watched_;
 };
 
 }  // namespace rookery::http

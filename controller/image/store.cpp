@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "disk.h"
 #include "file/atomic.h"
+#include "file/disk.h"
 #include "image/digest.h"
 #include "image/file.h"
 #include "image/solo5.h"
@@ -32,7 +32,6 @@ namespace {
 constexpr std::string_view imageSuffix = ".img";
 constexpr std::string_view usedSuffix = ".used";
 constexpr std::string_view incomingPrefix = ".incoming-";
-constexpr mode_t folderMode = 0700;
 constexpr mode_t fileMode = 0600;
 /// Room is looked for in steps: bytes that may be written before the next look.
 constexpr std::uint64_t largestStep = std::uint64_t{16} << 20;
@@ -48,17 +47,10 @@ std::unexpected<Error> unwritable(const fs::path& folder, int cause) {
                           std::generic_category().message(cause), file::remedyFor(cause, folder)));
 }
 
-std::string inUnits(std::uint64_t bytes) {
-  constexpr std::uint64_t mebi = std::uint64_t{1} << 20;
-  return bytes < mebi ? fmt::format("{} bytes", bytes) : fmt::format("{} MiB", (bytes + mebi - 1) / mebi);
-}
-
 std::unexpected<Error> diskFull(const fs::path& folder, std::uint64_t reserve) {
   return fail(Reason::StoreUnwritable,
-              fmt::format("The image store {} cannot take an image: {}, but for {} that stay free so that "
-                          "state can be written. {}",
-                          folder.string(), std::generic_category().message(ENOSPC), inUnits(reserve),
-                          file::remedyFor(ENOSPC, folder)));
+              fmt::format("The image store {} cannot take an image: {}. {}", folder.string(),
+                          file::noRoomBut(reserve), file::remedyFor(ENOSPC, folder)));
 }
 
 /// What `size` is beyond `room`.
@@ -94,11 +86,8 @@ std::vector<fs::path> entriesOf(const fs::path& folder) {
   return entries;
 }
 
-int makeFolder(const fs::path& folder) {
-  std::error_code error;
-  if (folder.has_parent_path()) fs::create_directories(folder.parent_path(), error);
-  if (error) return error.value();
-  if (::mkdir(folder.c_str(), folderMode) != 0 && errno != EEXIST) return errno;
+int openFolder(const fs::path& folder) {
+  if (const int cause = file::makeFolder(folder); cause != 0) return cause;
   return ::access(folder.c_str(), R_OK | W_OK | X_OK) == 0 ? 0 : errno;
 }
 
@@ -146,7 +135,7 @@ struct ImageStore::State {
   struct Room {
     std::uint64_t stored = 0;  // bytes of all images
     std::uint64_t budget = 0;  // within the capacity, and not reserved
-    DiskRoom disk;             // left: but for what others have reserved
+    file::DiskRoom disk;       // left: but for what others have reserved
   };
   /// Bytes of files.
   struct Amounts {
@@ -374,7 +363,7 @@ void ImageStore::State::remove(const std::vector<Kept>& images, std::uint64_t& e
 /// For one that is on its way.
 ImageStore::State::Room ImageStore::State::room(const Incoming::File& file) const {
   const Amounts now = amounts();
-  DiskRoom disk = diskRoom(folder);
+  file::DiskRoom disk = file::diskRoom(folder);
   const std::uint64_t promised = excessOf(reserved - file.reserved + file.size, now.arrived);
   disk.left = excessOf(disk.left, promised);
   return {.stored = now.stored, .budget = excessOf(options.capacity, now.stored + reserved), .disk = disk};
@@ -414,8 +403,8 @@ std::unexpected<Error> ImageStore::State::full(const Room& room, std::uint64_t m
       fmt::format("The image store {} has no room for {} more: of the {} that it may have, images take {}, "
                   "and those that are on their way {}; {}. Raise --image-store-size, or remove Unikernels "
                   "whose images are not needed.",
-                  folder.string(), inUnits(more), inUnits(options.capacity), inUnits(room.stored),
-                  inUnits(reserved), why));
+                  folder.string(), file::inUnits(more), file::inUnits(options.capacity),
+                  file::inUnits(room.stored), file::inUnits(reserved), why));
 }
 
 void ImageStore::State::remove(const std::string& digest) const {
@@ -429,7 +418,7 @@ ImageStore::ImageStore(std::shared_ptr<State> state) : state_(std::move(state)) 
 ImageStore::~ImageStore() = default;
 
 Result<std::unique_ptr<ImageStore>> ImageStore::open(const fs::path& folder, Options options) {
-  const int cause = options.readOnly ? 0 : makeFolder(folder);
+  const int cause = options.readOnly ? 0 : openFolder(folder);
   if (cause != 0) return unwritable(folder, cause);
   std::error_code error;
   const fs::path real = fs::weakly_canonical(folder, error);

@@ -57,12 +57,6 @@ std::string targetOf(const api::ObjectKey& key) {
   return pathOf(groupOf(key.kind), pluralOf(key.kind), key.nameSpace, key.name);
 }
 
-std::string_view finalizerOf(api::Kind kind) {
-  return kind == api::Kind::AlbatrossInstance ? api::instanceFinalizer : api::finalizer;
-}
-
-bool isHeld(const CachedObject& cached) { return cached.meta.hasFinalizer(finalizerOf(cached.key.kind)); }
-
 /// The merge patch that gives an object these entries and the finalizer, or takes it.
 json patchOf(const CachedObject& cached, const std::vector<Entry>& entries, bool held) {
   const bool unikernel = cached.key.kind == api::Kind::Unikernel;
@@ -70,9 +64,9 @@ json patchOf(const CachedObject& cached, const std::vector<Entry>& entries, bool
   json metadata = {{"uid", cached.meta.uid}, {"resourceVersion", cached.meta.resourceVersion}};
   metadata["annotations"][std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation)] =
       entries.empty() ? json() : json(toAnnotation(entries));
-  if (held != isHeld(cached)) {
+  if (held != cached.held()) {
     std::vector<std::string> finalizers = cached.meta.finalizers;
-    const std::string_view finalizer = finalizerOf(cached.key.kind);
+    const std::string_view finalizer = api::finalizerOf(cached.key.kind);
     if (held) {
       finalizers.emplace_back(finalizer);
     } else {
@@ -226,7 +220,7 @@ asio::awaitable<Result<void>> ClusterState::apply(Change change) {
       if (change.mustExist) co_return unwritable(key, "it does not exist any more.");
       co_return Result<void>{};
     }
-    const bool held = isHeld(*cached);
+    const bool held = cached->held();
     Kept kept{cached->entries, held, cached->meta.deletionTimestamp.has_value()};
     if (change.destroys && cached->meta.deletionTimestamp && cached->released) co_return wasReleased(key);
     change.edit(kept);
@@ -291,13 +285,13 @@ std::optional<ClusterState::Change> ClusterState::due(const CachedObject& cached
                                                       const std::set<std::string>& inUse) const {
   const api::ObjectKey& key = cached.key;
   const bool deleted = cached.meta.deletionTimestamp.has_value();
-  const bool goes = deleted && isHeld(cached);
+  const bool goes = deleted && cached.held();
   const bool released = cached.released;
   if (key.kind == api::Kind::Unikernel && goes && (released || isFree(cached)))
     return Change{key, "", [](Kept& kept) { kept.entries.clear(); }};
   if (key.kind != api::Kind::AlbatrossInstance) return std::nullopt;
   const bool used = inUse.contains(key.name);
-  if (used && !deleted && !isHeld(cached)) return holding(key.name);
+  if (used && !deleted && !cached.held()) return holding(key.name);
   if (!goes || (used && !released)) return std::nullopt;
   return Change{key, key.name, [this, released, name = key.name](Kept& kept) {
                   kept.held = !released && instancesInUse().contains(name);
@@ -405,7 +399,7 @@ void ClusterState::noteWaiting(const std::vector<CachedObjectPtr>& objects,
   std::set<std::string> waiting;
   for (const CachedObjectPtr& cached : objects) {
     const bool instance = cached->key.kind == api::Kind::AlbatrossInstance;
-    if (instance && cached->meta.deletionTimestamp && isHeld(*cached) && !cached->released)
+    if (instance && cached->meta.deletionTimestamp && cached->held() && !cached->released)
       waiting.insert(cached->key.name);
   }
   forgetAllBut(waiting);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "api/json_path.h"
 #include "api/syntax.h"
 #include "file/content.h"
 #include "sentence.h"
@@ -73,17 +74,17 @@ class KubeconfigReader {
       : file_(file), folder_(fs::absolute(file).parent_path()), document_(document) {}
 
   Result<Config> read() {
-    const std::string context = textAt(document_, "current-context");
+    const std::string context = api::textAt(document_, "current-context");
     if (context.empty()) return bad("current-context: no context is chosen; kubectl config use-context NAME");
     const json* chosen = named("contexts", context, "context");
     if (chosen == nullptr) return bad(fmt::format("contexts: there is none called \"{}\"", context));
-    const json* cluster = named("clusters", textAt(*chosen, "cluster"), "cluster");
+    const json* cluster = named("clusters", api::textAt(*chosen, "cluster"), "cluster");
     if (cluster == nullptr)
-      return bad(fmt::format("clusters: there is none called \"{}\"", textAt(*chosen, "cluster")));
-    if (const std::string nameSpace = textAt(*chosen, "namespace"); !nameSpace.empty())
+      return bad(fmt::format("clusters: there is none called \"{}\"", api::textAt(*chosen, "cluster")));
+    if (const std::string nameSpace = api::textAt(*chosen, "namespace"); !nameSpace.empty())
       config_.nameSpace = nameSpace;
     if (auto read = readCluster(*cluster); !read) return std::unexpected(read.error());
-    const std::string user = textAt(*chosen, "user");
+    const std::string user = api::textAt(*chosen, "user");
     if (user.empty()) return config_;
     const json* known = named("users", user, "user");
     if (known == nullptr) return bad(fmt::format("users: there is none called \"{}\"", user));
@@ -96,17 +97,11 @@ class KubeconfigReader {
     return fail(Reason::CredentialInvalid, fmt::format("{}: {}.", file_.string(), what));
   }
 
-  static std::string textAt(const json& object, const char* member) {
-    if (!object.is_object()) return {};
-    const auto found = object.find(member);
-    return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-  }
-
   const json* named(const char* list, const std::string& name, const char* member) const {
     const auto found = document_.find(list);
     if (found == document_.end() || !found->is_array()) return nullptr;
     for (const json& item : *found) {
-      if (textAt(item, "name") == name && item.contains(member)) return &item.at(member);
+      if (api::textAt(item, "name") == name && item.contains(member)) return &item.at(member);
     }
     return nullptr;
   }
@@ -114,24 +109,24 @@ class KubeconfigReader {
   /// `name`-data in base64, or the file that `name` says.
   Result<Config::Material> material(const json& object, const std::string& name) const {
     Config::Material found;
-    if (const std::string data = textAt(object, (name + "-data").c_str()); !data.empty()) {
+    if (const std::string data = api::textAt(object, name + "-data"); !data.empty()) {
       const auto decoded = api::decodeBase64(data);
       if (!decoded) return bad(fmt::format("{}-data: this is not base64", name));
       found.text = *decoded;
-    } else if (const std::string path = textAt(object, name.c_str()); !path.empty()) {
+    } else if (const std::string path = api::textAt(object, name); !path.empty()) {
       found.file = folder_ / path;
     }
     return found;
   }
 
   Result<void> readCluster(const json& cluster) {
-    if (!readServer(textAt(cluster, "server"), config_))
+    if (!readServer(api::textAt(cluster, "server"), config_))
       return bad(
-          fmt::format("cluster.server: \"{}\" is not an http or https URL", textAt(cluster, "server")));
+          fmt::format("cluster.server: \"{}\" is not an http or https URL", api::textAt(cluster, "server")));
     if (cluster.value("insecure-skip-tls-verify", json()) == true)
       return bad("cluster.insecure-skip-tls-verify: name the CA in certificate-authority instead");
     if (cluster.contains("proxy-url")) return bad("cluster.proxy-url: proxies are not supported");
-    config_.serverName = textAt(cluster, "tls-server-name");
+    config_.serverName = api::textAt(cluster, "tls-server-name");
     auto ca = material(cluster, "certificate-authority");
     if (!ca) return std::unexpected(ca.error());
     config_.ca = *std::move(ca);
@@ -144,8 +139,8 @@ class KubeconfigReader {
         return bad(
             fmt::format("user.{}: this is not supported; use a token or a client certificate", plugin));
     }
-    config_.token.text = textAt(user, "token");
-    if (const std::string path = textAt(user, "tokenFile"); !path.empty())
+    config_.token.text = api::textAt(user, "token");
+    if (const std::string path = api::textAt(user, "tokenFile"); !path.empty())
       config_.token = {"", folder_ / path};  // it takes precedence, as for kubectl
     auto certificate = material(user, "client-certificate");
     if (!certificate) return std::unexpected(certificate.error());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "api/object.h"
+#include "api/status.h"
 #include "kubernetes/object_meta.h"
 #include "plan/inventory.h"
 
@@ -40,6 +41,9 @@ struct CachedObject {
                           // says so
   nlohmann::json status;
   std::size_t desired = 0;  // a hash of all that is not status, inventory or the server's own
+
+  /// Whether it has our finalizer.
+  bool held() const { return meta.hasFinalizer(api::finalizerOf(key.kind)); }
 };
 using CachedObjectPtr = std::shared_ptr<const CachedObject>;
 

@@ -5,41 +5,25 @@
 
 #include <algorithm>
 #include <charconv>
-#include <ctime>
+
+#include "api/age.h"
 
 namespace rookery::kubernetes {
 
 using nlohmann::json;
 
-const json& memberOf(const json& object, std::string_view member) {
-  static const json none;
-  if (!object.is_object()) return none;
-  const auto found = object.find(member);
-  return found == object.end() ? none : *found;
-}
-
-std::string textAt(const json& object, std::string_view member) {
-  const json& value = memberOf(object, member);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-
-std::int64_t numberAt(const json& object, std::string_view member) {
-  const json& value = memberOf(object, member);
-  return value.is_number_integer() ? value.get<std::int64_t>() : 0;
-}
-
 ObjectMeta ObjectMeta::of(const json& object) {
   const json& metadata = memberOf(object, "metadata");
-  ObjectMeta meta{
-      .name = textAt(metadata, "name"),
-      .nameSpace = textAt(metadata, "namespace"),
-      .uid = textAt(metadata, "uid"),
-      .resourceVersion = textAt(metadata, "resourceVersion"),
-      .generation = numberAt(metadata, "generation"),
-      .creationTimestamp = parseTime(textAt(metadata, "creationTimestamp")).value_or(api::SystemTime()),
-      .deletionTimestamp = parseTime(textAt(metadata, "deletionTimestamp")),
-      .annotations = {},
-      .finalizers = {}};
+  ObjectMeta meta{.name = textAt(metadata, "name"),
+                  .nameSpace = textAt(metadata, "namespace"),
+                  .uid = textAt(metadata, "uid"),
+                  .resourceVersion = textAt(metadata, "resourceVersion"),
+                  .generation = numberAt(metadata, "generation"),
+                  .creationTimestamp =
+                      api::parseRfc3339(textAt(metadata, "creationTimestamp")).value_or(api::SystemTime()),
+                  .deletionTimestamp = api::parseRfc3339(textAt(metadata, "deletionTimestamp")),
+                  .annotations = {},
+                  .finalizers = {}};
   for (const auto& [key, value] : memberOf(metadata, "annotations").items()) {
     if (value.is_string()) meta.annotations[key] = value;
   }
@@ -62,20 +46,6 @@ bool isNewer(const std::string& version, const std::string& other) {
   };
   const auto left = parse(version), right = parse(other);
   return !left || !right ? version != other : *left > *right;
-}
-
-std::optional<api::SystemTime> parseTime(const std::string& text) {
-  std::tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) return std::nullopt;
-  std::chrono::microseconds fraction{0};
-  if (*rest == '.') {
-    std::int64_t scale = 100'000;
-    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, scale /= 10)
-      fraction += std::chrono::microseconds((*rest - '0') * scale);
-  }
-  if (std::string_view(rest) != "Z") return std::nullopt;
-  return std::chrono::system_clock::from_time_t(::timegm(&parts)) + fraction;
 }
 
 std::string toMicroTime(api::SystemTime time) {

@@ -8,14 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "api/json_path.h"
 #include "api/object.h"
 
 namespace rookery::kubernetes {
 
-/// What comes from a server need not be what it should: these find it, or nothing.
-const nlohmann::json& memberOf(const nlohmann::json& object, std::string_view member);  // null: not there
-std::string textAt(const nlohmann::json& object, std::string_view member);
-std::int64_t numberAt(const nlohmann::json& object, std::string_view member);
+using api::memberOf;
+using api::numberAt;
+using api::textAt;
 
 /// metadata of an object, as far as it matters here.
 struct ObjectMeta {
@@ -34,9 +34,7 @@ struct ObjectMeta {
 /// where one is not, it counts as newer.
 bool isNewer(const std::string& version, const std::string& other);
 
-/// RFC 3339 with or without a fraction of a second, in UTC, as Kubernetes writes times.
-std::optional<api::SystemTime> parseTime(const std::string& text);
-/// With microseconds, as a Lease has them (metav1.MicroTime).
+/// RFC 3339 in UTC with microseconds, as a Lease has them (metav1.MicroTime).
 std::string toMicroTime(api::SystemTime time);
 
 }  // namespace rookery::kubernetes

@@ -47,7 +47,7 @@ std::vector<api::ObjectKey> secretsOf(const api::Object& object) {
 /// of ours is left there: its loop is what destroys that.
 bool isGoing(const CachedObject& cached) {
   if (!cached.meta.deletionTimestamp || cached.key.kind == api::Kind::Secret) return false;
-  return cached.key.kind != api::Kind::AlbatrossInstance || !cached.meta.hasFinalizer(api::instanceFinalizer);
+  return cached.key.kind != api::Kind::AlbatrossInstance || !cached.held();
 }
 
 }  // namespace

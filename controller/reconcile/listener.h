@@ -71,23 +71,47 @@ class Listeners : public Listener {
  public:
   explicit Listeners(std::vector<Listener*> others) : others_(std::move(others)) {}
 
-  void scanned(const source::Snapshot& snapshot) override;
-  void roundEnded(const std::string& instance, const Round& round) override;
-  void commandEnded(const std::string& instance, const CommandResult& result) override;
+  void scanned(const source::Snapshot& snapshot) override { tell(&Listener::scanned, snapshot); }
+  void roundEnded(const std::string& instance, const Round& round) override {
+    tell(&Listener::roundEnded, instance, round);
+  }
+  void commandEnded(const std::string& instance, const CommandResult& result) override {
+    tell(&Listener::commandEnded, instance, result);
+  }
   void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
-                   const std::string& message) override;
+                   const std::string& message) override {
+    tell(&Listener::stepStarted, instance, object, verb, reason, message);
+  }
   void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
-                 const CommandResult& result) override;
+                 const CommandResult& result) override {
+    tell(&Listener::stepEnded, instance, object, verb, result);
+  }
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
-                 std::uint64_t total) override;
-  void imagePulled(const image::Puller::Attempt& attempt) override;
-  void credentialLoaded(const std::string& instance, SystemTime notAfter) override;
+                 std::uint64_t total) override {
+    tell(&Listener::imageSent, instance, object, bytes, total);
+  }
+  void imagePulled(const image::Puller::Attempt& attempt) override { tell(&Listener::imagePulled, attempt); }
+  void credentialLoaded(const std::string& instance, SystemTime notAfter) override {
+    tell(&Listener::credentialLoaded, instance, notAfter);
+  }
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
-                    const std::string& message) override;
-  void warned(const std::string& instance, Reason reason, const std::string& message) override;
-  void instanceForgotten(const std::string& instance) override;
+                    const std::string& message) override {
+    tell(&Listener::readyChanged, object, ready, reason, message);
+  }
+  void warned(const std::string& instance, Reason reason, const std::string& message) override {
+    tell(&Listener::warned, instance, reason, message);
+  }
+  void instanceForgotten(const std::string& instance) override {
+    tell(&Listener::instanceForgotten, instance);
+  }
 
  private:
+  /// Every event goes to each of them.
+  template <class... Parameters, class... Arguments>
+  void tell(void (Listener::*event)(Parameters...), const Arguments&... arguments) {
+    for (Listener* other : others_) (other->*event)(arguments...);
+  }
+
   std::vector<Listener*> others_;
 };
 

@@ -208,14 +208,10 @@ Result<void> StateDir::readIdentities() {
   return {};
 }
 
-/// Throws json::exception where it is none.
+/// Throws json::exception where it is none, and else leaves out what is not one of ours.
 void StateDir::readIdentity(const json& item) {
-  const auto kind = std::ranges::find_if(api::allKinds, [&](api::Kind known) {
-    return api::toString(known) == item.at("kind").get_ref<const std::string&>();
-  });
-  if (kind == api::allKinds.end()) return;
-  if (!item.at("generation").is_number_integer())
-    throw json::other_error::create(501, "no generation", nullptr);
+  const auto kind = api::kindNamed(item.at("kind").get_ref<const std::string&>());
+  if (!kind || !item.at("generation").is_number_integer()) return;
   Known known{
       {item.at("uid"), plan::timeFromJson(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
       item.at("specDigest")};

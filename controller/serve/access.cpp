@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <tuple>
@@ -11,6 +10,7 @@
 #include "api/status.h"
 #include "api/syntax.h"
 #include "file/watched.h"
+#include "image/digest.h"
 #include "reconcile/key_file.h"
 #include "sentence.h"
 #include "serve/failure.h"
@@ -19,7 +19,6 @@
 namespace rookery::serve {
 namespace {
 
-constexpr std::chrono::seconds betweenChecks{1};
 constexpr std::string_view everything = "*";
 
 const std::set<std::string> readingVerbs = {"get", "list", "watch"};
@@ -82,11 +81,9 @@ std::string_view tokenIn(std::string_view authorization) {
 }
 
 std::string digestOf(std::string_view token) {
-  std::string digest(std::tuple_size_v<Sha256>, '\0');
-  const int made = EVP_Digest(token.data(), token.size(), reinterpret_cast<unsigned char*>(digest.data()),
-                              nullptr, EVP_sha256(), nullptr);
-  check(made == 1, "OpenSSL has SHA-256");
-  return digest;
+  image::Sha256 hash;
+  hash.update(token);
+  return hash.finish();
 }
 
 /// Takes the same time whichever entry it is, if any.
@@ -130,10 +127,8 @@ Result<std::unique_ptr<Access>> Access::load(Options options) {
   std::unique_ptr<Access> access(new Access(std::move(options)));
   const std::filesystem::path& path = access->options_.tokenFile;
   if (path.empty()) return access;
-  access->version_ = file::versionOf(path);  // before reading: what changes meanwhile is read again
   auto file = readAccessFile(path);
   if (!file) return std::unexpected(file.error());
-  access->checked_ = access->options_.now();
   access->take(*std::move(file));
   return access;
 }
@@ -209,22 +204,15 @@ std::optional<http::Response> Access::admit(const Caller& caller, const http::Pe
 std::shared_ptr<const AccessFile> Access::file() {
   if (options_.tokenFile.empty()) return nullptr;
   const std::lock_guard lock(mutex_);
-  const auto now = options_.now();
-  if (now - checked_ >= betweenChecks) {
-    checked_ = now;
-    reload();
-  }
+  if (watched_.due(options_.now())) reload();
   return file_;
 }
 
 void Access::reload() {
-  const std::string version = file::versionOf(options_.tokenFile);
-  if (version == version_) return;
   if (auto file = read()) {
-    version_ = version;
-    told_.settled();
+    watched_.settled();
     take(*std::move(file));
-  } else if (told_.isNews(version, file.error())) {  // tried again: it may be of use in a moment
+  } else if (watched_.isNews(file.error())) {
     options_.warn(sentences({"The API token file as it was before stays in force.", file.error().message}));
   }
 }
@@ -234,7 +222,7 @@ Result<AccessFile> Access::read() {
   std::error_code error;
   if (std::filesystem::status(options_.tokenFile, error).type() == std::filesystem::file_type::not_found)
     return AccessFile{};
-  return readAccessFile(options_.tokenFile, &settling_);
+  return readAccessFile(options_.tokenFile, &watched_.settling());
 }
 
 void Access::take(AccessFile file) {

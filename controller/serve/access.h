@@ -74,7 +74,8 @@ class Access {
   explicit Access(Options options)
       : options_(std::move(options)),
         requests_(options_.requests, options_.now),
-        failures_(options_.failures, options_.now) {}
+        failures_(options_.failures, options_.now),
+        watched_({options_.tokenFile}, options_.now()) {}
 
   std::shared_ptr<const AccessFile> file();
   void reload();
@@ -90,10 +91,7 @@ class Access {
   http::RateLimiter failures_;
   std::mutex mutex_;
   std::shared_ptr<const AccessFile> file_;
-  std::string version_;  // of the file that is in force
-  file::Settling settling_;
-  file::ToldOfFiles told_;
-  Clock::time_point checked_;
+  file::WatchedFiles watched_;
 };
 
 }  // namespace rookery::serve

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <span>
 
 #include "api/age.h"
@@ -12,6 +11,7 @@
 #include "api/schema.h"
 #include "api/syntax.h"
 #include "file/watched.h"
+#include "image/image.h"
 #include "text.h"
 #include "yaml/yaml.h"
 
@@ -152,14 +152,10 @@ Sha256 readDigest(const Node& node) {
       "must be the 64 hexadecimal digits of printf %s \"$TOKEN\" | sha256sum, in "
       "quotation marks where they look like a number.";
   if (!node.value.is_string()) node.refuse(mistake);
-  const std::string text = node.text();
+  const std::string bytes = image::fromHex(node.text());
   Sha256 digest{};
-  if (text.size() != 2 * digest.size()) node.refuse(mistake);
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    const char* begin = text.data() + 2 * i;
-    const auto [end, error] = std::from_chars(begin, begin + 2, digest[i], 16);
-    if (error != std::errc() || end != begin + 2) node.refuse(mistake);
-  }
+  if (bytes.size() != digest.size()) node.refuse(mistake);
+  std::ranges::copy(bytes, digest.begin());
   return digest;
 }
 

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "api/mention.h"
 #include "api/syntax.h"
 #include "text.h"
 #include "yaml/yaml.h"
@@ -24,12 +25,10 @@ std::string_view afterFolders(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-bool isBlank(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
-
 /// The spec that a client wrote as JSON or YAML, nothing where it wrote none; the error says what is wrong.
 std::expected<std::optional<json>, std::string> parseConfig(std::string_view text,
                                                             const http::PartHead& head) {
-  if (isBlank(text)) return std::nullopt;
+  if (api::isBlank(text)) return std::nullopt;
   const bool isJson =
       toLower(head.contentType).starts_with(http::jsonType) || text[text.find_first_not_of(" \t\r\n")] == '{';
   auto documents = yaml::parse(text, isJson ? yaml::Notation::Json : yaml::Notation::Yaml);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/json_path.h"
 #include "api/manifest.h"
 #include "serve/failure.h"
 #include "serve/request.h"
@@ -103,8 +104,8 @@ class Patching {
   Trouble apply(const json& operation, std::size_t number) {
     number_ = number;
     verb_.clear();
-    const std::string* verb = textOf(operation, "op");
-    const std::string* pointer = textOf(operation, "path");
+    const std::string* verb = api::stringAt(operation, "op");
+    const std::string* pointer = api::stringAt(operation, "path");
     if (verb == nullptr || pointer == nullptr) return wrong("it needs op and path, which are strings");
     verb_ = *verb;
     pointer_ = *pointer;
@@ -122,12 +123,6 @@ class Patching {
   }
 
  private:
-  static const std::string* textOf(const json& operation, const char* name) {
-    if (!operation.is_object()) return nullptr;
-    const auto found = operation.find(name);
-    return found != operation.end() && found->is_string() ? found->get_ptr<const json::string_t*>() : nullptr;
-  }
-
   http::Response wrong(std::string_view why) const {
     const std::string what = verb_.empty() ? "" : fmt::format(" ({} {})", quote(verb_), quote(pointer_));
     return failure(422, fmt::format("the patch cannot be applied: operation {}{}: {}", number_, what, why));
@@ -203,7 +198,7 @@ class Patching {
 
   /// copy and move
   Trouble take(const json& operation, const Path& path) {
-    const std::string* pointer = textOf(operation, "from");
+    const std::string* pointer = api::stringAt(operation, "from");
     const auto from = pointer == nullptr ? std::nullopt : parsePointer(*pointer);
     if (!from) return wrong("it needs from, which is a JSON pointer");
     const json* const found = find(*from);

@@ -139,8 +139,7 @@ bool selects(const ListOptions& options, const Item& item) {
     if (field == "metadata.name") return std::string(item.name);
     if (field == "metadata.namespace") return std::string(item.nameSpace);
     if (!shaped) shaped = item.shape();
-    const json* value = api::findByPath(*shaped, fmt::format(".{}", field));
-    return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+    return api::textByPath(*shaped, fmt::format(".{}", field));
   });
 }
 

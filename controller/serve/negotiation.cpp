@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "text.h"
+
 namespace rookery::serve {
 namespace {
 
@@ -15,12 +17,6 @@ struct MediaRange {
   std::vector<std::pair<std::string, std::string_view>> parameters;  // names in lower case; without q
   double quality = 1;
 };
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  text.remove_prefix(begin);
-  return text.substr(0, text.find_last_not_of(" \t") + 1);
-}
 
 std::string inLowerCase(std::string_view text) {
   std::string lower(text);

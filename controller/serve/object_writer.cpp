@@ -10,6 +10,7 @@
 #include <ranges>
 
 #include "api/annotations.h"
+#include "api/json_path.h"
 #include "api/manifest.h"
 #include "api/schema.h"
 #include "api/syntax.h"
@@ -56,11 +57,8 @@ constexpr std::string_view modified =
 /// How often a change is prepared before somebody else's changes win: as kube-apiserver.
 constexpr int mostAttempts = 5;
 
-std::string textAt(const json& object, const char* field) {
-  const auto metadata = object.find("metadata");
-  if (metadata == object.end() || !metadata->is_object()) return {};
-  const auto found = metadata->find(field);
-  return found != metadata->end() && found->is_string() ? found->get<std::string>() : std::string();
+std::string metadataAt(const json& object, std::string_view field) {
+  return api::textAt(api::memberOf(object, "metadata"), field);
 }
 
 FailureDetails detailsOf(const ResourceType& type, const std::string& name) {
@@ -163,7 +161,7 @@ std::optional<http::Response> heedFinalizers(const ResourceType& type, const jso
         .message = fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, "
                                "found new finalizers []string{{{}}}",
                                added->dump(-1, ' ', false, json::error_handler_t::replace))};
-    return invalid(type, textAt(before, "name"), {problem});
+    return invalid(type, metadataAt(before, "name"), {problem});
   }
   json& annotations = after.at("metadata")["annotations"];
   if (annotations.is_null()) annotations = json::object();
@@ -185,7 +183,7 @@ std::optional<http::Response> checkAnnotations(const ResourceType& type, const j
                              .object = {},
                              .field = "metadata.annotations",
                              .message = fmt::format("Too long: must have at most {} bytes", most)};
-  return invalid(type, textAt(manifest, "name"), {problem});
+  return invalid(type, metadataAt(manifest, "name"), {problem});
 }
 
 std::vector<api::Problem> doubtsAbout(const api::Object& unikernel, const reconcile::ObjectStore& objects) {
@@ -220,7 +218,7 @@ std::optional<http::Response> settle(json& object, const ResourceType& type, con
   json& metadata = object["metadata"];
   if (metadata.is_null()) metadata = json::object();
   if (!metadata.is_object()) return failure(400, "metadata is not an object");
-  const std::string given = textAt(object, "namespace");
+  const std::string given = metadataAt(object, "namespace");
   if (!type.namespaced) {
     metadata.erase("namespace");
   } else if (given.empty()) {
@@ -239,11 +237,11 @@ ObjectWriter::Answer ObjectWriter::create(const Resource& resource, const std::s
   const ResourceType& type = resource.type();
   if (auto refused = settle(object, type, nameSpace)) return std::unexpected(*std::move(refused));
   json& metadata = object["metadata"];
-  if (const std::string prefix = textAt(object, "generateName");
-      textAt(object, "name").empty() && !prefix.empty())
+  if (const std::string prefix = metadataAt(object, "generateName");
+      metadataAt(object, "name").empty() && !prefix.empty())
     metadata["name"] = prefix + randomSuffix();
   metadata.erase("generateName");
-  const std::string name = textAt(object, "name");
+  const std::string name = metadataAt(object, "name");
   return admitted(options, [&]() -> Answer {
     const auto alreadyExists = [&] {
       return std::unexpected(failure(409, "AlreadyExists",
@@ -265,12 +263,12 @@ ObjectWriter::Answer ObjectWriter::update(const Resource& resource, const api::O
                                           const WriteOptions& options) {
   const ResourceType& type = resource.type();
   if (auto refused = settle(object, type, key.nameSpace)) return std::unexpected(*std::move(refused));
-  if (textAt(object, "name") != key.name) {
+  if (metadataAt(object, "name") != key.name) {
     return std::unexpected(
         failure(400, fmt::format("the name of the object ({}) does not match the name on the URL ({})",
-                                 textAt(object, "name"), key.name)));
+                                 metadataAt(object, "name"), key.name)));
   }
-  if (textAt(object, "resourceVersion").empty() && key.kind != api::Kind::Secret) {
+  if (metadataAt(object, "resourceVersion").empty() && key.kind != api::Kind::Secret) {
     constexpr std::string_view needed = "must be specified for an update";
     FailureDetails details = detailsOf(type, key.name);
     details.kind = type.kind;
@@ -292,7 +290,7 @@ ObjectWriter::Answer ObjectWriter::patch(const Resource& resource, const api::Ob
     auto result = patch(std::move(object));
     if (!result) return result;
     if (auto refused = settle(*result, type, key.nameSpace)) return std::unexpected(*std::move(refused));
-    if (textAt(*result, "name") == key.name) return result;
+    if (metadataAt(*result, "name") == key.name) return result;
     return std::unexpected(failure(400, "metadata.name cannot be changed", detailsOf(type, key.name)));
   };
   return alter(type, key, patched, options);
@@ -351,7 +349,7 @@ std::expected<ObjectWriter::Draft, http::Response> ObjectWriter::draft(const Res
                                                                        const reconcile::ObjectView& view,
                                                                        json object,
                                                                        const WriteOptions& options) const {
-  const Preconditions preconditions{textAt(object, "uid"), textAt(object, "resourceVersion")};
+  const Preconditions preconditions{metadataAt(object, "uid"), metadataAt(object, "resourceVersion")};
   if (auto violated = violation(type, view, preconditions)) return std::unexpected(*std::move(violated));
   if (view.identity.deletionTimestamp) {
     if (auto refused = heedFinalizers(type, toJson(view), object))
@@ -376,7 +374,7 @@ std::expected<ObjectWriter::Checked, http::Response> ObjectWriter::checked(const
     return std::unexpected(notStrict(type, unknown));
   const api::Manifest parsed = api::readDocument(manifest, origin);
   if (!parsed.problems.empty())
-    return std::unexpected(invalid(type, textAt(manifest, "name"), parsed.problems));
+    return std::unexpected(invalid(type, metadataAt(manifest, "name"), parsed.problems));
   if (auto tooLong = checkAnnotations(type, manifest)) return std::unexpected(*std::move(tooLong));
   check(parsed.objects.size() == 1, "a document without a problem is an object");
   std::vector<std::string> warnings;

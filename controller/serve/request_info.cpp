@@ -14,7 +14,7 @@ bool isTrue(const std::string& text) {
 }
 
 std::string verbOf(std::string_view method, const RequestInfo& info, const http::Target& target) {
-  if (method == "GET" || method == "HEAD") {
+  if (onlyReads(method)) {
     if (isTrue(http::parameterOf(target.query, "watch"))) return "watch";
     return info.name.empty() && !info.resource.empty() ? "list" : "get";
   }
@@ -37,6 +37,8 @@ void readResource(Segments path, RequestInfo& info) {
 }
 
 }  // namespace
+
+bool onlyReads(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 RequestInfo requestInfoOf(std::string_view method, const http::Target& target) {
   RequestInfo info;

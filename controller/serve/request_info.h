@@ -7,6 +7,9 @@
 
 namespace rookery::serve {
 
+/// Whether a request with that method changes nothing: GET, or HEAD, which is answered as GET is.
+bool onlyReads(std::string_view method);
+
 /// What a request does to which resource, as Kubernetes derives it from method and path. Empty `resource`: it
 /// is not about a resource (discovery, /openapi).
 struct RequestInfo {

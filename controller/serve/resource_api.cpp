@@ -36,8 +36,6 @@ std::string versionIn(const http::Target& target) {
   return index < target.segments.size() ? target.segments[index] : std::string();
 }
 
-bool reads(const Request& request) { return request.method == "GET" || request.method == "HEAD"; }
-
 http::Response send(const OpenApiDocument& document, const Request& request) {
   http::Response response{.status = 200, .contentType = document.contentType, .body = document.body};
   response.headers["ETag"] = document.etag;
@@ -99,7 +97,7 @@ ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile:
 http::Response ResourceApi::handle(const Request& request, const http::Target& target) const {
   const RequestInfo info = requestInfoOf(request.method, target);
   if (info.resource.empty()) {
-    if (!reads(request)) return methodNotAllowed(request.method);
+    if (!onlyReads(request.method)) return methodNotAllowed(request.method);
     return discover(request, target);
   }
   const Resource* resource = find(info, versionIn(target));
@@ -107,7 +105,7 @@ http::Response ResourceApi::handle(const Request& request, const http::Target& t
   const bool isStatus = info.subresource == "status" && !info.name.empty();
   if (!info.subresource.empty() && !isStatus) return noSuchResource();
   if (!objects_.synced()) return notSynced();  // an empty list would be a lie
-  if (reads(request)) return read(request, target, *resource, info);
+  if (onlyReads(request.method)) return read(request, target, *resource, info);
   if (isStatus) {
     return failure(405, "the status is the controller's to say: it cannot be written",
                    detailsOf(resource->type(), info));

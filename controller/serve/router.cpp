@@ -100,8 +100,7 @@ class AllowedBody : public http::Body {
 http::Response Router::handle(http::Request received) const {
   Request request{std::move(received)};
   http::Response response = answer(request);
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (audit_ && !reads) {
+  if (audit_ && !onlyReads(request.method)) {
     const std::size_t end = std::min(request.target.find('?'), longestAuditPath);
     audit_({request.caller.name, request.peer.address, request.method, request.target.substr(0, end),
             response.status});
@@ -115,8 +114,7 @@ http::Response Router::answer(Request& request) const {
     return failure(403, fmt::format("the host \"{}\" is not served here: use localhost or a loopback address",
                                     request.host));
   }
-  const bool reads = request.method == "GET" || request.method == "HEAD";
-  if (!reads && isForeign(request)) {
+  if (!onlyReads(request.method) && isForeign(request)) {
     return failure(403, fmt::format("pages of {} may not change anything here", quote(request.origin)));
   }
   const auto target = http::parseTarget(request.target);
@@ -201,7 +199,7 @@ http::Response Router::route(const Request& request, const http::Target& target)
   if (route == std::end(routes) || target.segments.size() > 1) {
     return failure(404, "the server could not find the requested resource");
   }
-  if (request.method != "GET" && request.method != "HEAD") return methodNotAllowed(request.method);
+  if (!onlyReads(request.method)) return methodNotAllowed(request.method);
   return (this->*route->second)();
 }
 

@@ -19,35 +19,28 @@ using nlohmann::json;
 constexpr const char* tableNameDescription =
     "Name must be unique http::within a namespace, or among all objects of a kind that is cluster-scoped.";
 
-/// The text at `path`; empty where there is none.
-std::string_view textAt(const json& object, std::string_view path) {
-  const json* value = api::findByPath(object, path);
-  return value != nullptr && value->is_string() ? std::string_view(value->get_ref<const std::string&>())
-                                                : std::string_view();
-}
-
 std::string ageOf(std::string_view timestamp, api::SystemTime now) {
   return timestamp.empty() ? "<unknown>" : api::formatAgeSince(timestamp, now);
 }
 
 /// The first timestamp of these that an event has.
-std::string_view firstGiven(const json& event, std::initializer_list<std::string_view> paths) {
+std::string firstGiven(const json& event, std::initializer_list<std::string_view> paths) {
   for (const std::string_view path : paths) {
-    if (const std::string_view text = textAt(event, path); !text.empty()) return text;
+    if (std::string text = api::textByPath(event, path); !text.empty()) return text;
   }
   return {};
 }
 
 json nameCell(const json& object, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  return textAt(object, ".metadata.name");
+  return api::textByPath(object, ".metadata.name");
 }
 
 json textCell(const json& object, const api::Column& column, api::SystemTime /*now*/) {
-  return textAt(object, column.jsonPath);
+  return api::textByPath(object, column.jsonPath);
 }
 
 json ageCell(const json& object, const api::Column& column, api::SystemTime now) {
-  return ageOf(textAt(object, column.jsonPath), now);
+  return ageOf(api::textByPath(object, column.jsonPath), now);
 }
 
 // An event of the newer API has eventTime and series, one of the older API two timestamps and a count.
@@ -70,22 +63,19 @@ json countCell(const json& event, const api::Column& /*unused*/, api::SystemTime
 }
 
 json involvedObjectCell(const json& event, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  const std::string kind = toLower(textAt(event, ".involvedObject.kind"));
-  const std::string_view of = textAt(event, ".involvedObject.name");
+  const std::string kind = toLower(api::textByPath(event, ".involvedObject.kind"));
+  const std::string of = api::textByPath(event, ".involvedObject.name");
   return of.empty() ? kind : fmt::format("{}/{}", kind, of);
 }
 
 json sourceCell(const json& event, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  const std::string_view program = firstGiven(event, {".source.component", ".reportingComponent"});
-  const std::string_view host = firstGiven(event, {".source.host", ".reportingInstance"});
-  return host.empty() ? std::string(program) : fmt::format("{}, {}", program, host);
+  const std::string program = firstGiven(event, {".source.component", ".reportingComponent"});
+  const std::string host = firstGiven(event, {".source.host", ".reportingInstance"});
+  return host.empty() ? program : fmt::format("{}, {}", program, host);
 }
 
 json messageCell(const json& event, const api::Column& /*unused*/, api::SystemTime /*now*/) {
-  constexpr std::string_view space = " \t\r\n";
-  std::string_view text = textAt(event, ".message");
-  text.remove_prefix(std::min(text.find_first_not_of(space), text.size()));
-  return text.substr(0, text.find_last_not_of(space) + 1);
+  return trimmed(api::textByPath(event, ".message"));
 }
 
 json dataCountCell(const json& secret, const api::Column& /*unused*/, api::SystemTime /*now*/) {

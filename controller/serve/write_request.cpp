@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "api/json_path.h"
 #include "serve/access.h"
 #include "serve/failure.h"
 #include "text.h"
@@ -98,14 +99,8 @@ std::expected<WriteRequest, http::Response> readWriteRequest(const Request& requ
   json dryRun = http::parameterOf(target.query, "dryRun");
   if (verb == "delete" && read.body.is_object()) {
     if (const json inBody = read.body.value("dryRun", json()); !inBody.is_null()) dryRun = inBody;
-    const json conditions = read.body.value("preconditions", json::object());
-    if (conditions.is_object()) {
-      const auto text = [&](const char* name) {
-        const json value = conditions.value(name, json());
-        return value.is_string() ? value.get<std::string>() : std::string();
-      };
-      read.preconditions = {text("uid"), text("resourceVersion")};
-    }
+    const json& conditions = api::memberOf(read.body, "preconditions");
+    read.preconditions = {api::textAt(conditions, "uid"), api::textAt(conditions, "resourceVersion")};
   } else if (read.body.is_null() && verb != "delete") {
     return std::unexpected(failure(400, "the request has no body"));
   }

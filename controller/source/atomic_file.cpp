@@ -8,6 +8,8 @@
 #include <string>
 #include <system_error>
 
+#include "source/names.h"
+
 namespace rookery::source {
 
 namespace fs = std::filesystem;
@@ -15,10 +17,8 @@ using file::Draft;
 
 namespace {
 
-std::unexpected<Error> unwritable(const fs::path& file, int error) {
-  return fail(Reason::StoreUnwritable, fmt::format("{} cannot be written: {}. It is as it was. {}",
-                                                   file.string(), std::generic_category().message(error),
-                                                   file::remedyFor(error, file.parent_path())));
+std::unexpected<Error> notWritten(const fs::path& file, int error) {
+  return unwritable(file, std::generic_category().message(error), error);
 }
 
 std::unexpected<Error> changedMeanwhile(const fs::path& file) {
@@ -29,14 +29,14 @@ std::unexpected<Error> changedMeanwhile(const fs::path& file) {
 }
 
 Result<void> writeDraft(Draft& draft, const fs::path& file, std::string_view content, const Access& access) {
-  if (const int cause = draft.write(content, access); cause != 0) return unwritable(file, cause);
+  if (const int cause = draft.write(content, access); cause != 0) return notWritten(file, cause);
   return {};
 }
 
 Result<void> putInPlace(Draft& draft, const fs::path& file, Draft::Present present) {
   const int cause = draft.takePlace(present);
   if (cause == EEXIST) return changedMeanwhile(file);
-  if (cause != 0) return unwritable(file, cause);
+  if (cause != 0) return notWritten(file, cause);
   return {};
 }
 
@@ -51,6 +51,12 @@ Result<void> syncFolderOf(const fs::path& file) {
 }
 
 }  // namespace
+
+std::unexpected<Error> unwritable(const fs::path& file, std::string_view why, int error) {
+  return fail(Reason::StoreUnwritable,
+              fmt::format("{} cannot be written: {}. It is as it was. {}", file.string(), why,
+                          file::remedyFor(error, file.parent_path())));
+}
 
 std::optional<FileState> stateOf(const fs::path& file) {
   struct stat status{};
@@ -80,16 +86,12 @@ Result<void> replaceFile(const fs::path& file, std::string_view content, const A
 Result<void> removeFile(const fs::path& file, const file::Stamp& expected) {
   const std::optional<FileState> now = stateOf(file);
   if (!now || now->stamp != expected) return changedMeanwhile(file);
-  if (::unlink(file.c_str()) != 0) return unwritable(file, errno);
+  if (::unlink(file.c_str()) != 0) return notWritten(file, errno);
   return syncFolderOf(file);
 }
 
 Result<void> prepareFolder(const fs::path& folder) {
-  std::error_code error;
-  const fs::path parent = (folder / "").parent_path().parent_path();  // "a/b/" lies in "a"
-  if (!parent.empty()) fs::create_directories(parent, error);
-  if (error) return unwritable(folder, error.value());
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return unwritable(folder, errno);
+  if (const int cause = file::makeFolder(folder); cause != 0) return notWritten(folder, cause);
   const fs::path probe = folder / "probe";
   Draft draft(probe);
   if (auto written = writeDraft(draft, probe, "", {}); !written) {
@@ -106,7 +108,7 @@ void removeLeftovers(const fs::path& folder) {
        entry.increment(error)) {
     std::error_code ignored;
     const bool directory = entry->is_directory(ignored);
-    if (directory && entry->path().filename().string().starts_with('.')) entry.disable_recursion_pending();
+    if (directory && isHidden(entry->path())) entry.disable_recursion_pending();
     if (!directory && file::isDraft(entry->path())) fs::remove(entry->path(), ignored);
   }
 }

@@ -38,6 +38,9 @@ Result<void> replaceFile(const std::filesystem::path& file, std::string_view con
 /// Removes a file that must still be in that state.
 Result<void> removeFile(const std::filesystem::path& file, const file::Stamp& expected);
 
+/// StoreUnwritable: the file stays as it was, and why; `error` is the cause as errno has it.
+std::unexpected<Error> unwritable(const std::filesystem::path& file, std::string_view why, int error);
+
 /// Makes the folder, for its owner alone, if it is missing, and tries whether a file can be written in it.
 Result<void> prepareFolder(const std::filesystem::path& folder);
 

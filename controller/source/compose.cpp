@@ -78,9 +78,8 @@ class Composer {
                                     const Previous& previous) {
     for (std::size_t i = 0; i < manifests.size(); ++i) {
       if (manifests[i] == nullptr) continue;
-      add(tree_.files[i], *manifests[i]);
-      if (mayHaveLostItsEnd(tree_.files[i].path, *manifests[i], previous.snapshot))
-        takeBackLast(*manifests[i]);
+      const bool endLost = mayHaveLostItsEnd(tree_.files[i].path, *manifests[i], previous.snapshot);
+      add(tree_.files[i], *manifests[i], endLost);
     }
     const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid_, snapshot_->problems);
     silenceMistaken();
@@ -102,13 +101,15 @@ class Composer {
                                  root.path.string())};
   }
 
-  void add(const ManifestFile& file, const api::Manifest& manifest) {
+  /// `endLost`: the last object stays as it was, the same as with a mistake in it.
+  void add(const ManifestFile& file, const api::Manifest& manifest, bool endLost) {
     if (manifest.foreign > 0 && !manifest.declares() && manifest.problems.empty()) {
       snapshot_->passedOver.push_back({file.path, "nothing in it is rookery's"});
     } else {
       ++snapshot_->files;
     }
-    std::ranges::copy(manifest.objects, std::back_inserter(valid_));
+    valid_.insert(valid_.end(), manifest.objects.begin(), manifest.objects.end() - (endLost ? 1 : 0));
+    if (endLost) complainOfEnd(*manifest.objects.back());
     std::ranges::copy(manifest.problems, std::back_inserter(snapshot_->problems));
     snapshot_->declared.insert(manifest.invalid.begin(), manifest.invalid.end());
     std::optional<api::Silence> silence = silenceOf(file.path, manifest);
@@ -134,10 +135,7 @@ class Composer {
     return !before->silent.contains(file) || before->outdated.contains(last.key());
   }
 
-  /// It stays as it was: the same as with a mistake in it.
-  void takeBackLast(const api::Manifest& manifest) {
-    const api::Object& last = *manifest.objects.back();
-    valid_.pop_back();
+  void complainOfEnd(const api::Object& last) {
     snapshot_->declared.insert(last.key());
     snapshot_->problems.push_back({.reason = Reason::InvalidManifest,
                                    .origin = last.origin,

@@ -18,7 +18,7 @@
 #include "api/schema.h"
 #include "api/syntax.h"
 #include "api/validate.h"
-#include "disk.h"
+#include "file/disk.h"
 #include "source/atomic_file.h"
 #include "text.h"
 #include "yaml/edit.h"
@@ -152,16 +152,9 @@ Result<void> checkTakes(std::string_view text, const api::Origin& origin, const 
 
 /// The reserve of the file system stays free when that much is written beside what there is.
 Result<void> checkRoom(const fs::path& file, std::size_t bytes) {
-  constexpr std::uint64_t mebi = std::uint64_t{1} << 20;
-  const DiskRoom room = diskRoom(file.parent_path());
+  const file::DiskRoom room = file::diskRoom(file.parent_path());
   if (bytes <= room.left) return {};
-  const std::string reserve = room.reserve < mebi ? fmt::format("{} bytes", room.reserve)
-                                                  : fmt::format("{} MiB", room.reserve / mebi);
-  return fail(Reason::StoreUnwritable,
-              fmt::format("{} cannot be written: {}, but for {} that stay free so that state can be written. "
-                          "It is as it was. {}",
-                          file.string(), std::generic_category().message(ENOSPC), reserve,
-                          file::remedyFor(ENOSPC, file.parent_path())));
+  return unwritable(file, file::noRoomBut(room.reserve), ENOSPC);
 }
 
 /// The file of a new object. Names that could lead out of the folder are refused whatever the caller checked.

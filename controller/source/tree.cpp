@@ -17,6 +17,7 @@
 #include "api/status.h"
 #include "source/git.h"
 #include "source/ignore.h"
+#include "source/names.h"
 #include "source/watcher.h"
 
 namespace rookery::source {
@@ -197,7 +198,7 @@ class Walk {
     const fs::path& path = entry.path();
     // That of the root itself was met on the way up.
     if (path.filename() == ".git" && path.parent_path() != root_.path) checkGit(path);
-    if (path.filename().string().starts_with('.')) return;
+    if (isHidden(path)) return;
     std::error_code unknown;
     const bool isLink = entry.is_symlink(unknown);
     if (watcher_ != nullptr && isLink) watcher_->follow(path);
@@ -292,11 +293,6 @@ class Walk {
 };
 
 }  // namespace
-
-bool isManifestName(const fs::path& path) {
-  const fs::path extension = path.extension();
-  return extension == ".yaml" || extension == ".yml" || extension == ".json";
-}
 
 Tree walk(const std::vector<fs::path>& roots, Watcher* watcher, SystemTime now) {
   Tree tree;

@@ -35,9 +35,6 @@ struct Tree {
   std::vector<PassedOver> passedOver;
 };
 
-/// Whether a file of that name can be a manifest.
-bool isManifestName(const std::filesystem::path& path);
-
 /// Looks through the roots and names all that matters to `watcher`, where there is one, before looking at it.
 /// `now` is a time before that.
 Tree walk(const std::vector<std::filesystem::path>& roots, Watcher* watcher, SystemTime now);

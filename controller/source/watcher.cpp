@@ -14,7 +14,7 @@
 #include <utility>
 
 #include "source/ignore.h"
-#include "source/tree.h"
+#include "source/names.h"
 
 namespace rookery::source {
 
@@ -32,7 +32,7 @@ constexpr int maxLinks = 40;  // as the kernel: path_resolution(7)
 /// folder; those that were there are watched by name.
 bool canMatter(const fs::path& folder, const std::string& name, std::uint32_t mask) {
   if (name == ignoreFileName || name == ".git") return true;
-  if (name.starts_with('.')) return false;
+  if (isHidden(name)) return false;
   if ((mask & IN_ISDIR) != 0 || isManifestName(name)) return true;
   std::error_code unknown;
   const bool appeared = (mask & (IN_CREATE | IN_MOVED_TO)) != 0;

@@ -1,10 +1,8 @@
 #include "benchmark/server.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <nlohmann/json.hpp>
 
@@ -13,6 +11,7 @@
 #include "fixtures/process.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
+#include "images/sha256.h"
 #include "kubernetes/api_server.h"
 
 namespace rookery::benchmark {
@@ -26,16 +25,6 @@ constexpr std::size_t callers = 16;             // more than there are phases
 constexpr std::size_t creators = 8;             // connections that create objects at the same time
 constexpr std::chrono::seconds loadLimit{240};  // for the load
 constexpr int calm = 10;                        // so often the same, and nothing changes any more
-
-std::string sha256(const std::string& text) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  std::size_t size = 0;
-  check(EVP_Q_digest(nullptr, "SHA256", nullptr, text.data(), text.size(), digest.data(), &size) == 1,
-        "a digest can be made");
-  std::string hex;
-  for (std::size_t i = 0; i < size; ++i) hex += fmt::format("{:02x}", digest.at(i));
-  return hex;
-}
 
 }  // namespace
 
@@ -110,7 +99,7 @@ class Rookery final : public Server {
     for (std::size_t i = 0; i < callers; ++i) {
       access_.tokens.push_back(fmt::format("a-token-for-the-benchmark-{}", i));
       tokens += fmt::format("- {{name: caller-{}, sha256: {}, verbs: ['*'], namespaces: ['*']}}\n", i,
-                            sha256(access_.tokens.back()));
+                            images::sha256Of(access_.tokens.back()));
     }
     writePrivate("tokens.yaml", tokens);
     folder_.write("manifests/images/web.hvt", images::makeImage({}));

@@ -4,7 +4,6 @@
 #include <httplib.h>
 
 #include <csignal>
-#include <fstream>
 #include <sstream>
 
 #include "emulator/pki_dir.h"
@@ -21,13 +20,6 @@ namespace {
 const fs::path& programs() {
   static const fs::path folder = fs::read_symlink("/proc/self/exe").parent_path();
   return folder;
-}
-
-void writeFile(const fs::path& path, const std::string& content) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out << content;
-  out.close();
-  check(out.good(), "a test's file can be written");
 }
 
 /// A sanitizer keeps freed memory back by default, and has stacks of its own for what may outlive its
@@ -60,8 +52,8 @@ ServerProcess::ServerProcess(const fs::path& folder, Options options)
   check(made.has_value(), "an emulator's certificates can be made");
   const fixtures::Identity ca{made->ca, fixtures::readFile(pki_ / "ca.key")};
   const fixtures::Identity admin = fixtures::makeIdentity({.commonName = "admin"}, &ca);
-  writeFile(pki_ / "admin.pem", admin.certificate);
-  writeFile(pki_ / "admin.key", admin.privateKey);
+  fixtures::writeFile(pki_ / "admin.pem", admin.certificate);
+  fixtures::writeFile(pki_ / "admin.key", admin.privateKey);
   fs::permissions(pki_ / "admin.key", fs::perms::owner_read | fs::perms::owner_write);
   start("127.0.0.1:0");
 }

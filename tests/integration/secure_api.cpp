@@ -1,28 +1,13 @@
 #include "integration/secure_api.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
-
-#include <array>
 
 #include "fixtures/pki.h"
-#include "image/image.h"
+#include "images/sha256.h"
 
 namespace rookery::integration {
 
 namespace fs = std::filesystem;
-
-namespace {
-
-std::string sha256(std::string_view text) {
-  std::string digest(32, '\0');
-  check(EVP_Digest(text.data(), text.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr,
-                   EVP_sha256(), nullptr) == 1,
-        "OpenSSL has SHA-256");
-  return image::toHex(digest);
-}
-
-}  // namespace
 
 SecureApi::SecureApi() {
   const fixtures::Identity ca = fixtures::makeIdentity({});
@@ -35,7 +20,7 @@ SecureApi::SecureApi() {
   files_.write("tokens.yaml",
                fmt::format("tokens:\n- {{name: ops, sha256: {}, verbs: ['*'], namespaces: ['*']}}\n"
                            "- {{name: viewer, sha256: {}, verbs: [get, list, watch], namespaces: [shop]}}\n",
-                           sha256(token), sha256(viewerToken)));
+                           images::sha256Of(token), images::sha256Of(viewerToken)));
   for (const char* file : {"server.key", "tokens.yaml"})
     fs::permissions(files_.path() / file, fs::perms::owner_read | fs::perms::owner_write);
 }

@@ -40,8 +40,7 @@ TEST(Age, IsCountedFromATimestamp) {
   EXPECT_EQ(formatAgeSince("2023-11-14T22:08:18Z", now), "5m2s");
   EXPECT_EQ(formatAgeSince("2023-11-14T22:13:20Z", now), "0s");
   EXPECT_EQ(formatAgeSince("2023-11-14T22:08:18.999999Z", now), "5m2s");
-  for (const char* text : {"", "yesterday", "2023-11-14T22:08:18", "2023-11-14", "2023-11-14T22:08:18.5",
-                           "2023-11-14T22:08:18+01:00"}) {
+  for (const char* text : {"", "yesterday", "2023-11-14T22:08:18", "2023-11-14", "2023-11-14T22:08:18.5"}) {
     EXPECT_EQ(formatAgeSince(text, now), "<invalid>") << text;
   }
 }

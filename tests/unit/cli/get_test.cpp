@@ -19,17 +19,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-api::ObjectPtr unikernel(const std::string& nameSpace, const std::string& name) {
-  auto object = std::make_shared<api::Object>();
-  object->metadata = {.name = name, .nameSpace = nameSpace, .labels = {}, .annotations = {}};
-  object->manifest = {{"apiVersion", api::groupVersion},
-                      {"kind", "Unikernel"},
-                      {"metadata", {{"name", name}, {"namespace", nameSpace}}},
-                      {"spec", {{"instance", "eu-1"}, {"image", {{"path", "web.hvt"}}}}}};
-  object->spec = api::Unikernel{};
-  return object;
-}
-
 std::vector<std::string> lines(const std::string& text) {
   std::vector<std::string> found;
   std::istringstream stream(text);
@@ -51,16 +40,7 @@ class GetTest : public testing::Test {
 
   void publish(const std::string& nameSpace, const std::string& name, bool ready, Reason reason,
                const std::string& message) {
-    auto view = std::make_shared<reconcile::ObjectView>();
-    view->object = unikernel(nameSpace, name);
-    view->status.instance = "eu-1";
-    view->status.conditions = {
-        {.type = api::Condition::Type::Ready,
-         .status = ready ? api::Condition::Status::True : api::Condition::Status::False,
-         .reason = reason,
-         .message = message,
-         .lastTransitionTime = {}}};
-    serve::publish(store_, std::move(view));
+    serve::publish(store_, serve::unikernelView(nameSpace, name, ready, reason, message));
   }
 
   Invocation get(std::vector<std::string> arguments) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "file/content.h"
+#include "file/disk.h"
 #include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 
@@ -108,6 +109,21 @@ TEST(Draft, IsKnownByItsNameAndGoneWhenItIsNotUsed) {
   EXPECT_TRUE(fs::is_empty(dir.path()));
   for (const char* name : {"a", ".rookery-notes", "rookery-x.tmp", ".a.tmp"})
     EXPECT_FALSE(isDraft(name)) << name;
+}
+
+TEST(MakeFolder, IsForItsOwnerAlone) {
+  const fixtures::TempDir dir;
+  for (int time = 0; time < 2; ++time) EXPECT_EQ(makeFolder(dir.path() / "a" / "b" / ""), 0);
+  EXPECT_EQ(modeOf(dir.path() / "a" / "b"), 0700u);
+  dir.write("file", "");
+  EXPECT_EQ(makeFolder(dir.path() / "file" / "a"), ENOTDIR);
+}
+
+TEST(DiskRoom, SaysWhatStaysFree) {
+  EXPECT_EQ(noRoomBut(0),
+            "No space left on device, but for 0 bytes that stay free so that state can be written");
+  EXPECT_EQ(inUnits((std::uint64_t{1} << 20) - 1), "1048575 bytes");
+  EXPECT_EQ(inUnits((std::uint64_t{1} << 20) + 1), "2 MiB");
 }
 
 TEST(RemedyFor, IsOneSentenceForAFullDisk) {

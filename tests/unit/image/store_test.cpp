@@ -1,19 +1,14 @@
 #include "image/store.h"
 
-#include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <fstream>
 #include <map>
 #include <thread>
 #include <vector>
 
+#include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
 #include "images/sha256.h"
@@ -349,28 +344,11 @@ TEST_F(Store, RefusesAnImageOverTheLimit) {
   EXPECT_THAT(files(), IsEmpty());
 }
 
-/// While it lives no file of this process can grow beyond a size, as on a full disk.
-class FullDisk {
- public:
-  explicit FullDisk(rlim_t bytes) {
-    std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit few{.rlim_cur = bytes, .rlim_max = before_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &few);
-  }
-  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &before_); }
-  FullDisk(const FullDisk&) = delete;
-  FullDisk& operator=(const FullDisk&) = delete;
-
- private:
-  rlimit before_{};
-};
-
 TEST_F(Store, SaysWhenTheDiskIsFull) {
   const auto store = open();
   auto begun = incoming(*store, "12");
   {
-    const FullDisk full(3);
+    const fixtures::FullDisk full(3);
     const auto written = begun.write("3456");
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().reason, Reason::StoreUnwritable);
@@ -382,17 +360,8 @@ TEST_F(Store, SaysWhenTheDiskIsFull) {
   EXPECT_THAT(files(), IsEmpty());
 }
 
-/// In a child that has a file system of 1 MiB for itself: 0 when room is made on it for a new image, and its
-/// reserve stays free; 77 where the kernel grants no such file system.
+/// On a file system of 1 MiB: 0 when room is made on it for a new image, and its reserve stays free.
 int trySmallDisk(const fs::path& folder) {
-  const uid_t user = ::getuid();
-  const gid_t group = ::getgid();
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
-  // user_namespaces(7): who is not mapped owns no files.
-  std::ofstream("/proc/self/setgroups") << "deny";
-  std::ofstream("/proc/self/uid_map") << fmt::format("0 {} 1", user);
-  std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", group);
-  if (::mount("none", folder.c_str(), "tmpfs", 0, "size=1m,mode=777") != 0) return 77;
   const auto store = ImageStore::open(folder, {});
   if (!store) return 2;
   std::string digest;
@@ -420,13 +389,9 @@ int trySmallDisk(const fs::path& folder) {
 
 TEST_F(Store, LeavesAReserveOnTheDisk) {
   const fs::path folder = dir_.path();
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(trySmallDisk(folder));
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system of one's own here";
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  const auto status = fixtures::onSmallDisk(folder, "size=1m", [&] { return trySmallDisk(folder); });
+  if (!status) GTEST_SKIP() << "no file system of one's own here";
+  EXPECT_EQ(*status, 0);
 }
 
 TEST_F(Store, SaysWhenThereIsNoFolderToWriteTo) {

@@ -164,8 +164,8 @@ class ClusterStateTest : public testing::Test {
                        .questionInterval = std::chrono::milliseconds(0)}};
 };
 
-const json unikernelHeld = {api::finalizer};
-const json instanceHeld = {api::instanceFinalizer};
+const json unikernelHeld = {api::finalizerOf(api::Kind::Unikernel)};
+const json instanceHeld = {api::finalizerOf(api::Kind::AlbatrossInstance)};
 
 TEST_F(ClusterStateTest, HoldsTheInstanceBeforeSomethingIsRecordedOfIt) {
   server_.patching = [&](const json& object) {
@@ -217,7 +217,7 @@ class InstanceOfOthers : public ClusterStateTest {
         {"metadata", {{"name", "db"}, {"namespace", "db"}, {"uid", "u-3"}, {"annotations", inventory}}}};
     change(api::Kind::AlbatrossInstance, instancePath, [](json& metadata) {
       beDeleted(metadata);
-      metadata["finalizers"] = {api::instanceFinalizer};
+      metadata["finalizers"] = {api::finalizerOf(api::Kind::AlbatrossInstance)};
     });
   }
   static Entry elsewhere() {

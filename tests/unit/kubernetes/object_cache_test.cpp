@@ -163,7 +163,7 @@ TEST_F(Cache, TheNewsOfADeletionIsNotOfANewerObject) {
 TEST_F(Cache, WhatIsWaitedForIsKept) {
   json deleted = unikernel("7");
   deleted["metadata"]["deletionTimestamp"] = "2024-01-01T00:00:00Z";
-  deleted["metadata"]["finalizers"] = {api::finalizer};
+  deleted["metadata"]["finalizers"] = {api::finalizerOf(api::Kind::Unikernel)};
   cache_.applyOurs(unikernelKind, deleted);
   EXPECT_NE(cache_.find(web), nullptr);
 }

@@ -4,15 +4,10 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -22,6 +17,7 @@
 #include <vector>
 
 #include "api/manifest.h"
+#include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 #include "source/directory.h"
 
@@ -73,23 +69,6 @@ std::string with(std::string text, std::string_view from, std::string_view to) {
   EXPECT_NE(at, std::string::npos) << from;
   return text.replace(at, from.size(), to);
 }
-
-/// Sets a limit of the process, and sets it back.
-class Limit {
- public:
-  Limit(__rlimit_resource resource, rlim_t value) : resource_(resource) {
-    ::getrlimit(resource, &before_);
-    const rlimit limit{.rlim_cur = value, .rlim_max = before_.rlim_max};
-    ::setrlimit(resource, &limit);
-  }
-  ~Limit() { ::setrlimit(resource_, &before_); }
-  Limit(const Limit&) = delete;
-  Limit& operator=(const Limit&) = delete;
-
- private:
-  __rlimit_resource resource_;
-  rlimit before_{};
-};
 
 class ManifestStoreTest : public testing::Test {
  protected:
@@ -378,9 +357,8 @@ TEST_F(ManifestStoreTest, AFailedWriteLeavesTheOldFile) {
   ManifestStore store = open();
   dir_.write("store/web.yaml", web);
   const api::ObjectPtr object = find("web");
-  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
   {
-    const Limit limit(RLIMIT_FSIZE, 16);
+    const fixtures::FullDisk full(16);
     EXPECT_EQ(messageOf(store.put(unikernelJson("web", "96Mi"), object.get())),
               "StoreUnwritable: " + (folder() / "web.yaml").string() +
                   " cannot be written: File too large. It is as it was. Raise the limit on the size of files "
@@ -388,22 +366,13 @@ TEST_F(ManifestStoreTest, AFailedWriteLeavesTheOldFile) {
                   "-f), and try again.");
     EXPECT_THAT(messageOf(store.put(unikernelJson("api"), nullptr)), HasSubstr("StoreUnwritable: "));
   }
-  std::signal(SIGXFSZ, ignored);
   EXPECT_EQ(readFile(folder() / "web.yaml"), web);
   EXPECT_THAT(files(), ElementsAre("web.yaml"));
 }
 
-/// In a child that has a file system of 128 KiB for itself: 0 when a full disk, and one with nothing but the
-/// reserve left, are told and do no harm; 77 where the kernel grants no such file system.
+/// On a file system of 128 KiB: 0 when a full disk, and one with nothing but the reserve left, are told and
+/// do no harm.
 int tryFullDisk(const fs::path& folder) {
-  const uid_t user = ::getuid();
-  const gid_t group = ::getgid();
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return 77;
-  // user_namespaces(7): who is not mapped owns no files.
-  std::ofstream("/proc/self/setgroups") << "deny";
-  std::ofstream("/proc/self/uid_map") << fmt::format("0 {} 1", user);
-  std::ofstream("/proc/self/gid_map") << fmt::format("0 {} 1", group);
-  if (::mount("none", folder.c_str(), "tmpfs", 0, "size=128k,mode=777") != 0) return 77;
   auto store = ManifestStore::open(folder);
   if (!store) return 2;
   if (!store->put(unikernelJson("web"), nullptr)) return 3;
@@ -425,13 +394,10 @@ int tryFullDisk(const fs::path& folder) {
 }
 
 TEST_F(ManifestStoreTest, AFullDiskIsToldAndDoesNoHarm) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(tryFullDisk(dir_.path()));
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFEXITED(status));
-  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "no file system of one's own here";
-  EXPECT_EQ(WEXITSTATUS(status), 0);
+  const auto status =
+      fixtures::onSmallDisk(dir_.path(), "size=128k", [&] { return tryFullDisk(dir_.path()); });
+  if (!status) GTEST_SKIP() << "no file system of one's own here";
+  EXPECT_EQ(*status, 0);
 }
 
 TEST_F(ManifestStoreTest, AReaderFindsTheOldOrTheNew) {
