@@ -220,7 +220,7 @@ void Controller::distribute() {
   warnOfExposedKeys(resolution);
   std::vector<std::string> gone;
   for (const auto& [name, held] : held_) {
-    if (!resolution.instances.contains(name) || !holds(name)) gone.push_back(name);
+    if (!resolution.instances.contains(name) || !environment_.commands(name)) gone.push_back(name);
   }
   for (const std::string& name : gone) stop(name);
   lookAgainIn(resolution.lookAgainIn);
@@ -230,11 +230,11 @@ void Controller::distribute() {
   if (snapshot_->synced) environment_.objects.setSynced();
   disownOthers(resolution.unplaced);
   wantImages();
-  if (holds("")) reportUnplaced(resolution.unplaced);
+  if (environment_.commands("")) reportUnplaced(resolution.unplaced);
   for (const auto& [name, desired] : desired_) {
     const auto held = held_.find(name);
     if (held == held_.end()) {
-      if (holds(name)) start(name, desired);
+      if (environment_.commands(name)) start(name, desired);
     } else if (changed.contains(name)) {
       held->second.last.reset();
       held->second.loop->update(desired);
@@ -287,18 +287,14 @@ std::set<std::string> Controller::takeDesired(std::map<std::string, std::shared_
 /// Other controllers tell how the objects stand that are not ours.
 void Controller::disownOthers(const std::map<api::ObjectKey, Error>& unplaced) {
   for (const auto& [name, desired] : desired_) {
-    if (holds(name)) continue;
+    if (environment_.commands(name)) continue;
     environment_.objects.disown(desired->instance->key());
     for (const auto& [key, unikernel] : desired->unikernels) environment_.objects.disown(key);
     for (const auto& [nameSpace, policy] : desired->policies)
       environment_.objects.disown(policy.object->key());
   }
-  if (holds("")) return;
+  if (environment_.commands("")) return;
   for (const auto& [key, error] : unplaced) environment_.objects.disown(key);
-}
-
-bool Controller::holds(const std::string& instance) const {
-  return !environment_.holds || environment_.holds(instance);
 }
 
 /// Those of what runs already, too: when it has to be created again, the server that has its image may be
@@ -307,7 +303,7 @@ void Controller::wantImages() {
   if (environment_.puller == nullptr) return;
   std::set<image::Remote> remotes;
   for (const auto& [name, desired] : desired_) {
-    if (!holds(name)) continue;
+    if (!environment_.commands(name)) continue;
     for (const auto& [key, unikernel] : desired->unikernels) {
       const api::Unikernel::Image& image = unikernel.spec().image;
       if (image.url && !unikernel.error)
@@ -335,7 +331,7 @@ Result<std::string> Controller::confirmPrune(const std::string& id) {
     return fail(Reason::UsageError,
                 fmt::format("No set of unikernels is withheld with the ID {}.{}", id, others));
   }
-  if (!holds(set->instance)) {
+  if (!environment_.commands(set->instance)) {
     return fail(
         Reason::LeaseLost,
         fmt::format("AlbatrossInstance {} is another replica's to command. Confirm it there, or with: {}",
@@ -432,7 +428,7 @@ void Controller::stop(std::string name) {
 
 void Controller::ended(const std::string& name) {
   ending_.erase(name);
-  if (const auto wanted = desired_.find(name); wanted != desired_.end() && holds(name)) {
+  if (const auto wanted = desired_.find(name); wanted != desired_.end() && environment_.commands(name)) {
     start(name, wanted->second);
   } else {
     environment_.listener.instanceForgotten(name);
@@ -620,7 +616,7 @@ Error Controller::instanceMissing(const api::ObjectKey& key, const Left& place) 
 /// Whether it is for this process to say how things stand there.
 bool Controller::speaksFor(const std::string& instance) const {
   const bool declared = snapshot_->declared.contains({api::Kind::AlbatrossInstance, "", instance});
-  return holds(declared ? instance : "");
+  return environment_.commands(declared ? instance : "");
 }
 
 /// Whether no loop is about to say how things stood there before the present snapshot.

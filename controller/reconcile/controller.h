@@ -89,7 +89,6 @@ class Controller {
   void distribute();
   void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
   std::set<std::string> takeDesired(std::map<std::string, std::shared_ptr<Desired>> instances);
-  bool holds(const std::string& instance) const;
   void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
   void noteLeft(const std::vector<Entry>& entries);
   void declareLeft();

@@ -91,10 +91,10 @@ class InstanceLoop::Upload : public albatross::ImageStream {
   }
 
   asio::awaitable<Result<void>> complete() override {
-    if (auto may = loop_.mayCommand(); !may) co_return may;
+    if (auto may = loop_.environment_.mayCommand(loop_.desired_->name()); !may) co_return may;
     loop_.memory_ = committing(std::move(loop_.memory_), step_);
     auto written = co_await loop_.persistEntry(step_.name, loop_.memory_);
-    co_return written ? loop_.mayCommand() : written;
+    co_return written ? loop_.environment_.mayCommand(loop_.desired_->name()) : written;
   }
 
   std::uint64_t sent() const { return sent_; }
@@ -202,7 +202,7 @@ asio::awaitable<std::optional<Step>> InstanceLoop::follow(Plan plan, Round& told
 /// What objects say of their deletion is remembered, and what is released is let go, also while the instance
 /// cannot be looked at: when it can, the manifest may be gone.
 asio::awaitable<void> InstanceLoop::heedWishes() {
-  if (!mayCommand()) co_return;  // another process may have the state by now
+  if (!environment_.mayCommand(desired_->name())) co_return;  // another process may have the state by now
   for (Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
@@ -392,14 +392,6 @@ asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& 
   co_return co_await environment_.state.record(std::move(kept));
 }
 
-Result<void> InstanceLoop::mayCommand() const {
-  if (auto held = environment_.state.held(); !held) return held;
-  if (!environment_.holds || environment_.holds(desired_->name())) return {};
-  return fail(Reason::LeaseLost,
-              fmt::format("AlbatrossInstance {} is another controller's now: nothing more is sent to it.",
-                          desired_->name()));
-}
-
 // -- Steps
 // -----------------------------------------------------------------------------------------------------------
 
@@ -427,9 +419,9 @@ asio::awaitable<void> InstanceLoop::take(Step step) {
 /// Sends a step, once it is on the disk that it is about to be sent.
 asio::awaitable<CallResult> InstanceLoop::carryOut(const Step& step) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  Result<void> ready = mayCommand();
+  Result<void> ready = environment_.mayCommand(desired_->name());
   if (ready) ready = co_await persistEntry(step.name, memory_);
-  if (ready) ready = mayCommand();  // again: that may have taken its time
+  if (ready) ready = environment_.mayCommand(desired_->name());  // again: that may have taken its time
   if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
     ready = fail(Reason::Cancelled, "The controller is about to stop.");
   }

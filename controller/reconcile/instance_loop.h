@@ -3,8 +3,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <chrono>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -14,55 +12,12 @@
 #include <vector>
 
 #include "albatross/client.h"
-#include "reconcile/clock.h"
-#include "reconcile/desired.h"
-#include "reconcile/listener.h"
-#include "reconcile/object_store.h"
+#include "reconcile/environment.h"
 #include "reconcile/plan.h"
-#include "reconcile/rivals.h"
-#include "reconcile/state.h"
 
 namespace rookery::reconcile {
 
 namespace asio = boost::asio;
-
-/// What an instance's loop shares with the others; must outlive it.
-struct Environment {
-  State& state;
-  ObjectStore& objects;
-  Listener& listener;
-  std::chrono::milliseconds resync{30'000};
-  /// What waits, waits by this one; so do the times that are told. Nobody sets it (clock.h).
-  std::function<SystemTime()> now = steadyClock();
-  /// What certificates are valid by.
-  std::function<SystemTime()> wallTime = std::chrono::system_clock::now;
-  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect =
-      albatross::makeTlsClient;
-  /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
-  /// work there.
-  std::function<bool(const std::string& instance, const Step&)> permit = {};
-  /// Folders besides the manifest roots that images may lie in.
-  std::vector<std::filesystem::path> imageRoots = {};
-  /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
-  /// something else, somebody calls Controller::redistribute().
-  image::Lookout* lookout = nullptr;
-  /// Says whether a credential file is whole; null: the controller finds out by itself.
-  file::Settling* settling = nullptr;
-  /// The folder that the API writes, if there is one: see ImagePlaces.
-  std::filesystem::path apiStore = {};
-  /// Pulls the images that manifests name by URL. When find() says something else, somebody calls
-  /// Controller::redistribute().
-  image::Puller* puller = nullptr;
-  /// Whether an instance is this process's to command ("": whether it speaks for the objects on none); empty:
-  /// all are. Asked before each command; when it changes, somebody calls Controller::redistribute(). From any
-  /// thread.
-  std::function<bool(const std::string& instance)> holds = {};
-  /// What instances have on the same server; null: each is taken to have its own.
-  Rivals* rivals = nullptr;
-  /// What is remembered is not this process's any more (State::held): it has to stop. From any thread, and
-  /// more than once.
-  std::function<void(const Error& error)> stateLost = {};
-};
 
 /// What a round saw and is about to do, for who waits for all to be done.
 struct RoundEnd {
@@ -119,7 +74,6 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   using Unwritten = std::map<albatross::Name, Error>;
   asio::awaitable<Unwritten> persist(const Memory& memory);
   asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
-  Result<void> mayCommand() const;
   void publish(const Plan& plan, const Unwritten& unwritten);
   api::Status instanceStatus(const Unwritten& unwritten) const;
   DesiredPtr judged();
