@@ -12,7 +12,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "api/conditions.h"
-#include "reconcile/key_file.h"
+#include "reconcile/guard.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
@@ -36,9 +36,8 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
     : executor_(std::move(executor)),
       strand_(asio::make_strand(executor_)),
       environment_(std::move(environment)),
-      inspector_(inspector),
-      credentials_(environment_.settling != nullptr ? *environment_.settling : settling_),
-      guard_(std::move(guard)),
+      resolver_(environment_, inspector),
+      pruner_(environment_, std::move(guard)),
       lookAgain_(strand_),
       event_(strand_, asio::steady_timer::time_point::max()) {
   environment_.rivals = &rivals_;
@@ -61,7 +60,7 @@ asio::awaitable<void> Controller::run(source::Source& source) {
 /// The next scan: when something changed, or when the prune guard waits for a second look.
 asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::Source& source) {
   using asio::experimental::awaitable_operators::operator||;
-  const auto rescan = guard_.rescanAt();
+  const auto rescan = pruner_.rescanAt();
   if (!rescan) co_return co_await source.next();
   asio::steady_timer timer(strand_);
   timer.expires_at(*rescan);
@@ -177,17 +176,8 @@ void Controller::wakeRivalsOf(const std::string& name) {
 
 Resolution Controller::resolveSnapshot() {
   const std::vector<Entry> entries = environment_.state.entries();
-  const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
-    return environment_.state.identify(key, digest, environment_.now());
-  };
-  Resolution resolution = resolve(*snapshot_, entries,
-                                  {.inspector = inspector_,
-                                   .roots = environment_.imageRoots,
-                                   .puller = environment_.puller,
-                                   .lookout = environment_.lookout,
-                                   .apiStore = environment_.apiStore},
-                                  credentials_, identify);
-  placeAbsences(resolution, entries);
+  Resolution resolution = resolver_.resolve(*snapshot_, entries);
+  absences_ = pruner_.judge(resolution, *snapshot_, entries);
   noteLeft(entries);
   return resolution;
 }
@@ -217,7 +207,7 @@ void Controller::distribute() {
   if (auto saved = environment_.state.saveIdentities(); !saved) {
     environment_.listener.warned("", saved.error().reason, saved.error().message);
   }
-  warnOfExposedKeys(resolution);
+  resolver_.warnOfExposedKeys(resolution);
   std::vector<std::string> gone;
   for (const auto& [name, held] : held_) {
     if (!resolution.instances.contains(name) || !environment_.commands(name)) gone.push_back(name);
@@ -323,77 +313,9 @@ void Controller::redistribute() {
 }
 
 Result<std::string> Controller::confirmPrune(const std::string& id) {
-  const auto& waiting = guard_.withheld();
-  const auto set = std::ranges::find(waiting, id, &WithheldSet::id);
-  if (set == waiting.end()) {
-    std::string others = waiting.empty() ? " No set is." : " These are:";
-    for (const WithheldSet& each : waiting) others += fmt::format("\n  {}: {}.", each.id, each.what);
-    return fail(Reason::UsageError,
-                fmt::format("No set of unikernels is withheld with the ID {}.{}", id, others));
-  }
-  if (!environment_.commands(set->instance)) {
-    return fail(
-        Reason::LeaseLost,
-        fmt::format("AlbatrossInstance {} is another replica's to command. Confirm it there, or with: {}",
-                    set->instance, set->command));
-  }
-  std::string answer = fmt::format("Confirmed, they are destroyed now: {}.", set->what);
-  guard_.confirm(id);
-  redistribute();
+  auto answer = pruner_.confirm(id);
+  if (answer) redistribute();
   return answer;
-}
-
-/// Warns of each file once, and again when it was mended in between.
-void Controller::warnOfExposedKeys(const Resolution& resolution) {
-  for (const auto& [name, desired] : resolution.instances) {
-    const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);
-    if (files == nullptr) continue;
-    const auto exposure = exposureOf(files->privateKey);
-    if (!exposure) {
-      exposedKeys_.erase(files->privateKey);
-    } else if (exposedKeys_.insert(files->privateKey).second) {
-      environment_.listener.warned(name, Reason::CredentialInvalid, *exposure);
-    }
-  }
-}
-
-/// Tells every instance what is to become of those of ours that it should not have any more: because nobody
-/// declares them, or because they belong on another instance now and run there.
-void Controller::placeAbsences(Resolution& resolution, const std::vector<Entry>& entries) {
-  const auto lastSeen = [this](const api::ObjectKey& key) {
-    const ObjectViewPtr view = environment_.objects.find(key);
-    return view == nullptr ? nullptr : view->object;
-  };
-  absences_ = guard_.judge(*snapshot_, entries, environment_.state.deletionRequests(), lastSeen);
-  for (auto& [name, desired] : resolution.instances) {
-    desired->absences = absences_;
-    desired->prunes = guard_.prunes();
-  }
-  for (const WithheldSet& set : guard_.withheld()) {
-    const auto instance = resolution.instances.find(set.instance);
-    if (instance != resolution.instances.end())
-      instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
-  }
-  moving_.clear();
-  for (const Entry& entry : entries) {
-    const auto here = resolution.instances.find(entry.instance);
-    if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) continue;
-    const auto there =
-        std::find_if(resolution.instances.begin(), resolution.instances.end(),
-                     [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
-    if (there == resolution.instances.end()) continue;
-    const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
-    if (!destroy) moving_[entry.object] = there->first;
-    here->second->absences[entry.object] = {destroy ? Absence::Verdict::Destroy : Absence::Verdict::Keep,
-                                            destroy ? Reason::Moved : Reason::Pruning,
-                                            fmt::format("{} belongs on {} now{}.", entry.object.toString(),
-                                                        there->first, destroy ? ", and runs there" : "")};
-  }
-}
-
-bool Controller::arrived(const api::ObjectKey& key, const std::string& instance) const {
-  const ObjectViewPtr view = environment_.objects.find(key);
-  return view != nullptr && view->status.instance == instance && view->status.ready();
 }
 
 /// Starts the loop of an instance; where the one before it has not ended yet, ended() will.
@@ -465,10 +387,7 @@ void Controller::roundEnded(const std::string& name, const RoundEnd& end) {
   if (changed) reportLeft(name);
   noteReadiness();
   if (end.destroyed) forgetGone();
-  const bool someArrived =
-      guard_.prunes() && std::any_of(moving_.begin(), moving_.end(),
-                                     [&](const auto& item) { return arrived(item.first, item.second); });
-  if (someArrived) distribute();
+  if (pruner_.moveArrived()) distribute();
   event_.cancel();
 }
 
@@ -581,7 +500,7 @@ std::optional<Controller::Obstacle> Controller::obstacleOf(const api::ObjectKey&
       return Obstacle{{error.reason, sentences({error.message, howToRelease(place.byName)})}, !waits};
     }
   }
-  const bool waitsForALook = absence.reason == Reason::Pruning && guard_.prunes();
+  const bool waitsForALook = absence.reason == Reason::Pruning && desired->second->prunes;
   if (absence.verdict == Absence::Verdict::Keep && !waitsForALook)
     return Obstacle{{absence.reason, absence.message}};
   if (held == held_.end()) return std::nullopt;

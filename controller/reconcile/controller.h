@@ -16,8 +16,9 @@
 #include <vector>
 
 #include "image/image.h"
-#include "reconcile/guard.h"
 #include "reconcile/instance_loop.h"
+#include "reconcile/pruner.h"
+#include "reconcile/snapshot_resolver.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -102,8 +103,6 @@ class Controller {
   bool speaksFor(const std::string& instance) const;
   bool toldAll(const std::string& instance) const;
   void wantImages();
-  void warnOfExposedKeys(const Resolution& resolution);
-  void placeAbsences(Resolution& resolution, const std::vector<Entry>& entries);
   void start(const std::string& name, DesiredPtr desired);
   void stop(std::string name);
   static void breakOff(const Held& held);
@@ -114,7 +113,6 @@ class Controller {
   void roundEnded(const std::string& name, const RoundEnd& end);
   void noteReadiness();
   bool finished() const;
-  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
   asio::awaitable<source::SnapshotPtr> nextSnapshot(source::Source& source);
   asio::awaitable<void> stopAll();
   asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
@@ -125,25 +123,20 @@ class Controller {
   asio::any_io_executor strand_;
   Rivals rivals_;
   Environment environment_;
-  image::Inspector& inspector_;
-  file::Settling settling_;  // where the environment has none
-  CredentialFiles credentials_;
-  PruneGuard guard_;
+  SnapshotResolver resolver_;
+  Pruner pruner_;
   asio::steady_timer lookAgain_;  // at the snapshot: a file was being written
   asio::steady_timer
       event_;  // cancelled whenever something happened that a waiting coroutine may want to know
   source::SnapshotPtr snapshot_;
-  std::map<api::ObjectKey, Absence> absences_;        // as the guard judged them last
+  std::map<api::ObjectKey, Absence> absences_;        // as the pruner judged them last
   std::map<api::ObjectKey, std::vector<Left>> left_;  // as of then, too
   std::map<api::ObjectKey, Left> mistaken_;  // runs; declared with a mistake, and not known otherwise
   std::map<std::string, DesiredPtr> desired_;
   std::map<std::string, Held> held_;
-  std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun
-  bool previewing_ = false;                      // nothing is to be handed to anybody
-  std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of
-  std::set<std::string> ending_;                 // instances whose loops were stopped and have not ended yet
-  std::map<api::ObjectKey, std::string>
-      moving_;  // unikernels that go where they are once they run on that instance
+  std::atomic<bool> redistributing_ = false;  // it was asked for and has not begun
+  bool previewing_ = false;                   // nothing is to be handed to anybody
+  std::set<std::string> ending_;              // instances whose loops were stopped and have not ended yet
 };
 
 }  // namespace rookery::reconcile
