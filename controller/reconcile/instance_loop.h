@@ -7,13 +7,13 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
-#include "albatross/client.h"
 #include "reconcile/environment.h"
 #include "reconcile/plan.h"
+#include "reconcile/server_connection.h"
+#include "reconcile/status_reporter.h"
 
 namespace rookery::reconcile {
 
@@ -39,7 +39,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   /// which may take as long as it takes to send an image.
   InstanceLoop(asio::any_io_executor strand, const Environment& environment, DesiredPtr desired,
                std::function<void(const RoundEnd&)> roundEnded);
-  ~InstanceLoop();
+  ~InstanceLoop() = default;
   InstanceLoop(const InstanceLoop&) = delete;
   InstanceLoop& operator=(const InstanceLoop&) = delete;
 
@@ -65,42 +65,28 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<void> heedWishes();
   void missLook(Error error, Round& told, RoundEnd& end);
   asio::awaitable<void> take(Step step);
-  asio::awaitable<albatross::CallResult> carryOut(const Step& step);
   asio::awaitable<void> sleep(SystemTime until);
-  Result<void> connect();
-  Authority authority() const;
   Inventory ownInventory() const;
   Entry mine(Entry entry) const;
-  using Unwritten = std::map<albatross::Name, Error>;
   asio::awaitable<Unwritten> persist(const Memory& memory);
-  asio::awaitable<Result<void>> persistEntry(const albatross::Name& name, const Memory& memory);
-  void publish(const Plan& plan, const Unwritten& unwritten);
-  api::Status instanceStatus(const Unwritten& unwritten) const;
   DesiredPtr judged();
-  void publishUnavailable(const Error& error);
   SystemTime nextLook(const Plan* plan) const;
-  void warn(const std::vector<Error>& errors);
   std::optional<Error> forbidden(const Plan& plan) const;
-
-  class Upload;
 
   asio::any_io_executor strand_;
   const Environment& environment_;
   std::function<void(const RoundEnd&)> roundEnded_;
   asio::steady_timer timer_;
+  ServerConnection connection_;
+  StatusReporter reporter_;
   DesiredPtr latest_;   // what update() gave last
   DesiredPtr desired_;  // what the present round is about
-  std::optional<albatross::Credential::Pem> loadedPem_;
-  std::shared_ptr<const albatross::Credential> credential_;
-  std::unique_ptr<albatross::Client> client_;
   std::optional<Observed> observed_;
   Memory memory_;
-  unsigned failures_ = 0;           // observations in a row that failed
-  std::unique_ptr<Upload> upload_;  // of the step that is being taken
-  bool located_ = false;            // see RoundEnd::located
-  bool destroyed_ = false;          // something of ours has gone since the controller was told
-  std::set<std::string> warned_;    // messages of the last plan's errors
-  SystemTime wake_;                 // when to look again without anybody asking
+  unsigned failures_ = 0;   // observations in a row that failed
+  bool located_ = false;    // see RoundEnd::located
+  bool destroyed_ = false;  // something of ours has gone since the controller was told
+  SystemTime wake_;         // when to look again without anybody asking
 };
 
 }  // namespace rookery::reconcile
