@@ -3,15 +3,10 @@
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <chrono>
-#include <filesystem>
 #include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -19,8 +14,12 @@
 #include "image/inspector.h"
 #include "plan/desired.h"
 #include "reconcile/guard.h"
-#include "reconcile/instance_loop.h"
+#include "reconcile/instance_loops.h"
+#include "reconcile/leftovers.h"
+#include "reconcile/preview_instances.h"
+#include "reconcile/pruner.h"
 #include "reconcile/resolve.h"
+#include "reconcile/snapshot_resolver.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -59,95 +58,36 @@ class Controller {
   /// What would be done for `snapshot`, by instance, and what no instance can have, once its images have been
   /// read. Changes nothing.
   struct Preview {
-    std::map<std::string, InstanceLoop::Preview> instances;
+    InstancePreviews instances;
     std::map<api::ObjectKey, Error> unplaced;
   };
   asio::awaitable<Preview> preview(source::SnapshotPtr snapshot);
 
  private:
-  struct Held {
-    std::shared_ptr<InstanceLoop> loop;
-    asio::any_io_executor strand;
-    std::shared_ptr<asio::cancellation_signal> cancel;  // to be emitted on the loop's strand
-    std::optional<RoundEnd> last;
-  };
-  struct Previewing;
-  using PreviewingPtr = std::shared_ptr<Previewing>;
-  using Instances = std::map<std::string, plan::DesiredPtr>;
-  asio::awaitable<bool> previewAll(PreviewingPtr previewing, Instances instances);
-  Instances contested(const Instances& instances) const;
-  void wakeRivalsOf(const std::string& name);
-  /// Where something is left of an object that nobody declares any more.
-  struct Left {
-    std::string instance;
-    std::filesystem::path root, file;  // where it was declared
-    bool byName = false;               // source::Root::deletesByName
-  };
-  /// Why nobody destroys it.
-  struct Obstacle {
-    Error error;
-    bool stalled = true;  // it takes somebody to end that
-  };
-
-  void distribute();
-  void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
-  std::set<std::string> takeDesired(std::map<std::string, std::shared_ptr<plan::Desired>> instances);
-  bool holds(const std::string& instance) const;
-  void disownOthers(const std::map<api::ObjectKey, Error>& unplaced);
-  void noteLeft(const std::vector<plan::Entry>& entries);
-  void declareLeft();
-  bool isUncertain(const api::ObjectKey& key) const;
-  void reportMistaken();
-  void reportLeft(const std::string& instance);
-  void reportLeft(const api::ObjectKey& key, const std::vector<Left>& places);
-  std::optional<Obstacle> obstacleOf(const api::ObjectKey& key, const plan::Absence& absence,
-                                     const Left& place) const;
-  Error instanceMissing(const api::ObjectKey& key, const Left& place) const;
-  bool speaksFor(const std::string& instance) const;
-  bool toldAll(const std::string& instance) const;
-  void wantImages();
-  void warnOfExposedKeys(const Resolution& resolution);
-  void placeAbsences(Resolution& resolution, const std::vector<plan::Entry>& entries);
-  void start(const std::string& name, plan::DesiredPtr desired);
-  void stop(std::string name);
-  static void breakOff(const Held& held);
-  void ended(const std::string& name);
-  void declareObjects();
-  void reportUnplaced(const std::map<api::ObjectKey, Error>& unplaced);
-  void forgetGone();
-  void roundEnded(const std::string& name, const RoundEnd& end);
-  void noteReadiness();
-  bool finished() const;
-  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
   asio::awaitable<source::SnapshotPtr> nextSnapshot(source::Source& source);
-  asio::awaitable<void> stopAll();
-  asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
   Resolution resolveSnapshot();
   asio::awaitable<Resolution> resolveSettled();
+  void distribute();
+  void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
+  void roundEnded(const RoundEnd& end);
+  void noteReadiness();
+  asio::awaitable<void> stopAll();
+  asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
 
   asio::any_io_executor executor_;
   asio::any_io_executor strand_;
   Rivals rivals_;
   Environment environment_;
-  image::Inspector& inspector_;
-  file::Settling settling_;  // where the environment has none
-  CredentialFiles credentials_;
-  PruneGuard guard_;
+  SnapshotResolver resolver_;
+  Pruner pruner_;
+  InstanceLoops loops_;
+  Leftovers leftovers_;
   asio::steady_timer lookAgain_;  // at the snapshot: a file was being written
-  asio::steady_timer
-      event_;  // cancelled whenever something happened that a waiting coroutine may want to know
+  /// Cancelled whenever something happened that a waiting coroutine may want to know.
+  asio::steady_timer event_;
   source::SnapshotPtr snapshot_;
-  std::map<api::ObjectKey, plan::Absence> absences_;  // as the guard judged them last
-  std::map<api::ObjectKey, std::vector<Left>> left_;  // as of then, too
-  std::map<api::ObjectKey, Left> mistaken_;  // runs; declared with a mistake, and not known otherwise
-  std::map<std::string, plan::DesiredPtr> desired_;
-  std::map<std::string, Held> held_;
-  std::atomic<bool> redistributing_ = false;     // it was asked for and has not begun
-  bool previewing_ = false;                      // nothing is to be handed to anybody
-  std::set<std::filesystem::path> exposedKeys_;  // private keys that were warned of
-  std::set<std::string> ending_;                 // instances whose loops were stopped and have not ended yet
-  std::map<api::ObjectKey, std::string>
-      moving_;  // unikernels that go where they are once they run on that instance
+  std::atomic<bool> redistributing_ = false;  // it was asked for and has not begun
+  bool previewing_ = false;                   // nothing is to be handed to anybody
 };
 
 }  // namespace rookery::reconcile

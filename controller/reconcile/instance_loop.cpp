@@ -10,56 +10,14 @@
 #include <utility>
 
 #include "image/reader.h"
+#include "plan/desired.h"
 #include "reconcile/observe.h"
+#include "reconcile/step_execution.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
 
-using albatross::CallError;
-using albatross::CallResult;
-using albatross::Credential;
-
 namespace {
-
-/// Failures of an observation that time alone does not mend.
-bool lasting(Reason reason) {
-  switch (reason) {
-    case Reason::CertificateRefused:
-    case Reason::CredentialCannotIssue:
-    case Reason::CredentialExpired:
-    case Reason::CredentialInvalid:
-    case Reason::InvalidManifest:
-    case Reason::ReferenceNotFound:
-    case Reason::ServerCertificateExpired:
-    case Reason::ServerCertificateUnknownCA:
-    case Reason::ServerNameMismatch:
-    case Reason::StateDirLost:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// How an instance stands that was looked at: with what waits there for somebody's word.
-api::Condition answering(const plan::Desired& desired, SystemTime now) {
-  constexpr std::size_t shown = 10;
-  std::string message = fmt::format("{} answers.", desired.spec().endpoint);
-  for (std::size_t i = 0; i < std::min(shown, desired.withheld.size()); ++i)
-    message = sentences({message, desired.withheld[i].message});
-  if (desired.withheld.size() > shown)
-    message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
-  if (desired.credentialsStand) message = sentences({message, desired.credentialsStand->message});
-  const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
-  const auto outdated = desired.outdated.find(desired.instance->key());
-  if (outdated != desired.outdated.end() && outdated->second.gone) {
-    message = sentences({message, plan::whyKept(outdated->first, outdated->second.silence)});
-    return {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneBlocked,
-            std::move(message), now};
-  }
-  if (outdated != desired.outdated.end())
-    message = sentences({message, "This is what its manifest said before.", outdated->second.silence.cause});
-  return {api::Condition::Type::Ready, api::Condition::Status::True, reason, std::move(message), now};
-}
 
 /// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
 /// lasts.
@@ -76,47 +34,16 @@ bool settled(const plan::Plan& plan) {
 
 }  // namespace
 
-/// The image of a create on its way: tells how far it is, and writes down the moment from which on the server
-/// may carry it out before it comes.
-class InstanceLoop::Upload : public albatross::ImageStream {
- public:
-  Upload(image::Reader reader, const plan::Step& step, InstanceLoop& loop)
-      : reader_(std::move(reader)), step_(step), loop_(loop) {}
-
-  Result<std::span<const std::byte>> next() override {
-    auto bytes = reader_.next();
-    if (!bytes) return bytes;
-    sent_ += bytes->size();
-    loop_.environment_.listener.imageSent(loop_.desired_->name(), step_.object, sent_, reader_.size());
-    return bytes;
-  }
-
-  asio::awaitable<Result<void>> complete() override {
-    if (auto may = loop_.mayCommand(); !may) co_return may;
-    loop_.memory_ = plan::committing(std::move(loop_.memory_), step_);
-    auto written = co_await loop_.persistEntry(step_.name, loop_.memory_);
-    co_return written ? loop_.mayCommand() : written;
-  }
-
-  std::uint64_t sent() const { return sent_; }
-
- private:
-  image::Reader reader_;
-  const plan::Step& step_;
-  InstanceLoop& loop_;
-  std::uint64_t sent_ = 0;
-};
-
 InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& environment,
                            plan::DesiredPtr desired, std::function<void(const RoundEnd&)> roundEnded)
     : strand_(std::move(strand)),
       environment_(environment),
       roundEnded_(std::move(roundEnded)),
       timer_(strand_),
+      connection_(environment_),
+      reporter_(environment_),
       latest_(std::move(desired)),
       desired_(latest_) {}
-
-InstanceLoop::~InstanceLoop() = default;
 
 void InstanceLoop::update(plan::DesiredPtr desired) {
   asio::post(strand_, [self = shared_from_this(), desired = std::move(desired)]() mutable {
@@ -159,7 +86,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   }
   roundEnded_(end);
   const bool stepTaken = due.has_value();
-  if (due) co_await take(std::move(*due));
+  if (due) co_await take(*std::move(due));
   told.duration = std::chrono::steady_clock::now() - start;
   environment_.listener.roundEnded(desired_->name(), told);
   co_return stepTaken;
@@ -194,7 +121,7 @@ asio::awaitable<std::optional<plan::Step>> InstanceLoop::follow(plan::Plan plan,
     if (key.kind == api::Kind::Unikernel) told.restarts[key] = state.status.restarts;
   }
   failures_ = 0;
-  publish(plan, unwritten);
+  reporter_.report(*desired_, plan, unwritten);
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
   co_return due;
@@ -203,7 +130,7 @@ asio::awaitable<std::optional<plan::Step>> InstanceLoop::follow(plan::Plan plan,
 /// What objects say of their deletion is remembered, and what is released is let go, also while the instance
 /// cannot be looked at: when it can, the manifest may be gone.
 asio::awaitable<void> InstanceLoop::heedWishes() {
-  if (!mayCommand()) co_return;  // another process may have the state by now
+  if (!environment_.mayCommand(desired_->name())) co_return;  // another process may have the state by now
   for (plan::Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
@@ -228,10 +155,10 @@ void InstanceLoop::missLook(Error error, Round& told, RoundEnd& end) {
     error.message = sentences({error.message, desired_->credentialsStand->message});
   told.error = error;
   end.failure = error;
-  end.finished = lasting(error.reason);
+  end.finished = isLasting(error.reason);
   end.destroyed = std::exchange(destroyed_, false);
   ++failures_;
-  publishUnavailable(error);
+  reporter_.reportUnavailable(*desired_, error);
   wake_ = nextLook(nullptr);
 }
 
@@ -252,8 +179,9 @@ asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
       environment_.stateLost(held.error());
     co_return std::unexpected(held.error());
   }
-  if (auto connected = connect(); !connected) co_return std::unexpected(connected.error());
-  albatross::Client& client = *client_;
+  if (auto connected = connection_.connect(*desired_); !connected)
+    co_return std::unexpected(connected.error());
+  albatross::Client& client = connection_.client();
   auto observed =
       co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
   if (!observed) co_return std::unexpected(observed.error());
@@ -264,7 +192,8 @@ asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
-  co_return plan::decide(*desired, *observed_, std::move(memory_), authority(), environment_.now());
+  co_return plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(),
+                         environment_.now());
 }
 
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
@@ -283,41 +212,6 @@ asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
   Result<plan::Plan> seen = co_await look();
   Preview preview{desired_, std::move(seen)};
   co_return preview;
-}
-
-/// Makes client_ fit desired_: the manifest, or the content of the credential's files, may have changed.
-Result<void> InstanceLoop::connect() {
-  const auto& spec = desired_->spec();
-  if (!desired_->credentials) return std::unexpected(desired_->credentials.error());
-  if (loadedPem_ != *desired_->credentials) {
-    auto credential = Credential::load(*desired_->credentials);
-    if (!credential) return std::unexpected(credential.error());
-    credential_ = std::move(*credential);
-    loadedPem_ = *desired_->credentials;
-    environment_.listener.credentialLoaded(desired_->name(), credential_->notAfter());
-    if (credential_->ownPolicy()) {
-      environment_.listener.warned(
-          desired_->name(), Reason::PolicyInvalid,
-          fmt::format("The credential of AlbatrossInstance {} carries a policy of its own, which the server "
-                      "applies with every command.",
-                      desired_->name()));
-    }
-  }
-  const auto endpoint = albatross::Endpoint::parse(spec.endpoint);
-  if (!endpoint) return std::unexpected(endpoint.error());
-  albatross::ClientOptions options;
-  options.endpoint = *endpoint;
-  options.credential = credential_;
-  options.serverName = spec.serverName;
-  options.timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout};
-  options.now = environment_.wallTime;
-  client_ = environment_.connect(std::move(options));
-  return {};
-}
-
-plan::Authority InstanceLoop::authority() const {
-  const SystemTime now = environment_.wallTime();
-  return {credential_->canIssue(0, now), credential_->canIssue(1, now)};
 }
 
 /// The server's inventory without what another declared instance holds on the same server, and without what
@@ -362,7 +256,7 @@ plan::DesiredPtr InstanceLoop::judged() {
 }
 
 /// Writes down what has changed; what could not be, and why, by name.
-asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
+asio::awaitable<Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
   Unwritten unwritten;
   const plan::Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
@@ -387,155 +281,10 @@ asio::awaitable<InstanceLoop::Unwritten> InstanceLoop::persist(const plan::Memor
   co_return unwritten;
 }
 
-asio::awaitable<Result<void>> InstanceLoop::persistEntry(const albatross::Name& name,
-                                                         const plan::Memory& memory) {
-  const auto entry = memory.inventory.find(name);
-  if (entry == memory.inventory.end()) co_return Result<void>{};
-  plan::Entry kept = mine(entry->second);
-  co_return co_await environment_.state.record(std::move(kept));
-}
-
-Result<void> InstanceLoop::mayCommand() const {
-  if (auto held = environment_.state.held(); !held) return held;
-  if (!environment_.holds || environment_.holds(desired_->name())) return {};
-  return fail(Reason::LeaseLost,
-              fmt::format("AlbatrossInstance {} is another controller's now: nothing more is sent to it.",
-                          desired_->name()));
-}
-
-// -- Steps
-// -----------------------------------------------------------------------------------------------------------
-
 asio::awaitable<void> InstanceLoop::take(plan::Step step) {
-  const SystemTime sentAt = environment_.now();
-  environment_.listener.stepStarted(desired_->name(), step.object, step.verb, step.reason, step.message);
-  const auto start = std::chrono::steady_clock::now();
-  memory_ = plan::sending(std::move(memory_), step, *desired_, *observed_, sentAt);
-  const CallResult result = co_await carryOut(step);
-  CommandResult told;
-  told.verb = toString(step.verb);
-  told.duration = std::chrono::steady_clock::now() - start;
-  told.bytes = upload_ ? upload_->sent() : 0;
-  upload_.reset();
-  memory_ =
-      plan::answered(std::move(memory_), step, *desired_, result, told.bytes, sentAt, environment_.now());
-  if (auto written = co_await persistEntry(step.name, memory_); !written) {
-    environment_.listener.warned(desired_->name(), written.error().reason, written.error().message);
-  }
-  if (const auto failure = plan::failureOf(step.verb, result)) told.error = failure->error;
-  if (step.verb == plan::Verb::Destroy && !told.error) destroyed_ = true;
-  if (step.verb != plan::Verb::Adopt) environment_.listener.commandEnded(desired_->name(), told);
-  environment_.listener.stepEnded(desired_->name(), step.object, step.verb, told);
-}
-
-/// Sends a step, once it is on the disk that it is about to be sent.
-asio::awaitable<CallResult> InstanceLoop::carryOut(const plan::Step& step) {
-  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-  Result<void> ready = mayCommand();
-  if (ready) ready = co_await persistEntry(step.name, memory_);
-  if (ready) ready = mayCommand();  // again: that may have taken its time
-  if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
-    ready = fail(Reason::Cancelled, "The controller is about to stop.");
-  }
-  if (ready && step.verb == plan::Verb::Adopt) co_return albatross::Reply{};
-  if (ready && step.image) {
-    auto reader = image::Reader::open(step.image->path, step.image->digest);
-    if (reader) {
-      upload_ = std::make_unique<Upload>(std::move(*reader), step, *this);
-    } else {
-      ready = std::unexpected(reader.error());
-    }
-  }
-  if (!ready) co_return std::unexpected(CallError{ready.error(), false});
-  albatross::Request request;
-  request.domains = step.domains;
-  if (step.verb != plan::Verb::ApplyPolicy) request.label = step.name.label;
-  request.command = commandOf(step);
-  request.image = upload_.get();
-  co_return co_await client_->call(std::move(request));
-}
-
-// -- Telling
-// ---------------------------------------------------------------------------------------------------------
-
-void InstanceLoop::publish(const plan::Plan& plan, const Unwritten& unwritten) {
-  const auto publishAll = [&](const auto& objects) {
-    for (const auto& [key, item] : objects) {
-      const auto state = plan.objects.find(item.object->key());
-      if (state != plan.objects.end())
-        environment_.objects.report(state->first, state->second.status, environment_.listener);
-    }
-  };
-  publishAll(desired_->unikernels);
-  publishAll(desired_->policies);
-  environment_.objects.report(desired_->instance->key(), instanceStatus(unwritten), environment_.listener);
-  std::vector<Error> errors = plan.errors;
-  if (desired_->credentialsStand) errors.push_back(*desired_->credentialsStand);
-  warn(errors);
-}
-
-/// It answers; and what of it has to wait all the same, as it cannot be remembered, or is not gone yet.
-api::Status InstanceLoop::instanceStatus(const Unwritten& unwritten) const {
-  api::Condition ready = answering(*desired_, environment_.now());
-  if (!unwritten.empty()) {
-    const auto& [name, error] = *unwritten.begin();
-    ready.reason = error.reason;
-    ready.message += fmt::format(
-        " What has to be remembered of {} unikernel{} on it cannot be written down, and only that waits; the "
-        "first is {}: {}",
-        unwritten.size(), unwritten.size() == 1 ? "" : "s", name.toString(), error.message);
-  }
-  if (const auto left = environment_.state.whyKept(desired_->name())) {
-    const bool waits = ready.status == api::Condition::Status::True && ready.reason == Reason::Succeeded;
-    if (waits) ready.reason = Reason::InstanceInUse;
-    ready.status = api::Condition::Status::False;
-    ready.message = sentences({ready.message, *left});
-  }
-  api::Status status;
-  status.observedGeneration = desired_->identity.generation;
-  status.conditions = {std::move(ready)};
-  return status;
-}
-
-/// Says what the last plan did not say already.
-void InstanceLoop::warn(const std::vector<Error>& errors) {
-  std::set<std::string> messages;
-  for (const Error& error : errors) {
-    if (!warned_.contains(error.message))
-      environment_.listener.warned(desired_->name(), error.reason, error.message);
-    messages.insert(error.message);
-  }
-  warned_ = std::move(messages);
-}
-
-void InstanceLoop::publishUnavailable(const Error& error) {
-  using api::Condition;
-  const auto conditions = [&](Condition::Status ready, Reason reason, const std::string& message) {
-    std::vector<Condition> all{{Condition::Type::Ready, ready, reason, message, environment_.now()}};
-    if (lasting(error.reason)) {
-      all.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, environment_.now()});
-    }
-    return all;
-  };
-  const auto publishAll = [&](const auto& objects) {
-    for (const auto& [key, item] : objects) {
-      const ObjectViewPtr before = environment_.objects.find(item.object->key());
-      api::Status status = before == nullptr ? api::Status{} : before->status;
-      status.observedGeneration = item.identity.generation;
-      status.conditions = conditions(
-          Condition::Status::Unknown, Reason::InstanceUnavailable,
-          fmt::format("AlbatrossInstance {} cannot be asked: {}", desired_->name(), error.message));
-      environment_.objects.report(item.object->key(), std::move(status), environment_.listener);
-    }
-  };
-  publishAll(desired_->unikernels);
-  publishAll(desired_->policies);
-  api::Status status;
-  status.observedGeneration = desired_->identity.generation;
-  const auto left = environment_.state.whyKept(desired_->name());
-  status.conditions = conditions(Condition::Status::False, error.reason,
-                                 left ? sentences({error.message, *left}) : error.message);
-  environment_.objects.report(desired_->instance->key(), std::move(status), environment_.listener);
+  StepExecution execution(environment_, *desired_, *observed_, connection_.client(), step, memory_);
+  const CommandResult result = co_await execution.run();
+  if (step.verb == plan::Verb::Destroy && !result.error) destroyed_ = true;
 }
 
 /// When the world has to be looked at again without anybody asking.

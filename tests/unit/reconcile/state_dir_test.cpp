@@ -56,7 +56,7 @@ api::Object unikernel(const std::string& name) {
               .objects.at(0);
 }
 
-class State : public testing::Test {
+class StateFiles : public testing::Test {
  protected:
   std::unique_ptr<StateDir> open() {
     auto state = StateDir::open(path());
@@ -68,7 +68,7 @@ class State : public testing::Test {
   fixtures::TempDir folder_;
 };
 
-TEST_F(State, OutlivesTheProcess) {
+TEST_F(StateFiles, OutlivesTheProcess) {
   plan::Entry plain;
   plain.serverKey = "5f";
   plain.name = {{}, "dns"};
@@ -88,13 +88,13 @@ TEST_F(State, OutlivesTheProcess) {
   EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
 }
 
-TEST_F(State, AnotherServerInheritsNothing) {
+TEST_F(StateFiles, AnotherServerInheritsNothing) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
   EXPECT_THAT(state->inventoryOf("60"), IsEmpty());
 }
 
-TEST_F(State, ForgetsWhatIsErased) {
+TEST_F(StateFiles, ForgetsWhatIsErased) {
   {
     const auto state = open();
     ASSERT_TRUE(state->put(writtenEntry()));
@@ -105,7 +105,7 @@ TEST_F(State, ForgetsWhatIsErased) {
   EXPECT_THAT(open()->entries(), IsEmpty());
 }
 
-TEST_F(State, IsHeldByOneProcessAtATime) {
+TEST_F(StateFiles, IsHeldByOneProcessAtATime) {
   const auto state = open();
   const auto second = StateDir::open(path());
   ASSERT_FALSE(second);
@@ -113,7 +113,7 @@ TEST_F(State, IsHeldByOneProcessAtATime) {
   EXPECT_THAT(second.error().message, HasSubstr(std::to_string(::getpid())));
 }
 
-TEST_F(State, IsFreeAgainWhenItsHolderWasKilled) {
+TEST_F(StateFiles, IsFreeAgainWhenItsHolderWasKilled) {
   const pid_t child = ::fork();
   if (child == 0) {
     const auto state = StateDir::open(path());
@@ -125,7 +125,7 @@ TEST_F(State, IsFreeAgainWhenItsHolderWasKilled) {
   EXPECT_TRUE(open());
 }
 
-TEST_F(State, SetsAsideWhatIsNotAnEntry) {
+TEST_F(StateFiles, SetsAsideWhatIsNotAnEntry) {
   open();
   for (const char* text : {"", "{", "[]", "{\"serverKey\": 1}", "{\"serverKey\": \"5f\"}"}) {
     const fs::path file = folder_.write("state/inventory/5f/x.json", text);
@@ -154,7 +154,7 @@ std::vector<std::string> contentOf(const fs::path& folder) {
 }
 
 /// A file of the state that cannot be read: a link to itself, which root cannot read either.
-class Unreadable : public State, public testing::WithParamInterface<const char*> {};
+class Unreadable : public StateFiles, public testing::WithParamInterface<const char*> {};
 
 TEST_P(Unreadable, IsNotTakenForCorrupt) {
   {
@@ -181,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Files, Unreadable,
                          testing::Values("inventory/5f/shop:web.json", "inventory/5f/server.json",
                                          "objects.json"));
 
-TEST_F(State, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
+TEST_F(StateFiles, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
   ASSERT_TRUE(open()->put(writtenEntry()));
   for (int more = 1; more <= 4; ++more) {
     const auto state = [&] {
@@ -197,7 +197,7 @@ TEST_F(State, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
   EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
 }
 
-TEST_F(State, IsNotReadFromAFolderThatCannotBeListed) {
+TEST_F(StateFiles, IsNotReadFromAFolderThatCannotBeListed) {
   open();
   fs::remove(path() / "inventory");
   fs::create_symlink(path() / "inventory", path() / "inventory");
@@ -206,7 +206,7 @@ TEST_F(State, IsNotReadFromAFolderThatCannotBeListed) {
   EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
 }
 
-TEST_F(State, SetsAsideIdentitiesThatAreNone) {
+TEST_F(StateFiles, SetsAsideIdentitiesThatAreNone) {
   open();
   const fs::path file = folder_.write("state/objects.json", "[{\"kind\": ");
   EXPECT_THAT(open()->warnings(), ElementsAre(HasSubstr(file.string())));
@@ -214,7 +214,7 @@ TEST_F(State, SetsAsideIdentitiesThatAreNone) {
   EXPECT_TRUE(fs::exists(file.string() + ".corrupt"));
 }
 
-TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
+TEST_F(StateFiles, IsReadBesideItsHolderWithoutAChange) {
   const auto holder = open();
   ASSERT_TRUE(holder->put(writtenEntry()));
   folder_.write("state/inventory/5f/x.json", "{");
@@ -237,14 +237,14 @@ TEST_F(State, IsReadBesideItsHolderWithoutAChange) {
   EXPECT_EQ(contentOf(path()), before);
 }
 
-TEST_F(State, ThatIsMissingReadsAsEmptyAndStaysMissing) {
+TEST_F(StateFiles, ThatIsMissingReadsAsEmptyAndStaysMissing) {
   const auto state = StateDir::read(path());
   ASSERT_TRUE(state) << state.error().message;
   EXPECT_THAT((*state)->entries(), IsEmpty());
   EXPECT_FALSE(fs::exists(path()));
 }
 
-TEST_F(State, IsLostWithItsFolder) {
+TEST_F(StateFiles, IsLostWithItsFolder) {
   const auto first = open();
   ASSERT_TRUE(first->put(writtenEntry()));
   EXPECT_TRUE(first->held());
@@ -266,7 +266,7 @@ TEST_F(State, IsLostWithItsFolder) {
   EXPECT_THAT((*StateDir::read(path()))->entries(), ElementsAre(writtenEntry()));
 }
 
-TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
+TEST_F(StateFiles, SetsAsideAnEntryWithAnUnknownVerb) {
   open()->put(writtenEntry());
   const fs::path file = path() / "inventory/5f/shop:web.json";
   std::string text = fixtures::readFile(file);
@@ -275,7 +275,7 @@ TEST_F(State, SetsAsideAnEntryWithAnUnknownVerb) {
   EXPECT_THAT(open()->warnings(), SizeIs(1));
 }
 
-TEST_F(State, LeavesNoHalfWrittenEntry) {
+TEST_F(StateFiles, LeavesNoHalfWrittenEntry) {
   open()->put(writtenEntry());
   const std::vector<fs::path> left = {folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half"),
                                       folder_.write("state/.objects.json.a1B2c3", "["),
@@ -286,7 +286,7 @@ TEST_F(State, LeavesNoHalfWrittenEntry) {
   for (const fs::path& file : left) EXPECT_FALSE(fs::exists(file)) << file;
 }
 
-TEST_F(State, SaysWhenItCannotBeWritten) {
+TEST_F(StateFiles, SaysWhenItCannotBeWritten) {
   const auto state = open();
   fs::remove_all(path() / "inventory");
   folder_.write("state/inventory", "a file where a folder should be");
@@ -298,7 +298,7 @@ TEST_F(State, SaysWhenItCannotBeWritten) {
   EXPECT_THAT(state->entries(), IsEmpty()) << "what is not on the disk is not remembered";
 }
 
-TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
+TEST_F(StateFiles, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
   plan::Entry changed = writtenEntry();
@@ -320,7 +320,7 @@ TEST_F(State, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   EXPECT_TRUE(state->put(changed)) << "there is room again";
 }
 
-TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
+TEST_F(StateFiles, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
   {
     const auto state = open();
     state->identify(keyOf("shop/web"), "x", {});
@@ -335,7 +335,7 @@ TEST_F(State, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
   EXPECT_EQ(open()->identify(keyOf("shop/web"), "y", {}).generation, 2);
 }
 
-TEST_F(State, TakesPathsThatAreNotUtf8) {
+TEST_F(StateFiles, TakesPathsThatAreNotUtf8) {
   plan::Entry entry = writtenEntry();
   entry.file = "/manifests/\xff.yaml";
   const auto state = open();
@@ -343,14 +343,14 @@ TEST_F(State, TakesPathsThatAreNotUtf8) {
   EXPECT_THAT(state->entries(), ElementsAre(entry));
 }
 
-TEST_F(State, SaysWhenItCannotBeMade) {
+TEST_F(StateFiles, SaysWhenItCannotBeMade) {
   folder_.write("state", "a file");
   const auto state = StateDir::open(path());
   ASSERT_FALSE(state);
   EXPECT_EQ(state.error().reason, Reason::StateUnwritable);
 }
 
-TEST_F(State, IdentitiesAreKept) {
+TEST_F(StateFiles, IdentitiesAreKept) {
   const api::SystemTime born{std::chrono::seconds(1'700'000'000)};
   const api::SystemTime later = born + std::chrono::hours(1);
   std::string uid;
@@ -368,7 +368,7 @@ TEST_F(State, IdentitiesAreKept) {
   EXPECT_EQ(state->identify(keyOf("shop/web"), "x", later), (api::Identity{uid, born, std::nullopt, 1}));
 }
 
-TEST_F(State, TheGenerationRisesWithTheSpec) {
+TEST_F(StateFiles, TheGenerationRisesWithTheSpec) {
   {
     const auto state = open();
     EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 1);
@@ -380,7 +380,7 @@ TEST_F(State, TheGenerationRisesWithTheSpec) {
   EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 3);
 }
 
-TEST_F(State, AnObjectThatWasForgottenComesBackAsAnother) {
+TEST_F(StateFiles, AnObjectThatWasForgottenComesBackAsAnother) {
   const auto state = open();
   const api::Identity first = state->identify(keyOf("shop/web"), "x", {});
   state->identify(keyOf("shop/web"), "y", {});
@@ -390,7 +390,7 @@ TEST_F(State, AnObjectThatWasForgottenComesBackAsAnother) {
   EXPECT_EQ(second.generation, 1);
 }
 
-TEST_F(State, IdentitiesThatCannotBeReadStartAgain) {
+TEST_F(StateFiles, IdentitiesThatCannotBeReadStartAgain) {
   open();
   folder_.write("state/objects.json", R"([
       {"kind": "Unikernel", "namespace": "shop", "name": "web", "uid": 1, "creationTimestamp": 0},
@@ -402,7 +402,7 @@ TEST_F(State, IdentitiesThatCannotBeReadStartAgain) {
   EXPECT_EQ(state->identify(keyOf("shop/other"), "x", {}).generation, 7);
 }
 
-TEST_F(State, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
+TEST_F(StateFiles, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
   {
     const auto state = open();
     state->identify(keyOf("shop/web"), "x", {});
@@ -421,7 +421,7 @@ TEST_F(State, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
   EXPECT_THAT(state->deletions(), IsEmpty());
 }
 
-TEST_F(State, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) {
+TEST_F(StateFiles, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) {
   const auto labelled = [](const char* digest) {
     api::Object object = unikernel("web");
     object.manifest["metadata"]["labels"] = {{"app", "web"}};
@@ -446,7 +446,7 @@ TEST_F(State, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) {
   EXPECT_THAT(state->deletions(), IsEmpty());
 }
 
-TEST_F(State, MayBeUsedFromSeveralThreads) {
+TEST_F(StateFiles, MayBeUsedFromSeveralThreads) {
   const auto state = open();
   std::vector<std::jthread> threads;
   for (int thread = 0; thread < 4; ++thread) {

@@ -1,0 +1,200 @@
+#include "cli/controller_manager.h"
+
+#include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "api/path.h"
+#include "cli/version.h"
+#include "serve/deploy.h"
+#include "serve/object_writer.h"
+#include "source/manifest_store.h"
+#include "source/merged.h"
+
+namespace rookery::cli {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Whether a walk through the root comes by the store: it does not enter folders with a dot.
+bool leadsTo(const std::filesystem::path& root, const std::filesystem::path& store) {
+  if (!api::liesBelow(store, root)) return false;
+  const std::filesystem::path below = store.lexically_relative(root);
+  return below == "." || std::none_of(below.begin(), below.end(),
+                                      [](const auto& part) { return part.string().starts_with('.'); });
+}
+
+/// The roots, and the store where it lies in none of them.
+std::vector<std::filesystem::path> rootsWith(const std::filesystem::path& store,
+                                             std::vector<std::filesystem::path> roots) {
+  if (store.empty()) return roots;
+  const auto leads = [&](const std::filesystem::path& root) { return leadsTo(root, store); };
+  if (std::none_of(roots.begin(), roots.end(), leads)) roots.push_back(store);
+  return roots;
+}
+
+serve::ObjectWriter::Wake wakerOf(source::DirectorySource& source) {
+  return [&source](const std::optional<api::ObjectKey>& removed) {
+    if (removed) {
+      source.removed(*removed);
+    } else {
+      source.wake();
+    }
+  };
+}
+
+serve::Server::Options serverOptions(serve::Server::Options options, serve::Deployer* deployer, Log& log) {
+  options.deployer = deployer;
+  options.warn = [&log](const std::string& message) { log.warn(message); };
+  options.audit = [&log](const serve::AuditRecord& record) {
+    log.info("API request.", {{"user", record.user},
+                              {"address", record.address},
+                              {"method", record.method},
+                              {"path", record.path},
+                              {"code", std::to_string(record.code)}});
+  };
+  return options;
+}
+
+std::filesystem::path apiStoreOf(const RunOptions& options) {
+  return options.apiStore.empty() ? options.apiStore : absoluteRoots({options.apiStore}).front();
+}
+
+Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds resync,
+                            kubernetes::Cluster* cluster) {
+  Fleet::Options fleet{.stateDir = options.fleet.stateDir,
+                       .resync = resync,
+                       .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                       .imageStoreBytes = options.fleet.imageStoreBytes(),
+                       .largestImage = options.fleet.largestImage(),
+                       .apiStore = apiStoreOf(options),
+                       .imageHosts = options.fleet.hosts(),
+                       .guard = {.prune = !options.noPrune,
+                                 .settle = true,
+                                 .confirmed = options.fleet.confirmedSet(),
+                                 .howToConfirm = [&options](const std::string& id) {
+                                   return confirmAtController(options.fleet, id);
+                                 }}};
+  if (cluster == nullptr) return fleet;
+  fleet.holds = [cluster](const std::string& instance) { return cluster->holds(instance); };
+  fleet.keepState = [cluster](reconcile::State& files) -> reconcile::State& {
+    return cluster->keepState(files);
+  };
+  return fleet;
+}
+
+}  // namespace
+
+/// What lets the API write.
+struct ControllerManager::Writing {
+  Writing(source::ManifestStore opened, Fleet& fleet, reconcile::ObjectStore& objects,
+          serve::ObjectWriter::Wake wake)
+      : store(std::move(opened)),
+        writer(objects, fleet.stateDir(), store, std::move(wake)),
+        deployer(objects, writer, fleet.images()) {}
+
+  source::ManifestStore store;
+  serve::ObjectWriter writer;
+  serve::Deployer deployer;
+};
+
+ControllerManager::ControllerManager(const RunOptions& options, std::chrono::milliseconds resync)
+    : options_(options),
+      resync_(resync),
+      log_(options.logFormat),
+      metrics_(buildInfo()),
+      events_(objects_),
+      confirmations_(options.fleet.stateDir) {}
+
+ControllerManager::~ControllerManager() = default;
+
+Result<void> ControllerManager::open() {
+  if (auto opened = openCluster(); !opened) return opened;
+  if (auto opened = openFleet(); !opened) return opened;
+  if (auto opened = openFolders(); !opened) return opened;
+  return startServer();
+}
+
+Result<void> ControllerManager::openCluster() {
+  auto cluster = cli::openCluster(options_.kubernetes, options_.fleet.imageRoots, objects_, events_.events(),
+                                  [this](const std::string& message) { log_.warn(message); });
+  if (!cluster) return std::unexpected(cluster.error());
+  cluster_ = *std::move(cluster);
+  if (cluster_) metrics_.setLeases([this] { return cluster_->leases(); });
+  return {};
+}
+
+Result<void> ControllerManager::openFleet() {
+  std::vector<reconcile::Listener*> listening = {&metrics_, &log_, &events_};
+  if (cluster_) listening.push_back(cluster_.get());
+  listeners_.emplace(std::move(listening));
+  auto fleet = Fleet::open(fleetOptions(options_, resync_, cluster_.get()), objects_, *listeners_);
+  if (!fleet) return std::unexpected(fleet.error());
+  fleet_ = *std::move(fleet);
+  // They are gone from their files, and something of them may still run.
+  for (const auto& [object, identity] : fleet_->stateDir().deletions())
+    objects_.declare(object, identity, std::chrono::system_clock::now());
+  return {};
+}
+
+Result<void> ControllerManager::openFolders() {
+  const auto store = apiStoreOf(options_);
+  auto roots = rootsWith(store, absoluteRoots(options_.fleet.roots));
+  if (roots.empty()) return {};
+  folders_.emplace(source::DirectoryOptions{.roots = std::move(roots),
+                                            .unwatched = resync_,
+                                            .alone = cluster_ == nullptr,
+                                            .settling = fleet_->settling()});
+  if (store.empty()) return {};
+  auto opened = source::ManifestStore::open(store);
+  if (!opened) return std::unexpected(opened.error());
+  writing_ = std::make_unique<Writing>(*std::move(opened), *fleet_, objects_, wakerOf(*folders_));
+  return {};
+}
+
+Result<void> ControllerManager::startServer() {
+  resourceApi_.emplace(objects_, events_.events(), writing_ ? &writing_->writer : nullptr);
+  auto server =
+      serve::Server::start(serverOptions(options_.server, writing_ ? &writing_->deployer : nullptr, log_),
+                           objects_, *resourceApi_, metrics_);
+  if (!server) return std::unexpected(server.error());
+  server_ = *std::move(server);
+  log_.info("Listening for HTTP.", {{"address", options_.server.listen}, {"port", std::to_string(port())}});
+  return {};
+}
+
+Result<void> ControllerManager::run() {
+  fleet_->run([this](reconcile::Controller& controller) { return follow(controller); });
+  log_.info("Stopped.");
+  server_->stop();
+  if (const auto& failure = fleet_->failure()) return std::unexpected(*failure);
+  return {};
+}
+
+/// Follows the folders, the cluster, or both, until the coroutine is cancelled.
+asio::awaitable<void> ControllerManager::follow(reconcile::Controller& controller) {
+  if (cluster_ == nullptr) co_return co_await follow(controller, *folders_);
+  source::Source& objects = cluster_->start(controller.strand(), asio::make_strand(fleet_->executor()),
+                                            [&controller] { controller.redistribute(); });
+  if (folders_) {
+    source::MergedSource both(*folders_, objects);
+    co_await follow(controller, both);
+  } else {
+    co_await follow(controller, objects);
+  }
+  co_await cluster_->stop();
+}
+
+/// Lets the controller work, and be told meanwhile what may be pruned, until the coroutine is cancelled.
+asio::awaitable<void> ControllerManager::follow(reconcile::Controller& controller, source::Source& source) {
+  using asio::experimental::awaitable_operators::operator||;
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await (controller.run(source) || confirmations_.serve(controller));
+}
+
+}  // namespace rookery::cli

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cli/fleet.h"
+#include "cli/fleet_options.h"
+#include "cli/kubernetes_options.h"
+#include "cli/log.h"
+#include "reconcile/confirmations.h"
+#include "reconcile/events.h"
+#include "serve/metrics.h"
+#include "serve/resource_api.h"
+#include "serve/server.h"
+#include "source/directory.h"
+
+namespace rookery::cli {
+
+/// Options of `run`, as they stand on the command line.
+struct RunOptions {
+  FleetOptions fleet;
+  serve::Server::Options server;
+  std::filesystem::path apiStore;  // empty: the API is read-only
+  std::string resync = "30s";
+  bool noPrune = false;
+  LogFormat logFormat = LogFormat::Text;
+  KubernetesOptions kubernetes;
+};
+
+/// All that `run` consists of, and who knows whom: the members stand in the order in which they are made, and
+/// each knows only such as stand above it.
+class ControllerManager {
+ public:
+  /// `options` must outlive it.
+  ControllerManager(const RunOptions& options, std::chrono::milliseconds resync);
+  ~ControllerManager();
+  ControllerManager(const ControllerManager&) = delete;
+  ControllerManager& operator=(const ControllerManager&) = delete;
+
+  /// Makes what may fail; from then on HTTP is answered. Once. Errors: as cli::openCluster, Fleet::open,
+  /// ManifestStore::open and serve::Server::start.
+  Result<void> open();
+  /// Where HTTP is answered, once open() has succeeded.
+  std::uint16_t port() const { return server_->port(); }
+
+  /// Keeps the instances in the state that is declared, until SIGTERM or SIGINT; once open() has succeeded.
+  /// Errors: as Fleet::failure.
+  Result<void> run();
+
+ private:
+  struct Writing;
+
+  Result<void> openCluster();
+  Result<void> openFleet();
+  Result<void> openFolders();
+  Result<void> startServer();
+  boost::asio::awaitable<void> follow(reconcile::Controller& controller);
+  boost::asio::awaitable<void> follow(reconcile::Controller& controller, source::Source& source);
+
+  const RunOptions& options_;
+  const std::chrono::milliseconds resync_;
+  Log log_;
+  serve::Metrics metrics_;
+  reconcile::ObjectStore objects_;
+  reconcile::EventRecorder events_;                 // knows the objects
+  std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
+  std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster
+  std::unique_ptr<Fleet> fleet_;                    // the controller; objects, listeners, cluster
+  std::optional<source::DirectorySource> folders_;  // what else it follows; none: only the cluster
+  std::unique_ptr<Writing> writing_;                // fleet, objects, folders; null: the API is read-only
+  std::optional<serve::ResourceApi> resourceApi_;   // objects, events, writing
+  std::unique_ptr<serve::Server> server_;           // objects, API, metrics, log
+  const reconcile::Confirmations confirmations_;
+};
+
+}  // namespace rookery::cli

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "albatross/client/client.h"
+#include "file/settling.h"
+#include "image/lookout.h"
+#include "image/pull/puller.h"
+#include "plan/plan.h"
+#include "reconcile/clock.h"
+#include "reconcile/listener.h"
+#include "reconcile/object_store.h"
+#include "reconcile/rivals.h"
+#include "reconcile/state.h"
+
+namespace rookery::reconcile {
+
+/// What an instance's loop shares with the others; must outlive it.
+struct Environment {
+  State& state;
+  ObjectStore& objects;
+  Listener& listener;
+  std::chrono::milliseconds resync{30'000};
+  /// What waits, waits by this one; so do the times that are told. Nobody sets it (clock.h).
+  std::function<SystemTime()> now = steadyClock();
+  /// What certificates are valid by.
+  std::function<SystemTime()> wallTime = std::chrono::system_clock::now;
+  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect =
+      albatross::makeTlsClient;
+  /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
+  /// work there.
+  std::function<bool(const std::string& instance, const plan::Step&)> permit = {};
+  /// Folders besides the manifest roots that images may lie in.
+  std::vector<std::filesystem::path> imageRoots = {};
+  /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
+  /// something else, somebody calls Controller::redistribute().
+  image::Lookout* lookout = nullptr;
+  /// Says whether a credential file is whole; null: the controller finds out by itself.
+  file::Settling* settling = nullptr;
+  /// The folder that the API writes, if there is one: see ImagePlaces.
+  std::filesystem::path apiStore = {};
+  /// Pulls the images that manifests name by URL. When find() says something else, somebody calls
+  /// Controller::redistribute().
+  image::Puller* puller = nullptr;
+  /// Whether an instance is this process's to command ("": whether it speaks for the objects on none); empty:
+  /// all are. Asked before each command; when it changes, somebody calls Controller::redistribute(). From any
+  /// thread.
+  std::function<bool(const std::string& instance)> holds = {};
+  /// What instances have on the same server; null: each is taken to have its own.
+  Rivals* rivals = nullptr;
+  /// What is remembered is not this process's any more (State::held): it has to stop. From any thread, and
+  /// more than once.
+  std::function<void(const Error& error)> stateLost = {};
+
+  /// What `holds` says, or that all are.
+  bool commands(const std::string& instance) const { return !holds || holds(instance); }
+  /// Whether something may be sent to an instance now. Errors: LeaseLost, and as State::held.
+  Result<void> mayCommand(const std::string& instance) const;
+};
+
+}  // namespace rookery::reconcile

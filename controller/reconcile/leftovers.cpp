@@ -1,0 +1,219 @@
+#include "reconcile/leftovers.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "api/conditions.h"
+#include "plan/desired.h"
+#include "reconcile/guard.h"
+#include "sentence.h"
+
+namespace rookery::reconcile {
+
+namespace {
+
+/// An object of which only its name is known.
+api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& root,
+                        const std::filesystem::path& file) {
+  auto object = std::make_shared<api::Object>();
+  object->metadata.name = key.name;
+  object->metadata.nameSpace = key.nameSpace;
+  object->origin = {.root = root, .file = file};
+  object->manifest = {{"apiVersion", api::groupVersion},
+                      {"kind", toString(key.kind)},
+                      {"metadata", {{"name", key.name}, {"namespace", key.nameSpace}}},
+                      {"spec", nlohmann::json::object()}};
+  object->spec = api::Unikernel{};
+  return object;
+}
+
+}  // namespace
+
+Leftovers::Leftovers(const Environment& environment, StandingOf standingOf)
+    : environment_(environment), standingOf_(std::move(standingOf)) {}
+
+void Leftovers::note(source::SnapshotPtr snapshot, Absences absences,
+                     const std::vector<plan::Entry>& entries) {
+  clear();
+  snapshot_ = std::move(snapshot);
+  absences_ = std::move(absences);
+  std::set<api::ObjectKey> usable;
+  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(object->key());
+  for (const plan::Entry& entry : entries) {
+    if (entry.destroyedAt || usable.contains(entry.object)) continue;
+    const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
+    const bool byName = root != snapshot_->roots.end() && root->deletesByName;
+    Place place{entry.instance, entry.root, entry.file, byName};
+    if (!snapshot_->declared.contains(entry.object)) {
+      places_[entry.object].push_back(std::move(place));
+    } else if (root != snapshot_->roots.end() && !byName) {
+      mistaken_.emplace(entry.object, std::move(place));
+    }
+  }
+}
+
+void Leftovers::clear() {
+  snapshot_ = nullptr;
+  absences_.clear();
+  places_.clear();
+  mistaken_.clear();
+}
+
+// -- What is shown of it
+// ---------------------------------------------------------------------------------------------
+
+void Leftovers::declare() const {
+  const SystemTime now = environment_.now();
+  for (const api::ObjectPtr& object : snapshot_->deleted) {
+    if (!places_.contains(object->key())) continue;
+    const auto identity = environment_.state.identify(object->key(), object->specDigest, now);
+    environment_.objects.declare(object, identity, now);
+  }
+  for (const auto& [key, places] : places_) {
+    if (absences_.contains(key)) declareByName(key, places.front());
+  }
+  for (const auto& [key, place] : mistaken_) declareByName(key, place);
+}
+
+/// Where no manifest is known: this process has not seen one that it could use.
+void Leftovers::declareByName(const api::ObjectKey& key, const Place& place) const {
+  if (place.byName || environment_.objects.find(key) != nullptr) return;
+  api::Identity identity = environment_.state.identityOf(key).value_or(api::Identity{});
+  identity.deletionTimestamp.reset();
+  environment_.objects.declare(nameOnly(key, place.root, place.file), identity, environment_.now());
+}
+
+void Leftovers::forgetGone() const {
+  std::set<api::ObjectKey> left;
+  for (const plan::Entry& entry : environment_.state.entries()) {
+    if (!entry.destroyedAt) left.insert(entry.object);
+  }
+  for (const ObjectViewPtr& view : environment_.objects.list()) {
+    const api::ObjectKey key = view->object->key();
+    if (snapshot_->declared.contains(key)) continue;
+    if (left.contains(key)) {
+      if (!isUncertain(key)) environment_.objects.markDeleted(key, environment_.now());
+    } else {
+      environment_.objects.remove(key);
+      environment_.state.forgetIdentity(key);
+    }
+  }
+  // Of those that were deleted before this process began, there is no view.
+  for (const api::ObjectKey& key : environment_.state.deletionRequests()) {
+    if (!snapshot_->declared.contains(key) && !left.contains(key)) environment_.state.forgetIdentity(key);
+  }
+}
+
+/// Whether an object is missing from a source that does not say whether somebody removed it.
+bool Leftovers::isUncertain(const api::ObjectKey& key) const {
+  const auto absence = absences_.find(key);
+  return absence != absences_.end() && absence->second.reason == Reason::PruneBlocked;
+}
+
+// -- Why it is still there
+// -------------------------------------------------------------------------------------------
+
+void Leftovers::report(const std::string& instance) const {
+  for (const auto& [key, places] : places_) {
+    if (std::ranges::find(places, instance, &Place::instance) != places.end()) report(key, places);
+  }
+}
+
+void Leftovers::reportAll() const {
+  for (const auto& [key, places] : places_) report(key, places);
+  for (const auto& [key, place] : mistaken_) reportMistake(key, place);
+}
+
+void Leftovers::report(const api::ObjectKey& key, const std::vector<Place>& places) const {
+  const ObjectViewPtr view = environment_.objects.find(key);
+  const auto absence = absences_.find(key);
+  if (view == nullptr || absence == absences_.end()) return;
+  bool ours = false;
+  std::optional<Obstacle> obstacle;
+  for (const Place& place : places) {
+    if (!speaksFor(place.instance)) continue;
+    const Standing standing = standingOf_(place.instance);
+    if (standing.awaited) return;
+    ours = true;
+    if (!obstacle) obstacle = obstacleOf(key, absence->second, place, standing);
+  }
+  if (!ours) return environment_.objects.disown(key);
+  if (!obstacle) {
+    if (!view->ours || view->status.ready()) return;
+    obstacle = {{Reason::Pruning, absence->second.message}, false};
+  }
+  api::Status status = view->status;
+  status.observedGeneration = view->identity.generation;
+  if (!status.instance) status.instance = places.front().instance;
+  status.conditions = api::stalledConditions(obstacle->error, environment_.now());
+  if (!obstacle->stalled) status.conditions.back().type = api::Condition::Type::Reconciling;
+  environment_.objects.report(key, std::move(status), environment_.listener);
+}
+
+void Leftovers::reportMistake(const api::ObjectKey& key, const Place& place) const {
+  const ObjectViewPtr view = environment_.objects.find(key);
+  const auto problem = std::ranges::find(snapshot_->problems, key, &api::Problem::object);
+  if (view == nullptr || problem == snapshot_->problems.end() || !speaksFor(place.instance)) return;
+  api::Status status = view->status;
+  status.observedGeneration = view->identity.generation;
+  status.instance = place.instance;
+  status.conditions = api::stalledConditions(
+      {problem->reason, sentences({problem->toString(), "What runs is left as it is."})}, environment_.now());
+  environment_.objects.report(key, std::move(status), environment_.listener);
+}
+
+/// Nothing: it goes, or waits its turn.
+std::optional<Leftovers::Obstacle> Leftovers::obstacleOf(const api::ObjectKey& key,
+                                                         const plan::Absence& absence, const Place& place,
+                                                         const Standing& standing) const {
+  if (standing.desired == nullptr) return Obstacle{instanceMissing(key, place)};
+  const RoundEnd* last = standing.last;
+  if (last != nullptr) {
+    if (const auto removal = last->removals.find(key); removal != last->removals.end()) {
+      const Error& error = removal->second;
+      const bool waits = error.reason == Reason::Pruning || error.reason == Reason::InDoubt;
+      return Obstacle{{error.reason, sentences({error.message, howToRelease(place.byName)})}, !waits};
+    }
+  }
+  const bool waitsForALook = absence.reason == Reason::Pruning && standing.desired->prunes;
+  if (absence.verdict == plan::Absence::Verdict::Keep && !waitsForALook)
+    return Obstacle{{absence.reason, absence.message}};
+  if (last == nullptr) return std::nullopt;
+  if (last->failure) {
+    return Obstacle{
+        {Reason::InstanceUnavailable,
+         sentences({fmt::format("{} cannot be destroyed, as AlbatrossInstance {} cannot be asked: {}",
+                                key.toString(), place.instance, last->failure->message),
+                    howToRelease(place.byName)})},
+        last->finished};
+  }
+  if (absence.verdict == plan::Absence::Verdict::Destroy && standing.desired->spec().suspend) {
+    return Obstacle{{Reason::InstanceSuspended,
+                     fmt::format("{} is not destroyed, as AlbatrossInstance {} is suspended. Set its "
+                                 "spec.suspend to false.{}",
+                                 key.toString(), place.instance, howToRelease(place.byName))}};
+  }
+  return std::nullopt;
+}
+
+Error Leftovers::instanceMissing(const api::ObjectKey& key, const Place& place) const {
+  const bool invalid = snapshot_->declared.contains({api::Kind::AlbatrossInstance, "", place.instance});
+  return {Reason::InstanceNotFound,
+          fmt::format("{} cannot be destroyed: AlbatrossInstance {}, where it runs, {}{}", key.toString(),
+                      place.instance,
+                      invalid ? "has an error in its manifest. Correct that first."
+                              : "is not declared any more. Declare it again.",
+                      howToRelease(place.byName))};
+}
+
+/// Whether it is for this process to say how things stand there.
+bool Leftovers::speaksFor(const std::string& instance) const {
+  const bool declared = snapshot_->declared.contains({api::Kind::AlbatrossInstance, "", instance});
+  return environment_.commands(declared ? instance : "");
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,84 @@
+#include "reconcile/pruner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "plan/desired.h"
+#include "reconcile/resolve.h"
+
+namespace rookery::reconcile {
+
+Pruner::Pruner(const Environment& environment, GuardOptions guard)
+    : environment_(environment), guard_(std::move(guard)) {}
+
+std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
+                                                      const source::Snapshot& snapshot,
+                                                      const std::vector<plan::Entry>& entries) {
+  const auto lastSeen = [this](const api::ObjectKey& key) {
+    const ObjectViewPtr view = environment_.objects.find(key);
+    return view == nullptr ? nullptr : view->object;
+  };
+  auto absences = guard_.judge(snapshot, entries, environment_.state.deletionRequests(), lastSeen);
+  for (auto& [name, desired] : resolution.instances) {
+    desired->absences = absences;
+    desired->prunes = guard_.prunes();
+  }
+  for (const WithheldSet& set : guard_.withheld()) {
+    const auto instance = resolution.instances.find(set.instance);
+    if (instance != resolution.instances.end())
+      instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
+  }
+  moving_.clear();
+  for (const plan::Entry& entry : entries) judgeMove(resolution, entry);
+  return absences;
+}
+
+/// Created there first, and then destroyed here.
+void Pruner::judgeMove(Resolution& resolution, const plan::Entry& entry) {
+  const auto here = resolution.instances.find(entry.instance);
+  if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) return;
+  const auto there = std::ranges::find_if(
+      resolution.instances, [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
+  if (there == resolution.instances.end()) return;
+  const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
+  if (!destroy) moving_[entry.object] = there->first;
+  here->second->absences[entry.object] = {
+      destroy ? plan::Absence::Verdict::Destroy : plan::Absence::Verdict::Keep,
+      destroy ? Reason::Moved : Reason::Pruning,
+      fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first,
+                  destroy ? ", and runs there" : "")};
+}
+
+bool Pruner::arrived(const api::ObjectKey& key, const std::string& instance) const {
+  const ObjectViewPtr view = environment_.objects.find(key);
+  return view != nullptr && view->status.instance == instance && view->status.ready();
+}
+
+bool Pruner::moveArrived() const {
+  return guard_.prunes() &&
+         std::ranges::any_of(moving_, [&](const auto& item) { return arrived(item.first, item.second); });
+}
+
+Result<std::string> Pruner::confirm(const std::string& id) {
+  const auto& waiting = guard_.withheld();
+  const auto set = std::ranges::find(waiting, id, &WithheldSet::id);
+  if (set == waiting.end()) {
+    std::string others = waiting.empty() ? " No set is." : " These are:";
+    for (const WithheldSet& each : waiting) others += fmt::format("\n  {}: {}.", each.id, each.what);
+    return fail(Reason::UsageError,
+                fmt::format("No set of unikernels is withheld with the ID {}.{}", id, others));
+  }
+  if (!environment_.commands(set->instance)) {
+    return fail(
+        Reason::LeaseLost,
+        fmt::format("AlbatrossInstance {} is another replica's to command. Confirm it there, or with: {}",
+                    set->instance, set->command));
+  }
+  std::string answer = fmt::format("Confirmed, they are destroyed now: {}.", set->what);
+  guard_.confirm(id);
+  return answer;
+}
+
+}  // namespace rookery::reconcile

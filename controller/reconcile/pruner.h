@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "plan/desired.h"
+#include "reconcile/environment.h"
+#include "reconcile/guard.h"
+#include "reconcile/resolve.h"
+
+namespace rookery::reconcile {
+
+/// Decides what is to become of those unikernels of ours that should not be any more where they are: because
+/// nobody declares them, which the prune guard judges, or because they belong on another instance now. On the
+/// controller's strand.
+class Pruner {
+ public:
+  /// `environment` must outlive it.
+  Pruner(const Environment& environment, GuardOptions guard);
+
+  /// Tells every instance in `resolution`, which is of `snapshot`. Returns what becomes of those that nobody
+  /// declares. `entries`: the whole inventory.
+  std::map<api::ObjectKey, plan::Absence> judge(Resolution& resolution, const source::Snapshot& snapshot,
+                                                const std::vector<plan::Entry>& entries);
+
+  /// When another scan could change what judge() said; absent: nothing waits for one.
+  std::optional<std::chrono::steady_clock::time_point> rescanAt() const { return guard_.rescanAt(); }
+  /// Whether one that moves runs by now where it belongs: judge() lets it be destroyed where it was.
+  bool moveArrived() const;
+
+  /// See Controller::confirmPrune. judge() acts on it.
+  Result<std::string> confirm(const std::string& id);
+
+ private:
+  void judgeMove(Resolution& resolution, const plan::Entry& entry);
+  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
+
+  const Environment& environment_;
+  PruneGuard guard_;
+  /// Unikernels that go where they are once they run on that instance.
+  std::map<api::ObjectKey, std::string> moving_;
+};
+
+}  // namespace rookery::reconcile

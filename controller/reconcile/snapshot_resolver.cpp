@@ -1,0 +1,41 @@
+#include "reconcile/snapshot_resolver.h"
+
+#include "image/inspector.h"
+#include "reconcile/key_file.h"
+#include "reconcile/resolve.h"
+
+namespace rookery::reconcile {
+
+SnapshotResolver::SnapshotResolver(const Environment& environment, image::Inspector& inspector)
+    : environment_(environment),
+      inspector_(inspector),
+      credentials_(environment.settling != nullptr ? *environment.settling : settling_) {}
+
+Resolution SnapshotResolver::resolve(const source::Snapshot& snapshot,
+                                     const std::vector<plan::Entry>& entries) {
+  const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
+    return environment_.state.identify(key, digest, environment_.now());
+  };
+  return reconcile::resolve(snapshot, entries,
+                            {.inspector = inspector_,
+                             .roots = environment_.imageRoots,
+                             .puller = environment_.puller,
+                             .lookout = environment_.lookout,
+                             .apiStore = environment_.apiStore},
+                            credentials_, identify);
+}
+
+void SnapshotResolver::warnOfExposedKeys(const Resolution& resolution) {
+  for (const auto& [name, desired] : resolution.instances) {
+    const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);
+    if (files == nullptr) continue;
+    const auto exposure = exposureOf(files->privateKey);
+    if (!exposure) {
+      exposedKeys_.erase(files->privateKey);
+    } else if (exposedKeys_.insert(files->privateKey).second) {
+      environment_.listener.warned(name, Reason::CredentialInvalid, *exposure);
+    }
+  }
+}
+
+}  // namespace rookery::reconcile

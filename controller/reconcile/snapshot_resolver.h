@@ -1,0 +1,34 @@
+#pragma once
+
+#include <filesystem>
+#include <set>
+#include <vector>
+
+#include "image/inspector.h"
+#include "reconcile/credential_files.h"
+#include "reconcile/environment.h"
+#include "reconcile/resolve.h"
+
+namespace rookery::reconcile {
+
+/// Resolves one snapshot after the other (desired.h): remembers what the files of credentials held, and of
+/// which of them it has warned. On the controller's strand.
+class SnapshotResolver {
+ public:
+  /// Both must outlive it.
+  SnapshotResolver(const Environment& environment, image::Inspector& inspector);
+
+  /// `entries`: the whole inventory.
+  Resolution resolve(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries);
+  /// Warns of each private key that everybody can read once, and again when it was mended in between.
+  void warnOfExposedKeys(const Resolution& resolution);
+
+ private:
+  const Environment& environment_;
+  image::Inspector& inspector_;
+  file::Settling settling_;  // where the environment has none
+  CredentialFiles credentials_;
+  std::set<std::filesystem::path> exposedKeys_;  // that were warned of
+};
+
+}  // namespace rookery::reconcile

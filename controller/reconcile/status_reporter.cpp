@@ -1,0 +1,137 @@
+#include "reconcile/status_reporter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "plan/desired.h"
+#include "sentence.h"
+
+namespace rookery::reconcile {
+
+namespace {
+
+/// How an instance stands that was looked at: with what waits there for somebody's word.
+api::Condition answering(const plan::Desired& desired, SystemTime now) {
+  constexpr std::size_t shown = 10;
+  std::string message = fmt::format("{} answers.", desired.spec().endpoint);
+  for (std::size_t i = 0; i < std::min(shown, desired.withheld.size()); ++i)
+    message = sentences({message, desired.withheld[i].message});
+  if (desired.withheld.size() > shown)
+    message += fmt::format(" {} more sets are withheld.", desired.withheld.size() - shown);
+  if (desired.credentialsStand) message = sentences({message, desired.credentialsStand->message});
+  const Reason reason = desired.withheld.empty() ? Reason::Succeeded : Reason::PruneGuard;
+  const auto outdated = desired.outdated.find(desired.instance->key());
+  if (outdated != desired.outdated.end() && outdated->second.gone) {
+    message = sentences({message, plan::whyKept(outdated->first, outdated->second.silence)});
+    return {api::Condition::Type::Ready, api::Condition::Status::False, Reason::PruneBlocked,
+            std::move(message), now};
+  }
+  if (outdated != desired.outdated.end())
+    message = sentences({message, "This is what its manifest said before.", outdated->second.silence.cause});
+  return {api::Condition::Type::Ready, api::Condition::Status::True, reason, std::move(message), now};
+}
+
+}  // namespace
+
+bool isLasting(Reason reason) {
+  switch (reason) {
+    case Reason::CertificateRefused:
+    case Reason::CredentialCannotIssue:
+    case Reason::CredentialExpired:
+    case Reason::CredentialInvalid:
+    case Reason::InvalidManifest:
+    case Reason::ReferenceNotFound:
+    case Reason::ServerCertificateExpired:
+    case Reason::ServerCertificateUnknownCA:
+    case Reason::ServerNameMismatch:
+    case Reason::StateDirLost:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan,
+                            const Unwritten& unwritten) {
+  const auto publishAll = [&](const auto& objects) {
+    for (const auto& [key, item] : objects) {
+      const auto state = plan.objects.find(item.object->key());
+      if (state != plan.objects.end())
+        environment_.objects.report(state->first, state->second.status, environment_.listener);
+    }
+  };
+  publishAll(desired.unikernels);
+  publishAll(desired.policies);
+  environment_.objects.report(desired.instance->key(), instanceStatus(desired, unwritten),
+                              environment_.listener);
+  std::vector<Error> errors = plan.errors;
+  if (desired.credentialsStand) errors.push_back(*desired.credentialsStand);
+  warn(desired.name(), errors);
+}
+
+/// It answers; and what of it has to wait all the same, as it cannot be remembered, or is not gone yet.
+api::Status StatusReporter::instanceStatus(const plan::Desired& desired, const Unwritten& unwritten) const {
+  api::Condition ready = answering(desired, environment_.now());
+  if (!unwritten.empty()) {
+    const auto& [name, error] = *unwritten.begin();
+    ready.reason = error.reason;
+    ready.message += fmt::format(
+        " What has to be remembered of {} unikernel{} on it cannot be written down, and only that waits; the "
+        "first is {}: {}",
+        unwritten.size(), unwritten.size() == 1 ? "" : "s", name.toString(), error.message);
+  }
+  if (const auto left = environment_.state.whyKept(desired.name())) {
+    const bool waits = ready.status == api::Condition::Status::True && ready.reason == Reason::Succeeded;
+    if (waits) ready.reason = Reason::InstanceInUse;
+    ready.status = api::Condition::Status::False;
+    ready.message = sentences({ready.message, *left});
+  }
+  api::Status status;
+  status.observedGeneration = desired.identity.generation;
+  status.conditions = {std::move(ready)};
+  return status;
+}
+
+/// Says what the last plan did not say already.
+void StatusReporter::warn(const std::string& instance, const std::vector<Error>& errors) {
+  std::set<std::string> messages;
+  for (const Error& error : errors) {
+    if (!warned_.contains(error.message)) environment_.listener.warned(instance, error.reason, error.message);
+    messages.insert(error.message);
+  }
+  warned_ = std::move(messages);
+}
+
+void StatusReporter::reportUnavailable(const plan::Desired& desired, const Error& error) {
+  using api::Condition;
+  const auto conditions = [&](Condition::Status ready, Reason reason, const std::string& message) {
+    std::vector<Condition> all{{Condition::Type::Ready, ready, reason, message, environment_.now()}};
+    if (isLasting(error.reason)) {
+      all.push_back({Condition::Type::Stalled, Condition::Status::True, reason, message, environment_.now()});
+    }
+    return all;
+  };
+  const auto publishAll = [&](const auto& objects) {
+    for (const auto& [key, item] : objects) {
+      const ObjectViewPtr before = environment_.objects.find(item.object->key());
+      api::Status status = before == nullptr ? api::Status{} : before->status;
+      status.observedGeneration = item.identity.generation;
+      status.conditions =
+          conditions(Condition::Status::Unknown, Reason::InstanceUnavailable,
+                     fmt::format("AlbatrossInstance {} cannot be asked: {}", desired.name(), error.message));
+      environment_.objects.report(item.object->key(), std::move(status), environment_.listener);
+    }
+  };
+  publishAll(desired.unikernels);
+  publishAll(desired.policies);
+  api::Status status;
+  status.observedGeneration = desired.identity.generation;
+  const auto left = environment_.state.whyKept(desired.name());
+  status.conditions = conditions(Condition::Status::False, error.reason,
+                                 left ? sentences({error.message, *left}) : error.message);
+  environment_.objects.report(desired.instance->key(), std::move(status), environment_.listener);
+}
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "plan/desired.h"
+#include "plan/plan.h"
+#include "reconcile/environment.h"
+
+namespace rookery::reconcile {
+
+/// What could not be written down, and why, by name on the wire.
+using Unwritten = std::map<albatross::Name, Error>;
+
+/// Whether time alone does not mend what kept an instance from being observed.
+bool isLasting(Reason reason);
+
+/// Reports the statuses of one instance and of the objects on it, and warns of what has no object. On the
+/// strand of the instance's loop.
+class StatusReporter {
+ public:
+  /// `environment` must outlive it.
+  explicit StatusReporter(const Environment& environment) : environment_(environment) {}
+
+  /// The instance was looked at. Says of `plan`'s errors those that the last one did not have.
+  void report(const plan::Desired& desired, const plan::Plan& plan, const Unwritten& unwritten);
+  /// It could not be.
+  void reportUnavailable(const plan::Desired& desired, const Error& error);
+
+ private:
+  api::Status instanceStatus(const plan::Desired& desired, const Unwritten& unwritten) const;
+  void warn(const std::string& instance, const std::vector<Error>& errors);
+
+  const Environment& environment_;
+  std::set<std::string> warned_;  // messages of the last plan's errors
+};
+
+}  // namespace rookery::reconcile
