@@ -2,6 +2,7 @@
 
 #include "api/age.h"
 #include "api/json_path.h"
+#include "yaml/writer.h"
 
 namespace rookery::api {
 
@@ -11,7 +12,7 @@ json cellOf(const json& object, const Column& column, SystemTime now) {
   const json* value = findByPath(object, column.jsonPath);
   if (value == nullptr || value->is_null()) return nullptr;
   if (column.type == "string") {
-    return value->is_string() ? *value : json(value->dump(-1, ' ', false, json::error_handler_t::replace));
+    return value->is_string() ? *value : json(yaml::dump(*value));
   }
   if (column.type == "date" && value->is_string()) {
     return formatAgeSince(value->get_ref<const std::string&>(), now);

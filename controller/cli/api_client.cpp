@@ -9,6 +9,7 @@
 #include "api/json_path.h"
 #include "api/syntax.h"
 #include "file/content.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 namespace {
@@ -361,7 +362,7 @@ Result<ApiClient::Patched> ApiClient::patch(const std::string& path, const json&
   request.method = "PATCH";
   request.path = path;
   request.set_header("Content-Type", "application/merge-patch+json");
-  request.body = change.dump(-1, ' ', false, json::error_handler_t::replace);
+  request.body = yaml::dump(change);
   const auto client = connect(readTimeout);
   const auto answer = exchange(*client, std::move(request), longestAnswer);
   if (!answer) return std::unexpected(answer.error());

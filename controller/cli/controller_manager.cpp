@@ -14,6 +14,7 @@
 #include "serve/object_writer.h"
 #include "source/manifest_store.h"
 #include "source/merged.h"
+#include "source/names.h"
 
 namespace rookery::cli {
 
@@ -21,19 +22,11 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Whether a walk through the root comes by the store: it does not enter folders with a dot.
-bool leadsTo(const std::filesystem::path& root, const std::filesystem::path& store) {
-  if (!api::liesBelow(store, root)) return false;
-  const std::filesystem::path below = store.lexically_relative(root);
-  return below == "." || std::none_of(below.begin(), below.end(),
-                                      [](const auto& part) { return part.string().starts_with('.'); });
-}
-
 /// The roots, and the store where it lies in none of them.
 std::vector<std::filesystem::path> rootsWith(const std::filesystem::path& store,
                                              std::vector<std::filesystem::path> roots) {
   if (store.empty()) return roots;
-  const auto leads = [&](const std::filesystem::path& root) { return leadsTo(root, store); };
+  const auto leads = [&](const std::filesystem::path& root) { return source::leadsTo(root, store); };
   if (std::none_of(roots.begin(), roots.end(), leads)) roots.push_back(store);
   return roots;
 }

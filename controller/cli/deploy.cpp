@@ -21,6 +21,7 @@
 #include "cli/verbs.h"
 #include "serve/deployed_spec.h"
 #include "text.h"
+#include "yaml/writer.h"
 #include "yaml/yaml.h"
 
 namespace rookery::cli {
@@ -116,7 +117,7 @@ const json* fieldOf(const json& spec, const std::string& field) {
 std::string shown(const json* value) {
   constexpr std::size_t longest = 200;
   if (value == nullptr) return "unset";
-  return shorten(value->dump(-1, ' ', false, json::error_handler_t::replace), longest);
+  return shorten(yaml::dump(*value), longest);
 }
 
 /// Says what becomes of the spec of a unikernel that exists.

@@ -25,8 +25,7 @@ constexpr std::string_view none = "<none>";
 std::string shownAt(const json& object, std::string_view path) {
   const json* value = api::findByPath(object, path);
   if (value == nullptr || value->is_null()) return "";
-  return value->is_string() ? value->get<std::string>()
-                            : value->dump(-1, ' ', false, json::error_handler_t::replace);
+  return value->is_string() ? value->get<std::string>() : yaml::dump(*value);
 }
 
 std::string ageOf(const std::string& timestamp, Now now) {

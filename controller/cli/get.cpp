@@ -58,7 +58,7 @@ json listOf(const std::vector<Found>& found) {
 
 void printDocument(const json& document, const GetOptions& options, std::ostream& out) {
   if (options.output == "json") {
-    out << document.dump(4, ' ', false, json::error_handler_t::replace) << '\n';
+    out << yaml::dump(document, 4) << '\n';
   } else {
     out << yaml::toYaml(document);
   }

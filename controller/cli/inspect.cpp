@@ -15,6 +15,7 @@
 #include "image/image.h"
 #include "image/inspector.h"
 #include "text.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -69,7 +70,7 @@ int inspect(const InspectOptions& options, const Console& console) {
     }
   }
   if (options.output == "json") {
-    console.out << documents.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    console.out << yaml::dump(documents, 2) << '\n';
   }
   return status;
 }

@@ -13,6 +13,7 @@
 #include "api/status.h"
 #include "plan/unikernel_state.h"
 #include "text.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -106,8 +107,7 @@ void Log::write(Level level, const std::string& message, const Fields& fields) {
   if (format_ == LogFormat::Text) {
     std::string line = shown(message);
     for (const auto& [key, value] : fields)
-      line +=
-          fmt::format(" {}={}", key, json(shown(value)).dump(-1, ' ', false, json::error_handler_t::replace));
+      line += fmt::format(" {}={}", key, yaml::dump(json(shown(value))));
     logger_->log(severity, "{}", line);
     return;
   }
@@ -115,7 +115,7 @@ void Log::write(Level level, const std::string& message, const Fields& fields) {
                {"level", std::string(spdlog::level::to_string_view(severity).data())},
                {"message", shown(message)}};
   for (const auto& [key, value] : fields) line[key] = shown(value);
-  logger_->log(severity, "{}", line.dump(-1, ' ', false, json::error_handler_t::replace));
+  logger_->log(severity, "{}", yaml::dump(line));
 }
 
 /// Says why something failed; what follows from it need not say it again.

@@ -11,6 +11,7 @@
 #include "cli/plan_report.h"
 #include "cli/standard_input.h"
 #include "cli/verbs.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -60,7 +61,7 @@ int plan(const PlanOptions& options, const Console& console) {
     say(console.err, "warning: ", doubt.toString());
   const PlanReport report = preview(**fleet, snapshot);
   if (options.output == "json") {
-    console.out << toJson(report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+    console.out << yaml::dump(toJson(report), 2) << '\n';
   } else {
     writeText(report, console.out, console.colour);
   }

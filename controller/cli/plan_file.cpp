@@ -4,6 +4,8 @@
 
 #include <fstream>
 
+#include "yaml/writer.h"
+
 namespace rookery::cli {
 
 namespace asio = boost::asio;
@@ -31,7 +33,7 @@ Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<
   file["roots"] = json::array();
   for (const auto& root : roots) file["roots"].push_back(root.string());
   std::ofstream out(path, std::ios::trunc);
-  out << file.dump(1, ' ', false, json::error_handler_t::replace) << '\n';
+  out << yaml::dump(file, 1) << '\n';
   out.close();
   if (!out) return fail(Reason::SystemError, fmt::format("The plan cannot be written to {}.", path.string()));
   return {};

@@ -9,6 +9,7 @@
 
 #include "cli/visible_stream.h"
 #include "text.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -129,9 +130,7 @@ json toJson(const PlanReport& report) {
 
 void writeText(const PlanReport& report, std::ostream& out, bool colour) {
   const auto set = [&](std::string_view sequence) { return ControlSequence{colour ? sequence : ""}; };
-  const auto shown = [](const json& value) {
-    return shorten(value.dump(-1, ' ', false, json::error_handler_t::replace), longestValue);
-  };
+  const auto shown = [](const json& value) { return shorten(yaml::dump(value), longestValue); };
   for (const auto& change : report.changes) {
     const Style style = styleOf(change.verb);
     out << set(style.colour) << fmt::format("{} {:<11}", style.mark, toString(change.verb))

@@ -16,6 +16,7 @@
 #include "cli/verbs.h"
 #include "image/image.h"
 #include "image/inspector.h"
+#include "yaml/writer.h"
 
 namespace rookery::cli {
 
@@ -59,7 +60,7 @@ void printJson(const source::Snapshot& snapshot, const Findings& findings, std::
                                    {"passedOver", toJson(snapshot.passedOver)},
                                    {"errors", toJson(findings.errors)},
                                    {"warnings", toJson(findings.warnings)}};
-  out << document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+  out << yaml::dump(document, 2) << '\n';
 }
 
 void printText(const source::Snapshot& snapshot, const Findings& findings, const Console& console) {

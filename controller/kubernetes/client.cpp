@@ -27,6 +27,7 @@
 #include "kubernetes/credentials.h"
 #include "kubernetes/object_meta.h"
 #include "sentence.h"
+#include "yaml/writer.h"
 
 namespace rookery::kubernetes {
 
@@ -270,7 +271,7 @@ Result<Request> Client::State::request(http::verb verb, const std::string& targe
   }
   if (body != nullptr && !body->is_null()) {
     request.set(http::field::content_type, contentType);
-    request.body() = body->dump(-1, ' ', false, json::error_handler_t::replace);
+    request.body() = yaml::dump(*body);
   }
   request.prepare_payload();
   return request;

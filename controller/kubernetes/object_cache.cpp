@@ -9,6 +9,7 @@
 
 #include "api/annotations.h"
 #include "api/manifest.h"
+#include "yaml/writer.h"
 
 namespace rookery::kubernetes {
 
@@ -45,8 +46,6 @@ api::Origin originOf(const api::ObjectKey& key) {
   origin.file = origin.root / pluralOf(key.kind) / key.nameSpace / key.name;
   return origin;
 }
-
-std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 bool usesFiles(const api::Object& object) {
   return object.kind() == api::Kind::AlbatrossInstance &&
@@ -137,7 +136,7 @@ std::string toAnnotation(const std::vector<Entry>& entries) {
     item.erase("file");
     list.push_back(std::move(item));
   }
-  return dump(list);
+  return yaml::dump(list);
 }
 
 std::vector<Entry> entriesIn(const std::string& annotation) {
@@ -184,7 +183,7 @@ CachedObject ObjectCache::parse(api::Kind kind, const json& object) const {
   cached.released = isReleased(kind, object, cached.meta);
   cached.status = memberOf(object, "status");
   const json desired = desiredOf(kind, object, cached.meta);
-  cached.desired = std::hash<std::string>{}(dump(desired));
+  cached.desired = std::hash<std::string>{}(yaml::dump(desired));
   read(desired, imageFolder_, cached);
   cached.entries = entriesOf(cached.key, cached.meta);
   return cached;

@@ -8,6 +8,7 @@
 #include "plan/planner.h"
 #include "plan/unikernel_state.h"
 #include "sentence.h"
+#include "yaml/writer.h"
 
 namespace rookery::plan {
 
@@ -42,10 +43,6 @@ namespace {
 
 /// Who is told twice that a change was taken back is not alone. The first time may be a slip.
 constexpr unsigned slips = 1;
-
-std::string shown(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 /// How long to wait before it is changed again: longer each time.
 std::chrono::milliseconds turnOf(const Contention& contention, const std::string& salt) {
@@ -85,8 +82,8 @@ std::string Planner::describe(const api::ObjectKey& key, const Contention& conte
   std::vector<std::string> fields;
   fields.reserve(contention.fields.size());
   for (const FieldChange& field : contention.fields)
-    fields.push_back(
-        fmt::format("{} to {} (here: {})", field.path, shown(field.oldValue), shown(field.newValue)));
+    fields.push_back(fmt::format("{} to {} (here: {})", field.path, yaml::dump(field.oldValue),
+                                 yaml::dump(field.newValue)));
   return fmt::format(
       "Somebody else changes {} on {} as often as it is changed from here, {} times by now: {}. Let only one "
       "of "

@@ -11,6 +11,8 @@
 
 namespace rookery::reconcile {
 
+using api::SystemTime;
+
 using Verdict = plan::Absence::Verdict;
 
 /// What is known while a snapshot is judged.

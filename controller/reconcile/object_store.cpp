@@ -3,6 +3,7 @@
 #include "api/conditions.h"
 #include "reconcile/listener.h"
 #include "text.h"
+#include "yaml/writer.h"
 
 namespace rookery::reconcile {
 
@@ -44,8 +45,7 @@ std::size_t ObjectStore::weightOf(const Cache::Change& change) {
   constexpr std::size_t view = 2'048, parsed = 4;
   if (change.before != nullptr && change.before->object == change.after->object) return view;
   using nlohmann::json;
-  return view +
-         parsed * change.after->object->manifest.dump(-1, ' ', false, json::error_handler_t::replace).size();
+  return view + parsed * yaml::dump(change.after->object->manifest).size();
 }
 
 void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {

@@ -18,6 +18,7 @@
 #include "api/uid.h"
 #include "image/image.h"
 #include "reconcile/state_file.h"
+#include "yaml/writer.h"
 
 namespace rookery::reconcile {
 
@@ -256,7 +257,7 @@ Result<void> StateDir::put(const plan::Entry& entry) {
   if (error) return stateUnwritable(file.parent_path(), error.value());
   // A path need not be UTF-8. One that is not is of no source after a restart, and so nothing of it is
   // pruned.
-  const std::string content = toJson(entry).dump(1, ' ', false, json::error_handler_t::replace);
+  const std::string content = yaml::dump(toJson(entry), 1);
   if (auto written = writeStateFile(file, content); !written) return written;
   const std::lock_guard lock(mutex_);
   inventories_[entry.serverKey][entry.name] = entry;
@@ -346,7 +347,7 @@ Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& 
 }
 
 void StateDir::Known::keep(const api::Object& object) {
-  manifest = object.manifest.dump(-1, ' ', false, json::error_handler_t::replace);
+  manifest = yaml::dump(object.manifest);
   root = object.origin.root;
   file = object.origin.file;
 }

@@ -16,6 +16,7 @@
 #include "reconcile/image_places.h"
 #include "serve/access.h"
 #include "serve/deployed_spec.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 
@@ -141,8 +142,9 @@ class RollOut {
     const api::Status& status = view->status;
     if (status.observedGeneration < generation_) return std::nullopt;
     if (status.ready())
-      return http::Response{
-          .status = 200, .contentType = std::string(http::jsonType), .body = dump(toJson(*view)) + "\n"};
+      return http::Response{.status = 200,
+                            .contentType = std::string(http::jsonType),
+                            .body = yaml::dump(toJson(*view)) + "\n"};
     const api::Condition* stalled = status.condition(api::Condition::Type::Stalled);
     if (stalled == nullptr || stalled->status != api::Condition::Status::True) return std::nullopt;
     return failure(422, toString(stalled->reason), stalled->message, details());
@@ -312,11 +314,11 @@ http::Response Deployer::accepted(const DeployForm& form, const image::ImageStor
   const std::string path = pathOf(form);
   http::Response response{.status = 202,
                           .contentType = std::string(http::jsonType),
-                          .body = dump({{"namespace", form.nameSpace},
-                                        {"name", form.name},
-                                        {"sha256", image.sha256()},
-                                        {"size", image.size()},
-                                        {"statusUrl", path}}) +
+                          .body = yaml::dump({{"namespace", form.nameSpace},
+                                              {"name", form.name},
+                                              {"sha256", image.sha256()},
+                                              {"size", image.size()},
+                                              {"statusUrl", path}}) +
                                   "\n",
                           .headers = {{"Location", path}}};
   if (wait.count() == 0) return response;

@@ -5,6 +5,7 @@
 #include <ranges>
 
 #include "text.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 namespace {
@@ -71,10 +72,6 @@ nlohmann::json toJson(const FailureDetails& details) {
 
 }  // namespace
 
-std::string dump(const nlohmann::json& value) {
-  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 http::Response failure(int code, const std::string& message, const FailureDetails& details) {
   return failure(code, reasonFor(code), message, details);
 }
@@ -89,8 +86,10 @@ http::Response failure(int code, std::string_view reason, const std::string& mes
                                  {"reason", reason},
                                  {"details", toJson(details)},
                                  {"code", code}};
-  return {
-      .status = code, .contentType = std::string(http::jsonType), .body = dump(status) + "\n", .headers = {}};
+  return {.status = code,
+          .contentType = std::string(http::jsonType),
+          .body = yaml::dump(status) + "\n",
+          .headers = {}};
 }
 
 http::Response failure(const Error& error) {

@@ -1,13 +1,13 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "error.h"
 #include "http/message.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 
@@ -48,8 +48,5 @@ http::Response notAcceptable();
 
 /// 405, with the header Allow: everything that is served so far is read-only.
 http::Response methodNotAllowed(std::string_view method, const FailureDetails& details = {});
-
-/// As text; bytes that are not UTF-8 are replaced, so it never throws on what came from outside.
-std::string dump(const nlohmann::json& value);
 
 }  // namespace rookery::serve

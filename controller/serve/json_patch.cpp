@@ -15,6 +15,7 @@
 #include "serve/failure.h"
 #include "serve/request.h"
 #include "text.h"
+#include "yaml/writer.h"
 #include "yaml/yaml.h"
 
 namespace rookery::serve {
@@ -204,7 +205,7 @@ class Patching {
     const json* const found = find(*from);
     if (found == nullptr) return wrong("there is nothing at from");
     if (auto refused = bound(*found, path)) return refused;
-    taken_ += dump(*found).size();
+    taken_ += yaml::dump(*found).size();
     if (taken_ > maxObjectBytes) return tooLarge();
     if (verb_ == "move" && *from == path) return std::nullopt;
     if (verb_ == "move" && isBelow(path, *from)) return wrong("nothing can be moved into itself");

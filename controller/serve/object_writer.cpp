@@ -16,6 +16,7 @@
 #include "api/syntax.h"
 #include "api/validate.h"
 #include "serve/failure.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 
@@ -160,7 +161,7 @@ std::optional<http::Response> heedFinalizers(const ResourceType& type, const jso
         .field = "metadata.finalizers",
         .message = fmt::format("Forbidden: no new finalizers can be added if the object is being deleted, "
                                "found new finalizers []string{{{}}}",
-                               added->dump(-1, ' ', false, json::error_handler_t::replace))};
+                               yaml::dump(*added))};
     return invalid(type, metadataAt(before, "name"), {problem});
   }
   json& annotations = after.at("metadata")["annotations"];

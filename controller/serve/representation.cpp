@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "serve/failure.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 
@@ -21,7 +22,7 @@ std::expected<Representation, http::Response> Representation::of(const Request& 
 }
 
 std::string Representation::object(const Item& item, api::SystemTime now) const {
-  return dump(watched(item, true, now)) + "\n";
+  return yaml::dump(watched(item, true, now)) + "\n";
 }
 
 std::string Representation::listBegin(const ListMeta& meta) const {
@@ -36,7 +37,7 @@ std::string Representation::listBegin(const ListMeta& meta) const {
   }
   const char* array = form_.as == MediaType::As::Table ? "rows" : "items";
   list.erase(array);
-  std::string text = dump(list);
+  std::string text = yaml::dump(list);
   text.pop_back();  // the object goes on
   return text + fmt::format(",\"{}\":[", array);
 }
@@ -44,11 +45,11 @@ std::string Representation::listBegin(const ListMeta& meta) const {
 std::string Representation::listItem(const Item& item, api::SystemTime now) const {
   switch (form_.as) {
     case MediaType::As::Table:
-      return dump(tableRow(*type_->columns, item.shape(), tableOptions(false), now));
+      return yaml::dump(tableRow(*type_->columns, item.shape(), tableOptions(false), now));
     case MediaType::As::PartialObjectMetadata:
-      return dump(partialObjectMetadata(item.shape(), form_.version));
+      return yaml::dump(partialObjectMetadata(item.shape(), form_.version));
     case MediaType::As::Itself:
-      return dump(item.shape());
+      return yaml::dump(item.shape());
   }
   check(false, "every form of a list's item is known");
   return {};

@@ -9,11 +9,12 @@
 #include "serve/failure.h"
 #include "serve/list.h"
 #include "serve/negotiation.h"
-#include "serve/openapi.h"
+#include "serve/openapi/openapi.h"
 #include "serve/patch.h"
 #include "serve/representation.h"
 #include "serve/watch.h"
 #include "serve/write_request.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 namespace {
@@ -21,7 +22,7 @@ namespace {
 using nlohmann::json;
 
 http::Response ok(const json& body, int status = 200) {
-  return {.status = status, .contentType = std::string(http::jsonType), .body = dump(body) + "\n"};
+  return {.status = status, .contentType = std::string(http::jsonType), .body = yaml::dump(body) + "\n"};
 }
 
 http::Response noSuchResource() { return failure(404, "the server could not find the requested resource"); }
@@ -58,7 +59,7 @@ std::string warningHeader(const std::vector<std::string>& warnings) {
   constexpr std::size_t longest = 4'096;
   std::string header;
   for (const std::string& warning : warnings) {
-    const std::string value = fmt::format("{}299 - {}", header.empty() ? "" : ", ", dump(warning));
+    const std::string value = fmt::format("{}299 - {}", header.empty() ? "" : ", ", yaml::dump(warning));
     if (header.size() + value.size() > longest) break;
     header += value;
   }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "serve/failure.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 namespace {
@@ -21,7 +22,7 @@ constexpr std::chrono::minutes shortestDefault{
 constexpr std::size_t largestPiece = 256 << 10;  // bytes that are sent at once
 
 std::string line(std::string_view type, json object) {
-  return dump({{"type", type}, {"object", std::move(object)}}) + "\n";
+  return yaml::dump({{"type", type}, {"object", std::move(object)}}) + "\n";
 }
 
 Clock::time_point endOf(const ListOptions& options) {

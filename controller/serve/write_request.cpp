@@ -8,6 +8,7 @@
 #include "serve/access.h"
 #include "serve/failure.h"
 #include "text.h"
+#include "yaml/writer.h"
 #include "yaml/yaml.h"
 
 namespace rookery::serve {
@@ -20,8 +21,8 @@ std::expected<bool, http::Response> readDryRun(const json& value) {
   const bool blank = value.is_string() && value.get_ref<const std::string&>().empty();
   if (blank || value.is_null() || (value.is_array() && value.empty())) return false;
   if (value == "All" || value == json::array({"All"})) return true;
-  return std::unexpected(
-      failure(422, fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", dump(value))));
+  return std::unexpected(failure(
+      422, fmt::format("dryRun: Unsupported value: {}: supported values: \"All\"", yaml::dump(value))));
 }
 
 std::expected<FieldValidation, http::Response> readValidation(const std::string& text) {

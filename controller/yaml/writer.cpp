@@ -169,6 +169,10 @@ std::string toYaml(const json& value, KeyOrder order) {
   return value.is_object() ? writeMembers(value, 0, style) : writeItems(value, 0, style);
 }
 
+std::string dump(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 std::string toJson(const json& value, KeyOrder order) {
   return inOrder(value, order).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + '\n';
 }

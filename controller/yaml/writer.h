@@ -20,7 +20,9 @@ std::vector<std::string> keysOf(const nlohmann::json& mapping, KeyOrder order);
 
 /// A document in block style.
 std::string toYaml(const nlohmann::json& value, KeyOrder order = {});
-/// Indented JSON.
+/// JSON as it is sent: on one line, or indented by so many columns. Never throws on what came from outside.
+std::string dump(const nlohmann::json& value, int indent = -1);
+/// JSON as a file of its own: indented.
 std::string toJson(const nlohmann::json& value, KeyOrder order = {});
 
 /// How block style is laid out.

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "problems.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 namespace {

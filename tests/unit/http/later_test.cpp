@@ -6,6 +6,7 @@
 
 #include "http/listener.h"
 #include "unit/http/raw_client.h"
+#include "unit/http/service.h"
 
 namespace rookery::http {
 namespace {
@@ -18,9 +19,8 @@ using testing::StartsWith;
 class HttpLater : public testing::Test {
  protected:
   void serve(const ListenerLimits& allowed = {}) {
-    auto listener = Listener::open(
-        {boost::asio::ip::make_address("127.0.0.1"), 0}, nullptr, allowed,
-        [this](const Request&) { return answer(); }, metrics_);
+    auto listener = Listener::open({boost::asio::ip::make_address("127.0.0.1"), 0}, nullptr, allowed,
+                                   service([this](const Request&) { return answer(); }, counts_));
     ASSERT_TRUE(listener) << listener.error().message;
     listener_ = *std::move(listener);
   }
@@ -42,7 +42,7 @@ class HttpLater : public testing::Test {
 
   std::atomic<int> asked_ = 0;
   std::atomic<bool> done_ = false;
-  Metrics metrics_{BuildInfo{"1", "r"}};
+  Counts counts_;
   std::unique_ptr<Listener> listener_;
 };
 
@@ -73,10 +73,9 @@ TEST_F(HttpLater, NobodyWaitsForAClientThatIsGone) {
     const RawClient client(listener_->port());
     client.send(anyRequest);
     untilAsked();
-    EXPECT_THAT(metrics_.text(), HasSubstr("rookery_http_long_running_requests 1"));
+    EXPECT_EQ(counts_.longRunning, 1);
   }
-  while (metrics_.text().find("rookery_http_long_running_requests 0") == std::string::npos)
-    std::this_thread::yield();
+  while (counts_.longRunning != 0) std::this_thread::yield();
 }
 
 TEST_F(HttpLater, TheServerStopsAllTheSame) {

@@ -11,6 +11,7 @@
 #include "http/listener.h"
 #include "http/tls_context.h"
 #include "unit/http/raw_client.h"
+#include "unit/http/service.h"
 
 namespace rookery::http {
 namespace {
@@ -131,14 +132,14 @@ class TlsTest : public testing::Test {
   void serve(ListenerLimits limits = {}) {
     auto context = load();
     ASSERT_TRUE(context) << context.error().message;
-    auto opened = Listener::open(
-        {boost::asio::ip::address_v4::loopback(), 0}, *std::move(context), limits,
-        [](const Request& request) -> Response {
-          return {
-              .contentType = "text/plain",
-              .body = (request.peer.tls ? "tls " : "plain ") + request.peer.commonName.value_or("nobody")};
-        },
-        metrics_);
+    auto opened = Listener::open({boost::asio::ip::address_v4::loopback(), 0}, *std::move(context), limits,
+                                 service(
+                                     [](const Request& request) -> Response {
+                                       return {.contentType = "text/plain",
+                                               .body = (request.peer.tls ? "tls " : "plain ") +
+                                                       request.peer.commonName.value_or("nobody")};
+                                     },
+                                     counts_));
     ASSERT_TRUE(opened) << opened.error().message;
     listener_ = *std::move(opened);
   }
@@ -154,7 +155,7 @@ class TlsTest : public testing::Test {
       .certificate = folder_.path() / "tls.crt", .key = folder_.path() / "tls.key", .clientCA = {}};
   std::vector<std::string> warnings_;  // read only while no connection is made
   std::atomic<int> now_ = 0;           // in ms
-  Metrics metrics_{BuildInfo{"1", "r"}};
+  Counts counts_;
   std::unique_ptr<Listener> listener_;
 };
 
@@ -224,17 +225,17 @@ TEST_F(TlsTest, AWatchEndsWithTheTrustInItsCertificate) {
   const auto alice =
       fixtures::makeIdentity({.commonName = "alice", .ca = false, .extendedKeyUsage = "clientAuth"}, &ca);
   files_.clientCA = folder_.write("ca.crt", ca.certificate);
-  auto opened = Listener::open(
-      {boost::asio::ip::address_v4::loopback(), 0}, load().value(), {},
-      [](const Request&) -> Response {
-        return {.contentType = "text/plain",
-                .next = []() -> std::optional<std::string> {
-                  std::this_thread::sleep_for(1ms);
-                  return "event ";
-                },
-                .longRunning = true};
-      },
-      metrics_);
+  auto opened = Listener::open({boost::asio::ip::address_v4::loopback(), 0}, load().value(), {},
+                               service(
+                                   [](const Request&) -> Response {
+                                     return {.contentType = "text/plain",
+                                             .next = []() -> std::optional<std::string> {
+                                               std::this_thread::sleep_for(1ms);
+                                               return "event ";
+                                             },
+                                             .longRunning = true};
+                                   },
+                                   counts_));
   ASSERT_TRUE(opened) << opened.error().message;
   TlsClient watcher((*opened)->port(), {.identity = &alice});
   watcher.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -387,13 +388,14 @@ TEST_F(TlsTest, AFileOfNoUseIsNamed) {
 }
 
 TEST_F(TlsTest, ALargeAnswerAndALongBodyPass) {
-  auto opened = Listener::open(
-      {boost::asio::ip::address_v4::loopback(), 0}, load().value(), {},
-      [](const Request& request) -> Response {
-        const auto body = readAll(*request.body, std::size_t{8} << 20);
-        return {.contentType = "text/plain", .body = body.value_or("too large") + "end"};
-      },
-      metrics_);
+  auto opened =
+      Listener::open({boost::asio::ip::address_v4::loopback(), 0}, load().value(), {},
+                     service(
+                         [](const Request& request) -> Response {
+                           const auto body = readAll(*request.body, std::size_t{8} << 20);
+                           return {.contentType = "text/plain", .body = body.value_or("too large") + "end"};
+                         },
+                         counts_));
   TlsClient client((*opened)->port());
   client.send("PUT / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 4000000\r\n\r\n");
   client.send(std::string(4'000'000, 'x'));

@@ -79,14 +79,14 @@ class Fleet : public testing::Test {
     spec.credentials = api::AlbatrossInstance::Files{folder_.path() / "cert.pem", folder_.path() / "cert.pem",
                                                      folder_.path() / "key.pem"};
     spec.rootNamespace = "sys";
-    declare(makeObject("", name, spec));
+    declare(plan::makeObject("", name, spec));
   }
   void declareUnikernel(const std::string& path, const std::string& instance) {
     api::Unikernel spec;
     spec.instance = instance;
     spec.image.path = folder_.path() / "web.hvt";
-    const api::ObjectKey key = keyOf(path);
-    declare(makeObject(key.nameSpace, key.name, spec));
+    const api::ObjectKey key = plan::keyOf(path);
+    declare(plan::makeObject(key.nameSpace, key.name, spec));
   }
   void declare(const api::ObjectPtr& object) {
     auto here = std::make_shared<api::Object>(*object);
@@ -148,8 +148,12 @@ class Fleet : public testing::Test {
     return run(controller, controller.apply(snapshot(), timeout));
   }
 
-  const emulator::Unikernel* onEu(const std::string& path) { return servers_.at(1)->find(Scene::name(path)); }
-  const emulator::Unikernel* onUs(const std::string& path) { return servers_.at(2)->find(Scene::name(path)); }
+  const emulator::Unikernel* onEu(const std::string& path) {
+    return servers_.at(1)->find(plan::Scene::name(path));
+  }
+  const emulator::Unikernel* onUs(const std::string& path) {
+    return servers_.at(2)->find(plan::Scene::name(path));
+  }
   api::Status statusOf(const api::ObjectKey& key) const { return store_.find(key)->status; }
 
   fixtures::TempDir folder_;
@@ -177,7 +181,7 @@ TEST_F(Fleet, IsBroughtToWhatIsDeclared) {
   EXPECT_THAT(outcome.errors, IsEmpty());
   EXPECT_NE(onEu("sys/web"), nullptr);
   EXPECT_NE(onUs("sys/dns"), nullptr);
-  EXPECT_TRUE(statusOf(keyOf("sys/web")).ready());
+  EXPECT_TRUE(statusOf(plan::keyOf("sys/web")).ready());
   EXPECT_TRUE(store_.ready());
   EXPECT_TRUE(apply().finished);
   EXPECT_EQ(servers_.at(1)->sent("create"), 1);
@@ -222,9 +226,9 @@ TEST_F(Fleet, GoesOnOnceAnImageWasPulled) {
   auto incoming = (*store)->begin();
   ASSERT_TRUE(incoming && incoming->write(bytes));
   spec.image = {.path = {}, .url = server.url("/web.hvt"), .sha256 = incoming->sha256()};
-  for (const char* name : {"web", "cart"}) declare(makeObject("sys", name, spec));
+  for (const char* name : {"web", "cart"}) declare(plan::makeObject("sys", name, spec));
   spec.instance = "us-1";
-  declare(makeObject("sys", "dns", spec));
+  declare(plan::makeObject("sys", "dns", spec));
   declareUnikernel("sys/other", "eu-1");
 
   std::function<void()> changed;
@@ -238,11 +242,11 @@ TEST_F(Fleet, GoesOnOnceAnImageWasPulled) {
   bool pulling = false;
   run(controller, follow(controller, source), [&] {
     if (onEu("sys/other") != nullptr && !pulling) {
-      pulling =
-          statusOf(keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason == Reason::ImagePulling;
+      pulling = statusOf(plan::keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason ==
+                Reason::ImagePulling;
       if (pulling) server.release();
     }
-    return statusOf(keyOf("sys/web")).ready() && statusOf(keyOf("sys/cart")).ready();
+    return statusOf(plan::keyOf("sys/web")).ready() && statusOf(plan::keyOf("sys/cart")).ready();
   });
   puller.stop();
   EXPECT_TRUE(pulling) << "what needs no pull did not wait for it";
@@ -258,7 +262,7 @@ TEST_F(Fleet, DoesNotWaitForAServerThatHangs) {
 
   Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
   const Controller::Outcome outcome = run(controller, controller.apply(snapshot(), 1h), [this] {
-    return store_.find(keyOf("sys/web")) != nullptr && statusOf(keyOf("sys/web")).ready();
+    return store_.find(plan::keyOf("sys/web")) != nullptr && statusOf(plan::keyOf("sys/web")).ready();
   });
 
   EXPECT_FALSE(outcome.finished);
@@ -288,7 +292,7 @@ TEST_F(Fleet, WarnsOnceOfAKeyThatEverybodyCanRead) {
 TEST_F(Fleet, PublishesWhatNoInstanceCanHave) {
   declareUnikernel("sys/web", "mars-1");
   EXPECT_TRUE(apply().finished);
-  const api::Status status = statusOf(keyOf("sys/web"));
+  const api::Status status = statusOf(plan::keyOf("sys/web"));
   EXPECT_EQ(status.condition(api::Condition::Type::Ready)->reason, Reason::InstanceNotFound);
   EXPECT_TRUE(status.condition(api::Condition::Type::Stalled));
 }
@@ -329,25 +333,25 @@ TEST_F(Fleet, AMoveToAServerThatRefusesLeavesItWhereItIs) {
   EXPECT_TRUE(apply().finished) << "a refusal lasts";
 
   EXPECT_NE(onEu("sys/web"), nullptr);
-  EXPECT_EQ(statusOf(keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason, Reason::Refused);
+  EXPECT_EQ(statusOf(plan::keyOf("sys/web")).condition(api::Condition::Type::Ready)->reason, Reason::Refused);
 }
 
 TEST_F(Fleet, ForgetsWhatHasGone) {
   for (const char* path : {"sys/a", "sys/b", "sys/c"}) declareUnikernel(path, "eu-1");
   apply();
-  objects_.erase(keyOf("sys/a"));
+  objects_.erase(plan::keyOf("sys/a"));
 
   EXPECT_TRUE(apply().finished);
 
   EXPECT_EQ(onEu("sys/a"), nullptr);
-  EXPECT_EQ(store_.find(keyOf("sys/a")), nullptr);
-  EXPECT_NE(store_.find(keyOf("sys/b")), nullptr);
+  EXPECT_EQ(store_.find(plan::keyOf("sys/a")), nullptr);
+  EXPECT_NE(store_.find(plan::keyOf("sys/b")), nullptr);
 }
 
 TEST_F(Fleet, RemovesTheOnlyOneOfAFolder) {
   declareUnikernel("sys/a", "eu-1");
   apply();
-  objects_.erase(keyOf("sys/a"));
+  objects_.erase(plan::keyOf("sys/a"));
   EXPECT_THAT(apply().errors, IsEmpty());
   EXPECT_EQ(onEu("sys/a"), nullptr);
 }
@@ -355,7 +359,7 @@ TEST_F(Fleet, RemovesTheOnlyOneOfAFolder) {
 TEST_F(Fleet, SaysWhatIsWithheldFromPruning) {
   for (const char* path : {"sys/a", "sys/b", "sys/c"}) declareUnikernel(path, "eu-1");
   apply();
-  for (const char* path : {"sys/a", "sys/b", "sys/c"}) objects_.erase(keyOf(path));
+  for (const char* path : {"sys/a", "sys/b", "sys/c"}) objects_.erase(plan::keyOf(path));
 
   const Controller::Outcome outcome = apply();
 
@@ -391,7 +395,7 @@ class FleetWithLeft : public Fleet {
     EXPECT_NE(onEu("sys/a"), nullptr);
   }
 
-  const api::ObjectKey left_ = keyOf("sys/a");
+  const api::ObjectKey left_ = plan::keyOf("sys/a");
   const api::ObjectKey eu_{api::Kind::AlbatrossInstance, "", "eu-1"};
 };
 
@@ -415,7 +419,7 @@ TEST_F(FleetWithLeft, SaysThatPruningIsOff) {
 TEST_F(FleetWithLeft, SaysThatItsInstanceIsSuspended) {
   auto instance = objects_.at(eu_)->as<api::AlbatrossInstance>();
   instance.suspend = true;
-  declare(makeObject("", "eu-1", instance));
+  declare(plan::makeObject("", "eu-1", instance));
   EXPECT_TRUE(apply().finished);
   expectStalled(Reason::InstanceSuspended, "AlbatrossInstance eu-1 is suspended");
 }
@@ -433,7 +437,7 @@ TEST_F(FleetWithLeft, IsLeftRunningWhenItSaidSoWhileItsInstanceCouldNotBeAsked) 
   spec.instance = "eu-1";
   spec.image.path = folder_.path() / "web.hvt";
   spec.prune = false;
-  declare(makeObject("sys", "a", spec));
+  declare(plan::makeObject("sys", "a", spec));
   folder_.write("key.pem", "no key");
   apply();
   objects_.erase(left_);
@@ -457,8 +461,8 @@ TEST_F(FleetWithLeft, IsLetGoAlsoWhileItsInstanceCannotBeAsked) {
 }
 
 TEST_F(FleetWithLeft, SaysThatItIsWithheld) {
-  objects_.erase(keyOf("sys/b"));
-  objects_.erase(keyOf("sys/c"));
+  objects_.erase(plan::keyOf("sys/b"));
+  objects_.erase(plan::keyOf("sys/c"));
   EXPECT_TRUE(apply().finished);
   expectStalled(Reason::PruneGuard, "who may change AlbatrossInstance eu-1, whose Ready condition says how");
 }
@@ -467,8 +471,8 @@ TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
   const auto gone = [this] {
     return onEu("sys/a") == nullptr && onEu("sys/b") == nullptr && onEu("sys/c") == nullptr;
   };
-  objects_.erase(keyOf("sys/b"));
-  objects_.erase(keyOf("sys/c"));
+  objects_.erase(plan::keyOf("sys/b"));
+  objects_.erase(plan::keyOf("sys/c"));
   Controller controller(context_.get_executor(), environment(), inspector_, {.settle = false});
   StillSource source(snapshot());
   const Confirmations confirmations(folder_.path() / "state");
@@ -509,8 +513,8 @@ TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
 
 // Whatever lies in the folder when a controller begins, or is as old, was meant for something else.
 TEST_F(FleetWithLeft, IsConfirmedByNoQuestionOfThePast) {
-  objects_.erase(keyOf("sys/b"));
-  objects_.erase(keyOf("sys/c"));
+  objects_.erase(plan::keyOf("sys/b"));
+  objects_.erase(plan::keyOf("sys/c"));
   Controller controller(context_.get_executor(), environment(), inspector_, {.settle = false});
   StillSource source(snapshot());
   const auto inFolder = [](const std::string& name) { return "state/confirmations/" + name; };
@@ -654,7 +658,7 @@ TEST_F(FleetWithLeft, SaysThatItsRemovalCannotBeWrittenDown) {
   });
   expectStalled(Reason::StateUnwritable,
                 "sys/a could not be destroyed: The state directory cannot be written");
-  EXPECT_TRUE(statusOf(keyOf("sys/b")).ready()) << "that is no trouble of others";
+  EXPECT_TRUE(statusOf(plan::keyOf("sys/b")).ready()) << "that is no trouble of others";
 }
 
 /// Instance x2 names the server of eu-1, and has another root namespace there.
@@ -663,7 +667,7 @@ class OneServerTwice : public Fleet {
   OneServerTwice() {
     auto spec = objects_.at({api::Kind::AlbatrossInstance, "", "eu-1"})->as<api::AlbatrossInstance>();
     spec.rootNamespace = "other";
-    declare(makeObject("", "x2", spec));
+    declare(plan::makeObject("", "x2", spec));
     declareUnikernel("sys/web", "eu-1");
     declareUnikernel("other/web", "x2");
     declareUnikernel("sys/dns", "eu-1");
@@ -673,12 +677,12 @@ class OneServerTwice : public Fleet {
 TEST_F(OneServerTwice, RefusesBothObjectsThatAreOneUnikernel) {
   EXPECT_TRUE(apply().finished);
   for (const char* path : {"sys/web", "other/web"}) {
-    const api::Status status = statusOf(keyOf(path));
+    const api::Status status = statusOf(plan::keyOf(path));
     const api::Condition& ready = *status.condition(api::Condition::Type::Ready);
     EXPECT_EQ(ready.status, api::Condition::Status::False) << path;
     EXPECT_EQ(ready.reason, Reason::DuplicateObject) << path << ": " << ready.message;
   }
-  EXPECT_TRUE(statusOf(keyOf("sys/dns")).ready());
+  EXPECT_TRUE(statusOf(plan::keyOf("sys/dns")).ready());
   EXPECT_LE(servers_.at(1)->sent("create"), 2u) << "one may have been there before the other was seen";
   EXPECT_EQ(servers_.at(1)->sent("restart") + servers_.at(1)->sent("forceCreate"), 0u);
 }
@@ -687,7 +691,7 @@ TEST_F(OneServerTwice, APreviewSaysItOfBoth) {
   Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
   const Controller::Preview preview = run(controller, controller.preview(snapshot()));
   for (const auto& [instance, path] : {std::pair("eu-1", "sys/web"), std::pair("x2", "other/web")}) {
-    const auto& state = preview.instances.at(instance).plan->objects.at(keyOf(path));
+    const auto& state = preview.instances.at(instance).plan->objects.at(plan::keyOf(path));
     EXPECT_EQ(state.status.condition(api::Condition::Type::Ready)->reason, Reason::DuplicateObject) << path;
   }
 }
@@ -702,7 +706,7 @@ TEST_F(Fleet, APreviewLooksAtAllAndChangesNothing) {
 
   EXPECT_THAT(preview.instances, UnorderedElementsAre(Key("eu-1"), Key("us-1")));
   EXPECT_THAT(preview.instances.at("us-1").plan->steps, SizeIs(1));
-  EXPECT_THAT(preview.unplaced, ElementsAre(Key(keyOf("sys/lost"))));
+  EXPECT_THAT(preview.unplaced, ElementsAre(Key(plan::keyOf("sys/lost"))));
   EXPECT_EQ(onEu("sys/web"), nullptr);
   EXPECT_THAT(state_->entries(), IsEmpty());
 }
@@ -751,7 +755,7 @@ TEST_F(Fleet, FollowsAFolderUntilItIsStopped) {
       folder_.replace("manifests/us.yaml", usManifest);
       stage = 3;
     }
-    return stage == 3 && statusOf(keyOf("sys/dns")).ready();
+    return stage == 3 && statusOf(plan::keyOf("sys/dns")).ready();
   });
 
   EXPECT_THAT(listener_.forgotten, Contains("us-1"));

@@ -24,9 +24,9 @@ using Verdict = plan::Absence::Verdict;
 plan::Entry entryOf(const std::string& path) {
   plan::Entry entry;
   entry.serverKey = "key";
-  entry.name = Scene::name(path);
+  entry.name = plan::Scene::name(path);
   entry.instance = "eu-1";
-  entry.object = keyOf(path);
+  entry.object = plan::keyOf(path);
   entry.root = "/manifests";
   entry.file = "/manifests/shop.yaml";
   return entry;
@@ -60,7 +60,7 @@ class Guard : public testing::Test {
   plan::Absence judge(int number = 0) { return judgeWith(guard_, number); }
   plan::Absence judgeWith(PruneGuard& guard, int number = 0) {
     const auto absences = guard.judge(snapshot_, entries_);
-    const auto found = absences.find(keyOf("shop/" + std::to_string(number)));
+    const auto found = absences.find(plan::keyOf("shop/" + std::to_string(number)));
     return found == absences.end() ? plan::Absence{Verdict::Keep, Reason::Running, "not listed"}
                                    : found->second;
   }
@@ -299,7 +299,7 @@ TEST_F(Guard, FreezesWhatItWithholds) {
   EXPECT_EQ(later(10s, 5).verdict, Verdict::Destroy) << "one that is removed later goes";
   EXPECT_EQ(judge(0).reason, Reason::PruneGuard);
   EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + id)) << "and changes nothing for the others";
-  snapshot_.declared.insert(keyOf("shop/4"));
+  snapshot_.declared.insert(plan::keyOf("shop/4"));
   judge();
   EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + id)) << "nor does one that is back";
   EXPECT_TRUE(guard_.confirm(id));
@@ -337,7 +337,7 @@ TEST_F(Guard, AsksAgainWhenWhatWasWithheldWasBackInBetween) {
   own(10, 0);
   entries_ = marked;  // the instance could not be looked at meanwhile
   judgeWith(guard);
-  for (int i = 0; i < 5; ++i) snapshot_.declared.erase(keyOf("shop/" + std::to_string(i)));
+  for (int i = 0; i < 5; ++i) snapshot_.declared.erase(plan::keyOf("shop/" + std::to_string(i)));
   judgeWith(guard);
   EXPECT_THAT(waiting(guard), ElementsAre("eu-1 " + idOf(0, 4)));
 }
@@ -384,7 +384,7 @@ TEST_F(Guard, AsksForEachInstanceOnItsOwn) {
 
 /// An AlbatrossInstance with the annotation that confirms.
 api::ObjectPtr confirming(const std::string& instance, const std::string& ids) {
-  auto object = std::make_shared<api::Object>(*makeObject("", instance, api::AlbatrossInstance{}));
+  auto object = std::make_shared<api::Object>(*plan::makeObject("", instance, api::AlbatrossInstance{}));
   object->metadata.annotations[std::string(api::confirmPruneAnnotation)] = ids;
   return object;
 }
@@ -392,7 +392,7 @@ api::ObjectPtr confirming(const std::string& instance, const std::string& ids) {
 TEST_F(Guard, HeedsAConfirmationOnTheInstanceOfTheSetAlone) {
   own(10, 6);
   const std::string id = idOf(0, 5);
-  auto unikernel = std::make_shared<api::Object>(*makeObject("shop", "9", api::Unikernel{}));
+  auto unikernel = std::make_shared<api::Object>(*plan::makeObject("shop", "9", api::Unikernel{}));
   unikernel->metadata.annotations[std::string(api::confirmPruneAnnotation)] = id;
   struct Case {
     api::ObjectPtr object;
@@ -419,7 +419,7 @@ TEST_F(Guard, DoesNotCountWhatWasLetGoBefore) {
   own(20, 4);
   judge();
   later(10s);
-  snapshot_.declared.erase(keyOf("shop/4"));
+  snapshot_.declared.erase(plan::keyOf("shop/4"));
 
   EXPECT_EQ(later(1s, 4).reason, Reason::Pruning) << "one more, not five at once";
   EXPECT_EQ(later(10s, 4).verdict, Verdict::Destroy);
@@ -447,7 +447,7 @@ TEST_F(Guard, ReleasesWhatSaidSoWhenItWasSeenLast) {
     api::Unikernel spec;
     spec.prune = prune;
     spec.suspend = suspend;
-    auto made = std::make_shared<api::Object>(*makeObject("shop", "0", spec));
+    auto made = std::make_shared<api::Object>(*plan::makeObject("shop", "0", spec));
     made->metadata.annotations[std::string(api::releaseAnnotation)] = release;
     return made;
   };
@@ -512,7 +512,7 @@ TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {
   own(40, 7);
   entries_[5].object.nameSpace = "db";
   entries_[6].instance = "us-1";
-  snapshot_.declared.insert(keyOf("db/20"));
+  snapshot_.declared.insert(plan::keyOf("db/20"));
   judge();
   EXPECT_EQ(later(PruneGuard::cascadeTime).reason, Reason::PruneGuard) << "five of one";
   EXPECT_EQ(guard_.judge(snapshot_, entries_).at(entries_[5].object).verdict, Verdict::Destroy);
@@ -530,7 +530,7 @@ TEST_F(GuardByName, ReleasesWhatSomebodyReleasedAtOnce) {
     api::Unikernel spec;
     spec.prune = prune;
     spec.suspend = suspend;
-    snapshot.deleted = {makeObject("shop", "0", spec)};
+    snapshot.deleted = {plan::makeObject("shop", "0", spec)};
   };
   const std::vector<Case> cases = {
       {"nothing", [](auto&, auto&) {}, Verdict::Keep},

@@ -23,29 +23,29 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
 
   api::Unikernel spec;
   spec.image = {.path = "/state/images/" + std::string(64, 'a') + ".img", .sha256 = std::nullopt};
-  objects.declare(makeObject("shop", "path", spec), {}, {});
+  objects.declare(plan::makeObject("shop", "path", spec), {}, {});
   spec.image = {.path = "/manifests/web.hvt", .sha256 = std::string(64, 'b')};
-  objects.declare(makeObject("shop", "pin", spec), {}, {});
+  objects.declare(plan::makeObject("shop", "pin", spec), {}, {});
   spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt", .sha256 = std::string(64, 'd')};
-  objects.declare(makeObject("shop", "url", spec), {}, {});
+  objects.declare(plan::makeObject("shop", "url", spec), {}, {});
   Listener nobody;
   api::Status status;
   status.digest = std::string(64, 'c');
   status.conditions = {
       {api::Condition::Type::Ready, api::Condition::Status::True, Reason::Running, "It runs.", {}}};
-  objects.report(keyOf("shop/pin"), status, nobody);
+  objects.report(plan::keyOf("shop/pin"), status, nobody);
   plan::Entry entry;
   entry.serverKey = "key";
-  entry.name = Scene::name("shop/broken");
-  entry.object = keyOf("shop/broken");
-  entry.digests = {digestOf('1'), digestOf('2')};
+  entry.name = plan::Scene::name("shop/broken");
+  entry.object = plan::keyOf("shop/broken");
+  entry.digests = {plan::digestOf('1'), plan::digestOf('2')};
   ASSERT_TRUE((*state)->put(entry));
 
   const auto used = imagesInUse(objects, **state);
   ASSERT_TRUE(used);
   for (const char digit : {'a', 'b', 'c', 'd'}) EXPECT_THAT(*used, Contains(std::string(64, digit)));
-  EXPECT_THAT(*used, Contains(image::toHex(digestOf('1'))));
-  EXPECT_THAT(*used, Not(Contains(image::toHex(digestOf('2')))));
+  EXPECT_THAT(*used, Contains(image::toHex(plan::digestOf('1'))));
+  EXPECT_THAT(*used, Not(Contains(image::toHex(plan::digestOf('2')))));
 }
 
 }  // namespace

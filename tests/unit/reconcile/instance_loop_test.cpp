@@ -83,7 +83,7 @@ class KeptState : public State {
   std::set<api::ObjectKey> deletionRequests() const override { return real_.deletionRequests(); }
   void forgetIdentity(const api::ObjectKey& key) override { real_.forgetIdentity(key); }
   Result<void> saveIdentities() override { return real_.saveIdentities(); }
-  std::optional<std::string> plan::whyKept(const std::string& instance) const override {
+  std::optional<std::string> whyKept(const std::string& instance) const override {
     return instance == "eu-1" ? std::optional<std::string>("It stays, for db/db.") : std::nullopt;
   }
 
@@ -98,7 +98,7 @@ class Loop : public testing::Test {
     const fixtures::Identity ca = fixtures::makeIdentity({});
     scene_.desired.credentials = albatross::Pem{ca.certificate, ca.certificate, ca.privateKey};
     environment_.connect = [this](const albatross::ClientOptions&) { return server_->connect(); };
-    scene_.declarePolicy("shop", makePolicy(10, 512));
+    scene_.declarePolicy("shop", plan::makePolicy(10, 512));
     writeImage("a");
   }
   ~Loop() override { stop(); }
@@ -186,11 +186,11 @@ class Loop : public testing::Test {
   }
 
   api::Condition ready(const std::string& path) const {
-    const ObjectViewPtr view = objects_.find(keyOf(path));
+    const ObjectViewPtr view = objects_.find(plan::keyOf(path));
     return view == nullptr ? api::Condition{} : *view->status.condition(api::Condition::Type::Ready);
   }
   plan::Entry entry(const std::string& path) const {
-    return state_->inventoryOf("key").at(Scene::name(path));
+    return state_->inventoryOf("key").at(plan::Scene::name(path));
   }
 
   struct Wiring {
@@ -199,7 +199,7 @@ class Loop : public testing::Test {
 
   fixtures::TempDir folder_;
   image::Inspector inspector_;
-  Scene scene_;  // of which only what is desired counts
+  plan::Scene scene_;  // of which only what is desired counts
   Wiring environment_;
   std::function<bool(const std::string&, const plan::Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
@@ -252,7 +252,8 @@ TEST_F(Loop, TakesUpANewDeclaration) {
 
   EXPECT_EQ(server_->sent("restart"), 1);
   EXPECT_EQ(server_->sent("create"), 1);
-  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments, ElementsAre("--b"));
+  EXPECT_THAT(*server_->find(plan::Scene::name("shop/web"))->configuration.arguments.arguments,
+              ElementsAre("--b"));
 }
 
 TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {
@@ -359,7 +360,7 @@ TEST_F(Loop, LooksAgainWhenItCouldBeReady) {
   until([&] {
     return ready("shop/web").reason == Reason::Running;
   });  // at the resync it would be half a minute
-  EXPECT_EQ(told_.last->restarts.at(keyOf("shop/web")), 0);
+  EXPECT_EQ(told_.last->restarts.at(plan::keyOf("shop/web")), 0);
 }
 
 TEST_F(Loop, SendsNothingOnceItsStateIsAnotherProcesss) {
@@ -371,7 +372,7 @@ TEST_F(Loop, SendsNothingOnceItsStateIsAnotherProcesss) {
   until([&] { return lost_.has_value(); });
 
   EXPECT_EQ(lost_, Reason::StateDirLost);
-  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr) << "the image was not completed";
+  EXPECT_EQ(server_->find(plan::Scene::name("shop/web")), nullptr) << "the image was not completed";
   const std::size_t before = server_->verbs.size();
   const int rounds = rounds_;
   update();
@@ -389,7 +390,7 @@ TEST_F(Loop, BreaksOffAnImageThatIsNotTheOneThatWasPlanned) {
   untilFinished();
 
   EXPECT_THAT(server_->broken, SizeIs(1));
-  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr);
+  EXPECT_EQ(server_->find(plan::Scene::name("shop/web")), nullptr);
   EXPECT_EQ(ready("shop/web").reason, Reason::ImageChanged);
   EXPECT_FALSE(entry("shop/web").pending);
 }
@@ -401,7 +402,7 @@ TEST_F(Loop, StopsInTheMiddleOfACommandWhoseImageIsThenNotInDoubt) {
   until([&] { return server_->hang; });
   stop();
 
-  EXPECT_EQ(server_->find(Scene::name("shop/web")), nullptr);
+  EXPECT_EQ(server_->find(plan::Scene::name("shop/web")), nullptr);
   EXPECT_FALSE(entry("shop/web").pending);
 }
 
@@ -451,12 +452,12 @@ TEST_F(Loop, AnotherServerBehindTheSameAddressInheritsNothing) {
   server_ = std::make_unique<FakeServer>("another key");
   albatross::Arguments foreign;
   foreign.arguments = {{"--foreign"}};
-  server_->start(Scene::name("shop/web"), foreign, fixtures::readFile(folder_.path() / "web.hvt"));
+  server_->start(plan::Scene::name("shop/web"), foreign, fixtures::readFile(folder_.path() / "web.hvt"));
   update();
   untilFinished();
 
   EXPECT_EQ(ready("shop/web").reason, Reason::NotOwned);
-  EXPECT_THAT(*server_->find(Scene::name("shop/web"))->configuration.arguments.arguments,
+  EXPECT_THAT(*server_->find(plan::Scene::name("shop/web"))->configuration.arguments.arguments,
               ElementsAre("--foreign"));
 }
 
@@ -538,7 +539,7 @@ TEST_F(Loop, SaysNothingNewOfWhatAnotherControllerHasReported) {
   start();
   untilFinished();
   stop();
-  const api::ObjectKey key = keyOf("shop/web");
+  const api::ObjectKey key = plan::keyOf("shop/web");
   api::Status told = objects_.find(key)->status;
   ASSERT_TRUE(told.startedAt && told.lastAction);
   told.restarts = 3;
@@ -579,8 +580,8 @@ TEST_F(Loop, WritesAsItsInstanceWhatNoOtherHolds) {
   untilFinished();
   stop();
   plan::Entry left = entry("shop/web");
-  left.name = Scene::name("shop/old");
-  left.object = keyOf("shop/old");
+  left.name = plan::Scene::name("shop/old");
+  left.object = plan::keyOf("shop/old");
   left.instance = "of nobody";
   ASSERT_TRUE(state_->put(left));
   scene_.undeclare("shop/old");
@@ -627,7 +628,7 @@ TEST_F(Loop, AsksForBlockDevicesOnlyWhereTheyMatter) {
   untilFinished();
   EXPECT_EQ(server_->sent("blockInfo"), 0);
 
-  scene_.declarePolicy("shop", makePolicy(10, 512));
+  scene_.declarePolicy("shop", plan::makePolicy(10, 512));
   update();
   untilFinished();
   EXPECT_GT(server_->sent("blockInfo"), 0);

@@ -20,11 +20,11 @@ class OneLeft : public testing::Test {
  protected:
   OneLeft() : state_(*StateDir::open(folder_.path())) {
     entry_.serverKey = "key";
-    entry_.name = Scene::name("sys/web");
+    entry_.name = plan::Scene::name("sys/web");
     entry_.instance = "eu-1";
     entry_.object = key_;
     entry_.root = "/manifests";
-    auto desired = std::make_shared<plan::Desired>(Scene().desired);
+    auto desired = std::make_shared<plan::Desired>(plan::Scene().desired);
     standing_.desired = desired;
     last_.desired = desired;
     standing_.last = &last_;
@@ -43,7 +43,7 @@ class OneLeft : public testing::Test {
     return status_.condition(api::Condition::Type::Stalled);
   }
 
-  const api::ObjectKey key_ = keyOf("sys/web");
+  const api::ObjectKey key_ = plan::keyOf("sys/web");
   const plan::Absence goes_{plan::Absence::Verdict::Destroy, Reason::ManifestRemoved,
                             "sys/web is not declared."};
   fixtures::TempDir folder_;

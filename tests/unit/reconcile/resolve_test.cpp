@@ -61,9 +61,9 @@ class Resolve : public testing::Test {
 
   /// The only unikernel of a fleet with one instance.
   plan::DesiredUnikernel resolveOnly(const api::Unikernel& spec) {
-    add(makeObject("", "eu-1", instance()));
-    add(makeObject("shop", "web", spec));
-    return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+    add(plan::makeObject("", "eu-1", instance()));
+    add(plan::makeObject("shop", "web", spec));
+    return resolved().instances.at("eu-1")->unikernels.at(plan::keyOf("shop/web"));
   }
 
   fixtures::TempDir folder_;
@@ -103,17 +103,18 @@ TEST_F(Resolve, WaitsForNoImageThatTakesLongToRead) {
   std::filesystem::resize_file(folder_.path() / "huge.hvt", std::uintmax_t{1} << 40);
   api::Unikernel huge = unikernel();
   huge.image.path = folder_.path() / "huge.hvt";
-  add(makeObject("shop", "huge", huge));
+  add(plan::makeObject("shop", "huge", huge));
   const plan::DesiredUnikernel web = resolveOnly(unikernel());
   EXPECT_TRUE(web.image || web.imageUnsettled()) << web.image.error().message;
-  const plan::DesiredUnikernel slow = resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/huge"));
+  const plan::DesiredUnikernel slow =
+      resolved().instances.at("eu-1")->unikernels.at(plan::keyOf("shop/huge"));
   EXPECT_TRUE(slow.imageUnsettled());
   EXPECT_EQ(slow.missing->error.reason, Reason::ImageBeingRead);
 }
 
 TEST_F(Resolve, ReadsNoCredentialFileForWhoeverMayWriteObjects) {
   places_.apiStore = folder_.path();
-  add(makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "eu-1", instance()));
   const auto desired = resolved().instances.at("eu-1");
   ASSERT_FALSE(desired->credentials);
   EXPECT_EQ(desired->credentials.error().reason, Reason::CredentialInvalid);
@@ -122,7 +123,7 @@ TEST_F(Resolve, ReadsNoCredentialFileForWhoeverMayWriteObjects) {
 
 TEST_F(Resolve, ReadsTheCredentialFilesThatStandardInputNames) {
   places_.apiStore = folder_.path();
-  auto given = std::make_shared<api::Object>(*makeObject("", "eu-1", instance()));
+  auto given = std::make_shared<api::Object>(*plan::makeObject("", "eu-1", instance()));
   given->origin.root = given->origin.file = "-";
   snapshot_.declared.insert(given->key());
   snapshot_.objects.push_back(std::move(given));
@@ -131,8 +132,8 @@ TEST_F(Resolve, ReadsTheCredentialFilesThatStandardInputNames) {
 }
 
 TEST_F(Resolve, GivesTheSameForTheSame) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("shop", "web", unikernel()));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel()));
   const auto before = resolved().instances.at("eu-1");
   EXPECT_EQ(*before, *resolved().instances.at("eu-1"));
   images::writeImage({.content = "another"}, folder_.path() / "web.hvt").value();
@@ -150,9 +151,9 @@ TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
   const std::string sha256 = incoming->sha256();
   api::Unikernel spec = unikernel();
   spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt?token=hunter2", .sha256 = sha256};
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("shop", "web", spec));
-  const auto web = [&] { return resolved().instances.at("eu-1")->unikernels.at(keyOf("shop/web")); };
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "web", spec));
+  const auto web = [&] { return resolved().instances.at("eu-1")->unikernels.at(plan::keyOf("shop/web")); };
 
   const plan::DesiredUnikernel before = web();
   ASSERT_TRUE(before.missing);
@@ -168,81 +169,81 @@ TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
   EXPECT_THAT(misfit.image.error().message, HasSubstr("https://builds.example.org/web.hvt was built"));
 
   spec.networkInterfaces = {{"service", std::nullopt, std::nullopt}};
-  add(makeObject("shop", "web", spec));
+  add(plan::makeObject("shop", "web", spec));
   const plan::DesiredUnikernel fit = web();
   ASSERT_TRUE(fit.image) << fit.image.error().message;
   EXPECT_EQ(fit.image->path, stored->path());
 }
 
 TEST_F(Resolve, ListsTheInstancesWhereSeveralCouldBeMeant) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("", "us-1", instance()));
-  add(makeObject("shop", "web", unikernel()));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "us-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel()));
   const Resolution resolution = resolved();
-  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  const Error& error = resolution.unplaced.at(plan::keyOf("shop/web"));
   EXPECT_EQ(error.reason, Reason::InstanceAmbiguous);
   EXPECT_THAT(error.message, HasSubstr("eu-1, us-1"));
   EXPECT_THAT(resolution.instances.at("eu-1")->unikernels, IsEmpty());
 }
 
 TEST_F(Resolve, CountsAnInstanceWhoseManifestIsBroken) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("shop", "web", unikernel()));
-  add(makeObject("shop", "cart", unikernel("us-1")));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel()));
+  add(plan::makeObject("shop", "cart", unikernel("us-1")));
   snapshot_.declared.insert({api::Kind::AlbatrossInstance, "", "us-1"});
   const Resolution resolution = resolved();
-  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous);
-  EXPECT_EQ(resolution.unplaced.at(keyOf("shop/cart")).reason, Reason::InstanceNotFound);
-  EXPECT_THAT(resolution.unplaced.at(keyOf("shop/cart")).message, HasSubstr("has an error"));
+  EXPECT_EQ(resolution.unplaced.at(plan::keyOf("shop/web")).reason, Reason::InstanceAmbiguous);
+  EXPECT_EQ(resolution.unplaced.at(plan::keyOf("shop/cart")).reason, Reason::InstanceNotFound);
+  EXPECT_THAT(resolution.unplaced.at(plan::keyOf("shop/cart")).message, HasSubstr("has an error"));
 }
 
 TEST_F(Resolve, SaysWhichInstanceIsMissing) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("shop", "web", unikernel("eu-2")));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel("eu-2")));
   const Resolution resolution = resolved();
-  const Error& error = resolution.unplaced.at(keyOf("shop/web"));
+  const Error& error = resolution.unplaced.at(plan::keyOf("shop/web"));
   EXPECT_EQ(error.reason, Reason::InstanceNotFound);
   EXPECT_THAT(error.message, testing::AllOf(HasSubstr("eu-2"), HasSubstr("eu-1")));
 }
 
 TEST_F(Resolve, PlacementIsSticky) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("", "us-1", instance()));
-  add(makeObject("shop", "web", unikernel()));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "us-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel()));
   plan::Entry entry;
   entry.serverKey = "key";
-  entry.name = Scene::name("shop/web");
-  entry.object = keyOf("shop/web");
+  entry.name = plan::Scene::name("shop/web");
+  entry.object = plan::keyOf("shop/web");
   entry.instance = "us-1";
   entries_ = {entry};
-  EXPECT_TRUE(resolved().instances.at("us-1")->unikernels.at(keyOf("shop/web")).notice);
+  EXPECT_TRUE(resolved().instances.at("us-1")->unikernels.at(plan::keyOf("shop/web")).notice);
 
   entries_[0].instance = "gone-1";
-  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceNotFound);
+  EXPECT_EQ(resolved().unplaced.at(plan::keyOf("shop/web")).reason, Reason::InstanceNotFound);
 
   entries_[0].destroyedAt = SystemTime{};
-  EXPECT_EQ(resolved().unplaced.at(keyOf("shop/web")).reason, Reason::InstanceAmbiguous)
+  EXPECT_EQ(resolved().unplaced.at(plan::keyOf("shop/web")).reason, Reason::InstanceAmbiguous)
       << "a tombstone holds no place";
 }
 
 TEST_F(Resolve, WhatNamesItsInstanceGoesThere) {
-  add(makeObject("", "eu-1", instance()));
-  add(makeObject("", "us-1", instance()));
-  add(makeObject("shop", "web", unikernel("eu-1")));
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "us-1", instance()));
+  add(plan::makeObject("shop", "web", unikernel("eu-1")));
   plan::Entry entry;
-  entry.object = keyOf("shop/web");
+  entry.object = plan::keyOf("shop/web");
   entry.instance = "us-1";
   entries_ = {entry};
-  EXPECT_TRUE(resolved().instances.at("eu-1")->unikernels.contains(keyOf("shop/web")));
+  EXPECT_TRUE(resolved().instances.at("eu-1")->unikernels.contains(plan::keyOf("shop/web")));
 }
 
 TEST_F(Resolve, HasTwoPoliciesOfANamespaceClash) {
-  add(makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "eu-1", instance()));
   api::UnikernelPolicy policy;
   policy.memory = 64;
-  add(makeObject("shop", "a", policy));
-  add(makeObject("shop", "b", policy));
-  add(makeObject("db", "a", policy));
+  add(plan::makeObject("shop", "a", policy));
+  add(plan::makeObject("shop", "b", policy));
+  add(plan::makeObject("db", "a", policy));
   const Resolution resolution = resolved();
   EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "a"}).reason,
             Reason::DuplicateObject);
@@ -255,11 +256,11 @@ TEST_F(Resolve, HasTwoPoliciesOfANamespaceClash) {
 TEST_F(Resolve, KeepsOtherNamespacesOut) {
   api::AlbatrossInstance closed = instance();
   closed.allowedNamespaces = {"db"};
-  add(makeObject("", "eu-1", closed));
-  add(makeObject("shop", "web", unikernel()));
-  add(makeObject("shop", "limits", api::UnikernelPolicy{}));
+  add(plan::makeObject("", "eu-1", closed));
+  add(plan::makeObject("shop", "web", unikernel()));
+  add(plan::makeObject("shop", "limits", api::UnikernelPolicy{}));
   const Resolution resolution = resolved();
-  const auto& web = resolution.instances.at("eu-1")->unikernels.at(keyOf("shop/web"));
+  const auto& web = resolution.instances.at("eu-1")->unikernels.at(plan::keyOf("shop/web"));
   ASSERT_TRUE(web.error);
   EXPECT_EQ(web.error->reason, Reason::NamespaceNotAllowed);
   EXPECT_EQ(resolution.unplaced.at({api::Kind::UnikernelPolicy, "shop", "limits"}).reason,
@@ -269,7 +270,7 @@ TEST_F(Resolve, KeepsOtherNamespacesOut) {
 TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
   api::Secret secret;
   secret.data = {{"password", "hunter2"}};
-  add(makeObject("shop", "db", secret));
+  add(plan::makeObject("shop", "db", secret));
   api::Unikernel spec = unikernel();
   spec.arguments = {"--password=$(PASSWORD)", "--literal=$$(PASSWORD)", "--other=$(OTHER)"};
   spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
@@ -283,7 +284,7 @@ TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
 TEST_F(Resolve, HasAWordOnArgumentsThatAreHardlyMeant) {
   api::Secret secret;
   secret.data["password"] = "hunter2\n";
-  add(makeObject("shop", "db", secret));
+  add(plan::makeObject("shop", "db", secret));
   api::Unikernel spec = unikernel();
   spec.arguments = {"--password=$(DB)", "$(A)", "$(B)", "$(C)"};
   spec.argumentsFrom = {{"DB", {"db", "password"}}};
@@ -299,7 +300,7 @@ TEST_F(Resolve, HasAWordOnArgumentsThatAreHardlyMeant) {
 TEST_F(Resolve, SaysWhichSecretIsMissing) {
   api::Secret secret;
   secret.data = {{"password", "hunter2"}};
-  add(makeObject("elsewhere", "db", secret));
+  add(plan::makeObject("elsewhere", "db", secret));
   api::Unikernel spec = unikernel();
   spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
 
@@ -342,7 +343,7 @@ TEST_F(Resolve, TellsAnImageThatIsNoGood) {
 }
 
 TEST_F(Resolve, ReadsCredentialsFromFiles) {
-  add(makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "eu-1", instance()));
   const auto pem = resolved().instances.at("eu-1")->credentials;
   ASSERT_TRUE(pem);
   EXPECT_EQ(pem->ca, "ca.pem");
@@ -352,7 +353,7 @@ TEST_F(Resolve, ReadsCredentialsFromFiles) {
 
 TEST_F(Resolve, SaysWhichCredentialFileIsMissingOrTooLarge) {
   std::filesystem::remove(folder_.path() / "cert.pem");
-  add(makeObject("", "eu-1", instance()));
+  add(plan::makeObject("", "eu-1", instance()));
   auto pem = resolved().instances.at("eu-1")->credentials;
   ASSERT_FALSE(pem);
   EXPECT_EQ(pem.error().reason, Reason::CredentialInvalid);
@@ -367,7 +368,7 @@ TEST_F(Resolve, SaysWhichCredentialFileIsMissingOrTooLarge) {
 TEST_F(Resolve, ReadsCredentialsFromASecret) {
   api::AlbatrossInstance spec = instance();
   spec.credentials = api::AlbatrossInstance::SecretRef{"rookery", "eu-1"};
-  add(makeObject("", "eu-1", spec));
+  add(plan::makeObject("", "eu-1", spec));
   EXPECT_EQ(resolved().instances.at("eu-1")->credentials.error().reason, Reason::ReferenceNotFound);
   snapshot_.unreadable[{api::Kind::Secret, "rookery", "eu-1"}] = "which cannot be read: no right. Grant it.";
   EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message,
@@ -375,12 +376,12 @@ TEST_F(Resolve, ReadsCredentialsFromASecret) {
 
   api::Secret secret;
   secret.data = {{"ca.crt", "1"}, {"tls.crt", "2"}};
-  add(makeObject("rookery", "eu-1", secret));
+  add(plan::makeObject("rookery", "eu-1", secret));
   EXPECT_THAT(resolved().instances.at("eu-1")->credentials.error().message, HasSubstr("tls.key"));
 
   snapshot_.objects.pop_back();
   secret.data["tls.key"] = "3";
-  add(makeObject("rookery", "eu-1", secret));
+  add(plan::makeObject("rookery", "eu-1", secret));
   const auto pem = resolved().instances.at("eu-1")->credentials;
   ASSERT_TRUE(pem);
   EXPECT_EQ(pem->privateKey, "3");

@@ -17,14 +17,15 @@ using testing::UnorderedElementsAre;
 /// What an instance has of one unikernel, and of one policy where `policy` names its namespace.
 std::shared_ptr<plan::Desired> instance(const std::string& name, const std::string& root,
                                         const std::string& path, const std::string& policy = "") {
-  Scene scene;
+  plan::Scene scene;
   api::AlbatrossInstance spec;
   spec.rootNamespace = root;
-  scene.desired.instance = makeObject("", name, spec);
+  scene.desired.instance = plan::makeObject("", name, spec);
   if (!path.empty()) scene.declare(path);
   if (!policy.empty()) {
     scene.desired.policies.emplace(
-        policy, plan::DesiredPolicy{makeObject(policy, "limits-" + name, api::UnikernelPolicy{}), {}, {}});
+        policy,
+        plan::DesiredPolicy{plan::makeObject(policy, "limits-" + name, api::UnikernelPolicy{}), {}, {}});
   }
   return std::make_shared<plan::Desired>(scene.desired);
 }
@@ -41,8 +42,8 @@ TEST(Rivals, AreNotKnownBeforeBothServersAre) {
   EXPECT_TRUE(rivals.seen("b", "key", top));
 
   const auto ofA = rivals.clashesOf(*a), ofB = rivals.clashesOf(*b);
-  ASSERT_THAT(ofA, UnorderedElementsAre(Key(keyOf("default/web"))));
-  ASSERT_THAT(ofB, UnorderedElementsAre(Key(keyOf("other/web"))));
+  ASSERT_THAT(ofA, UnorderedElementsAre(Key(plan::keyOf("default/web"))));
+  ASSERT_THAT(ofB, UnorderedElementsAre(Key(plan::keyOf("other/web"))));
   for (const Error& error : {ofA.begin()->second, ofB.begin()->second}) {
     EXPECT_EQ(error.reason, Reason::DuplicateObject);
     EXPECT_THAT(error.message, HasSubstr("Unikernel default/web"));

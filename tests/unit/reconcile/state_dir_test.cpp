@@ -31,17 +31,21 @@ plan::Entry writtenEntry() {
   entry.serverKey = "5f";
   entry.name = {{"shop"}, "web"};
   entry.instance = "eu-1";
-  entry.object = keyOf("shop/web");
+  entry.object = plan::keyOf("shop/web");
   entry.root = "/manifests";
   entry.file = "/manifests/ümläut.yaml";
-  entry.digests = {digestOf('b'), std::string("\0\xff", 2) + std::string(30, 'a')};
+  entry.digests = {plan::digestOf('b'), std::string("\0\xff", 2) + std::string(30, 'a')};
   entry.confirmed = true;
   entry.prune = false;
   entry.suspend = true;
   entry.ranSpec = "spec:1";
-  entry.pending =
-      plan::Pending{plan::Verb::ForceCreate,   true,          SystemTime(1h),           digestOf('a'),
-                    albatross::Time(12'345ms), digestOf('b'), plan::Fingerprint{0xffff}};
+  entry.pending = plan::Pending{plan::Verb::ForceCreate,
+                                true,
+                                SystemTime(1h),
+                                plan::digestOf('a'),
+                                albatross::Time(12'345ms),
+                                plan::digestOf('b'),
+                                plan::Fingerprint{0xffff}};
   entry.since = SystemTime(30min);
   entry.fingerprints = {0, 0x1234};
   entry.started = albatross::Time(11'111ms);
@@ -72,7 +76,7 @@ TEST_F(StateFiles, OutlivesTheProcess) {
   plan::Entry plain;
   plain.serverKey = "5f";
   plain.name = {{}, "dns"};
-  plain.object = keyOf("sys/dns");
+  plain.object = plan::keyOf("sys/dns");
   {
     const auto state = open();
     ASSERT_TRUE(state->put(writtenEntry()));
@@ -161,7 +165,7 @@ TEST_P(Unreadable, IsNotTakenForCorrupt) {
     const auto state = open();
     ASSERT_TRUE(state->put(writtenEntry()));
     state->setRestartChangesMemory("5f", true);
-    state->identify(keyOf("shop/web"), "x", {});
+    state->identify(plan::keyOf("shop/web"), "x", {});
     ASSERT_TRUE(state->saveIdentities());
   }
   const fs::path file = path() / GetParam();
@@ -227,7 +231,7 @@ TEST_F(StateFiles, IsReadBesideItsHolderWithoutAChange) {
   ASSERT_TRUE(state) << state.error().message;
   EXPECT_THAT((*state)->entries(), ElementsAre(writtenEntry()));
   EXPECT_THAT((*state)->warnings(), SizeIs(2));
-  (*state)->identify(keyOf("shop/web"), "x", {});
+  (*state)->identify(plan::keyOf("shop/web"), "x", {});
   (*state)->setRestartChangesMemory("5f", false);
   for (const auto& written :
        {(*state)->put(writtenEntry()), (*state)->erase(writtenEntry()), (*state)->saveIdentities()}) {
@@ -323,7 +327,7 @@ TEST_F(StateFiles, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
 TEST_F(StateFiles, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
   {
     const auto state = open();
-    state->identify(keyOf("shop/web"), "x", {});
+    state->identify(plan::keyOf("shop/web"), "x", {});
     const auto saved = [&] {
       const fixtures::FullDisk full;
       return state->saveIdentities();
@@ -332,7 +336,7 @@ TEST_F(StateFiles, WritesIdentitiesAgainThatTheFullDiskDidNotTake) {
     EXPECT_THAT(saved.error().message, HasSubstr("File too large"));
     EXPECT_TRUE(state->saveIdentities());
   }
-  EXPECT_EQ(open()->identify(keyOf("shop/web"), "y", {}).generation, 2);
+  EXPECT_EQ(open()->identify(plan::keyOf("shop/web"), "y", {}).generation, 2);
 }
 
 TEST_F(StateFiles, TakesPathsThatAreNotUtf8) {
@@ -356,36 +360,37 @@ TEST_F(StateFiles, IdentitiesAreKept) {
   std::string uid;
   {
     const auto state = open();
-    const api::Identity first = state->identify(keyOf("shop/web"), "x", born);
+    const api::Identity first = state->identify(plan::keyOf("shop/web"), "x", born);
     uid = first.uid;
     EXPECT_EQ(first.creationTimestamp, born);
     EXPECT_EQ(first.generation, 1);
-    EXPECT_EQ(state->identify(keyOf("shop/web"), "x", later), first);
-    EXPECT_NE(state->identify(keyOf("shop/other"), "x", born).uid, uid);
+    EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", later), first);
+    EXPECT_NE(state->identify(plan::keyOf("shop/other"), "x", born).uid, uid);
     ASSERT_TRUE(state->saveIdentities());
   }
   const auto state = open();
-  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", later), (api::Identity{uid, born, std::nullopt, 1}));
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", later),
+            (api::Identity{uid, born, std::nullopt, 1}));
 }
 
 TEST_F(StateFiles, TheGenerationRisesWithTheSpec) {
   {
     const auto state = open();
-    EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 1);
-    EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
+    EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", {}).generation, 1);
+    EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "y", {}).generation, 2);
     ASSERT_TRUE(state->saveIdentities());
   }
   const auto state = open();
-  EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
-  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 3);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "y", {}).generation, 2);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", {}).generation, 3);
 }
 
 TEST_F(StateFiles, AnObjectThatWasForgottenComesBackAsAnother) {
   const auto state = open();
-  const api::Identity first = state->identify(keyOf("shop/web"), "x", {});
-  state->identify(keyOf("shop/web"), "y", {});
-  state->forgetIdentity(keyOf("shop/web"));
-  const api::Identity second = state->identify(keyOf("shop/web"), "y", {});
+  const api::Identity first = state->identify(plan::keyOf("shop/web"), "x", {});
+  state->identify(plan::keyOf("shop/web"), "y", {});
+  state->forgetIdentity(plan::keyOf("shop/web"));
+  const api::Identity second = state->identify(plan::keyOf("shop/web"), "y", {});
   EXPECT_NE(second.uid, first.uid);
   EXPECT_EQ(second.generation, 1);
 }
@@ -398,25 +403,25 @@ TEST_F(StateFiles, IdentitiesThatCannotBeReadStartAgain) {
       {"kind": "Unikernel", "namespace": "shop", "name": "other", "uid": "u", "creationTimestamp": 5,
        "generation": 7, "specDigest": "x"}])");
   const auto state = open();
-  EXPECT_EQ(state->identify(keyOf("shop/web"), "x", {}).generation, 1);
-  EXPECT_EQ(state->identify(keyOf("shop/other"), "x", {}).generation, 7);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", {}).generation, 1);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/other"), "x", {}).generation, 7);
 }
 
 TEST_F(StateFiles, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
   {
     const auto state = open();
-    state->identify(keyOf("shop/web"), "x", {});
+    state->identify(plan::keyOf("shop/web"), "x", {});
     ASSERT_TRUE(state->requestDeletion(unikernel("web"), {}));
     ASSERT_TRUE(state->requestDeletion(unikernel("nobody"), {}));
   }
   const auto state = open();
-  EXPECT_THAT(state->deletionRequests(), ElementsAre(keyOf("shop/web")));
+  EXPECT_THAT(state->deletionRequests(), ElementsAre(plan::keyOf("shop/web")));
   const auto deletions = state->deletions();
   ASSERT_EQ(deletions.size(), 1u);
   EXPECT_EQ(deletions[0].object->manifest, unikernel("web").manifest);
   EXPECT_EQ(deletions[0].object->origin.file, "/manifests/web.yaml");
   EXPECT_TRUE(deletions[0].identity.deletionTimestamp);
-  EXPECT_FALSE(state->identify(keyOf("shop/web"), "x", {}).deletionTimestamp);
+  EXPECT_FALSE(state->identify(plan::keyOf("shop/web"), "x", {}).deletionTimestamp);
   EXPECT_THAT(state->deletionRequests(), IsEmpty());
   EXPECT_THAT(state->deletions(), IsEmpty());
 }
@@ -430,7 +435,7 @@ TEST_F(StateFiles, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) 
   };
   {
     const auto state = open();
-    const std::string uid = state->identify(keyOf("shop/web"), "x", {}).uid;
+    const std::string uid = state->identify(plan::keyOf("shop/web"), "x", {}).uid;
     const auto another = state->amendDeletion(labelled("x"), "another");
     ASSERT_TRUE(another);
     EXPECT_FALSE(*another);
@@ -442,7 +447,7 @@ TEST_F(StateFiles, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) 
   EXPECT_THAT(state->deletionRequests(), IsEmpty()) << "that is another wish";
   ASSERT_EQ(state->deletions().size(), 1u);
   EXPECT_EQ(state->deletions()[0].object->manifest, labelled("y").manifest);
-  EXPECT_EQ(state->identify(keyOf("shop/web"), "y", {}).generation, 2);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "y", {}).generation, 2);
   EXPECT_THAT(state->deletions(), IsEmpty());
 }
 

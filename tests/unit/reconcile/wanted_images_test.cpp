@@ -21,7 +21,7 @@ TEST(WantedImages, AreThoseWithAURLWhereSomethingMayBeDone) {
       .state = **state, .objects = objects, .listener = nobody, .holds = [](const std::string& instance) {
         return instance == "eu-1";
       }};
-  Scene scene;
+  plan::Scene scene;
   const auto pulled = [](const std::string& name) {
     return [name](api::Unikernel& spec, plan::DesiredUnikernel&) {
       spec.image = {.path = {}, .url = "https://builds.example.org/" + name, .sha256 = std::string(64, 'a')};
@@ -33,7 +33,7 @@ TEST(WantedImages, AreThoseWithAURLWhereSomethingMayBeDone) {
     pulled("broken")(spec, unikernel);
     unikernel.error = Error{Reason::ReferenceNotFound, "There is no such Secret."};
   });
-  Scene elsewhere;
+  plan::Scene elsewhere;
   elsewhere.declare("sys/dns", pulled("dns"));
   const std::set<image::Remote> wanted =
       wantedImages(environment, {{"eu-1", std::make_shared<plan::Desired>(scene.desired)},

@@ -20,6 +20,7 @@ namespace rookery::serve {
 namespace {
 
 using plan::UnikernelState;
+using testing::AllOf;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::Key;
@@ -155,6 +156,22 @@ TEST(Metrics, CountsTheRestartsOfEachUnikernel) {
   restarted({{web, 1}});
   EXPECT_EQ(sample(metrics, ofWeb), 1) << "another one";
   EXPECT_THAT(metrics.text(), testing::Not(testing::HasSubstr("\"dns\"")));
+}
+
+TEST(Metrics, CountRequestsByMethodsThatClientsCannotMakeUp) {
+  Metrics metrics(BuildInfo{"1", "r"});
+  metrics.requestAnswered("GET", 200);
+  for (const char* method : {"", "BREW", "M-SEARCH"}) metrics.requestAnswered(method, 501);
+  metrics.requestsInFlightChanged(1);
+  metrics.longRunningRequestsChanged(1);
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr(R"(rookery_http_requests_total{code="200",method="GET"} 1)"),
+                                    HasSubstr(R"(rookery_http_requests_total{code="501",method="other"} 3)"),
+                                    HasSubstr("rookery_http_requests_in_flight 1"),
+                                    HasSubstr("rookery_http_long_running_requests 1")));
+  metrics.requestsInFlightChanged(-1);
+  metrics.longRunningRequestsChanged(-1);
+  EXPECT_THAT(metrics.text(), AllOf(HasSubstr("rookery_http_requests_in_flight 0"),
+                                    HasSubstr("rookery_http_long_running_requests 0")));
 }
 
 TEST(Metrics, UpAndItsTimestampFollowTheObservations) {

@@ -1,4 +1,4 @@
-#include "serve/openapi_v2_proto.h"
+#include "serve/openapi/v2_proto.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "serve/openapi.h"
+#include "serve/openapi/openapi.h"
 
 namespace rookery::serve {
 namespace {

@@ -1,4 +1,4 @@
-#include "serve/openapi_definitions.h"
+#include "serve/openapi/definitions.h"
 
 #include <fmt/format.h>
 

@@ -1,4 +1,4 @@
-#include "serve/openapi_operations.h"
+#include "serve/openapi/operations.h"
 
 #include <fmt/format.h>
 

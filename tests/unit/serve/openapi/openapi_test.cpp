@@ -1,4 +1,4 @@
-#include "serve/openapi.h"
+#include "serve/openapi/openapi.h"
 
 #include <gmock/gmock.h>
 
@@ -6,7 +6,7 @@
 #include <set>
 
 #include "api/schema.h"
-#include "serve/openapi_operations.h"
+#include "serve/openapi/operations.h"
 
 namespace rookery::serve {
 namespace {

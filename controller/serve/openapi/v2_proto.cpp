@@ -1,4 +1,4 @@
-#include "serve/openapi_v2_proto.h"
+#include "serve/openapi/v2_proto.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "error.h"
-#include "serve/failure.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 namespace {
@@ -67,7 +67,7 @@ void putReal(std::string& out, Number number, const json& value) {
 /// Any: its YAML; JSON is YAML.
 void putAny(std::string& out, Number number, const json& value) {
   std::string any;
-  putBytes(any, 2, dump(value) + "\n");
+  putBytes(any, 2, yaml::dump(value) + "\n");
   putBytes(out, number, any);
 }
 

@@ -1,15 +1,16 @@
-#include "serve/openapi.h"
+#include "serve/openapi/openapi.h"
 
 #include <fmt/format.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "http/message.h"
 #include "image/digest.h"
 #include "image/image.h"
-#include "serve/failure.h"
-#include "serve/openapi_operations.h"
-#include "serve/openapi_v2_proto.h"
+#include "serve/openapi/operations.h"
+#include "serve/openapi/v2_proto.h"
+#include "yaml/writer.h"
 
 namespace rookery::serve {
 namespace {
@@ -53,7 +54,7 @@ OpenApiDocument makeV3(const std::vector<OpenApiKind>& kinds) {
                          {"info", info()},
                          {"paths", pathsV3(allPaths(kinds))},
                          {"components", {{"schemas", toV3(definitionsOf(kinds))}}}};
-  return makeDocument(http::jsonType, dump(document));
+  return makeDocument(http::jsonType, yaml::dump(document));
 }
 
 using DocumentsV3 = std::map<std::string, OpenApiDocument, std::less<>>;
@@ -75,13 +76,13 @@ OpenApiDocument makeIndex() {
     const std::string hash = document.etag.substr(1, document.etag.size() - 2);
     paths[path] = {{"serverRelativeURL", fmt::format("/openapi/v3/{}?hash={}", path, hash)}};
   }
-  return makeDocument(http::jsonType, dump({{"paths", std::move(paths)}}));
+  return makeDocument(http::jsonType, yaml::dump({{"paths", std::move(paths)}}));
 }
 
 }  // namespace
 
 const OpenApiDocument& openApiV2Json() {
-  static const OpenApiDocument document = makeDocument(http::jsonType, dump(documentV2()));
+  static const OpenApiDocument document = makeDocument(http::jsonType, yaml::dump(documentV2()));
   return document;
 }
 

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "serve/openapi_definitions.h"
+#include "serve/openapi/definitions.h"
 
 /// What can be done with the kinds that the API serves, for its OpenAPI documents: paths and operations with
 /// the parameters that kube-apiserver lists, as far as they are served.
