@@ -139,8 +139,8 @@ void ApiServer::startEtcd() {
         std::vector<std::string>{etcd, "--data-dir", data, "--listen-client-urls", etcdUrl_,
                                  "--advertise-client-urls", etcdUrl_, "--listen-peer-urls", peers,
                                  "--initial-advertise-peer-urls", peers, "--initial-cluster",
-                                 "default=" + peers},
-        folder_.path() / "etcd");
+                                 "default=" + peers, "--unsafe-no-fsync"},
+        folder_.path() / "etcd", std::map<std::string, std::string>{goCollects});
     bool healthy = false;
     fixtures::eventually(
         [&] {
@@ -181,7 +181,8 @@ std::vector<std::string> ApiServer::arguments() const {
 
 bool ApiServer::tryStart() {
   apiServer_ = std::make_unique<fixtures::Process>(
-      arguments(), folder_.path() / fmt::format("kube-apiserver-{}", ++lives_));
+      arguments(), folder_.path() / fmt::format("kube-apiserver-{}", ++lives_),
+      std::map<std::string, std::string>{goCollects});
   if (waitUntilReady()) return true;
   if (!portWasTaken(*apiServer_)) giveUp(*apiServer_, "a kube-apiserver becomes ready");
   return false;
@@ -275,6 +276,11 @@ ApiServer::Client::~Client() = default;
 std::string ApiServer::Client::get(const std::string& path) {
   const auto answer = client_->Get(path);
   return answer && answer->status == 200 ? answer->body : "";
+}
+
+int ApiServer::Client::status(const std::string& path) {
+  const auto answer = client_->Get(path);
+  return answer ? answer->status : 0;
 }
 
 int ApiServer::Client::post(const std::string& path, const std::string& body) {
