@@ -212,15 +212,17 @@ fs::path ApiServer::kubeconfig(const std::string& user, int port) const {
   const auto found = std::ranges::find(options_.users, user, &User::name);
   check(found != options_.users.end(), "a kubeconfig is for one of the API server's users");
   const std::string url = port == 0 ? url_ : fmt::format("https://127.0.0.1:{}", port);
-  return folder_.write(fmt::format("kubeconfig-{}-{}", user, port),
-                       fmt::format(R"(apiVersion: v1
+  const std::string name = fmt::format("kubeconfig-{}-{}", user, port);
+  // Once: a controller that has just been started may be reading it.
+  if (fs::path written = folder_.path() / name; fs::exists(written)) return written;
+  return folder_.write(name, fmt::format(R"(apiVersion: v1
 kind: Config
 current-context: test
 clusters: [{{name: test, cluster: {{server: "{}", certificate-authority: "{}"}}}}]
 users: [{{name: "{}", user: {{token: "{}"}}}}]
 contexts: [{{name: test, context: {{cluster: test, user: "{}"}}}}]
 )",
-                                   url, caFile().string(), user, found->token, user));
+                                         url, caFile().string(), user, found->token, user));
 }
 
 void ApiServer::compact() const {

@@ -51,12 +51,11 @@ class Controller : public testing::Test {
     ASSERT_TRUE(ApiServer::available()) << ApiServer::missing;
     client_ = shared->client();
     if (installedOn != shared->url()) ASSERT_NO_FATAL_FAILURE(install());
-    ASSERT_EQ(kubectl({"create", "namespace", space_}), 0) << err_;
+    ASSERT_EQ(client_->post("/api/v1/namespaces", json{{"metadata", {{"name", space_}}}}.dump()), 201);
     fs::create_directories(files_.path() / "images");
     ASSERT_TRUE(images::writeImage({}, files_.path() / "images/web.hvt"));
     server_ = std::make_unique<ServerProcess>(files_.path() / "server", ServerProcess::Options{});
-    writeInstance(instance(), *server_);
-    apply(policy());
+    writeInstance(instance(), *server_, policy());
   }
 
   void install() {
@@ -72,8 +71,8 @@ class Controller : public testing::Test {
     const auto client = shared->client();
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, collection()); }));
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, instances); }));
-    kubectl({"delete", "ukpol", "--all", "-n", space_, "--wait=false"});
-    kubectl({"delete", "lease", "--all", "-n", space_});
+    client->remove(fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernelpolicies", space_));
+    client->remove(leases());
   }
   /// True: none is left.
   static bool removeObjects(ApiServer::Client& client, const std::string& collection) {
@@ -104,23 +103,25 @@ class Controller : public testing::Test {
 
   std::string instance(int number = 1) const { return fmt::format("{}-{}", space_, number); }
 
-  void writeInstance(const std::string& name, const ServerProcess& server) {
-    writeSecret(name, server);
-    apply(fmt::format(R"(apiVersion: rookery.dev/v1alpha1
+  /// Together with `more` manifests.
+  void writeInstance(const std::string& name, const ServerProcess& server, const std::string& more = "") {
+    ASSERT_NO_FATAL_FAILURE(writeSecret(name, server));
+    apply(more + fmt::format(R"(apiVersion: rookery.dev/v1alpha1
 kind: AlbatrossInstance
 metadata: {{name: {0}}}
 spec: {{endpoint: "{1}", credentials: {{secretRef: {{namespace: {2}, name: {0}}}}}}}
 )",
-                      name, server.address(), space_));
+                             name, server.address(), space_));
   }
   void writeSecret(const std::string& name, const ServerProcess& server) {
-    kubectl({"delete", "secret", name, "-n", space_, "--ignore-not-found"});
-    ASSERT_EQ(kubectl({"create", "secret", "generic", name, "-n", space_,
-                       "--from-file=ca.crt=" + (server.pki() / "cacert.pem").string(),
-                       "--from-file=tls.crt=" + (server.pki() / "admin.pem").string(),
-                       "--from-file=tls.key=" + (server.pki() / "admin.key").string()}),
-              0)
-        << err_;
+    const std::string secrets = fmt::format("/api/v1/namespaces/{}/secrets", space_);
+    const auto file = [&](const char* of) { return fixtures::readFile(server.pki() / of); };
+    const json secret = {
+        {"metadata", {{"name", name}}},
+        {"stringData",
+         {{"ca.crt", file("cacert.pem")}, {"tls.crt", file("admin.pem")}, {"tls.key", file("admin.key")}}}};
+    client_->remove(secrets + "/" + name);
+    ASSERT_EQ(client_->post(secrets, secret.dump()), 201);
   }
   std::string policy(int number = 1) const {
     return fmt::format(R"(apiVersion: rookery.dev/v1alpha1
@@ -467,8 +468,7 @@ TEST_F(Controller, ASecondReplicaTakesOverWhenTheFirstIsKilled) {
 
 TEST_F(Controller, ReplicasShareTheInstances) {
   ServerProcess second(files_.path() / "second", ServerProcess::Options{});
-  writeInstance(instance(2), second);
-  apply(policy(2));
+  writeInstance(instance(2), second, policy(2));
   run({"--shard"});
   run({"--shard"});
   const auto holder = [&](int of) {
@@ -682,8 +682,7 @@ TEST_F(Controller, KnowsManyObjectsAndWritesWhatChangedOnly) {
 
 TEST_F(Controller, PullsAnImageOnceForAllInstances) {
   ServerProcess second(files_.path() / "second", ServerProcess::Options{});
-  writeInstance(instance(2), second);
-  apply(policy(2));
+  writeInstance(instance(2), second, policy(2));
   images::ImageServer builds;
   const std::string bytes = images::makeImage({.size = 100'000, .content = "pulled"});
   builds.put("/web.hvt", {.bytes = bytes});
