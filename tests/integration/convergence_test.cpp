@@ -61,7 +61,7 @@ TEST(Convergence, AFolderBecomesUnikernelsOnTwoInstancesAndIsFollowed) {
 
 TEST(Convergence, SteadyStateSendsOnlyObservations) {
   constexpr std::size_t servers = 4;
-  constexpr std::size_t perServer = 50;
+  constexpr std::size_t perServer = 20;
   Cluster cluster(servers, {.memory = 16'384});
   cluster.image("images/web.hvt", {.size = 8192});
   for (std::size_t i = 0; i < servers; ++i) {

@@ -139,8 +139,8 @@ void ApiServer::startEtcd() {
         std::vector<std::string>{etcd, "--data-dir", data, "--listen-client-urls", etcdUrl_,
                                  "--advertise-client-urls", etcdUrl_, "--listen-peer-urls", peers,
                                  "--initial-advertise-peer-urls", peers, "--initial-cluster",
-                                 "default=" + peers},
-        folder_.path() / "etcd");
+                                 "default=" + peers, "--unsafe-no-fsync"},
+        folder_.path() / "etcd", std::map<std::string, std::string>{goCollects});
     bool healthy = false;
     fixtures::eventually(
         [&] {
@@ -181,7 +181,8 @@ std::vector<std::string> ApiServer::arguments() const {
 
 bool ApiServer::tryStart() {
   apiServer_ = std::make_unique<fixtures::Process>(
-      arguments(), folder_.path() / fmt::format("kube-apiserver-{}", ++lives_));
+      arguments(), folder_.path() / fmt::format("kube-apiserver-{}", ++lives_),
+      std::map<std::string, std::string>{goCollects});
   if (waitUntilReady()) return true;
   if (!portWasTaken(*apiServer_)) giveUp(*apiServer_, "a kube-apiserver becomes ready");
   return false;
@@ -211,15 +212,17 @@ fs::path ApiServer::kubeconfig(const std::string& user, int port) const {
   const auto found = std::ranges::find(options_.users, user, &User::name);
   check(found != options_.users.end(), "a kubeconfig is for one of the API server's users");
   const std::string url = port == 0 ? url_ : fmt::format("https://127.0.0.1:{}", port);
-  return folder_.write(fmt::format("kubeconfig-{}-{}", user, port),
-                       fmt::format(R"(apiVersion: v1
+  const std::string name = fmt::format("kubeconfig-{}-{}", user, port);
+  // Once: a controller that has just been started may be reading it.
+  if (fs::path written = folder_.path() / name; fs::exists(written)) return written;
+  return folder_.write(name, fmt::format(R"(apiVersion: v1
 kind: Config
 current-context: test
 clusters: [{{name: test, cluster: {{server: "{}", certificate-authority: "{}"}}}}]
 users: [{{name: "{}", user: {{token: "{}"}}}}]
 contexts: [{{name: test, context: {{cluster: test, user: "{}"}}}}]
 )",
-                                   url, caFile().string(), user, found->token, user));
+                                         url, caFile().string(), user, found->token, user));
 }
 
 void ApiServer::compact() const {
@@ -275,6 +278,11 @@ ApiServer::Client::~Client() = default;
 std::string ApiServer::Client::get(const std::string& path) {
   const auto answer = client_->Get(path);
   return answer && answer->status == 200 ? answer->body : "";
+}
+
+int ApiServer::Client::status(const std::string& path) {
+  const auto answer = client_->Get(path);
+  return answer ? answer->status : 0;
 }
 
 int ApiServer::Client::post(const std::string& path, const std::string& body) {

@@ -21,6 +21,9 @@ namespace rookery::kubernetes {
 /// folder that KUBEBUILDER_ASSETS names comes first. Empty: it is not there.
 std::filesystem::path program(const std::string& name);
 
+/// For the environment of a program in Go: it may use more memory, and collects its garbage less often.
+inline const std::pair<const std::string, std::string> goCollects{"GOGC", "400"};
+
 /// A real kube-apiserver with an etcd of its own, on free ports of 127.0.0.1: RBAC decides, and nothing else
 /// of Kubernetes runs (no controllers: what is owned by a deleted object stays, namespaces do not go away).
 /// Takes seconds to start and some hundred MiB: share one over a suite, in SetUpTestSuite. Where something
@@ -108,7 +111,8 @@ class ApiServer::Client {
 
   /// The body of an answer with status 200; empty: another one.
   std::string get(const std::string& path);
-  /// The status of the answer; 0: there was none.
+  // The status of the answer; 0: there was none.
+  int status(const std::string& path);  // to a GET
   int post(const std::string& path, const std::string& body);
   int remove(const std::string& path);  // of a collection: all in it
   int mergePatch(const std::string& path, const std::string& body);

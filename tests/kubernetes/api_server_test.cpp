@@ -51,7 +51,7 @@ class ApiServerTest : public testing::Test {
     arguments.insert(arguments.begin(), program("kubectl-1.35").string());
     fixtures::Process process(
         arguments, files_.path() / "kubectl",
-        {{"KUBECONFIG", server.kubeconfig(user).string()}, {"HOME", files_.path().string()}});
+        {{"KUBECONFIG", server.kubeconfig(user).string()}, {"HOME", files_.path().string()}, goCollects});
     const int status = process.wait();
     out_ = process.out();
     err_ = process.err();

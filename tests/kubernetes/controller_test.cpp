@@ -7,11 +7,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -39,24 +38,32 @@ fs::path programFolder() { return fs::read_symlink("/proc/self/exe").parent_path
 class Controller : public testing::Test {
  protected:
   static void SetUpTestSuite() {
+    home = std::make_unique<fixtures::TempDir>();
     if (ApiServer::available())
       shared = std::make_unique<ApiServer>(ApiServer::Options{.users = {{"weak", "weak-token", {}}}});
   }
-  static void TearDownTestSuite() { shared.reset(); }
+  static void TearDownTestSuite() {
+    shared.reset();
+    home.reset();
+  }
 
   void SetUp() override {
     ASSERT_TRUE(ApiServer::available()) << ApiServer::missing;
-    ASSERT_EQ(kubectl({"apply", "-f", CRDS}), 0) << err_;
-    ASSERT_EQ(kubectl({"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"}), 0) << err_;
-    ASSERT_TRUE(eventually([&] { return kubectl({"get", "uk", "-A"}) == 0; })) << err_;
-    ASSERT_EQ(kubectl({"create", "namespace", space_}), 0) << err_;
+    client_ = shared->client();
+    if (installedOn != shared->url()) ASSERT_NO_FATAL_FAILURE(install());
+    ASSERT_EQ(client_->post("/api/v1/namespaces", json{{"metadata", {{"name", space_}}}}.dump()), 201);
     fs::create_directories(files_.path() / "images");
     ASSERT_TRUE(images::writeImage({}, files_.path() / "images/web.hvt"));
     server_ = std::make_unique<ServerProcess>(files_.path() / "server", ServerProcess::Options{});
-    writeInstance(instance(), *server_);
-    apply(policy());
+    writeInstance(instance(), *server_, policy());
   }
 
+  void install() {
+    ASSERT_EQ(kubectl({"apply", "-f", CRDS}), 0) << err_;
+    ASSERT_EQ(kubectl({"wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"}), 0) << err_;
+    ASSERT_TRUE(eventually([&] { return kubectl({"get", "uk", "-A"}) == 0; })) << err_;
+    installedOn = shared->url();
+  }
   /// Objects that wait for a controller would be in the way of the next test.
   void TearDown() override {
     controllers_.clear();
@@ -64,8 +71,8 @@ class Controller : public testing::Test {
     const auto client = shared->client();
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, collection()); }));
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, instances); }));
-    kubectl({"delete", "ukpol", "--all", "-n", space_, "--wait=false"});
-    kubectl({"delete", "lease", "--all", "-n", space_});
+    client->remove(fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernelpolicies", space_));
+    client->remove(leases());
   }
   /// True: none is left.
   static bool removeObjects(ApiServer::Client& client, const std::string& collection) {
@@ -83,7 +90,7 @@ class Controller : public testing::Test {
     arguments.insert(arguments.begin(), program("kubectl-1.35").string());
     fixtures::Process process(
         arguments, files_.path() / "kubectl",
-        {{"KUBECONFIG", shared->kubeconfig().string()}, {"HOME", files_.path().string()}});
+        {{"KUBECONFIG", shared->kubeconfig().string()}, {"HOME", home->path().string()}, goCollects});
     const int status = process.wait();
     out_ = process.out();
     err_ = process.err();
@@ -96,23 +103,25 @@ class Controller : public testing::Test {
 
   std::string instance(int number = 1) const { return fmt::format("{}-{}", space_, number); }
 
-  void writeInstance(const std::string& name, const ServerProcess& server) {
-    writeSecret(name, server);
-    apply(fmt::format(R"(apiVersion: rookery.dev/v1alpha1
+  /// Together with `more` manifests.
+  void writeInstance(const std::string& name, const ServerProcess& server, const std::string& more = "") {
+    ASSERT_NO_FATAL_FAILURE(writeSecret(name, server));
+    apply(more + fmt::format(R"(apiVersion: rookery.dev/v1alpha1
 kind: AlbatrossInstance
 metadata: {{name: {0}}}
 spec: {{endpoint: "{1}", credentials: {{secretRef: {{namespace: {2}, name: {0}}}}}}}
 )",
-                      name, server.address(), space_));
+                             name, server.address(), space_));
   }
   void writeSecret(const std::string& name, const ServerProcess& server) {
-    kubectl({"delete", "secret", name, "-n", space_, "--ignore-not-found"});
-    ASSERT_EQ(kubectl({"create", "secret", "generic", name, "-n", space_,
-                       "--from-file=ca.crt=" + (server.pki() / "cacert.pem").string(),
-                       "--from-file=tls.crt=" + (server.pki() / "admin.pem").string(),
-                       "--from-file=tls.key=" + (server.pki() / "admin.key").string()}),
-              0)
-        << err_;
+    const std::string secrets = fmt::format("/api/v1/namespaces/{}/secrets", space_);
+    const auto file = [&](const char* of) { return fixtures::readFile(server.pki() / of); };
+    const json secret = {
+        {"metadata", {{"name", name}}},
+        {"stringData",
+         {{"ca.crt", file("cacert.pem")}, {"tls.crt", file("admin.pem")}, {"tls.key", file("admin.key")}}}};
+    client_->remove(secrets + "/" + name);
+    ASSERT_EQ(client_->post(secrets, secret.dump()), 201);
   }
   std::string policy(int number = 1) const {
     return fmt::format(R"(apiVersion: rookery.dev/v1alpha1
@@ -163,16 +172,33 @@ spec:
     return *controllers_.back();
   }
 
-  json object(const std::string& name) {
-    return json::parse(read({"get", "uk", name, "-n", space_, "-o", "json"}), nullptr, false);
+  // What a test waits for, it asks the server itself: each kubectl takes a tenth of a second of a processor.
+  static std::string pathOf(const std::string& kind, const std::string& collection, const std::string& name) {
+    return fmt::format("{}/{}", kind == "alba" ? instances : collection, name);
+  }
+  json object(const std::string& name, const std::string& kind = "uk") {
+    return json::parse(client_->get(pathOf(kind, collection(), name)), nullptr, false);
+  }
+  /// A field of the object's Ready condition; empty when there is none.
+  static std::string ofReady(const json& object, const char* field) {
+    if (!object.is_object() || !object.contains("status")) return "";
+    for (const json& condition : object["status"].value("conditions", json::array())) {
+      if (condition.value("type", "") == "Ready") return condition.value(field, "");
+    }
+    return "";
   }
   std::string reason(const std::string& kind, const std::string& name) {
-    return read({"get", kind, name, "-n", space_, "-o",
-                 "jsonpath={.status.conditions[?(@.type==\"Ready\")].reason}"});
+    return ofReady(object(name, kind), "reason");
   }
   std::string message(const std::string& kind, const std::string& name) {
-    return read({"get", kind, name, "-n", space_, "-o",
-                 "jsonpath={.status.conditions[?(@.type==\"Ready\")].message}"});
+    return ofReady(object(name, kind), "message");
+  }
+  /// The generation that its status is about; 0 when it has none.
+  std::int64_t observed(const std::string& name) {
+    const json found = object(name);
+    return found.is_object() && found.contains("status")
+               ? found["status"].value("observedGeneration", std::int64_t{0})
+               : 0;
   }
   testing::AssertionResult becomes(const std::string& name, const std::string& wanted,
                                    const std::string& kind = "uk") {
@@ -187,12 +213,10 @@ spec:
   }
   /// How many of the namespace's Unikernels have a condition Ready for that reason.
   std::size_t countOf(const std::string& wanted) {
-    const std::string reasons =
-        read({"get", "uk", "-n", space_, "-o",
-              "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].reason} {end}"});
-    std::istringstream words(reasons);
-    return static_cast<std::size_t>(
-        std::count(std::istream_iterator<std::string>(words), std::istream_iterator<std::string>(), wanted));
+    const json list = json::parse(client_->get(collection()), nullptr, false);
+    if (!list.is_object()) return 0;
+    return static_cast<std::size_t>(std::ranges::count_if(
+        list["items"], [&](const json& object) { return ofReady(object, "reason") == wanted; }));
   }
   /// Creates objects faster than kubectl does.
   void create(ApiServer::Client& client, const std::string& name, const json& spec) const {
@@ -205,8 +229,11 @@ spec:
   std::string collection() const {
     return fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernels", space_);
   }
+  std::string leases() const {
+    return fmt::format("/apis/coordination.k8s.io/v1/namespaces/{}/leases", space_);
+  }
   bool gone(const std::string& name, const std::string& kind = "uk") {
-    return eventually([&] { return kubectl({"get", kind, name, "-n", space_}) != 0; });
+    return eventually([&] { return client_->status(pathOf(kind, collection(), name)) == 404; });
   }
   /// The ID of the first set of unikernels that an instance's condition asks about, at last; empty: of none.
   std::string withheldOn(const std::string& name) {
@@ -230,9 +257,13 @@ spec:
 
   static constexpr auto instances = "/apis/rookery.dev/v1alpha1/albatrossinstances";
   static inline std::unique_ptr<ApiServer> shared;
+  static inline std::unique_ptr<fixtures::TempDir>
+      home;                               // of kubectl, which keeps there what kinds there are
+  static inline std::string installedOn;  // the URL of the server that has the CRDs
   static inline int testNumber = 0;
   const std::string space_ = fmt::format("test-{}", ++testNumber);
   fixtures::TempDir files_;
+  std::unique_ptr<ApiServer::Client> client_;
   std::unique_ptr<ServerProcess> server_;
   std::vector<std::unique_ptr<fixtures::Process>> controllers_;
   std::string out_, err_;
@@ -248,8 +279,11 @@ TEST_F(Controller, FollowsAnObjectFromItsCreationToItsDeletion) {
   EXPECT_EQ(created["status"]["observedGeneration"], 1);
   apply(unikernel("web", "  arguments: [--hello]"));
   EXPECT_TRUE(eventually([&] { return server_->count("restart", space_ + ":web") == 1; }));
-  EXPECT_TRUE(eventually([&] { return object("web")["status"]["observedGeneration"] == 2; }));
-  EXPECT_THAT(read({"get", "events", "-n", space_}), HasSubstr("Created"));
+  EXPECT_TRUE(eventually([&] { return observed("web") == 2; }));
+  EXPECT_TRUE(eventually([&] {
+    return read({"get", "events", "-n", space_}).find("Created") != std::string::npos;
+  })) << out_
+      << err_;
   ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--timeout=60s"}), 0) << err_;
   EXPECT_EQ(server_->count("destroy", space_ + ":web"), 1u);
 }
@@ -276,8 +310,7 @@ TEST_F(Controller, DestroysWhatIsDeletedTogetherWithItsInstance) {
   run();
   apply(unikernel("web"));
   ASSERT_TRUE(becomes("web", "Running"));
-  EXPECT_EQ(read({"get", "alba", instance(), "-o", "jsonpath={.metadata.finalizers}"}),
-            R"(["rookery.dev/albatrossinstance"])");
+  EXPECT_EQ(object(instance(), "alba")["metadata"]["finalizers"], json({"rookery.dev/albatrossinstance"}));
   ASSERT_EQ(kubectl({"delete", "alba", instance(), "--wait=false"}), 0) << err_;
   ASSERT_EQ(kubectl({"delete", "ukpol", "--all", "-n", space_}), 0) << err_;
   ASSERT_EQ(kubectl({"delete", "uk", "web", "-n", space_, "--wait=false"}), 0) << err_;
@@ -328,7 +361,7 @@ TEST_F(Controller, DestroysNothingWhenManyAreDeletedUntilThatIsConfirmed) {
   EXPECT_EQ(server_->count("destroy"), 0u);
   const std::string id = withheldOn(instance());
   ASSERT_FALSE(id.empty()) << lastOf(controllers_.back()->err());
-  EXPECT_THAT(message("uk", "web-0"), HasSubstr("who may change AlbatrossInstance " + instance()));
+  EXPECT_TRUE(says("web-0", "who may change AlbatrossInstance " + instance()));
   EXPECT_THAT(message("uk", "web-0"), Not(HasSubstr(id)));
   // Who may change a Unikernel need not be the one who may confirm that.
   ASSERT_EQ(kubectl({"annotate", "uk", "web-0", "-n", space_, "rookery.dev/confirm-prune=" + id}), 0) << err_;
@@ -401,10 +434,12 @@ TEST_F(Controller, DestroysNothingWhenTheDefinitionIsDeleted) {
   EXPECT_TRUE(becomes("web", "Running"));
   EXPECT_EQ(kubectl({"delete", "crd", "unikernels.rookery.dev", "--wait=false"}), 0) << err_;
   EXPECT_TRUE(becomes("web", "PruneGuard"));
-  EXPECT_THAT(message("uk", "web"), HasSubstr("CustomResourceDefinition of Unikernels is being deleted"));
+  EXPECT_TRUE(says("web", "CustomResourceDefinition of Unikernels is being deleted"));
   EXPECT_EQ(server_->count("destroy"), 0u);
   controllers_.clear();
   std::swap(shared, own);
+  client_ = shared->client();
+  installedOn.clear();
 }
 
 TEST_F(Controller, KnowsItsOwnAfterARestartWithoutAnyVolume) {
@@ -433,13 +468,13 @@ TEST_F(Controller, ASecondReplicaTakesOverWhenTheFirstIsKilled) {
 
 TEST_F(Controller, ReplicasShareTheInstances) {
   ServerProcess second(files_.path() / "second", ServerProcess::Options{});
-  writeInstance(instance(2), second);
-  apply(policy(2));
+  writeInstance(instance(2), second, policy(2));
   run({"--shard"});
   run({"--shard"});
   const auto holder = [&](int of) {
-    return read({"get", "lease", fmt::format("rookery-instance-{}", instance(of)), "-n", space_, "-o",
-                 "jsonpath={.spec.holderIdentity}"});
+    const json lease = json::parse(
+        client_->get(fmt::format("{}/rookery-instance-{}", leases(), instance(of))), nullptr, false);
+    return lease.is_object() ? lease["spec"].value("holderIdentity", "") : "";
   };
   EXPECT_TRUE(eventually([&] {
     const std::string one = holder(1), two = holder(2);
@@ -553,7 +588,7 @@ TEST_F(Controller, GoesOnWhenItsWatchesBreak) {
     apply(unikernel("web", fmt::format("  arguments: [--round={}]", round)) +
           unikernel(fmt::format("web-{}", round)));
     EXPECT_TRUE(becomes(fmt::format("web-{}", round), "Running"));
-    EXPECT_TRUE(eventually([&] { return object("web")["status"]["observedGeneration"] == round + 1; }));
+    EXPECT_TRUE(eventually([&] { return observed("web") == round + 1; }));
   }
   EXPECT_EQ(server_->count("create", space_ + ":web"), 1u);
   EXPECT_EQ(server_->count("restart", space_ + ":web"), 3u);
@@ -569,7 +604,7 @@ TEST_F(Controller, SendsNoMoreOfAnImageOnceItsLeaseIsLost) {
       << err_;
   fixtures::Relay toCluster(shared->port());
   fixtures::Process& first = run({}, "admin", toCluster.port());
-  ASSERT_TRUE(eventually([&] { return kubectl({"get", "lease", "rookery", "-n", space_}) == 0; }));
+  ASSERT_TRUE(eventually([&] { return client_->status(leases() + "/rookery") == 200; }));
   toServer.holdAfter(1 << 20);
   std::string large = unikernel("web");
   large.replace(large.find("web.hvt"), 7, "large.hvt");
@@ -619,8 +654,8 @@ TEST_F(Controller, IsNotConfusedByOthersThatWriteTheSameObjects) {
   EXPECT_EQ(object("web-0")["metadata"]["labels"].size(), 1u) << "what others wrote stays";
 }
 
-TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
-  constexpr std::size_t count = 2000;
+TEST_F(Controller, KnowsManyObjectsAndWritesWhatChangedOnly) {
+  constexpr std::size_t count = 510;  // more than the controller is given with one answer
   const auto client = shared->client();
   for (std::size_t i = 0; i < count; ++i) {
     create(*client, fmt::format("web-{}", i),
@@ -629,7 +664,7 @@ TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
   run();
   // To ask for one is cheap, and this is the last that is written.
   const auto isWritten = [&] {
-    return client->get(collection() + "/web-999").find("Suspended") != std::string::npos;
+    return client->get(collection() + "/web-99").find("Suspended") != std::string::npos;
   };
   ASSERT_TRUE(eventually(isWritten, std::chrono::seconds(600)))
       << countOf("Suspended") << lastOf(controllers_.back()->err());
@@ -647,8 +682,7 @@ TEST_F(Controller, KnowsTwoThousandObjectsAndWritesWhatChangedOnly) {
 
 TEST_F(Controller, PullsAnImageOnceForAllInstances) {
   ServerProcess second(files_.path() / "second", ServerProcess::Options{});
-  writeInstance(instance(2), second);
-  apply(policy(2));
+  writeInstance(instance(2), second, policy(2));
   images::ImageServer builds;
   const std::string bytes = images::makeImage({.size = 100'000, .content = "pulled"});
   builds.put("/web.hvt", {.bytes = bytes});
@@ -684,7 +718,7 @@ TEST_F(Controller, RefusesAnObjectThatAFolderDeclaresToo) {
   run({"--manifests", (files_.path() / "manifests").string()});
   apply(unikernel("web"));
   EXPECT_TRUE(becomes("web", "DuplicateObject"));
-  EXPECT_THAT(message("uk", "web"), HasSubstr("manifests/web.yaml"));
+  EXPECT_TRUE(says("web", "manifests/web.yaml"));
 }
 
 TEST_F(Controller, HandsAnObjectOverToAFolderThatDeclaresItToo) {

@@ -112,11 +112,11 @@ std::size_t peakOf(const std::function<void()>& work) {
   return peak.bytes();
 }
 
-constexpr std::size_t boundOfYaml(std::size_t size) { return (std::size_t{16} << 20) + 192 * size; }
-constexpr std::size_t boundOfJson(std::size_t size) { return (std::size_t{16} << 20) + 96 * size; }
+constexpr std::size_t boundOfYaml(std::size_t size) { return (std::size_t{8} << 20) + 192 * size; }
+constexpr std::size_t boundOfJson(std::size_t size) { return (std::size_t{8} << 20) + 96 * size; }
 
 TEST(Memory, OfAFileIsBoundedByItsSize) {
-  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{256} << 10}) {
+  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{128} << 10}) {
     for (const auto& [what, text] : yamlOf(size)) {
       EXPECT_LE(peakOf([&] { parseManifest(text, {.root = "/m", .file = "/m/f.yaml"}); }),
                 boundOfYaml(text.size()))
@@ -131,9 +131,9 @@ TEST(Memory, OfAFileIsBoundedByItsSize) {
 }
 
 TEST(Memory, OfABodyIsBoundedByItsSize) {
-  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{256} << 10}) {
+  for (const std::size_t size : {std::size_t{16} << 10, std::size_t{128} << 10}) {
     for (const auto& [what, text] : jsonOf(size)) {
-      EXPECT_LE(peakOf([&] { (void)yaml::parseJson(text); }), (std::size_t{8} << 20) + 32 * text.size())
+      EXPECT_LE(peakOf([&] { (void)yaml::parseJson(text); }), (std::size_t{4} << 20) + 32 * text.size())
           << size << " bytes of JSON: " << what;
     }
   }
