@@ -192,4 +192,20 @@ std::string toLower(std::string_view text) {
   return lower;
 }
 
+std::string percentEncode(std::string_view text) {
+  constexpr std::string_view unreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    if (unreserved.find(c) != std::string_view::npos) {
+      encoded += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded += {'%', digits[byte >> 4U], digits[byte & 0xFU]};
+    }
+  }
+  return encoded;
+}
+
 }  // namespace rookery

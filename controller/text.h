@@ -49,6 +49,10 @@ std::optional<std::size_t> findInvalidByte(std::string_view text);
 /// ASCII letters in lower case.
 std::string toLower(std::string_view text);
 
+/// Percent-encodes all but the unreserved characters (RFC 3986, sections 2.1 and 2.3): a segment of a path or
+/// a value in a query.
+std::string percentEncode(std::string_view text);
+
 /// How many bytes at the end of `text` are the beginning of a character whose rest has not come yet.
 std::size_t unfinishedBytes(std::string_view text);
 

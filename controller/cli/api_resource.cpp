@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "api/percent.h"
 #include "api/schema.h"
 #include "api/syntax.h"
 #include "text.h"
@@ -62,11 +61,11 @@ Result<ApiResource> ApiResource::named(std::string_view word) {
 
 std::string ApiResource::path(const std::optional<std::string>& nameSpace) const {
   const bool within = namespaced && nameSpace;
-  return fmt::format("{}{}/{}", root, within ? "/namespaces/" + api::percentEncode(*nameSpace) : "", plural);
+  return fmt::format("{}{}/{}", root, within ? "/namespaces/" + percentEncode(*nameSpace) : "", plural);
 }
 
 std::string ApiResource::path(const std::optional<std::string>& nameSpace, const std::string& name) const {
-  return path(nameSpace) + "/" + api::percentEncode(name);
+  return path(nameSpace) + "/" + percentEncode(name);
 }
 
 json ApiResource::presentable(json object) const {

@@ -12,7 +12,6 @@
 #include "api/expand.h"
 #include "api/json_path.h"
 #include "api/manifest.h"
-#include "api/percent.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
@@ -166,7 +165,7 @@ Result<json> upload(const DeployOptions& options, const Console& console) {
     const auto wait = api::parseDuration(options.wait);
     if (!wait) return fail(Reason::UsageError, "--wait: " + wait.error().message);
     patience = std::chrono::ceil<std::chrono::seconds>(*wait);
-    path += "?wait=" + api::percentEncode(options.wait);
+    path += "?wait=" + percentEncode(options.wait);
   }
   const auto client = ApiClient::to(options.client);
   if (!client) return std::unexpected(client.error());

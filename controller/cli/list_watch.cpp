@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "api/json_path.h"
-#include "api/percent.h"
+#include "text.h"
 
 namespace rookery::cli {
 namespace {
@@ -27,7 +27,7 @@ std::string target(const ObjectQuery& query,
   char separator = '?';
   const auto add = [&](const char* name, const std::string& value) {
     if (value.empty()) return;
-    target += fmt::format("{}{}={}", std::exchange(separator, '&'), name, api::percentEncode(value));
+    target += fmt::format("{}{}={}", std::exchange(separator, '&'), name, percentEncode(value));
   };
   add("labelSelector", query.labelSelector);
   add("fieldSelector", query.fieldSelector);

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <string>
+
+#include "text.h"
 
 namespace rookery::http {
 namespace {
@@ -28,9 +28,7 @@ std::optional<std::uint16_t> parsePort(std::string_view text) {
 
 /// An IP address, in brackets or not, or localhost.
 std::optional<ip::address> addressOf(std::string_view host) {
-  std::string name(host);
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::string name = toLower(host);
   if (name == "localhost") return ip::address_v4::loopback();
   if (name.starts_with('[') && name.ends_with(']')) name = name.substr(1, name.size() - 2);
   boost::system::error_code error;

@@ -7,9 +7,7 @@
 #include <map>
 #include <utility>
 
-#include "api/syntax.h"
 #include "text.h"
-#include "yaml/yaml.h"
 
 namespace rookery::http {
 

@@ -4,7 +4,6 @@
 #include <charconv>
 
 #include "text.h"
-#include "yaml/scalar.h"
 
 namespace rookery::http {
 namespace {

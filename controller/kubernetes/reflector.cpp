@@ -8,9 +8,9 @@
 #include <random>
 #include <utility>
 
-#include "api/percent.h"
 #include "kubernetes/coroutine.h"
 #include "kubernetes/object_meta.h"
+#include "text.h"
 
 namespace rookery::kubernetes {
 
@@ -27,7 +27,7 @@ int randomUpTo(int limit) {
 
 std::string targetOf(const std::string& path, const std::string& fieldSelector, const std::string& query) {
   const std::string selector =
-      fieldSelector.empty() ? "" : fmt::format("fieldSelector={}&", api::percentEncode(fieldSelector));
+      fieldSelector.empty() ? "" : fmt::format("fieldSelector={}&", percentEncode(fieldSelector));
   return fmt::format("{}?{}{}", path, selector, query);
 }
 
@@ -83,7 +83,7 @@ asio::awaitable<Answer<Listing>> listAll(Client& client, std::string path, std::
   Listing listing;
   std::string next;
   do {
-    const std::string from = next.empty() ? "" : fmt::format("&continue={}", api::percentEncode(next));
+    const std::string from = next.empty() ? "" : fmt::format("&continue={}", percentEncode(next));
     const std::string target = targetOf(path, fieldSelector, fmt::format("limit={}{}", pageSize, from));
     auto page = co_await client.get(target);
     if (!page) co_return std::unexpected(page.error());
@@ -108,7 +108,7 @@ asio::awaitable<Answer<void>> Reflector::watch() {
   std::optional<Failure> told;
   const std::string query =
       fmt::format("watch=true&allowWatchBookmarks=true&timeoutSeconds={}&resourceVersion={}",
-                  300 + randomUpTo(300), api::percentEncode(resourceVersion_));
+                  300 + randomUpTo(300), percentEncode(resourceVersion_));
   const std::string target = targetOf(path_, fieldSelector_, query);
   const Client::OnEvent onEvent = [&](const json& event) {
     const std::string type = textAt(event, "type");

@@ -10,12 +10,12 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
-#include "api/percent.h"
 #include "api/syntax.h"
 #include "plan/image_check.h"
 #include "reconcile/image_places.h"
 #include "serve/access.h"
 #include "serve/deployed_spec.h"
+#include "text.h"
 #include "yaml/writer.h"
 
 namespace rookery::serve {
@@ -60,8 +60,8 @@ std::expected<std::string, http::Response> boundaryOf(const Request& request, st
 }
 
 std::string pathOf(const DeployForm& form) {
-  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion,
-                     api::percentEncode(form.nameSpace), api::percentEncode(form.name));
+  return fmt::format("/apis/{}/namespaces/{}/unikernels/{}", api::groupVersion, percentEncode(form.nameSpace),
+                     percentEncode(form.name));
 }
 
 /// The image of a spec from now on.

@@ -18,13 +18,6 @@ struct MediaRange {
   double quality = 1;
 };
 
-std::string inLowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return lower;
-}
-
 /// Takes what stands before the next `separator` that is not in a quoted string, and the separator.
 std::string_view takePart(std::string_view& text, char separator) {
   bool quoted = false;
@@ -50,11 +43,11 @@ double parseQuality(std::string_view text) {
 }
 
 MediaRange parseRange(std::string_view text) {
-  MediaRange range{.type = inLowerCase(takePart(text, ';')), .parameters = {}, .quality = 1};
+  MediaRange range{.type = toLower(takePart(text, ';')), .parameters = {}, .quality = 1};
   while (!text.empty()) {
     const std::string_view parameter = takePart(text, ';');
     const std::size_t equals = std::min(parameter.find('='), parameter.size());
-    std::string name = inLowerCase(trimmed(parameter.substr(0, equals)));
+    std::string name = toLower(trimmed(parameter.substr(0, equals)));
     std::string_view value = trimmed(parameter.substr(std::min(equals + 1, parameter.size())));
     if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
       value = value.substr(1, value.size() - 2);

@@ -14,12 +14,12 @@ namespace rookery::simulation {
 
 using albatross::Name;
 using albatross::Policy;
+using plan::keyOf;
 using plan::Observed;
 using plan::Plan;
+using plan::Scene;
 using plan::Step;
 using plan::Verb;
-using reconcile::keyOf;
-using reconcile::Scene;
 using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
@@ -371,7 +371,7 @@ albatross::CallResult Simulation::send(const Step& step) {
   };
   checkStep(step);
   if (chance(faults_)) return broken(Reason::ConnectionFailed, false);
-  emulator::Request request{{}, step.name, commandOf(step)};
+  emulator::Request request{{}, step.name, reconcile::commandOf(step)};
   emulator::Path path;
   for (const auto& domain : step.domains) {
     path.push_back(domain.label);

@@ -17,7 +17,7 @@
 
 namespace rookery::simulation {
 
-using reconcile::SystemTime;
+using api::SystemTime;
 
 /// What the simulation found wrong; the message says what happened when.
 struct Violation : std::runtime_error {
@@ -87,7 +87,7 @@ class Simulation {
   std::map<albatross::Name, std::int64_t> unseen_;     // what somebody started since a look was written down
   std::map<albatross::Name, std::int64_t> strangers_;  // and what was so when a new controller looked first
 
-  reconcile::Scene scene_;  // desired, volatile memory, time
+  plan::Scene scene_;  // desired, volatile memory, time
   plan::Inventory disk_;
   std::optional<bool> diskRestartChangesMemory_;
   std::size_t writes_ = 0;  // to the disk

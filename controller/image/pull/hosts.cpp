@@ -9,6 +9,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "text.h"
+
 namespace rookery::image {
 
 namespace {
@@ -71,10 +73,8 @@ Address mappedFrom(const Address& address, std::size_t offset) {
   return mapped(address[offset], address[offset + 1], address[offset + 2], address[offset + 3]);
 }
 
-std::string lowerCase(std::string_view text) {
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+std::string hostNamed(std::string_view text) {
+  std::string lower = toLower(text);
   while (lower.ends_with('.')) lower.pop_back();
   return lower;
 }
@@ -172,7 +172,7 @@ Result<void> Hosts::add(const std::string& entry) {
     blocks_.push_back({*address, bits + (four ? mappedBits : 0)});
     return {};
   }
-  const std::string name = lowerCase(entry);
+  const std::string name = hostNamed(entry);
   const bool below = name.starts_with("*.");
   if (slash != std::string::npos || !isHostName(std::string_view(name).substr(below ? 2 : 0)))
     return noEntry(entry);
@@ -181,7 +181,7 @@ Result<void> Hosts::add(const std::string& entry) {
 }
 
 bool Hosts::allowsName(std::string_view name) const {
-  const std::string lower = lowerCase(name);
+  const std::string lower = hostNamed(name);
   return all_ || std::ranges::any_of(names_, [&](const std::string& known) {
            return known.starts_with('.') ? lower.ends_with(known) && lower.size() > known.size()
                                          : lower == known;

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const StreamLimits limits{.idle = 20ms, .linger = 20ms};
+const StreamLimits impatience{.idle = 20ms, .linger = 20ms};
 
 ClientStream::Clock::time_point soon() { return ClientStream::Clock::now() + 20ms; }
 
@@ -38,7 +38,7 @@ class ClientStreamTest : public testing::Test {
 };
 
 TEST_F(ClientStreamTest, ReadsWhatWasSentUntilTheEnd) {
-  ClientStream stream(sockets_[0], limits);
+  ClientStream stream(sockets_[0], impatience);
   sendFromClient("GET / ");
   ASSERT_TRUE(stream.awaitRequest());
   EXPECT_EQ(stream.pending(), "GET / ");
@@ -53,7 +53,7 @@ TEST_F(ClientStreamTest, ReadsWhatWasSentUntilTheEnd) {
 }
 
 TEST_F(ClientStreamTest, NothingComesInTime) {
-  ClientStream stream(sockets_[0], limits);
+  ClientStream stream(sockets_[0], impatience);
   EXPECT_FALSE(stream.awaitRequest());
   EXPECT_EQ(stream.receive(soon()), ClientStream::Received::TimedOut);
   EXPECT_FALSE(stream.gone());
@@ -62,7 +62,7 @@ TEST_F(ClientStreamTest, NothingComesInTime) {
 }
 
 TEST_F(ClientStreamTest, AClientThatDoesNotReadIsGivenUp) {
-  ClientStream stream(sockets_[0], limits);
+  ClientStream stream(sockets_[0], impatience);
   const std::string block(64 << 20, 'x');
   EXPECT_FALSE(stream.send(block, soon()));
 }
@@ -79,7 +79,7 @@ TEST(Pace, ATransferMayNeitherStopNorCrawl) {
 }
 
 TEST_F(ClientStreamTest, FinishingTakesInWhatNobodyReads) {
-  ClientStream stream(sockets_[0], limits);
+  ClientStream stream(sockets_[0], impatience);
   sendFromClient(std::string(10'000, 'x'));
   ::shutdown(sockets_[1], SHUT_WR);
   stream.finish();

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "api/percent.h"
+#include "text.h"
 
 namespace rookery::http {
 namespace {
@@ -56,10 +56,10 @@ TEST(Target, WhatIsNoPathIsRefused) {
 
 TEST(Target, AnEncodedSegmentComesBackAsItWas) {
   const std::string text = "a/b c?d#e%f\xc3\xa9&=+..";
-  const auto target = parseTarget("/" + api::percentEncode(text));
+  const auto target = parseTarget("/" + percentEncode(text));
   ASSERT_TRUE(target);
   EXPECT_THAT(target->segments, ElementsAre(text));
-  EXPECT_EQ(api::percentEncode("web-1.shop"), "web-1.shop");
+  EXPECT_EQ(percentEncode("web-1.shop"), "web-1.shop");
 }
 
 }  // namespace

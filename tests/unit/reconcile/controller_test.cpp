@@ -530,7 +530,7 @@ TEST_F(FleetWithLeft, IsConfirmedByNoQuestionOfThePast) {
   asio::cancellation_signal stop;
   std::vector<std::filesystem::path> old;
   run(controller, follow(controller, source), [&] {
-    const std::string id = plan::withhold();
+    const std::string id = withhold();
     if (id.empty()) return false;
     if (old.empty()) {
       for (const char* name : {"before.question", "before.answer", ".rookery-before.tmp"})

@@ -221,7 +221,7 @@ TEST_F(Resolve, PlacementIsSticky) {
   entries_[0].instance = "gone-1";
   EXPECT_EQ(resolved().unplaced.at(plan::keyOf("shop/web")).reason, Reason::InstanceNotFound);
 
-  entries_[0].destroyedAt = SystemTime{};
+  entries_[0].destroyedAt = api::SystemTime{};
   EXPECT_EQ(resolved().unplaced.at(plan::keyOf("shop/web")).reason, Reason::InstanceAmbiguous)
       << "a tombstone holds no place";
 }

@@ -39,17 +39,14 @@ plan::Entry writtenEntry() {
   entry.prune = false;
   entry.suspend = true;
   entry.ranSpec = "spec:1";
-  entry.pending = plan::Pending{plan::Verb::ForceCreate,
-                                true,
-                                SystemTime(1h),
-                                plan::digestOf('a'),
-                                albatross::Time(12'345ms),
-                                plan::digestOf('b'),
+  entry.pending = plan::Pending{plan::Verb::ForceCreate,   true,
+                                api::SystemTime(1h),       plan::digestOf('a'),
+                                albatross::Time(12'345ms), plan::digestOf('b'),
                                 plan::Fingerprint{0xffff}};
-  entry.since = SystemTime(30min);
+  entry.since = api::SystemTime(30min);
   entry.fingerprints = {0, 0x1234};
   entry.started = albatross::Time(11'111ms);
-  entry.destroyedAt = SystemTime(2h);
+  entry.destroyedAt = api::SystemTime(2h);
   return entry;
 }
 

@@ -74,7 +74,7 @@ class Deploy : public testing::Test {
     return deployer_.handle(requestWith(body), *http::parseTarget(target));
   }
   http::Response send(const std::string& form, const std::string& target = "/deploy") {
-    TextBody body(form, 100);
+    http::TextBody body(form, 100);
     return send(body, target);
   }
   http::Response deploy(const std::string& more = "", const images::ImageSpec& image = {},
@@ -351,16 +351,16 @@ TEST_F(Deploy, RefusesMistakesAndKeepsNothing) {
 
 TEST_F(Deploy, RefusesWhoMayNotDeployThere) {
   const std::string image = binary(images::makeImage({.size = 100'000}));
-  TextBody early(field("namespace", "db") + field("name", "web") + image + lastBoundary, 100);
+  http::TextBody early(field("namespace", "db") + field("name", "web") + image + lastBoundary, 100);
   EXPECT_EQ(send(early).status, 403);
   EXPECT_LT(early.read(), 1000) << "the image is not even read";
-  TextBody late(field("name", "web") + image + field("namespace", "db") + lastBoundary, 100);
+  http::TextBody late(field("name", "web") + image + field("namespace", "db") + lastBoundary, 100);
   const http::Response response = send(late);
   EXPECT_EQ(response.status, 403);
   EXPECT_THAT(messageOf(response), testing::AllOf(HasSubstr("cannot deploy"), HasSubstr("\"db\"")));
   EXPECT_THAT(remains(), IsEmpty());
 
-  TextBody implied(field("name", "web") + image + lastBoundary, 100);
+  http::TextBody implied(field("name", "web") + image + lastBoundary, 100);
   Request request = requestWith(implied);
   request.caller.namespaces = {"shop"};
   EXPECT_EQ(deployer_.handle(request, *http::parseTarget("/deploy")).status, 403)
@@ -379,7 +379,7 @@ TEST_F(Deploy, RespectsWhomTheInstanceIsOpenTo) {
 TEST_F(Deploy, NothingRemainsWhenTheClientGoesAway) {
   const std::string form = field("name", "web") + binary(images::makeImage({})) + lastBoundary;
   for (std::size_t at = 0; at < form.size(); at += 97) {
-    TextBody body(form, 97);
+    http::TextBody body(form, 97);
     body.failAt(at);
     EXPECT_EQ(send(body).status, 400);
     ASSERT_THAT(remains(), IsEmpty()) << "gone at " << at;
@@ -453,7 +453,7 @@ TEST_F(Deploy, OneCallerDoesNotTakeAllPlaces) {
 }
 
 TEST_F(Deploy, TakesFormsOnly) {
-  TextBody body(lastBoundary);
+  http::TextBody body(lastBoundary);
   Request request = requestWith(body);
   const auto statusOf = [&] { return deployer_.handle(request, *http::parseTarget("/deploy")).status; };
   request.method = "GET";
@@ -471,7 +471,7 @@ TEST_F(Deploy, TakesFormsOnly) {
 }
 
 TEST_F(Deploy, RefusesWhatIsTooLargeBeforeItComes) {
-  TextBody body(lastBoundary);
+  http::TextBody body(lastBoundary);
   body.announced = std::uint64_t{400} << 20;
   EXPECT_EQ(send(body).status, 413);
   EXPECT_EQ(body.read(), 0);
@@ -480,7 +480,7 @@ TEST_F(Deploy, RefusesWhatIsTooLargeBeforeItComes) {
 TEST_F(Deploy, RefusesAnImageOverTheLimit) {
   const auto small = *image::ImageStore::open(dir_.path() / "small", {.largestImage = 1000});
   Deployer deployer(objects_, writer_, *small);
-  TextBody body(field("name", "web") + binary(images::makeImage({})) + lastBoundary, 100);
+  http::TextBody body(field("name", "web") + binary(images::makeImage({})) + lastBoundary, 100);
   const http::Response response = deployer.handle(requestWith(body), *http::parseTarget("/deploy"));
   EXPECT_EQ(response.status, 413);
   EXPECT_THAT(messageOf(response), HasSubstr("larger than 1000 bytes"));
@@ -591,7 +591,7 @@ certificates:
   const ResourceApi api(objects_, events.events(), &writer_);
   const Metrics metrics(BuildInfo{"1", "r"});
   const auto sendTo = [&](const Router& router, const std::optional<std::string>& commonName) {
-    TextBody body(
+    http::TextBody body(
         field("namespace", "shop") + field("name", "web") + binary(images::makeImage({})) + lastBoundary,
         100);
     Request request = requestWith(body);

@@ -412,7 +412,7 @@ TEST_F(RouterTest, OneCallerHasHalfOfTheWatches) {
 }
 
 TEST_F(RouterTest, ABodyThatIsEncodedIsRefused) {
-  TextBody body("{}");
+  http::TextBody body("{}");
   const std::pair<const char*, int> cases[] = {
       {"gzip", 415}, {"x-unknown", 415}, {"identity, gzip", 415}, {"Identity", 200}, {"", 200}};
   for (const auto& [encoding, status] : cases) {

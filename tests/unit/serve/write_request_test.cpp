@@ -21,8 +21,8 @@ std::string repeat(std::string_view text, std::size_t times) {
 /// Reads a request with a body.
 std::expected<WriteRequest, http::Response> read(const std::string& text, const std::string& type,
                                                  Admission& parsing, const std::string& verb = "create") {
-  TextBody body(text, 1 << 16);
-  const Request request{.method = "POST", .contentType = type, .body = &body};
+  http::TextBody body(text, 1 << 16);
+  const Request request{{.method = "POST", .contentType = type, .body = &body}};
   return readWriteRequest(request, *http::parseTarget("/apis"), verb, parsing);
 }
 
