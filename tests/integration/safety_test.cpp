@@ -246,8 +246,11 @@ TEST(Safety, ACredentialThatIsNoGoodLeavesWhatRunsUntouched) {
     reload();
     cluster.controller().waitForError(says);
     EXPECT_TRUE(cluster.waitForReason("shop", "web", "InstanceUnavailable"));
-    EXPECT_GE(cluster.metric("rookery_reconcile_total{instance=\"eu-1\",result=\"" + reason), 1);
-    EXPECT_EQ(cluster.metric("rookery_instance_up{instance=\"eu-1\"}"), 0);
+    // Of a round, the metrics tell once it has ended.
+    EXPECT_TRUE(eventually([&] {
+      return cluster.metric("rookery_reconcile_total{instance=\"eu-1\",result=\"" + reason) >= 1 &&
+             cluster.metric("rookery_instance_up{instance=\"eu-1\"}") == 0;
+    }));
     EXPECT_EQ(cluster.object("albatrossinstances", "", "eu-1")["status"]["conditions"][0]["reason"], reason);
   };
   replaceCredential(server, {.notBefore = now - hours(2), .notAfter = now - hours(1)});

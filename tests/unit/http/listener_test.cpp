@@ -114,9 +114,9 @@ TEST_F(HttpListenerTest, AClientThatWaitsIsNotToldToSendWhatNobodyWants) {
   EXPECT_THAT(
       exchange("GET / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"),
       AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("Connection: close"), Not(HasSubstr("100 Continue"))));
-  EXPECT_THAT(
-      exchange("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n"),
-      AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("RequestEntityTooLarge"), Not(HasSubstr("100 Continue"))));
+  EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n"),
+              AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("is larger than 10 bytes"),
+                    Not(HasSubstr("100 Continue"))));
 }
 
 TEST_F(HttpListenerTest, ALargeBodyPassesThroughWithoutBeingHeld) {
@@ -145,7 +145,7 @@ TEST_F(HttpListenerTest, ABodyIsCutAtItsLimit) {
        {std::string("Content-Length: 11\r\n\r\nhello world"),
         std::string("Transfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n")}) {
     EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\n" + framing),
-                AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("\"RequestEntityTooLarge\"")));
+                AllOf(StartsWith("HTTP/1.1 413"), HasSubstr("is larger than 10 bytes")));
   }
   EXPECT_THAT(
       exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\nConnection: close\r\n\r\nhello worl"),
@@ -160,7 +160,7 @@ TEST_F(HttpListenerTest, ASlowBodyIsGivenUp) {
   EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\nhello\n0\n\n"),
               StartsWith("HTTP/1.1 408"));
   EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 11\r\n\r\nhello"),
-              AllOf(StartsWith("HTTP/1.1 408 Request Timeout"), HasSubstr("\"code\":408")));
+              AllOf(StartsWith("HTTP/1.1 408 Request Timeout"), HasSubstr("came too slowly")));
 }
 
 TEST_F(HttpListenerTest, ABodyThatEndsTooEarlyIsABadRequest) {
@@ -177,7 +177,7 @@ TEST_F(HttpListenerTest, MalformedChunksAreABadRequest) {
        {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n", "11111111111111111\r\n", "2\r\nhe\r\n0\r\nno colon\r\n\r\n"}) {
     EXPECT_THAT(exchange(std::string("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n") +
                          body + std::string(200, '\n')),
-                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("BadRequest")))
+                AllOf(StartsWith("HTTP/1.1 400"), HasSubstr("is malformed")))
         << body;
   }
   EXPECT_THAT(exchange("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;" +
@@ -336,7 +336,8 @@ TEST_F(HttpListenerTest, AStreamThatBreaksOffIsNotTakenForWhole) {
 TEST_F(HttpListenerTest, AHandlerThatThrowsIsAnInternalError) {
   serve([](const Request&) -> Response { throw std::runtime_error("secret"); });
   EXPECT_THAT(exchange("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
-              AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("InternalError"), Not(HasSubstr("secret"))));
+              AllOf(StartsWith("HTTP/1.1 500"), HasSubstr("failure: the server failed to answer"),
+                    Not(HasSubstr("secret"))));
 }
 
 TEST_F(HttpListenerTest, AnswersAreCompressedForWhoTakesIt) {
@@ -413,7 +414,7 @@ TEST_F(HttpListenerTest, ThereAreOnlySoManyWatches) {
   }
   EXPECT_THAT(
       exchange("GET /watch HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
-      AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("Retry-After: "), HasSubstr("\"TooManyRequests\"")));
+      AllOf(StartsWith("HTTP/1.1 429"), HasSubstr("Retry-After: "), HasSubstr("too many watches are open")));
   EXPECT_EQ(client().Get("/healthz")->body, "ok");
 }
 

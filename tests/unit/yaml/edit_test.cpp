@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <random>
 #include <set>
@@ -23,10 +24,13 @@ json valueOf(std::string_view text, std::size_t document = 0, Notation notation 
   return document < documents->size() ? (*documents)[document].value : json("none");
 }
 
+/// Keys that come first in what is written anew.
+constexpr std::array<std::string_view, 2> keyOrder = {"kind", "name"};
+
 /// The text after a JSON patch (RFC 6902) of one of its documents.
 std::string patched(std::string_view text, const char* patch, std::size_t document = 0) {
   const json after = valueOf(text, document).patch(json::parse(patch));
-  const Result<std::string> edited = edit(text, document, after);
+  const Result<std::string> edited = edit(text, document, after, Notation::Yaml, keyOrder);
   if (!edited) return "error: " + edited.error().message;
   EXPECT_EQ(valueOf(*edited, document), after) << *edited;
   return *edited;
