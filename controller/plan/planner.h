@@ -12,7 +12,7 @@
 
 namespace rookery::plan {
 
-/// One run of plan(): the state that its phases share. Lives for the call only.
+/// One run of decide(): the state that its phases share. Lives for the call only.
 class Planner {
  public:
   Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,

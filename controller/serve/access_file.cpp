@@ -29,7 +29,7 @@ constexpr std::string_view certificateFields[] = {"commonName", "expires", "name
 constexpr std::string_view knownVerbs[] = {"get",   "list",   "watch",  "create", "update",
                                            "patch", "delete", "deploy", "*"};
 
-/// A mistake at its place; thrown http::within this file only.
+/// A mistake at its place; thrown within this file only.
 struct Mistake {
   Place place;
   std::string message;

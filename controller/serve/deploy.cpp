@@ -123,7 +123,7 @@ class RollOut {
         deadline_(deadline),
         atDeadline_(std::move(atDeadline)) {}
 
-  /// The answer, if there is one http::within about a second.
+  /// The answer, if there is one within about a second.
   std::optional<http::Response> answer() const {
     const std::uint64_t seen = objects_.resourceVersion();  // before looking, so that no change is missed
     if (auto outcome = look()) return outcome;

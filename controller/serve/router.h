@@ -32,7 +32,7 @@ using Audit = std::function<void(const AuditRecord&)>;
 /// outlive it.
 ///
 /// /healthz and /readyz are open to everybody. For anything else the caller must be known (Access),
-/// http::within its rate, and allowed what the request does (RequestInfo); a handler that does more than that
+/// within its rate, and allowed what the request does (RequestInfo); a handler that does more than that
 /// (a patch that creates) asks authorize() itself. An answer that goes on (a watch) ends, and the body of a
 /// request is read no further, once the caller may not have it any more: the token was revoked or has
 /// expired, say.

@@ -31,7 +31,7 @@ class Server {
     http::Rate requests = Access::Options().requests;  // of one caller or address
     http::Rate failures = Access::Options().failures;  // of failed authentications from one address
     /// Told of what the operator should know, such as a certificate that was replaced by a broken one. Called
-    /// on the server's threads, and on the caller's http::within start().
+    /// on the server's threads, and on the caller's within start().
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
     /// Told who changed what. Called on the server's threads.
     Audit audit = nullptr;
@@ -44,7 +44,7 @@ class Server {
   virtual ~Server() = default;
 
   virtual std::uint16_t port() const = 0;
-  /// Ends all connections, watches http::within about a second, and waits for the threads.
+  /// Ends all connections, watches within about a second, and waits for the threads.
   virtual void stop() = 0;
 };
 

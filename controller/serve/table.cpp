@@ -17,7 +17,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* tableNameDescription =
-    "Name must be unique http::within a namespace, or among all objects of a kind that is cluster-scoped.";
+    "Name must be unique within a namespace, or among all objects of a kind that is cluster-scoped.";
 
 std::string ageOf(std::string_view timestamp, api::SystemTime now) {
   return timestamp.empty() ? "<unknown>" : api::formatAgeSince(timestamp, now);

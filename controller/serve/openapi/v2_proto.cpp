@@ -190,7 +190,7 @@ void putParameter(std::string& out, Number number, const json& parameter) {
   putBytes(out, number, item);
 }
 
-/// ResponseValue > http::Response, with a SchemaItem > Schema.
+/// ResponseValue > Response, with a SchemaItem > Schema.
 void putResponse(std::string& out, Number number, const json& response) {
   static constexpr Field fields[] = {{"description", 1, putText}, {"schema", 2, putOneOfSeveral<putSchema>}};
   std::string value;

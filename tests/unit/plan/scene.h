@@ -76,7 +76,7 @@ inline albatross::CallResult lost() {
       albatross::CallError{{Reason::DeadlineExceeded, "The server did not answer."}, true});
 }
 
-/// One instance, eu-1, as plan() sees it. Namespace sys is the root namespace; shop and db have policies.
+/// One instance, eu-1, as decide() sees it. Namespace sys is the root namespace; shop and db have policies.
 struct Scene {
   Desired desired;
   Observed observed;
@@ -153,7 +153,7 @@ struct Scene {
     return run(path, arguments, digest);
   }
 
-  /// One call of plan(); its memory is kept.
+  /// One call of decide(); its memory is kept.
   Plan next() {
     Plan made = decide(desired, observed, memory, authority, now);
     memory = made.memory;
