@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "cli/standard_input.h"
-#include "image/inspector.h"
 #include "reconcile/image_use.h"
 
 namespace rookery::cli {

@@ -12,7 +12,6 @@
 
 #include "albatross/client/certificate.h"
 #include "api/manifest.h"
-#include "image/inspector.h"
 #include "plan/desired.h"
 #include "plan/image_check.h"
 #include "reconcile/image_places.h"

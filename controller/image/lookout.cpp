@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "image/file.h"
-#include "image/inspector.h"
 
 namespace rookery::image {
 

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "api/outdated.h"
-#include "plan/unikernel_state.h"
 #include "sentence.h"
 
 namespace rookery::plan {

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "reconcile/publish_snapshot.h"
-#include "reconcile/resolve.h"
 #include "reconcile/wanted_images.h"
 
 namespace rookery::reconcile {

@@ -14,8 +14,6 @@
 
 #include "api/path.h"
 #include "image/digest.h"
-#include "image/inspector.h"
-#include "plan/image_check.h"
 
 namespace rookery::reconcile {
 

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "image/reader.h"
-#include "plan/desired.h"
 #include "reconcile/observe.h"
 #include "reconcile/step_execution.h"
 #include "sentence.h"

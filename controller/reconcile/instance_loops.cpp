@@ -7,8 +7,6 @@
 #include <boost/asio/strand.hpp>
 #include <utility>
 
-#include "plan/desired.h"
-
 namespace rookery::reconcile {
 
 Instances contested(const Rivals& rivals, const Instances& instances) {

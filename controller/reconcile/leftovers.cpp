@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "api/conditions.h"
-#include "plan/desired.h"
 #include "reconcile/guard.h"
 #include "sentence.h"
 

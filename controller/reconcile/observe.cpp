@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
-#include "plan/desired.h"
-
 namespace rookery::reconcile {
 
 using albatross::CallResult;

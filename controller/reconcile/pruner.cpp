@@ -5,9 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "plan/desired.h"
-#include "reconcile/resolve.h"
-
 namespace rookery::reconcile {
 
 Pruner::Pruner(const Environment& environment, GuardOptions guard)

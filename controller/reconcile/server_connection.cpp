@@ -4,8 +4,6 @@
 
 #include <utility>
 
-#include "plan/desired.h"
-
 namespace rookery::reconcile {
 
 Result<void> ServerConnection::connect(const plan::Desired& desired) {

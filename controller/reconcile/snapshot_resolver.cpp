@@ -1,8 +1,6 @@
 #include "reconcile/snapshot_resolver.h"
 
-#include "image/inspector.h"
 #include "reconcile/key_file.h"
-#include "reconcile/resolve.h"
 
 namespace rookery::reconcile {
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "plan/desired.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {

@@ -4,8 +4,6 @@
 #include <chrono>
 #include <utility>
 
-#include "image/reader.h"
-#include "plan/desired.h"
 #include "reconcile/observe.h"
 
 namespace rookery::reconcile {

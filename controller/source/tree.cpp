@@ -13,7 +13,6 @@
 #include <system_error>
 #include <utility>
 
-#include "api/outdated.h"
 #include "api/status.h"
 #include "source/git.h"
 #include "source/ignore.h"
