@@ -14,7 +14,7 @@ namespace {
 
 using nlohmann::json;
 
-const std::string_view group = api::groupVersion.substr(0, api::groupVersion.find('/'));
+const std::string_view apiGroup = api::groupVersion.substr(0, api::groupVersion.find('/'));
 constexpr const char* coreRoot = "/api/v1";
 
 ApiResource custom(api::Kind kind) {
@@ -22,7 +22,7 @@ ApiResource custom(api::Kind kind) {
   return {.root = fmt::format("/apis/{}", api::groupVersion),
           .plural = definition.plural,
           .kind = std::string(api::toString(kind)),
-          .typeName = fmt::format("{}.{}", definition.singular, group),
+          .typeName = fmt::format("{}.{}", definition.singular, apiGroup),
           .namespaced = definition.namespaced,
           .columns = serve::columnsOf(kind)};
 }

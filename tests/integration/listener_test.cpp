@@ -35,6 +35,7 @@ TEST(Listener, ProbesAreAnsweredHoweverManyWatchesAndConnectionsThereAre) {
     const Descriptors few(256);
     cluster.run();
   }
+  ASSERT_TRUE(fixtures::eventually([&] { return !cluster.get("/readyz").empty(); }));
   std::list<RawClient> clients;
   std::size_t watches = 0;
   for (int i = 0; i < 240; ++i) {
