@@ -74,7 +74,7 @@ struct Memory {
   SystemTime lookedAt;                // when that was
 };
 
-/// One thing to do. Taken one at a time: after each the world is looked at again.
+/// One thing to do. It was judged by the world as it is once the due steps before it have succeeded.
 struct Step {
   Verb verb = Verb::Create;
   api::ObjectKey object;
@@ -87,6 +87,14 @@ struct Step {
   std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
   std::optional<image::Image> image;       // Create, ForceCreate
 };
+
+/// Of a plan's steps those that may be taken one after the other without a look in between, as long as each
+/// is answered with success: what is due, in order. They end with one after which the world has to be seen
+/// before anything else is judged by it: a policy was set. No two are about the same object.
+std::vector<Step> takeable(const std::vector<Step>& steps, SystemTime now);
+
+/// Whether both would send the very same command.
+bool sendsTheSame(const Step& a, const Step& b);
 
 /// What is said of an object in its status and metrics.
 struct ObjectState {

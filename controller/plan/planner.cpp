@@ -40,6 +40,23 @@ Plan decide(const Desired& desired, const Observed& observed, Memory memory, con
   return Planner(desired, observed, std::move(memory), authority, now).run();
 }
 
+std::vector<Step> takeable(const std::vector<Step>& steps, SystemTime now) {
+  std::vector<Step> taken;
+  std::set<api::ObjectKey> objects;
+  for (const Step& step : steps) {
+    if (step.notBefore > now) continue;
+    if (!objects.insert(step.object).second) break;
+    taken.push_back(step);
+    if (step.verb == Verb::ApplyPolicy) break;
+  }
+  return taken;
+}
+
+bool sendsTheSame(const Step& a, const Step& b) {
+  return a.verb == b.verb && a.object == b.object && a.name == b.name && a.domains == b.domains &&
+         a.wanted == b.wanted && a.image == b.image;
+}
+
 Planner::Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
                  SystemTime now)
     : desired_(desired), world_(observed), authority_(authority), now_(now) {

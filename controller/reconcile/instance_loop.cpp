@@ -4,19 +4,23 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <exception>
 #include <utility>
 
 #include "image/reader.h"
 #include "reconcile/observe.h"
-#include "reconcile/step_execution.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
 
 namespace {
+
+/// So long is what was seen good enough to take one more step by it.
+constexpr std::chrono::seconds longestUnseen{2};
 
 /// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
 /// lasts.
@@ -42,7 +46,8 @@ InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& envi
       connection_(environment_),
       reporter_(environment_),
       latest_(std::move(desired)),
-      desired_(latest_) {}
+      desired_(latest_),
+      pipeline_(strand_, environment_, memory_) {}
 
 void InstanceLoop::update(plan::DesiredPtr desired) {
   asio::post(strand_, [self = shared_from_this(), desired = std::move(desired)]() mutable {
@@ -56,9 +61,10 @@ asio::awaitable<void> InstanceLoop::run() {
   for (;;) {
     const bool again = co_await round();
     const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) co_return;
+    if (state.cancelled() != asio::cancellation_type::none) break;
     if (!again && latest_ == desired_) co_await sleep(wake_);
   }
+  co_await pipeline_.withdraw();
 }
 
 asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
@@ -67,7 +73,7 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
       asio::as_tuple(asio::use_awaitable));  // cut short by update() or cancellation
 }
 
-/// Looks, plans, publishes and takes at most one step. True: look again at once.
+/// Looks, plans, publishes and takes what is due. True: look again at once.
 asio::awaitable<bool> InstanceLoop::round() {
   const auto start = std::chrono::steady_clock::now();
   desired_ = latest_;
@@ -76,7 +82,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   Round told;
   RoundEnd end;
   end.desired = desired_;
-  std::optional<plan::Step> due;
+  std::vector<plan::Step> due;
   if (plan) {
     due = co_await follow(std::move(*plan), told, end);
   } else {
@@ -84,27 +90,26 @@ asio::awaitable<bool> InstanceLoop::round() {
     missLook(plan.error(), told, end);
   }
   roundEnded_(end);
-  const bool stepTaken = due.has_value();
-  if (due) co_await take(*std::move(due));
+  const bool stepTaken = co_await take(std::move(due), told);
   told.duration = std::chrono::steady_clock::now() - start;
   environment_.listener.roundEnded(desired_->name(), told);
   co_return stepTaken;
 }
 
-/// Remembers and publishes what was planned. Returns the step that is to be taken now.
-asio::awaitable<std::optional<plan::Step>> InstanceLoop::follow(plan::Plan plan, Round& told, RoundEnd& end) {
+/// Remembers and publishes what was planned. Returns the steps that are to be taken now.
+asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, Round& told, RoundEnd& end) {
   const Unwritten unwritten = co_await persist(plan.memory);
   plan::withhold(plan, unwritten, environment_.now());
-  const auto isDue = [now = environment_.now()](const plan::Step& step) { return step.notBefore <= now; };
-  const auto first = std::find_if(plan.steps.begin(), plan.steps.end(), isDue);
-  std::optional<plan::Step> due;
-  if (first != plan.steps.end() && latest_ == desired_) due = *first;
+  const SystemTime now = environment_.now();
+  const auto isDue = [now](const plan::Step& step) { return step.notBefore <= now; };
+  std::vector<plan::Step> due;
+  if (latest_ == desired_) due = plan::takeable(plan.steps, now);
   end.errors = plan.errors;
   end.removals = plan.removals;
   end.located = std::exchange(located_, false);
-  end.finished = !due && settled(plan);
+  end.finished = due.empty() && settled(plan);
   if (auto error = forbidden(plan)) {
-    due.reset();
+    due.clear();
     end.finished = true;
     end.errors.push_back(std::move(*error));
   }
@@ -112,8 +117,7 @@ asio::awaitable<std::optional<plan::Step>> InstanceLoop::follow(plan::Plan plan,
                                     [](const plan::Step& step) { return step.verb == plan::Verb::Destroy; });
   end.destroyed = destroyed_ && !moreToGo;
   if (end.destroyed) destroyed_ = false;
-  told.queued =
-      static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue)) - (due ? 1 : 0);
+  told.queued = static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue));
   told.drift = plan.drift;
   told.unikernels = plan.counts;
   for (const auto& [key, state] : plan.objects) {
@@ -181,6 +185,7 @@ asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
   if (auto connected = connection_.connect(*desired_); !connected)
     co_return std::unexpected(connected.error());
   albatross::Client& client = connection_.client();
+  const SystemTime lookedAt = environment_.now();
   auto observed =
       co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
   if (!observed) co_return std::unexpected(observed.error());
@@ -188,6 +193,7 @@ asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
   if (observed_ && observed_->serverKey != observed->serverKey)
     memory_ = {};  // another server behind the same address
   observed_ = std::move(*observed);
+  lookedAt_ = lookedAt;
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
@@ -256,23 +262,20 @@ plan::DesiredPtr InstanceLoop::judged() {
 
 /// Writes down what has changed; what could not be, and why, by name.
 asio::awaitable<Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
-  Unwritten unwritten;
+  std::vector<Change> changes;
   const plan::Inventory before = ownInventory();
   for (const auto& [name, entry] : before) {
     if (memory.inventory.contains(name)) continue;
     destroyed_ = true;
-    plan::Entry gone = mine(entry);
-    const Result<void> erased = co_await environment_.state.discard(std::move(gone));
-    if (!erased) unwritten.emplace(name, erased.error());
+    changes.push_back({mine(entry), true});
   }
   for (const auto& [name, entry] : memory.inventory) {
     const auto old = before.find(name);
     if (old != before.end() && old->second == entry) continue;
     if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
-    plan::Entry kept = mine(entry);
-    const Result<void> written = co_await environment_.state.record(std::move(kept));
-    if (!written) unwritten.emplace(name, written.error());
+    changes.push_back({mine(entry)});
   }
+  Unwritten unwritten = co_await write(std::move(changes));
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
@@ -280,10 +283,42 @@ asio::awaitable<Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
   co_return unwritten;
 }
 
-asio::awaitable<void> InstanceLoop::take(plan::Step step) {
-  StepExecution execution(environment_, *desired_, *observed_, connection_.client(), step, memory_);
-  const CommandResult result = co_await execution.run();
-  if (step.verb == plan::Verb::Destroy && !result.error) destroyed_ = true;
+/// All at once, as what is asked for together is made sure of together.
+asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
+  Unwritten unwritten;
+  std::size_t open = changes.size();
+  asio::steady_timer done(strand_, asio::steady_timer::time_point::max());
+  for (Change& change : changes) {
+    const auto end = [&, name = change.entry.name](std::exception_ptr thrown, const Result<void>& written) {
+      if (thrown) std::rethrow_exception(thrown);
+      if (!written) unwritten.emplace(name, written.error());
+      if (--open == 0) done.cancel();
+    };
+    State& state = environment_.state;
+    asio::co_spawn(
+        strand_, change.gone ? state.discard(std::move(change.entry)) : state.record(std::move(change.entry)),
+        end);
+  }
+  while (open > 0) (void)co_await done.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_return unwritten;
+}
+
+/// Takes them until it is time to look again. False: there was none.
+asio::awaitable<bool> InstanceLoop::take(std::vector<plan::Step> steps, Round& told) {
+  if (steps.empty()) {
+    co_await pipeline_.withdraw();
+    co_return false;
+  }
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  const auto goOn = [&] {
+    return latest_ == desired_ && environment_.now() - lookedAt_ < longestUnseen &&
+           cancellation.cancelled() == asio::cancellation_type::none;
+  };
+  const StepPipeline::Taken taken =
+      co_await pipeline_.take(std::move(steps), {*desired_, *observed_, connection_.client()}, goOn);
+  told.queued -= taken.steps;
+  destroyed_ = destroyed_ || taken.destroyed;
+  co_return true;
 }
 
 /// When the world has to be looked at again without anybody asking.

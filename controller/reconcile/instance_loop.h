@@ -15,6 +15,7 @@
 #include "reconcile/environment.h"
 #include "reconcile/server_connection.h"
 #include "reconcile/status_reporter.h"
+#include "reconcile/step_pipeline.h"
 
 namespace rookery::reconcile {
 
@@ -32,12 +33,13 @@ struct RoundEnd {
   bool located = false;  // it was seen for the first time which server it is, or that it is another
 };
 
-/// The reconciliation of one instance: observe → plan → take the next step → observe again. All of it runs on
-/// one strand, so one mutation at a time is on its way to a server; nothing of it waits for another instance.
+/// The reconciliation of one instance: observe → plan → take what is due → observe again. All of it runs on
+/// one strand, so one mutation at a time is carried out by a server; nothing of it waits for another
+/// instance.
 class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  public:
-  /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its step,
-  /// which may take as long as it takes to send an image.
+  /// `strand` is where run() will be spawned. `roundEnded` is called on it in each round: before its
+  /// steps, which may take as long as it takes to send an image.
   InstanceLoop(asio::any_io_executor strand, const Environment& environment, plan::DesiredPtr desired,
                std::function<void(const RoundEnd&)> roundEnded);
   ~InstanceLoop() = default;
@@ -61,15 +63,20 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  private:
   asio::awaitable<bool> round();
   asio::awaitable<Result<plan::Plan>> look();
-  asio::awaitable<std::optional<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
+  asio::awaitable<std::vector<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
   void recallObjects();
   asio::awaitable<void> heedWishes();
   void missLook(Error error, Round& told, RoundEnd& end);
-  asio::awaitable<void> take(plan::Step step);
+  asio::awaitable<bool> take(std::vector<plan::Step> steps, Round& told);
   asio::awaitable<void> sleep(SystemTime until);
   plan::Inventory ownInventory() const;
+  struct Change {
+    plan::Entry entry;
+    bool gone = false;
+  };
   plan::Entry mine(plan::Entry entry) const;
   asio::awaitable<Unwritten> persist(const plan::Memory& memory);
+  asio::awaitable<Unwritten> write(std::vector<Change> changes);
   plan::DesiredPtr judged();
   SystemTime nextLook(const plan::Plan* plan) const;
   std::optional<Error> forbidden(const plan::Plan& plan) const;
@@ -83,7 +90,9 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
+  SystemTime lookedAt_;  // when observed_ was asked for
   plan::Memory memory_;
+  StepPipeline pipeline_;
   unsigned failures_ = 0;   // observations in a row that failed
   bool located_ = false;    // see RoundEnd::located
   bool destroyed_ = false;  // something of ours has gone since the controller was told

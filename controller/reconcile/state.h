@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/object.h"
@@ -27,6 +28,10 @@ class State {
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;
+  /// As record(), for what is seen again after a crash: it need not be made sure of when this returns.
+  virtual boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) {
+    return record(std::move(entry));
+  }
 
   /// Whether a restart was seen to change a unikernel's memory on this server; unknown: absent.
   virtual std::optional<bool> restartChangesMemory(const std::string& serverKey) const = 0;

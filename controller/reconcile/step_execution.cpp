@@ -1,7 +1,8 @@
 #include "reconcile/step_execution.h"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
-#include <chrono>
+#include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
 #include "reconcile/observe.h"
@@ -11,48 +12,67 @@ namespace rookery::reconcile {
 using albatross::CallError;
 using albatross::CallResult;
 
-StepExecution::StepExecution(const Environment& environment, const plan::Desired& desired,
-                             const plan::Observed& observed, albatross::Client& client,
-                             const plan::Step& step, plan::Memory& memory)
+StepExecution::StepExecution(asio::any_io_executor strand, const Environment& environment,
+                             std::string instance, plan::Step step, plan::Memory& memory)
     : environment_(environment),
-      desired_(desired),
-      observed_(observed),
-      client_(client),
-      step_(step),
-      memory_(memory) {}
+      instance_(std::move(instance)),
+      step_(std::move(step)),
+      memory_(memory),
+      turn_(std::move(strand), asio::steady_timer::time_point::max()) {}
 
-asio::awaitable<CommandResult> StepExecution::run() {
-  const SystemTime sentAt = environment_.now();
-  environment_.listener.stepStarted(desired_.name(), step_.object, step_.verb, step_.reason, step_.message);
-  const auto start = std::chrono::steady_clock::now();
-  memory_ = plan::sending(std::move(memory_), step_, desired_, observed_, sentAt);
-  const CallResult result = co_await carryOut();
-  CommandResult told;
-  told.verb = toString(step_.verb);
-  told.duration = std::chrono::steady_clock::now() - start;
-  told.bytes = sent_;
-  memory_ =
-      plan::answered(std::move(memory_), step_, desired_, result, told.bytes, sentAt, environment_.now());
-  if (auto written = co_await persist(); !written) {
-    environment_.listener.warned(desired_.name(), written.error().reason, written.error().message);
-  }
-  if (const auto failure = plan::failureOf(step_.verb, result)) told.error = failure->error;
-  if (step_.verb != plan::Verb::Adopt) environment_.listener.commandEnded(desired_.name(), told);
-  environment_.listener.stepEnded(desired_.name(), step_.object, step_.verb, told);
-  co_return told;
+void StepExecution::proceed(const Scene& scene) {
+  if (!scene_) scene_.emplace(scene);
+  turn_.cancel();
 }
 
-/// Sends the step, once it is on the disk that it is about to be sent.
-asio::awaitable<CallResult> StepExecution::carryOut() {
+void StepExecution::withdraw() {
+  withdrawn_ = !scene_;
+  turn_.cancel();
+}
+
+/// Waits for it. False: it will not come.
+asio::awaitable<bool> StepExecution::turn() {
+  while (!scene_ && !withdrawn_) {
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none) co_return false;
+    (void)co_await turn_.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  co_return !withdrawn_;
+}
+
+asio::awaitable<StepExecution::End> StepExecution::run(albatross::Client& client) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  CallResult result = co_await carryOut(client);
+  if (!scene_) {
+    if (!co_await turn()) co_return End::Withdrawn;
+    result = co_await carryOut(scene_->client);
+  }
+  if (!begun_) begin();
+  co_return co_await finish(result);
+}
+
+void StepExecution::begin() {
+  begun_ = true;
+  sentAt_ = environment_.now();
+  start_ = std::chrono::steady_clock::now();
+  environment_.listener.stepStarted(instance_, step_.object, step_.verb, step_.reason, step_.message);
+  if (sent_ > 0) tellSent();
+  memory_ = plan::sending(std::move(memory_), step_, scene_->desired, scene_->observed, sentAt_);
+}
+
+/// Sends the step. What can be is done at once; the rest is commit()'s.
+asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
   Result<void> ready = mayCommand();
-  if (ready) ready = co_await persist();
-  if (ready) ready = mayCommand();  // again: that may have taken its time
   if (ready && cancellation.cancelled() != asio::cancellation_type::none) {
     ready = fail(Reason::Cancelled, "The controller is about to stop.");
   }
-  if (ready && step_.verb == plan::Verb::Adopt) co_return albatross::Reply{};
+  if (ready && step_.verb == plan::Verb::Adopt) {
+    ready = co_await commit();
+    if (ready) co_return albatross::Reply{};
+  }
   if (ready && step_.image) {
+    sent_ = 0;
     auto reader = image::Reader::open(step_.image->path, step_.image->digest);
     if (reader) {
       image_ = std::move(*reader);
@@ -66,32 +86,60 @@ asio::awaitable<CallResult> StepExecution::carryOut() {
   if (step_.verb != plan::Verb::ApplyPolicy) request.label = step_.name.label;
   request.command = commandOf(step_);
   request.image = image_ ? this : nullptr;
-  co_return co_await client_.call(std::move(request));
+  request.commit = [this] { return commit(); };
+  co_return co_await client.call(std::move(request));
 }
 
-/// Writes down what is remembered of what the step is about.
-asio::awaitable<Result<void>> StepExecution::persist() {
-  const auto entry = memory_.inventory.find(step_.name);
-  if (entry == memory_.inventory.end()) co_return Result<void>{};
-  plan::Entry kept = entry->second;
-  kept.instance = desired_.name();  // whatever it says (InstanceLoop::mine)
-  co_return co_await environment_.state.record(std::move(kept));
+/// From this moment on the server may carry it out, which is written down before it comes.
+asio::awaitable<Result<void>> StepExecution::commit() {
+  if (!co_await turn()) co_return fail(Reason::Cancelled, "The step was withdrawn before it was taken.");
+  begin();
+  if (auto may = mayCommand(); !may) co_return may;
+  if (step_.image) memory_ = plan::committing(std::move(memory_), step_);
+  if (const plan::Entry* about = entry()) {
+    plan::Entry kept = *about;
+    if (auto written = co_await environment_.state.record(std::move(kept)); !written) co_return written;
+  }
+  co_return mayCommand();  // again: that may have taken its time
+}
+
+asio::awaitable<StepExecution::End> StepExecution::finish(const CallResult& result) {
+  CommandResult told;
+  told.verb = toString(step_.verb);
+  told.duration = std::chrono::steady_clock::now() - start_;
+  told.bytes = sent_;
+  memory_ = plan::answered(std::move(memory_), step_, scene_->desired, result, told.bytes, sentAt_,
+                           environment_.now());
+  // After a crash, what the reply said is seen again.
+  if (const plan::Entry* about = entry()) {
+    plan::Entry kept = *about;
+    if (auto written = co_await environment_.state.recordSoon(std::move(kept)); !written)
+      environment_.listener.warned(instance_, written.error().reason, written.error().message);
+  }
+  if (const auto failure = plan::failureOf(step_.verb, result)) told.error = failure->error;
+  if (step_.verb != plan::Verb::Adopt) environment_.listener.commandEnded(instance_, told);
+  environment_.listener.stepEnded(instance_, step_.object, step_.verb, told);
+  co_return told.error ? End::Otherwise : End::AsForeseen;
+}
+
+/// What is remembered of what the step is about, as its instance's, whatever it said (InstanceLoop::mine).
+plan::Entry* StepExecution::entry() {
+  const auto found = memory_.inventory.find(step_.name);
+  if (found == memory_.inventory.end()) return nullptr;
+  found->second.instance = instance_;
+  return &found->second;
 }
 
 Result<std::span<const std::byte>> StepExecution::next() {
   auto bytes = image_->next();
   if (!bytes) return bytes;
   sent_ += bytes->size();
-  environment_.listener.imageSent(desired_.name(), step_.object, sent_, image_->size());
+  if (begun_) tellSent();
   return bytes;
 }
 
-/// From this moment on the server may carry it out, which is written down before it comes.
-asio::awaitable<Result<void>> StepExecution::complete() {
-  if (auto may = mayCommand(); !may) co_return may;
-  memory_ = plan::committing(std::move(memory_), step_);
-  auto written = co_await persist();
-  co_return written ? mayCommand() : written;
+void StepExecution::tellSent() const {
+  environment_.listener.imageSent(instance_, step_.object, sent_, image_->size());
 }
 
 }  // namespace rookery::reconcile

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "albatross/client/client.h"
 #include "image/image.h"
@@ -16,31 +20,61 @@ namespace rookery::reconcile {
 
 namespace asio = boost::asio;
 
-/// One step against a server: it is on the disk that it is about to be sent before it is, and what came of it
-/// afterwards. Lives for that step, on the strand of the instance's loop.
+/// One step against a server, in two parts. What can be done before anything happens on the server is done as
+/// soon as it runs: a certificate is issued, an image sent, all but the frame that ends it. Then it waits for
+/// its turn, and only after that it is on the disk that it is about to be sent, is sent, and what came of it
+/// is remembered. Lives for that step, on the strand of the instance's loop.
 class StepExecution : private albatross::ImageStream {
  public:
-  /// All must outlive it. `memory` is the loop's, and changes as the step goes on.
-  StepExecution(const Environment& environment, const plan::Desired& desired, const plan::Observed& observed,
-                albatross::Client& client, const plan::Step& step, plan::Memory& memory);
+  /// `environment` and `memory`, the loop's, must outlive it. `memory` changes once it is the step's turn.
+  StepExecution(asio::any_io_executor strand, const Environment& environment, std::string instance,
+                plan::Step step, plan::Memory& memory);
 
-  /// Takes the step, and tells the environment's listener how it begins and ends. Once.
-  asio::awaitable<CommandResult> run();
+  enum class End {
+    AsForeseen,  // it was done, as plan foresaw
+    Otherwise,   // it failed, or nobody knows
+    Withdrawn    // it was never its turn: nothing happened
+  };
+  /// Prepares the step, and takes it when its turn has come; tells the environment's listener then how it
+  /// begins and ends. A failure before its turn is none yet: it is tried again when that has come. `client`
+  /// need not outlive the start. Once.
+  asio::awaitable<End> run(albatross::Client& client);
+
+  /// What holds when its turn comes. All must stay until the step has ended.
+  struct Scene {
+    const plan::Desired& desired;
+    const plan::Observed& observed;
+    albatross::Client& client;
+  };
+  /// It is its turn: what was foreseen has come true.
+  void proceed(const Scene& scene);
+  /// It will not be its turn: it ends without an effect, unless that has come already.
+  void withdraw();
+
+  const plan::Step& step() const { return step_; }
 
  private:
-  asio::awaitable<albatross::CallResult> carryOut();
-  asio::awaitable<Result<void>> persist();
-  Result<void> mayCommand() const { return environment_.mayCommand(desired_.name()); }
+  asio::awaitable<bool> turn();
+  void begin();
+  asio::awaitable<albatross::CallResult> carryOut(albatross::Client& client);
+  asio::awaitable<Result<void>> commit();
+  asio::awaitable<End> finish(const albatross::CallResult& result);
+  plan::Entry* entry();
+  Result<void> mayCommand() const { return environment_.mayCommand(instance_); }
   // The image on its way
   Result<std::span<const std::byte>> next() override;
-  asio::awaitable<Result<void>> complete() override;
+  void tellSent() const;
 
   const Environment& environment_;
-  const plan::Desired& desired_;
-  const plan::Observed& observed_;
-  albatross::Client& client_;
-  const plan::Step& step_;
+  const std::string instance_;
+  const plan::Step step_;
   plan::Memory& memory_;
+  asio::steady_timer turn_;  // cancelled when it is known
+  std::optional<Scene> scene_;
+  bool withdrawn_ = false;
+  bool begun_ = false;  // in its turn
+  SystemTime sentAt_;
+  std::chrono::steady_clock::time_point start_;
   std::optional<image::Reader> image_;
   std::uint64_t sent_ = 0;  // of the image
 };

@@ -22,6 +22,9 @@ namespace {
 using asio::experimental::awaitable_operators::operator||;
 using Options = std::shared_ptr<const ClientOptions>;
 
+/// So long may a certificate that was issued wait for its connection; it is valid for longer.
+constexpr std::chrono::seconds longestKept = Credential::lifetime / 5;
+
 bool isStreamed(const Command& command) {
   const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
   if (unikernelCommand == nullptr) return false;
@@ -59,18 +62,23 @@ asio::awaitable<void> waitForCancellation() {
   co_await never.async_wait(asio::use_awaitable);
 }
 
+asio::awaitable<Result<void>> commit(const Request& request) {
+  if (!request.commit) co_return Result<void>{};
+  co_return co_await request.commit();
+}
+
 /// Streams the image and its end. Comes back only with an error of the image: that the connection broke is
 /// what the reader will say, and what the server had to say before it closed is worth more.
-asio::awaitable<Error> upload(Connection& connection, ImageStream& image, bool& ending) {
+asio::awaitable<Error> upload(Connection& connection, const Request& request, bool& ending) {
   bool intact = true;
   while (intact) {
-    const auto chunk = image.next();
+    const auto chunk = request.image->next();
     if (!chunk) co_return chunk.error();
     if (chunk->empty()) break;
     intact = co_await connection.writeFrames(*chunk);
   }
   if (intact) {
-    if (const auto completed = co_await image.complete(); !completed) co_return completed.error();
+    if (const auto committed = co_await commit(request); !committed) co_return committed.error();
     ending = true;
     co_await connection.writeEnd();
   }
@@ -126,7 +134,7 @@ class Call {
  private:
   asio::awaitable<Result<std::string>> exchange() {
     if (request_.image == nullptr) co_return co_await connection_.readFrame();
-    auto first = co_await (connection_.readFrame() || upload(connection_, *request_.image, ending_));
+    auto first = co_await (connection_.readFrame() || upload(connection_, request_, ending_));
     if (first.index() == 1) co_return std::unexpected(std::get<1>(std::move(first)));
     co_return std::get<0>(std::move(first));
   }
@@ -148,9 +156,19 @@ asio::awaitable<CallResult> callServer(Options options, Request request) {
   check(isStreamed(request.command) == (request.image != nullptr),
         "an image stream goes with a create or force-create without an image in its configuration, and only "
         "there");
-  const SystemTime now = options->now();
-  const auto context = options->credential->context(request.domains, request.label, request.command, now);
+  const auto issue = [&](SystemTime now) {
+    return options->credential->context(request.domains, request.label, request.command, now);
+  };
+  SystemTime now = options->now();
+  auto context = issue(now);
   if (!context) co_return std::unexpected(CallError{.error = context.error()});
+  if (request.image == nullptr && request.commit) {
+    if (const auto committed = co_await request.commit(); !committed)
+      co_return std::unexpected(CallError{.error = committed.error()});
+    const SystemTime issued = std::exchange(now, options->now());
+    if (now - issued > longestKept) context = issue(now);
+    if (!context) co_return std::unexpected(CallError{.error = context.error()});
+  }
 
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   Call call(options, request, executor, context->get());

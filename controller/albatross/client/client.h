@@ -45,10 +45,6 @@ class ImageStream {
   /// The next bytes, valid until the next call; empty at the end. An Error makes the client close the
   /// connection without the final empty frame, so that the server discards what it got.
   virtual Result<std::span<const std::byte>> next() = 0;
-
-  /// After the end: the last moment at which nothing has happened on the server. The command is carried out
-  /// once it has been told the end, and it is told unless this gives an Error.
-  virtual asio::awaitable<Result<void>> complete() { co_return Result<void>{}; }
 };
 
 struct Request {
@@ -57,6 +53,11 @@ struct Request {
   Command command;
   ImageStream* image = nullptr;  // for a create or force-create whose config has no image, and only for it;
                                  // must outlive the call
+  /// Awaited at the last moment at which nothing has happened on the server: an image has been sent, all but
+  /// the frame that ends it; of a command without one, the certificate has been issued, and no connection is
+  /// opened yet. It may take as long as it likes. An Error is the call's, and nothing happens. Empty: goes on
+  /// at once. What it uses must outlive the call.
+  std::function<asio::awaitable<Result<void>>()> commit = {};
 };
 
 /// One Albatross server: one command per call. The narrow door behind which a test or a simulation can stand
@@ -69,7 +70,8 @@ class Client {
   /// ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused (ours, by the
   /// server), Credential…, ProtocolError, Refused (the server's own message), EndpointFailed (its endpoint's
   /// message: in doubt), ServiceUnavailable (its daemon cannot be reached: nothing happened), Cancelled,
-  /// DeadlineExceeded, and the ImageStream's. A server's text is visible() and cut to longestForeignText.
+  /// DeadlineExceeded, the ImageStream's, and commit's. A server's text is visible() and cut to
+  /// longestForeignText.
   virtual asio::awaitable<CallResult> call(Request request) = 0;
 };
 

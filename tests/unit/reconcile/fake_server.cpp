@@ -2,16 +2,19 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <utility>
 #include <variant>
 
 namespace rookery::reconcile {
 
 using albatross::CallError;
 using albatross::CallResult;
+using asio::experimental::awaitable_operators::operator||;
 
 namespace {
 
@@ -83,30 +86,61 @@ asio::awaitable<void> FakeServer::wait() {
   (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
+/// Until a connection that waits for the end of its image is to break.
+asio::awaitable<void> FakeServer::breaks() {
+  asio::steady_timer soon(co_await asio::this_coro::executor);
+  while (!std::exchange(breakWaiting, false)) {
+    soon.expires_after(std::chrono::milliseconds(1));
+    co_await soon.async_wait(asio::use_awaitable);
+  }
+  broken.emplace_back("waiting");
+}
+
 asio::awaitable<CallResult> FakeServer::carryOut(albatross::Request request) {
   co_await asio::this_coro::throw_if_cancelled(false);
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   const std::string verb = verbOf(request);
   if (down) co_return failed(Reason::ConnectionFailed, false);
-  verbs.push_back(verb);
+  const bool streams = request.image != nullptr;
+  const auto commit = [&]() -> asio::awaitable<Result<void>> {
+    if (!request.commit) co_return Result<void>{};
+    co_return co_await request.commit();
+  };
+  if (!streams) {
+    if (const auto committed = co_await commit(); !committed)
+      co_return std::unexpected(albatross::CallError{committed.error(), false});
+  }
   if (arriving) arriving(request);
   if (hang) {
+    verbs.push_back(verb);
     co_await wait();
     co_return failed(Reason::Cancelled, mutates(verb) && request.image == nullptr);
   }
-  while (request.image != nullptr) {
+  while (streams) {
     const auto part = request.image->next();
     if (!part) {
       broken.push_back(part.error().message);
       co_return std::unexpected(CallError{part.error(), false});
     }
     if (part->empty()) break;
+    received += part->size();
     imageOf(request.command).append(reinterpret_cast<const char*>(part->data()), part->size());
   }
-  if (request.image != nullptr) {
-    if (const auto completed = co_await request.image->complete(); !completed)
-      co_return std::unexpected(albatross::CallError{completed.error(), false});
+  if (streams) {
+    const auto committed = co_await (commit() || breaks());
+    if (committed.index() == 1) co_return failed(Reason::ConnectionFailed, false);
+    if (!std::get<0>(committed))
+      co_return std::unexpected(albatross::CallError{std::get<0>(committed).error(), false});
     if (complete) complete();
+  }
+  verbs.push_back(verb);
+  if (executing && mutates(verb)) co_await executing(request);
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none)
+    co_return failed(Reason::Cancelled, mutates(verb));
+  if (mutates(verb) && refuse) {
+    const std::string words = *std::exchange(refuse, std::nullopt);
+    co_return std::unexpected(CallError{{Reason::Refused, words}, false});
   }
   emulator::Request command;
   for (const auto& domain : request.domains) {

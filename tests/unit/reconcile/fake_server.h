@@ -35,13 +35,19 @@ class FakeServer {
   bool loseReply = false;                                        // of what changes something
   std::function<void(const albatross::Request&)> arriving = {};  // with each command, before an image
   std::function<void()> complete = {};                           // once an image is complete
-  std::vector<std::string> verbs;                                // of all commands that arrived
-  std::vector<std::string> broken;                               // what streams broke off with
+  /// While a command is carried out; others may arrive meanwhile.
+  std::function<asio::awaitable<void>(const albatross::Request&)> executing = {};
+  std::optional<std::string> refuse = {};  // the next command that changes something, with these words
+  bool breakWaiting = false;               // the connection of an image that waits for its end, once
+  std::size_t received = 0;                // bytes of images
+  std::vector<std::string> verbs;          // of all commands that were carried out
+  std::vector<std::string> broken;         // what streams broke off with
 
  private:
   class Client;
   asio::awaitable<albatross::CallResult> carryOut(albatross::Request request);
   asio::awaitable<void> wait();
+  asio::awaitable<void> breaks();
 };
 
 }  // namespace rookery::reconcile

@@ -3,13 +3,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <functional>
 #include <optional>
@@ -270,19 +274,148 @@ TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {
 
 TEST_F(Loop, WritesDownWhatItIsAboutToDo) {
   declare("shop/web");
-  std::optional<plan::Pending> before, after;
+  bool before = true;
+  std::optional<plan::Pending> after;
   server_->arriving = [&](const albatross::Request& request) {
-    if (request.image != nullptr) before = entry("shop/web").pending;
+    if (request.image != nullptr) before = state_->inventoryOf("key").contains(plan::Scene::name("shop/web"));
   };
   server_->complete = [&] { after = entry("shop/web").pending; };
   start();
   untilFinished();
 
-  ASSERT_TRUE(before);
-  EXPECT_EQ(before->verb, plan::Verb::Create);
-  EXPECT_FALSE(before->committed);
+  EXPECT_FALSE(before) << "nothing can have come of an image that has no end";
   ASSERT_TRUE(after);
+  EXPECT_EQ(after->verb, plan::Verb::Create);
   EXPECT_TRUE(after->committed) << "from here on the server may do it";
+}
+
+TEST_F(Loop, TakesAllThatIsDueBetweenTwoLooks) {
+  for (int i = 0; i < 10; ++i) declare(fmt::format("shop/web-{}", i));
+  start();
+  untilFinished();
+  EXPECT_EQ(server_->sent("create"), 10);
+  EXPECT_EQ(server_->sent("info"), 3) << "before the policy was set, after it, and when all had been created";
+}
+
+/// What is wrong with the first of two unikernels, and may become of the second, which is prepared meanwhile.
+class Pipeline : public Loop {
+ protected:
+  Pipeline() {
+    declare("shop/a");
+    declare("shop/b");
+    server_->executing = [this](const albatross::Request& request) { return hold(request); };
+  }
+  /// Until the first is being carried out, and the second's image has arrived whole.
+  void untilPrepared() {
+    start();
+    until([&] { return held_ && server_->received == 400'000; });
+    ASSERT_EQ(server_->find(plan::Scene::name("shop/b")), nullptr);
+    ASSERT_FALSE(state_->inventoryOf("key").contains(plan::Scene::name("shop/b")));
+  }
+  bool runs(const std::string& path) { return server_->find(plan::Scene::name(path)) != nullptr; }
+
+  asio::awaitable<void> hold(const albatross::Request& request) {
+    if (request.label != "a") co_return;
+    held_ = true;
+    while (held_) {
+      asio::steady_timer soon(context_, 1ms);
+      const auto [cancelled] = co_await soon.async_wait(asio::as_tuple(asio::use_awaitable));
+      if (cancelled) co_return;
+    }
+  }
+
+  bool held_ = false;
+};
+
+TEST_F(Pipeline, SendsTheNextImageWhileOneIsCarriedOut) {
+  untilPrepared();
+  held_ = false;
+  untilFinished();
+  EXPECT_TRUE(runs("shop/a"));
+  EXPECT_TRUE(runs("shop/b"));
+  EXPECT_EQ(server_->received, 400'000) << "once each";
+  EXPECT_EQ(told_.bytes, 400'000);
+}
+
+TEST_F(Pipeline, LooksAgainBeforeTheNextIsTakenWhenOneIsRefused) {
+  untilPrepared();
+  server_->refuse = "no";
+  held_ = false;
+  until([&] { return server_->sent("create") == 2; });
+  const auto& verbs = server_->verbs;
+  const auto last = std::find(verbs.rbegin(), verbs.rend(), "info");
+  EXPECT_EQ(std::count(verbs.rbegin(), last, "create"), 1) << "the second came after a look";
+  untilFinished();
+  EXPECT_TRUE(runs("shop/b"));
+}
+
+TEST_F(Pipeline, LooksAgainBeforeTheNextIsTakenWhenOneIsInDoubt) {
+  untilPrepared();
+  server_->loseReply = true;
+  bool looked = false;
+  server_->arriving = [&](const albatross::Request& request) {
+    looked = looked || std::holds_alternative<albatross::UnikernelCommand>(request.command);
+    server_->loseReply = false;
+    EXPECT_FALSE(runs("shop/b"));
+    server_->arriving = {};
+  };
+  held_ = false;
+  until([&] { return runs("shop/b"); });
+  EXPECT_TRUE(looked);
+  untilFinished();
+}
+
+TEST_F(Pipeline, ForgetsWhatIsPreparedWhenTheControllerStops) {
+  untilPrepared();
+  stop();
+  EXPECT_FALSE(runs("shop/b"));
+  EXPECT_FALSE(state_->inventoryOf("key").contains(plan::Scene::name("shop/b")));
+  EXPECT_TRUE(entry("shop/a").pending) << "nobody knows";
+}
+
+TEST_F(Pipeline, TakesNothingMoreOnceTheInstanceIsAnothers) {
+  untilPrepared();
+  own_->holds = [](const std::string&) { return false; };
+  held_ = false;
+  until([&] { return !told_.failures.empty(); });
+  EXPECT_EQ(told_.failures.front(), Reason::LeaseLost);
+  EXPECT_TRUE(runs("shop/a"));
+  EXPECT_FALSE(runs("shop/b"));
+}
+
+TEST_F(Pipeline, WithdrawsWhatIsNotWantedAnyMore) {
+  untilPrepared();
+  scene_.desired.unikernels.erase(plan::keyOf("shop/b"));
+  update();
+  held_ = false;
+  untilFinished();
+  EXPECT_TRUE(runs("shop/a"));
+  EXPECT_FALSE(runs("shop/b"));
+  EXPECT_FALSE(state_->inventoryOf("key").contains(plan::Scene::name("shop/b")));
+  EXPECT_THAT(told_.steps, ElementsAre("applyPolicy", "create")) << "nobody hears of it";
+}
+
+TEST_F(Pipeline, KeepsWhatIsPreparedWhenSomethingElseIsWanted) {
+  untilPrepared();
+  declare("shop/c");
+  update();
+  held_ = false;
+  untilFinished();
+  EXPECT_TRUE(runs("shop/b"));
+  EXPECT_TRUE(runs("shop/c"));
+  EXPECT_EQ(server_->received, 600'000);
+}
+
+TEST_F(Pipeline, SendsAgainInItsTurnWhatBrokeOffBeforeIt) {
+  declare("shop/b");
+  start();
+  until([&] { return held_; });
+  server_->breakWaiting = true;
+  until([&] { return server_->broken.size() == 1; });
+  held_ = false;
+  untilFinished();
+  EXPECT_TRUE(runs("shop/b"));
+  EXPECT_THAT(told_.failures, IsEmpty());
 }
 
 TEST_F(Loop, SendsNothingThatItCannotWriteDown) {

@@ -246,12 +246,12 @@ TEST_F(RouterTest, AClientCertificateWithoutATokenFileMayRead) {
 }
 
 TEST_F(RouterTest, ThePageIsForThoseWhoMayReadAllNamespaces) {
-  const std::filesystem::path tokens = dir_.write("tokens.yaml", R"(tokens:
+  const std::filesystem::path readers = dir_.write("tokens.yaml", R"(tokens:
 - {name: shop, sha256: 4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f640b7e4729b49fce, verbs: [get, list], namespaces: [shop]}
 - {name: all, sha256: 4b227777d4dd1fc61c6f884f48641d02b4d121d3fd328cb08b5531fcacdabf8a, verbs: [get, list], namespaces: ["*"], resources: ["*"]}
 - {name: some, sha256: ef2d127de37b942baad06145e54b0c619a1f22327b2ebbcfbec78f5564afe39d, verbs: [get, list], namespaces: ["*"]}
 )");
-  const auto access = *Access::load({.tokenFile = tokens});
+  const auto access = *Access::load({.tokenFile = readers});
   const Router router(store_, api_, metrics_, *access);
   const auto status = [&](const std::string& target, const std::string& token) {
     return router
