@@ -118,7 +118,7 @@ asio::awaitable<void> Cluster::stop() {
 }
 
 void Cluster::roundEnded(const std::string& instance, const reconcile::Round& round) {
-  if (round.error || !tasks_->state) return;
+  if (round.error || round.unchanged || !tasks_->state) return;
   std::set<std::string> namespaces;
   for (const auto& [counted, count] : round.unikernels) {
     if (count > 0) namespaces.insert(counted.first);

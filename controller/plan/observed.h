@@ -16,6 +16,7 @@ struct Observed {
   std::map<albatross::Name, albatross::UnikernelInfo> unikernels;
   std::map<albatross::Name, albatross::Policy> policies;                          // by domain
   std::optional<std::map<albatross::Name, albatross::BlockDevice>> blockDevices;  // absent: not asked for
+  friend bool operator==(const Observed&, const Observed&) = default;
 };
 
 }  // namespace rookery::plan

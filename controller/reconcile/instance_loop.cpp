@@ -21,6 +21,8 @@ namespace {
 
 /// So long is what was seen good enough to take one more step by it.
 constexpr std::chrono::seconds longestUnseen{2};
+/// So many looks in a row may find what was found before without being judged.
+constexpr unsigned mostRests = 9;
 
 /// Nothing will become of it by itself: what is left to be done is tried again, but failed for a reason that
 /// lasts.
@@ -77,17 +79,21 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
 asio::awaitable<bool> InstanceLoop::round() {
   const auto start = std::chrono::steady_clock::now();
   desired_ = latest_;
-  Result<plan::Plan> plan = co_await look();
-  if (!plan && plan.error().reason == Reason::Cancelled) co_return false;
+  Result<plan::Observed> observed = co_await ask();
+  if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
   Round told;
   RoundEnd end;
   end.desired = desired_;
   std::vector<plan::Step> due;
-  if (plan) {
-    due = co_await follow(std::move(*plan), told, end);
+  if (observed && rests(*observed)) {
+    goOnResting(told);
+    end = rest_->end;
+  } else if (observed) {
+    due = co_await follow(decide(std::move(*observed)), told, end);
   } else {
+    rest_.reset();
     co_await heedWishes();
-    missLook(plan.error(), told, end);
+    missLook(observed.error(), told, end);
   }
   roundEnded_(end);
   const bool stepTaken = co_await take(std::move(due), told);
@@ -127,7 +133,29 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, R
   reporter_.report(*desired_, plan, unwritten);
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
+  rest_.reset();
+  if (plan.steps.empty() && end.finished && unwritten.empty()) restUntil(plan.wakeAt, end);
   co_return due;
+}
+
+void InstanceLoop::restUntil(std::optional<SystemTime> wakeAt, const RoundEnd& end) {
+  rest_ = Rest{desired_, wakeAt.value_or(SystemTime::max()), end};
+  rest_->end.destroyed = rest_->end.located = false;  // news once
+}
+
+/// Whether this is what was seen when there was nothing to do. Now and then all is judged anyway: what is
+/// remembered may be another's doing.
+bool InstanceLoop::rests(const plan::Observed& observed) const {
+  return rest_ && rest_->desired == desired_ && latest_ == desired_ && rest_->looks < mostRests &&
+         environment_.now() < rest_->until && observed == *observed_;
+}
+
+void InstanceLoop::goOnResting(Round& told) {
+  ++rest_->looks;
+  told.unchanged = true;
+  memory_.lookedAt = environment_.now();
+  wake_ = std::min(rest_->until, memory_.lookedAt + environment_.resync);
+  reporter_.reportInstance(*desired_);
 }
 
 /// What objects say of their deletion is remembered, and what is released is let go, also while the instance
@@ -176,7 +204,8 @@ std::optional<Error> InstanceLoop::forbidden(const plan::Plan& plan) const {
   return std::nullopt;
 }
 
-asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
+/// What the server says of itself now.
+asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   if (auto held = environment_.state.held(); !held) {
     if (held.error().reason == Reason::StateDirLost && environment_.stateLost)
       environment_.stateLost(held.error());
@@ -184,21 +213,20 @@ asio::awaitable<Result<plan::Plan>> InstanceLoop::look() {
   }
   if (auto connected = connection_.connect(*desired_); !connected)
     co_return std::unexpected(connected.error());
-  albatross::Client& client = connection_.client();
-  const SystemTime lookedAt = environment_.now();
-  auto observed =
-      co_await observe(client, needsBlockDevices(*desired_), desired_->name(), environment_.listener);
-  if (!observed) co_return std::unexpected(observed.error());
+  lookedAt_ = environment_.now();
+  co_return co_await observe(connection_.client(), needsBlockDevices(*desired_), desired_->name(),
+                             environment_.listener);
+}
+
+plan::Plan InstanceLoop::decide(plan::Observed observed) {
   recallObjects();
-  if (observed_ && observed_->serverKey != observed->serverKey)
+  if (observed_ && observed_->serverKey != observed.serverKey)
     memory_ = {};  // another server behind the same address
-  observed_ = std::move(*observed);
-  lookedAt_ = lookedAt;
+  observed_ = std::move(observed);
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
-  co_return plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(),
-                         environment_.now());
+  return plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(), environment_.now());
 }
 
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
@@ -214,8 +242,9 @@ void InstanceLoop::recallObjects() {
 
 asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
   co_await asio::this_coro::throw_if_cancelled(false);
-  Result<plan::Plan> seen = co_await look();
-  Preview preview{desired_, std::move(seen)};
+  Result<plan::Observed> seen = co_await ask();
+  if (!seen) co_return Preview{desired_, std::unexpected(seen.error())};
+  Preview preview{desired_, decide(std::move(*seen))};
   co_return preview;
 }
 

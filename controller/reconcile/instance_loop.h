@@ -62,7 +62,11 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
 
  private:
   asio::awaitable<bool> round();
-  asio::awaitable<Result<plan::Plan>> look();
+  asio::awaitable<Result<plan::Observed>> ask();
+  plan::Plan decide(plan::Observed observed);
+  void restUntil(std::optional<SystemTime> wakeAt, const RoundEnd& end);
+  bool rests(const plan::Observed& observed) const;
+  void goOnResting(Round& told);
   asio::awaitable<std::vector<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
   void recallObjects();
   asio::awaitable<void> heedWishes();
@@ -81,6 +85,14 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   SystemTime nextLook(const plan::Plan* plan) const;
   std::optional<Error> forbidden(const plan::Plan& plan) const;
 
+  /// Nothing was to be done: nor is it as long as the same is desired and seen.
+  struct Rest {
+    plan::DesiredPtr desired;
+    SystemTime until;
+    RoundEnd end;
+    unsigned looks = 0;  // that found the same
+  };
+
   asio::any_io_executor strand_;
   const Environment& environment_;
   std::function<void(const RoundEnd&)> roundEnded_;
@@ -90,6 +102,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
+  std::optional<Rest> rest_;
   SystemTime lookedAt_;  // when observed_ was asked for
   plan::Memory memory_;
   StepPipeline pipeline_;

@@ -21,6 +21,7 @@ using api::SystemTime;
 
 /// How an instance stands after a round of looking, planning and at most one step.
 struct Round {
+  bool unchanged = false;      // all that follows is as it was told last, but for the duration
   std::optional<Error> error;  // of the observation; absent: it succeeded
   std::chrono::nanoseconds duration{0};
   std::size_t queued = 0;  // steps that are due but were not taken in this round

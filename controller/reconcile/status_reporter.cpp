@@ -63,11 +63,15 @@ void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan
   };
   publishAll(desired.unikernels);
   publishAll(desired.policies);
-  environment_.objects.report(desired.instance->key(), instanceStatus(desired, unwritten),
-                              environment_.listener);
+  reportInstance(desired, unwritten);
   std::vector<Error> errors = plan.errors;
   if (desired.credentialsStand) errors.push_back(*desired.credentialsStand);
   warn(desired.name(), errors);
+}
+
+void StatusReporter::reportInstance(const plan::Desired& desired, const Unwritten& unwritten) {
+  environment_.objects.report(desired.instance->key(), instanceStatus(desired, unwritten),
+                              environment_.listener);
 }
 
 /// It answers; and what of it has to wait all the same, as it cannot be remembered, or is not gone yet.

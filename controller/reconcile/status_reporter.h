@@ -26,10 +26,13 @@ class StatusReporter {
 
   /// The instance was looked at. Says of `plan`'s errors those that the last one did not have.
   void report(const plan::Desired& desired, const plan::Plan& plan, const Unwritten& unwritten);
+  /// It was looked at, and the objects on it stand as they did.
+  void reportInstance(const plan::Desired& desired) { reportInstance(desired, {}); }
   /// It could not be.
   void reportUnavailable(const plan::Desired& desired, const Error& error);
 
  private:
+  void reportInstance(const plan::Desired& desired, const Unwritten& unwritten);
   api::Status instanceStatus(const plan::Desired& desired, const Unwritten& unwritten) const;
   void warn(const std::string& instance, const std::vector<Error>& errors);
 

@@ -296,6 +296,7 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   const std::lock_guard lock(state_->mutex);
   state_->reconciles.at(instance, {{"result", resultLabel(round.error)}}).Increment();
   state_->reconcileDurations.at(instance, {}, durationBuckets).Observe(toSeconds(round.duration));
+  if (round.unchanged) return state_->lastObservations.at(instance).SetToCurrentTime();
   state_->drift.at(instance).Increment(static_cast<double>(round.drift));
   state_->queued.at(instance).Set(static_cast<double>(round.queued));
   state_->up.at(instance).Set(round.error ? 0 : 1);

@@ -166,6 +166,29 @@ TEST_F(EmulatorTest, CarriesOutWhatItDoesNotReplyTo) {
             log_.next());
 }
 
+TEST_F(EmulatorTest, ForgetsAnImageThatIsWholeAndWasNotCommitted) {
+  start();
+  ASSERT_EQ("created unikernel", textOf(createUnikernel("cart", images::makeImage({}))));
+  log_.next();
+  log_.next();
+  asio::io_context context;
+  BytesStream stream(images::makeImage({.size = 300'000}));
+  albatross::Request request{{{"shop", shopPolicy()}},
+                             "web",
+                             albatross::UnikernelCommand(albatross::unikernel::ForceCreate{}),
+                             &stream};
+  request.commit = []() -> asio::awaitable<Result<void>> {
+    co_return fail(Reason::Cancelled, "Something else is wanted now.");
+  };
+  auto result = asio::co_spawn(context, client_->call(std::move(request)), asio::use_future);
+  context.run();
+  EXPECT_FALSE(result.get().error().inDoubt);
+  EXPECT_EQ(
+      R"(command=force-create name=shop:web bytes=300000 outcome=aborted result="the stream broke off")",
+      log_.next());
+  EXPECT_EQ(1U, running());
+}
+
 TEST_F(EmulatorTest, CutsAnUpload) {
   start("cut-after=65536");
   EXPECT_FALSE(createUnikernel("web", images::makeImage({.size = 300'000})));

@@ -77,6 +77,15 @@ void FakeServer::start(const albatross::Name& name, const albatross::Arguments& 
   check(find(name) != nullptr, "the fake server runs what it was told to");
 }
 
+void FakeServer::destroy(const albatross::Name& name) {
+  emulator::Request request;
+  request.name = name;
+  request.command = albatross::UnikernelCommand(albatross::unikernel::Destroy{});
+  server.submit(std::move(request), now(), [](const emulator::Answer&) {});
+  server.tick(now());
+  check(find(name) == nullptr, "the fake server has ended what it was told to end");
+}
+
 std::size_t FakeServer::sent(const std::string& verb) const {
   return static_cast<std::size_t>(std::count(verbs.begin(), verbs.end(), verb));
 }

@@ -23,6 +23,8 @@ class FakeServer {
 
   /// Runs it without anybody's leave.
   void start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image);
+  /// Ends it, without anybody's leave either.
+  void destroy(const albatross::Name& name);
   const emulator::Unikernel* find(const albatross::Name& name) {
     return server.resources().findUnikernel(name);
   }

@@ -297,6 +297,36 @@ TEST_F(Loop, TakesAllThatIsDueBetweenTwoLooks) {
   EXPECT_EQ(server_->sent("info"), 3) << "before the policy was set, after it, and when all had been created";
 }
 
+TEST_F(Loop, JudgesNothingAgainWhereNothingHasChanged) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  until([&] { return told_.last && !told_.last->unchanged; });
+  own_->resync = 1ms;
+  update();
+  int unchanged = 0, judged = 0;
+  const int begin = rounds_;
+  until([&] {
+    if (rounds_ - begin > unchanged + judged) ++(told_.last->unchanged ? unchanged : judged);
+    return rounds_ - begin >= 40;
+  });
+  EXPECT_GT(unchanged, 20);
+  EXPECT_GT(judged, 2) << "now and then it is, all the same";
+  EXPECT_EQ(server_->sent("create"), 1);
+}
+
+TEST_F(Loop, SeesWhatChangesOnTheServerWhileItRests) {
+  declare("shop/web");
+  start();
+  own_->resync = 1ms;
+  untilFinished();
+  until([&] { return told_.last && told_.last->unchanged; });
+  server_->destroy(plan::Scene::name("shop/web"));
+  until([&] { return server_->sent("create") == 2; });
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
 /// What is wrong with the first of two unikernels, and may become of the second, which is prepared meanwhile.
 class Pipeline : public Loop {
  protected:

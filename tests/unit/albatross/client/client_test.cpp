@@ -293,6 +293,60 @@ TEST_F(ClientTest, NeverEndsAStreamThatFailed) {
   EXPECT_THAT(bytesOf(1'000'000), testing::StartsWith(content));
 }
 
+// The whole image has arrived, and whoever sent it thinks better of it.
+TEST_F(ClientTest, NeverEndsAStreamThatIsNotCommitted) {
+  const Error failure{Reason::Cancelled, "Something else is wanted now."};
+  GeneratedImage image(1'000'000);
+  Request request = create(image);
+  request.commit = [&]() -> asio::awaitable<Result<void>> { co_return std::unexpected(failure); };
+  bool ended = true;
+  std::string content;
+  const auto reply = call(
+      [&](PeerConnection& peer) -> asio::awaitable<void> {
+        co_await peer.receiveAll();
+        ended = peer.ended();
+        content = peer.content();
+      },
+      std::move(request));
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().error, failure);
+  EXPECT_FALSE(reply.error().inDoubt);
+  EXPECT_FALSE(ended);
+  EXPECT_EQ(content, bytesOf(1'000'000));
+}
+
+TEST_F(ClientTest, DoesNotConnectForACommandThatIsNotCommitted) {
+  const Error failure{Reason::Cancelled, "Something else is wanted now."};
+  Request request = restart();
+  request.commit = [&]() -> asio::awaitable<Result<void>> { co_return std::unexpected(failure); };
+  const TlsPeer peer = makePeer();  // serves nobody
+  const auto reply = await(std::move(request), optionsFor(peer));
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().error, failure);
+  EXPECT_FALSE(reply.error().inDoubt);
+}
+
+// It was issued long before it is its turn.
+TEST_F(ClientTest, IssuesAnotherCertificateWhereOneHasWaitedTooLong) {
+  SystemTime now = std::chrono::system_clock::now() - std::chrono::hours(1);
+  Request request = restart();
+  request.commit = [&]() -> asio::awaitable<Result<void>> {
+    now = std::chrono::system_clock::now();
+    co_return Result<void>{};
+  };
+  TlsPeer peer = makePeer();
+  ClientOptions options = optionsFor(peer);
+  options.now = [&] { return now; };
+  const auto reply = call(
+      peer,
+      [&](PeerConnection& connection) -> asio::awaitable<void> {
+        co_await connection.reply(webName, created);
+        co_await connection.shutdown();
+      },
+      std::move(request), std::move(options));
+  EXPECT_TRUE(reply.has_value()) << reply.error().error.message;
+}
+
 TEST_F(ClientTest, NeverEndsAStreamThatIsCancelled) {
   GeneratedImage image(std::size_t{1} << 40);
   bool ended = true;
