@@ -51,9 +51,10 @@ deb: build ## Build a Debian package, build/release/rookery_*.deb
 	@scripts/install-dependencies deb
 	cd build/release && cpack
 
-benchmark: build ## Measure the API beside a real kube-apiserver, and a controller inside one
+benchmark: build ## Measure convergence beside a plain loop, the API beside a real kube-apiserver, a controller inside one
 	@tests/kubernetes/install
-	cmake --build --preset release --target api-benchmark cluster-benchmark
+	cmake --build --preset release --target convergence-benchmark api-benchmark cluster-benchmark
+	build/release/bin/convergence-benchmark
 	build/release/bin/api-benchmark
 	build/release/bin/cluster-benchmark
 
