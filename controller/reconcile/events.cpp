@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "api/uid.h"
 #include "plan/unikernel_state.h"
 #include "text.h"
@@ -152,6 +150,8 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
   event.firstTimestamp = event.lastTimestamp = now;
   const auto [known, added] = known_.try_emplace({about, type, std::move(reason), std::move(message)},
                                                  Known{{event.nameSpace, event.name}, now});
+  if (added) known->second.order = order_.insert(order_.end(), &known->first);
+  order_.splice(order_.end(), order_, known->second.order);
   known->second.last = now;
   known->second.cause = visible(cause);
   cache_.update(known->second.key, [&](const Event* before) -> std::optional<Event> {
@@ -165,15 +165,13 @@ void EventRecorder::record(const api::ObjectKey& about, Event::Type type, std::s
 
 /// Lets go of what is too old, and makes room for one more.
 void EventRecorder::trim(api::SystemTime now) {
-  const auto forget = [&](auto entry) {
-    cache_.erase(entry->second.key);
-    return known_.erase(entry);
-  };
-  for (auto entry = known_.begin(); entry != known_.end();) {
-    entry = now - entry->second.last > lifetime ? forget(entry) : std::next(entry);
+  while (!order_.empty()) {
+    const auto oldest = known_.find(*order_.front());
+    if (now - oldest->second.last <= lifetime && known_.size() < maxEvents) return;
+    order_.pop_front();
+    cache_.erase(oldest->second.key);
+    known_.erase(oldest);
   }
-  if (known_.size() < maxEvents) return;
-  forget(std::ranges::min_element(known_, {}, [](const auto& entry) { return entry.second.last; }));
 }
 
 }  // namespace rookery::reconcile

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -77,8 +78,10 @@ class EventRecorder : public Listener {
     Key key;
     api::SystemTime last;
     std::string cause = {};  // why a step failed, while it is the last one
+    std::list<const Sameness*>::iterator order = {};
   };
   std::map<Sameness, Known> known_;
+  std::list<const Sameness*> order_;  // keys of known_, the one that happened longest ago first
 };
 
 }  // namespace rookery::reconcile

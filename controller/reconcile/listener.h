@@ -19,7 +19,7 @@ namespace rookery::reconcile {
 
 using api::SystemTime;
 
-/// How an instance stands after a round of looking, planning and at most one step.
+/// How an instance stands after a round of looking, planning and taking what is due.
 struct Round {
   bool unchanged = false;      // all that follows is as it was told last, but for the duration
   std::optional<Error> error;  // of the observation; absent: it succeeded

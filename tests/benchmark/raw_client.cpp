@@ -24,7 +24,6 @@ namespace rookery::benchmark {
 
 namespace {
 
-using SslPtr = tls::Ptr<SSL, SSL_free>;
 
 constexpr std::size_t headerSize = 4;
 constexpr std::size_t frameSize = std::size_t{1} << 16;
@@ -118,17 +117,17 @@ Result<void> readReply(SSL* ssl) {
 Result<void> createOne(const RawServer& server, const RawLoad& load, std::size_t number) {
   const albatross::UnikernelCommand command =
       albatross::unikernel::Create{{.image = {}, .arguments = load.arguments}};
-  const auto context = server.credential->context({load.domain}, fmt::format("uk-{}", number), command,
-                                                  std::chrono::system_clock::now());
-  if (!context) return std::unexpected(context.error());
+  const auto ssl = server.credential->prepare({load.domain}, fmt::format("uk-{}", number), command,
+                                              std::chrono::system_clock::now());
+  if (!ssl) return std::unexpected(ssl.error());
   const auto socket = connectTo(server.port);
   if (!socket) return std::unexpected(socket.error());
-  const SslPtr ssl(SSL_new(context->get()));
-  if (ssl == nullptr || SSL_set_fd(ssl.get(), socket->get()) != 1 || SSL_connect(ssl.get()) != 1) {
+  SSL* const client = ssl->get();
+  if (SSL_set_fd(client, socket->get()) != 1 || SSL_connect(client) != 1) {
     return failed("No TLS handshake");
   }
-  if (auto sent = sendImage(ssl.get(), load.image); !sent) return sent;
-  return readReply(ssl.get());
+  if (auto sent = sendImage(client, load.image); !sent) return sent;
+  return readReply(client);
 }
 
 double cpuOfThisThread() {

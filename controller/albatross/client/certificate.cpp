@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -107,13 +108,36 @@ Result<void> checkAuthority(X509* certificate, std::size_t below) {
   return {};
 }
 
+using ContextPtr = tls::Ptr<SSL_CTX, SSL_CTX_free>;
+
+bool configure(SSL_CTX* context, X509_STORE* anchors) {
+  SSL_CTX_set1_cert_store(context, anchors);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  // OpenSSL would complete an empty chain from the trust anchors, and so send the root.
+  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+  // The given CA is the anchor, also where it is not itself a root.
+  return X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
+         SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+         SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1;
+}
+
+Result<ContextPtr> makeContext(const Certificates& anchors) {
+  const auto store = makeStore(anchors);
+  if (!store) return std::unexpected(store.error());
+  ContextPtr context(SSL_CTX_new(TLS_client_method()));
+  if (context != nullptr && configure(context.get(), store->get())) return context;
+  return fail(Reason::SystemError,
+              fmt::format("No TLS context could be made: OpenSSL says {}.", tls::lastError()));
+}
+
 class PemCredential final : public Credential {
  public:
-  PemCredential(Certificates chain, tls::KeyPtr key, tls::StorePtr store, std::optional<Policy> ownPolicy)
+  PemCredential(Certificates chain, tls::KeyPtr key, ContextPtr context, std::optional<Policy> ownPolicy)
       : chain_(std::move(chain)),
         rootIsLast_(X509_self_signed(chain_.back().get(), 0) == 1),
         key_(std::move(key)),
-        store_(std::move(store)),
+        context_(std::move(context)),
         ownPolicy_(std::move(ownPolicy)) {}
 
   Result<void> canIssue(std::size_t depth, SystemTime now) const override {
@@ -135,19 +159,14 @@ class PemCredential final : public Credential {
   SystemTime notAfter() const override { return tls::notAfterOf(own()); }
   std::optional<Policy> ownPolicy() const override { return ownPolicy_; }
 
-  Result<std::shared_ptr<SSL_CTX>> context(const std::vector<Domain>& domains,
-                                           const std::optional<std::string>& label, const Command& command,
-                                           SystemTime now) const override {
+  Result<SslPtr> prepare(const std::vector<Domain>& domains, const std::optional<std::string>& label,
+                         const Command& command, SystemTime now) const override {
     if (auto can = canIssue(domains.size(), now); !can) return std::unexpected(can.error());
-    Certificates issued;  // outermost first
-    for (const Domain& domain : domains) {
-      auto intermediate = issueIntermediate(domain, issued, now);
-      if (!intermediate) return std::unexpected(intermediate.error());
-      issued.push_back(std::move(*intermediate));
-    }
-    auto leaf = issueLeaf(label, command, issued, now);
+    auto issued = intermediates(domains, now);
+    if (!issued) return std::unexpected(issued.error());
+    auto leaf = issueLeaf(label, command, *issued, now);
     if (!leaf) return std::unexpected(leaf.error());
-    return makeContext(leaf->get(), issued);
+    return makeClient(leaf->get(), *issued);
   }
 
  private:
@@ -156,6 +175,38 @@ class PemCredential final : public Credential {
   /// What of the chain travels: the server has the root.
   std::span<const tls::CertificatePtr> sent() const {
     return std::span(chain_).first(chain_.size() - (rootIsLast_ ? 1 : 0));
+  }
+
+  /// Below the credential's own certificate, outermost first. They say nothing of the command, so those of
+  /// the same domains with the same policies are good for a while.
+  Result<Certificates> intermediates(const std::vector<Domain>& domains, SystemTime now) const {
+    if (domains.empty()) return Certificates{};
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase_if(kept_,
+                    [&](const Kept& kept) { return now < kept.issued || now - kept.issued > keptFor; });
+      const auto known = std::ranges::find(kept_, domains, &Kept::domains);
+      if (known != kept_.end()) return copyOf(known->chain);
+    }
+    Certificates issued;
+    for (const Domain& domain : domains) {
+      auto intermediate = issueIntermediate(domain, issued, now);
+      if (!intermediate) return std::unexpected(intermediate.error());
+      issued.push_back(std::move(*intermediate));
+    }
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() >= mostKept) kept_.pop_front();
+    kept_.push_back({domains, copyOf(issued), now});
+    return issued;
+  }
+
+  static Certificates copyOf(const Certificates& certificates) {
+    Certificates copy;
+    for (const tls::CertificatePtr& certificate : certificates) {
+      X509_up_ref(certificate.get());
+      copy.emplace_back(certificate.get());
+    }
+    return copy;
   }
 
   Result<tls::CertificatePtr> issueIntermediate(const Domain& domain, const Certificates& above,
@@ -210,34 +261,21 @@ class PemCredential final : public Credential {
     return generated;
   }
 
-  Result<std::shared_ptr<SSL_CTX>> makeContext(X509* leaf, const Certificates& issued) const {
+  Result<SslPtr> makeClient(X509* leaf, const Certificates& issued) const {
     auto leafKey = generatedKey(0);
     if (!leafKey) return std::unexpected(leafKey.error());
-    std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
-    if (context == nullptr || !configure(context.get()) ||
-        SSL_CTX_use_certificate(context.get(), leaf) != 1 ||
-        SSL_CTX_use_PrivateKey(context.get(), *leafKey) != 1 || !addChain(context.get(), issued)) {
+    SslPtr client(SSL_new(context_.get()));
+    if (client == nullptr || SSL_use_certificate(client.get(), leaf) != 1 ||
+        SSL_use_PrivateKey(client.get(), *leafKey) != 1 || !addChain(client.get(), issued)) {
       return fail(Reason::SystemError,
-                  fmt::format("No TLS context could be made: OpenSSL says {}.", tls::lastError()));
+                  fmt::format("No TLS client could be made: OpenSSL says {}.", tls::lastError()));
     }
-    return context;
+    return client;
   }
 
-  bool configure(SSL_CTX* context) const {
-    SSL_CTX_set1_cert_store(context, store_.get());
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    // OpenSSL would complete an empty chain from the trust anchors, and so send the root.
-    SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
-    // The given CA is the anchor, also where it is not itself a root.
-    return X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN) == 1 &&
-           SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
-           SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1;
-  }
-
-  bool addChain(SSL_CTX* context, const Certificates& issued) const {
+  bool addChain(SSL* client, const Certificates& issued) const {
     const auto add = [&](const tls::CertificatePtr& certificate) {
-      return SSL_CTX_add1_chain_cert(context, certificate.get()) == 1;
+      return SSL_add1_chain_cert(client, certificate.get()) == 1;
     };
     return std::all_of(issued.rbegin(), issued.rend(), add) && std::ranges::all_of(sent(), add);
   }
@@ -245,14 +283,23 @@ class PemCredential final : public Credential {
   const Certificates chain_;  // the credential's own certificate first; never empty
   const bool rootIsLast_;
   const tls::KeyPtr key_;
-  const tls::StorePtr store_;
+  const ContextPtr context_;  // of what all clients have in common
   const std::optional<Policy> ownPolicy_;
-  mutable std::mutex mutex_;
-  mutable std::array<tls::KeyPtr, maximalChain>
-      generated_;  // guarded by mutex_; an entry never changes once set
+  mutable std::mutex mutex_;                                 // guards all that follows
+  mutable std::array<tls::KeyPtr, maximalChain> generated_;  // an entry never changes once set
+  struct Kept {
+    std::vector<Domain> domains;
+    Certificates chain;
+    SystemTime issued;
+  };
+  static constexpr std::size_t mostKept = 64;
+  static constexpr std::chrono::seconds keptFor = lifetime / 5;
+  mutable std::deque<Kept> kept_;
 };
 
 }  // namespace
+
+void FreeSsl::operator()(SSL* client) const { SSL_free(client); }
 
 Result<std::shared_ptr<const Credential>> Credential::load(const Pem& pem) {
   auto anchors = tls::readCertificates(pem.ca, "credential's CA");
@@ -268,11 +315,11 @@ Result<std::shared_ptr<const Credential>> Credential::load(const Pem& pem) {
                             tls::subjectOf(chain->front().get())));
   }
   if (auto ordered = checkOrder(*chain); !ordered) return std::unexpected(ordered.error());
-  auto store = makeStore(*anchors);
-  if (!store) return std::unexpected(store.error());
+  auto context = makeContext(*anchors);
+  if (!context) return std::unexpected(context.error());
   auto ownPolicy = policyIn(chain->front().get());
   if (!ownPolicy) return std::unexpected(ownPolicy.error());
-  return std::make_shared<PemCredential>(std::move(*chain), std::move(*key), std::move(*store),
+  return std::make_shared<PemCredential>(std::move(*chain), std::move(*key), std::move(*context),
                                          std::move(*ownPolicy));
 }
 

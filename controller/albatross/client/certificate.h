@@ -10,9 +10,14 @@
 #include "albatross/wire.h"
 #include "error.h"
 
-typedef struct ssl_ctx_st SSL_CTX;  // OpenSSL's own name for it
+typedef struct ssl_st SSL;  // OpenSSL's own name for it
 
 namespace rookery::albatross {
+
+struct FreeSsl {
+  void operator()(SSL* client) const;
+};
+using SslPtr = std::unique_ptr<SSL, FreeSsl>;
 
 using SystemTime = std::chrono::system_clock::time_point;
 
@@ -38,14 +43,13 @@ class Credential {
   /// command.
   virtual std::optional<Policy> ownPolicy() const = 0;
 
-  /// A TLS 1.3 client context with a fresh chain: a leaf with `command` in its extension and the CN `label`
-  /// (absent:
-  /// "."), an intermediate for each of `domains` (outermost first), then the credential's own chain. Valid
-  /// from `backdate` before now (no server tolerates a notBefore in the future) to now + 300 s. Errors as
-  /// canIssue.
-  virtual Result<std::shared_ptr<SSL_CTX>> context(const std::vector<Domain>& domains,
-                                                   const std::optional<std::string>& label,
-                                                   const Command& command, SystemTime now) const = 0;
+  /// A TLS 1.3 client that nothing is connected to yet, with a chain for one command: a leaf of its own with
+  /// `command` in its extension and the CN `label` (absent: "."), an intermediate for each of `domains`
+  /// (outermost first), then the credential's own chain. Valid from `backdate` before now (no server
+  /// tolerates a notBefore in the future) to now + `lifetime`, an intermediate at least for the most of it.
+  /// Errors as canIssue.
+  virtual Result<SslPtr> prepare(const std::vector<Domain>& domains, const std::optional<std::string>& label,
+                                 const Command& command, SystemTime now) const = 0;
 
   /// How far certificates are backdated for clocks that disagree (the protocol's web client takes the same).
   static constexpr std::chrono::seconds backdate{150};

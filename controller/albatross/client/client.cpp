@@ -89,8 +89,10 @@ asio::awaitable<Error> upload(Connection& connection, const Request& request, bo
 /// One call: its connection, and how far it came.
 class Call {
  public:
-  Call(Options options, const Request& request, const asio::any_io_executor& executor, SSL_CTX* context)
-      : options_(std::move(options)), request_(request), connection_(executor, context, options_->endpoint) {}
+  Call(Options options, const Request& request, const asio::any_io_executor& executor, SslPtr client)
+      : options_(std::move(options)),
+        request_(request),
+        connection_(executor, std::move(client), options_->endpoint) {}
 
   /// Throws only when it is cancelled, or returns some Error then.
   asio::awaitable<Result<Reply>> run(SystemTime now) {
@@ -157,21 +159,21 @@ asio::awaitable<CallResult> callServer(Options options, Request request) {
         "an image stream goes with a create or force-create without an image in its configuration, and only "
         "there");
   const auto issue = [&](SystemTime now) {
-    return options->credential->context(request.domains, request.label, request.command, now);
+    return options->credential->prepare(request.domains, request.label, request.command, now);
   };
   SystemTime now = options->now();
-  auto context = issue(now);
-  if (!context) co_return std::unexpected(CallError{.error = context.error()});
+  auto issued = issue(now);
+  if (!issued) co_return std::unexpected(CallError{.error = issued.error()});
   if (request.image == nullptr && request.commit) {
     if (const auto committed = co_await request.commit(); !committed)
       co_return std::unexpected(CallError{.error = committed.error()});
-    const SystemTime issued = std::exchange(now, options->now());
-    if (now - issued > longestKept) context = issue(now);
-    if (!context) co_return std::unexpected(CallError{.error = context.error()});
+    const SystemTime before = std::exchange(now, options->now());
+    if (now - before > longestKept) issued = issue(now);
+    if (!issued) co_return std::unexpected(CallError{.error = issued.error()});
   }
 
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
-  Call call(options, request, executor, context->get());
+  Call call(options, request, executor, *std::move(issued));
   Result<Reply> result = call.cancelled();
   try {
     result = co_await call.run(now);

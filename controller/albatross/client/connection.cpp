@@ -33,12 +33,6 @@ constexpr std::size_t maximalFrame = std::numeric_limits<std::int32_t>::max();
 constexpr std::size_t maximalReply = std::size_t{16} << 20;
 constexpr std::size_t headerSize = 4;
 
-SSL* makeSsl(SSL_CTX* context) {
-  SSL* ssl = SSL_new(context);
-  check(ssl != nullptr, "a TLS connection can be made from a TLS context");
-  return ssl;
-}
-
 std::size_t lengthIn(const std::array<std::uint8_t, headerSize>& header) {
   std::size_t length = 0;
   for (const std::uint8_t byte : header) length = length << 8 | byte;
@@ -53,10 +47,10 @@ bool isAddress(const std::string& host) {
 
 }  // namespace
 
-Connection::Connection(const asio::any_io_executor& executor, SSL_CTX* context, Endpoint endpoint)
+Connection::Connection(const asio::any_io_executor& executor, SslPtr client, Endpoint endpoint)
     : endpoint_(std::move(endpoint)),
       name_(endpoint_.toString()),
-      stream_(tcp::socket(executor), makeSsl(context)),
+      stream_(tcp::socket(executor), client.release()),  // it frees what it is given
       ssl_(stream_.native_handle()) {}
 
 asio::awaitable<Result<void>> Connection::open(const std::optional<std::string>& serverName, SystemTime now) {

@@ -21,8 +21,7 @@ namespace rookery::albatross {
 /// an aborted stream for a finished one. A cancelled operation returns an Error that means nothing.
 class Connection {
  public:
-  /// `context` is shared with the connection for its life.
-  Connection(const asio::any_io_executor& executor, SSL_CTX* context, Endpoint endpoint);
+  Connection(const asio::any_io_executor& executor, SslPtr client, Endpoint endpoint);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection() = default;

@@ -47,11 +47,11 @@ Result<std::shared_ptr<const Credential>> load(const Identity& own,
   return Credential::load({.ca = ca, .certificate = own.certificate, .privateKey = own.privateKey});
 }
 
-/// The chain that a context sends, leaf first. Not owned.
-std::vector<X509*> sentBy(SSL_CTX* context) {
-  std::vector<X509*> chain{SSL_CTX_get0_certificate(context)};
+/// The chain that a client sends, leaf first. Not owned.
+std::vector<X509*> sentBy(SSL* client) {
+  std::vector<X509*> chain{SSL_get_certificate(client)};
   STACK_OF(X509)* rest = nullptr;
-  SSL_CTX_get0_chain_certs(context, &rest);
+  SSL_get0_chain_certs(client, &rest);
   for (int i = 0; i < sk_X509_num(rest); ++i) chain.push_back(sk_X509_value(rest, i));
   return chain;
 }
@@ -269,10 +269,10 @@ class EachKeyType : public testing::TestWithParam<IssuerKey> {};
 TEST_P(EachKeyType, IssuesAChainThatVerifies) {
   const auto credential = load(admin({.keyType = GetParam().type}));
   ASSERT_TRUE(credential.has_value()) << credential.error().message;
-  const auto context =
-      (*credential)->context({{"shop", policy}}, "web", infoCommand, std::chrono::system_clock::now());
-  ASSERT_TRUE(context.has_value()) << context.error().message;
-  const std::vector<X509*> chain = sentBy(context->get());
+  const auto client =
+      (*credential)->prepare({{"shop", policy}}, "web", infoCommand, std::chrono::system_clock::now());
+  ASSERT_TRUE(client.has_value()) << client.error().message;
+  const std::vector<X509*> chain = sentBy(client->get());
   EXPECT_THAT(namesIn(chain), ElementsAre("web", "shop", "admin"));
   EXPECT_EQ(verify(chain, root()), "ok");
   const EVP_PKEY* ownKey = X509_get0_pubkey(chain[2]);
@@ -293,26 +293,25 @@ INSTANTIATE_TEST_SUITE_P(Issuer, EachKeyType,
                                          IssuerKey{KeyType::P521, NID_ecdsa_with_SHA512},
                                          IssuerKey{KeyType::Rsa2048, NID_sha256WithRSAEncryption}));
 
-class CredentialContext : public testing::Test {
+class PreparedClient : public testing::Test {
  protected:
-  std::shared_ptr<SSL_CTX> context(const std::vector<Domain>& domains = {},
-                                   std::optional<std::string> label = {},
-                                   const Command& command = infoCommand) {
-    auto made = credential_->context(domains, label, command, now_);
+  SslPtr prepare(const std::vector<Domain>& domains = {}, std::optional<std::string> label = {},
+                 const Command& command = infoCommand) {
+    auto made = credential_->prepare(domains, label, command, now_);
     EXPECT_TRUE(made.has_value()) << made.error().message;
-    return made.value_or(nullptr);
+    return made ? *std::move(made) : nullptr;
   }
 
   const SystemTime now_ = wholeSecondsNow();
   const std::shared_ptr<const Credential> credential_ = *load(admin());
 };
 
-TEST_F(CredentialContext, PutsTheCommandIntoALeafForClientsOnly) {
+TEST_F(PreparedClient, PutsTheCommandIntoALeafForClientsOnly) {
   Arguments arguments;
   arguments.memory = 64;
   const Command command = UnikernelCommand(unikernel::Restart{arguments});
-  const auto made = context({}, "Web.1", command);
-  X509* const leaf = SSL_CTX_get0_certificate(made.get());
+  const auto made = prepare({}, "Web.1", command);
+  X509* const leaf = SSL_get_certificate(made.get());
   EXPECT_EQ(commonNameOf(leaf), "web.1");
   EXPECT_EQ(X509_get_version(leaf), X509_VERSION_3);
   EXPECT_EQ(extensionIn(leaf), encodeExtension(command));
@@ -327,10 +326,10 @@ TEST_F(CredentialContext, PutsTheCommandIntoALeafForClientsOnly) {
   EXPECT_NE(X509_get0_authority_key_id(leaf), nullptr);
 }
 
-TEST_F(CredentialContext, PutsEachDomainsPolicyIntoAnIntermediate) {
+TEST_F(PreparedClient, PutsEachDomainsPolicyIntoAnIntermediate) {
   Policy inner = policy;
   inner.unikernels = 1;
-  const auto made = context({{"shop", policy}, {"eu", inner}}, {});
+  const auto made = prepare({{"shop", policy}, {"eu", inner}}, {});
   const std::vector<X509*> chain = sentBy(made.get());
   ASSERT_THAT(namesIn(chain), ElementsAre(".", "eu", "shop", "admin"));
   const PolicyCommand addInner = policy::Add{inner};
@@ -347,50 +346,67 @@ TEST_F(CredentialContext, PutsEachDomainsPolicyIntoAnIntermediate) {
   EXPECT_EQ(verify(chain, root()), "ok");
 }
 
-TEST_F(CredentialContext, BackdatesForClocksThatDisagree) {
-  const auto made = context({{"shop", policy}}, "web");
+TEST_F(PreparedClient, BackdatesForClocksThatDisagree) {
+  const auto made = prepare({{"shop", policy}}, "web");
   for (const X509* certificate : {sentBy(made.get())[0], sentBy(made.get())[1]}) {
     EXPECT_EQ(tls::notBeforeOf(certificate), now_ - seconds(150));
     EXPECT_EQ(tls::notAfterOf(certificate), now_ + seconds(300));
   }
 }
 
-TEST_F(CredentialContext, StaysWithinTheIssuersValidity) {
+TEST_F(PreparedClient, StaysWithinTheIssuersValidity) {
   const auto credential = load(admin({.notBefore = now_ - seconds(10), .notAfter = now_ + seconds(20)}));
   ASSERT_TRUE(credential.has_value());
-  const auto made = (*credential)->context({}, {}, infoCommand, now_);
+  const auto made = (*credential)->prepare({}, {}, infoCommand, now_);
   ASSERT_TRUE(made.has_value());
-  const X509* leaf = SSL_CTX_get0_certificate(made->get());
+  const X509* leaf = SSL_get_certificate(made->get());
   EXPECT_EQ(tls::notBeforeOf(leaf), now_ - seconds(10));
   EXPECT_EQ(tls::notAfterOf(leaf), now_ + seconds(20));
 }
 
-TEST_F(CredentialContext, ReusesKeysButNeverCertificates) {
-  std::set<std::string> serials;
-  std::set<std::string> keys;
+TEST_F(PreparedClient, ReusesKeysButNeverALeaf) {
+  std::set<std::string> leaves, intermediates, keys;
   for (int i = 0; i < 3; ++i) {
-    const auto made = context({{"shop", policy}}, "web");
-    for (const X509* issued : {sentBy(made.get())[0], sentBy(made.get())[1]}) {
-      serials.insert(serialOf(issued));
-      keys.insert(tls::keyFingerprintOf(issued));
-    }
+    const auto made = prepare({{"shop", policy}}, "web");
+    const std::vector<X509*> chain = sentBy(made.get());
+    leaves.insert(serialOf(chain[0]));
+    intermediates.insert(serialOf(chain[1]));
+    for (const X509* issued : {chain[0], chain[1]}) keys.insert(tls::keyFingerprintOf(issued));
   }
-  EXPECT_EQ(serials.size(), 6U);
+  EXPECT_EQ(leaves.size(), 3U);
+  EXPECT_EQ(intermediates.size(), 1U);
   EXPECT_EQ(keys.size(), 2U);
 }
 
-TEST_F(CredentialContext, VerifiesWhereNamesRepeat) {
-  const auto made = context({{"admin", policy}, {"admin", policy}}, "admin");
+TEST_F(PreparedClient, IssuesAnotherIntermediateForAnotherPolicyOrTime) {
+  const auto serialWith = [&](const std::vector<Domain>& domains, seconds later) {
+    const auto made = credential_->prepare(domains, "web", infoCommand, now_ + later);
+    EXPECT_TRUE(made.has_value());
+    return serialOf(sentBy(made->get())[1]);
+  };
+  Policy wider = policy;
+  ++wider.unikernels;
+  const std::string first = serialWith({{"shop", policy}}, seconds(0));
+  EXPECT_EQ(serialWith({{"shop", policy}}, seconds(60)), first);
+  EXPECT_NE(serialWith({{"shop", wider}}, seconds(60)), first);
+  EXPECT_NE(serialWith({{"cart", policy}}, seconds(60)), first);
+  EXPECT_NE(serialWith({{"cart", policy}, {"shop", policy}}, seconds(60)), first);
+  EXPECT_NE(serialWith({{"shop", policy}}, seconds(61)), first) << "it is not valid for ever";
+  EXPECT_NE(serialWith({{"shop", policy}}, seconds(-1)), first) << "the clock was set back";
+}
+
+TEST_F(PreparedClient, VerifiesWhereNamesRepeat) {
+  const auto made = prepare({{"admin", policy}, {"admin", policy}}, "admin");
   EXPECT_EQ(verify(sentBy(made.get()), root()), "ok");
 }
 
-TEST_F(CredentialContext, IsMadeFromSeveralThreads) {
+TEST_F(PreparedClient, IsMadeFromSeveralThreads) {
   std::set<std::string> keys;
   std::mutex mutex;
   const auto issue = [&] {
-    const auto made = credential_->context({{"shop", policy}}, "web", infoCommand, now_);
+    const auto made = credential_->prepare({{"shop", policy}}, "web", infoCommand, now_);
     const std::lock_guard lock(mutex);
-    if (made) keys.insert(tls::keyFingerprintOf(SSL_CTX_get0_certificate(made->get())));
+    if (made) keys.insert(tls::keyFingerprintOf(SSL_get_certificate(made->get())));
   };
   {
     std::vector<std::jthread> threads;
@@ -399,10 +415,10 @@ TEST_F(CredentialContext, IsMadeFromSeveralThreads) {
   EXPECT_EQ(keys.size(), 1U);
 }
 
-TEST_F(CredentialContext, RefusesWhatIsNoLabel) {
+TEST_F(PreparedClient, RefusesWhatIsNoLabel) {
   for (const auto& [domain, label] :
        {std::pair{"shop_1", "web"}, std::pair{"shop", "web_1"}, std::pair{"shop", ""}}) {
-    const auto made = credential_->context({{domain, policy}}, label, infoCommand, now_);
+    const auto made = credential_->prepare({{domain, policy}}, label, infoCommand, now_);
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error().reason, Reason::InvalidManifest);
   }
@@ -416,10 +432,10 @@ TEST(CredentialChain, LeavesOutTheRootOnly) {
   const auto names = [&](const std::string& certificate, const Identity& identity) {
     const auto credential = load({.certificate = certificate, .privateKey = identity.privateKey});
     EXPECT_TRUE(credential.has_value());
-    const auto context = (*credential)->context({}, "web", infoCommand, now);
-    EXPECT_TRUE(context.has_value());
-    EXPECT_EQ(verify(sentBy(context->get()), root()), "ok");
-    return namesIn(sentBy(context->get()));
+    const auto client = (*credential)->prepare({}, "web", infoCommand, now);
+    EXPECT_TRUE(client.has_value());
+    EXPECT_EQ(verify(sentBy(client->get()), root()), "ok");
+    return namesIn(sentBy(client->get()));
   };
   EXPECT_THAT(names(withMiddle, own), ElementsAre("web", "admin", "middle"));
   EXPECT_THAT(names(withMiddle + root().certificate, own), ElementsAre("web", "admin", "middle"));
@@ -450,9 +466,9 @@ TEST_P(CredentialCanIssue, OrSaysWhyNot) {
   EXPECT_EQ(can.error().reason, *GetParam().reason);
   EXPECT_THAT(can.error().message, AllOf(HasSubstr("CN=admin"), HasSubstr(GetParam().says)));
   const std::vector<Domain> domains(GetParam().depth, Domain{"shop", policy});
-  const auto context = (*credential)->context(domains, {}, infoCommand, now);
-  ASSERT_FALSE(context.has_value());
-  EXPECT_EQ(context.error(), can.error());
+  const auto client = (*credential)->prepare(domains, {}, infoCommand, now);
+  ASSERT_FALSE(client.has_value());
+  EXPECT_EQ(client.error(), can.error());
 }
 
 const SystemTime longAgo{std::chrono::sys_days(std::chrono::year(2020) / 1 / 2)};
