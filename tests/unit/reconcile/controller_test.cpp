@@ -25,8 +25,8 @@
 #include "images/image_maker.h"
 #include "images/image_server.h"
 #include "reconcile/confirmations.h"
-#include "reconcile/state_dir.h"
 #include "source/directory.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
 
@@ -66,7 +66,7 @@ class Fleet : public testing::Test {
     folder_.write("cert.pem", ca.certificate);
     folder_.write("key.pem", ca.privateKey);
     exposeKey(false);
-    auto state = StateDir::open(folder_.path() / "state");
+    auto state = state::StateDir::open(folder_.path() / "state");
     EXPECT_TRUE(state);
     state_ = std::move(*state);
     declareInstance("eu-1", 1);
@@ -164,7 +164,7 @@ class Fleet : public testing::Test {
     made[2] = std::make_unique<FakeServer>("key of us-1");
     return made;
   }();
-  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<state::StateDir> state_;
   ObjectStore store_;
   Notices listener_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;

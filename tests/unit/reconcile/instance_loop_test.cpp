@@ -21,7 +21,7 @@
 #include "images/image_maker.h"
 #include "plan/desired.h"
 #include "plan/unikernel_state.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
 
@@ -58,9 +58,9 @@ class Told : public Listener {
 };
 
 /// State of an instance that is being deleted, and kept.
-class KeptState : public State {
+class KeptState : public state::State {
  public:
-  explicit KeptState(State& real) : real_(real) {}
+  explicit KeptState(state::State& real) : real_(real) {}
   Result<void> held() const override { return real_.held(); }
   std::vector<plan::Entry> entries() const override { return real_.entries(); }
   plan::Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
@@ -88,7 +88,7 @@ class KeptState : public State {
   }
 
  private:
-  State& real_;
+  state::State& real_;
 };
 
 /// One loop on one thread, and the server that it talks to.
@@ -139,11 +139,11 @@ class Loop : public testing::Test {
 
   void start() {
     if (!state_) {
-      auto state = StateDir::open(folder_.path() / "state");
+      auto state = state::StateDir::open(folder_.path() / "state");
       ASSERT_TRUE(state);
       state_ = std::move(*state);
       kept_.emplace(*state_);
-      own_.emplace(Environment{.state = isKept_ ? static_cast<State&>(*kept_) : *state_,
+      own_.emplace(Environment{.state = isKept_ ? static_cast<state::State&>(*kept_) : *state_,
                                .objects = objects_,
                                .listener = told_,
                                .connect = environment_.connect,
@@ -203,7 +203,7 @@ class Loop : public testing::Test {
   Wiring environment_;
   std::function<bool(const std::string&, const plan::Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
-  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<state::StateDir> state_;
   std::optional<KeptState> kept_;
   bool isKept_ = false;  // eu-1, though it is being deleted
   ObjectStore objects_;

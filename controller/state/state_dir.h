@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "error.h"
-#include "reconcile/state.h"
+#include "state/state.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
 /// The state in a folder: the inventory, one small file per entry, and the objects' identities. One process
 /// at a time holds it. Every write is atomic and on the disk when it returns.
@@ -108,4 +108,4 @@ class StateDir : public State {
   bool identitiesChanged_ = false;
 };
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

@@ -1,4 +1,4 @@
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 #include "fixtures/temp_dir.h"
 #include "unit/plan/scene.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 namespace {
 
 using namespace std::chrono_literals;
@@ -471,4 +471,4 @@ TEST_F(StateFiles, MayBeUsedFromSeveralThreads) {
 }
 
 }  // namespace
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

@@ -10,7 +10,7 @@
 #include "error.h"
 #include "plan/inventory.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
 /// What the controller must remember beyond its own life: the inventory, and the objects' identities. What
 /// put() and erase() were told has been made sure of when they return. Thread-safe.
@@ -49,4 +49,4 @@ class State {
   virtual Result<void> saveIdentities() = 0;
 };
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

@@ -1,4 +1,4 @@
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -17,10 +17,10 @@
 #include "api/manifest.h"
 #include "api/uid.h"
 #include "image/image.h"
-#include "reconcile/state_file.h"
+#include "state/state_file.h"
 #include "yaml/writer.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
@@ -414,4 +414,4 @@ Result<void> StateDir::saveIdentities() {
   return written;
 }
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

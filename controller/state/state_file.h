@@ -9,7 +9,7 @@
 
 /// The files of a state directory: read whole or not at all, and told apart from what is not there and from
 /// what cannot be read now; written whole or not at all (file/atomic.h).
-namespace rookery::reconcile {
+namespace rookery::state {
 
 /// The bytes of a regular file; nothing: there is no such file, or it is a folder. Error: StateUnreadable
 /// (also where it is larger than `limit` bytes), which says nothing about what the file holds: whoever needs
@@ -30,4 +30,4 @@ Result<void> syncStateFolder(const std::filesystem::path& folder);
 std::unexpected<Error> stateUnreadable(const std::filesystem::path& path, int cause);
 std::unexpected<Error> stateUnwritable(const std::filesystem::path& path, int cause);
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

@@ -1,4 +1,4 @@
-#include "reconcile/state_file.h"
+#include "state/state_file.h"
 
 #include <fmt/format.h>
 #include <unistd.h>
@@ -12,7 +12,7 @@
 #include "file/atomic.h"
 #include "file/content.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
 namespace fs = std::filesystem;
 
@@ -78,4 +78,4 @@ Result<void> syncStateFolder(const fs::path& folder) {
   return {};
 }
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state
