@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/object.h"
@@ -13,7 +14,7 @@
 namespace rookery::state {
 
 /// What the controller must remember beyond its own life: the inventory, and the objects' identities. What
-/// put() and erase() were told has been made sure of when they return. Thread-safe.
+/// record() and discard() were told has been made sure of when they return. Thread-safe.
 class State {
  public:
   virtual ~State() = default;
@@ -27,6 +28,12 @@ class State {
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;
+  /// As record(), but it need not be durable when this returns: it rides on the next commit, at the latest a
+  /// second later; who asks (entries(), inventoryOf()) sees it at once. For what a reply said: after a crash
+  /// that is seen again.
+  virtual boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) {
+    return record(std::move(entry));
+  }
 
   /// Whether a restart was seen to change a unikernel's memory on this server; unknown: absent.
   virtual std::optional<bool> restartChangesMemory(const std::string& serverKey) const = 0;

@@ -1,81 +1,31 @@
 #include "state/state_dir.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <system_error>
-#include <tuple>
+#include <utility>
 
 #include "api/manifest.h"
 #include "api/uid.h"
-#include "image/image.h"
-#include "state/state_file.h"
+#include "file/atomic.h"
+#include "state/state_error.h"
+#include "state/stored.h"
+#include "state/writer.h"
 #include "yaml/writer.h"
 
 namespace rookery::state {
 
+namespace asio = boost::asio;
 namespace fs = std::filesystem;
 using nlohmann::json;
 
 namespace {
 
-constexpr auto identitiesFile = "objects.json";
-constexpr auto inventoryFolder = "inventory";
-constexpr auto serverFile = "server.json";
-constexpr auto lockFile = "lock";
-constexpr int noLock = -1;
-/// Of a file. An entry takes about a kilobyte; identities some hundred bytes for each object, and the
-/// manifest of those that are being deleted.
-constexpr std::size_t maxEntryBytes = std::size_t{1} << 20;
-constexpr std::size_t maxIdentitiesBytes = std::size_t{256} << 20;
-
-json parse(const std::string& text) { return json::parse(text, nullptr, false); }
-
-/// Whether the lock is that of the file which is called `path` now. Error: StateUnreadable.
-Result<bool> locks(int lock, const fs::path& path) {
-  struct stat ours{}, there{};
-  if (::fstat(lock, &ours) != 0) return stateUnreadable(path, errno);
-  if (::stat(path.c_str(), &there) == 0) return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
-  if (errno == ENOENT || errno == ENOTDIR) return false;
-  return stateUnreadable(path, errno);
-}
-
-std::string holderOf(int lock) {
-  std::array<char, 32> text{};
-  const ssize_t length = ::pread(lock, text.data(), text.size() - 1, 0);
-  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "unknown";
-}
-
-/// Takes the folder: the descriptor of its lock.
-Result<int> take(const fs::path& folder) {
-  const fs::path file = folder / lockFile;
-  for (;;) {
-    const int lock = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (lock < 0) return stateUnwritable(file, errno);
-    if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-      const std::string holder = holderOf(lock);
-      ::close(lock);
-      return fail(
-          Reason::StateDirLocked,
-          fmt::format(
-              "The state directory {} is in use by the rookery process {}. Stop that one first, or give "
-              "this one another --state-dir.",
-              folder.string(), holder));
-    }
-    const Result<bool> same = locks(lock, file);
-    if (same && *same) return lock;
-    ::close(lock);
-    if (!same) return std::unexpected(same.error());
-  }
-}
+EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name}; }
 
 }  // namespace
 
@@ -87,39 +37,55 @@ fs::path StateDir::defaultPath() {
   return fs::path(home == nullptr ? "." : home) / ".local/state/rookery";
 }
 
+StateDir::StateDir(fs::path path) : path_(std::move(path)) {}
+
+StateDir::~StateDir() = default;
+
 Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path / inventoryFolder, error);
-  if (error) return stateUnwritable(path, error.value());
-  const Result<int> lock = take(path);
+  if (const int cause = file::makeFolder(path); cause != 0) return stateUnwritable(path, cause);
+  auto lock = FolderLock::take(path);
   if (!lock) return std::unexpected(lock.error());
-  std::unique_ptr<StateDir> state(new StateDir(path, *lock));
-  const std::string self = std::to_string(::getpid());
-  if (::ftruncate(*lock, 0) != 0 || ::pwrite(*lock, self.data(), self.size(), 0) < 0)
-    return stateUnwritable(path / lockFile, errno);
-  if (auto read = state->readAll(); !read) return std::unexpected(read.error());
+  auto stored = readStored(path, Others::Rest);
+  if (!stored) return std::unexpected(stored.error());
+  auto database = openStored(path, *stored);
+  if (!database) return std::unexpected(database.error());
+  std::unique_ptr<StateDir> state(new StateDir(path));
+  state->lock_.emplace(*std::move(lock));
+  state->warnings_ = warningsAbout(path, *stored, true);
+  state->content_ = std::move(stored->content);
+  if (auto started = state->startWriting(*std::move(database)); !started)
+    return std::unexpected(started.error());
   return state;
 }
 
 Result<std::unique_ptr<StateDir>> StateDir::read(const fs::path& path) {
-  std::unique_ptr<StateDir> state(new StateDir(path, noLock));
-  if (auto read = state->readAll(); !read) return std::unexpected(read.error());
+  auto stored = readStored(path, FolderLock::isHeld(path) ? Others::Write : Others::Rest);
+  if (!stored) return std::unexpected(stored.error());
+  std::unique_ptr<StateDir> state(new StateDir(path));
+  state->warnings_ = warningsAbout(path, *stored, false);
+  state->content_ = std::move(stored->content);
   return state;
 }
 
-StateDir::StateDir(fs::path path, int lock) : path_(std::move(path)), lock_(lock) {}
-
-StateDir::~StateDir() {
-  if (!readsOnly()) ::close(lock_);
+Result<void> StateDir::startWriting(Database database) {
+  const fs::path file = databaseIn(path_);
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return stateUnreadable(file, errno);
+  database_ = {status.st_dev, status.st_ino};
+  auto writer = Writer::start(std::move(database), file, [this] { return held(); });
+  if (!writer) return std::unexpected(writer.error());
+  writer_ = *std::move(writer);
+  return {};
 }
 
-bool StateDir::readsOnly() const { return lock_ == noLock; }
-
 Result<void> StateDir::held() const {
-  if (readsOnly()) return {};
-  const Result<bool> same = locks(lock_, path_ / lockFile);
-  if (!same) return std::unexpected(same.error());
-  if (*same) return {};
+  if (!lock_) return {};
+  const Result<bool> stands = lock_->stands();
+  if (!stands) return std::unexpected(stands.error());
+  struct stat status{};
+  if (*stands && ::stat(databaseIn(path_).c_str(), &status) == 0 && status.st_dev == database_->device &&
+      status.st_ino == database_->inode)
+    return {};
   return fail(
       Reason::StateDirLost,
       fmt::format("The state directory {} was removed or replaced while it was in use; another process "
@@ -128,110 +94,15 @@ Result<void> StateDir::held() const {
 }
 
 Result<void> StateDir::mayWrite() const {
-  if (!readsOnly()) return held();
+  if (writer_) return {};
   return fail(Reason::StateUnwritable,
               fmt::format("The state directory {} was opened for reading only.", path_.string()));
-}
-
-Result<void> StateDir::readAll() {
-  if (!readsOnly()) removeHalfWritten(path_);
-  if (auto read = readEntries(); !read) return read;
-  return readIdentities();
-}
-
-Result<void> StateDir::readEntries() {
-  const fs::path folder = path_ / inventoryFolder;
-  std::error_code error;
-  fs::recursive_directory_iterator item(folder, error);
-  if (error == std::errc::no_such_file_or_directory) return {};
-  std::vector<fs::path> files, folders = {folder};
-  for (const fs::recursive_directory_iterator end; !error && item != end; item.increment(error)) {
-    if (item->path().extension() == ".json") files.push_back(item->path());
-    std::error_code ignored;
-    if (item->is_directory(ignored)) folders.push_back(item->path());
-  }
-  if (error) return stateUnreadable(folder, error.value());
-  for (const fs::path& file : files) {
-    if (auto read = readEntry(file); !read) return read;
-  }
-  if (!readsOnly()) std::ranges::for_each(folders, removeHalfWritten);
-  return {};
-}
-
-Result<void> StateDir::readEntry(const fs::path& file) {
-  const auto text = readStateFile(file, maxEntryBytes);
-  if (!text) return std::unexpected(text.error());
-  if (!*text) return {};  // it has been erased meanwhile
-  try {
-    const json value = parse(**text);
-    if (file.filename() == serverFile) {
-      restartChangesMemory_[file.parent_path().filename()] = value.at("restartChangesMemory");
-    } else {
-      const plan::Entry entry = plan::entryFromJson(value);
-      inventories_[entry.serverKey][entry.name] = entry;
-    }
-    return {};
-  } catch (const json::exception&) {
-    return setAside(file, "is not an inventory entry", "what it stood for counts as not owned");
-  }
-}
-
-/// What was read of a file is not what it should be.
-Result<void> StateDir::setAside(const fs::path& file, std::string_view what, std::string_view loss) {
-  const std::string aside = file.string() + ".corrupt";
-  if (readsOnly()) {
-    warnings_.push_back(fmt::format("{} {}: {}.", file.string(), what, loss));
-    return {};
-  }
-  if (::rename(file.c_str(), aside.c_str()) != 0) return stateUnwritable(file, errno);
-  warnings_.push_back(fmt::format("{} {}; it is set aside as {}, and {}.", file.string(), what,
-                                  fs::path(aside).filename().string(), loss));
-  return {};
-}
-
-Result<void> StateDir::readIdentities() {
-  const fs::path file = path_ / identitiesFile;
-  const auto text = readStateFile(file, maxIdentitiesBytes);
-  if (!text) return std::unexpected(text.error());
-  if (!*text) return {};
-  const json value = parse(**text);
-  if (!value.is_array()) {
-    return setAside(file, "does not list the objects' identities",
-                    "all objects begin anew, those that were asked to be deleted as not asked");
-  }
-  for (const json& item : value) {
-    try {
-      readIdentity(item);
-    } catch (const json::exception&) {
-      continue;  // costs the object its age
-    }
-  }
-  return {};
-}
-
-/// Throws json::exception where it is none, and else leaves out what is not one of ours.
-void StateDir::readIdentity(const json& item) {
-  const auto kind = api::kindNamed(item.at("kind").get_ref<const std::string&>());
-  if (!kind || !item.at("generation").is_number_integer()) return;
-  Known known{
-      {item.at("uid"), plan::timeFromJson(item.at("creationTimestamp")), std::nullopt, item.at("generation")},
-      item.at("specDigest")};
-  if (item.contains("deletionTimestamp"))
-    known.identity.deletionTimestamp = plan::timeFromJson(item["deletionTimestamp"]);
-  known.manifest = item.value("manifest", "");
-  known.root = item.value("root", "");
-  known.file = item.value("file", "");
-  identities_[{*kind, item.at("namespace"), item.at("name")}] = std::move(known);
-}
-
-fs::path StateDir::fileOf(const plan::Entry& entry) const {
-  return path_ / inventoryFolder / entry.serverKey / (entry.name.toString() + ".json");
 }
 
 std::vector<plan::Entry> StateDir::entries() const {
   std::vector<plan::Entry> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, inventory] : inventories_) {
+  for (const auto& [key, inventory] : content_.inventories) {
     for (const auto& [name, entry] : inventory) all.push_back(entry);
   }
   return all;
@@ -239,63 +110,86 @@ std::vector<plan::Entry> StateDir::entries() const {
 
 plan::Inventory StateDir::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
-  const auto it = inventories_.find(serverKey);
-  return it == inventories_.end() ? plan::Inventory{} : it->second;
+  const auto it = content_.inventories.find(serverKey);
+  return it == content_.inventories.end() ? plan::Inventory{} : it->second;
 }
 
-boost::asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) { co_return put(entry); }
+asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) {
+  const auto begin = [this, &entry](Tell tell) { submit(keyOf(entry), entry, std::move(tell)); };
+  co_return co_await toldOf(begin);
+}
 
-boost::asio::awaitable<Result<void>> StateDir::discard(plan::Entry entry) { co_return erase(entry); }
+asio::awaitable<Result<void>> StateDir::discard(plan::Entry entry) {
+  const auto begin = [this, &entry](Tell tell) { submit(keyOf(entry), std::nullopt, std::move(tell)); };
+  co_return co_await toldOf(begin);
+}
 
 Result<void> StateDir::put(const plan::Entry& entry) {
-  if (auto may = mayWrite(); !may) return may;
-  const fs::path file = fileOf(entry);
-  std::error_code error;
-  if (fs::create_directories(file.parent_path(), error)) {
-    if (auto synced = syncStateFolder(file.parent_path().parent_path()); !synced) return synced;
-  }
-  if (error) return stateUnwritable(file.parent_path(), error.value());
-  // A path need not be UTF-8. One that is not is of no source after a restart, and so nothing of it is
-  // pruned.
-  const std::string content = yaml::dump(toJson(entry), 1);
-  if (auto written = writeStateFile(file, content); !written) return written;
-  const std::lock_guard lock(mutex_);
-  inventories_[entry.serverKey][entry.name] = entry;
-  return {};
+  return waitFor([&](Tell tell) { submit(keyOf(entry), entry, std::move(tell)); });
 }
 
 Result<void> StateDir::erase(const plan::Entry& entry) {
-  if (auto may = mayWrite(); !may) return may;
-  const fs::path file = fileOf(entry);
-  if (::unlink(file.c_str()) != 0 && errno != ENOENT) return stateUnwritable(file, errno);
+  return waitFor([&](Tell tell) { submit(keyOf(entry), std::nullopt, std::move(tell)); });
+}
+
+/// Under the mutex until the writer has it: the order of the calls is that on the disk.
+void StateDir::submit(const EntryKey& key, const std::optional<plan::Entry>& entry, Tell tell) {
+  if (auto may = mayWrite(); !may) return tell(std::move(may));
   const std::lock_guard lock(mutex_);
-  inventories_[entry.serverKey].erase(entry.name);
-  return {};
+  auto end = [this, key, entry, call = ++calls_, tell = std::move(tell)](Result<void> ended) mutable {
+    if (ended) remember(key, entry, call);
+    tell(std::move(ended));
+  };
+  std::vector<Change> changes;
+  changes.push_back(entry ? Change(*entry) : Change(key));
+  writer_->write(std::move(changes), std::move(end));
+}
+
+/// It is on the disk. What recordSoon() was told after that call has been seen, and is not undone.
+void StateDir::remember(const EntryKey& key, const std::optional<plan::Entry>& entry, std::uint64_t call) {
+  const std::lock_guard lock(mutex_);
+  const auto later = soon_.find(key);
+  if (later != soon_.end() && later->second > call) return;
+  if (entry) {
+    content_.inventories[key.serverKey][key.name] = *entry;
+  } else {
+    content_.inventories[key.serverKey].erase(key.name);
+  }
+}
+
+asio::awaitable<Result<void>> StateDir::recordSoon(plan::Entry entry) {
+  if (auto may = mayWrite(); !may) co_return may;
+  if (auto may = held(); !may) co_return may;
+  const std::lock_guard lock(mutex_);
+  const EntryKey key = keyOf(entry);
+  const std::uint64_t call = ++calls_;
+  content_.inventories[entry.serverKey][entry.name] = entry;
+  soon_[key] = call;
+  writer_->writeSoon(std::move(entry), [this, key, call] {
+    const std::lock_guard relock(mutex_);
+    const auto last = soon_.find(key);
+    if (last != soon_.end() && last->second == call) soon_.erase(last);
+  });
+  co_return Result<void>{};
 }
 
 std::optional<bool> StateDir::restartChangesMemory(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
-  const auto it = restartChangesMemory_.find(serverKey);
-  return it == restartChangesMemory_.end() ? std::nullopt : std::optional(it->second);
+  const auto it = content_.restartChangesMemory.find(serverKey);
+  return it == content_.restartChangesMemory.end() ? std::nullopt : std::optional(it->second);
 }
 
+// Losing this costs one restart in vain after the next start: not worth an error.
 void StateDir::setRestartChangesMemory(const std::string& serverKey, bool changes) {
-  {
-    const std::lock_guard lock(mutex_);
-    restartChangesMemory_[serverKey] = changes;
-  }
-  if (!mayWrite()) return;
-  const fs::path folder = path_ / inventoryFolder / serverKey;
-  std::error_code error;
-  fs::create_directories(folder, error);
-  // Losing this costs one restart in vain after the next start: not worth an error.
-  std::ignore = writeStateFile(folder / serverFile, json{{"restartChangesMemory", changes}}.dump());
+  const std::lock_guard lock(mutex_);
+  content_.restartChangesMemory[serverKey] = changes;
+  if (writer_) writer_->writeSoon(ServerMemory{serverKey, changes});
 }
 
 api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& specDigest,
                                  api::SystemTime now) {
   const std::lock_guard lock(mutex_);
-  const auto [it, added] = identities_.try_emplace(key);
+  const auto [it, added] = content_.identities.try_emplace(key);
   Known& known = it->second;
   const Known before = known;
   if (added) {
@@ -306,24 +200,24 @@ api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& s
   }
   known.identity.deletionTimestamp.reset();
   known.manifest.clear();
-  if (!(known == before)) identitiesChanged_ = true;
+  if (!(known == before)) unsaved_.insert(key);
   return known.identity;
 }
 
 std::optional<api::Identity> StateDir::identityOf(const api::ObjectKey& key) const {
   const std::lock_guard lock(mutex_);
-  const auto known = identities_.find(key);
-  return known == identities_.end() ? std::nullopt : std::optional(known->second.identity);
+  const auto known = content_.identities.find(key);
+  return known == content_.identities.end() ? std::nullopt : std::optional(known->second.identity);
 }
 
 Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTime now) {
   {
     const std::lock_guard lock(mutex_);
-    const auto known = identities_.find(object.key());
-    if (known == identities_.end()) return {};
+    const auto known = content_.identities.find(object.key());
+    if (known == content_.identities.end()) return {};
     known->second.identity.deletionTimestamp = now;
     known->second.keep(object);
-    identitiesChanged_ = true;
+    unsaved_.insert(object.key());
   }
   return saveIdentities();
 }
@@ -333,20 +227,20 @@ Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& 
   api::Identity identity;
   {
     const std::lock_guard lock(mutex_);
-    const auto found = identities_.find(object.key());
-    if (found == identities_.end() || found->second.identity.uid != uid) return std::nullopt;
+    const auto found = content_.identities.find(object.key());
+    if (found == content_.identities.end() || found->second.identity.uid != uid) return std::nullopt;
     Known& known = found->second;
     if (known.specDigest != object.specDigest) ++known.identity.generation;
     known.specDigest = object.specDigest;
     known.keep(object);
-    identitiesChanged_ = true;
+    unsaved_.insert(object.key());
     identity = known.identity;
   }
   if (auto saved = saveIdentities(); !saved) return std::unexpected(saved.error());
   return identity;
 }
 
-void StateDir::Known::keep(const api::Object& object) {
+void Known::keep(const api::Object& object) {
   manifest = yaml::dump(object.manifest);
   root = object.origin.root;
   file = object.origin.file;
@@ -355,7 +249,7 @@ void StateDir::Known::keep(const api::Object& object) {
 std::set<api::ObjectKey> StateDir::deletionRequests() const {
   std::set<api::ObjectKey> requests;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, known] : identities_) {
+  for (const auto& [key, known] : content_.identities) {
     if (known.identity.deletionTimestamp) requests.insert(key);
   }
   return requests;
@@ -364,7 +258,7 @@ std::set<api::ObjectKey> StateDir::deletionRequests() const {
 std::vector<StateDir::Deletion> StateDir::deletions() const {
   std::vector<Deletion> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, known] : identities_) {
+  for (const auto& [key, known] : content_.identities) {
     if (known.manifest.empty()) continue;
     const api::Manifest parsed = api::readDocument(json::parse(known.manifest, nullptr, false),
                                                    {.root = known.root, .file = known.file});
@@ -377,41 +271,37 @@ std::vector<StateDir::Deletion> StateDir::deletions() const {
 
 void StateDir::forgetIdentity(const api::ObjectKey& key) {
   const std::lock_guard lock(mutex_);
-  if (identities_.erase(key) > 0) identitiesChanged_ = true;
+  if (content_.identities.erase(key) > 0) unsaved_.insert(key);
 }
 
 Result<void> StateDir::saveIdentities() {
   if (auto may = mayWrite(); !may) return may;
-  const std::lock_guard saving(saving_);
-  json value = json::array();
-  {
+  return waitFor([this](Tell tell) {
     const std::lock_guard lock(mutex_);
-    if (!identitiesChanged_) return {};
-    for (const auto& [key, known] : identities_) {
-      json item = {{"kind", api::toString(key.kind)},
-                   {"namespace", key.nameSpace},
-                   {"name", key.name},
-                   {"uid", known.identity.uid},
-                   {"creationTimestamp", plan::toMillis(known.identity.creationTimestamp)},
-                   {"generation", known.identity.generation},
-                   {"specDigest", known.specDigest}};
-      if (known.identity.deletionTimestamp)
-        item["deletionTimestamp"] = plan::toMillis(*known.identity.deletionTimestamp);
-      if (!known.manifest.empty()) {
-        item["manifest"] = known.manifest;
-        item["root"] = known.root.string();
-        item["file"] = known.file.string();
+    if (unsaved_.empty()) return tell({});
+    auto end = [this, keys = unsaved_, tell = std::move(tell)](Result<void> ended) mutable {
+      if (!ended) {
+        const std::lock_guard relock(mutex_);
+        unsaved_.merge(keys);  // to be tried again with the next
       }
-      value.push_back(std::move(item));
+      tell(std::move(ended));
+    };
+    writer_->write(takeUnsaved(), std::move(end));
+  });
+}
+
+/// The identities that are to be written, which then are not any more.
+std::vector<Change> StateDir::takeUnsaved() {
+  std::vector<Change> changes;
+  for (const api::ObjectKey& key : std::exchange(unsaved_, {})) {
+    const auto known = content_.identities.find(key);
+    if (known == content_.identities.end()) {
+      changes.emplace_back(key);
+    } else {
+      changes.emplace_back(KnownObject{key, known->second});
     }
-    identitiesChanged_ = false;
   }
-  Result<void> written = writeStateFile(path_ / identitiesFile, value.dump());
-  if (!written) {
-    const std::lock_guard lock(mutex_);
-    identitiesChanged_ = true;  // to be tried again with the next
-  }
-  return written;
+  return changes;
 }
 
 }  // namespace rookery::state
