@@ -9,7 +9,7 @@ jobs := $(shell nproc)
 tests_at_once := $(shell echo $$((2 * $(jobs))))
 sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
-threaded := http image image-pull source reconcile serve
+threaded := http image image-pull source state reconcile serve
 files := .
 # What the demo shows: an optimised build where there is one, else one that is there in a third of the time.
 to_show := $(if $(wildcard build/release/bin/rookery),release,quick)

@@ -16,8 +16,8 @@ namespace rookery::cli {
 namespace {
 
 // In the order in which --help lists them.
-constexpr std::array verbs = {addRun,      addApply,  addPlan,         addValidate, addGet,
-                              addDescribe, addDeploy, addConfirmPrune, addInspect,  addVersion};
+constexpr std::array verbs = {addRun,    addApply,        addPlan,  addValidate, addGet,    addDescribe,
+                              addDeploy, addConfirmPrune, addState, addInspect,  addVersion};
 
 constexpr const char* summary =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";

@@ -20,8 +20,8 @@
 #include "cli/verbs.h"
 #include "plan/inventory.h"
 #include "reconcile/confirmations.h"
-#include "reconcile/state_dir.h"
 #include "sentence.h"
+#include "state/state_dir.h"
 
 namespace rookery::cli {
 
@@ -33,7 +33,7 @@ constexpr std::chrono::seconds answerPatience{10};
 
 struct ConfirmOptions {
   std::vector<std::string> ids;
-  std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+  std::filesystem::path stateDir = state::StateDir::defaultPath();
   ClientOptions client;
 };
 

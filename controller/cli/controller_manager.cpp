@@ -75,9 +75,7 @@ Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds
                                  }}};
   if (cluster == nullptr) return fleet;
   fleet.holds = [cluster](const std::string& instance) { return cluster->holds(instance); };
-  fleet.keepState = [cluster](reconcile::State& files) -> reconcile::State& {
-    return cluster->keepState(files);
-  };
+  fleet.keepState = [cluster](state::State& files) -> state::State& { return cluster->keepState(files); };
   return fleet;
 }
 

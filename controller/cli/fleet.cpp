@@ -32,12 +32,12 @@ unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 
 
 Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::ObjectStore& objects,
                                            reconcile::Listener& listener) {
-  auto state = options.readOnly ? reconcile::StateDir::read(options.stateDir)
-                                : reconcile::StateDir::open(options.stateDir);
+  auto state =
+      options.readOnly ? state::StateDir::read(options.stateDir) : state::StateDir::open(options.stateDir);
   if (!state) return std::unexpected(state.error());
   for (const std::string& warning : (*state)->warnings())
     listener.warned("", Reason::StateUnwritable, warning);
-  reconcile::State& kept = options.keepState ? options.keepState(**state) : **state;
+  state::State& kept = options.keepState ? options.keepState(**state) : **state;
   auto images =
       image::ImageStore::open(std::filesystem::absolute(options.stateDir) / "images",
                               {.capacity = options.imageStoreBytes,
@@ -49,7 +49,7 @@ Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::Ob
       new Fleet(*std::move(state), kept, *std::move(images), options, objects, listener));
 }
 
-Fleet::Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& state,
+Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
              std::unique_ptr<image::ImageStore> images, const Options& options,
              reconcile::ObjectStore& objects, reconcile::Listener& listener)
     : stateDir_(std::move(stateDir)),

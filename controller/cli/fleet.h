@@ -20,7 +20,7 @@
 #include "image/store.h"
 #include "reconcile/controller.h"
 #include "reconcile/object_store.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 
 namespace rookery::cli {
 
@@ -28,7 +28,7 @@ namespace rookery::cli {
 class Fleet {
  public:
   struct Options {
-    std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+    std::filesystem::path stateDir = state::StateDir::defaultPath();
     std::chrono::milliseconds resync{30'000};
     std::vector<std::filesystem::path> imageRoots = {};  // absolute
     std::uint64_t imageStoreBytes = std::uint64_t{20} << 30;
@@ -42,7 +42,7 @@ class Fleet {
         {};                                                       // see Environment::permit
     std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
     /// The state that the controller uses, made of that in stateDir; empty: just that.
-    std::function<reconcile::State&(reconcile::State& files)> keepState = {};
+    std::function<state::State&(state::State& files)> keepState = {};
   };
 
   /// Errors: as StateDir::open, or StateDir::read, and ImageStore::open. `objects` and `listener` must
@@ -57,9 +57,9 @@ class Fleet {
   /// Why run() ended by itself, if it did: StateDirLost.
   const std::optional<Error>& failure() const { return failure_; }
 
-  reconcile::StateDir& stateDir() { return *stateDir_; }
+  state::StateDir& stateDir() { return *stateDir_; }
   /// What the controller remembers, wherever that is kept.
-  const reconcile::State& state() const { return state_; }
+  const state::State& state() const { return state_; }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
   /// Tells which files are still being written; who sees one being closed tells it.
   const std::shared_ptr<file::Settling>& settling() const { return settling_; }
@@ -67,14 +67,14 @@ class Fleet {
   image::ImageStore& images() { return *images_; }
 
  private:
-  Fleet(std::unique_ptr<reconcile::StateDir> stateDir, reconcile::State& state,
+  Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
         std::unique_ptr<image::ImageStore> images, const Options& options, reconcile::ObjectStore& objects,
         reconcile::Listener& listener);
 
   void loseState(const Error& error);
 
-  std::unique_ptr<reconcile::StateDir> stateDir_;
-  reconcile::State& state_;
+  std::unique_ptr<state::StateDir> stateDir_;
+  state::State& state_;
   std::shared_ptr<file::Settling> settling_ = std::make_shared<file::Settling>();
   std::shared_ptr<image::Inspector> inspector_;
   std::unique_ptr<image::ImageStore> images_;

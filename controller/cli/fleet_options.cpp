@@ -44,7 +44,7 @@ CLI::Option* addSize(CLI::App& verb, const std::string& name, std::int64_t& mi, 
 }  // namespace
 
 std::string confirmAtController(const FleetOptions& options, const std::string& id) {
-  const bool other = options.stateDir != reconcile::StateDir::defaultPath();
+  const bool other = options.stateDir != state::StateDir::defaultPath();
   return fmt::format("rookery confirm-prune {}{}, or at a start with --confirm-prune {}",
                      other ? fmt::format("--state-dir {} ", forShell(options.stateDir)) : "", id, id);
 }

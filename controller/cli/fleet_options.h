@@ -19,7 +19,7 @@ inline constexpr std::int64_t defaultMaxImageSize = image::defaultLargestImage >
 /// Options that run, apply and plan share, as they stand on the command line.
 struct FleetOptions {
   std::vector<std::filesystem::path> roots;
-  std::filesystem::path stateDir = reconcile::StateDir::defaultPath();
+  std::filesystem::path stateDir = state::StateDir::defaultPath();
   std::vector<std::filesystem::path> imageRoots;
   std::int64_t imageStoreSize = 20'480;             // Mi
   std::int64_t maxImageSize = defaultMaxImageSize;  // Mi

@@ -26,6 +26,7 @@ void addGet(CLI::App& app, Console console, int& status);
 void addDescribe(CLI::App& app, Console console, int& status);
 void addDeploy(CLI::App& app, Console console, int& status);
 void addConfirmPrune(CLI::App& app, Console console, int& status);
+void addState(CLI::App& app, Console console, int& status);
 void addInspect(CLI::App& app, Console console, int& status);
 void addVersion(CLI::App& app, Console console, int& status);
 

@@ -79,7 +79,7 @@ Leases::Options Cluster::leaseOptions() {
 
 Cluster::~Cluster() = default;
 
-reconcile::State& Cluster::keepState(reconcile::State& others) {
+state::State& Cluster::keepState(state::State& others) {
   return tasks_->state.emplace(
       client_, tasks_->cache, others, [this](const std::string& instance) { return holds(instance); },
       ClusterState::Options{{options_.namespaces.begin(), options_.namespaces.end()}, options_.warn});

@@ -13,8 +13,8 @@
 #include "reconcile/events.h"
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
-#include "reconcile/state.h"
 #include "source/source.h"
+#include "state/state.h"
 
 namespace rookery::kubernetes {
 
@@ -37,7 +37,7 @@ class Cluster : public reconcile::Listener {
 
   /// Keeps what is of this cluster on its objects, and passes the rest on to `others`. Once; `others` must
   /// outlive the cluster.
-  reconcile::State& keepState(reconcile::State& others);
+  state::State& keepState(state::State& others);
   /// See reconcile::Environment::holds.
   bool holds(const std::string& instance) const;
   /// Which Leases this process holds, by name.

@@ -140,7 +140,7 @@ std::unexpected<Error> wasReleased(const api::ObjectKey& key) {
 
 }  // namespace
 
-ClusterState::ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
+ClusterState::ClusterState(Client& client, ObjectCache& cache, state::State& others,
                            std::function<bool(const std::string& instance)> mayWrite, Options options)
     : client_(client),
       cache_(cache),

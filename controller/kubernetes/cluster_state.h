@@ -11,7 +11,7 @@
 
 #include "kubernetes/client.h"
 #include "kubernetes/object_cache.h"
-#include "reconcile/state.h"
+#include "state/state.h"
 
 namespace rookery::kubernetes {
 
@@ -20,7 +20,7 @@ namespace rookery::kubernetes {
 /// AlbatrossInstance from vanishing before what the inventory says is there; so no volume is needed, and a
 /// backup restores it. Identities are the API server's own. What belongs to other sources is passed on.
 /// Thread-safe.
-class ClusterState : public reconcile::State {
+class ClusterState : public state::State {
  public:
   struct Options {
     std::set<std::string> namespaces = {};  // of the Unikernels that are followed; empty: all
@@ -30,7 +30,7 @@ class ClusterState : public reconcile::State {
   };
 
   /// `mayWrite` says whether this process may change anything at all. All must outlive the state.
-  ClusterState(Client& client, ObjectCache& cache, reconcile::State& others,
+  ClusterState(Client& client, ObjectCache& cache, state::State& others,
                std::function<bool(const std::string& instance)> mayWrite, Options options);
 
   Result<void> held() const override { return others_.held(); }
@@ -90,7 +90,7 @@ class ClusterState : public reconcile::State {
 
   Client& client_;
   ObjectCache& cache_;
-  reconcile::State& others_;
+  state::State& others_;
   const std::function<bool(const std::string& instance)> mayWrite_;
   const Options options_;
   /// An instance that waits for its deletion.

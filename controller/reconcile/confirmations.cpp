@@ -1,8 +1,6 @@
 #include "reconcile/confirmations.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,6 +22,7 @@
 #include "file/atomic.h"
 #include "file/content.h"
 #include "file/stamp.h"
+#include "state/folder_lock.h"
 
 namespace rookery::reconcile {
 
@@ -113,15 +112,6 @@ std::optional<std::string> awaitMessage(const fs::path& answer, std::chrono::mil
   return said;
 }
 
-/// Whether a process holds the lock of a state directory.
-bool isLockHeld(const fs::path& stateDir) {
-  const int lock = ::open((stateDir / "lock").c_str(), O_RDONLY | O_CLOEXEC);
-  if (lock < 0) return errno != ENOENT;  // one that may not be read says nothing
-  const bool held = ::flock(lock, LOCK_SH | LOCK_NB) != 0;
-  ::close(lock);
-  return held;
-}
-
 }  // namespace
 
 asio::awaitable<void> Confirmations::serve(Controller& controller) const {
@@ -162,7 +152,7 @@ void Confirmations::answer(Controller& controller, fs::path question, const std:
 
 Result<std::string> Confirmations::ask(const std::string& id, std::chrono::milliseconds patience) const {
   const fs::path stateDir = folder_.parent_path();
-  if (!isLockHeld(stateDir)) {
+  if (!state::FolderLock::isHeld(stateDir)) {
     return fail(
         Reason::UsageError,
         fmt::format("No rookery runs with the state directory {}. Name the one of the controller with "

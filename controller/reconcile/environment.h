@@ -16,13 +16,13 @@
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/rivals.h"
-#include "reconcile/state.h"
+#include "state/state.h"
 
 namespace rookery::reconcile {
 
 /// What an instance's loop shares with the others; must outlive it.
 struct Environment {
-  State& state;
+  state::State& state;
   ObjectStore& objects;
   Listener& listener;
   std::chrono::milliseconds resync{30'000};

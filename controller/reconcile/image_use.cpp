@@ -4,7 +4,7 @@
 
 namespace rookery::reconcile {
 
-std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, const State& state) {
+std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, const state::State& state) {
   if (!objects.ready()) return std::nullopt;
   std::set<std::string> digests;
   for (const ObjectViewPtr& view : objects.list(api::Kind::Unikernel, std::nullopt).views) {

@@ -323,7 +323,7 @@ asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
       if (!written) unwritten.emplace(name, written.error());
       if (--open == 0) done.cancel();
     };
-    State& state = environment_.state;
+    state::State& state = environment_.state;
     asio::co_spawn(
         strand_, change.gone ? state.discard(std::move(change.entry)) : state.record(std::move(change.entry)),
         end);

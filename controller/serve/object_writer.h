@@ -12,10 +12,10 @@
 
 #include "http/message.h"
 #include "reconcile/object_store.h"
-#include "reconcile/state_dir.h"
 #include "serve/admission.h"
 #include "serve/resource.h"
 #include "source/manifest_store.h"
+#include "state/state_dir.h"
 
 namespace rookery::serve {
 
@@ -55,7 +55,7 @@ class ObjectWriter {
   using Wake = std::function<void(const std::optional<api::ObjectKey>& removed)>;
 
   /// All must outlive the writer.
-  ObjectWriter(reconcile::ObjectStore& objects, reconcile::StateDir& state, source::ManifestStore& store,
+  ObjectWriter(reconcile::ObjectStore& objects, state::StateDir& state, source::ManifestStore& store,
                Wake wake)
       : objects_(objects), state_(state), store_(store), wake_(std::move(wake)) {}
 
@@ -107,7 +107,7 @@ class ObjectWriter {
   Answer admitted(const WriteOptions& options, const std::function<Answer()>& change);
 
   reconcile::ObjectStore& objects_;
-  reconcile::StateDir& state_;
+  state::StateDir& state_;
   source::ManifestStore& store_;
   const Wake wake_;
   Admission admission_{mostWriters, writersOfOne};

@@ -17,7 +17,7 @@
 #include "api/annotations.h"
 #include "api/status.h"
 #include "fixtures/temp_dir.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/kubernetes/scripted_api.h"
 
 namespace rookery::kubernetes {
@@ -152,7 +152,7 @@ class ClusterStateTest : public testing::Test {
   ObjectServer server_{context_};
   Client client_{server_.config(), {}};
   ObjectCache cache_{"/images", [] {}};
-  std::unique_ptr<reconcile::StateDir> files_ = *reconcile::StateDir::open(folder_.path() / "state");
+  std::unique_ptr<state::StateDir> files_ = *state::StateDir::open(folder_.path() / "state");
   bool leads_ = true;
   std::vector<std::string> warnings_;
   ClusterState state_{client_,

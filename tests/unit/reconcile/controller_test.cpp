@@ -25,10 +25,11 @@
 #include "images/image_maker.h"
 #include "images/image_server.h"
 #include "reconcile/confirmations.h"
-#include "reconcile/state_dir.h"
 #include "source/directory.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
+#include "unit/reconcile/wrapped_state.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -66,9 +67,10 @@ class Fleet : public testing::Test {
     folder_.write("cert.pem", ca.certificate);
     folder_.write("key.pem", ca.privateKey);
     exposeKey(false);
-    auto state = StateDir::open(folder_.path() / "state");
+    auto state = state::StateDir::open(folder_.path() / "state");
     EXPECT_TRUE(state);
     state_ = std::move(*state);
+    wrapped_.emplace(*state_);
     declareInstance("eu-1", 1);
     declareInstance("us-1", 2);
   }
@@ -112,7 +114,7 @@ class Fleet : public testing::Test {
   }
 
   Environment environment() {
-    return {.state = *state_,
+    return {.state = *wrapped_,
             .objects = store_,
             .listener = listener_,
             .connect = [this](const albatross::ClientOptions& options) {
@@ -164,7 +166,8 @@ class Fleet : public testing::Test {
     made[2] = std::make_unique<FakeServer>("key of us-1");
     return made;
   }();
-  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<state::StateDir> state_;
+  std::optional<WrappedState> wrapped_;
   ObjectStore store_;
   Notices listener_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
@@ -649,9 +652,7 @@ TEST_F(FleetWithLeft, HasOneWordForItWhileALoopStillSpeaksOfWhatWas) {
 }
 
 TEST_F(FleetWithLeft, SaysThatItsRemovalCannotBeWrittenDown) {
-  const auto file = folder_.path() / "state/inventory/key of eu-1/:a.json";
-  std::filesystem::remove(file);
-  std::filesystem::create_directories(file / "in the way");  // nothing can be written in its place
+  wrapped_->refuses = [this](const plan::Entry& entry) { return entry.object == left_; };
   Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
   run(controller, controller.apply(snapshot(), 20s), [this] {
     return statusOf(left_).condition(api::Condition::Type::Ready)->reason == Reason::StateUnwritable;

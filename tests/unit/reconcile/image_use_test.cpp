@@ -4,7 +4,7 @@
 
 #include "fixtures/temp_dir.h"
 #include "reconcile/listener.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
@@ -15,7 +15,7 @@ using testing::Not;
 
 TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
   const fixtures::TempDir dir;
-  const auto state = StateDir::open(dir.path());
+  const auto state = state::StateDir::open(dir.path());
   ASSERT_TRUE(state);
   ObjectStore objects;
   EXPECT_FALSE(imagesInUse(objects, **state)) << "nobody has looked yet";

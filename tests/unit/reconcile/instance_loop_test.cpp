@@ -25,9 +25,10 @@
 #include "images/image_maker.h"
 #include "plan/desired.h"
 #include "plan/unikernel_state.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 #include "unit/reconcile/fake_server.h"
+#include "unit/reconcile/wrapped_state.h"
 
 namespace rookery::reconcile {
 namespace {
@@ -59,40 +60,6 @@ class Told : public Listener {
   std::vector<std::string> steps;
   std::uint64_t bytes = 0, total = 0;
   std::optional<Round> last;
-};
-
-/// State of an instance that is being deleted, and kept.
-class KeptState : public State {
- public:
-  explicit KeptState(State& real) : real_(real) {}
-  Result<void> held() const override { return real_.held(); }
-  std::vector<plan::Entry> entries() const override { return real_.entries(); }
-  plan::Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
-  asio::awaitable<Result<void>> record(plan::Entry entry) override { return real_.record(std::move(entry)); }
-  asio::awaitable<Result<void>> discard(plan::Entry entry) override {
-    return real_.discard(std::move(entry));
-  }
-  std::optional<bool> restartChangesMemory(const std::string& key) const override {
-    return real_.restartChangesMemory(key);
-  }
-  void setRestartChangesMemory(const std::string& key, bool changes) override {
-    real_.setRestartChangesMemory(key, changes);
-  }
-  api::Identity identify(const api::ObjectKey& key, const std::string& digest, SystemTime now) override {
-    return real_.identify(key, digest, now);
-  }
-  std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override {
-    return real_.identityOf(key);
-  }
-  std::set<api::ObjectKey> deletionRequests() const override { return real_.deletionRequests(); }
-  void forgetIdentity(const api::ObjectKey& key) override { real_.forgetIdentity(key); }
-  Result<void> saveIdentities() override { return real_.saveIdentities(); }
-  std::optional<std::string> whyKept(const std::string& instance) const override {
-    return instance == "eu-1" ? std::optional<std::string>("It stays, for db/db.") : std::nullopt;
-  }
-
- private:
-  State& real_;
 };
 
 /// One loop on one thread, and the server that it talks to.
@@ -143,11 +110,12 @@ class Loop : public testing::Test {
 
   void start() {
     if (!state_) {
-      auto state = StateDir::open(folder_.path() / "state");
+      auto state = state::StateDir::open(folder_.path() / "state");
       ASSERT_TRUE(state);
       state_ = std::move(*state);
-      kept_.emplace(*state_);
-      own_.emplace(Environment{.state = isKept_ ? static_cast<State&>(*kept_) : *state_,
+      wrapped_.emplace(*state_);
+      wrapped_->kept = kept_;
+      own_.emplace(Environment{.state = *wrapped_,
                                .objects = objects_,
                                .listener = told_,
                                .connect = environment_.connect,
@@ -207,9 +175,9 @@ class Loop : public testing::Test {
   Wiring environment_;
   std::function<bool(const std::string&, const plan::Step&)> permit_;
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
-  std::unique_ptr<StateDir> state_;
-  std::optional<KeptState> kept_;
-  bool isKept_ = false;  // eu-1, though it is being deleted
+  std::unique_ptr<state::StateDir> state_;
+  std::optional<WrappedState> wrapped_;
+  std::optional<std::string> kept_;  // an instance, though it is being deleted
   ObjectStore objects_;
   Told told_;
   std::optional<Environment> own_;
@@ -452,8 +420,7 @@ TEST_F(Loop, SendsNothingThatItCannotWriteDown) {
   declare("shop/web");
   declare("sys/dns");
   const auto blockWriting = [&](const albatross::Request&) {
-    std::filesystem::remove_all(folder_.path() / "state/inventory");
-    folder_.write("state/inventory", "in the way");
+    wrapped_->refuses = [](const plan::Entry&) { return true; };
     server_->arriving = {};
   };
   server_->arriving = blockWriting;
@@ -478,9 +445,7 @@ TEST_F(Loop, AFullDiskCostsNothingThatRuns) {
   }
   EXPECT_EQ(server_->sent("restart"), 0);
   EXPECT_THAT(told_.failures, testing::Each(Reason::StateUnwritable));
-  EXPECT_THAT(told_.warnings, Contains(Reason::StateUnwritable));
-  EXPECT_THAT(ready("shop/web").message,
-              HasSubstr("shop:web.json: File too large. Nothing is sent to a server"));
+  EXPECT_THAT(ready("shop/web").message, HasSubstr("state.db: File too large. Nothing is sent to a server"));
 
   until([&] { return server_->sent("restart") == 1; });
   untilFinished();
@@ -492,9 +457,7 @@ TEST_F(Loop, KeepsNobodyWaitingForWhatCannotBeWrittenDownOfAnother) {
   declare("shop/cart");
   start();
   untilFinished();
-  const auto file = folder_.path() / "state/inventory/key/shop:web.json";
-  std::filesystem::remove(file);
-  std::filesystem::create_directories(file / "in the way");  // nothing can be written in its place
+  wrapped_->refuses = [](const plan::Entry& entry) { return entry.object == plan::keyOf("shop/web"); };
   scene_.declare("shop/web", [](api::Unikernel& spec, plan::DesiredUnikernel&) { spec.prune = false; });
   declare("shop/web", "--b");
   declare("shop/cart", "--b");
@@ -510,7 +473,7 @@ TEST_F(Loop, KeepsNobodyWaitingForWhatCannotBeWrittenDownOfAnother) {
   EXPECT_EQ(of.reason, Reason::StateUnwritable);
   EXPECT_THAT(of.message, HasSubstr("shop:web"));
 
-  std::filesystem::remove_all(file);
+  wrapped_->refuses = [](const plan::Entry&) { return false; };
   update();
   untilFinished();
   EXPECT_EQ(ready("shop/web").reason, Reason::Running);
@@ -683,7 +646,7 @@ TEST_F(Loop, TellsWhatKeepsAnInstanceThatIsBeingDeleted) {
     const ObjectViewPtr view = objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"});
     return *view->status.condition(api::Condition::Type::Ready);
   };
-  isKept_ = true;
+  kept_ = "eu-1";
   start();
   untilFinished();
   EXPECT_EQ(instance().status, api::Condition::Status::False);

@@ -7,7 +7,7 @@
 
 #include "fixtures/temp_dir.h"
 #include "plan/desired.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
@@ -18,7 +18,7 @@ using testing::HasSubstr;
 /// Unikernel sys/web runs on eu-1, and nobody declares it any more.
 class OneLeft : public testing::Test {
  protected:
-  OneLeft() : state_(*StateDir::open(folder_.path())) {
+  OneLeft() : state_(*state::StateDir::open(folder_.path())) {
     entry_.serverKey = "key";
     entry_.name = plan::Scene::name("sys/web");
     entry_.instance = "eu-1";
@@ -47,7 +47,7 @@ class OneLeft : public testing::Test {
   const plan::Absence goes_{plan::Absence::Verdict::Destroy, Reason::ManifestRemoved,
                             "sys/web is not declared."};
   fixtures::TempDir folder_;
-  std::unique_ptr<StateDir> state_;
+  std::unique_ptr<state::StateDir> state_;
   ObjectStore objects_;
   Listener nobody_;
   Environment environment_{.state = *state_, .objects = objects_, .listener = nobody_};

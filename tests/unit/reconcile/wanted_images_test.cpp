@@ -5,7 +5,7 @@
 
 #include "fixtures/temp_dir.h"
 #include "plan/desired.h"
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 #include "unit/plan/scene.h"
 
 namespace rookery::reconcile {
@@ -13,7 +13,7 @@ namespace {
 
 TEST(WantedImages, AreThoseWithAURLWhereSomethingMayBeDone) {
   const fixtures::TempDir folder;
-  const auto state = StateDir::open(folder.path());
+  const auto state = state::StateDir::open(folder.path());
   ASSERT_TRUE(state);
   ObjectStore objects;
   Listener nobody;

@@ -8,10 +8,10 @@
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
 #include "images/image_maker.h"
-#include "reconcile/state_dir.h"
 #include "serve/patch.h"
 #include "serve/router.h"
 #include "source/manifest_store.h"
+#include "state/state_dir.h"
 #include "unit/http/bodies.h"
 #include "unit/serve/views.h"
 
@@ -131,7 +131,7 @@ class Deploy : public testing::Test {
 
   fixtures::TempDir dir_;
   reconcile::ObjectStore objects_;
-  std::unique_ptr<reconcile::StateDir> state_ = *reconcile::StateDir::open(dir_.path() / "state");
+  std::unique_ptr<state::StateDir> state_ = *state::StateDir::open(dir_.path() / "state");
   source::ManifestStore store_ = *source::ManifestStore::open(dir_.path() / "store");
   std::unique_ptr<image::ImageStore> images_ = openImages(dir_.path() / "state/images");
   ObjectWriter writer_{objects_, *state_, store_, [this](const auto&) { readManifests(); }};

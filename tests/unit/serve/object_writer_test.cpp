@@ -12,8 +12,8 @@
 #include "api/annotations.h"
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
-#include "reconcile/state_dir.h"
 #include "serve/patch.h"
+#include "state/state_dir.h"
 
 namespace rookery::serve {
 namespace {
@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 class ObjectWriterTest : public testing::Test {
  protected:
   void SetUp() override {
-    auto state = reconcile::StateDir::open(dir_.path() / "state");
+    auto state = state::StateDir::open(dir_.path() / "state");
     auto store = source::ManifestStore::open(dir_.path() / "api");
     ASSERT_TRUE(state && store);
     state_ = std::move(*state);
@@ -85,7 +85,7 @@ class ObjectWriterTest : public testing::Test {
   const api::ObjectKey webKey_{api::Kind::Unikernel, "shop", "web"};
   fixtures::TempDir dir_;
   reconcile::ObjectStore objects_;
-  std::unique_ptr<reconcile::StateDir> state_;
+  std::unique_ptr<state::StateDir> state_;
   std::optional<source::ManifestStore> store_;
   std::optional<ObjectWriter> writer_;
   std::unique_ptr<Resource> unikernels_ = objectResource(objects_, api::Kind::Unikernel);

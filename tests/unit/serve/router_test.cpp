@@ -344,7 +344,7 @@ class EventfulBody : public http::Body {
 TEST_F(RevokingTest, ABodyIsReadNoFurtherOnceItsSenderMayNotSendIt) {
   // Nothing is written here: the API refuses a body that it could read by 400.
   source::ManifestStore store = *source::ManifestStore::open(dir_.path() / "api");
-  const auto state = *reconcile::StateDir::open(dir_.path() / "state");
+  const auto state = *state::StateDir::open(dir_.path() / "state");
   ObjectWriter writer(store_, *state, store, [](const auto&) {});
   const ResourceApi api(store_, events_.events(), &writer);
   const Router router(store_, api, metrics_, *access_);

@@ -1,54 +1,31 @@
-#include "reconcile/state_dir.h"
+#include "state/state_dir.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
+#include <string_view>
 #include <thread>
 
 #include "api/manifest.h"
 #include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 #include "unit/plan/scene.h"
+#include "unit/state/state_files.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 namespace {
 
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-/// With everything in it that an entry can hold.
-plan::Entry writtenEntry() {
-  plan::Entry entry;
-  entry.serverKey = "5f";
-  entry.name = {{"shop"}, "web"};
-  entry.instance = "eu-1";
-  entry.object = plan::keyOf("shop/web");
-  entry.root = "/manifests";
-  entry.file = "/manifests/ümläut.yaml";
-  entry.digests = {plan::digestOf('b'), std::string("\0\xff", 2) + std::string(30, 'a')};
-  entry.confirmed = true;
-  entry.prune = false;
-  entry.suspend = true;
-  entry.ranSpec = "spec:1";
-  entry.pending = plan::Pending{plan::Verb::ForceCreate,   true,
-                                api::SystemTime(1h),       plan::digestOf('a'),
-                                albatross::Time(12'345ms), plan::digestOf('b'),
-                                plan::Fingerprint{0xffff}};
-  entry.since = api::SystemTime(30min);
-  entry.fingerprints = {0, 0x1234};
-  entry.started = albatross::Time(11'111ms);
-  entry.destroyedAt = api::SystemTime(2h);
-  return entry;
-}
+using testing::UnorderedElementsAre;
 
 api::Object unikernel(const std::string& name) {
   const std::string manifest = "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {name: " + name +
@@ -56,18 +33,6 @@ api::Object unikernel(const std::string& name) {
   return *api::parseManifest(manifest, {.root = "/manifests", .file = "/manifests/" + name + ".yaml"})
               .objects.at(0);
 }
-
-class StateFiles : public testing::Test {
- protected:
-  std::unique_ptr<StateDir> open() {
-    auto state = StateDir::open(path());
-    EXPECT_TRUE(state) << state.error().message;
-    return state ? std::move(*state) : nullptr;
-  }
-  fs::path path() const { return folder_.path() / "state"; }
-
-  fixtures::TempDir folder_;
-};
 
 TEST_F(StateFiles, OutlivesTheProcess) {
   plan::Entry plain;
@@ -126,65 +91,9 @@ TEST_F(StateFiles, IsFreeAgainWhenItsHolderWasKilled) {
   EXPECT_TRUE(open());
 }
 
-TEST_F(StateFiles, SetsAsideWhatIsNotAnEntry) {
-  open();
-  for (const char* text : {"", "{", "[]", "{\"serverKey\": 1}", "{\"serverKey\": \"5f\"}"}) {
-    const fs::path file = folder_.write("state/inventory/5f/x.json", text);
-    {
-      const auto state = open();
-      ASSERT_THAT(state->warnings(), SizeIs(1)) << text;
-      EXPECT_THAT(state->warnings()[0], HasSubstr(file.string()));
-      EXPECT_THAT(state->entries(), IsEmpty());
-      EXPECT_FALSE(fs::exists(file));
-      EXPECT_TRUE(fs::exists(file.string() + ".corrupt"));
-    }
-    EXPECT_THAT(open()->warnings(), IsEmpty()) << "it is said once";
-  }
-}
-
-/// What is in a folder: a line for each thing in it.
-std::vector<std::string> contentOf(const fs::path& folder) {
-  std::vector<std::string> lines;
-  for (const auto& item : fs::recursive_directory_iterator(folder)) {
-    const bool file = item.is_regular_file();
-    lines.push_back(item.path().string() + " " + (file ? fixtures::readFile(item.path()) : "") + " " +
-                    std::to_string(item.last_write_time().time_since_epoch().count()));
-  }
-  std::ranges::sort(lines);
-  return lines;
-}
-
-/// A file of the state that cannot be read: a link to itself, which root cannot read either.
-class Unreadable : public StateFiles, public testing::WithParamInterface<const char*> {};
-
-TEST_P(Unreadable, IsNotTakenForCorrupt) {
-  {
-    const auto state = open();
-    ASSERT_TRUE(state->put(writtenEntry()));
-    state->setRestartChangesMemory("5f", true);
-    state->identify(plan::keyOf("shop/web"), "x", {});
-    ASSERT_TRUE(state->saveIdentities());
-  }
-  const fs::path file = path() / GetParam();
-  ASSERT_TRUE(fs::remove_all(file) > 0);
-  fs::create_symlink(file, file);
-
-  for (const auto& state : {StateDir::open(path()), StateDir::read(path())}) {
-    ASSERT_FALSE(state);
-    EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
-    EXPECT_THAT(state.error().message, HasSubstr(file.string()));
-  }
-  EXPECT_TRUE(fs::is_symlink(file));
-  EXPECT_FALSE(fs::exists(fs::symlink_status(file.string() + ".corrupt")));
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, Unreadable,
-                         testing::Values("inventory/5f/shop:web.json", "inventory/5f/server.json",
-                                         "objects.json"));
-
 TEST_F(StateFiles, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
   ASSERT_TRUE(open()->put(writtenEntry()));
-  for (int more = 1; more <= 4; ++more) {
+  for (int more = 1; more <= 8; ++more) {
     const auto state = [&] {
       const fixtures::FewDescriptors few(more);
       return StateDir::open(path());
@@ -198,44 +107,18 @@ TEST_F(StateFiles, IsNotCorruptWhereNoMoreFilesCanBeOpened) {
   EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
 }
 
-TEST_F(StateFiles, IsNotReadFromAFolderThatCannotBeListed) {
-  open();
-  fs::remove(path() / "inventory");
-  fs::create_symlink(path() / "inventory", path() / "inventory");
-  const auto state = StateDir::read(path());
-  ASSERT_FALSE(state);
-  EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
-}
-
-TEST_F(StateFiles, SetsAsideIdentitiesThatAreNone) {
-  open();
-  const fs::path file = folder_.write("state/objects.json", "[{\"kind\": ");
-  EXPECT_THAT(open()->warnings(), ElementsAre(HasSubstr(file.string())));
-  EXPECT_FALSE(fs::exists(file));
-  EXPECT_TRUE(fs::exists(file.string() + ".corrupt"));
-}
-
-TEST_F(StateFiles, IsReadBesideItsHolderWithoutAChange) {
-  const auto holder = open();
-  ASSERT_TRUE(holder->put(writtenEntry()));
-  folder_.write("state/inventory/5f/x.json", "{");
-  folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half");
-  folder_.write("state/objects.json", "?");
-  const auto before = contentOf(path());
-
-  const auto state = StateDir::read(path());
-
-  ASSERT_TRUE(state) << state.error().message;
-  EXPECT_THAT((*state)->entries(), ElementsAre(writtenEntry()));
-  EXPECT_THAT((*state)->warnings(), SizeIs(2));
-  (*state)->identify(plan::keyOf("shop/web"), "x", {});
-  (*state)->setRestartChangesMemory("5f", false);
-  for (const auto& written :
-       {(*state)->put(writtenEntry()), (*state)->erase(writtenEntry()), (*state)->saveIdentities()}) {
+TEST_F(StateFiles, ReadOnlyRememberNothing) {
+  ASSERT_TRUE(open()->put(writtenEntry()));
+  const auto state = read();
+  state->identify(plan::keyOf("shop/web"), "x", {});
+  state->setRestartChangesMemory("5f", false);
+  for (const auto& written : {state->put(entryNamed("a")), state->erase(writtenEntry()),
+                              state->saveIdentities(), await(state->recordSoon(entryNamed("a")))}) {
     ASSERT_FALSE(written);
     EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
   }
-  EXPECT_EQ(contentOf(path()), before);
+  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
+  EXPECT_THAT(read()->entries(), ElementsAre(writtenEntry()));
 }
 
 TEST_F(StateFiles, ThatIsMissingReadsAsEmptyAndStaysMissing) {
@@ -267,38 +150,6 @@ TEST_F(StateFiles, IsLostWithItsFolder) {
   EXPECT_THAT((*StateDir::read(path()))->entries(), ElementsAre(writtenEntry()));
 }
 
-TEST_F(StateFiles, SetsAsideAnEntryWithAnUnknownVerb) {
-  open()->put(writtenEntry());
-  const fs::path file = path() / "inventory/5f/shop:web.json";
-  std::string text = fixtures::readFile(file);
-  text.replace(text.find("forceCreate"), 11, "forceFeeded");
-  folder_.write("state/inventory/5f/shop:web.json", text);
-  EXPECT_THAT(open()->warnings(), SizeIs(1));
-}
-
-TEST_F(StateFiles, LeavesNoHalfWrittenEntry) {
-  open()->put(writtenEntry());
-  const std::vector<fs::path> left = {folder_.write("state/inventory/5f/.shop:web.json.a1B2c3", "{\"half"),
-                                      folder_.write("state/.objects.json.a1B2c3", "["),
-                                      folder_.write("state/inventory/5f/.rookery-a1B2c3.tmp", "{\"half")};
-  const auto state = open();
-  EXPECT_THAT(state->warnings(), IsEmpty());
-  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
-  for (const fs::path& file : left) EXPECT_FALSE(fs::exists(file)) << file;
-}
-
-TEST_F(StateFiles, SaysWhenItCannotBeWritten) {
-  const auto state = open();
-  fs::remove_all(path() / "inventory");
-  folder_.write("state/inventory", "a file where a folder should be");
-
-  const auto written = state->put(writtenEntry());
-
-  ASSERT_FALSE(written);
-  EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
-  EXPECT_THAT(state->entries(), IsEmpty()) << "what is not on the disk is not remembered";
-}
-
 TEST_F(StateFiles, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
@@ -313,11 +164,11 @@ TEST_F(StateFiles, SaysThatTheDiskIsFullAndKeepsWhatWasWritten) {
   EXPECT_EQ(written.error().reason, Reason::StateUnwritable);
   EXPECT_EQ(
       written.error().message,
-      "The state directory cannot be written: " + (path() / "inventory/5f/shop:web.json").string() +
+      "The state directory cannot be written: " + database().string() +
           ": File too large. Nothing is sent to a server that could not be remembered. Raise the limit on "
           "the size of files (ulimit -f), and try again.");
   EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
-  EXPECT_THAT(fixtures::readFile(path() / "inventory/5f/shop:web.json"), HasSubstr("spec:1"));
+  EXPECT_THAT(read()->entries(), ElementsAre(writtenEntry()));
   EXPECT_TRUE(state->put(changed)) << "there is room again";
 }
 
@@ -342,6 +193,87 @@ TEST_F(StateFiles, TakesPathsThatAreNotUtf8) {
   const auto state = open();
   ASSERT_TRUE(state->put(entry));
   EXPECT_THAT(state->entries(), ElementsAre(entry));
+}
+
+/// As a row of the table has it.
+constexpr std::string_view oddEntry =
+    "INSERT INTO entries VALUES ('5f', ':x', '', 'Unikernel', '', '', '{}');";
+
+TEST_F(StateFiles, SetsAsideWhatIsNotAnEntry) {
+  open();
+  for (const char* text : {"", "{", "[]", "{\"serverKey\": 1}", "{\"serverKey\": \"5f\"}"}) {
+    execute(fmt::format(oddEntry, text));
+    EXPECT_THAT(read()->warnings(), ElementsAre(HasSubstr("5f :x")));
+    {
+      const auto state = open();
+      EXPECT_THAT(state->warnings(), ElementsAre(AllOf(HasSubstr(database().string()), HasSubstr("5f :x"))));
+      EXPECT_THAT(state->entries(), IsEmpty());
+    }
+    EXPECT_THAT(open()->warnings(), IsEmpty()) << "it is said once";
+    EXPECT_THAT(rowsOf("SELECT content FROM set_aside ORDER BY rowid DESC LIMIT 1;"), ElementsAre(text));
+  }
+}
+
+TEST_F(StateFiles, SetsAsideAnEntryWithAnUnknownVerbOrAnothersKey) {
+  ASSERT_TRUE(open()->put(writtenEntry()));
+  execute("UPDATE entries SET entry = replace(entry, 'forceCreate', 'forceFeeded');");
+  EXPECT_THAT(open()->warnings(), SizeIs(1));
+  ASSERT_TRUE(open()->put(writtenEntry()));
+  execute("UPDATE entries SET server = '60';");
+  EXPECT_THAT(open()->warnings(), SizeIs(1));
+  EXPECT_THAT(open()->entries(), IsEmpty());
+}
+
+TEST_F(StateFiles, SetsAsideIdentitiesThatAreNone) {
+  open();
+  execute(
+      "INSERT INTO objects VALUES ('Unikernel', 'shop', 'web', 'u', -1, NULL, 7, 'x');"
+      "INSERT INTO objects VALUES ('Unicorn', 'shop', 'web', 'u', 5, NULL, 7, 'x');"
+      "INSERT INTO objects VALUES ('Unikernel', 'shop', 'other', 'u', 5, NULL, 7, 'x');");
+  const auto state = open();
+  EXPECT_THAT(state->warnings(), SizeIs(2));
+  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", {}).generation, 1);
+  EXPECT_EQ(state->identify(plan::keyOf("shop/other"), "x", {}).generation, 7);
+}
+
+TEST_F(StateFiles, IsNotTakenForLostWhereItCannotBeRead) {
+  ASSERT_TRUE(open()->put(writtenEntry()));
+  fs::remove(database());
+  fs::create_symlink(database(), database());  // which root cannot read either
+  for (const auto& state : {StateDir::open(path()), StateDir::read(path())}) {
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
+    EXPECT_THAT(state.error().message, HasSubstr(database().string()));
+  }
+  EXPECT_TRUE(fs::is_symlink(database()));
+}
+
+TEST_F(StateFiles, IsForItsOwnerAlone) {
+  const auto state = open();
+  ASSERT_TRUE(state->put(writtenEntry()));
+  EXPECT_EQ(fs::status(path()).permissions(), fs::perms(0700));
+  for (const char* name : {"state.db", "state.db-wal", "state.db-shm", "lock"})
+    EXPECT_EQ(fs::status(path() / name).permissions(), fs::perms(0600)) << name;
+}
+
+TEST_F(StateFiles, IsLostWithItsDatabase) {
+  const auto state = open();
+  fs::remove(database());
+  EXPECT_EQ(state->held().error().reason, Reason::StateDirLost);
+  EXPECT_EQ(state->put(writtenEntry()).error().reason, Reason::StateDirLost);
+}
+
+TEST_F(StateFiles, OfALaterReleaseAreRefusedAndNotTouched) {
+  ASSERT_TRUE(open()->put(writtenEntry()));
+  execute("UPDATE meta SET value = 2 WHERE key = 'schemaVersion'; DROP TABLE servers;");
+  const std::string before = fixtures::readFile(database());
+  for (const auto& state : {StateDir::open(path()), StateDir::read(path())}) {
+    ASSERT_FALSE(state);
+    EXPECT_EQ(state.error().reason, Reason::StateUnreadable);
+    EXPECT_THAT(state.error().message, HasSubstr("later release"));
+  }
+  EXPECT_EQ(fixtures::readFile(database()), before);
+  EXPECT_THAT(namesIn(path()), UnorderedElementsAre("lock", "state.db"));
 }
 
 TEST_F(StateFiles, SaysWhenItCannotBeMade) {
@@ -390,18 +322,6 @@ TEST_F(StateFiles, AnObjectThatWasForgottenComesBackAsAnother) {
   const api::Identity second = state->identify(plan::keyOf("shop/web"), "y", {});
   EXPECT_NE(second.uid, first.uid);
   EXPECT_EQ(second.generation, 1);
-}
-
-TEST_F(StateFiles, IdentitiesThatCannotBeReadStartAgain) {
-  open();
-  folder_.write("state/objects.json", R"([
-      {"kind": "Unikernel", "namespace": "shop", "name": "web", "uid": 1, "creationTimestamp": 0},
-      {"kind": "Unicorn", "namespace": "shop", "name": "web"},
-      {"kind": "Unikernel", "namespace": "shop", "name": "other", "uid": "u", "creationTimestamp": 5,
-       "generation": 7, "specDigest": "x"}])");
-  const auto state = open();
-  EXPECT_EQ(state->identify(plan::keyOf("shop/web"), "x", {}).generation, 1);
-  EXPECT_EQ(state->identify(plan::keyOf("shop/other"), "x", {}).generation, 7);
 }
 
 TEST_F(StateFiles, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
@@ -471,4 +391,4 @@ TEST_F(StateFiles, MayBeUsedFromSeveralThreads) {
 }
 
 }  // namespace
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

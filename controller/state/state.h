@@ -11,10 +11,10 @@
 #include "error.h"
 #include "plan/inventory.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
 /// What the controller must remember beyond its own life: the inventory, and the objects' identities. What
-/// put() and erase() were told has been made sure of when they return. Thread-safe.
+/// record() and discard() were told has been made sure of when they return. Thread-safe.
 class State {
  public:
   virtual ~State() = default;
@@ -28,7 +28,9 @@ class State {
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;
-  /// As record(), for what is seen again after a crash: it need not be made sure of when this returns.
+  /// As record(), but it need not be durable when this returns: it rides on the next commit, at the latest a
+  /// second later; who asks (entries(), inventoryOf()) sees it at once. For what a reply said: after a crash
+  /// that is seen again.
   virtual boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) {
     return record(std::move(entry));
   }
@@ -54,4 +56,4 @@ class State {
   virtual Result<void> saveIdentities() = 0;
 };
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state

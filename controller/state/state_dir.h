@@ -1,28 +1,37 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "error.h"
-#include "reconcile/state.h"
+#include "state/content.h"
+#include "state/folder_lock.h"
+#include "state/state.h"
+#include "state/waiting.h"
 
-namespace rookery::reconcile {
+namespace rookery::state {
 
-/// The state in a folder: the inventory, one small file per entry, and the objects' identities. One process
-/// at a time holds it. Every write is atomic and on the disk when it returns.
+class Database;
+class Writer;
+
+/// The state in a folder: a database, `state.db`, of which there is a copy in memory. One process at a time
+/// holds it. What callers ask for at the same time is written together.
 class StateDir : public State {
  public:
-  /// Creates the folder if missing, locks it and reads what is in it. Errors: StateDirLocked (says the
-  /// process that has it), StateUnwritable, StateUnreadable (says which file: what cannot be read is not
-  /// lost). A file whose bytes are no entry is set aside (".corrupt") and listed in warnings(): a lost entry
-  /// destroys nothing.
+  /// Creates the folder if missing, locks it and reads what is in it; what an earlier release left there is
+  /// taken over. Errors: StateDirLocked (says the process that has it), StateUnwritable, StateUnreadable
+  /// (says which file: what cannot be read is not lost; also where a later release wrote it). A database that
+  /// is damaged is set aside (".corrupt"), as is a row that is none of ours, and listed in warnings(): a lost
+  /// entry destroys nothing.
   static Result<std::unique_ptr<StateDir>> open(const std::filesystem::path& path);
 
   /// Reads what is in the folder now, and changes nothing of it: beside the process that has it, too. It can
@@ -33,6 +42,7 @@ class StateDir : public State {
   /// $XDG_STATE_HOME/rookery, ~/.local/state/rookery, or /var/lib/rookery for root.
   static std::filesystem::path defaultPath();
 
+  /// Writes what recordSoon() was told.
   ~StateDir() override;
   StateDir(const StateDir&) = delete;
   StateDir& operator=(const StateDir&) = delete;
@@ -47,7 +57,9 @@ class StateDir : public State {
   plan::Inventory inventoryOf(const std::string& serverKey) const override;
   boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
-  /// record() and discard() without a coroutine. Errors: StateUnwritable (a full disk, for one).
+  boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;
+  /// record() and discard() without a coroutine: the thread waits. Errors: StateUnwritable (a full disk, for
+  /// one).
   Result<void> put(const plan::Entry& entry);
   Result<void> erase(const plan::Entry& entry);
 
@@ -76,36 +88,29 @@ class StateDir : public State {
   Result<void> saveIdentities() override;
 
  private:
-  StateDir(std::filesystem::path path, int lock);
-  bool readsOnly() const;
-  Result<void> readAll();
-  Result<void> readEntries();
-  Result<void> readEntry(const std::filesystem::path& file);
-  Result<void> readIdentities();
-  void readIdentity(const nlohmann::json& item);
-  Result<void> setAside(const std::filesystem::path& file, std::string_view what, std::string_view loss);
-  Result<void> mayWrite() const;
-  std::filesystem::path fileOf(const plan::Entry& entry) const;
-
-  struct Known {
-    api::Identity identity;
-    std::string specDigest;
-    std::string manifest = {};                   // of an object that is being deleted, as JSON
-    std::filesystem::path root = {}, file = {};  // that it came from
-    /// Nobody declares it any more: what it says is kept here.
-    void keep(const api::Object& object);
-    friend bool operator==(const Known&, const Known&) = default;
+  struct FileId {
+    dev_t device;
+    ino_t inode;
   };
 
-  std::filesystem::path path_;
-  int lock_;  // of the lock file; of one that only reads: none
+  explicit StateDir(std::filesystem::path path);
+  Result<void> startWriting(Database database);
+  Result<void> mayWrite() const;
+  void submit(const EntryKey& key, const std::optional<plan::Entry>& entry, Tell tell);
+  void remember(const EntryKey& key, const std::optional<plan::Entry>& entry, std::uint64_t call);
+  std::vector<Change> takeUnsaved();
+
+  const std::filesystem::path path_;
   std::vector<std::string> warnings_;
-  std::mutex saving_;  // one at a time writes the identities
+  std::optional<FolderLock> lock_;  // of one that only reads: none
+  std::optional<FileId> database_;  // the one that is written to
   mutable std::mutex mutex_;
-  std::map<std::string, plan::Inventory> inventories_;  // by server key
-  std::map<std::string, bool> restartChangesMemory_;
-  std::map<api::ObjectKey, Known> identities_;
-  bool identitiesChanged_ = false;
+  Content content_;
+  std::set<api::ObjectKey> unsaved_;  // identities that are other than on the disk
+  std::uint64_t calls_ = 0;           // of record(), recordSoon() and discard()
+  /// Of entries that recordSoon() was told and that are not on the disk yet: the last call about each.
+  std::map<EntryKey, std::uint64_t> soon_;
+  std::unique_ptr<Writer> writer_;  // goes first: it uses the others
 };
 
-}  // namespace rookery::reconcile
+}  // namespace rookery::state
