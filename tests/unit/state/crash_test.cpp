@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <boost/asio/detached.hpp>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
@@ -72,7 +73,7 @@ class Recorder {
     asio::io_context context;
     int next = 0;
     for (int i = 0; i < lanes; ++i)
-      asio::co_spawn(context, lane(**state, next, acknowledged), [](auto...) {});
+      asio::co_spawn(context, lane(**state, next, acknowledged), asio::detached);
     context.run();
   }
 

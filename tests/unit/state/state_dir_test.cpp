@@ -371,6 +371,7 @@ TEST_F(StateFiles, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) 
 TEST_F(StateFiles, MayBeUsedFromSeveralThreads) {
   const auto state = open();
   std::vector<std::jthread> threads;
+  threads.reserve(4);
   for (int thread = 0; thread < 4; ++thread) {
     threads.emplace_back([&state, thread] {
       for (int i = 0; i < 20; ++i) {
