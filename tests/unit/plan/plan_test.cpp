@@ -2055,5 +2055,60 @@ TEST_P(UnsettledImage, IsNotCreatedFrom) {
 INSTANTIATE_TEST_SUITE_P(All, UnsettledImage, testing::Values(Reason::BeingWritten, Reason::ImageBeingRead),
                          [](const auto& test) { return std::string(toString(test.param)); });
 
+// -- What may be taken without a look in between
+// ---------------------------------------------------------------------
+
+Step stepOf(Verb verb, const std::string& path, SystemTime notBefore = {}) {
+  Step step;
+  step.verb = verb;
+  step.object = keyOf(path);
+  step.name = Scene::name(path);
+  step.notBefore = notBefore;
+  return step;
+}
+
+TEST(Takeable, IsWhatIsDueInItsOrder) {
+  const SystemTime now(1h);
+  const std::vector<Step> taken = takeable(
+      {stepOf(Verb::Destroy, "shop/old"), stepOf(Verb::Create, "shop/later", now + 1s),
+       stepOf(Verb::Create, "shop/never", SystemTime::max()), stepOf(Verb::Restart, "shop/web", now)},
+      now);
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(taken[0].object, keyOf("shop/old"));
+  EXPECT_EQ(taken[1].object, keyOf("shop/web"));
+}
+
+TEST(Takeable, EndsWithAPolicyThatIsSet) {
+  const std::vector<Step> taken =
+      takeable({stepOf(Verb::Create, "sys/dns"), stepOf(Verb::ApplyPolicy, "shop/main"),
+                stepOf(Verb::Create, "shop/web")},
+               SystemTime(1h));
+  ASSERT_EQ(taken.size(), 2u);
+  EXPECT_EQ(taken.back().verb, Verb::ApplyPolicy);
+}
+
+// It runs under another name now, and changes there.
+TEST(Takeable, EndsBeforeASecondStepAboutTheSameObject) {
+  const std::vector<Step> taken =
+      takeable({stepOf(Verb::Destroy, "shop/web"), stepOf(Verb::Restart, "shop/web"),
+                stepOf(Verb::Create, "shop/cart")},
+               SystemTime(1h));
+  EXPECT_EQ(taken.size(), 1u);
+}
+
+TEST(SendsTheSame, IsAboutWhatTheServerGetsToSee) {
+  Step step = stepOf(Verb::Create, "shop/web");
+  step.wanted = Wanted{{}, digestOf('a')};
+  step.image = makeImage('a');
+  Step other = step;
+  other.message = "Another reason.";
+  EXPECT_TRUE(sendsTheSame(step, other));
+  other.wanted->arguments.memory = 64;
+  EXPECT_FALSE(sendsTheSame(step, other));
+  other = step;
+  other.domains = {{"shop", makePolicy(10, 512)}};
+  EXPECT_FALSE(sendsTheSame(step, other)) << "it would bring another policy along";
+}
+
 }  // namespace
 }  // namespace rookery::plan
