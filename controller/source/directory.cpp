@@ -203,6 +203,8 @@ void DirectorySource::State::followNamed(const std::vector<std::shared_ptr<const
 asio::awaitable<bool> DirectorySource::State::untilDue() {
   Alarm alarm(co_await asio::this_coro::executor, watcher ? watcher->descriptor() : -1, bell.descriptor());
   std::optional<Clock::time_point> latest;
+  std::chrono::microseconds quiet = options.debounce;
+  quiet /= 8;
   bool certain = false;
   for (Clock::time_point due = std::min(rescanAt, lookAgainAt);;) {
     const Clock::time_point now = Clock::now();
@@ -213,7 +215,8 @@ asio::awaitable<bool> DirectorySource::State::untilDue() {
     if (news != Watcher::News::None) {
       certain = certain || news == Watcher::News::Certain;
       if (!latest) latest = now + options.debounceLimit;
-      due = std::min(now + options.debounce, *latest);
+      due = std::min(now + quiet, *latest);
+      quiet = std::min<std::chrono::microseconds>(2 * quiet, options.debounce);
     }
     if (bell.rung() || now >= rescanAt) co_return true;
     if (now >= due) co_return certain;

@@ -13,7 +13,9 @@ namespace rookery::source {
 
 struct DirectoryOptions {
   std::vector<std::filesystem::path> roots;  // folders, or single manifest files
-  std::chrono::milliseconds debounce{200};   // quiet time after the last event before a scan
+  /// Quiet time after the last event before a scan: an eighth of it after the first that comes, twice as
+  /// much after each that follows. Who saves one file does not wait for those who check out many.
+  std::chrono::milliseconds debounce{200};
   std::chrono::milliseconds debounceLimit{
       2'000};                                   // after the first event; changes without end do not starve it
   std::chrono::milliseconds rescan{60'000};     // full rescan, whatever inotify said
