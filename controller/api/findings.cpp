@@ -11,7 +11,6 @@ namespace rookery::api {
 
 namespace {
 
-constexpr std::size_t mostProblems = 1'000;
 constexpr std::size_t longestWord = 64;
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
@@ -54,15 +53,18 @@ void Findings::add(std::string field, yaml::Place place, std::string message, Re
 }
 
 std::vector<Problem> Findings::take() {
-  std::ranges::sort(problems_, [](const Problem& a, const Problem& b) {
-    return std::tie(a.origin.line, a.origin.column, a.field) <
-           std::tie(b.origin.line, b.origin.column, b.field);
-  });
+  sort(problems_);
   if (omitted_ > 0) {
     problems_.push_back(
         {Reason::InvalidManifest, file_, {}, "", fmt::format("there are {} more mistakes", omitted_)});
   }
   return std::exchange(problems_, {});
+}
+
+void Findings::sort(std::vector<Problem>& problems) {
+  std::ranges::sort(problems, {}, [](const Problem& problem) {
+    return std::tie(problem.origin.line, problem.origin.column, problem.field);
+  });
 }
 
 std::optional<std::string_view> didYouMean(std::string_view word, std::span<const std::string_view> known) {

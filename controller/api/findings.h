@@ -27,8 +27,12 @@ class Findings {
   void add(std::string field, yaml::Place place, std::string message,
            Reason reason = Reason::InvalidManifest);
 
-  /// All of them in the order of the file. Past 1,000 they are counted, not listed.
+  /// All of them in the order of the file. Past mostProblems they are counted, not listed.
   std::vector<Problem> take();
+  static constexpr std::size_t mostProblems = 1'000;
+
+  /// Brings those of one file into its order.
+  static void sort(std::vector<Problem>& problems);
 
  private:
   Origin file_;

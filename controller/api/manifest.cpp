@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "api/decode.h"
+#include "api/document_cache.h"
 #include "api/field.h"
 #include "api/findings.h"
 #include "api/json_path.h"
@@ -472,23 +473,40 @@ Manifest parseManifest(std::string_view text, const Origin& file, const fs::path
   return reader.take();
 }
 
-Manifest parseManifestFile(std::string_view text, const Origin& file, bool held) {
+Manifest parseManifestFile(std::string_view text, const Origin& file, bool held, DocumentCache* cache) {
   if (isBlank(text)) return blankText();
   const Mentions mentions = mentionsIn(text);
   if (!held && !mentions.any()) return foreignText();
-  Reader reader(file, {}, Strangers::PassOver);
-  if (mentions.group) reader.expectOurs();
+  const auto readerOf = [&] {
+    Reader reader(file, {}, Strangers::PassOver);
+    if (mentions.group) reader.expectOurs();
+    return reader;
+  };
   if (text.size() > yaml::maxBytes) {
+    Reader reader = readerOf();
     reader.refuse({{}, "", tooLong(text)});
     return reader.take();
   }
-  auto documents = yaml::parse(text, yaml::notationOf(file.file));
-  if (!documents && !held && !mentions.makesOurs()) return foreignText();
-  reader.read(std::move(documents));
-  Manifest manifest = reader.take();
-  manifest.secretsOnly = !manifest.parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
-  manifest.cut = yaml::notationOf(file.file) == yaml::Notation::Yaml && endsWithin(text);
-  return manifest;
+  const bool isYaml = yaml::notationOf(file.file) == yaml::Notation::Yaml;
+  std::optional<Manifest> manifest;
+  if (cache != nullptr && isYaml) {
+    manifest = cache->parse(text, file, mentions.group, [&](std::vector<yaml::Document> documents) {
+      Reader reader = readerOf();
+      reader.read(std::move(documents));
+      return reader.take();
+    });
+  }
+  if (!manifest) {
+    auto documents = yaml::parse(text, yaml::notationOf(file.file));
+    if (!documents && !held && !mentions.makesOurs()) return foreignText();
+    Reader reader = readerOf();
+    reader.read(std::move(documents));
+    manifest = reader.take();
+  }
+  manifest->secretsOnly =
+      !manifest->parsed && !held && mentions.secret && !mentions.group && !mentions.damaged;
+  manifest->cut = isYaml && endsWithin(text);
+  return *std::move(manifest);
 }
 
 }  // namespace rookery::api

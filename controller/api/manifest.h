@@ -15,6 +15,8 @@
 
 namespace rookery::api {
 
+class DocumentCache;
+
 /// What one manifest file holds.
 struct Manifest {
   std::vector<ObjectPtr> objects;  // the valid ones
@@ -58,7 +60,9 @@ Manifest readDocument(nlohmann::json document, const Origin& file, const std::fi
 /// names neither `rookery.dev/` nor one of our kinds, and one that does not parse when it names neither
 /// `rookery.dev/` nor has `kind: Secret`, or a `kind` without a word, in it; never one with NUL bytes, which
 /// is damaged. `held`: objects of ours came from the file before, so that what does not parse is a mistake.
-Manifest parseManifestFile(std::string_view text, const Origin& file, bool held = false);
+/// `cache`: what it knows of the file is not parsed again; null: there is none.
+Manifest parseManifestFile(std::string_view text, const Origin& file, bool held = false,
+                           DocumentCache* cache = nullptr);
 
 /// The text of a manifest file. Errors: SourceUnreadable (missing, unreadable, no regular file),
 /// InvalidManifest (over yaml::maxBytes; then unread). Their messages leave it to the caller to name the
@@ -72,7 +76,7 @@ Manifest readManifest(const std::filesystem::path& root, const std::filesystem::
 /// The same of a file that somebody may be writing: until it is whole that is a problem (BeingWritten) with
 /// parsed = false and lookAgainIn. What is parsed was there at one time.
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file,
-                      file::Settling& settling, bool held = false);
+                      file::Settling& settling, bool held = false, DocumentCache* cache = nullptr);
 
 /// Checks that need the whole set: an object declared twice (DuplicateObject, a problem for each place).
 /// Returns the keys concerned.

@@ -57,10 +57,10 @@ Manifest readManifest(const std::filesystem::path& root, const std::filesystem::
 }
 
 Manifest readManifest(const std::filesystem::path& root, const std::filesystem::path& file,
-                      file::Settling& settling, bool held) {
+                      file::Settling& settling, bool held, DocumentCache* cache) {
   const Origin origin{.root = root, .file = file};
   const auto content = file::read(file, yaml::maxBytes, &settling);
-  if (content) return parseManifestFile(content->bytes, origin, held);
+  if (content) return parseManifestFile(content->bytes, origin, held, cache);
   using Why = file::Unread::Kind;
   const file::Unread& unread = content.error();
   if (unread.kind != Why::BeingWritten && unread.kind != Why::Missing) return readManifest(root, file);

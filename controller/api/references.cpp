@@ -21,21 +21,42 @@ void tell(const Object& object, std::string field, Reason reason, std::string me
   problems.push_back({reason, std::move(origin), object.key(), std::move(field), std::move(message)});
 }
 
+bool comesBefore(const Object* one, const Object* other) {
+  const Kind kind = one->kind(), otherKind = other->kind();
+  const Metadata &names = one->metadata, &otherNames = other->metadata;
+  return std::tie(kind, names.nameSpace, names.name) <
+         std::tie(otherKind, otherNames.nameSpace, otherNames.name);
+}
+
+/// In the order of their keys; of several with one key, the first.
+std::vector<const Object*> inOrder(const std::vector<ObjectPtr>& objects) {
+  std::vector<const Object*> all;
+  all.reserve(objects.size());
+  for (const ObjectPtr& object : objects) all.push_back(object.get());
+  if (!std::ranges::is_sorted(all, comesBefore)) std::ranges::stable_sort(all, comesBefore);
+  const auto rest = std::ranges::unique(
+      all, [](const Object* one, const Object* other) { return !comesBefore(one, other); });
+  all.erase(rest.begin(), rest.end());
+  return all;
+}
+
 /// Checks the references of a set of objects.
 class Checker {
  public:
-  Checker(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems) : problems_(problems) {
-    for (const ObjectPtr& object : objects) {
-      objects_.emplace(object->key(), object.get());
-      if (object->kind() == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
+  Checker(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems)
+      : problems_(problems), objects_(inOrder(objects)) {
+    for (const Object* object : objects_) {
+      const Kind kind = object->kind();
+      if (kind == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
+      if (kind == Kind::AlbatrossInstance || kind == Kind::Secret) named_.emplace(object->key(), object);
     }
   }
 
   void run() {
-    for (const auto& [key, object] : objects_) {
-      if (key.kind == Kind::AlbatrossInstance) checkCredentials(*object);
-      if (key.kind == Kind::Unikernel) checkUnikernel(*object);
-      if (key.kind == Kind::UnikernelPolicy) checkPolicy(*object);
+    for (const Object* object : objects_) {
+      if (object->kind() == Kind::AlbatrossInstance) checkCredentials(*object);
+      if (object->kind() == Kind::Unikernel) checkUnikernel(*object);
+      if (object->kind() == Kind::UnikernelPolicy) checkPolicy(*object);
     }
     for (const auto& [domain, policies] : policies_) checkOnlyPolicy(domain.first, policies);
   }
@@ -50,8 +71,8 @@ class Checker {
   }
 
   const Object* find(Kind kind, std::string_view nameSpace, std::string_view name) const {
-    const auto found = objects_.find(ObjectKey{kind, std::string(nameSpace), std::string(name)});
-    return found == objects_.end() ? nullptr : found->second;
+    const auto found = named_.find(ObjectKey{kind, std::string(nameSpace), std::string(name)});
+    return found == named_.end() ? nullptr : found->second;
   }
 
   /// The instance that `object` is for: the one that it names, or the only one; none and told when there is
@@ -149,7 +170,8 @@ class Checker {
   }
 
   std::vector<Problem>& problems_;
-  std::map<ObjectKey, const Object*> objects_;
+  const std::vector<const Object*> objects_;
+  std::map<ObjectKey, const Object*> named_;  // those that others name
   std::set<std::string> instances_;
   std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
       policies_;  // by instance and namespace

@@ -137,12 +137,14 @@ Result<void> ControllerManager::openFolders() {
   const auto store = apiStoreOf(options_);
   auto roots = rootsWith(store, absoluteRoots(options_.fleet.roots));
   if (roots.empty()) return {};
+  const auto documents = std::make_shared<api::DocumentCache>();
   folders_.emplace(source::DirectoryOptions{.roots = std::move(roots),
                                             .unwatched = resync_,
                                             .alone = cluster_ == nullptr,
-                                            .settling = fleet_->settling()});
+                                            .settling = fleet_->settling(),
+                                            .documents = documents});
   if (store.empty()) return {};
-  auto opened = source::ManifestStore::open(store);
+  auto opened = source::ManifestStore::open(store, documents);
   if (!opened) return std::unexpected(opened.error());
   writing_ = std::make_unique<Writing>(*std::move(opened), *fleet_, objects_, wakerOf(*folders_));
   return {};

@@ -66,7 +66,7 @@ struct Desired {
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
   std::vector<Error> withheld;  // what the prune guard withholds here, and how to confirm it
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
-  std::set<api::ObjectKey> declared;                 // everything that some manifest declares, valid or not
+  std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // whether what moved away may be destroyed where it was
 
   friend bool operator==(const Desired&, const Desired&) = default;

@@ -171,7 +171,7 @@ void Controller::distribute() {
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
-  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution.unplaced, leftovers_);
+  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, leftovers_);
   if (environment_.puller != nullptr) environment_.puller->want(wantedImages(environment_, loops_.desired()));
   loops_.wake(changed);
   leftovers_.reportAll();

@@ -257,8 +257,7 @@ plan::Inventory InstanceLoop::ownInventory() const {
     const auto& [name, entry] = item;
     const bool within = (name.path.size() == base.size() || name.path.size() == base.size() + 1) &&
                         std::equal(base.begin(), base.end(), name.path.begin());
-    const bool others = entry.instance != desired_->name() &&
-                        desired_->declared.contains({api::Kind::AlbatrossInstance, "", entry.instance});
+    const bool others = entry.instance != desired_->name() && desired_->instances.contains(entry.instance);
     return !within || others;
   });
   return inventory;

@@ -40,8 +40,9 @@ void Leftovers::note(source::SnapshotPtr snapshot, Absences absences,
   clear();
   snapshot_ = std::move(snapshot);
   absences_ = std::move(absences);
+  if (entries.empty()) return;
   std::set<api::ObjectKey> usable;
-  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(object->key());
+  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(usable.end(), object->key());
   for (const plan::Entry& entry : entries) {
     if (entry.destroyedAt || usable.contains(entry.object)) continue;
     const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
@@ -87,23 +88,31 @@ void Leftovers::declareByName(const api::ObjectKey& key, const Place& place) con
 }
 
 void Leftovers::forgetGone() const {
+  std::set<api::ObjectKey> gone;
+  auto declared = snapshot_->declared.begin();
+  for (const ObjectViewPtr& view : environment_.objects.list()) {  // in the same order
+    api::ObjectKey key = view->object->key();
+    while (declared != snapshot_->declared.end() && *declared < key) ++declared;
+    if (declared == snapshot_->declared.end() || *declared != key) gone.insert(std::move(key));
+  }
+  // Of those that were deleted before this process began, there is no view.
+  std::set<api::ObjectKey> requested = environment_.state.deletionRequests();
+  std::erase_if(requested, [&](const api::ObjectKey& key) { return snapshot_->declared.contains(key); });
+  if (gone.empty() && requested.empty()) return;
   std::set<api::ObjectKey> left;
   for (const plan::Entry& entry : environment_.state.entries()) {
     if (!entry.destroyedAt) left.insert(entry.object);
   }
-  for (const ObjectViewPtr& view : environment_.objects.list()) {
-    const api::ObjectKey key = view->object->key();
-    if (snapshot_->declared.contains(key)) continue;
-    if (left.contains(key)) {
-      if (!isUncertain(key)) environment_.objects.markDeleted(key, environment_.now());
-    } else {
+  for (const api::ObjectKey& key : gone) {
+    if (!left.contains(key)) {
       environment_.objects.remove(key);
       environment_.state.forgetIdentity(key);
+    } else if (!isUncertain(key)) {
+      environment_.objects.markDeleted(key, environment_.now());
     }
   }
-  // Of those that were deleted before this process began, there is no view.
-  for (const api::ObjectKey& key : environment_.state.deletionRequests()) {
-    if (!snapshot_->declared.contains(key) && !left.contains(key)) environment_.state.forgetIdentity(key);
+  for (const api::ObjectKey& key : requested) {
+    if (!left.contains(key)) environment_.state.forgetIdentity(key);
   }
 }
 

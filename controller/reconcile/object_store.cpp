@@ -61,6 +61,20 @@ void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& ide
   if (elsewhere) cache_.amend(object->key(), [&](ObjectView& view) { view.object = object; });
 }
 
+void ObjectStore::declare(const std::vector<Declaration>& declarations, api::SystemTime now) {
+  const std::vector<ObjectViewPtr> known = list();
+  auto view = known.begin();
+  for (const Declaration& declared : declarations) {
+    const auto isHere = [&] { return view != known.end() && (*view)->object == declared.object; };
+    if (!isHere()) {
+      const api::ObjectKey key = declared.object->key();
+      while (view != known.end() && (*view)->object->key() < key) ++view;
+    }
+    if (!isHere() || (*view)->identity != declared.identity) declare(declared.object, declared.identity, now);
+    if (isHere()) ++view;
+  }
+}
+
 void ObjectStore::markDeleted(const api::ObjectKey& key, api::SystemTime since) {
   cache_.update(key, [&](const ObjectView* before) -> std::optional<ObjectView> {
     if (before == nullptr || before->identity.deletionTimestamp) return std::nullopt;

@@ -24,6 +24,12 @@ struct ObjectView {
 };
 using ObjectViewPtr = std::shared_ptr<const ObjectView>;
 
+/// That an object is declared.
+struct Declaration {
+  api::ObjectPtr object;
+  api::Identity identity;
+};
+
 class Listener;
 
 /// The objects of the fleet and how they stand: what the HTTP API, `apply` and tests read. The controller
@@ -36,6 +42,8 @@ class ObjectStore {
 
   /// The object is declared, as it is now. Its status stays what it was; a new one has not been looked at.
   void declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now);
+  /// The same of many, in the order of their keys; most of which are here already.
+  void declare(const std::vector<Declaration>& declarations, api::SystemTime now);
   /// Nobody declares the object any more, since then, but something of it is left.
   void markDeleted(const api::ObjectKey& key, api::SystemTime since);
   /// An object that is being deleted says something else now. False: there is none with this uid, or it is

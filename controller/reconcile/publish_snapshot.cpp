@@ -6,14 +6,6 @@ namespace rookery::reconcile {
 
 namespace {
 
-void declareObjects(const Environment& environment, const source::Snapshot& snapshot) {
-  const SystemTime now = environment.now();
-  for (const api::ObjectPtr& object : snapshot.objects) {
-    const auto identity = environment.state.identify(object->key(), object->specDigest, now);
-    environment.objects.declare(object, identity, now);
-  }
-}
-
 /// Other controllers tell how the objects stand that are not ours.
 void disownOthers(const Environment& environment, const Instances& instances) {
   for (const auto& [name, desired] : instances) {
@@ -38,16 +30,15 @@ void reportUnplaced(const Environment& environment, const api::ObjectKey& key, c
 }  // namespace
 
 void publishSnapshot(const Environment& environment, const source::Snapshot& snapshot,
-                     const Instances& desired, const std::map<api::ObjectKey, Error>& unplaced,
-                     const Leftovers& leftovers) {
-  declareObjects(environment, snapshot);
+                     const Instances& desired, const Resolution& resolution, const Leftovers& leftovers) {
+  environment.objects.declare(resolution.declarations, environment.now());
   leftovers.declare();
   for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status);
   leftovers.forgetGone();
   if (snapshot.synced) environment.objects.setSynced();
   disownOthers(environment, desired);
   const bool ours = environment.commands("");
-  for (const auto& [key, error] : unplaced) {
+  for (const auto& [key, error] : resolution.unplaced) {
     if (ours) {
       reportUnplaced(environment, key, error);
     } else {

@@ -7,6 +7,7 @@
 #include <array>
 #include <chrono>
 #include <ranges>
+#include <unordered_map>
 
 #include "api/expand.h"
 #include "api/manifest.h"
@@ -33,14 +34,18 @@ class Resolver {
   Resolver(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries, ImagePlaces images,
            CredentialFiles& credentials, const Identify& identify)
       : snapshot_(snapshot),
+        entries_(entries),
         credentials_(credentials),
         images_(std::move(images)),
         imageRoots_(canonical(images_.roots)),
-        identify_(identify) {
-    for (const plan::Entry& entry : entries) {
-      if (!entry.destroyedAt) placed_[entry.object] = entry.instance;
+        objects_(snapshot.objects) {
+    if (!std::ranges::is_sorted(objects_, {}, &api::Object::key))
+      std::ranges::sort(objects_, {}, &api::Object::key);
+    resolution_.declarations.reserve(objects_.size());
+    for (const auto& object : objects_) {
+      resolution_.declarations.push_back({object, identify(object->key(), object->specDigest)});
+      if (object->kind() == api::Kind::Secret) secrets_.emplace(object->key(), &object->as<api::Secret>());
     }
-    for (const auto& object : snapshot.objects) objects_[object->key()] = object;
     for (const ObjectKey& declared : snapshot.declared) {
       if (declared.kind == api::Kind::AlbatrossInstance) instances_.insert(declared.name);
     }
@@ -48,12 +53,12 @@ class Resolver {
 
   Resolution run() {
     if (images_.lookout != nullptr) lookAtImages();
-    for (const auto& [key, object] : objects_) {
-      if (key.kind == api::Kind::AlbatrossInstance) addInstance(object);
+    for (const Declaration& declared : resolution_.declarations) {
+      if (declared.object->kind() == api::Kind::AlbatrossInstance) addInstance(declared);
     }
-    for (const auto& [key, object] : objects_) {
-      if (key.kind == api::Kind::UnikernelPolicy) addPolicy(object);
-      if (key.kind == api::Kind::Unikernel) addUnikernel(object);
+    for (const Declaration& declared : resolution_.declarations) {
+      if (declared.object->kind() == api::Kind::UnikernelPolicy) addPolicy(declared);
+      if (declared.object->kind() == api::Kind::Unikernel) addUnikernel(declared);
     }
     for (const auto& [key, error] : resolution_.unplaced) dropPolicy(key);
     credentials_.keepOnly(instances_);
@@ -61,10 +66,11 @@ class Resolver {
   }
 
  private:
-  void addInstance(const api::ObjectPtr& object) {
+  void addInstance(const Declaration& declared) {
+    const api::ObjectPtr& object = declared.object;
     auto desired = std::make_shared<plan::Desired>();
     desired->instance = object;
-    desired->identity = identify_(object->key(), object->specDigest);
+    desired->identity = declared.identity;
     CredentialFiles::Read read = credentialsOf(*object);
     desired->credentials = std::move(read.pem);
     desired->credentialsStand = std::move(read.standing);
@@ -72,7 +78,7 @@ class Resolver {
       auto& again = resolution_.lookAgainIn;
       again = again ? std::min(*again, *read.lookAgainIn) : *read.lookAgainIn;
     }
-    desired->declared = snapshot_.declared;
+    desired->instances = instances_;
     desired->outdated = snapshot_.outdated;
     resolution_.instances[object->metadata.name] = std::move(desired);
   }
@@ -93,17 +99,16 @@ class Resolver {
   }
 
   Result<albatross::Pem> fromSecret(const api::AlbatrossInstance::SecretRef& ref) const {
-    const auto it = objects_.find({api::Kind::Secret, ref.nameSpace, ref.name});
-    if (it == objects_.end()) {
+    const api::Secret* secret = findSecret(ref.nameSpace, ref.name);
+    if (secret == nullptr) {
       return fail(Reason::ReferenceNotFound,
                   fmt::format("spec.credentials.secretRef names Secret {}/{}, {}.", ref.nameSpace, ref.name,
                               whyMissing({api::Kind::Secret, ref.nameSpace, ref.name})));
     }
-    const auto& secret = it->second->as<api::Secret>();
     std::array<std::string, 3> values;
     constexpr std::array keys = {"ca.crt", "tls.crt", "tls.key"};
     for (std::size_t i = 0; i < keys.size(); ++i) {
-      const std::string* value = secretValue(secret, keys[i]);
+      const std::string* value = secretValue(*secret, keys[i]);
       if (value == nullptr) {
         return fail(Reason::ReferenceNotFound,
                     fmt::format("Secret {}/{} has no key {}, which credentials need.", ref.nameSpace,
@@ -112,6 +117,11 @@ class Resolver {
       values[i] = *value;
     }
     return albatross::Pem{std::move(values[0]), std::move(values[1]), std::move(values[2])};
+  }
+
+  const api::Secret* findSecret(const std::string& nameSpace, const std::string& name) const {
+    const auto found = secrets_.find({api::Kind::Secret, nameSpace, name});
+    return found == secrets_.end() ? nullptr : found->second;
   }
 
   std::string whyMissing(const ObjectKey& key) const {
@@ -159,7 +169,8 @@ class Resolver {
                     key.toString(), key.nameSpace)};
   }
 
-  void addPolicy(const api::ObjectPtr& object) {
+  void addPolicy(const Declaration& declared) {
+    const api::ObjectPtr& object = declared.object;
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::UnikernelPolicy>();
     const auto instance = instanceOf(key, spec.instance);
@@ -174,7 +185,7 @@ class Resolver {
     }
     auto& policies = desired.policies;
     const auto [it, added] = policies.try_emplace(
-        key.nameSpace, plan::DesiredPolicy{object, identify_(key, object->specDigest), plan::toPolicy(spec)});
+        key.nameSpace, plan::DesiredPolicy{object, declared.identity, plan::toPolicy(spec)});
     if (added) return;
     const ObjectKey other = it->second.object->key();
     const auto clash = [&](const ObjectKey& self, const ObjectKey& rival) {
@@ -195,7 +206,8 @@ class Resolver {
     }
   }
 
-  void addUnikernel(const api::ObjectPtr& object) {
+  void addUnikernel(const Declaration& declared) {
+    const api::ObjectPtr& object = declared.object;
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::Unikernel>();
     std::optional<std::string> notice;
@@ -206,7 +218,7 @@ class Resolver {
     }
     plan::Desired& desired = *resolution_.instances[*instance];
     plan::DesiredUnikernel unikernel{.object = object,
-                                     .identity = identify_(key, object->specDigest),
+                                     .identity = declared.identity,
                                      .arguments = {},
                                      .image = image::Image{},
                                      .missing = std::nullopt,
@@ -228,23 +240,28 @@ class Resolver {
     desired.unikernels.emplace(key, std::move(unikernel));
   }
 
-  /// Where the lookout can be asked for the image of an object.
-  static std::string lookupName(const api::Object& object) {
+  /// Where the lookout can be asked for the image of an object: the same for all whose image is looked for in
+  /// the same place by the same rules, whatever file they stand in.
+  std::string lookupName(const api::Object& object) const {
+    const bool anybodys = authorOf(object.origin, images_.apiStore) == plan::Author::Anybody;
     return object.as<api::Unikernel>().image.path.native() + '\0' + object.origin.root.native() + '\0' +
-           object.origin.file.native();
+           (anybodys ? '1' : '0');
   }
 
-  void lookAtImages() const {
+  void lookAtImages() {
     std::map<std::string, image::Lookout::Locate> images;
-    for (const auto& [key, object] : objects_) {
-      if (key.kind != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
-      images.try_emplace(lookupName(*object),
-                         [path = object->as<api::Unikernel>().image.path, origin = object->origin,
-                          roots = imageRoots_, author = authorOf(object->origin, images_.apiStore)] {
-                           return locateImage(path, origin, roots, author);
-                         });
+    for (const api::ObjectPtr& object : objects_) {
+      if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
+      const auto [name, added] = answers_.try_emplace(lookupName(*object));
+      answerOf_.emplace(object.get(), &name->second);
+      if (!added) continue;
+      images.emplace(name->first, [path = object->as<api::Unikernel>().image.path, origin = object->origin,
+                                   roots = imageRoots_, author = authorOf(object->origin, images_.apiStore)] {
+        return locateImage(path, origin, roots, author);
+      });
     }
     images_.lookout->look(std::move(images), lookTime);
+    for (auto& [name, answer] : answers_) answer = images_.lookout->find(name);
   }
 
   /// Of an image that is still being written or read, nothing is known yet.
@@ -258,7 +275,7 @@ class Resolver {
         unikernel.missing = image::Missing{unikernel.image.error()};
       return;
     }
-    const image::Lookout::Answer answer = images_.lookout->find(lookupName(object));
+    const image::Lookout::Answer& answer = *answerOf_.at(&object);
     if (!answer) {
       unikernel.missing = image::Missing{answer.error().error};
       unikernel.image = std::unexpected(answer.error().error);
@@ -289,10 +306,8 @@ class Resolver {
   /// What is said with the object although it is valid.
   std::optional<std::string> doubtsAbout(const api::Object& object) const {
     constexpr std::size_t mostTold = 3;
-    const auto doubts = api::doubtsAbout(object, [&](const std::string& name) -> const api::Secret* {
-      const auto secret = objects_.find({api::Kind::Secret, object.metadata.nameSpace, name});
-      return secret == objects_.end() ? nullptr : &secret->second->as<api::Secret>();
-    });
+    const auto doubts = api::doubtsAbout(
+        object, [&](const std::string& name) { return findSecret(object.metadata.nameSpace, name); });
     if (doubts.empty()) return std::nullopt;
     std::string told = "But look at its arguments:";
     for (const api::Problem& doubt : doubts | std::views::take(mostTold))
@@ -302,9 +317,9 @@ class Resolver {
   }
 
   /// Placement is sticky: where an object without an instance was put, it stays.
-  Result<std::string> placeUnnamed(const ObjectKey& key, std::optional<std::string>& notice) const {
-    const auto placed = placed_.find(key);
-    if (placed == placed_.end()) return instanceOf(key, std::nullopt);
+  Result<std::string> placeUnnamed(const ObjectKey& key, std::optional<std::string>& notice) {
+    const auto placed = placements().find(key);
+    if (placed == placements().end()) return instanceOf(key, std::nullopt);
     if (!resolution_.instances.contains(placed->second)) {
       return fail(Reason::InstanceNotFound,
                   fmt::format("{} was placed on {}, which is not declared any more. Declare it again, or set "
@@ -319,13 +334,22 @@ class Resolver {
     return placed->second;
   }
 
+  /// Instances by the objects that were placed there.
+  const std::map<ObjectKey, std::string>& placements() {
+    if (placed_) return *placed_;
+    placed_.emplace();
+    for (const plan::Entry& entry : entries_) {
+      if (!entry.destroyedAt) (*placed_)[entry.object] = entry.instance;
+    }
+    return *placed_;
+  }
+
   Result<albatross::Arguments> argumentsOf(const ObjectKey& key, const api::Unikernel& spec) const {
     std::map<std::string, std::string> values;
     for (const auto& from : spec.argumentsFrom) {
       const auto& ref = from.secretKeyRef;
-      const auto secret = objects_.find({api::Kind::Secret, key.nameSpace, ref.name});
-      const std::string* value =
-          secret == objects_.end() ? nullptr : secretValue(secret->second->as<api::Secret>(), ref.key);
+      const api::Secret* secret = findSecret(key.nameSpace, ref.name);
+      const std::string* value = secret == nullptr ? nullptr : secretValue(*secret, ref.key);
       if (value == nullptr) {
         return fail(
             Reason::ReferenceNotFound,
@@ -359,13 +383,16 @@ class Resolver {
   }
 
   const source::Snapshot& snapshot_;
+  const std::vector<plan::Entry>& entries_;
   CredentialFiles& credentials_;
   ImagePlaces images_;
   const std::vector<ImageRoot> imageRoots_;
-  const Identify& identify_;
-  std::map<ObjectKey, std::string> placed_;  // instance by object
-  std::map<ObjectKey, api::ObjectPtr> objects_;
-  std::set<std::string> instances_;  // by name, those with a mistake, too
+  std::optional<std::map<ObjectKey, std::string>> placed_;  // once somebody has asked
+  std::vector<api::ObjectPtr> objects_;                     // in the order of their keys
+  std::map<ObjectKey, const api::Secret*> secrets_;
+  std::set<std::string> instances_;                                  // by name, those with a mistake, too
+  std::unordered_map<std::string, image::Lookout::Answer> answers_;  // by lookupName()
+  std::unordered_map<const api::Object*, const image::Lookout::Answer*> answerOf_;
   Resolution resolution_;
 };
 

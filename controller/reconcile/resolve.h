@@ -14,6 +14,7 @@
 #include "plan/inventory.h"
 #include "reconcile/credential_files.h"
 #include "reconcile/image_places.h"
+#include "reconcile/object_store.h"
 #include "source/snapshot.h"
 
 namespace rookery::reconcile {
@@ -21,6 +22,7 @@ namespace rookery::reconcile {
 /// The sources' snapshot, told apart by instance.
 struct Resolution {
   std::map<std::string, std::shared_ptr<plan::Desired>> instances;
+  std::vector<Declaration> declarations;     // the snapshot's objects, in the order of their keys
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
   std::optional<std::chrono::milliseconds> lookAgainIn;  // the credential files: one is being written
 };

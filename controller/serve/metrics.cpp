@@ -148,9 +148,9 @@ struct Metrics::State {
   PerInstance<Counter> drift{
       counters(registry, "rookery_drift_detected_total",
                "Running unikernels of ours that were found to differ from their manifests.")};
-  PerInstance<Counter> restarts{
-      counters(registry, "rookery_unikernel_restarts_total",
-               "Lives that a declared unikernel began without being told to: after it had ended, say.")};
+  /// By instance. There are as many as unikernels, and a prometheus::Family looks at all that it has for each
+  /// that it is to remove.
+  std::map<std::string, std::map<api::ObjectKey, std::int64_t>> restarts;
   PerInstance<Gauge> queued{gauges(registry, "rookery_queue_depth", "Steps that are due and not taken yet.")};
   PerInstance<Gauge> certificateExpiry{
       gauges(registry, "rookery_certificate_expiry_timestamp_seconds",
@@ -198,27 +198,30 @@ struct Metrics::State {
                                       "Watches and other HTTP requests that last, among those in flight.")
                                    .Add({});
 
-  void countRestarts(const std::string& instance, const reconcile::Round& round);
   void countUnikernels(const std::string& instance, const reconcile::Round& round);
+  prometheus::MetricFamily restartFamily();
 };
+
+prometheus::MetricFamily Metrics::State::restartFamily() {
+  prometheus::MetricFamily family{
+      "rookery_unikernel_restarts_total",
+      "Lives that a declared unikernel began without being told to: after it had ended, say.",
+      prometheus::MetricType::Counter,
+      {}};
+  const std::lock_guard lock(mutex);
+  for (const auto& [instance, counts] : restarts) {
+    for (const auto& [key, count] : counts) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"instance", instance}, {"name", key.name}, {"namespace", key.nameSpace}};
+      metric.counter.value = static_cast<double>(count);
+      family.metric.push_back(std::move(metric));
+    }
+  }
+  return family;
+}
 
 /// Every namespace shows all states, zeros included, so that an alert on one of them ends; one that holds
 /// nothing any more disappears.
-void Metrics::State::countRestarts(const std::string& instance, const reconcile::Round& round) {
-  std::map<Labels, double> counts;
-  for (const auto& [key, count] : round.restarts)
-    counts[{{"namespace", key.nameSpace}, {"name", key.name}}] = static_cast<double>(count);
-  // A counter only grows: that of another unikernel, which had the name before, goes.
-  restarts.removeIf(instance, [&](const Labels& labels) {
-    const auto count = counts.find(labels);
-    return count == counts.end() || count->second < restarts.at(instance, labels).Value();
-  });
-  for (const auto& [labels, count] : counts) {
-    Counter& counter = restarts.at(instance, labels);
-    counter.Increment(count - counter.Value());
-  }
-}
-
 void Metrics::State::countUnikernels(const std::string& instance, const reconcile::Round& round) {
   std::set<std::string> namespaces;
   for (const auto& [key, count] : round.unikernels) namespaces.insert(key.first);
@@ -248,6 +251,7 @@ void Metrics::setLeases(std::function<std::map<std::string, bool>()> leases) {
 std::string Metrics::text() const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
+  families.push_back(state_->restartFamily());
   if (state_->leases) families.push_back(leaseFamily(state_->leases()));
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
@@ -274,7 +278,7 @@ void Metrics::scanned(const source::Snapshot& snapshot) {
     ++problems[problem.reason];
   }
   const auto valid = std::ranges::count_if(snapshot.objects, [&](const api::ObjectPtr& object) {
-    return !invalid.contains(object->key().toString());
+    return invalid.empty() || !invalid.contains(object->key().toString());
   });
 
   const std::lock_guard lock(state_->mutex);
@@ -303,7 +307,7 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
-  state_->countRestarts(instance, round);
+  state_->restarts[instance] = round.restarts;
 }
 
 void Metrics::commandEnded(const std::string& instance, const reconcile::CommandResult& result) {
@@ -353,7 +357,7 @@ void Metrics::instanceForgotten(const std::string& instance) {
   state_->up.remove(instance);
   state_->lastObservations.remove(instance);
   state_->drift.remove(instance);
-  state_->restarts.remove(instance);
+  state_->restarts.erase(instance);
   state_->queued.remove(instance);
   state_->certificateExpiry.remove(instance);
   state_->warnings.remove(instance);

@@ -17,33 +17,41 @@ constexpr std::chrono::seconds coarsestTick{2};
 
 std::vector<std::shared_ptr<const api::Manifest>> ManifestCache::load(
     const std::vector<ManifestFile>& files, std::chrono::system_clock::time_point walkedAt,
-    const std::set<fs::path>& held) {
-  std::map<fs::path, Entry> entries;
+    const Held& held) {
+  ++round_;
   std::vector<std::shared_ptr<const api::Manifest>> manifests;
-  const file::FileTime settledBefore = file::toFileTime(walkedAt - coarsestTick);
-  for (const ManifestFile& file : files) {
-    const bool isHeld = held.contains(file.path);
-    const auto known = entries_.find(file.path);
-    if (known != entries_.end() && known->second.trusted && known->second.stamp == file.stamp &&
-        known->second.root == file.root &&
-        (known->second.held == isHeld || known->second.manifest->declares())) {
-      manifests.push_back(known->second.manifest);
-      entries.insert(std::move(*known));
-      continue;
-    }
-    auto manifest =
-        std::make_shared<const api::Manifest>(api::readManifest(file.root, file.path, *settling_, isHeld));
-    std::error_code ignored;
-    if (!manifest->parsed && fs::symlink_status(file.path, ignored).type() == fs::file_type::not_found) {
-      manifests.push_back(nullptr);
-      continue;
-    }
-    const bool trusted = !manifest->lookAgainIn && file.stamp.modified < settledBefore;
-    manifests.push_back(manifest);
-    entries.emplace(file.path, Entry{file.root, file.stamp, isHeld, trusted, std::move(manifest)});
-  }
-  entries_ = std::move(entries);
+  manifests.reserve(files.size());
+  for (const ManifestFile& file : files) manifests.push_back(load(file, walkedAt, held));
+  forgetUnmet();
   return manifests;
+}
+
+std::shared_ptr<const api::Manifest> ManifestCache::load(const ManifestFile& file,
+                                                         std::chrono::system_clock::time_point walkedAt,
+                                                         const Held& held) {
+  const auto known = entries_.find(file.path.native());
+  if (known != entries_.end() && known->second.trusted && known->second.stamp == file.stamp &&
+      known->second.root.native() == file.root.native() &&
+      (known->second.manifest->declares() || known->second.held == held(file.path))) {
+    known->second.round = round_;
+    return known->second.manifest;
+  }
+  const bool isHeld = held(file.path);
+  auto manifest = std::make_shared<const api::Manifest>(
+      api::readManifest(file.root, file.path, *settling_, isHeld, documents_.get()));
+  std::error_code ignored;
+  if (!manifest->parsed && fs::symlink_status(file.path, ignored).type() == fs::file_type::not_found)
+    return nullptr;
+  const file::FileTime settledBefore = file::toFileTime(walkedAt - coarsestTick);
+  const bool trusted = !manifest->lookAgainIn && file.stamp.modified < settledBefore;
+  entries_.insert_or_assign(file.path.native(),
+                            Entry{file.root, file.stamp, isHeld, trusted, manifest, round_});
+  return manifest;
+}
+
+void ManifestCache::forgetUnmet() {
+  std::erase_if(entries_, [&](const auto& item) { return item.second.round != round_; });
+  documents_->keepOnly([&](const fs::path& file) { return entries_.contains(file.native()); });
 }
 
 }  // namespace rookery::source

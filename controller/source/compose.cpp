@@ -10,7 +10,9 @@
 #include <ranges>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "api/outdated.h"
@@ -58,17 +60,17 @@ std::optional<api::Silence> silenceOf(const fs::path& file, const api::Manifest&
 /// Brings together what the manifests say, what they said before, and what cannot be seen.
 class Composer {
  public:
-  Composer(Tree tree, SystemTime scannedAt) : tree_(std::move(tree)) {
+  Composer(const Tree& tree, SystemTime scannedAt) : tree_(tree) {
     snapshot_->scannedAt = scannedAt;
     snapshot_->begun = tree_.begun;
-    snapshot_->silent = std::move(tree_.unreadable);
+    snapshot_->silent = tree_.unreadable;
     for (const auto& [file, silence] : snapshot_->silent) unparsed_.insert(file);
     snapshot_->files = unparsed_.size();
-    snapshot_->problems = std::move(tree_.problems);
-    snapshot_->warnings = std::move(tree_.warnings);
-    snapshot_->ignored = std::move(tree_.ignored);
-    snapshot_->passedOver = std::move(tree_.passedOver);
-    snapshot_->roots = std::move(tree_.roots);
+    snapshot_->problems = tree_.problems;
+    snapshot_->warnings = tree_.warnings;
+    snapshot_->ignored = tree_.ignored;
+    snapshot_->passedOver = tree_.passedOver;
+    snapshot_->roots = tree_.roots;
     for (Root& root : snapshot_->roots) {
       if (root.bare && !root.hidden) root.hidden = silenceOfBare(root);
     }
@@ -81,13 +83,7 @@ class Composer {
       const bool endLost = mayHaveLostItsEnd(tree_.files[i].path, *manifests[i], previous.snapshot);
       add(tree_.files[i], *manifests[i], endLost);
     }
-    const std::set<api::ObjectKey> duplicates = api::findDuplicates(valid_, snapshot_->problems);
-    silenceMistaken();
-    for (const api::ObjectPtr& object : valid_) {
-      snapshot_->declared.insert(object->key());
-      if (!duplicates.contains(object->key())) objects_.emplace(object->key(), object);
-    }
-    if (previous.snapshot != nullptr) keepWhatIsUncertain(previous);
+    if (!takeOver(previous.snapshot)) gather(previous);
     finish();
     return std::move(snapshot_);
   }
@@ -108,7 +104,8 @@ class Composer {
     } else {
       ++snapshot_->files;
     }
-    valid_.insert(valid_.end(), manifest.objects.begin(), manifest.objects.end() - (endLost ? 1 : 0));
+    std::vector<api::ObjectPtr>& written = snapshot_->written;
+    written.insert(written.end(), manifest.objects.begin(), manifest.objects.end() - (endLost ? 1 : 0));
     if (endLost) complainOfEnd(*manifest.objects.back());
     std::ranges::copy(manifest.problems, std::back_inserter(snapshot_->problems));
     snapshot_->declared.insert(manifest.invalid.begin(), manifest.invalid.end());
@@ -152,6 +149,42 @@ class Composer {
     if (root == snapshot_->roots.end()) return;
     root->obstacles.push_back(
         {.silence = silence, .changed = file::toSystemTime(file.stamp.changed), .secretsOnly = secretsOnly});
+  }
+
+  /// Where the files declare the same objects as before, of which none was uncertain, in the same order, only
+  /// those that say something else need to be looked at.
+  bool takeOver(const Snapshot* before) {
+    if (before == nullptr || !snapshot_->declared.empty() || !before->outdated.empty()) return false;
+    const std::vector<api::ObjectPtr>&was = before->written, &is = snapshot_->written;
+    if (was.size() != is.size() || was.size() != before->objects.size() ||
+        was.size() != before->declared.size())
+      return false;
+    std::vector<api::ObjectPtr> changed;
+    for (std::size_t i = 0; i < is.size(); ++i) {
+      if (is[i] == was[i]) continue;
+      if (is[i]->key() != was[i]->key()) return false;
+      changed.push_back(is[i]);
+    }
+    snapshot_->declared = before->declared;
+    snapshot_->objects = before->objects;
+    for (const api::ObjectPtr& object : changed)
+      *std::ranges::lower_bound(snapshot_->objects, object->key(), {}, &api::Object::key) = object;
+    return true;
+  }
+
+  void gather(const Previous& previous) {
+    const std::vector<api::ObjectPtr>& written = snapshot_->written;
+    const std::set<api::ObjectKey> duplicates = api::findDuplicates(written, snapshot_->problems);
+    silenceMistaken();
+    for (const api::ObjectPtr& object : written) {
+      snapshot_->declared.insert(object->key());
+      if (!duplicates.contains(object->key())) objects_.emplace(object->key(), object);
+    }
+    if (previous.snapshot != nullptr) keepWhatIsUncertain(previous);
+    for (const auto& [key, object] : objects_) {
+      snapshot_->declared.insert(key);
+      snapshot_->objects.push_back(object);
+    }
   }
 
   void silenceMistaken() {
@@ -200,12 +233,9 @@ class Composer {
   }
 
   void finish() {
-    for (const auto& [key, object] : objects_) {
-      snapshot_->declared.insert(key);
-      snapshot_->objects.push_back(object);
-      const auto root = std::ranges::find(snapshot_->roots, object->origin.root, &Root::path);
-      if (root != snapshot_->roots.end()) ++root->objects;
-    }
+    std::unordered_map<std::string_view, std::size_t> counts;
+    for (const api::ObjectPtr& object : snapshot_->objects) ++counts[object->origin.root.native()];
+    for (Root& root : snapshot_->roots) root.objects = std::exchange(counts[root.path.native()], 0);
     std::ranges::stable_sort(snapshot_->problems, {}, [](const api::Problem& problem) {
       const api::Origin& origin = problem.origin;
       return std::tie(origin.file, origin.line, origin.column, problem.field, problem.message);
@@ -213,9 +243,8 @@ class Composer {
     std::ranges::stable_sort(snapshot_->passedOver, {}, &PassedOver::path);
   }
 
-  Tree tree_;
+  const Tree& tree_;
   std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
-  std::vector<api::ObjectPtr> valid_;
   std::set<fs::path> unparsed_;  // files that are there, and of which nothing says what they declare
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
 };
@@ -227,10 +256,10 @@ bool sameObject(const api::ObjectPtr& one, const api::ObjectPtr& other) {
 
 }  // namespace
 
-std::shared_ptr<Snapshot> compose(Tree tree,
+std::shared_ptr<Snapshot> compose(const Tree& tree,
                                   const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
                                   const Previous& previous, SystemTime scannedAt) {
-  return Composer(std::move(tree), scannedAt).compose(manifests, previous);
+  return Composer(tree, scannedAt).compose(manifests, previous);
 }
 
 void silenceDanglingReferences(Snapshot& snapshot) {

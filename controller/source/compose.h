@@ -20,7 +20,7 @@ struct Previous {
 /// What a walk and the manifests that it met (null: vanished meanwhile), one for each of `tree.files`,
 /// declare. Whatever the new state is silent about, because it is broken or could not be seen, stays as it
 /// was before.
-std::shared_ptr<Snapshot> compose(Tree tree,
+std::shared_ptr<Snapshot> compose(const Tree& tree,
                                   const std::vector<std::shared_ptr<const api::Manifest>>& manifests,
                                   const Previous& previous, SystemTime scannedAt);
 

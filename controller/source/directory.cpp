@@ -15,9 +15,12 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <system_error>
 #include <thread>
 #include <tuple>
+#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -32,18 +35,52 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+/// By their paths, which other objects may share.
+using Files = std::unordered_map<std::string_view, const std::filesystem::path*>;
+
 /// The files that an object names, which are read when it is acted upon.
-std::set<std::filesystem::path> filesNamedBy(const api::Object& object) {
+void addNamedBy(const api::Object& object, Files& named) {
+  const auto add = [&](const std::filesystem::path& file) { named.emplace(file.native(), &file); };
   if (object.kind() == api::Kind::Unikernel) {
     const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
-    if (!image.url && !image.path.empty()) return {image.path};
+    if (!image.url && !image.path.empty()) add(image.path);
   }
   if (object.kind() == api::Kind::AlbatrossInstance) {
     const auto* files =
         std::get_if<api::AlbatrossInstance::Files>(&object.as<api::AlbatrossInstance>().credentials);
-    if (files != nullptr) return {files->ca, files->certificate, files->privateKey};
+    if (files == nullptr) return;
+    for (const std::filesystem::path* file : {&files->ca, &files->certificate, &files->privateKey})
+      add(*file);
   }
-  return {};
+}
+
+/// Tells of which files objects came; looks at the objects when it is asked for the first time.
+class HeldFiles {
+ public:
+  /// Null: of none. It must outlive this.
+  explicit HeldFiles(const Snapshot* snapshot) : snapshot_(snapshot) {}
+
+  bool contains(const std::filesystem::path& file) {
+    if (const Snapshot* snapshot = std::exchange(snapshot_, nullptr)) {
+      for (const api::ObjectPtr& object : snapshot->objects) files_.insert(object->origin.file.native());
+    }
+    return files_.contains(file.native());
+  }
+
+ private:
+  const Snapshot* snapshot_;  // that was not looked at yet
+  std::unordered_set<std::string_view> files_;
+};
+
+/// Whether a file that said the one says the other now, and with it no more than how objects are: none has
+/// come or gone, and nothing is uncertain.
+bool isPlainEdit(const api::Manifest& before, const api::Manifest& now) {
+  const auto isPlain = [](const api::Manifest& manifest) {
+    return manifest.parsed && manifest.declares() && manifest.problems.empty() && manifest.invalid.empty() &&
+           !manifest.cut;
+  };
+  return isPlain(before) && isPlain(now) && before.foreign == now.foreign &&
+         std::ranges::equal(before.objects, now.objects, {}, &api::Object::key, &api::Object::key);
 }
 
 /// A bell that any thread may ring: an eventfd.
@@ -108,27 +145,36 @@ class Alarm {
 }  // namespace
 
 struct DirectorySource::State {
-  explicit State(DirectoryOptions given) : options(std::move(given)), cache(options.settling) {
+  explicit State(DirectoryOptions given)
+      : options(std::move(given)), cache(options.settling, options.documents) {
     if (options.watch)
       watcher.emplace(fmt::format("the scan of everything, every {:.3g}s",
                                   std::chrono::duration<double>(options.unwatched).count()));
   }
 
   SnapshotPtr scan();
+  SnapshotPtr update();
+  bool hasChangedElsewhere();
+  std::shared_ptr<const api::Manifest> reload(const std::filesystem::path& path, SystemTime now);
+  SnapshotPtr composed(std::set<api::ObjectKey> gone, SystemTime scannedAt);
   std::set<api::ObjectKey> takeRemoved() {
     const std::lock_guard lock(mutex);
     return std::exchange(removed, {});
   }
   asio::awaitable<bool> untilDue();
-  std::vector<std::shared_ptr<const api::Manifest>> load(const std::vector<ManifestFile>& files,
-                                                         SystemTime now);
-  void followNamed(const std::vector<std::shared_ptr<const api::Manifest>>& manifests);
+  using Manifests = std::vector<std::shared_ptr<const api::Manifest>>;
+  Manifests load(const std::vector<ManifestFile>& files, SystemTime now);
+  void followNamed(const Manifests& given);
 
   DirectoryOptions options;
   std::optional<Watcher> watcher;
   Bell bell;
   ManifestCache cache;
+  Tree tree;            // as the last walk found it,
+  Manifests manifests;  // and what the files in it say; both brought up to date with written files
   SnapshotPtr last;
+  std::set<std::filesystem::path> written;  // files that were closed since
+  bool changedElsewhere = true;             // something else has happened since
   std::mutex mutex;
   std::set<api::ObjectKey> removed;  // since the last scan; under the mutex
   Clock::time_point rescanAt;
@@ -138,63 +184,110 @@ struct DirectorySource::State {
 SnapshotPtr DirectorySource::State::scan() {
   const auto now = std::chrono::system_clock::now();
   std::set<api::ObjectKey> gone = takeRemoved();  // before the walk, which may still see what goes meanwhile
+  written.clear();
+  changedElsewhere = false;
   Watcher* const watches = watcher ? &*watcher : nullptr;
   if (watches != nullptr) watches->begin();
-  Tree tree = walk(options.roots, watches, now);
-  const auto manifests = load(tree.files, now);
+  tree = walk(options.roots, watches, now);
+  manifests = load(tree.files, now);
   if (watches != nullptr) {
     followNamed(manifests);
     watches->end();
     if (watches->problem()) tree.problems.push_back(*watches->problem());
   }
   const bool watched = watches != nullptr && !watches->problem();
-  auto snapshot =
-      compose(std::move(tree), manifests, {.snapshot = last.get(), .removed = std::move(gone)}, now);
+  rescanAt = Clock::now() + (watched ? options.rescan : std::min(options.rescan, options.unwatched));
+  return composed(std::move(gone), now);
+}
+
+SnapshotPtr DirectorySource::State::composed(std::set<api::ObjectKey> gone, SystemTime scannedAt) {
+  auto snapshot = compose(tree, manifests, {.snapshot = last.get(), .removed = std::move(gone)}, scannedAt);
   if (options.alone) silenceDanglingReferences(*snapshot);
   last = std::move(snapshot);
-  rescanAt = Clock::now() + (watched ? options.rescan : std::min(options.rescan, options.unwatched));
   return last;
 }
 
+/// What there is now. Where the kernel has told of nothing but plain edits of files that the last walk met,
+/// only they are looked at. The snapshot is of the time of that walk then: what it misses is not missed once
+/// more.
+SnapshotPtr DirectorySource::State::update() {
+  constexpr std::size_t few = 100;
+  if (hasChangedElsewhere() || written.empty() || written.size() > few) return scan();
+  Manifests changed;
+  for (const std::filesystem::path& path : std::exchange(written, {})) {
+    auto manifest = reload(path, std::chrono::system_clock::now());
+    if (manifest == nullptr) return scan();
+    changed.push_back(std::move(manifest));
+  }
+  followNamed(changed);
+  return composed({}, last->scannedAt);
+}
+
+bool DirectorySource::State::hasChangedElsewhere() {
+  const auto isLocked = [](const Root& root) { return root.gitLocked; };
+  const std::lock_guard lock(mutex);
+  return changedElsewhere || !watcher || watcher->problem() || last == nullptr || !removed.empty() ||
+         Clock::now() >= rescanAt || lookAgainAt != Clock::time_point::max() ||
+         std::ranges::any_of(tree.roots, isLocked);
+}
+
+/// What one of the files says now; null: it takes a walk to tell.
+std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::filesystem::path& path,
+                                                                    SystemTime now) {
+  const auto known = std::ranges::find(tree.files, path.native(),
+                                       [](const ManifestFile& file) -> auto& { return file.path.native(); });
+  struct stat status{};
+  if (known == tree.files.end() || !known->aliases.empty() || ::lstat(path.c_str(), &status) != 0 ||
+      !S_ISREG(status.st_mode) || status.st_nlink != 1)
+    return nullptr;
+  known->stamp = file::stampOf(status);
+  HeldFiles held(last.get());
+  auto manifest =
+      cache.load(*known, now, [&](const std::filesystem::path& file) { return held.contains(file); });
+  std::shared_ptr<const api::Manifest>& before =
+      manifests[static_cast<std::size_t>(known - tree.files.begin())];
+  if (manifest == nullptr || before == nullptr || !isPlainEdit(*before, *manifest)) return nullptr;
+  before = manifest;
+  return manifest;
+}
+
 /// Who scans once waits a little for files that are being written; others look again.
-std::vector<std::shared_ptr<const api::Manifest>> DirectorySource::State::load(
-    const std::vector<ManifestFile>& files, SystemTime now) {
+DirectorySource::State::Manifests DirectorySource::State::load(const std::vector<ManifestFile>& files,
+                                                               SystemTime now) {
   constexpr std::chrono::seconds patience{5};
   const auto end = Clock::now() + patience;
-  std::set<std::filesystem::path> held;
-  if (last != nullptr) {
-    for (const api::ObjectPtr& object : last->objects) held.insert(object->origin.file);
-  }
+  HeldFiles held(last.get());
   for (;;) {
-    auto manifests = cache.load(files, now, held);
+    auto loaded =
+        cache.load(files, now, [&](const std::filesystem::path& file) { return held.contains(file); });
     std::optional<std::chrono::milliseconds> wait;
-    for (const auto& manifest : manifests) {
+    for (const auto& manifest : loaded) {
       if (manifest == nullptr || !manifest->lookAgainIn) continue;
       wait = std::min(wait.value_or(*manifest->lookAgainIn), *manifest->lookAgainIn);
     }
     lookAgainAt = wait ? Clock::now() + *wait : Clock::time_point::max();
-    if (watcher || lookAgainAt > end) return manifests;
+    if (watcher || lookAgainAt > end) return loaded;
     std::this_thread::sleep_until(lookAgainAt);
   }
 }
 
 /// Files that the manifests name matter, wherever they lie; those of the scan before, too, as a file that is
 /// broken now keeps its last good objects.
-void DirectorySource::State::followNamed(const std::vector<std::shared_ptr<const api::Manifest>>& manifests) {
-  std::set<std::filesystem::path> files;
+void DirectorySource::State::followNamed(const Manifests& given) {
+  Files files;
   const auto add = [&](const std::vector<api::ObjectPtr>& objects) {
-    for (const api::ObjectPtr& object : objects) files.merge(filesNamedBy(*object));
+    for (const api::ObjectPtr& object : objects) addNamedBy(*object, files);
   };
-  for (const auto& manifest : manifests) {
+  for (const auto& manifest : given) {
     if (manifest != nullptr) add(manifest->objects);
   }
   if (last != nullptr) add(last->objects);
   std::set<std::filesystem::path> folders;
-  for (const std::filesystem::path& file : files) {
-    if (folders.insert(file.parent_path()).second) watcher->follow(file.parent_path());
-    watcher->watchEntry(file.parent_path(), file.filename());
+  for (const auto& [name, file] : files) {
+    if (folders.insert(file->parent_path()).second) watcher->follow(file->parent_path());
+    watcher->watchEntry(file->parent_path(), file->filename());
     std::error_code unknown;
-    if (std::filesystem::is_symlink(file, unknown)) watcher->follow(file);
+    if (std::filesystem::is_symlink(*file, unknown)) watcher->follow(*file);
   }
 }
 
@@ -210,7 +303,10 @@ asio::awaitable<bool> DirectorySource::State::untilDue() {
     const Clock::time_point now = Clock::now();
     const Watcher::News news = watcher ? watcher->drain() : Watcher::News::None;
     if (watcher) {
-      for (const std::filesystem::path& file : watcher->takeClosed()) cache.closed(file);
+      std::set<std::filesystem::path> closed = watcher->takeClosed();
+      for (const std::filesystem::path& file : closed) cache.closed(file);
+      written.merge(closed);
+      if (watcher->takeOther()) changedElsewhere = true;
     }
     if (news != Watcher::News::None) {
       certain = certain || news == Watcher::News::Certain;
@@ -254,7 +350,7 @@ asio::awaitable<SnapshotPtr> DirectorySource::next() {
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) co_return nullptr;
     const SnapshotPtr before = state_->last;
-    SnapshotPtr found = scan();
+    SnapshotPtr found = state_->update();
     if (certain || !saysTheSame(*before, *found)) news = std::move(found);
   }
   co_return news;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "api/document_cache.h"
 #include "file/settling.h"
 #include "source/source.h"
 
@@ -25,6 +26,8 @@ struct DirectoryOptions {
   /// Tells which files are still being written, and is told which were seen to be closed; to be shared with
   /// who reads the files that manifests name.
   std::shared_ptr<file::Settling> settling = std::make_shared<file::Settling>();
+  /// What was parsed of the files; to be shared with who writes them.
+  std::shared_ptr<api::DocumentCache> documents = std::make_shared<api::DocumentCache>();
 };
 
 /// Manifests (*.yaml, *.yml, *.json; no dot-files) below the roots, recursively; watched with inotify on the

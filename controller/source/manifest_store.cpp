@@ -22,6 +22,7 @@
 #include "source/atomic_file.h"
 #include "text.h"
 #include "yaml/edit.h"
+#include "yaml/pieces.h"
 #include "yaml/yaml.h"
 
 namespace rookery::source {
@@ -56,11 +57,11 @@ json withoutAdded(api::Kind kind, json manifest, const json& written) {
   return manifest;
 }
 
-bool declaresSecret(const std::vector<yaml::Document>& documents) {
-  return std::ranges::any_of(documents, [](const yaml::Document& document) {
-    const auto key = api::keyOf(document.value);
-    return key && key->kind == api::Kind::Secret;
-  });
+/// Also one with a mistake in it, and what may be meant as one.
+bool declaresSecret(const api::Manifest& manifest) {
+  const auto isSecret = [](const api::ObjectKey& key) { return key.kind == api::Kind::Secret; };
+  return std::ranges::any_of(manifest.objects, isSecret, &api::Object::key) ||
+         std::ranges::any_of(manifest.invalid, isSecret);
 }
 
 bool isSame(const api::Object& one, const api::Object& other) {
@@ -78,36 +79,51 @@ std::unexpected<Error> inFile(const fs::path& file, const Error& error) {
   return fail(error.reason, fmt::format("{}: {}; nothing was changed.", file.string(), error.message));
 }
 
-/// The document of an object in its file.
-struct Located {
-  fs::path file;  // symbolic links resolved
-  FileState state;
-  std::string text;
-  yaml::Notation notation;
-  std::size_t document;
-  std::vector<yaml::Document> documents;
-};
-
-/// Whether `object` is declared in the text as the caller knows it, and nowhere else in it.
-Result<void> checkUnchanged(std::string_view text, const api::Object& object) {
-  const fs::path& file = object.origin.file;
-  const api::Manifest manifest = api::parseManifestFile(text, {.root = object.origin.root, .file = file});
+/// `object` as `manifest` declares it: as the caller knows it, and nowhere else in the file.
+Result<api::ObjectPtr> findUnchanged(const api::Manifest& manifest, const api::Object& object) {
   if (!manifest.parsed) {
     return fail(Reason::InvalidManifest,
-                fmt::format("{} cannot be changed, as it does not parse: {}. Mend it first.", file.string(),
-                            manifest.problems.front().toString()));
+                fmt::format("{} cannot be changed, as it does not parse: {}. Mend it first.",
+                            object.origin.file.string(), manifest.problems.front().toString()));
   }
   const auto declares = [&](const api::ObjectPtr& each) { return each->key() == object.key(); };
   const auto count = std::ranges::count_if(manifest.objects, declares);
   const bool invalid = manifest.invalid.contains(object.key());
   if (count == 0 && !invalid) return changedOnDisk(object, "is no longer declared");
   if (count > 1 || invalid) return changedOnDisk(object, "is not declared once and without a mistake");
-  const api::Object& found = **std::ranges::find_if(manifest.objects, declares);
-  if (!isSame(found, object)) return changedOnDisk(object, "was changed by somebody else");
-  return {};
+  const api::ObjectPtr found = *std::ranges::find_if(manifest.objects, declares);
+  if (!isSame(*found, object)) return changedOnDisk(object, "was changed by somebody else");
+  return found;
 }
 
-Result<Located> locate(const api::Object& object) {
+/// The part of a text that the document in that line is in: all of it where it cannot be cut.
+yaml::Piece pieceAt(std::string_view text, yaml::Notation notation, std::size_t line) {
+  const std::vector<yaml::Piece> pieces =
+      notation == yaml::Notation::Yaml ? yaml::cut(text) : std::vector<yaml::Piece>{};
+  const auto after = std::ranges::upper_bound(pieces, line, {}, &yaml::Piece::line);
+  if (after == pieces.begin()) return {.begin = 0, .end = text.size()};
+  return *std::prev(after);
+}
+
+}  // namespace
+
+/// The document of an object in its file.
+struct ManifestStore::Located {
+  fs::path file;  // symbolic links resolved
+  FileState state;
+  std::string text;
+  yaml::Notation notation;
+  bool secrets;                           // the file holds some
+  yaml::Piece piece;                      // of the text, that the document is in
+  std::vector<yaml::Document> documents;  // of the piece
+  std::size_t document;                   // among them
+
+  std::string_view pieceText() const {
+    return std::string_view(text).substr(piece.begin, piece.end - piece.begin);
+  }
+};
+
+Result<ManifestStore::Located> ManifestStore::locate(const api::Object& object) const {
   const fs::path& named = object.origin.file;
   std::error_code error;
   const fs::path file = fs::canonical(named, error);
@@ -115,9 +131,25 @@ Result<Located> locate(const api::Object& object) {
   if (!state) return changedOnDisk(object, "is no longer declared");
   Result<std::string> text = api::readText(file);
   if (!text) return inFile(named, text.error());
-  if (auto same = checkUnchanged(*text, object); !same) return std::unexpected(same.error());
+  const api::Manifest manifest =
+      api::parseManifestFile(*text, {.root = object.origin.root, .file = named}, false, documents_.get());
+  const auto found = findUnchanged(manifest, object);
+  if (!found) return std::unexpected(found.error());
   const yaml::Notation notation = yaml::notationOf(named);
-  auto documents = yaml::parse(*text, notation);
+  Located located{.file = file,
+                  .state = *state,
+                  .text = *std::move(text),
+                  .notation = notation,
+                  .secrets = declaresSecret(manifest),
+                  .piece = {},
+                  .documents = {},
+                  .document = 0};
+  located.piece = pieceAt(located.text, notation, (*found)->origin.line);
+  auto documents = yaml::parse(located.pieceText(), notation);
+  if (!documents) {  // what is not too much in a large text may be in a small one
+    located.piece = {.begin = 0, .end = located.text.size()};
+    documents = yaml::parse(located.text, notation);
+  }
   check(documents.has_value(), "a manifest that parses is YAML");
   const auto document = std::ranges::find_if(
       *documents, [&](const yaml::Document& each) { return api::keyOf(each.value) == object.key(); });
@@ -127,18 +159,16 @@ Result<Located> locate(const api::Object& object) {
                             "can be changed.",
                             object.key().toString(), named.string()));
   }
-  const auto index = static_cast<std::size_t>(document - documents->begin());
-  return Located{.file = file,
-                 .state = *state,
-                 .text = std::move(*text),
-                 .notation = notation,
-                 .document = index,
-                 .documents = std::move(*documents)};
+  located.document = static_cast<std::size_t>(document - documents->begin());
+  located.documents = std::move(*documents);
+  return located;
 }
 
 /// The source reads what is written next: nothing is that it would not take.
-Result<void> checkTakes(std::string_view text, const api::Origin& origin, const api::ObjectKey& key) {
-  const api::Manifest manifest = api::parseManifestFile(text, {.root = origin.root, .file = origin.file});
+Result<void> ManifestStore::checkTakes(std::string_view text, const api::Origin& origin,
+                                       const api::ObjectKey& key) const {
+  const api::Manifest manifest =
+      api::parseManifestFile(text, {.root = origin.root, .file = origin.file}, false, documents_.get());
   const auto declares = [&](const api::ObjectPtr& each) { return each->key() == key; };
   if (manifest.parsed && std::ranges::count_if(manifest.objects, declares) == 1) return {};
   const auto problem = std::ranges::find_if(
@@ -149,6 +179,8 @@ Result<void> checkTakes(std::string_view text, const api::Origin& origin, const 
   }
   return fail(Reason::InvalidManifest, fmt::format("{} is not written: {}.", key.toString(), why));
 }
+
+namespace {
 
 /// The reserve of the file system stays free when that much is written beside what there is.
 Result<void> checkRoom(const fs::path& file, std::size_t bytes) {
@@ -177,12 +209,14 @@ Result<std::string> fileNameOf(const api::ObjectKey& key) {
 
 }  // namespace
 
-ManifestStore::ManifestStore(fs::path folder) : folder_(std::move(folder)) {}
+ManifestStore::ManifestStore(fs::path folder, std::shared_ptr<api::DocumentCache> documents)
+    : folder_(std::move(folder)), documents_(std::move(documents)) {}
 
-Result<ManifestStore> ManifestStore::open(const fs::path& folder) {
+Result<ManifestStore> ManifestStore::open(const fs::path& folder,
+                                          std::shared_ptr<api::DocumentCache> documents) {
   removeLeftovers(folder);
   if (auto prepared = prepareFolder(folder); !prepared) return std::unexpected(prepared.error());
-  return ManifestStore(folder);
+  return ManifestStore(folder, std::move(documents));
 }
 
 bool ManifestStore::holds(const api::Origin& origin) const {
@@ -239,14 +273,14 @@ std::unexpected<Error> outside(const api::Object& object, const fs::path& folder
                           object.key().toString(), object.origin.file.string(), folder.string()));
 }
 
+}  // namespace
+
 /// Replaces the file by `text`, which says what it said but for the object.
-Result<void> replace(const Located& located, std::string_view text, bool secret) {
+Result<void> ManifestStore::replace(const Located& located, std::string_view text) {
   Access access = located.state.access;
-  if (secret) access.mode &= secretMode;
+  if (located.secrets) access.mode &= secretMode;
   return replaceFile(located.file, text, access, located.state.stamp);
 }
-
-}  // namespace
 
 Result<fs::path> ManifestStore::update(const api::Object& existing, json manifest) {
   if (!holds(existing.origin)) return outside(existing, folder_);
@@ -254,15 +288,16 @@ Result<fs::path> ManifestStore::update(const api::Object& existing, json manifes
   if (!located) return std::unexpected(located.error());
   const json& written = located->documents[located->document].value;
   manifest = withoutAdded(existing.kind(), std::move(manifest), written);
-  const Result<std::string> text =
-      yaml::edit(located->text, located->document, manifest, located->notation, api::keyOrder);
-  if (!text) return inFile(existing.origin.file, text.error());
-  if (*text == located->text) return existing.origin.file;
-  if (auto taken = checkTakes(*text, existing.origin, existing.key()); !taken)
+  const Result<std::string> edited =
+      yaml::edit(located->pieceText(), located->document, manifest, located->notation, api::keyOrder);
+  if (!edited) return inFile(existing.origin.file, edited.error());
+  if (*edited == located->pieceText()) return existing.origin.file;
+  std::string text = located->text;
+  text.replace(located->piece.begin, located->piece.end - located->piece.begin, *edited);
+  if (auto taken = checkTakes(text, existing.origin, existing.key()); !taken)
     return std::unexpected(taken.error());
-  if (auto room = checkRoom(located->file, text->size()); !room) return std::unexpected(room.error());
-  if (auto replaced = replace(*located, *text, declaresSecret(located->documents)); !replaced)
-    return std::unexpected(replaced.error());
+  if (auto room = checkRoom(located->file, text.size()); !room) return std::unexpected(room.error());
+  if (auto replaced = replace(*located, text); !replaced) return std::unexpected(replaced.error());
   return existing.origin.file;
 }
 
@@ -270,10 +305,15 @@ Result<void> ManifestStore::erase(const api::Object& existing) {
   if (!holds(existing.origin)) return outside(existing, folder_);
   const Result<Located> located = locate(existing);
   if (!located) return std::unexpected(located.error());
-  if (located->documents.size() > 1) {
-    const Result<std::string> text = yaml::erase(located->text, located->document, located->notation);
+  const auto documents = yaml::parse(located->text, located->notation);
+  check(documents.has_value(), "a manifest that parses is YAML");
+  if (documents->size() > 1) {
+    const auto document = std::ranges::find_if(
+        *documents, [&](const yaml::Document& each) { return api::keyOf(each.value) == existing.key(); });
+    const auto index = static_cast<std::size_t>(document - documents->begin());
+    const Result<std::string> text = yaml::erase(located->text, index, located->notation);
     if (!text) return inFile(existing.origin.file, text.error());
-    return replace(*located, *text, declaresSecret(located->documents));
+    return replace(*located, *text);
   }
   if (auto removed = removeFile(located->file, located->state.stamp); !removed) return removed;
   // A symbolic link that the object was read through would lead nowhere now.

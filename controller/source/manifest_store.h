@@ -1,8 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
+#include "api/document_cache.h"
 #include "api/object.h"
 #include "error.h"
 
@@ -24,8 +27,10 @@ namespace rookery::source {
 class ManifestStore {
  public:
   /// Makes the folder, for its owner alone, if it is missing, and removes what a killed process left half
-  /// written in it. Error: StoreUnwritable.
-  static Result<ManifestStore> open(const std::filesystem::path& folder);
+  /// written in it. `documents` may be shared with who reads the files. Error: StoreUnwritable.
+  static Result<ManifestStore> open(
+      const std::filesystem::path& folder,
+      std::shared_ptr<api::DocumentCache> documents = std::make_shared<api::DocumentCache>());
 
   const std::filesystem::path& folder() const { return folder_; }
 
@@ -43,11 +48,16 @@ class ManifestStore {
   Result<void> erase(const api::Object& existing);
 
  private:
-  explicit ManifestStore(std::filesystem::path folder);
+  struct Located;
+  ManifestStore(std::filesystem::path folder, std::shared_ptr<api::DocumentCache> documents);
+  Result<Located> locate(const api::Object& object) const;
+  static Result<void> replace(const Located& located, std::string_view text);
+  Result<void> checkTakes(std::string_view text, const api::Origin& origin, const api::ObjectKey& key) const;
   Result<std::filesystem::path> create(const api::ObjectKey& key, const nlohmann::json& manifest);
   Result<std::filesystem::path> update(const api::Object& existing, nlohmann::json manifest);
 
   std::filesystem::path folder_;
+  std::shared_ptr<api::DocumentCache> documents_;
 };
 
 }  // namespace rookery::source

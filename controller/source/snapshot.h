@@ -55,6 +55,7 @@ struct PassedOver {
 /// Everything that a source declares, at one time. Immutable once published.
 struct Snapshot {
   std::vector<api::ObjectPtr> objects;  // valid, no key twice; a broken file's last good ones included
+  std::vector<api::ObjectPtr> written;  // what files say without a mistake, file by file: for the next scan
   /// Not declared any more, but kept by the source until nothing of them is left.
   std::vector<api::ObjectPtr> deleted;
   std::vector<api::Problem> problems;

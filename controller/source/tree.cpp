@@ -156,7 +156,10 @@ class Walk {
       entries.push_back(*at);
     }
     if (error) return missFolder(folder, error);
-    std::ranges::sort(entries);
+    // As by their paths, which differ in the last name only.
+    std::ranges::sort(entries, {}, [](const fs::directory_entry& entry) -> const std::string& {
+      return entry.path().native();
+    });
     if (folder == root_.path)
       root_.bare = std::ranges::all_of(
           entries, [](const fs::directory_entry& entry) { return entry.path().filename() == lostAndFound; });

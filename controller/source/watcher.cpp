@@ -154,20 +154,23 @@ void Watcher::follow(const fs::path& path) {
 
 Watcher::News Watcher::newsIn(int watch, std::uint32_t mask, const std::string& name) {
   if ((mask & IN_Q_OVERFLOW) != 0) {
-    overflowed_ = true;
+    overflowed_ = other_ = true;
     return News::Certain;
   }
   const auto found = interests_.find(watch);
   if (found == interests_.end()) return News::None;
-  if ((mask & IN_IGNORED) != 0) {
-    interests_.erase(found);
+  if ((mask & (IN_IGNORED | selfGone)) != 0) {
+    if ((mask & IN_IGNORED) != 0) interests_.erase(found);
+    other_ = true;
     return News::Certain;
   }
   const Interest& interest = found->second;
-  if ((mask & selfGone) != 0) return News::Certain;
   const bool named = interest.names.contains(name);
   if (!named && !(interest.manifests && canMatter(interest.folder, name, mask))) return News::None;
-  if ((mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0) closed_.insert(interest.folder / name);
+  const bool isWhole = (mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0;
+  if (isWhole) closed_.insert(interest.folder / name);
+  if (isWhole && !named && (mask & IN_ISDIR) == 0 && isManifestName(name)) return News::Possible;
+  other_ = true;
   return named ? News::Certain : News::Possible;
 }
 

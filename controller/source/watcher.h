@@ -57,6 +57,8 @@ class Watcher {
   /// Files of which the events that were drained say that a writer closed them, or that they were renamed to
   /// this name; once.
   std::set<std::filesystem::path> takeClosed() { return std::exchange(closed_, {}); }
+  /// Whether they say that anything else has happened than that such files have the names of manifests; once.
+  bool takeOther() { return std::exchange(other_, false); }
 
  private:
   struct Interest {
@@ -80,6 +82,7 @@ class Watcher {
   std::map<std::filesystem::path, int> watched_;  // in this round
   std::optional<api::Problem> problem_;
   std::set<std::filesystem::path> closed_;
+  bool other_ = false;
 };
 
 }  // namespace rookery::source

@@ -47,10 +47,12 @@ std::size_t DocumentBuilder::mostValues(std::size_t textBytes) {
   return std::min(maxNodes, looseValues + textBytes / bytesPerValue);
 }
 
+std::size_t DocumentBuilder::mostBytes(std::size_t textBytes) {
+  return std::min(maxBytes, looseBytes + 4 * textBytes);
+}
+
 DocumentBuilder::DocumentBuilder(std::size_t textBytes, Keep keep)
-    : mostNodes_(mostValues(textBytes)),
-      mostBytes_(std::min(maxBytes, looseBytes + 4 * textBytes)),
-      keep_(keep) {}
+    : mostNodes_(mostValues(textBytes)), mostBytes_(mostBytes(textBytes)), keep_(keep) {}
 
 void DocumentBuilder::beginDocument() {
   anchors_.clear();

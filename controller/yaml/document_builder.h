@@ -47,6 +47,8 @@ class DocumentBuilder {
 
   /// How many values a text of that size may come to.
   static std::size_t mostValues(std::size_t textBytes);
+  /// How many bytes its scalars may.
+  static std::size_t mostBytes(std::size_t textBytes);
 
   enum class Keep { Places, Values };
 
@@ -66,6 +68,9 @@ class DocumentBuilder {
   void alias(const std::string& anchor, Place place);
 
   std::vector<Document> take() { return std::move(documents_); }
+  /// What counts for the limits, so far.
+  std::size_t values() const { return nodes_; }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   /// A finished value on its way to what holds it.

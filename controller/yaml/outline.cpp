@@ -13,8 +13,7 @@ struct Malformed {};
 
 class Outliner {
  public:
-  explicit Outliner(std::string_view text)
-      : text_(text), mostHeld_(2 * DocumentBuilder::mostValues(text.size())) {}
+  Outliner(std::string_view text, std::size_t mostValues) : text_(text), mostValues_(mostValues) {}
 
   Outline outline() {
     try {
@@ -390,7 +389,7 @@ class Outliner {
   /// Counts a bracket or a comma here: of those, a list or mapping has at most two for each of its values,
   /// and all other tokens but what comes of these take two characters or more.
   bool hold() {
-    if (++held_ > mostHeld_) return refuse(tooManyValues(place(), DocumentBuilder::mostValues(text_.size())));
+    if (++held_ > 2 * mostValues_) return refuse(tooManyValues(place(), mostValues_));
     ++at_;
     return true;
   }
@@ -406,7 +405,7 @@ class Outliner {
   Place place() const { return PlaceFinder(text_).at(at_); }
 
   std::string_view text_;
-  const std::size_t mostHeld_;
+  const std::size_t mostValues_;
   Outline outline_;
   std::size_t at_ = 0, lineBegin_ = 0;
   std::size_t held_ = 0;  // brackets and commas since yaml-cpp could last hand out everything
@@ -422,6 +421,8 @@ class Outliner {
 
 }  // namespace
 
-Outline outlineOf(std::string_view text) { return Outliner(text).outline(); }
+Outline outlineOf(std::string_view text, std::size_t mostValues) {
+  return Outliner(text, mostValues).outline();
+}
 
 }  // namespace rookery::yaml

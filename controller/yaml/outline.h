@@ -21,8 +21,8 @@ struct Outline {
 /// DocumentBuilder takes. It goes from token to token by the rules of yaml-cpp 0.7, because whatever one of
 /// the two takes for a part of a scalar and the other does not would be a way around the bound. It
 /// refuses a quotation mark that is never closed, too: yaml-cpp may take the end of the text for the closing
-/// one. Memory: that of the nesting, which is limited. What is legal and within a DocumentBuilder's limits is
-/// never refused.
-Outline outlineOf(std::string_view text);
+/// one. `mostValues`: how many a DocumentBuilder takes of it. Memory: that of the nesting, which is limited.
+/// What is legal and within a DocumentBuilder's limits is never refused.
+Outline outlineOf(std::string_view text, std::size_t mostValues);
 
 }  // namespace rookery::yaml

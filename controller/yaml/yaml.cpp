@@ -15,6 +15,7 @@
 #include "yaml/document_builder.h"
 #include "yaml/json_reader.h"
 #include "yaml/outline.h"
+#include "yaml/pieces.h"
 #include "yaml/scalar.h"
 
 namespace rookery::yaml {
@@ -30,12 +31,8 @@ bool isDeeperThan(const json& value, std::size_t levels) {
 }
 
 constexpr std::string_view standardTag = "tag:yaml.org,2002:";
+constexpr std::string_view documentMark = "---";
 constexpr std::string_view plainTag = "?";  // what yaml-cpp calls no tag, but "!" that of a quoted scalar
-
-Place placeOf(const YAML::Mark& mark) {
-  if (mark.is_null()) return {};
-  return {static_cast<std::size_t>(mark.line) + 1, static_cast<std::size_t>(mark.column) + 1};
-}
 
 /// A text for yaml-cpp to read where it stands. Throws the outline's Refusal at whom reads beyond its length.
 class OutlinedText : public std::streambuf {
@@ -79,23 +76,30 @@ json resolve(Place place, std::string_view tag, std::string_view text) {
 /// Hands yaml-cpp's events to a builder.
 class Reading : public YAML::EventHandler {
  public:
-  explicit Reading(std::string_view text)
-      : text_(text), builder_(text.size(), DocumentBuilder::Keep::Places) {}
+  /// `text` begins in that line of one that has `wholeBytes`.
+  Reading(std::string_view text, std::size_t firstLine, std::size_t wholeBytes)
+      : text_(text),
+        firstLine_(firstLine),
+        wholeBytes_(wholeBytes),
+        builder_(wholeBytes, DocumentBuilder::Keep::Places) {}
+  explicit Reading(std::string_view text) : Reading(text, 1, text.size()) {}
 
   /// Throws Refusal and YAML::Exception.
   std::vector<Document> documents() {
-    const Outline outline = outlineOf(text_);
+    const Outline outline = outlineOf(text_, DocumentBuilder::mostValues(wholeBytes_));
     OutlinedText buffer(text_, outline);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(*this)) continue;
     return builder_.take();
   }
+  std::size_t values() const { return builder_.values(); }
+  std::size_t bytes() const { return builder_.bytes(); }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     // What follows a finished document without a separator would be taken for one more; a stray comma even
     // for endlessly many.
-    const bool separated = textAt(mark).starts_with("---");
+    const bool separated = textAt(mark).starts_with(documentMark);
     if (std::exchange(started_, true) && !separated)
       throw Refusal{placeOf(mark),
                     "a document has ended before this; put --- on a line of its own before the next one"};
@@ -150,6 +154,11 @@ class Reading : public YAML::EventHandler {
   }
 
  private:
+  Place placeOf(const YAML::Mark& mark) const {
+    if (mark.is_null()) return {};
+    return {static_cast<std::size_t>(mark.line) + firstLine_, static_cast<std::size_t>(mark.column) + 1};
+  }
+
   std::string_view textAt(const YAML::Mark& mark) const {
     return text_.substr(std::min(static_cast<std::size_t>(mark.pos), text_.size()));
   }
@@ -182,6 +191,7 @@ class Reading : public YAML::EventHandler {
   }
 
   std::string_view text_;
+  const std::size_t firstLine_, wholeBytes_;
   DocumentBuilder builder_;
   bool started_ = false;
   std::string anchor_;  // of the value that comes next
@@ -218,6 +228,25 @@ std::expected<std::vector<Document>, Problem> parse(std::string_view text, Notat
   } catch (const YAML::Exception& error) {
     Refusal refusal = reading.describe(error);
     return std::unexpected(Problem{refusal.place, "", std::move(refusal.message)});
+  }
+}
+
+/// With the `---` of the next piece, as a value that ends there need not mean what it means at the end of a
+/// text.
+std::optional<Part> readPiece(std::string_view text, const Piece& piece) {
+  const bool isLast = piece.end == text.size();
+  const std::string_view own =
+      text.substr(piece.begin, piece.end + (isLast ? 0 : documentMark.size()) - piece.begin);
+  if (findInvalidByte(own)) return std::nullopt;
+  Reading reading(own, piece.line, text.size());
+  try {
+    std::vector<Document> documents = reading.documents();
+    // That mark begins a document of nothing.
+    return Part{std::move(documents), reading.values() - (isLast ? 0 : 1), reading.bytes()};
+  } catch (const Refusal&) {
+    return std::nullopt;
+  } catch (const YAML::Exception&) {
+    return std::nullopt;
   }
 }
 

@@ -631,7 +631,7 @@ TEST_F(Loop, LeavesAloneWhatAnotherInstanceHoldsOnTheSameServer) {
   plan::Entry others = entry("shop/web");
   others.instance = "eu-2";
   ASSERT_TRUE(state_->put(others));
-  scene_.desired.declared.insert({api::Kind::AlbatrossInstance, "", "eu-2"});
+  scene_.desired.instances.insert("eu-2");
   scene_.undeclare("shop/web");
   end_.reset();
   start();

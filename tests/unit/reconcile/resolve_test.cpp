@@ -169,6 +169,7 @@ TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
   EXPECT_THAT(misfit.image.error().message, HasSubstr("https://builds.example.org/web.hvt was built"));
 
   spec.networkInterfaces = {{"service", std::nullopt, std::nullopt}};
+  snapshot_.objects.pop_back();
   add(plan::makeObject("shop", "web", spec));
   const plan::DesiredUnikernel fit = web();
   ASSERT_TRUE(fit.image) << fit.image.error().message;

@@ -22,6 +22,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <random>
 #include <set>
 #include <string>
 #include <thread>
@@ -867,6 +868,65 @@ TEST_F(DirectorySourceTest, IsWokenAtOnce) {
     source.wake();
     EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", watch ? 32 : 64)));
   }
+}
+
+/// All that a snapshot says of what is declared.
+std::string describeDeclared(const Snapshot& snapshot) {
+  std::string text;
+  for (const api::ObjectPtr& object : snapshot.objects)
+    text += fmt::format("{} {} {}\n", object->key().toString(), object->origin.toString(),
+                        object->manifest.dump());
+  for (const api::ObjectKey& key : snapshot.declared) text += key.toString() + "\n";
+  for (const api::Problem& problem : snapshot.problems) text += problem.toString() + "\n";
+  for (const Root& root : snapshot.roots)
+    text += fmt::format("{} has {}\n", root.path.string(), root.objects);
+  return text + std::to_string(snapshot.files);
+}
+
+TEST_F(DirectorySourceTest, AfterEachOfManyEditsItSaysWhatAScanOfEverythingSays) {
+  std::mt19937 random(1);
+  const auto below = [&](int n) { return std::uniform_int_distribution<int>(0, n - 1)(random); };
+  std::map<int, std::map<int, int>> files;  // the memory of each unikernel
+  const auto write = [&](int file) {
+    std::string text;
+    for (const auto& [object, memory] : files[file])
+      text += "---\n" + unikernel(fmt::format("web-{}-{}", file, object), memory);
+    folder_.replace(fmt::format("root/{}/all.yaml", file), text);
+  };
+  for (int file = 0; file < 3; ++file) {
+    files[file] = {{0, 32}, {1, 32}, {2, 32}};
+    write(file);
+  }
+  open().scan();
+  for (int memory = 33; memory < 120; ++memory) {
+    const int file = below(3), object = below(5);
+    std::map<int, int>& objects = files[file];
+    if (below(6) == 0 && objects.size() > 1 && objects.contains(object)) {
+      objects.erase(object);
+    } else {
+      objects[object] = memory;
+    }
+    write(file);
+    const SnapshotPtr found = next();
+    DirectorySource other({.roots = {root()}, .watch = false, .alone = false});
+    ASSERT_EQ(describeDeclared(*found), describeDeclared(*other.scan()));
+  }
+}
+
+TEST_F(DirectorySourceTest, AnEditOfAFileIsNoOtherLookAtWhatIsMissing) {
+  folder_.write("root/web.yaml", unikernel("web"));
+  folder_.write("root/db.yaml", unikernel("db"));
+  const SnapshotPtr first = open().scan();
+  folder_.replace("root/web.yaml", unikernel("web", 64));
+  const SnapshotPtr edited = next();
+  EXPECT_THAT(objectsOf(edited), ElementsAre(Pair("db", 32), Pair("web", 64)));
+  EXPECT_EQ(edited->begun, first->begun);
+  EXPECT_EQ(edited->scannedAt, first->scannedAt);
+  EXPECT_EQ(edited->objects.front(), first->objects.front());
+  folder_.replace("root/web.yaml", unikernel("web2", 64));
+  const SnapshotPtr missing = next();
+  EXPECT_FALSE(missing->declared.contains(keyOf("web")));
+  EXPECT_GT(missing->begun, first->begun);
 }
 
 TEST_F(DirectorySourceTest, EndsEmptyWhenCancelled) {

@@ -20,6 +20,7 @@
 #include "fixtures/limits.h"
 #include "fixtures/temp_dir.h"
 #include "source/directory.h"
+#include "yaml/yaml.h"
 
 namespace rookery::source {
 namespace {
@@ -215,6 +216,33 @@ TEST_F(ManifestStoreTest, EditsAnObjectInItsOwnFile) {
   EXPECT_EQ(readFile(file), "# moved\n\n" + with(web, "64Mi\n", "96Mi\n  startup: 5\n") + others);
   EXPECT_EQ(modeOf(file), 0604u);
   EXPECT_THAT(files(), ElementsAre("sub"));
+}
+
+// Only its own document is read again and edited: the result is that of an edit of the whole text.
+TEST_F(ManifestStoreTest, EditsOneOfManyDocumentsAsIfItHadReadThemAll) {
+  const std::string dns = with(with(web, "name: web", "name: dns"), "64Mi", "32Mi");
+  const std::string ntp = with(dns, "name: dns", "name: ntp");
+  const std::string texts[] = {
+      web + ("---\n" + dns) + "---\n" + ntp,
+      dns + ("---\n" + std::string(web)) + "---\n" + ntp,
+      dns + ("---\n" + ntp) + "---\n" + web,
+      dns + ("---\n" + ntp) + "---\n" + web + "  # the end",
+      std::string(yaml::byteOrderMark) + "---\n" + web + "---\n" + dns,
+      std::string(yaml::byteOrderMark) + dns + "---\n" + web,
+      "---\n# nothing\n---\n" + dns + "...\n---   # and\n" + web + "...\n---\n" + ntp,
+      "%YAML 1.2\n---\n" + dns + "---\n" + web,
+  };
+  for (const std::string& text : texts) {
+    ManifestStore store = open();
+    const fs::path file = dir_.write("store/shop.yaml", text);
+    const api::ObjectPtr existing = find("web");
+    ASSERT_NE(existing, nullptr) << text;
+    json wanted = existing->manifest;
+    wanted["spec"]["memory"] = "96Mi";
+    ASSERT_EQ(messageOf(store.put(wanted, existing.get())), "done") << text;
+    EXPECT_EQ(readFile(file), with(text, "64Mi", "96Mi") + (text.ends_with('\n') ? "" : "\n"));
+    fs::remove(file);
+  }
 }
 
 TEST_F(ManifestStoreTest, AChangeOfNothingWritesNothing) {
