@@ -24,7 +24,6 @@ namespace rookery::benchmark {
 
 namespace {
 
-
 constexpr std::size_t headerSize = 4;
 constexpr std::size_t frameSize = std::size_t{1} << 16;
 constexpr std::size_t longestReply = std::size_t{1} << 20;
