@@ -317,7 +317,8 @@ asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
   std::size_t open = changes.size();
   asio::steady_timer done(strand_, asio::steady_timer::time_point::max());
   for (Change& change : changes) {
-    const auto end = [&, name = change.entry.name](std::exception_ptr thrown, const Result<void>& written) {
+    const auto end = [&, name = change.entry.name](const std::exception_ptr& thrown,
+                                                   const Result<void>& written) {
       if (thrown) std::rethrow_exception(thrown);
       if (!written) unwritten.emplace(name, written.error());
       if (--open == 0) done.cancel();

@@ -12,13 +12,13 @@ namespace rookery::reconcile {
 using albatross::CallError;
 using albatross::CallResult;
 
-StepExecution::StepExecution(asio::any_io_executor strand, const Environment& environment,
+StepExecution::StepExecution(const asio::any_io_executor& strand, const Environment& environment,
                              std::string instance, plan::Step step, plan::Memory& memory)
     : environment_(environment),
       instance_(std::move(instance)),
       step_(std::move(step)),
       memory_(memory),
-      turn_(std::move(strand), asio::steady_timer::time_point::max()) {}
+      turn_(strand, asio::steady_timer::time_point::max()) {}
 
 void StepExecution::proceed(const Scene& scene) {
   if (!scene_) scene_.emplace(scene);

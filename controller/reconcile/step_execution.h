@@ -27,7 +27,7 @@ namespace asio = boost::asio;
 class StepExecution : private albatross::ImageStream {
  public:
   /// `environment` and `memory`, the loop's, must outlive it. `memory` changes once it is the step's turn.
-  StepExecution(asio::any_io_executor strand, const Environment& environment, std::string instance,
+  StepExecution(const asio::any_io_executor& strand, const Environment& environment, std::string instance,
                 plan::Step step, plan::Memory& memory);
 
   enum class End {

@@ -26,13 +26,14 @@ bool StepPipeline::hasRoomFor(const plan::Step& step) const {
 void StepPipeline::prepare(const plan::Step& step, const StepExecution::Scene& scene) {
   UnderWay& begun = *underWay_.emplace_back(
       std::make_unique<UnderWay>(StepExecution(strand_, environment_, scene.desired.name(), step, memory_)));
-  asio::co_spawn(strand_, begun.execution.run(scene.client),
-                 asio::bind_cancellation_slot(
-                     begun.cancel.slot(), [this, &begun](std::exception_ptr thrown, StepExecution::End end) {
-                       if (thrown) std::rethrow_exception(thrown);
-                       begun.end = end;
-                       ended_.cancel();
-                     }));
+  asio::co_spawn(
+      strand_, begun.execution.run(scene.client),
+      asio::bind_cancellation_slot(begun.cancel.slot(),
+                                   [this, &begun](const std::exception_ptr& thrown, StepExecution::End end) {
+                                     if (thrown) std::rethrow_exception(thrown);
+                                     begun.end = end;
+                                     ended_.cancel();
+                                   }));
 }
 
 /// Waits for the first one, which is cancelled with the coroutine that waits, and removes it.

@@ -91,7 +91,7 @@ Result<api::ObjectPtr> findUnchanged(const api::Manifest& manifest, const api::O
   const bool invalid = manifest.invalid.contains(object.key());
   if (count == 0 && !invalid) return changedOnDisk(object, "is no longer declared");
   if (count > 1 || invalid) return changedOnDisk(object, "is not declared once and without a mistake");
-  const api::ObjectPtr found = *std::ranges::find_if(manifest.objects, declares);
+  api::ObjectPtr found = *std::ranges::find_if(manifest.objects, declares);
   if (!isSame(*found, object)) return changedOnDisk(object, "was changed by somebody else");
   return found;
 }
