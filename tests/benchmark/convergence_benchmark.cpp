@@ -257,8 +257,8 @@ class Crowd {
     std::string together;
     for (std::size_t i = 0; i < objects; ++i) {
       if (!oneFile_ && !all && i != runs) continue;
-      const std::string manifest =
-          scene_.unikernel(i, i == runs ? Scene::instance(0) : Scene::suspended, "--edit=" + argument);
+      const std::string manifest = i == runs ? scene_.unikernel(i, Scene::instance(0), "--edit=" + argument)
+                                             : scene_.unikernel(i, Scene::suspended, "--edit=never");
       if (!oneFile_) scene_.stage(fileOf(i), manifest);
       together += manifest;
     }
