@@ -17,7 +17,7 @@ TEST(Pipeline, AControllerThatIsKilledLeavesNothingHalfDone) {
   cluster.controller().terminate();
 
   // The reply to the first is on its way for as long as it takes to kill the controller.
-  cluster.server().restart("delay=1s");
+  cluster.server().restart("delay=3s");
   cluster.image("images/web.hvt", {.size = 300'000});
   cluster.write("shop.yaml", unikernelManifest("shop", "a", "  image: {path: images/web.hvt}") +
                                  unikernelManifest("shop", "b", "  image: {path: images/web.hvt}"));
