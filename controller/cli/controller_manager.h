@@ -7,9 +7,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
+#include "cli/free_memory.h"
 #include "cli/kubernetes_options.h"
 #include "cli/log.h"
 #include "reconcile/confirmations.h"
@@ -76,6 +78,7 @@ class ControllerManager {
   std::optional<serve::ResourceApi> resourceApi_;   // objects, events, writing
   std::unique_ptr<serve::Server> server_;           // objects, API, metrics, log
   const reconcile::Confirmations confirmations_;
+  const std::jthread trimmer_{trimFreeMemory};
 };
 
 }  // namespace rookery::cli

@@ -155,7 +155,8 @@ struct DirectorySource::State {
   SnapshotPtr scan();
   SnapshotPtr update();
   bool hasChangedElsewhere();
-  std::shared_ptr<const api::Manifest> reload(const std::filesystem::path& path, SystemTime now);
+  std::shared_ptr<const api::Manifest> reload(const std::filesystem::path& path,
+                                              const ManifestCache::Held& held);
   SnapshotPtr composed(std::set<api::ObjectKey> gone, SystemTime scannedAt);
   std::set<api::ObjectKey> takeRemoved() {
     const std::lock_guard lock(mutex);
@@ -214,8 +215,9 @@ SnapshotPtr DirectorySource::State::update() {
   constexpr std::size_t few = 100;
   if (hasChangedElsewhere() || written.empty() || written.size() > few) return scan();
   Manifests changed;
+  HeldFiles held(last.get());
   for (const std::filesystem::path& path : std::exchange(written, {})) {
-    auto manifest = reload(path, std::chrono::system_clock::now());
+    auto manifest = reload(path, [&](const std::filesystem::path& file) { return held.contains(file); });
     if (manifest == nullptr) return scan();
     changed.push_back(std::move(manifest));
   }
@@ -233,7 +235,8 @@ bool DirectorySource::State::hasChangedElsewhere() {
 
 /// What one of the files says now; null: it takes a walk to tell.
 std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::filesystem::path& path,
-                                                                    SystemTime now) {
+                                                                    const ManifestCache::Held& held) {
+  const SystemTime now = std::chrono::system_clock::now();
   const auto known = std::ranges::find(tree.files, path.native(),
                                        [](const ManifestFile& file) -> auto& { return file.path.native(); });
   struct stat status{};
@@ -241,9 +244,7 @@ std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::f
       !S_ISREG(status.st_mode) || status.st_nlink != 1)
     return nullptr;
   known->stamp = file::stampOf(status);
-  HeldFiles held(last.get());
-  auto manifest =
-      cache.load(*known, now, [&](const std::filesystem::path& file) { return held.contains(file); });
+  auto manifest = cache.load(*known, now, held);
   std::shared_ptr<const api::Manifest>& before =
       manifests[static_cast<std::size_t>(known - tree.files.begin())];
   if (manifest == nullptr || before == nullptr || !isPlainEdit(*before, *manifest)) return nullptr;

@@ -107,12 +107,12 @@ Result<void> readIdentities(const fs::path& file, FormerFiles& former) {
   return {};
 }
 
+}  // namespace
+
 bool isThere(const fs::path& path) {
   std::error_code error;
   return fs::symlink_status(path, error).type() != fs::file_type::not_found;
 }
-
-}  // namespace
 
 fs::path asideName(const fs::path& file, const std::string& suffix) {
   fs::path name = file.string() + suffix;

@@ -21,6 +21,9 @@ Result<FormerFiles> readFormerFiles(const std::filesystem::path& folder);
 /// Gives them other names, under which nobody takes them for the state. Error: StateUnwritable.
 Result<void> setFormerFilesAside(const std::filesystem::path& folder);
 
+/// Whether there is something of that name, be it a link that leads nowhere.
+bool isThere(const std::filesystem::path& path);
+
 /// A name for what lies in `file` that no other file has: `file` with this suffix, and a number where there
 /// are several.
 std::filesystem::path asideName(const std::filesystem::path& file, const std::string& suffix);

@@ -24,11 +24,6 @@ namespace {
 /// Of the files that SQLite has beside a database.
 constexpr std::array sideFiles = {"-wal", "-shm", "-journal"};
 
-bool exists(const fs::path& path) {
-  struct stat status{};
-  return ::lstat(path.c_str(), &status) == 0;
-}
-
 Result<void> moveAway(const fs::path& from, const fs::path& to) {
   if (std::rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return {};
   return stateUnwritable(from, errno);
@@ -141,7 +136,7 @@ Result<Stored> readStored(const fs::path& folder, Others others) {
 
 Result<Database> openStored(const fs::path& folder, const Stored& stored) {
   const fs::path file = databaseIn(folder);
-  const bool left = !stored.isDatabase && exists(file.string() + "-wal");
+  const bool left = !stored.isDatabase && isThere(file.string() + "-wal");
   if (stored.damage || left) {
     if (auto moved = setDatabaseAside(file); !moved) return std::unexpected(moved.error());
   }

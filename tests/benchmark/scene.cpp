@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "emulator/pki_dir.h"
-#include "fixtures/pki.h"
 #include "images/image_maker.h"
 
 namespace rookery::benchmark {
@@ -28,13 +27,7 @@ constexpr std::int64_t policyMemory = std::int64_t{1} << 24;  // MB
 
 EmulatedServer::EmulatedServer(const fs::path& programs, const fs::path& folder) : pki_(folder / "pki") {
   fs::create_directories(folder);
-  const auto made = emulator::openPki(pki_);
-  check(made.has_value(), "an emulator's certificates can be made");
-  const fixtures::Identity ca{made->ca, fixtures::readFile(pki_ / "ca.key")};
-  const fixtures::Identity admin = fixtures::makeIdentity({.commonName = "admin"}, &ca);
-  fixtures::writeFile(pki_ / "admin.pem", admin.certificate);
-  fixtures::writeFile(pki_ / "admin.key", admin.privateKey);
-  fs::permissions(pki_ / "admin.key", fs::perms::owner_read | fs::perms::owner_write);
+  emulator::makePkiWithAdmin(pki_);
   process_ = std::make_unique<fixtures::Process>(
       std::vector<std::string>{(programs / "albatross-emulator").string(), "--listen", "127.0.0.1:0", "--pki",
                                pki_.string(), "--memory", std::to_string(machineMemory)},

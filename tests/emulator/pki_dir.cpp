@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "emulator/files.h"
+#include "fixtures/temp_dir.h"
 
 namespace rookery::emulator {
 
@@ -86,6 +87,16 @@ Result<ServerPki> openPki(const fs::path& folder) {
   auto ca = readFile(folder / "cacert.pem");
   if (!ca) return std::unexpected(ca.error());
   return ServerPki{*std::move(ca), *std::move(server)};
+}
+
+void makePkiWithAdmin(const fs::path& folder) {
+  const auto made = openPki(folder);
+  check(made.has_value(), "an emulator's certificates can be made");
+  const fixtures::Identity ca{made->ca, fixtures::readFile(folder / "ca.key")};
+  const fixtures::Identity admin = fixtures::makeIdentity({.commonName = "admin"}, &ca);
+  fixtures::writeFile(folder / "admin.pem", admin.certificate);
+  fixtures::writeFile(folder / "admin.key", admin.privateKey);
+  fs::permissions(folder / "admin.key", fs::perms::owner_read | fs::perms::owner_write);
 }
 
 }  // namespace rookery::emulator

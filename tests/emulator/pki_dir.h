@@ -19,4 +19,8 @@ struct ServerPki {
 /// there is no ca.key to make server.pem with), SourceUnreadable, StateUnwritable.
 Result<ServerPki> openPki(const std::filesystem::path& folder);
 
+/// The same, and admin.pem and admin.key beside them: an operator's credential of that CA. Aborts where they
+/// cannot be made.
+void makePkiWithAdmin(const std::filesystem::path& folder);
+
 }  // namespace rookery::emulator

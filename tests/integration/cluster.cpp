@@ -8,7 +8,6 @@
 
 #include "emulator/pki_dir.h"
 #include "error.h"
-#include "fixtures/pki.h"
 
 namespace rookery::integration {
 
@@ -48,13 +47,7 @@ std::vector<std::string> linesOf(const std::string& text) {
 
 ServerProcess::ServerProcess(const fs::path& folder, Options options)
     : folder_(folder), pki_(folder / "pki"), options_(std::move(options)) {
-  const auto made = emulator::openPki(pki_);
-  check(made.has_value(), "an emulator's certificates can be made");
-  const fixtures::Identity ca{made->ca, fixtures::readFile(pki_ / "ca.key")};
-  const fixtures::Identity admin = fixtures::makeIdentity({.commonName = "admin"}, &ca);
-  fixtures::writeFile(pki_ / "admin.pem", admin.certificate);
-  fixtures::writeFile(pki_ / "admin.key", admin.privateKey);
-  fs::permissions(pki_ / "admin.key", fs::perms::owner_read | fs::perms::owner_write);
+  emulator::makePkiWithAdmin(pki_);
   start("127.0.0.1:0");
 }
 

@@ -293,7 +293,6 @@ class PemCredential final : public Credential {
     SystemTime issued;
   };
   static constexpr std::size_t mostKept = 64;
-  static constexpr std::chrono::seconds keptFor = lifetime / 5;
   mutable std::deque<Kept> kept_;
 };
 

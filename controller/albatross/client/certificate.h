@@ -54,6 +54,8 @@ class Credential {
   /// How far certificates are backdated for clocks that disagree (the protocol's web client takes the same).
   static constexpr std::chrono::seconds backdate{150};
   static constexpr std::chrono::seconds lifetime{300};
+  /// So long may a certificate that was issued be kept before it is used, so that it is valid long enough.
+  static constexpr std::chrono::seconds keptFor = lifetime / 5;
 };
 
 }  // namespace rookery::albatross

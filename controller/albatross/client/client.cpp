@@ -22,9 +22,6 @@ namespace {
 using asio::experimental::awaitable_operators::operator||;
 using Options = std::shared_ptr<const ClientOptions>;
 
-/// So long may a certificate that was issued wait for its connection; it is valid for longer.
-constexpr std::chrono::seconds longestKept = Credential::lifetime / 5;
-
 bool isStreamed(const Command& command) {
   const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
   if (unikernelCommand == nullptr) return false;
@@ -164,11 +161,11 @@ asio::awaitable<CallResult> callServer(Options options, Request request) {
   SystemTime now = options->now();
   auto issued = issue(now);
   if (!issued) co_return std::unexpected(CallError{.error = issued.error()});
-  if (request.image == nullptr && request.commit) {
-    if (const auto committed = co_await request.commit(); !committed)
+  if (request.image == nullptr) {
+    if (const auto committed = co_await commit(request); !committed)
       co_return std::unexpected(CallError{.error = committed.error()});
     const SystemTime before = std::exchange(now, options->now());
-    if (now - before > longestKept) issued = issue(now);
+    if (now - before > Credential::keptFor) issued = issue(now);
     if (!issued) co_return std::unexpected(CallError{.error = issued.error()});
   }
 
