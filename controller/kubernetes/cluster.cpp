@@ -98,6 +98,7 @@ source::Source& Cluster::start(const asio::any_io_executor& strand, const asio::
   tasks_->spawn(strand, tasks_->writer.writeStatuses());
   tasks_->spawn(strand, tasks_->writer.writeEvents());
   tasks_->spawn(strand, tasks_->state->letGo());
+  tasks_->spawn(strand, tasks_->state->recordDeferred());
   return *tasks_->source;
 }
 

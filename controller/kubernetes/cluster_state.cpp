@@ -146,17 +146,20 @@ ClusterState::ClusterState(Client& client, ObjectCache& cache, state::State& oth
       cache_(cache),
       others_(others),
       mayWrite_(std::move(mayWrite)),
-      options_(std::move(options)) {}
+      options_(std::move(options)),
+      deferred_(mayWrite_) {}
 
 std::vector<Entry> ClusterState::entries() const {
   std::vector<Entry> all = others_.entries();
   std::ranges::move(cache_.entries(), std::back_inserter(all));
+  deferred_.renew(all);
   return all;
 }
 
 plan::Inventory ClusterState::inventoryOf(const std::string& serverKey) const {
   plan::Inventory inventory = cache_.inventoryOf(serverKey);
   inventory.merge(others_.inventoryOf(serverKey));
+  deferred_.renew(inventory);
   return inventory;
 }
 
@@ -164,6 +167,7 @@ plan::Inventory ClusterState::inventoryOf(const std::string& serverKey) const {
 // twice.
 
 asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
+  deferred_.overtake(entry);
   if (!isOurs(entry)) co_return co_await recordElsewhere(std::move(entry));
   if (entry.destroyedAt) co_return co_await bury(std::move(entry));
   const Change hold = holding(entry.instance);
@@ -197,10 +201,56 @@ asio::awaitable<Result<void>> ClusterState::bury(Entry entry) {
 }
 
 asio::awaitable<Result<void>> ClusterState::discard(Entry entry) {
+  deferred_.overtake(entry);
   if (!isOurs(entry)) co_return co_await others_.discard(std::move(entry));
   Change drop{entry.object, entry.instance, [&entry](Kept& kept) { remove(kept.entries, entry); }};
   if (entry.destroyedAt) drop.object = instanceKey(entry.instance);
   co_return co_await apply(drop);
+}
+
+/// A request less for each command whose end is soon followed by a look.
+asio::awaitable<Result<void>> ClusterState::recordSoon(Entry entry) {
+  // A tombstone stands on another object, which must have it before this one may be let go.
+  if (!isOurs(entry) || entry.destroyedAt || !isOlderOn(entry)) co_return co_await record(std::move(entry));
+  deferred_.put(std::move(entry), DeferredEntries::Clock::now() + options_.soon);
+  co_return Result<void>{};
+}
+
+/// Whether its object has an entry of the same unikernel.
+bool ClusterState::isOlderOn(const Entry& entry) const {
+  const CachedObjectPtr cached = cache_.find(entry.object);
+  const auto same = [&](const Entry& each) { return sameUnikernel(each, entry); };
+  return cached != nullptr && std::ranges::any_of(cached->entries, same);
+}
+
+asio::awaitable<void> ClusterState::recordDeferred(Entry entry) {
+  Result<void> written;
+  if (isOlderOn(entry)) {
+    // What has been overtaken by the time of the request is not written over what is newer.
+    const auto edit = [this, &entry](Kept& kept) {
+      if (const auto newest = deferred_.find(DeferredEntries::idOf(entry))) put(kept.entries, *newest);
+    };
+    const Change keep{entry.object, entry.instance, edit};
+    written = co_await apply(keep);
+  }
+  if (written) {
+    deferred_.written(entry);
+  } else {
+    deferred_.postpone(entry, DeferredEntries::Clock::now() + options_.soon);
+  }
+}
+
+asio::awaitable<void> ClusterState::recordDeferred() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  for (;;) {
+    const std::vector<Entry> due = deferred_.dueAt(DeferredEntries::Clock::now());
+    for (const Entry& entry : due) {
+      co_await recordDeferred(entry);
+      if (co_await cancelled()) co_return;
+    }
+    co_await pause(options_.soon / 4);
+    if (co_await cancelled()) co_return;
+  }
 }
 
 /// An instance must not vanish before what is about to be recorded of it.

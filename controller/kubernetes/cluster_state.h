@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kubernetes/client.h"
+#include "kubernetes/deferred_entries.h"
 #include "kubernetes/object_cache.h"
 #include "state/state.h"
 
@@ -27,6 +28,8 @@ class ClusterState : public state::State {
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
     /// How often it is asked whether something is left on an instance that waits for its deletion.
     std::chrono::milliseconds questionInterval{10'000};
+    /// How long what is to be recorded soon waits for something more to ride with.
+    std::chrono::milliseconds soon{1'000};
   };
 
   /// `mayWrite` says whether this process may change anything at all. All must outlive the state.
@@ -38,6 +41,7 @@ class ClusterState : public state::State {
   plan::Inventory inventoryOf(const std::string& serverKey) const override;
   asio::awaitable<Result<void>> record(plan::Entry entry) override;
   asio::awaitable<Result<void>> discard(plan::Entry entry) override;
+  asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;
   std::optional<bool> restartChangesMemory(const std::string& serverKey) const override;
   void setRestartChangesMemory(const std::string& serverKey, bool changes) override;
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
@@ -54,6 +58,9 @@ class ClusterState : public state::State {
   /// where those cannot be listed, of the Albatross server. Sees to it that instances have their finalizer
   /// that had none when something was recorded.
   asio::awaitable<void> letGo();
+
+  /// Writes down what recordSoon() was told and nothing has overtaken, until the coroutine is cancelled.
+  asio::awaitable<void> recordDeferred();
 
   /// An instance was looked at, and unikernels of these namespaces were seen there, whosever they are.
   void noteRunning(const std::string& instance, std::set<std::string> namespaces);
@@ -76,6 +83,8 @@ class ClusterState : public state::State {
   };
   static Change holding(const std::string& instance);
   asio::awaitable<Result<void>> apply(Change change);
+  bool isOlderOn(const plan::Entry& entry) const;
+  asio::awaitable<void> recordDeferred(plan::Entry entry);
   asio::awaitable<Result<void>> recordElsewhere(plan::Entry entry);
   asio::awaitable<Result<void>> bury(plan::Entry entry);
   std::optional<Change> due(const CachedObject& cached, const std::set<std::string>& inUse) const;
@@ -93,6 +102,7 @@ class ClusterState : public state::State {
   state::State& others_;
   const std::function<bool(const std::string& instance)> mayWrite_;
   const Options options_;
+  DeferredEntries deferred_;
   /// An instance that waits for its deletion.
   struct Question {
     std::chrono::steady_clock::time_point first, next;  // when it was and is to be asked what is left there

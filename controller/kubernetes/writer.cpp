@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <utility>
 
@@ -20,6 +21,8 @@ using reconcile::EventCache;
 namespace {
 
 constexpr std::chrono::milliseconds interval{250};
+/// How long a status that will change by itself is not written.
+constexpr std::chrono::milliseconds passingDelay{1'000};
 /// Events are told as far as the API server keeps up; older ones are left out.
 constexpr std::size_t maxEvents = 500;
 /// The longest pause before a status is tried again that the API server does not take.
@@ -94,14 +97,24 @@ void Writer::collect() {
   const auto changes = objects_.after(seen_, std::chrono::steady_clock::now());
   if (changes) {
     seen_ = changes->resourceVersion;
-    for (const auto& change : changes->changes) pending_.try_emplace(change.after->object->key());
+    for (const auto& change : changes->changes) note(*change.after);
   } else {  // too much has happened
     seen_ = objects_.resourceVersion();
-    for (const auto& view : objects_.list()) pending_.try_emplace(view->object->key());
+    for (const auto& view : objects_.list()) note(*view);
   }
   if (!leads_()) return;
   const std::lock_guard lock(mutex_);
   for (const api::ObjectKey& key : std::exchange(concerned_, {})) pending_.try_emplace(key);
+}
+
+/// What is on its way somewhere is often there before anybody has read that it goes.
+void Writer::note(const reconcile::ObjectView& view) {
+  const bool passing = view.status.condition(api::Condition::Type::Reconciling) != nullptr;
+  const auto now = std::chrono::steady_clock::now();
+  const auto [pending, first] = pending_.try_emplace(view.object->key());
+  pending->second.passing = passing;
+  if (first && passing) pending->second.notBefore = now + passingDelay;
+  if (!passing && pending->second.failures == 0) pending->second.notBefore = now;
 }
 
 std::optional<api::Status> Writer::statusOf(const CachedObject& cached) const {
@@ -127,32 +140,48 @@ asio::awaitable<void> Writer::writeStatuses() {
   }
 }
 
-/// What failed least comes first: one that is never answered must not keep another waiting each time.
+/// What failed least comes first: one that is never answered must not keep another waiting each time. Then
+/// what stays as it is.
 std::vector<api::ObjectKey> Writer::due() const {
   const auto now = std::chrono::steady_clock::now();
   std::vector<api::ObjectKey> keys;
   for (const auto& [key, attempt] : pending_) {
     if (attempt.notBefore <= now) keys.push_back(key);
   }
-  std::ranges::stable_sort(keys, {}, [&](const api::ObjectKey& key) { return pending_.at(key).failures; });
+  std::ranges::stable_sort(keys, {}, [&](const api::ObjectKey& key) {
+    const Attempt& attempt = pending_.at(key);
+    return std::pair(attempt.failures, attempt.passing);
+  });
   return keys;
 }
 
 /// A failure: there is no use in going on now.
 asio::awaitable<Answer<void>> Writer::writeDue() {
-  const std::vector<api::ObjectKey> keys = due();
-  for (const api::ObjectKey& key : keys) {
+  using asio::experimental::awaitable_operators::operator&&;
+  Batch batch{due(), 0, std::nullopt};
+  co_await (drain(batch) && drain(batch) && drain(batch) && drain(batch));
+  if (batch.outage) co_return std::unexpected(*batch.outage);
+  co_return Answer<void>{};
+}
+
+/// Writes one after the other until there is none left.
+asio::awaitable<void> Writer::drain(Batch& batch) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  while (batch.next < batch.keys.size() && !batch.outage) {
+    const api::ObjectKey& key = batch.keys[batch.next++];
     const Answer<void> done = co_await write(key);
-    if (co_await cancelled()) break;
+    if (co_await cancelled()) co_return;
     if (done) {
       written(key);
       continue;
     }
     postpone(key, done.error());
-    if (isOutage(done.error())) co_return done;
-    outages_ = 0;
+    if (isOutage(done.error())) {
+      batch.outage = done.error();
+    } else {
+      outages_ = 0;
+    }
   }
-  co_return Answer<void>{};
 }
 
 void Writer::written(const api::ObjectKey& key) {

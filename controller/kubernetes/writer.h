@@ -21,7 +21,8 @@ namespace rookery::kubernetes {
 /// Writes to the cluster what this process knows of the objects that come from there: their status, through
 /// the status subresource and only where it differs, and Events. Both follow what they are made of at a
 /// distance: what changes twice meanwhile is written once, and a slow API server holds nothing up. A status
-/// that cannot be written is tried again later, and later each time; the others do not wait for it.
+/// that cannot be written is tried again later, and later each time; the others do not wait for it. Several
+/// statuses are written at the same time, events in their order.
 class Writer {
  public:
   /// `leads`: whether this process speaks for objects that are on no instance. All must outlive the writer.
@@ -41,15 +42,24 @@ class Writer {
   struct Attempt {
     std::chrono::steady_clock::time_point notBefore;
     unsigned failures = 0;
+    bool passing = false;  // the status will change by itself
   };
 
   void collect();
+  void note(const reconcile::ObjectView& view);
   std::vector<api::ObjectKey> due() const;
   void written(const api::ObjectKey& key);
   void postpone(const api::ObjectKey& key, const Failure& failure);
   std::optional<api::Status> statusOf(const CachedObject& cached) const;
   void tell(const std::string& what, const Failure& failure);
+  /// What is to be written now, by several coroutines at the same time.
+  struct Batch {
+    std::vector<api::ObjectKey> keys;
+    std::size_t next = 0;           // of them
+    std::optional<Failure> outage;  // there is no use in going on
+  };
   asio::awaitable<Answer<void>> writeDue();
+  asio::awaitable<void> drain(Batch& batch);
   asio::awaitable<Answer<void>> write(api::ObjectKey key);
   asio::awaitable<void> write(reconcile::EventCache::Change change);
 

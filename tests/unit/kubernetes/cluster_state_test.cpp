@@ -3,10 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -26,8 +28,14 @@ namespace {
 using nlohmann::json;
 using plan::Entry;
 using testing::ElementsAre;
+using testing::Field;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Ne;
+using testing::Pair;
+using testing::ResultOf;
 using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 /// Keeps objects by path and changes them as an API server does: by merge patches of the version that they
 /// have, and an object that is being deleted goes with its last finalizer.
@@ -126,11 +134,15 @@ class ClusterStateTest : public testing::Test {
     EXPECT_TRUE(runUntil(context_, [&] { return result.has_value(); }));
     return result.value_or(Result<void>{});
   }
-  /// Lets letGo() work until `done`.
-  bool letGoUntil(const std::function<bool()>& done) {
+  bool letGoUntil(const std::function<bool()>& done) { return workUntil(state_.letGo(), done); }
+  bool recordDeferredUntil(const std::function<bool()>& done) {
+    return workUntil(state_.recordDeferred(), done);
+  }
+  /// Lets a coroutine that does not end by itself work until `done`.
+  bool workUntil(asio::awaitable<void> work, const std::function<bool()>& done) {
     asio::cancellation_signal cancel;
     bool ended = false;
-    asio::co_spawn(context_, state_.letGo(),
+    asio::co_spawn(context_, std::move(work),
                    asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure) {
                      EXPECT_FALSE(failure);
                      ended = true;
@@ -161,7 +173,8 @@ class ClusterStateTest : public testing::Test {
                       [this](const std::string&) { return leads_; },
                       {.namespaces = {"shop"},
                        .warn = [this](const std::string& message) { warnings_.push_back(message); },
-                       .questionInterval = std::chrono::milliseconds(0)}};
+                       .questionInterval = std::chrono::milliseconds(0),
+                       .soon = std::chrono::milliseconds(20)}};
 };
 
 const json unikernelHeld = {api::finalizerOf(api::Kind::Unikernel)};
@@ -181,6 +194,86 @@ TEST_F(ClusterStateTest, HoldsTheInstanceBeforeSomethingIsRecordedOfIt) {
   next.confirmed = true;
   ASSERT_TRUE(run(state_.record(next)));
   EXPECT_EQ(server_.patches, 3) << "it has the finalizer already";
+}
+
+/// A command is about to be sent, and what its answer said is to be recorded soon.
+class Deferred : public ClusterStateTest {
+ protected:
+  Deferred() {
+    Entry pending = entry();
+    pending.pending.emplace();
+    EXPECT_TRUE(run(state_.record(pending)));
+    answered_.ranSpec = "answered";
+    before_ = server_.patches;
+    EXPECT_TRUE(run(state_.recordSoon(answered_)));
+  }
+  /// The text that an object keeps of it.
+  static auto saysWhat(const Entry& entry) {
+    return ResultOf([](const Entry& each) { return toAnnotation({each}); }, toAnnotation({entry}));
+  }
+
+  Entry answered_ = entry();
+  int before_ = 0;
+};
+
+TEST_F(Deferred, IsSeenAtOnceAndWrittenLater) {
+  EXPECT_THAT(state_.entries(), ElementsAre(answered_));
+  EXPECT_THAT(state_.inventoryOf("key"), ElementsAre(Pair(answered_.name, answered_)));
+  EXPECT_EQ(server_.patches, before_);
+  EXPECT_TRUE(recordDeferredUntil([&] { return !cache_.entries().front().pending; }));
+  EXPECT_EQ(server_.patches, before_ + 1);
+  EXPECT_THAT(cache_.entries(), ElementsAre(saysWhat(answered_)));
+}
+
+TEST_F(Deferred, RidesWithWhatIsRecordedMeanwhile) {
+  Entry seen = answered_;
+  seen.confirmed = true;
+  ASSERT_TRUE(run(state_.record(seen)));
+  EXPECT_EQ(server_.patches, before_ + 1);
+  const std::string other = "/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/other";
+  add(api::Kind::Unikernel, other, {{"name", "other"}, {"namespace", "shop"}, {"uid", "u-3"}});
+  Entry last = entry();
+  last.object.name = "other";
+  last.name = *albatross::Name::parse("shop:other");
+  ASSERT_TRUE(run(state_.record(last)));
+  last.confirmed = true;
+  ASSERT_TRUE(run(state_.recordSoon(last)));
+  EXPECT_TRUE(recordDeferredUntil([&] { return std::ranges::all_of(cache_.entries(), &Entry::confirmed); }));
+  EXPECT_EQ(server_.patches, before_ + 3);
+  EXPECT_THAT(cache_.entries(), UnorderedElementsAre(saysWhat(seen), saysWhat(last)))
+      << "it is not written again";
+}
+
+TEST_F(Deferred, IsWrittenWhenTheServerTakesItAgain) {
+  int failures = 0;
+  server_.patching = [&](json& object) {
+    if (++failures <= 6) server_.touch(object);  // five attempts each
+  };
+  EXPECT_TRUE(recordDeferredUntil([&] { return !cache_.entries().front().pending; }));
+}
+
+TEST_F(Deferred, IsForgottenWithTheLease) {
+  leads_ = false;
+  EXPECT_THAT(state_.entries(), ElementsAre(Field(&Entry::pending, Ne(std::nullopt))))
+      << "the other one says what counts";
+  bool looked = false;
+  asio::steady_timer timer(context_, std::chrono::milliseconds(100));
+  timer.async_wait([&](boost::system::error_code) { looked = true; });
+  EXPECT_TRUE(recordDeferredUntil([&] { return looked; }));
+  leads_ = true;
+  EXPECT_EQ(server_.patches, before_);
+  EXPECT_THAT(state_.entries(), ElementsAre(Field(&Entry::pending, Ne(std::nullopt))));
+}
+
+TEST_F(Deferred, GoesWithItsObject) {
+  cache_.remove(webKey);
+  EXPECT_THAT(state_.entries(), IsEmpty());
+  add(api::Kind::Unikernel, webPath, {{"name", "web"}, {"namespace", "shop"}, {"uid", "u-9"}});
+  bool looked = false;
+  asio::steady_timer timer(context_, std::chrono::milliseconds(100));
+  timer.async_wait([&](boost::system::error_code) { looked = true; });
+  EXPECT_TRUE(recordDeferredUntil([&] { return looked; }));
+  EXPECT_EQ(server_.patches, before_) << "another object of its name";
 }
 
 TEST_F(ClusterStateTest, LetsAnInstanceGoOnceNothingIsLeftThere) {

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "plan/inventory.h"
+
+namespace rookery::kubernetes {
+
+/// Entries that are newer than what their objects have of them, and not written down yet: what comes of the
+/// same unikernel before they are due rides in the same request. An entry counts as long as this process may
+/// write for its instance. Thread-safe.
+class DeferredEntries {
+ public:
+  using Clock = std::chrono::steady_clock;
+  using Id = std::pair<std::string, albatross::Name>;  // the server's key, and the name there
+
+  explicit DeferredEntries(std::function<bool(const std::string& instance)> mayWrite)
+      : mayWrite_(std::move(mayWrite)) {}
+
+  static Id idOf(const plan::Entry& entry) { return {entry.serverKey, entry.name}; }
+
+  /// In place of one that is deferred already.
+  void put(plan::Entry entry, Clock::time_point due);
+  /// Something newer is to be said of the same unikernel.
+  void overtake(const plan::Entry& entry);
+  /// The entry has been written down; one that is newer stays.
+  void written(const plan::Entry& entry);
+  /// It could not be: it is due again at `due`, if it is this process's to write then.
+  void postpone(const plan::Entry& entry, Clock::time_point due);
+
+  std::optional<plan::Entry> find(const Id& id) const;
+  std::vector<plan::Entry> dueAt(Clock::time_point now) const;
+  /// Puts what is deferred in the place of what the objects have.
+  void renew(plan::Inventory& inventory) const;
+  void renew(std::vector<plan::Entry>& entries) const;
+
+ private:
+  struct Deferred {
+    plan::Entry entry;
+    Clock::time_point due;
+  };
+  const Deferred* counting(const Id& id) const;
+  void renewOne(plan::Entry& entry) const;
+
+  const std::function<bool(const std::string& instance)> mayWrite_;
+  mutable std::mutex mutex_;
+  std::map<Id, Deferred> deferred_;
+};
+
+}  // namespace rookery::kubernetes
