@@ -140,34 +140,35 @@ asio::awaitable<void> Writer::writeStatuses() {
   }
 }
 
-/// What failed least comes first: one that is never answered must not keep another waiting each time. Then
-/// what stays as it is.
-std::vector<api::ObjectKey> Writer::due() const {
+/// What failed least comes first: one that is never answered must not keep another waiting each time.
+std::vector<api::ObjectKey> Writer::due(bool passing) const {
   const auto now = std::chrono::steady_clock::now();
   std::vector<api::ObjectKey> keys;
   for (const auto& [key, attempt] : pending_) {
-    if (attempt.notBefore <= now) keys.push_back(key);
+    if (attempt.passing == passing && attempt.notBefore <= now) keys.push_back(key);
   }
-  std::ranges::stable_sort(keys, {}, [&](const api::ObjectKey& key) {
-    const Attempt& attempt = pending_.at(key);
-    return std::pair(attempt.failures, attempt.passing);
-  });
+  std::ranges::stable_sort(keys, {}, [&](const api::ObjectKey& key) { return pending_.at(key).failures; });
   return keys;
 }
 
-/// A failure: there is no use in going on now.
+/// What passes comes after what stays, and at leisure: there may soon be more of that. A failure: there is no
+/// use in going on now.
 asio::awaitable<Answer<void>> Writer::writeDue() {
   using asio::experimental::awaitable_operators::operator&&;
-  Batch batch{due(), 0, std::nullopt};
-  co_await (drain(batch) && drain(batch) && drain(batch) && drain(batch));
-  if (batch.outage) co_return std::unexpected(*batch.outage);
+  Batch staying{.keys = due(false)};
+  co_await (drain(staying) && drain(staying) && drain(staying) && drain(staying));
+  if (staying.outage) co_return std::unexpected(*staying.outage);
+  Batch passing{.keys = due(true), .until = std::chrono::steady_clock::now() + interval};
+  co_await drain(passing);
+  if (passing.outage) co_return std::unexpected(*passing.outage);
   co_return Answer<void>{};
 }
 
-/// Writes one after the other until there is none left.
+/// Writes one after the other until there is none left, or no time.
 asio::awaitable<void> Writer::drain(Batch& batch) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  while (batch.next < batch.keys.size() && !batch.outage) {
+  const auto goesOn = [&batch] { return !batch.outage && std::chrono::steady_clock::now() < batch.until; };
+  while (batch.next < batch.keys.size() && goesOn()) {
     const api::ObjectKey& key = batch.keys[batch.next++];
     const Answer<void> done = co_await write(key);
     if (co_await cancelled()) co_return;

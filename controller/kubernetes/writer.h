@@ -47,16 +47,17 @@ class Writer {
 
   void collect();
   void note(const reconcile::ObjectView& view);
-  std::vector<api::ObjectKey> due() const;
+  std::vector<api::ObjectKey> due(bool passing) const;
   void written(const api::ObjectKey& key);
   void postpone(const api::ObjectKey& key, const Failure& failure);
   std::optional<api::Status> statusOf(const CachedObject& cached) const;
   void tell(const std::string& what, const Failure& failure);
-  /// What is to be written now, by several coroutines at the same time.
+  /// What is to be written now; several coroutines may share it.
   struct Batch {
     std::vector<api::ObjectKey> keys;
-    std::size_t next = 0;           // of them
-    std::optional<Failure> outage;  // there is no use in going on
+    std::size_t next = 0;                // of them
+    std::optional<Failure> outage = {};  // there is no use in going on
+    std::chrono::steady_clock::time_point until = std::chrono::steady_clock::time_point::max();
   };
   asio::awaitable<Answer<void>> writeDue();
   asio::awaitable<void> drain(Batch& batch);
