@@ -165,6 +165,7 @@ Result<void> ControllerManager::run() {
   fleet_->run([this](reconcile::Controller& controller) { return follow(controller); });
   log_.info("Stopped.");
   server_->stop();
+  expectNoMoreUse();
   if (const auto& failure = fleet_->failure()) return std::unexpected(*failure);
   return {};
 }

@@ -39,4 +39,6 @@ void trimFreeMemory(const std::stop_token& stop) {
   }
 }
 
+void expectNoMoreUse() { ::mallopt(M_MXFAST, 0); }
+
 }  // namespace rookery::cli

@@ -9,4 +9,8 @@ namespace rookery::cli {
 /// own.
 void trimFreeMemory(const std::stop_token& stop);
 
+/// All is about to be given back: from here on glibc does not set small pieces aside for soon, only to sweep
+/// them together again and again, which takes half of the time.
+void expectNoMoreUse();
+
 }  // namespace rookery::cli
