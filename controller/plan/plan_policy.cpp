@@ -111,7 +111,10 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
                      : fmt::format("The policy of namespace {} differs on {}.", key.nameSpace, instance());
   step.fields = present == nullptr ? asNew(*next) : compare(*next, *present).fields;
   step.domains = {{key.nameSpace, *next}};
-  if (std::exchange(object.inForce, false)) noteTakenBack(object, goal, step.fields);
+  // A server that was restarted without its state has lost also what nobody has seen there yet.
+  const bool lost = present == nullptr && object.succeeded == Verb::ApplyPolicy;
+  if (lost) object.succeeded.reset();
+  if (std::exchange(object.inForce, false) || lost) noteTakenBack(object, goal, step.fields);
   if (object.succeeded == Verb::ApplyPolicy && object.triedPolicy == *next && leftBehind(step)) {
     return refusal({Reason::NotConverging,
                     fmt::format("{} answered that the policy of namespace {} is set, but shows another.",

@@ -1906,6 +1906,24 @@ TEST(Policies, ThatTheServerDoesNotKeepAreNotSetForEver) {
   EXPECT_EQ(policyReady(plan).reason, Reason::NotConverging);
 }
 
+// It was restarted without its state, before anybody looked. One that always answers so is asked ever later.
+TEST(Policies, ThatTheServerHasLostAreSetAgain) {
+  Scene scene;
+  scene.declarePolicy("lab", makePolicy(5, 512));
+  const auto begin = scene.now;
+  int sent = 0;
+  while (scene.now - begin < std::chrono::hours(1)) {
+    const Plan plan = scene.next();
+    ASSERT_THAT(plan.steps, SizeIs(1)) << "nothing else will set it";
+    scene.now = std::max(scene.now, plan.steps[0].notBefore);
+    ++sent;
+    scene.beginStep(plan.steps[0]);
+    scene.endStep(plan.steps[0], created());
+    if (sent == 1) EXPECT_EQ(scene.now, begin) << "it waits for nothing the first time";
+  }
+  EXPECT_LT(sent, 30);
+}
+
 TEST(Policies, ThatWereRefusedTravelWithNoOtherCommand) {
   Scene scene;
   scene.declarePolicy("shop", makePolicy(5, 512));
