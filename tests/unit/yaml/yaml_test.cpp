@@ -121,6 +121,7 @@ TEST(Json, ReadsWhatRfc8259Says) {
       {"\"\x7f\"", "\x7f"},
       {"{} []", "documents: 2"},
       {"---\n{}\n---\n[]\n---\n", "documents: 2"},
+      {"01 -02", "documents: 4"},  // no number goes on after a 0
       {"", "documents: 0"},
       {" null ", "documents: 0"}};
   for (const auto& [text, value] : texts) {
@@ -199,6 +200,7 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
   EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
   EXPECT_EQ(parseJson("{}\n{}").error().message, "this must be one value, and another begins here");
   EXPECT_EQ(parseJson("{}\n{}").error().place, (Place{2, 1}));
+  EXPECT_FALSE(parseJson("01"));
   EXPECT_EQ(parseJson(" \n").value(), json());
 }
 
