@@ -4,6 +4,7 @@
 
 #include "api/manifest.h"
 #include "text.h"
+#include "yaml/pieces.h"
 #include "yaml/scalar.h"
 
 namespace rookery::yaml {
@@ -212,6 +213,11 @@ TEST(Yaml, LeavesOutEmptyDocuments) {
             "documents: 2");
 }
 
+TEST(Yaml, ReadsNoPieceThatBeginsWithAByteOrderMark) {
+  EXPECT_TRUE(readPiece("a", {.begin = 0, .end = 1}));
+  EXPECT_FALSE(readPiece("\xEF\xBB\xBF'", {.begin = 0, .end = 4})) << "parse() knows what is wrong";
+}
+
 TEST(Yaml, KnowsWhereThingsStand) {
   const auto documents = parse("a: &x\n  - b: 1\n    c:\nd: *x\ne: !!str\n");
   ASSERT_TRUE(documents);
@@ -247,6 +253,7 @@ struct Refused {
 
 TEST(Yaml, RefusesWithAPlace) {
   const Refused cases[] = {
+      {"\xEF\xBB\xBF\xEF\xBB\xBF[a]", {1, 1}, "a byte order mark stands at the beginning of a file only"},
       {"a: 1\nb: [1,\n", {3, 1}, "this is not valid YAML: end of sequence flow not found"},
       {"a: b: c", {1, 5}, "this is not valid YAML: illegal map value"},
       {"a:\n\tb: 1\n",
