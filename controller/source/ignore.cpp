@@ -15,7 +15,7 @@ namespace rookery::source {
 namespace {
 
 /// The classes of regex(7), in the C locale.
-bool isOfClass(std::string_view name, char c) {
+bool isOfClass(std::string_view name, int c) {
   struct Class {
     std::string_view name;
     int (*holds)(int);
@@ -25,78 +25,74 @@ bool isOfClass(std::string_view name, char c) {
       {"digit", std::isdigit}, {"graph", std::isgraph}, {"lower", std::islower}, {"print", std::isprint},
       {"punct", std::ispunct}, {"space", std::isspace}, {"upper", std::isupper}, {"xdigit", std::isxdigit}};
   const auto* const found = std::ranges::find(classes, name, &Class::name);
-  return found != std::end(classes) && found->holds(static_cast<unsigned char>(c)) != 0;
+  return found != std::end(classes) && found->holds(c) != 0;
 }
 
-/// Takes what a bracket expression says of a character; `pattern` begins after its `[` and, on success, after
-/// its `]`. None: the expression does not end.
-std::optional<bool> takeRange(std::string_view& pattern, char c) {
+using Letters = std::bitset<256>;
+
+Letters letter(char c) { return Letters().set(static_cast<unsigned char>(c)); }
+
+/// Takes the next character of a bracket expression off, and a backslash before it.
+unsigned char takeLetter(std::string_view& rest) {
+  if (rest.front() == '\\' && rest.size() > 1) rest.remove_prefix(1);
+  const auto c = static_cast<unsigned char>(rest.front());
+  rest.remove_prefix(1);
+  return c;
+}
+
+/// Takes a bracket expression off; `pattern` begins after its `[` and, on success, after its `]`. None: it
+/// does not end.
+std::optional<Letters> takeRange(std::string_view& pattern) {
   std::string_view rest = pattern;
   const bool negated = !rest.empty() && (rest.front() == '!' || rest.front() == '^');
   if (negated) rest.remove_prefix(1);
-  bool found = false;
+  Letters found;
   for (bool first = true; !rest.empty(); first = false) {
     if (rest.front() == ']' && !first) {
       pattern = rest.substr(1);
-      return found != negated && c != '/';
+      return (negated ? ~found : found).reset('/');
     }
     if (rest.starts_with("[:")) {
       const std::size_t end = rest.find(":]");
       if (end == std::string_view::npos) return std::nullopt;
-      found = found || isOfClass(rest.substr(2, end - 2), c);
+      for (int c = 0; c < 256; ++c) {
+        if (isOfClass(rest.substr(2, end - 2), c)) found.set(static_cast<std::size_t>(c));
+      }
       rest.remove_prefix(end + 2);
       continue;
     }
-    if (rest.front() == '\\' && rest.size() > 1) rest.remove_prefix(1);
-    const char from = rest.front();
-    rest.remove_prefix(1);
-    char to = from;
-    if (rest.size() > 1 && rest[0] == '-' && rest[1] != ']') {
-      rest.remove_prefix(1);
-      if (rest.front() == '\\' && rest.size() > 1) rest.remove_prefix(1);
-      to = rest.front();
-      rest.remove_prefix(1);
-    }
-    found = found || (from <= c && c <= to);
+    const unsigned from = takeLetter(rest);
+    const bool isRange = rest.size() > 1 && rest[0] == '-' && rest[1] != ']';
+    if (isRange) rest.remove_prefix(1);
+    const unsigned to = isRange ? takeLetter(rest) : from;
+    for (unsigned c = from; c <= to; ++c) found.set(c);
   }
   return std::nullopt;
 }
 
-/// Takes one character of `text` off if the first element of `pattern`, which is no star, matches it.
-bool takeOne(std::string_view& pattern, std::string_view& text) {
-  if (text.empty()) return false;
-  const char c = text.front();
-  std::string_view rest = pattern.substr(1);
-  switch (pattern.front()) {
-    case '?':
-      if (c == '/') return false;
-      break;
-    case '[': {
-      const auto inRange = takeRange(rest, c);
-      if (!inRange.value_or(false)) return false;
-      break;
-    }
-    case '\\':
-      if (rest.empty() || rest.front() != c) return false;
-      rest.remove_prefix(1);
-      break;
-    default:
-      if (pattern.front() != c) return false;
-  }
-  pattern = rest;
-  text.remove_prefix(1);
-  return true;
+/// Takes the first element of `pattern` off, which is no star. None: nothing matches it.
+std::optional<Letters> takeOne(std::string_view& pattern) {
+  const char c = pattern.front();
+  pattern.remove_prefix(1);
+  if (c == '?') return (~Letters()).reset('/');
+  if (c == '[') return takeRange(pattern);
+  if (c != '\\') return letter(c);
+  if (pattern.empty()) return std::nullopt;
+  const char kept = pattern.front();
+  pattern.remove_prefix(1);
+  return letter(kept);
 }
 
 /// Where matching goes on when what followed a star did not fit: one character further on. Only the last star
 /// of a part, and the last that spans parts, need to be tried again: the time is bounded by the square of the
-/// lengths.
+/// text's length, and the pattern's.
 struct Retry {
-  std::string_view pattern, text;
+  std::size_t element;
+  std::string_view text;
 };
 
 /// Whether `text` goes on one character further under a star that does (`spans`) or does not match `/`.
-bool goOn(std::optional<Retry>& retry, bool spans, std::string_view& pattern, std::string_view& text) {
+bool goOn(std::optional<Retry>& retry, bool spans, std::size_t& element, std::string_view& text) {
   if (!retry || retry->text.empty()) return false;
   if (spans) {
     // `**/` begins at the beginning of a part.
@@ -107,34 +103,8 @@ bool goOn(std::optional<Retry>& retry, bool spans, std::string_view& pattern, st
     if (retry->text.front() == '/') return false;
     retry->text.remove_prefix(1);
   }
-  pattern = retry->pattern;
+  element = retry->element;
   text = retry->text;
-  return true;
-}
-
-/// wildmatch of git with WM_PATHNAME.
-bool matches(const std::string_view whole, std::string_view text) {
-  std::string_view pattern = whole;
-  std::optional<Retry> star, spanning;
-  while (!pattern.empty() || !text.empty()) {
-    const std::size_t at = whole.size() - pattern.size();
-    const bool beginsPart = at == 0 || whole[at - 1] == '/';
-    if (beginsPart && pattern == "**") return !text.empty();
-    if (beginsPart && pattern.starts_with("**/")) {
-      pattern.remove_prefix(3);
-      spanning = Retry{pattern, text};
-      star.reset();
-    } else if (!pattern.empty() && pattern.front() == '*') {
-      pattern.remove_prefix(pattern.find_first_not_of('*') == std::string_view::npos
-                                ? pattern.size()
-                                : pattern.find_first_not_of('*'));
-      star = Retry{pattern, text};
-    } else if (pattern.empty() || !takeOne(pattern, text)) {
-      if (goOn(star, false, pattern, text)) continue;
-      star.reset();
-      if (!goOn(spanning, true, pattern, text)) return false;
-    }
-  }
   return true;
 }
 
@@ -151,6 +121,57 @@ std::string_view nameOf(std::string_view path) {
 
 }  // namespace
 
+/// None: nothing matches it, as it does not end.
+std::optional<IgnoreRules::Pattern> IgnoreRules::compile(std::string_view pattern) {
+  Pattern compiled;
+  const std::string_view whole = pattern;
+  while (!pattern.empty()) {
+    const std::size_t at = whole.size() - pattern.size();
+    const bool beginsPart = at == 0 || whole[at - 1] == '/';
+    if (beginsPart && pattern == "**") {
+      compiled.push_back({.kind = Element::Kind::Rest});
+      break;
+    }
+    if (beginsPart && pattern.starts_with("**/")) {
+      pattern.remove_prefix(3);
+      compiled.push_back({.kind = Element::Kind::Folders});
+    } else if (pattern.front() == '*') {
+      pattern.remove_prefix(std::min(pattern.find_first_not_of('*'), pattern.size()));
+      compiled.push_back({.kind = Element::Kind::Star});
+    } else {
+      const auto letters = takeOne(pattern);
+      if (!letters) return std::nullopt;
+      compiled.push_back({.kind = Element::Kind::One, .letters = *letters});
+    }
+  }
+  return compiled;
+}
+
+/// wildmatch of git with WM_PATHNAME.
+bool IgnoreRules::matches(const Pattern& pattern, std::string_view text) {
+  std::optional<Retry> star, spanning;
+  std::size_t at = 0;
+  while (at < pattern.size() || !text.empty()) {
+    const Element* const element = at < pattern.size() ? &pattern[at] : nullptr;
+    if (element != nullptr && element->kind == Element::Kind::Rest) return !text.empty();
+    if (element != nullptr && element->kind == Element::Kind::Folders) {
+      spanning = Retry{++at, text};
+      star.reset();
+    } else if (element != nullptr && element->kind == Element::Kind::Star) {
+      star = Retry{++at, text};
+    } else if (element != nullptr && !text.empty() &&
+               element->letters.test(static_cast<unsigned char>(text.front()))) {
+      ++at;
+      text.remove_prefix(1);
+    } else {
+      if (goOn(star, false, at, text)) continue;
+      star.reset();
+      if (!goOn(spanning, true, at, text)) return false;
+    }
+  }
+  return true;
+}
+
 IgnoreRules IgnoreRules::parse(std::string_view text) {
   IgnoreRules rules;
   if (text.starts_with(yaml::byteOrderMark)) text.remove_prefix(yaml::byteOrderMark.size());
@@ -166,8 +187,9 @@ IgnoreRules IgnoreRules::parse(std::string_view text) {
     if (rule.folderOnly) line.remove_suffix(1);
     rule.anchored = line.find('/') != std::string_view::npos;
     if (line.starts_with('/')) line.remove_prefix(1);
-    if (line.empty()) continue;
-    rule.pattern = line;
+    auto pattern = compile(line);
+    if (line.empty() || !pattern) continue;
+    rule.pattern = *std::move(pattern);
     rules.rules_.push_back(std::move(rule));
   }
   return rules;

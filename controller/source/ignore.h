@@ -1,8 +1,8 @@
 #pragma once
 
+#include <bitset>
 #include <filesystem>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -36,8 +36,23 @@ class IgnoreRules {
   std::optional<Verdict> match(std::string_view path, bool isFolder) const;
 
  private:
+  /// A part of a pattern: what takes one character, or any number of them.
+  struct Element {
+    enum class Kind {
+      One,
+      Star,     // within a part of a path
+      Folders,  // `**/`
+      Rest      // `**` at the end
+    };
+    Kind kind = Kind::One;
+    std::bitset<256> letters = {};  // that One matches
+  };
+  using Pattern = std::vector<Element>;
+  static std::optional<Pattern> compile(std::string_view pattern);
+  static bool matches(const Pattern& pattern, std::string_view text);
+
   struct Rule {
-    std::string pattern;
+    Pattern pattern;
     bool negated = false;
     bool folderOnly = false;
     bool anchored = false;

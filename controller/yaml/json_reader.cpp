@@ -33,7 +33,9 @@ std::size_t endOfDigits(std::string_view text, std::size_t at) {
 
 /// Of a number that has been found right: what follows it may be anything.
 std::size_t endOfNumber(std::string_view text, std::size_t begin) {
-  std::size_t end = endOfDigits(text, begin + (text[begin] == '-' ? 1u : 0u));
+  const std::size_t digits = begin + (text[begin] == '-' ? 1u : 0u);
+  // A number that begins with 0 has no more digits: what follows is another one.
+  std::size_t end = text.substr(digits).starts_with('0') ? digits + 1 : endOfDigits(text, digits);
   if (text.substr(end).starts_with('.')) end = endOfDigits(text, end + 1);
   if (end == text.size() || (text[end] != 'e' && text[end] != 'E')) return end;
   const bool isSigned = text.substr(end + 1).starts_with('+') || text.substr(end + 1).starts_with('-');

@@ -30,8 +30,8 @@ struct Part {
   std::size_t bytes = 0;
 };
 
-/// Reads a piece of `text` as it is read with the rest. Nothing: there is something wrong with it, and what
-/// that is parse() says of the whole.
+/// Reads a piece of `text`, which has no byte order mark, as it is read with the rest. Nothing: there is
+/// something wrong with it, and what that is parse() says of the whole.
 std::optional<Part> readPiece(std::string_view text, const Piece& piece);
 
 /// Whether pieces that come to so much together are not too much for a text of that size.

@@ -86,6 +86,9 @@ class Reading : public YAML::EventHandler {
 
   /// Throws Refusal and YAML::Exception.
   std::vector<Document> documents() {
+    // yaml-cpp would skip it, and what looks over the text before would not.
+    if (text_.starts_with(byteOrderMark))
+      throw Refusal{{firstLine_, 1}, "a byte order mark stands at the beginning of a file only"};
     const Outline outline = outlineOf(text_, DocumentBuilder::mostValues(wholeBytes_));
     OutlinedText buffer(text_, outline);
     std::istream stream(&buffer);
@@ -213,7 +216,7 @@ Notation notationOf(const std::filesystem::path& file) {
 
 std::expected<std::vector<Document>, Problem> parse(std::string_view text, Notation notation) {
   if (notation == Notation::Json) return readJson(text, DocumentBuilder::Keep::Places);
-  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // a byte order mark
+  if (text.starts_with(byteOrderMark)) text.remove_prefix(byteOrderMark.size());
   if (const auto offset = findInvalidByte(text)) {
     const auto byte = static_cast<unsigned char>(text[*offset]);
     return std::unexpected(Problem{PlaceFinder(text).at(*offset), "",

@@ -8,13 +8,13 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/connect.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdint>
 #include <limits>
 #include <utility>
 
+#include "albatross/client/frame.h"
 #include "albatross/client/resolve.h"
 #include "albatross/client/tls_error.h"
 
@@ -28,16 +28,6 @@ constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 /// The length of a frame is a signed number to a server: what looks negative ends a stream.
 constexpr std::size_t maximalFrame = std::numeric_limits<std::int32_t>::max();
-/// 100,000 unikernels with a line of arguments each. What is decoded of it has a bound of its own
-/// (der::mostElements).
-constexpr std::size_t maximalReply = std::size_t{16} << 20;
-constexpr std::size_t headerSize = 4;
-
-std::size_t lengthIn(const std::array<std::uint8_t, headerSize>& header) {
-  std::size_t length = 0;
-  for (const std::uint8_t byte : header) length = length << 8 | byte;
-  return length;
-}
 
 bool isAddress(const std::string& host) {
   boost::system::error_code error;
@@ -120,21 +110,7 @@ asio::awaitable<bool> Connection::writeEnd() {
 }
 
 asio::awaitable<Result<std::string>> Connection::readFrame() {
-  std::array<std::uint8_t, headerSize> header{};
-  const auto [headerError, headerRead] = co_await asio::async_read(stream_, asio::buffer(header), asTuple);
-  if (headerError) co_return std::unexpected(readError(headerError, name_, headerRead));
-  const std::size_t length = lengthIn(header);
-  if (length == 0 || length > maximalReply) {
-    co_return fail(Reason::ProtocolError,
-                   fmt::format("The server {} announced a reply of {} bytes; one has 1 to {}.", name_, length,
-                               maximalReply));
-  }
-  std::string body;  // grows with what arrives, whatever was announced
-  auto buffer = asio::dynamic_buffer(body, length);
-  const auto [bodyError, bodyRead] =
-      co_await asio::async_read(stream_, buffer, asio::transfer_exactly(length), asTuple);
-  if (bodyError) co_return std::unexpected(readError(bodyError, name_, headerSize + bodyRead));
-  co_return body;
+  co_return co_await readReplyFrame(stream_, name_);
 }
 
 }  // namespace rookery::albatross

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ TEST(Ignore, FollowsTheRulesOfGit) {
       {"web.yaml", "web.yaml", true},
       {"web.yaml", "team/web.yaml", true},
       {"web.yaml", "web.yaml.yaml", false},
+      {"[a-\xff]", "\xc3", true},  // bytes, not signed numbers
+      {"[\xc3-\xc4]?", "\xc3\xa9", true},
       {"/web.yaml", "web.yaml", true},
       {"/web.yaml", "team/web.yaml", false},
       {"team/web.yaml", "team/web.yaml", true},
@@ -87,6 +90,13 @@ TEST(Ignore, StarsWithoutEndTakeNoTimeWithoutEnd) {
   std::string pattern;
   for (int i = 0; i < 500; ++i) pattern += "a*";
   EXPECT_FALSE(IgnoreRules::parse(pattern + "b").match(std::string(4'000, 'a'), false));
+}
+
+TEST(Ignore, LongRangesTakeNoTimeForEachCharacter) {
+  const IgnoreRules rules = IgnoreRules::parse("*[" + std::string(60'000, 'b') + "]x");
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i) EXPECT_FALSE(rules.match(std::string(4'000, 'a'), false));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10)) << "it was minutes";
 }
 
 TEST(Ignore, RefusesWhatIsTooLongAndWhatIsNoFile) {

@@ -4,6 +4,7 @@
 
 #include "api/manifest.h"
 #include "text.h"
+#include "yaml/pieces.h"
 #include "yaml/scalar.h"
 
 namespace rookery::yaml {
@@ -121,6 +122,7 @@ TEST(Json, ReadsWhatRfc8259Says) {
       {"\"\x7f\"", "\x7f"},
       {"{} []", "documents: 2"},
       {"---\n{}\n---\n[]\n---\n", "documents: 2"},
+      {"01 -02", "documents: 4"},  // no number goes on after a 0
       {"", "documents: 0"},
       {" null ", "documents: 0"}};
   for (const auto& [text, value] : texts) {
@@ -199,6 +201,7 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
   EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
   EXPECT_EQ(parseJson("{}\n{}").error().message, "this must be one value, and another begins here");
   EXPECT_EQ(parseJson("{}\n{}").error().place, (Place{2, 1}));
+  EXPECT_FALSE(parseJson("01"));
   EXPECT_EQ(parseJson(" \n").value(), json());
 }
 
@@ -208,6 +211,11 @@ TEST(Yaml, LeavesOutEmptyDocuments) {
   EXPECT_EQ(yamlValueOf("\xEF\xBB\xBF"
                         "a: 1\n---\nb: 2\n"),
             "documents: 2");
+}
+
+TEST(Yaml, ReadsNoPieceThatBeginsWithAByteOrderMark) {
+  EXPECT_TRUE(readPiece("a", {.begin = 0, .end = 1}));
+  EXPECT_FALSE(readPiece("\xEF\xBB\xBF'", {.begin = 0, .end = 4})) << "parse() knows what is wrong";
 }
 
 TEST(Yaml, KnowsWhereThingsStand) {
@@ -245,6 +253,7 @@ struct Refused {
 
 TEST(Yaml, RefusesWithAPlace) {
   const Refused cases[] = {
+      {"\xEF\xBB\xBF\xEF\xBB\xBF[a]", {1, 1}, "a byte order mark stands at the beginning of a file only"},
       {"a: 1\nb: [1,\n", {3, 1}, "this is not valid YAML: end of sequence flow not found"},
       {"a: b: c", {1, 5}, "this is not valid YAML: illegal map value"},
       {"a:\n\tb: 1\n",

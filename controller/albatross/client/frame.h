@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/read.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "albatross/client/tls_error.h"
+#include "error.h"
+
+/// The frames of the transport as a server sends them, over any stream of Asio's.
+namespace rookery::albatross {
+
+using FrameHeader = std::array<std::uint8_t, 4>;
+
+/// The length of the reply that a frame holds. Error (ProtocolError): no reply has that. `server` is its
+/// host:port.
+Result<std::size_t> replyLength(const FrameHeader& header, const std::string& server);
+
+/// Reads one frame and returns its bytes. Errors as readError, and as replyLength. Must not be given
+/// temporaries.
+template <class Stream>
+boost::asio::awaitable<Result<std::string>> readReplyFrame(Stream& stream, const std::string& server) {
+  constexpr auto asTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
+  FrameHeader header{};
+  const auto [headerError, headerRead] =
+      co_await boost::asio::async_read(stream, boost::asio::buffer(header), asTuple);
+  if (headerError) co_return std::unexpected(readError(headerError, server, headerRead));
+  const Result<std::size_t> length = replyLength(header, server);
+  if (!length) co_return std::unexpected(length.error());
+  std::string body;  // grows with what arrives, whatever was announced
+  auto buffer = boost::asio::dynamic_buffer(body, *length);
+  const auto [bodyError, bodyRead] =
+      co_await boost::asio::async_read(stream, buffer, boost::asio::transfer_exactly(*length), asTuple);
+  if (bodyError) co_return std::unexpected(readError(bodyError, server, header.size() + bodyRead));
+  co_return body;
+}
+
+}  // namespace rookery::albatross
