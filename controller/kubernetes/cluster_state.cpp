@@ -179,13 +179,18 @@ asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
   co_return co_await apply(keep);
 }
 
+/// Whether its object keeps an entry of the same unikernel.
+bool ClusterState::isKept(const Entry& entry) const {
+  const CachedObjectPtr cached = cache_.find(entry.object);
+  const auto same = [&](const Entry& each) { return sameUnikernel(each, entry); };
+  return cached != nullptr && std::ranges::any_of(cached->entries, same);
+}
+
 /// A folder declares the object now; the cluster's of that name must not keep what is not its any more.
 asio::awaitable<Result<void>> ClusterState::recordElsewhere(Entry entry) {
   const Result<void> recorded = co_await others_.record(entry);
   if (!recorded) co_return recorded;
-  const CachedObjectPtr cached = cache_.find(entry.object);
-  const auto same = [&entry](const Entry& each) { return sameUnikernel(each, entry); };
-  if (cached == nullptr || std::ranges::none_of(cached->entries, same)) co_return recorded;
+  if (!isKept(entry)) co_return recorded;
   const Change drop{entry.object, entry.instance, [&entry](Kept& kept) { remove(kept.entries, entry); }};
   co_return co_await apply(drop);
 }
@@ -211,24 +216,17 @@ asio::awaitable<Result<void>> ClusterState::discard(Entry entry) {
 /// A request less for each command whose end is soon followed by a look.
 asio::awaitable<Result<void>> ClusterState::recordSoon(Entry entry) {
   // A tombstone stands on another object, which must have it before this one may be let go.
-  if (!isOurs(entry) || entry.destroyedAt || !isOlderOn(entry)) co_return co_await record(std::move(entry));
+  if (!isOurs(entry) || entry.destroyedAt || !isKept(entry)) co_return co_await record(std::move(entry));
   deferred_.put(std::move(entry), DeferredEntries::Clock::now() + options_.soon);
   co_return Result<void>{};
 }
 
-/// Whether its object has an entry of the same unikernel.
-bool ClusterState::isOlderOn(const Entry& entry) const {
-  const CachedObjectPtr cached = cache_.find(entry.object);
-  const auto same = [&](const Entry& each) { return sameUnikernel(each, entry); };
-  return cached != nullptr && std::ranges::any_of(cached->entries, same);
-}
-
 asio::awaitable<void> ClusterState::recordDeferred(Entry entry) {
   Result<void> written;
-  if (isOlderOn(entry)) {
+  if (isKept(entry)) {
     // What has been overtaken by the time of the request is not written over what is newer.
     const auto edit = [this, &entry](Kept& kept) {
-      if (const auto newest = deferred_.find(DeferredEntries::idOf(entry))) put(kept.entries, *newest);
+      if (const auto newest = deferred_.find(entry)) put(kept.entries, *newest);
     };
     const Change keep{entry.object, entry.instance, edit};
     written = co_await apply(keep);

@@ -83,7 +83,7 @@ class ClusterState : public state::State {
   };
   static Change holding(const std::string& instance);
   asio::awaitable<Result<void>> apply(Change change);
-  bool isOlderOn(const plan::Entry& entry) const;
+  bool isKept(const plan::Entry& entry) const;
   asio::awaitable<void> recordDeferred(plan::Entry entry);
   asio::awaitable<Result<void>> recordElsewhere(plan::Entry entry);
   asio::awaitable<Result<void>> bury(plan::Entry entry);

@@ -6,57 +6,57 @@ using plan::Entry;
 
 void DeferredEntries::put(Entry entry, Clock::time_point due) {
   const std::lock_guard lock(mutex_);
-  const Id id = idOf(entry);
-  deferred_.insert_or_assign(id, Deferred{std::move(entry), due});
+  deferred_.erase(entry);
+  deferred_.emplace(std::move(entry), due);
 }
 
 void DeferredEntries::overtake(const Entry& entry) {
   const std::lock_guard lock(mutex_);
-  deferred_.erase(idOf(entry));
+  deferred_.erase(entry);
 }
 
 void DeferredEntries::written(const Entry& entry) {
   const std::lock_guard lock(mutex_);
-  const auto found = deferred_.find(idOf(entry));
-  if (found != deferred_.end() && found->second.entry == entry) deferred_.erase(found);
+  const auto found = deferred_.find(entry);
+  if (found != deferred_.end() && found->first == entry) deferred_.erase(found);
 }
 
 void DeferredEntries::postpone(const Entry& entry, Clock::time_point due) {
   const std::lock_guard lock(mutex_);
-  const auto found = deferred_.find(idOf(entry));
+  const auto found = deferred_.find(entry);
   if (found == deferred_.end()) return;
-  if (mayWrite_(found->second.entry.instance)) {
-    found->second.due = due;
+  if (mayWrite_(found->first.instance)) {
+    found->second = due;
   } else {
     deferred_.erase(found);
   }
 }
 
 /// The caller has locked mutex_.
-const DeferredEntries::Deferred* DeferredEntries::counting(const Id& id) const {
-  const auto found = deferred_.find(id);
-  return found != deferred_.end() && mayWrite_(found->second.entry.instance) ? &found->second : nullptr;
+const Entry* DeferredEntries::counting(const Entry& entry) const {
+  const auto found = deferred_.find(entry);
+  return found != deferred_.end() && mayWrite_(found->first.instance) ? &found->first : nullptr;
 }
 
-std::optional<Entry> DeferredEntries::find(const Id& id) const {
+std::optional<Entry> DeferredEntries::find(const Entry& entry) const {
   const std::lock_guard lock(mutex_);
-  const Deferred* found = counting(id);
-  return found == nullptr ? std::nullopt : std::optional(found->entry);
+  const Entry* newer = counting(entry);
+  return newer == nullptr ? std::nullopt : std::optional(*newer);
 }
 
 std::vector<Entry> DeferredEntries::dueAt(Clock::time_point now) const {
-  std::vector<Entry> due;
+  std::vector<Entry> entries;
   const std::lock_guard lock(mutex_);
-  for (const auto& [id, deferred] : deferred_) {
-    if (deferred.due <= now) due.push_back(deferred.entry);
+  for (const auto& [entry, due] : deferred_) {
+    if (due <= now) entries.push_back(entry);
   }
-  return due;
+  return entries;
 }
 
 /// The caller has locked mutex_. One of another object's is none of its.
 void DeferredEntries::renewOne(Entry& entry) const {
-  const Deferred* newer = counting(idOf(entry));
-  if (newer != nullptr && newer->entry.object == entry.object) entry = newer->entry;
+  const Entry* newer = counting(entry);
+  if (newer != nullptr && newer->object == entry.object) entry = *newer;
 }
 
 void DeferredEntries::renew(plan::Inventory& inventory) const {

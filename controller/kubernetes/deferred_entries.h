@@ -6,7 +6,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "plan/inventory.h"
@@ -19,12 +19,9 @@ namespace rookery::kubernetes {
 class DeferredEntries {
  public:
   using Clock = std::chrono::steady_clock;
-  using Id = std::pair<std::string, albatross::Name>;  // the server's key, and the name there
 
   explicit DeferredEntries(std::function<bool(const std::string& instance)> mayWrite)
       : mayWrite_(std::move(mayWrite)) {}
-
-  static Id idOf(const plan::Entry& entry) { return {entry.serverKey, entry.name}; }
 
   /// In place of one that is deferred already.
   void put(plan::Entry entry, Clock::time_point due);
@@ -35,23 +32,25 @@ class DeferredEntries {
   /// It could not be: it is due again at `due`, if it is this process's to write then.
   void postpone(const plan::Entry& entry, Clock::time_point due);
 
-  std::optional<plan::Entry> find(const Id& id) const;
+  /// What is newer than `entry` of the same unikernel.
+  std::optional<plan::Entry> find(const plan::Entry& entry) const;
   std::vector<plan::Entry> dueAt(Clock::time_point now) const;
   /// Puts what is deferred in the place of what the objects have.
   void renew(plan::Inventory& inventory) const;
   void renew(std::vector<plan::Entry>& entries) const;
 
  private:
-  struct Deferred {
-    plan::Entry entry;
-    Clock::time_point due;
+  struct ByUnikernel {
+    bool operator()(const plan::Entry& a, const plan::Entry& b) const {
+      return std::tie(a.serverKey, a.name) < std::tie(b.serverKey, b.name);
+    }
   };
-  const Deferred* counting(const Id& id) const;
+  const plan::Entry* counting(const plan::Entry& entry) const;
   void renewOne(plan::Entry& entry) const;
 
   const std::function<bool(const std::string& instance)> mayWrite_;
   mutable std::mutex mutex_;
-  std::map<Id, Deferred> deferred_;
+  std::map<plan::Entry, Clock::time_point, ByUnikernel> deferred_;  // and when they are due
 };
 
 }  // namespace rookery::kubernetes

@@ -12,6 +12,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -60,7 +61,7 @@ class HeldFiles {
   /// Null: of none. It must outlive this.
   explicit HeldFiles(const Snapshot* snapshot) : snapshot_(snapshot) {}
 
-  bool contains(const std::filesystem::path& file) {
+  bool operator()(const std::filesystem::path& file) {
     if (const Snapshot* snapshot = std::exchange(snapshot_, nullptr)) {
       for (const api::ObjectPtr& object : snapshot->objects) files_.insert(object->origin.file.native());
     }
@@ -217,7 +218,7 @@ SnapshotPtr DirectorySource::State::update() {
   Manifests changed;
   HeldFiles held(last.get());
   for (const std::filesystem::path& path : std::exchange(written, {})) {
-    auto manifest = reload(path, [&](const std::filesystem::path& file) { return held.contains(file); });
+    auto manifest = reload(path, std::ref(held));
     if (manifest == nullptr) return scan();
     changed.push_back(std::move(manifest));
   }
@@ -259,8 +260,7 @@ DirectorySource::State::Manifests DirectorySource::State::load(const std::vector
   const auto end = Clock::now() + patience;
   HeldFiles held(last.get());
   for (;;) {
-    auto loaded =
-        cache.load(files, now, [&](const std::filesystem::path& file) { return held.contains(file); });
+    auto loaded = cache.load(files, now, std::ref(held));
     std::optional<std::chrono::milliseconds> wait;
     for (const auto& manifest : loaded) {
       if (manifest == nullptr || !manifest->lookAgainIn) continue;

@@ -207,6 +207,12 @@ class Deferred : public ClusterStateTest {
     before_ = server_.patches;
     EXPECT_TRUE(run(state_.recordSoon(answered_)));
   }
+  void letItBecomeDue() {
+    bool over = false;
+    asio::steady_timer timer(context_, std::chrono::milliseconds(100));
+    timer.async_wait([&](boost::system::error_code) { over = true; });
+    EXPECT_TRUE(recordDeferredUntil([&] { return over; }));
+  }
   /// The text that an object keeps of it.
   static auto saysWhat(const Entry& entry) {
     return ResultOf([](const Entry& each) { return toAnnotation({each}); }, toAnnotation({entry}));
@@ -256,10 +262,7 @@ TEST_F(Deferred, IsForgottenWithTheLease) {
   leads_ = false;
   EXPECT_THAT(state_.entries(), ElementsAre(Field(&Entry::pending, Ne(std::nullopt))))
       << "the other one says what counts";
-  bool looked = false;
-  asio::steady_timer timer(context_, std::chrono::milliseconds(100));
-  timer.async_wait([&](boost::system::error_code) { looked = true; });
-  EXPECT_TRUE(recordDeferredUntil([&] { return looked; }));
+  letItBecomeDue();
   leads_ = true;
   EXPECT_EQ(server_.patches, before_);
   EXPECT_THAT(state_.entries(), ElementsAre(Field(&Entry::pending, Ne(std::nullopt))));
@@ -269,10 +272,7 @@ TEST_F(Deferred, GoesWithItsObject) {
   cache_.remove(webKey);
   EXPECT_THAT(state_.entries(), IsEmpty());
   add(api::Kind::Unikernel, webPath, {{"name", "web"}, {"namespace", "shop"}, {"uid", "u-9"}});
-  bool looked = false;
-  asio::steady_timer timer(context_, std::chrono::milliseconds(100));
-  timer.async_wait([&](boost::system::error_code) { looked = true; });
-  EXPECT_TRUE(recordDeferredUntil([&] { return looked; }));
+  letItBecomeDue();
   EXPECT_EQ(server_.patches, before_) << "another object of its name";
 }
 

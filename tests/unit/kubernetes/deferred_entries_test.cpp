@@ -52,21 +52,21 @@ TEST_F(DeferredEntriesTest, AreDueInTheirTime) {
 TEST_F(DeferredEntriesTest, StayWhereWhatWasWrittenIsOlder) {
   deferred.put(newer, now);
   deferred.written(older);
-  EXPECT_EQ(deferred.find(DeferredEntries::idOf(newer)), newer);
+  EXPECT_EQ(deferred.find(older), newer);
   deferred.written(newer);
-  EXPECT_EQ(deferred.find(DeferredEntries::idOf(newer)), std::nullopt);
+  EXPECT_EQ(deferred.find(older), std::nullopt);
 }
 
 TEST_F(DeferredEntriesTest, CountOnlyWhileTheyMayBeWritten) {
   deferred.put(newer, now);
   mayWrite = false;
-  EXPECT_EQ(deferred.find(DeferredEntries::idOf(newer)), std::nullopt);
+  EXPECT_EQ(deferred.find(older), std::nullopt);
   mayWrite = true;
-  EXPECT_EQ(deferred.find(DeferredEntries::idOf(newer)), newer) << "nobody has looked meanwhile";
+  EXPECT_EQ(deferred.find(older), newer) << "nobody has looked meanwhile";
   mayWrite = false;
   deferred.postpone(newer, now);
   mayWrite = true;
-  EXPECT_EQ(deferred.find(DeferredEntries::idOf(newer)), std::nullopt);
+  EXPECT_EQ(deferred.find(older), std::nullopt);
 }
 
 }  // namespace
