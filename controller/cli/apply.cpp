@@ -24,19 +24,12 @@ namespace {
 struct ApplyOptions {
   FleetOptions fleet;
   std::string timeout = "5m";
-  bool prune = false;
   std::filesystem::path plan;
 };
 
 asio::awaitable<void> work(reconcile::Controller& controller, const source::SnapshotPtr& snapshot,
                            std::chrono::milliseconds timeout, reconcile::Controller::Outcome& outcome) {
   outcome = co_await controller.apply(snapshot, timeout);
-}
-
-bool destroys(const nlohmann::json& changes) {
-  return std::any_of(changes.begin(), changes.end(), [](const nlohmann::json& change) {
-    return change.value("verb", "") == toString(plan::Verb::Destroy);
-  });
 }
 
 /// What a plan file allows: its steps and no other.
@@ -78,43 +71,46 @@ Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapsho
   return failures;
 }
 
+/// What runs and is not declared any more, and was left. Returns how many there are.
+std::size_t tellUnpruned(const reconcile::Controller::Outcome& outcome, std::ostream& err) {
+  constexpr std::size_t shown = 10;
+  std::size_t count = 0;
+  for (const auto& [instance, unpruned] : outcome.unpruned) {
+    for (const plan::Unpruned& unikernel : unpruned) {
+      if (++count <= shown) say(err, "not pruned: ", fmt::format("on {}: {}", instance, unikernel.message));
+    }
+  }
+  if (count > shown) say(err, "not pruned: ", fmt::format("{} more, which plan lists.", count - shown));
+  return count;
+}
+
 int apply(ApplyOptions options, const Console& console) {
   const auto failed = [&](const Error& error) { return cli::failed(console, error); };
   const auto timeout = api::parseDuration(options.timeout);
   if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
-  if (options.prune && namesStandardInput(options.fleet.roots)) {
-    return failed(
-        {Reason::UsageError,
-         "--prune needs manifests in files: what is missing from standard input was perhaps never in "
-         "there, or cut off."});
-  }
-  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
-                              .imageRoots = absoluteRoots(options.fleet.imageRoots),
-                              .imageStoreBytes = options.fleet.imageStoreBytes(),
-                              .largestImage = options.fleet.largestImage(),
-                              .imageHosts = options.fleet.hosts(),
-                              .guard = {.prune = options.prune,
-                                        .settle = false,
-                                        .confirmed = options.fleet.confirmedSet(),
-                                        .howToConfirm = {}}};
-  auto roots = absoluteRoots(options.fleet.roots);
   std::optional<PlanFile> planned;
   if (!options.plan.empty()) {
     auto file = readPlanFile(options.plan);
     if (!file) return failed(file.error());
     planned = std::move(*file);
-    roots = planned->roots;
-    fleetOptions.guard.prune = destroys(planned->changes);
-    fleetOptions.permit = onlyPlanned(planned->changes);
+    options.fleet.roots = planned->roots;
+    options.fleet.prune = planned->prune;
+    options.fleet.confirmed = planned->confirmed;
   }
-  fleetOptions.guard.howToConfirm = [given = planned ? roots : options.fleet.roots](const std::string& id) {
-    return confirmByApply(given, id);
-  };
+  auto guard = guardOf(options.fleet);
+  if (!guard) return failed(guard.error());
+  Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
+                              .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                              .imageStoreBytes = options.fleet.imageStoreBytes(),
+                              .largestImage = options.fleet.largestImage(),
+                              .imageHosts = options.fleet.hosts(),
+                              .guard = *std::move(guard)};
+  if (planned) fleetOptions.permit = onlyPlanned(planned->changes);
   Progress progress(console.err, console.errTerminal);
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open(fleetOptions, objects, progress);
   if (!fleet) return failed(fleet.error());
-  const auto snapshot = readManifests(roots, console.in);
+  const auto snapshot = readManifests(absoluteRoots(options.fleet.roots), console.in);
   if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
     return failed(
         {Reason::UsageError,
@@ -129,6 +125,7 @@ int apply(ApplyOptions options, const Console& console) {
   if (const auto& failure = (*fleet)->failure()) return failed(*failure);
   const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
   for (const api::Problem& warning : snapshot->warnings) say(console.err, "warning: ", warning.toString());
+  const std::size_t unpruned = tellUnpruned(outcome, console.err);
   failures.tell(console.err);
   if (signalled)
     return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
@@ -136,7 +133,8 @@ int apply(ApplyOptions options, const Console& console) {
     return failed(
         {Reason::DeadlineExceeded, fmt::format("Not everything was done within {}.", options.timeout)});
   if (failures.count() > 0) return 1;
-  console.out << fmt::format("All {} objects are Ready.\n", snapshot->objects.size());
+  const std::string left = unpruned == 0 ? "" : fmt::format("; {} not pruned (--prune)", unpruned);
+  console.out << fmt::format("All {} objects are Ready{}.\n", snapshot->objects.size(), left);
   return 0;
 }
 
@@ -151,15 +149,13 @@ void addApply(CLI::App& app, Console console, int& status) {
       "  kustomize build overlays/eu | rookery apply -f -");
   const auto options = std::make_shared<ApplyOptions>();
   addFleetOptions(*verb, options->fleet);
-  addConfirmOption(*verb, options->fleet);
+  addPruneOptions(*verb, options->fleet);
   verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")
       ->capture_default_str();
-  verb->add_flag("--prune", options->prune,
-                 "Destroy what came from the same manifests and is not declared there any more");
   auto* plan =
       verb->add_option("--plan", options->plan,
                        "Do exactly what this plan says (plan --out), or refuse when the world has moved");
-  plan->excludes(verb->get_option("-f"))->excludes(verb->get_option("--prune"));
+  for (const char* other : {"-f", "--prune", "--confirm-prune"}) plan->excludes(verb->get_option(other));
   verb->callback([options, console, &status] {
     if (options->fleet.roots.empty() && options->plan.empty()) throw CLI::RequiredError("-f or --plan");
     status = apply(*options, console);

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "api/expand.h"
+#include "cli/standard_input.h"
 
 namespace rookery::cli {
 
@@ -96,10 +97,30 @@ void addMaxImageSize(CLI::App& verb, std::int64_t& size) {
       ->default_str("4Gi");
 }
 
-void addConfirmOption(CLI::App& verb, FleetOptions& options) {
-  verb.add_option(
+CLI::Option* addConfirmOption(CLI::App& verb, FleetOptions& options) {
+  return verb.add_option(
       "--confirm-prune", options.confirmed,
       "Destroy also the set of unikernels with this ID, which the prune guard printed; repeatable");
+}
+
+void addPruneOptions(CLI::App& verb, FleetOptions& options) {
+  auto* prune = verb.add_flag("--prune", options.prune,
+                              "Destroy what came from the same manifests and is not declared there any more");
+  addConfirmOption(verb, options)->needs(prune);
+}
+
+Result<reconcile::GuardOptions> guardOf(const FleetOptions& options) {
+  if (options.prune && namesStandardInput(options.roots)) {
+    return fail(Reason::UsageError,
+                "--prune needs manifests in files: what is missing from standard input was perhaps never in "
+                "there, or cut off.");
+  }
+  return reconcile::GuardOptions{
+      .prune = options.prune,
+      .settle = false,
+      .confirmed = {options.confirmed.begin(), options.confirmed.end()},
+      .howToConfirm = [roots = options.roots](const std::string& id) { return confirmByApply(roots, id); },
+      .whyNot = "pruning was not asked for (--prune)"};
 }
 
 }  // namespace rookery::cli

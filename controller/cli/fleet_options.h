@@ -9,7 +9,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace rookery::cli {
 
@@ -25,6 +26,7 @@ struct FleetOptions {
   std::int64_t maxImageSize = defaultMaxImageSize;  // Mi
   std::vector<std::string> imageHosts;
   std::vector<std::string> confirmed;
+  bool prune = false;
 
   std::uint64_t imageStoreBytes() const { return static_cast<std::uint64_t>(imageStoreSize) << 20; }
   std::uint64_t largestImage() const { return static_cast<std::uint64_t>(maxImageSize) << 20; }
@@ -44,7 +46,13 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
 /// --max-image-size; `size` is in Mi.
 void addMaxImageSize(CLI::App& verb, std::int64_t& size);
-void addConfirmOption(CLI::App& verb, FleetOptions& options);
+CLI::Option* addConfirmOption(CLI::App& verb, FleetOptions& options);
+/// --prune, and --confirm-prune that needs it.
+void addPruneOptions(CLI::App& verb, FleetOptions& options);
+
+/// How `plan` and `apply` judge what is not declared any more. Error: UsageError, where the manifests are
+/// such that nothing may be pruned by them.
+Result<reconcile::GuardOptions> guardOf(const FleetOptions& options);
 
 /// How a set that the prune guard withholds is confirmed, by its ID: at a running controller, or by another
 /// apply of these roots.

@@ -41,22 +41,19 @@ int plan(const PlanOptions& options, const Console& console) {
                             "--out needs manifests in files: apply --plan reads them again, "
                             "and cannot read standard input again."});
   }
+  auto guard = guardOf(options.fleet);
+  if (!guard) return failed(console, guard.error());
   Warnings warnings(console.err);
-  const auto roots = absoluteRoots(options.fleet.roots);
   reconcile::ObjectStore objects;
-  auto fleet = Fleet::open(
-      {.stateDir = options.fleet.stateDir,
-       .imageRoots = absoluteRoots(options.fleet.imageRoots),
-       .imageStoreBytes = options.fleet.imageStoreBytes(),
-       .largestImage = options.fleet.largestImage(),
-       .guard = {.prune = true,
-                 .settle = false,
-                 .howToConfirm = [roots = options.fleet.roots](
-                                     const std::string& id) { return confirmByApply(roots, id); }},
-       .readOnly = true},
-      objects, warnings);
+  auto fleet = Fleet::open({.stateDir = options.fleet.stateDir,
+                            .imageRoots = absoluteRoots(options.fleet.imageRoots),
+                            .imageStoreBytes = options.fleet.imageStoreBytes(),
+                            .largestImage = options.fleet.largestImage(),
+                            .guard = *std::move(guard),
+                            .readOnly = true},
+                           objects, warnings);
   if (!fleet) return failed(console, fleet.error());
-  const auto snapshot = readManifests(roots, console.in);
+  const auto snapshot = readManifests(absoluteRoots(options.fleet.roots), console.in);
   for (const api::Problem& doubt : api::doubtsAbout(snapshot->objects))
     say(console.err, "warning: ", doubt.toString());
   const PlanReport report = preview(**fleet, snapshot);
@@ -67,7 +64,7 @@ int plan(const PlanOptions& options, const Console& console) {
   }
   for (const api::Problem& warning : snapshot->warnings) say(console.err, "warning: ", warning.toString());
   if (!options.file.empty()) {
-    if (auto written = writePlanFile(options.file, roots, report); !written)
+    if (auto written = writePlanFile(options.file, options.fleet, report); !written)
       return failed(console, written.error());
   }
   if (!report.errors.empty()) return 1;
@@ -79,14 +76,15 @@ int plan(const PlanOptions& options, const Console& console) {
 void addPlan(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("plan", "Show what would be done and why; changes nothing");
   verb->footer(
-      "Exit status: 0 no changes, 2 changes, 1 something is wrong. Of what -f - reads, relative paths start "
-      "at "
-      "the current folder.\n\n"
+      "Shows what apply would do with the same options; what it would leave, as --prune is missing, stands "
+      "under \"not pruned\". Exit status: 0 no changes, 2 changes, 1 something is wrong. Of what -f - reads, "
+      "relative paths start at the current folder.\n\n"
       "Examples:\n"
-      "  rookery plan -f manifests/\n"
+      "  rookery plan -f manifests/ --prune\n"
       "  kustomize build overlays/eu | rookery plan -f -");
   const auto options = std::make_shared<PlanOptions>();
   addFleetOptions(*verb, options->fleet);
+  addPruneOptions(*verb, options->fleet);
   verb->get_option("-f")->required();
   verb->add_option("-o,--output", options->output, "text or json")
       ->check(CLI::IsMember({"text", "json"}))

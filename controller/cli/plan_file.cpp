@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "yaml/writer.h"
@@ -27,11 +28,13 @@ PlanReport preview(Fleet& fleet, const source::SnapshotPtr& snapshot) {
   return report;
 }
 
-Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<std::filesystem::path>& roots,
+Result<void> writePlanFile(const std::filesystem::path& path, const FleetOptions& fleet,
                            const PlanReport& report) {
   json file = toJson(report);
   file["roots"] = json::array();
-  for (const auto& root : roots) file["roots"].push_back(root.string());
+  for (const auto& root : absoluteRoots(fleet.roots)) file["roots"].push_back(root.string());
+  file["prune"] = fleet.prune;
+  file["confirmed"] = fleet.confirmed;
   std::ofstream out(path, std::ios::trunc);
   out << yaml::dump(file, 1) << '\n';
   out.close();
@@ -42,18 +45,25 @@ Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<
 Result<PlanFile> readPlanFile(const std::filesystem::path& path) {
   std::ifstream in(path);
   const json file = json::parse(in, nullptr, false);
-  if (!file.is_object() || !file.contains("changes") || !file.contains("roots") ||
-      !file["roots"].is_array()) {
-    return fail(Reason::UsageError,
-                fmt::format("{} is not a plan that \"rookery plan --out\" wrote.", path.string()));
+  const auto has = [&](const char* key, bool (*fits)(const json&)) {
+    return file.contains(key) && fits(file[key]);
+  };
+  const auto isFlag = [](const json& value) { return value.is_boolean(); };
+  const auto isTexts = [](const json& value) {
+    return value.is_array() && std::ranges::all_of(value, [](const json& item) { return item.is_string(); });
+  };
+  const auto isList = [](const json& value) { return value.is_array(); };
+  if (!file.is_object() || !has("changes", isList) || !has("roots", isTexts) || !has("prune", isFlag) ||
+      !has("confirmed", isTexts)) {
+    return fail(
+        Reason::UsageError,
+        fmt::format("{} is not a plan that \"rookery plan --out\" of this release wrote.", path.string()));
   }
-  PlanFile plan;
-  plan.changes = file["changes"];
-  for (const json& root : file["roots"]) {
-    if (!root.is_string())
-      return fail(Reason::UsageError, fmt::format("{} is not a plan: a root is not a path.", path.string()));
-    plan.roots.emplace_back(root.get<std::string>());
-  }
+  PlanFile plan{.roots = {},
+                .prune = file["prune"].get<bool>(),
+                .confirmed = file["confirmed"].get<std::vector<std::string>>(),
+                .changes = file["changes"]};
+  for (const json& root : file["roots"]) plan.roots.emplace_back(root.get<std::string>());
   return plan;
 }
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "cli/fleet.h"
+#include "cli/fleet_options.h"
 #include "cli/plan_report.h"
 
 namespace rookery::cli {
@@ -14,11 +15,13 @@ PlanReport preview(Fleet& fleet, const source::SnapshotPtr& snapshot);
 /// A plan as `plan --out` wrote it.
 struct PlanFile {
   std::vector<std::filesystem::path> roots;
+  bool prune = false;
+  std::vector<std::string> confirmed;  // IDs that --confirm-prune named
   nlohmann::json changes;
 };
 
-/// Error: SystemError, when the file cannot be written.
-Result<void> writePlanFile(const std::filesystem::path& path, const std::vector<std::filesystem::path>& roots,
+/// `fleet`: of what it is the plan. Error: SystemError, when the file cannot be written.
+Result<void> writePlanFile(const std::filesystem::path& path, const FleetOptions& fleet,
                            const PlanReport& report);
 
 /// Error: UsageError, when it is not such a file.

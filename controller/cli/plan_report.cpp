@@ -19,9 +19,12 @@ using plan::Verb;
 namespace {
 
 void addPlan(PlanReport& report, const std::string& instance, const plan::Plan& plan) {
-  for (const auto& step : plan.steps) {
-    report.changes.push_back({step.object, instance, step.verb, step.reason, step.message, step.fields});
+  for (const auto* steps : {&plan.steps, &plan.later}) {
+    for (const plan::Step& step : *steps)
+      report.changes.push_back({step.object, instance, step.verb, step.reason, step.message, step.fields});
   }
+  for (const plan::Unpruned& unpruned : plan.unpruned)
+    report.unpruned.push_back({unpruned.object, instance, unpruned.message});
   for (const auto& [key, state] : plan.objects) {
     const api::Condition* moving = state.status.condition(api::Condition::Type::Reconciling);
     if (moving != nullptr && moving->reason == Reason::BeingWritten)
@@ -66,16 +69,30 @@ std::string where(const PlanReport::Trouble& trouble) {
   return place;
 }
 
+std::string notCompared(const std::vector<api::ObjectKey>& instances) {
+  constexpr std::size_t named = 3;
+  if (instances.size() > named) return fmt::format("{} instances could not be compared", instances.size());
+  std::vector<std::string> names;
+  names.reserve(instances.size());
+  for (const api::ObjectKey& instance : instances) names.push_back(instance.toString());
+  return fmt::format("{} could not be compared", fmt::join(names, ", "));
+}
+
 std::string summaryOf(const PlanReport& report) {
   std::map<std::string_view, int> counts;
   for (const auto& change : report.changes) ++counts[toString(change.verb)];
   std::vector<std::string> parts;
   parts.reserve(counts.size());
   for (const auto& [verb, count] : counts) parts.push_back(fmt::format("{} {}", count, verb));
-  const std::string changes = parts.empty() ? "No changes" : fmt::format("{}", fmt::join(parts, ", "));
-  if (report.errors.empty()) return changes + ".\n";
-  return fmt::format("{}; {} error{}.\n", changes, report.errors.size(),
-                     report.errors.size() == 1 ? "" : "s");
+  std::vector<std::string> clauses;
+  if (!parts.empty()) clauses.push_back(fmt::format("{}", fmt::join(parts, ", ")));
+  if (parts.empty() && (report.uncompared.empty() || report.compared > 0)) clauses.emplace_back("No changes");
+  if (!report.uncompared.empty()) clauses.push_back(notCompared(report.uncompared));
+  if (!report.unpruned.empty())
+    clauses.push_back(fmt::format("{} not pruned (--prune)", report.unpruned.size()));
+  if (!report.errors.empty())
+    clauses.push_back(fmt::format("{} error{}", report.errors.size(), report.errors.size() == 1 ? "" : "s"));
+  return fmt::format("{}.\n", fmt::join(clauses, "; "));
 }
 
 }  // namespace
@@ -88,10 +105,13 @@ PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Control
   for (const auto& [key, error] : preview.unplaced)
     report.errors.push_back({{}, key.toString(), "", error.message});
   for (const auto& [instance, seen] : preview.instances) {
+    const api::ObjectKey key = seen.desired->instance->key();
     if (seen.plan) {
+      ++report.compared;
       addPlan(report, instance, *seen.plan);
     } else {
-      report.errors.push_back({{}, seen.desired->instance->key().toString(), "", seen.plan.error().message});
+      report.uncompared.push_back(key);
+      report.errors.push_back({{}, key.toString(), "", seen.plan.error().message});
     }
   }
   return report;
@@ -112,6 +132,14 @@ json toJson(const PlanReport& report) {
                        {"reason", toString(change.reason)},
                        {"fields", std::move(fields)}});
   }
+  json unpruned = json::array();
+  for (const auto& left : report.unpruned) {
+    unpruned.push_back({{"kind", toString(left.object.kind)},
+                        {"namespace", left.object.nameSpace},
+                        {"name", left.object.name},
+                        {"instance", left.instance},
+                        {"message", left.message}});
+  }
   json errors = json::array();
   for (const auto& error : report.errors) {
     json item = {{"message", error.message}};
@@ -125,7 +153,7 @@ json toJson(const PlanReport& report) {
     if (!error.field.empty()) item["field"] = error.field;
     errors.push_back(std::move(item));
   }
-  return {{"changes", std::move(changes)}, {"errors", std::move(errors)}};
+  return {{"changes", std::move(changes)}, {"notPruned", std::move(unpruned)}, {"errors", std::move(errors)}};
 }
 
 void writeText(const PlanReport& report, std::ostream& out, bool colour) {
@@ -144,6 +172,10 @@ void writeText(const PlanReport& report, std::ostream& out, bool colour) {
           << '\n';
     }
   }
+  for (const auto& left : report.unpruned)
+    out << visible(
+               fmt::format("  not pruned  {} on {}: {}", left.object.toString(), left.instance, left.message))
+        << '\n';
   for (const auto& error : report.errors) {
     out << set(colourRed) << "! " << visible(where(error)) << set(colourReset) << ": "
         << visible(error.message) << '\n';

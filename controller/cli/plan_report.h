@@ -27,13 +27,22 @@ struct PlanReport {
     std::string field;
     std::string message;
   };
+  /// What runs and is not declared there any more, and stays as pruning is off.
+  struct Unpruned {
+    api::ObjectKey object;
+    std::string instance;
+    std::string message;
+  };
   std::vector<Change> changes;
+  std::vector<Unpruned> unpruned;
   std::vector<Trouble> errors;
+  std::size_t compared = 0;                // instances that were looked at
+  std::vector<api::ObjectKey> uncompared;  // those that could not be
 };
 
 PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Controller::Preview& preview);
 
-/// The form that `plan -o json` has: {"changes": […], "errors": […]}.
+/// The form that `plan -o json` has: {"changes": […], "notPruned": […], "errors": […]}.
 nlohmann::json toJson(const PlanReport& report);
 
 /// Writes the form for people; with escape sequences for colours when `colour`.

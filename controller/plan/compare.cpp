@@ -19,7 +19,11 @@ namespace {
 
 constexpr std::int64_t defaultSectorSize = 512;
 
-json mi(std::int64_t megabytes) { return fmt::format("{}Mi", megabytes); }
+json mi(std::int64_t megabytes) {
+  constexpr std::int64_t gigabyte = 1024;
+  if (megabytes != 0 && megabytes % gigabyte == 0) return fmt::format("{}Gi", megabytes / gigabyte);
+  return fmt::format("{}Mi", megabytes);
+}
 
 json orNull(const auto& optional) { return optional ? json(*optional) : json(nullptr); }
 
@@ -123,11 +127,17 @@ Fingerprint fingerprintOf(const std::string& text) {
   return static_cast<Fingerprint>(byte(0) << 8u | byte(1));
 }
 
+/// Before, there was nothing.
+std::vector<FieldChange> asNew(Difference difference) {
+  for (FieldChange& field : difference.fields) field.oldValue = nullptr;
+  return std::move(difference.fields);
+}
+
 class Collector {
  public:
   /// Notes a difference of `kind` when the two are not the same, as `show` writes them.
   template <class T, class Show>
-  void compare(bool Difference::* kind, std::string_view path, const T& present, const T& wanted, Show show) {
+  void compare(bool Difference::*kind, std::string_view path, const T& present, const T& wanted, Show show) {
     if (present == wanted) return;
     difference_.*kind = true;
     difference_.fields.push_back({std::string(path), show(present), show(wanted)});
@@ -177,6 +187,15 @@ Difference compare(const albatross::Policy& wanted, const albatross::Policy& pre
                 [](const auto& block) { return block ? mi(*block) : json(nullptr); });
   found.compare(kind, "spec.bridges", present.bridges, wanted.bridges, asItIs);
   return found.take();
+}
+
+std::vector<FieldChange> fieldsOf(const Arguments& wanted, const std::string& digest,
+                                  const albatross::Name& name, const std::vector<std::string>& written) {
+  return asNew(compare(wanted, digest, UnikernelInfo{}, name, written));
+}
+
+std::vector<FieldChange> fieldsOf(const albatross::Policy& wanted) {
+  return asNew(compare(wanted, albatross::Policy{}));
 }
 
 Fingerprint fingerprintOf(const Arguments& sent, const albatross::Name& name) {

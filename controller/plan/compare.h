@@ -40,6 +40,12 @@ Difference compare(const albatross::Arguments& wanted, const std::string& digest
 
 Difference compare(const albatross::Policy& wanted, const albatross::Policy& present);
 
+/// What a unikernel is to be that does not run yet, field by field: all that is not a default.
+std::vector<FieldChange> fieldsOf(const albatross::Arguments& wanted, const std::string& digest,
+                                  const albatross::Name& name, const std::vector<std::string>& written);
+/// The same of a policy that is not set yet.
+std::vector<FieldChange> fieldsOf(const albatross::Policy& wanted);
+
 /// Stands for all that a unikernel of that name was started with, but for its image and its memory, which
 /// some servers do not change when they are told to. The same for what is sent and for what a server says it
 /// runs of that. Arguments may be secret, and others may read what is remembered: so few bits tell that

@@ -14,6 +14,11 @@ std::string DesiredUnikernel::digest() const {
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
 }
 
+bool Desired::goesLater(const Absence& absence) const {
+  if (absence.verdict != Absence::Verdict::Keep) return false;
+  return absence.reason == Reason::Moved || (absence.reason == Reason::Pruning && prunes);
+}
+
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {
   return fmt::format("{} is not declared any more, as far as can be seen, and is kept: {}", object.toString(),
                      silence.cause);

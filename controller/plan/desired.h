@@ -45,7 +45,9 @@ struct DesiredPolicy {
   friend bool operator==(const DesiredPolicy&, const DesiredPolicy&) = default;
 };
 
-/// What is to become of a unikernel of ours that the manifests do not want on this instance.
+/// What is to become of a unikernel of ours that the manifests do not want on this instance. Kept for
+/// Pruning: until it is sure that nobody declares it, or because pruning is off; for Moved: until it runs
+/// where it belongs.
 struct Absence {
   enum class Verdict { Keep, Release, Destroy };
   Verdict verdict = Verdict::Keep;
@@ -67,12 +69,14 @@ struct Desired {
   std::vector<Error> withheld;  // what the prune guard withholds here, and how to confirm it
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
   std::set<std::string> instances;                   // that some manifest declares, valid or not
-  bool prunes = true;                                // whether what moved away may be destroyed where it was
+  bool prunes = true;                                // what is not declared any more may be destroyed
 
   friend bool operator==(const Desired&, const Desired&) = default;
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
+  /// It is kept until something else has been seen, and then goes without anybody.
+  bool goesLater(const Absence& absence) const;
 };
 
 using DesiredPtr = std::shared_ptr<const Desired>;

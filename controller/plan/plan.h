@@ -103,8 +103,16 @@ struct ObjectState {
   bool settled = false;  // Ready, or it will not become Ready unless somebody changes something
 };
 
+/// A unikernel of ours that the manifests do not want here any more, and that stays as pruning is off.
+struct Unpruned {
+  api::ObjectKey object;
+  std::string message;  // a sentence
+};
+
 struct Plan {
   std::vector<Step> steps;  // in the order in which they are to be taken
+  std::vector<Step> later;  // to follow once something else has been done: what moved is there, for one
+  std::vector<Unpruned> unpruned;
   std::map<api::ObjectKey, ObjectState> objects;
   std::map<std::pair<std::string, UnikernelState>, std::size_t>
       counts;                 // of all that runs or should, by namespace

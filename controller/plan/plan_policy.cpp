@@ -26,13 +26,6 @@ Policy widest(const Policy& a, const Policy& b) {
   return both;
 }
 
-/// The fields of a policy where there was none.
-std::vector<FieldChange> asNew(const Policy& policy) {
-  std::vector<FieldChange> fields = compare(policy, Policy{}).fields;
-  for (FieldChange& change : fields) change.oldValue = nullptr;
-  return fields;
-}
-
 }  // namespace
 
 /// Policies are widened before unikernels are created and narrowed after others are gone: each phase says
@@ -109,7 +102,7 @@ Planner::Verdict Planner::judgePolicy(const DesiredPolicy& policy, PolicyPhase p
   step.message = present == nullptr
                      ? fmt::format("Namespace {} has no policy on {}.", key.nameSpace, instance())
                      : fmt::format("The policy of namespace {} differs on {}.", key.nameSpace, instance());
-  step.fields = present == nullptr ? asNew(*next) : compare(*next, *present).fields;
+  step.fields = present == nullptr ? fieldsOf(*next) : compare(*next, *present).fields;
   step.domains = {{key.nameSpace, *next}};
   // A server that was restarted without its state has lost also what nobody has seen there yet.
   const bool lost = present == nullptr && object.succeeded == Verb::ApplyPolicy;

@@ -24,17 +24,23 @@ bool Planner::planRemoval(Entry& entry) {
     if (name == entry.name) return true;
     // It lives under another name now (rootNamespace changed). The old one goes when the new one is there.
     const Entry* successor = ownEntry(name);
-    if (successor == nullptr || !successor->confirmed || world_.find(name) == nullptr || !desired_.prunes)
-      return true;
-    return destroy(entry, Reason::Moved,
-                   fmt::format("{} runs as {} now.", entry.object.toString(), name.toString()));
+    const bool there = successor != nullptr && successor->confirmed && world_.find(name) != nullptr;
+    const std::string message = fmt::format("{} {} as {} now.", entry.object.toString(),
+                                            there ? "runs" : "is to run", name.toString());
+    if (there && desired_.prunes) return destroy(entry, Reason::Moved, message);
+    if (desired_.prunes) {
+      postpone(entry, message);
+    } else {
+      leave(entry, message);
+    }
+    return true;
   }
   const auto absence = desired_.absences.find(entry.object);
   if (absence == desired_.absences.end()) return true;
   switch (absence->second.verdict) {
     case Absence::Verdict::Keep:
       if (!absence->second.withheld.empty()) entry.withheld = absence->second.withheld;
-      reportKept(entry, absence->second);
+      planKept(entry, absence->second);
       return true;
     case Absence::Verdict::Release:
       return false;
@@ -44,10 +50,34 @@ bool Planner::planRemoval(Entry& entry) {
   return true;
 }
 
-/// Pruning: it waits its turn, or is wanted so. PruneGuard: said of all together.
-void Planner::reportKept(const Entry& entry, const Absence& absence) {
-  if (entry.destroyedAt || absence.reason == Reason::Pruning || absence.reason == Reason::PruneGuard) return;
-  report({absence.reason, absence.message});
+void Planner::planKept(const Entry& entry, const Absence& absence) {
+  if (entry.destroyedAt) return;
+  if (absence.reason == Reason::PruneGuard) return;  // said of all of its set together
+  if (absence.reason == Reason::Moved) return postpone(entry, absence.message);
+  if (absence.reason != Reason::Pruning) return report({absence.reason, absence.message});
+  if (!desired_.goesLater(absence)) leave(entry, absence.message);
+}
+
+/// Whether it would be destroyed if it were to go now.
+bool Planner::couldGo(const Entry& entry) const {
+  const auto* running = world_.find(entry.name);
+  return !entry.destroyedAt && !desired_.spec().suspend && running != nullptr &&
+         running->type == albatross::UnikernelType::Solo5 && entry.sent(running->digest);
+}
+
+void Planner::leave(const Entry& entry, std::string message) {
+  if (couldGo(entry)) plan_.unpruned.push_back({entry.object, std::move(message)});
+}
+
+void Planner::postpone(const Entry& entry, std::string message) {
+  if (!couldGo(entry)) return;
+  Step step;
+  step.verb = Verb::Destroy;
+  step.object = entry.object;
+  step.name = entry.name;
+  step.reason = Reason::Moved;
+  step.message = std::move(message);
+  plan_.later.push_back(std::move(step));
 }
 
 bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
@@ -124,7 +154,7 @@ Error Planner::nameLeaving(const albatross::Name& name, Error error, bool& resol
     if (domainOf(other) != domainOf(name) || !makesRoom(entry, desired_, world_)) continue;
     const Absence& absence = desired_.absences.at(entry.object);
     if (absence.verdict != Absence::Verdict::Keep) continue;
-    resolves = absence.reason == Reason::Pruning && desired_.prunes;
+    resolves = desired_.goesLater(absence);
     error.message =
         sentences({error.message, fmt::format("{} has some of the room, and is not declared any more: {}",
                                               entry.object.toString(), absence.message)});
@@ -144,7 +174,7 @@ void Planner::nameWaiting() {
         absence.reason,
         sentences({absence.message, fmt::format("{} has no room on {} until it is gone.",
                                                 waiting->second.front().toString(), instance())})};
-    if (absence.reason == Reason::Pruning && desired_.prunes) continue;
+    if (desired_.goesLater(absence)) continue;
     report({Reason::PolicyExceeded,
             fmt::format("{} has no room on {} until {} is gone, which is not declared any more.",
                         waiting->second.front().toString(), instance(), entry.object.toString())});

@@ -284,8 +284,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.name = subject.name;
   step.wanted = wantedOf(subject.unikernel);
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
-  step.fields = {{"spec.image.sha256", nullptr, image::toHex(step.wanted->digest)},
-                 {"spec.memory", nullptr, fmt::format("{}Mi", subject.unikernel.arguments.memory)}};
+  step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.spec().arguments);
   Entry* entry = subject.entry;
   if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
     entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently

@@ -106,9 +106,12 @@ class Planner {
 
   // plan_removal.cpp
   void planRemovals();
-  void reportKept(const Entry& entry, const Absence& absence);
+  void planKept(const Entry& entry, const Absence& absence);
   bool planRemoval(Entry& entry);
   bool destroy(Entry& entry, Reason reason, std::string message);
+  bool couldGo(const Entry& entry) const;
+  void leave(const Entry& entry, std::string message);
+  void postpone(const Entry& entry, std::string message);
   void keep(const Entry& entry, Error error);
   Error nameLeaving(const albatross::Name& name, Error error, bool& resolves) const;
   void nameWaiting();

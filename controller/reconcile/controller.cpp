@@ -88,6 +88,7 @@ asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snaps
     if (state.cancelled() != asio::cancellation_type::none) break;
   }
   outcome.errors = loops_.errors();
+  outcome.unpruned = loops_.unpruned();
   co_await stopAll();
   co_return outcome;
 }

@@ -52,6 +52,7 @@ class Controller {
     bool finished = false;  // false: the time ran out
     std::vector<Error>
         errors;  // what has no object to tell it: the prune guard, an instance that cannot be asked
+    std::map<std::string, std::vector<plan::Unpruned>> unpruned;  // by instance
   };
   asio::awaitable<Outcome> apply(source::SnapshotPtr snapshot, std::chrono::milliseconds timeout);
 

@@ -237,9 +237,8 @@ std::optional<plan::Absence> PruneGuard::judgeAlone(const Judgement& now, const 
     if (entry.destroyedAt) return std::nullopt;
     return plan::Absence{
         Verdict::Keep, Reason::Pruning,
-        fmt::format("{} is not declared any more; what runs of it is kept, as pruning is off "
-                    "(--no-prune).{}",
-                    entry.object.toString(), howToRelease(root->deletesByName))};
+        fmt::format("{} is not declared any more; what runs of it is kept, as {}.{}", entry.object.toString(),
+                    options_.whyNot, howToRelease(root->deletesByName))};
   }
   if (root->deletesByName)
     return plan::Absence{Verdict::Destroy, Reason::ManifestRemoved,

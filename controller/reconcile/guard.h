@@ -19,13 +19,15 @@
 namespace rookery::reconcile {
 
 struct GuardOptions {
-  bool prune = true;                     // false: nothing that vanished from the sources is destroyed
+  bool prune = true;                     // false: nothing that is not declared any more is destroyed
   bool settle = true;                    // wait for a second complete scan, settleTime after the first
   std::set<std::string> confirmed = {};  // IDs of sets that may go, however large
   /// What confirms the set with this ID that vanished from a folder: a command to copy.
   std::function<std::string(const std::string& id)> howToConfirm = [](const std::string& id) {
     return "--confirm-prune " + id;
   };
+  /// Half a sentence, for where prune is false.
+  std::string whyNot = "pruning is off (--no-prune)";
 };
 
 /// Unikernels of one instance that vanished at once, and are kept until somebody confirms that.
@@ -65,6 +67,7 @@ class PruneGuard {
       const LastSeen& lastSeen = [](const api::ObjectKey&) { return nullptr; });
 
   bool prunes() const { return options_.prune; }
+  const std::string& whyNot() const { return options_.whyNot; }
 
   /// What judge() withheld.
   const std::vector<WithheldSet>& withheld() const { return withheld_; }

@@ -112,6 +112,7 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, R
   if (latest_ == desired_) due = plan::takeable(plan.steps, now);
   end.errors = plan.errors;
   end.removals = plan.removals;
+  end.unpruned = plan.unpruned;
   end.located = std::exchange(located_, false);
   end.finished = due.empty() && settled(plan);
   if (auto error = forbidden(plan)) {

@@ -28,6 +28,7 @@ struct RoundEnd {
   bool destroyed =
       false;  // the last unikernel that was to go has gone: what is known of those can be forgotten
   std::vector<Error> errors;                 // Plan::errors
+  std::vector<plan::Unpruned> unpruned;      // Plan::unpruned
   std::map<api::ObjectKey, Error> removals;  // Plan::removals
   std::optional<Error> failure;              // the instance could not be observed
   bool located = false;  // it was seen for the first time which server it is, or that it is another

@@ -157,6 +157,14 @@ std::vector<Error> InstanceLoops::errors() const {
   return errors;
 }
 
+std::map<std::string, std::vector<plan::Unpruned>> InstanceLoops::unpruned() const {
+  std::map<std::string, std::vector<plan::Unpruned>> unpruned;
+  for (const auto& [name, held] : held_) {
+    if (held.last && !held.last->unpruned.empty()) unpruned[name] = held.last->unpruned;
+  }
+  return unpruned;
+}
+
 Standing InstanceLoops::standing(const std::string& instance) const {
   Standing standing;
   if (const auto desired = desired_.find(instance); desired != desired_.end())

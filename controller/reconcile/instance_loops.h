@@ -60,6 +60,8 @@ class InstanceLoops {
   bool finished() const;
   /// What the last rounds had to say of what has no object.
   std::vector<Error> errors() const;
+  /// What they left, as pruning is off, by instance.
+  std::map<std::string, std::vector<plan::Unpruned>> unpruned() const;
   Standing standing(const std::string& instance) const;
 
  private:

@@ -187,8 +187,7 @@ std::optional<Leftovers::Obstacle> Leftovers::obstacleOf(const api::ObjectKey& k
       return Obstacle{{error.reason, sentences({error.message, howToRelease(place.byName)})}, !waits};
     }
   }
-  const bool waitsForALook = absence.reason == Reason::Pruning && standing.desired->prunes;
-  if (absence.verdict == plan::Absence::Verdict::Keep && !waitsForALook)
+  if (absence.verdict == plan::Absence::Verdict::Keep && !standing.desired->goesLater(absence))
     return Obstacle{{absence.reason, absence.message}};
   if (last == nullptr) return std::nullopt;
   if (last->failure) {

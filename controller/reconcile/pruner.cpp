@@ -41,11 +41,13 @@ void Pruner::judgeMove(Resolution& resolution, const plan::Entry& entry) {
   if (there == resolution.instances.end()) return;
   const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
   if (!destroy) moving_[entry.object] = there->first;
+  const std::string kept =
+      guard_.prunes() ? "" : fmt::format("; what runs of it here is kept, as {}", guard_.whyNot());
   here->second->absences[entry.object] = {
       destroy ? plan::Absence::Verdict::Destroy : plan::Absence::Verdict::Keep,
-      destroy ? Reason::Moved : Reason::Pruning,
+      guard_.prunes() ? Reason::Moved : Reason::Pruning,
       fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first,
-                  destroy ? ", and runs there" : "")};
+                  destroy ? ", and runs there" : kept)};
 }
 
 bool Pruner::arrived(const api::ObjectKey& key, const std::string& instance) const {

@@ -10,6 +10,7 @@ namespace {
 
 using fixtures::eventually;
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -49,6 +50,7 @@ TEST_F(CommandLine, PlanThenApplyThenNothing) {
   ASSERT_EQ(plan["changes"].size(), 2u) << cluster_.out;
   EXPECT_EQ(plan["changes"][0]["verb"], "applyPolicy");
   EXPECT_EQ(plan["changes"][1]["verb"], "create");
+  EXPECT_THAT(cluster_.out, AllOf(HasSubstr("spec.cpuIDs"), HasSubstr("spec.arguments")));
   EXPECT_EQ(plan["changes"][1]["instance"], "eu-1");
   EXPECT_TRUE(plan["errors"].empty());
   EXPECT_EQ(cluster_.server().mutations(), 0u);
@@ -104,6 +106,65 @@ TEST_F(CommandLine, ApplyDestroysOnlyWithPruneAndWhenConfirmed) {
   const std::string id = cluster_.err.substr(at + 24, 12);
   EXPECT_EQ(verb("apply", {"--prune", "--confirm-prune", id}), 0) << cluster_.err;
   EXPECT_EQ(cluster_.server().count("destroy"), 4u);
+}
+
+TEST_F(CommandLine, PlanShowsWhatApplyWouldDoWithTheSameOptions) {
+  cluster_.write("more.yaml", unikernelManifest("shop", "more", "  image: {path: images/web.hvt}"));
+  ASSERT_EQ(verb("apply"), 0) << cluster_.err;
+  cluster_.write("shop.yaml", policyManifest("shop", "eu-1"));
+
+  EXPECT_EQ(verb("plan"), 0) << cluster_.out;
+  EXPECT_THAT(cluster_.out, AllOf(HasSubstr("not pruned  Unikernel shop/web on eu-1: "),
+                                  HasSubstr("No changes; 1 not pruned (--prune).")));
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.out, HasSubstr("Ready; 1 not pruned (--prune)."));
+  EXPECT_THAT(cluster_.err, HasSubstr("not pruned: on eu-1: Unikernel shop/web "));
+  EXPECT_EQ(verb("plan", {"--prune"}), 2) << cluster_.out;
+  EXPECT_THAT(cluster_.out, HasSubstr("- destroy     Unikernel shop/web on eu-1"));
+  EXPECT_EQ(cluster_.server().count("destroy"), 0u);
+  EXPECT_EQ(verb("apply", {"--prune"}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy", "shop:web"), 1u);
+  EXPECT_EQ(verb("plan", {"--prune"}), 0) << cluster_.out;
+  EXPECT_THAT(cluster_.out, HasSubstr("No changes."));
+}
+
+TEST_F(CommandLine, APlanFileRemembersWhetherItPrunes) {
+  const std::string file = (cluster_.folder().path() / "plan.json").string();
+  const auto applyPlan = [&] {
+    return cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()});
+  };
+  std::string more;
+  for (const char* name : {"a", "b"})
+    more += unikernelManifest("shop", name, "  image: {path: images/web.hvt}");
+  cluster_.write("more.yaml", more);
+  ASSERT_EQ(verb("apply"), 0) << cluster_.err;
+  cluster_.write("shop.yaml", policyManifest("shop", "eu-1"));
+  cluster_.write("more.yaml", policyManifest("other", "eu-1"));
+
+  ASSERT_EQ(verb("plan", {"--out", file}), 2) << cluster_.out;
+  EXPECT_EQ(applyPlan(), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy"), 0u);
+  ASSERT_EQ(verb("plan", {"--prune"}), 1) << "all three at once need a confirmation";
+  const auto at = cluster_.out.find("--prune --confirm-prune ");
+  ASSERT_NE(at, std::string::npos) << cluster_.out;
+  const std::string id = cluster_.out.substr(at + 24, 12);
+  ASSERT_EQ(verb("plan", {"--prune", "--confirm-prune", id, "--out", file}), 2) << cluster_.out;
+  EXPECT_EQ(applyPlan(), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy"), 3u);
+}
+
+TEST_F(CommandLine, AConfirmationNeedsThePruningThatItIsFor) {
+  for (const char* name : {"plan", "apply"}) {
+    EXPECT_EQ(verb(name, {"--confirm-prune", "123456789012"}), 1);
+    EXPECT_THAT(cluster_.err, HasSubstr("--confirm-prune requires --prune"));
+  }
+}
+
+TEST_F(CommandLine, PlanSaysWhatCouldNotBeCompared) {
+  cluster_.server().kill();
+  EXPECT_EQ(verb("plan"), 1);
+  EXPECT_THAT(cluster_.out, AllOf(HasSubstr("AlbatrossInstance eu-1 could not be compared; 1 error."),
+                                  Not(HasSubstr("No changes"))));
 }
 
 TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {

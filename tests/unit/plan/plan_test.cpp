@@ -333,8 +333,9 @@ const std::vector<Case> preflight = {
      std::nullopt, Reason::PolicyExceeded},
     {"a CPU that the policy does not allow",
      [](Scene& scene) {
-       scene.declare("shop/web",
-                     [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.cpuIDs = {0, 3}; });
+       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
+         unikernel.arguments.cpuIDs = {0, 3};
+       });
        scene.runOurs("shop/web");
      },
      std::nullopt, Reason::PolicyExceeded},
@@ -373,8 +374,9 @@ const std::vector<Case> preflight = {
      [](Scene& scene) {
        scene.declare("shop/web", withBlock);
        scene.runOurs("shop/web");
-       scene.run("shop/other",
-                 with([](auto& arguments) { arguments.blocks = {{"disk", "data", std::nullopt}}; }));
+       scene.run("shop/other", with([](auto& arguments) {
+                   arguments.blocks = {{"disk", "data", std::nullopt}};
+                 }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      std::nullopt, Reason::BlockDeviceInUse},
@@ -384,8 +386,9 @@ const std::vector<Case> preflight = {
          withBlock(spec, unikernel);
          withArgument(spec, unikernel);
        });
-       scene.runOurs("shop/web",
-                     with([](auto& arguments) { arguments.blocks = {{"storage", "data", std::nullopt}}; }));
+       scene.runOurs("shop/web", with([](auto& arguments) {
+                       arguments.blocks = {{"storage", "data", std::nullopt}};
+                     }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      Verb::Restart, Reason::ArgumentsDiffer},
@@ -1592,6 +1595,50 @@ TEST(Removal, IsDoneInTheDomainWhereItRuns) {
   EXPECT_EQ(after.steps[0].domains[0].label, "shop");
   scene.desired.prunes = false;
   EXPECT_THAT(scene.next().steps, IsEmpty());
+  EXPECT_THAT(scene.next().unpruned, SizeIs(1));
+}
+
+/// What is not wanted here any more and kept for now, and how plan tells that.
+struct Kept {
+  const char* why;
+  Reason reason;
+  bool prunes;
+  bool runs = true;
+  bool suspended = false;
+  std::size_t unpruned = 0;
+  std::size_t later = 0;
+};
+
+TEST(Removal, ThatIsNotDoneNowIsToldAsWhatItIs) {
+  const std::vector<Kept> cases = {
+      {.why = "pruning is off", .reason = Reason::Pruning, .prunes = false, .unpruned = 1},
+      {.why = "off, and nothing runs", .reason = Reason::Pruning, .prunes = false, .runs = false},
+      {.why = "off, and suspended", .reason = Reason::Pruning, .prunes = false, .suspended = true},
+      {.why = "waits for a second look", .reason = Reason::Pruning, .prunes = true},
+      {.why = "withheld", .reason = Reason::PruneGuard, .prunes = true},
+      {.why = "moves", .reason = Reason::Moved, .prunes = true, .later = 1},
+      {.why = "moves, and nothing runs", .reason = Reason::Moved, .prunes = true, .runs = false},
+  };
+  for (const Kept& kept : cases) {
+    SCOPED_TRACE(kept.why);
+    Scene scene;
+    scene.runOurs("shop/old");
+    if (!kept.runs) scene.observed.unikernels.clear();
+    auto instance = scene.desired.spec();
+    instance.suspend = kept.suspended;
+    scene.setInstance(instance);
+    scene.desired.absences[keyOf("shop/old")] = {Absence::Verdict::Keep, kept.reason, "Why."};
+    scene.desired.prunes = kept.prunes;
+
+    const Plan plan = scene.next();
+
+    EXPECT_THAT(plan.steps, IsEmpty());
+    EXPECT_THAT(plan.unpruned, SizeIs(kept.unpruned));
+    ASSERT_THAT(plan.later, SizeIs(kept.later));
+    if (kept.later > 0) {
+      EXPECT_EQ(plan.later[0].verb, Verb::Destroy);
+    }
+  }
 }
 
 /// An entry that an object in a cluster has, on a server where the credential's domain is `base`. The root
