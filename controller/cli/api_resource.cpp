@@ -35,6 +35,15 @@ ApiResource events() {
           .columns = serve::eventColumns()};
 }
 
+ApiResource namespaces() {
+  return {.root = coreRoot,
+          .plural = "namespaces",
+          .kind = "Namespace",
+          .typeName = "namespace",
+          .namespaced = false,
+          .columns = serve::namespaceColumns()};
+}
+
 ApiResource secrets() {
   ApiResource secrets{.root = coreRoot,
                       .plural = "secrets",
@@ -51,12 +60,14 @@ ApiResource secrets() {
 Result<ApiResource> ApiResource::named(std::string_view word) {
   constexpr std::array eventNames = {"events", "event", "ev"};
   constexpr std::array secretNames = {"secrets", "secret"};
+  constexpr std::array namespaceNames = {"namespaces", "namespace", "ns"};
   const std::string wanted = toLower(word);
+  if (std::ranges::find(namespaceNames, wanted) != namespaceNames.end()) return namespaces();
   if (std::ranges::find(eventNames, wanted) != eventNames.end()) return events();
   if (std::ranges::find(secretNames, wanted) != secretNames.end()) return secrets();
   const auto kind = api::parseKind(word);
   if (kind) return custom(*kind);
-  return fail(kind.error().reason, kind.error().message + ", events (ev), secrets");
+  return fail(kind.error().reason, kind.error().message + ", events (ev), namespaces (ns), secrets");
 }
 
 std::string ApiResource::path(const std::optional<std::string>& nameSpace) const {

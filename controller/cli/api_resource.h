@@ -9,7 +9,7 @@
 
 namespace rookery::cli {
 
-/// A kind of objects as a controller's API serves it: the custom kinds, events and secrets.
+/// A kind of objects as a controller's API serves it: the custom kinds, events, namespaces and secrets.
 struct ApiResource {
   std::string root;  // "/apis/rookery.dev/v1alpha1"
   std::string plural;

@@ -10,9 +10,9 @@
 #include "cli/failures.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
+#include "cli/manifests.h"
 #include "cli/plan_file.h"
 #include "cli/progress.h"
-#include "cli/standard_input.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -97,6 +97,9 @@ int apply(ApplyOptions options, const Console& console) {
     options.fleet.prune = planned->prune;
     options.fleet.confirmed = planned->confirmed;
   }
+  if (!planned) {
+    if (auto named = orCurrentFolder(options.fleet.roots, console.err); !named) return failed(named.error());
+  }
   auto guard = guardOf(options.fleet);
   if (!guard) return failed(guard.error());
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
@@ -148,6 +151,7 @@ void addApply(CLI::App& app, Console console, int& status) {
       "  rookery apply -f manifests/ --prune\n"
       "  kustomize build overlays/eu | rookery apply -f -");
   const auto options = std::make_shared<ApplyOptions>();
+  addManifestPaths(*verb, options->fleet.roots);
   addFleetOptions(*verb, options->fleet);
   addPruneOptions(*verb, options->fleet);
   verb->add_option("--timeout", options->timeout, "How long to wait for everything to become Ready")
@@ -156,10 +160,7 @@ void addApply(CLI::App& app, Console console, int& status) {
       verb->add_option("--plan", options->plan,
                        "Do exactly what this plan says (plan --out), or refuse when the world has moved");
   for (const char* other : {"-f", "--prune", "--confirm-prune"}) plan->excludes(verb->get_option(other));
-  verb->callback([options, console, &status] {
-    if (options->fleet.roots.empty() && options->plan.empty()) throw CLI::RequiredError("-f or --plan");
-    status = apply(*options, console);
-  });
+  verb->callback([options, console, &status] { status = apply(*options, console); });
 }
 
 }  // namespace rookery::cli

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <exception>
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "cli/terminal.h"
+#include "cli/unknown_verb.h"
 #include "cli/visible_stream.h"
 #include "text.h"
 
@@ -24,37 +26,62 @@ constexpr const char* summary =
 
 constexpr const char* examples =
     "Examples:\n"
-    "  rookery validate -f manifests/         # is everything well-formed? needs no server\n"
-    "  rookery plan -f manifests/             # what would be done, and why?\n"
-    "  rookery apply -f manifests/            # do it, once\n"
+    "  rookery validate manifests/            # is everything well-formed? needs no server\n"
+    "  rookery plan manifests/                # what would be done, and why?\n"
+    "  rookery apply manifests/               # do it, once\n"
     "  rookery run --manifests manifests/     # keep doing it\n"
     "  rookery get uk -A -w                   # how are they, and what changes?\n"
     "  rookery describe uk web -n shop        # why is it so?\n"
     "  rookery deploy web web.hvt -n shop     # send an image to the controller\n"
     "\n"
-    "`rookery VERB --help` says more. Exit status: 0 done, 1 failed, 2 (only plan) there are changes.";
+    "`rookery help VERB` says more. Options that many verbs have can be set in the environment, too: "
+    "ROOKERY_SERVER, ROOKERY_TOKEN_FILE, ROOKERY_CERTIFICATE_AUTHORITY, ROOKERY_NAMESPACE, "
+    "ROOKERY_STATE_DIR, ROOKERY_IMAGE_ROOT, ROOKERY_IMAGE_HOSTS, ROOKERY_LOG_FORMAT.\n\nExit status: 0 done, "
+    "1 failed, 2 (only plan) there are changes.";
 
-/// CLI11 would only say that a verb is missing.
-bool isUnknownVerb(CLI::App& app, const std::string& word) {
-  const auto named = [&](const CLI::App* verb) { return verb->get_name() == word; };
-  return !word.starts_with('-') && app.get_subcommands(named).empty();
+std::vector<std::string> verbsOf(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
+  return names;
 }
 
-int parseAndRun(std::span<const std::string> arguments, const Console& console) {
+/// As other programs let one write it: `help VERB` for `VERB --help`, `--version` for `version`.
+std::vector<std::string> withoutHabits(std::span<const std::string> arguments) {
+  constexpr std::array versions = {"--version", "-version", "-v", "-V"};
+  std::vector<std::string> plain(arguments.begin(), arguments.end());
+  if (plain.empty()) return plain;
+  if (std::ranges::find(versions, plain.front()) != versions.end()) plain.front() = "version";
+  if (plain.front() != "help") return plain;
+  std::rotate(plain.begin(), plain.begin() + 1, plain.end());
+  plain.back() = "--help";
+  return plain;
+}
+
+/// CLI11 would only say that a verb is missing.
+int refuseVerb(const std::string& word, const std::string& advice, const Console& console) {
+  console.err << "error: There is no verb " << visible(word, longestForeignText)
+              << "; `rookery --help` lists them.";
+  if (!advice.empty()) console.err << ' ' << advice;
+  console.err << '\n';
+  return 1;
+}
+
+int parseAndRun(std::span<const std::string> given, const Console& console) {
   CLI::App app(summary, "rookery");
   app.footer(examples);
   app.require_subcommand(1);
   int status = 0;  // NOLINT(misc-const-correctness): the verbs set it
   for (const auto& addVerb : verbs) addVerb(app, console, status);
+  const std::vector<std::string> arguments = withoutHabits(given);
   if (arguments.empty()) {
     console.err << app.help();
     return 1;
   }
-  if (isUnknownVerb(app, arguments.front())) {
-    console.err << "error: There is no verb " << visible(arguments.front(), longestForeignText)
-                << "; `rookery --help` lists them.\n";
-    return 1;
-  }
+  const std::vector<std::string> known = verbsOf(app);
+  const std::string& verb = arguments.front();
+  if (!verb.starts_with('-') && std::ranges::find(known, verb) == known.end())
+    return refuseVerb(verb, adviceFor(verb, known), console);
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {

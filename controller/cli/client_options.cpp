@@ -4,6 +4,12 @@
 
 namespace rookery::cli {
 
+CLI::Option* addNamespaceOption(CLI::App& verb, std::string& nameSpace) {
+  return verb.add_option("-n,--namespace", nameSpace, "The namespace")
+      ->envname("ROOKERY_NAMESPACE")
+      ->capture_default_str();
+}
+
 CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options) {
   auto* server =
       verb.add_option("--server", options.server, "Where the controller listens: http://… or https://…")
@@ -16,6 +22,7 @@ CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options) {
   verb.add_option(
           "--certificate-authority", options.certificateAuthority,
           "A PEM file with the CA certificates that the server's must chain to, instead of the system's")
+      ->envname("ROOKERY_CERTIFICATE_AUTHORITY")
       ->type_name("FILE");
   return server;
 }

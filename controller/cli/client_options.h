@@ -17,6 +17,9 @@ struct ClientOptions {
   std::filesystem::path certificateAuthority;  // empty: the system's
 };
 
+/// Adds -n,--namespace.
+CLI::Option* addNamespaceOption(CLI::App& verb, std::string& nameSpace);
+
 /// Adds --server, --token-file and --certificate-authority. Returns the first.
 CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options);
 

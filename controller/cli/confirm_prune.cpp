@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <cctype>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -16,6 +17,7 @@
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
+#include "cli/fleet_options.h"
 #include "cli/list_watch.h"
 #include "cli/verbs.h"
 #include "plan/inventory.h"
@@ -167,18 +169,19 @@ void addConfirmPrune(CLI::App& app, Console console, int& status) {
       "  rookery confirm-prune 4f0c1b2a3d4e --server https://rookery.example:8443 --token-file token");
   const auto options = std::make_shared<ConfirmOptions>();
   verb->add_option("ID", options->ids, "Of the set; repeatable")->required();
-  auto* stateDir = verb->add_option("--state-dir", options->stateDir,
-                                    "That of the controller; who may write there may confirm")
-                       ->capture_default_str();
+  auto* stateDir =
+      addStateDir(*verb, options->stateDir, "That of the controller; who may write there may confirm");
   // ROOKERY_SERVER does not choose it: who reads there may be able to confirm on this machine only.
   auto* server = addClientOptions(*verb, options->client)
                      ->envname("")
                      ->default_str("")
                      ->description(
                          "Confirm at the controller that listens there, http://… or https://…, "
-                         "instead of by its state directory")
-                     ->excludes(stateDir);
-  verb->callback([options, console, server, &status] {
+                         "instead of by its state directory");
+  verb->callback([options, console, server, stateDir, &status] {
+    const char* variable = std::getenv(stateDir->get_envname().c_str());
+    const bool written = stateDir->count() > 0 && (variable == nullptr || options->stateDir != variable);
+    if (written && server->count() > 0) throw CLI::ExcludesError("--server", "--state-dir");
     status = server->count() > 0 ? confirmAtServer(*options, console) : confirm(*options, console);
   });
 }

@@ -1,5 +1,8 @@
 #include "cli/controller_manager.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/strand.hpp>
@@ -79,6 +82,16 @@ Fleet::Options fleetOptions(const RunOptions& options, std::chrono::milliseconds
   return fleet;
 }
 
+/// One that is mistyped would be waited for for ever; one that goes away later is waited for.
+Result<void> checkRoot(const std::filesystem::path& root) {
+  std::error_code error;
+  if (std::filesystem::exists(root, error) || (error && error != std::errc::no_such_file_or_directory))
+    return {};
+  return fail(Reason::UsageError,
+              fmt::format("--manifests: {} is not there. Make it, empty as well, or correct its name.",
+                          root.string()));
+}
+
 }  // namespace
 
 /// What lets the API write.
@@ -105,15 +118,37 @@ ControllerManager::ControllerManager(const RunOptions& options, std::chrono::mil
 ControllerManager::~ControllerManager() = default;
 
 Result<void> ControllerManager::open() {
+  tellStart();
   if (auto opened = openCluster(); !opened) return opened;
   if (auto opened = openFleet(); !opened) return opened;
   if (auto opened = openFolders(); !opened) return opened;
   return startServer();
 }
 
+/// What one who reads the log has to know of the one who started it: also what is off.
+void ControllerManager::tellStart() {
+  const serve::BuildInfo build = buildInfo();
+  Log::Fields fields = {
+      {"version", build.version},
+      {"revision", build.revision},
+      {"stateDir", options_.fleet.stateDir.string()},
+      {"resync", options_.resync},
+      {"prune", options_.noPrune ? "off" : "on"},
+      {"tls", options_.server.tls.certificate.empty() ? "off" : "on"},
+      {"writers", options_.server.tokenFile.empty() ? "nobody" : options_.server.tokenFile.string()},
+      {"apiStore", options_.apiStore.empty() ? "none: the API is read-only" : apiStoreOf(options_).string()}};
+  std::vector<std::string> roots;
+  for (const auto& root : absoluteRoots(options_.fleet.roots)) roots.push_back(root.string());
+  if (!roots.empty()) fields["manifests"] = fmt::format("{}", fmt::join(roots, " "));
+  if (options_.kubernetes.follow) fields["kubernetes"] = "followed";
+  log_.info("Rookery starts.", fields);
+}
+
 Result<void> ControllerManager::openCluster() {
-  auto cluster = cli::openCluster(options_.kubernetes, options_.fleet.imageRoots, objects_, events_.events(),
-                                  [this](const std::string& message) { log_.warn(message); });
+  auto cluster = cli::openCluster(
+      options_.kubernetes, options_.fleet.imageRoots, objects_, events_.events(),
+      [this](const std::string& message) { log_.warn(message); },
+      [this](const std::string& message) { log_.info(message); });
   if (!cluster) return std::unexpected(cluster.error());
   cluster_ = *std::move(cluster);
   if (cluster_) metrics_.setLeases([this] { return cluster_->leases(); });
@@ -134,6 +169,9 @@ Result<void> ControllerManager::openFleet() {
 }
 
 Result<void> ControllerManager::openFolders() {
+  for (const auto& root : absoluteRoots(options_.fleet.roots)) {
+    if (auto there = checkRoot(root); !there) return there;
+  }
   const auto store = apiStoreOf(options_);
   auto roots = rootsWith(store, absoluteRoots(options_.fleet.roots));
   if (roots.empty()) return {};

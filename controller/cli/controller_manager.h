@@ -45,7 +45,7 @@ class ControllerManager {
   ControllerManager& operator=(const ControllerManager&) = delete;
 
   /// Makes what may fail; from then on HTTP is answered. Once. Errors: as cli::openCluster, Fleet::open,
-  /// ManifestStore::open and serve::Server::start.
+  /// ManifestStore::open and serve::Server::start; UsageError, where a manifest root is not there.
   Result<void> open();
   /// Where HTTP is answered, once open() has succeeded.
   std::uint16_t port() const { return server_->port(); }
@@ -61,6 +61,7 @@ class ControllerManager {
   Result<void> openFleet();
   Result<void> openFolders();
   Result<void> startServer();
+  void tellStart();
   boost::asio::awaitable<void> follow(reconcile::Controller& controller);
   boost::asio::awaitable<void> follow(reconcile::Controller& controller, source::Source& source);
 

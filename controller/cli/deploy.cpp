@@ -233,8 +233,8 @@ void addDeploy(CLI::App& app, Console console, int& status) {
   verb->add_option("NAME", options->name, "The name of the unikernel")->required();
   verb->add_option("IMAGE", options->image, "The image file")->required()->type_name("PATH");
   verb->add_option("--instance", options->instance, "Where it is to run; not needed where there is only one");
-  verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
-  verb->add_option("-f,--config", options->config,
+  addNamespaceOption(*verb, options->nameSpace);
+  verb->add_option("-f,--config,--spec", options->config,
                    "A YAML file with the whole spec of the Unikernel, but its image")
       ->type_name("CONFIG");
   verb->add_flag("--force", options->force,

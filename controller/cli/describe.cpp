@@ -68,7 +68,7 @@ void addDescribe(CLI::App& app, Console console, int& status) {
   const auto options = std::make_shared<DescribeOptions>();
   verb->add_option("KIND", options->kind, "What to show")->required();
   verb->add_option("NAME", options->name, "The name of the object")->required();
-  verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
+  addNamespaceOption(*verb, options->nameSpace);
   addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = describe(*options, console); });
 }

@@ -9,7 +9,7 @@
 #include <csignal>
 #include <thread>
 
-#include "cli/standard_input.h"
+#include "cli/manifests.h"
 #include "reconcile/image_use.h"
 
 namespace rookery::cli {

@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "api/expand.h"
-#include "cli/standard_input.h"
+#include "cli/manifests.h"
 
 namespace rookery::cli {
 
@@ -56,17 +56,16 @@ std::string confirmByApply(const std::vector<std::filesystem::path>& roots, cons
   return command + " --prune --confirm-prune " + id;
 }
 
-void addFleetOptions(CLI::App& verb, FleetOptions& options) {
-  addFleetOptions(verb, options, "-f,--filename",
-                  "A folder of manifests, one manifest file, or - for standard input; repeatable");
+CLI::Option* addStateDir(CLI::App& verb, std::filesystem::path& stateDir, const std::string& help) {
+  return verb.add_option("--state-dir", stateDir, help)
+      ->envname("ROOKERY_STATE_DIR")
+      ->type_name("DIR")
+      ->capture_default_str();
 }
 
-void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName,
-                     const std::string& roots) {
-  verb.add_option(rootsName, options.roots, roots)->type_name("PATH");
-  verb.add_option("--state-dir", options.stateDir,
-                  "Where it is remembered which unikernels are ours; one process at a time may hold it")
-      ->capture_default_str();
+void addFleetOptions(CLI::App& verb, FleetOptions& options) {
+  addStateDir(verb, options.stateDir,
+              "Where it is remembered which unikernels are ours; one process at a time may hold it");
   addImageRoots(verb, options.imageRoots);
   addSize(verb, "--image-store-size", options.imageStoreSize,
           "The most that images which came by URL or through the API take in the state directory, those on "
@@ -79,6 +78,7 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
                   "manifests from folders may name any host, and objects that come through the API or from a "
                   "cluster only those with public addresses")
       ->delimiter(',')
+      ->envname("ROOKERY_IMAGE_HOSTS")
       ->check([](const std::string& entry) {
         const auto hosts = image::Hosts::parse({entry});
         return hosts ? std::string() : hosts.error().message;
@@ -89,6 +89,7 @@ void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& r
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots) {
   verb.add_option("--image-root", roots,
                   "A folder besides the manifest roots that images may lie in; repeatable")
+      ->envname("ROOKERY_IMAGE_ROOT")
       ->type_name("DIR");
 }
 

@@ -37,12 +37,10 @@ struct FleetOptions {
   std::set<std::string> confirmedSet() const { return {confirmed.begin(), confirmed.end()}; }
 };
 
-/// Adds --state-dir, --image-root, --image-store-size, --max-image-size, --image-hosts and, under the name
-/// that the verb has for it, the option for manifest roots, as `roots` describes them.
-void addFleetOptions(CLI::App& verb, FleetOptions& options, const std::string& rootsName,
-                     const std::string& roots = "A folder of manifests, or one manifest file; repeatable");
-/// The same with -f,--filename, which may be standard input.
+/// Adds --state-dir, --image-root, --image-store-size, --max-image-size and --image-hosts.
 void addFleetOptions(CLI::App& verb, FleetOptions& options);
+/// Adds --state-dir, described so.
+CLI::Option* addStateDir(CLI::App& verb, std::filesystem::path& stateDir, const std::string& help);
 void addImageRoots(CLI::App& verb, std::vector<std::filesystem::path>& roots);
 /// --max-image-size; `size` is in Mi.
 void addMaxImageSize(CLI::App& verb, std::int64_t& size);

@@ -13,6 +13,7 @@
 #include "api/json_path.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
+#include "cli/choice.h"
 #include "cli/failure.h"
 #include "cli/list_watch.h"
 #include "cli/object_table.h"
@@ -222,7 +223,8 @@ void addGet(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("get", "Show objects and how they stand, from a running controller");
   verb->footer(
       "KIND is any name that kubectl would take: unikernels, unikernel, uk; albatrossinstances, alba; "
-      "unikernelpolicies, ukpol; events, ev; secrets (never with their values). Several stand between "
+      "unikernelpolicies, ukpol; events, ev; namespaces, ns; secrets (never with their values). Several "
+      "stand between "
       "commas; "
       "`all` is all but events and secrets. Instead of KIND NAME…, KIND/NAME… names objects of any kind. "
       "Only "
@@ -243,10 +245,10 @@ void addGet(CLI::App& app, Console console, int& status) {
                    "KIND/NAME…")
       ->required()
       ->type_name("KIND[,KIND…] [NAME…] | KIND/NAME…");
-  verb->add_option("-n,--namespace", options->nameSpace, "The namespace")->capture_default_str();
+  addNamespaceOption(*verb, options->nameSpace);
   verb->add_flag("-A,--all-namespaces", options->allNamespaces, "Of all namespaces");
   verb->add_option("-o,--output", options->output, "table, wide, json, yaml or name")
-      ->check(CLI::IsMember({"table", "wide", "json", "yaml", "name"}))
+      ->check(oneOf({"table", "wide", "json", "yaml", "name"}))
       ->capture_default_str();
   verb->add_flag("-w,--watch", options->watch, "Go on with every change, until interrupted");
   verb->add_option("-l,--selector", options->labelSelector,

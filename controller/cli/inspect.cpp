@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/choice.h"
 #include "cli/failure.h"
 #include "cli/verbs.h"
 #include "image/image.h"
@@ -89,7 +90,7 @@ void addInspect(CLI::App& app, Console console, int& status) {
   const auto options = std::make_shared<InspectOptions>();
   verb->add_option("IMAGE", options->images, "An image file; repeatable")->required()->type_name("PATH");
   verb->add_option("-o,--output", options->output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(oneOf({"text", "json"}))
       ->capture_default_str();
   verb->callback([options, console, &status] { status = inspect(*options, console); });
 }

@@ -17,7 +17,8 @@ namespace {
 std::string identity() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return fmt::format("{}-{}", host.data(), api::newUid().substr(0, 8));
+  // In a container the PID is the same each time.
+  return fmt::format("{}-{}-{}", host.data(), ::getpid(), api::newUid().substr(0, 8));
 }
 
 }  // namespace
@@ -47,7 +48,8 @@ void addKubernetesOptions(CLI::App& verb, KubernetesOptions& options) {
 Result<std::unique_ptr<kubernetes::Cluster>> openCluster(
     const KubernetesOptions& options, const std::vector<std::filesystem::path>& imageRoots,
     const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
-    std::function<void(const std::string& message)> warn) {
+    std::function<void(const std::string& message)> warn,
+    std::function<void(const std::string& message)> inform) {
   if (!options.follow) return nullptr;
   auto config =
       options.kubeconfig.empty() ? kubernetes::defaultConfig() : kubernetes::kubeconfig(options.kubeconfig);
@@ -60,6 +62,7 @@ Result<std::unique_ptr<kubernetes::Cluster>> openCluster(
   cluster.namespaces = options.namespaces;
   if (!imageRoots.empty()) cluster.imageFolder = absoluteRoots({imageRoots.front()}).front();
   cluster.warn = std::move(warn);
+  cluster.inform = std::move(inform);
   return std::make_unique<kubernetes::Cluster>(std::move(cluster), objects, events);
 }
 

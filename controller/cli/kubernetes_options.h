@@ -30,6 +30,7 @@ void addKubernetesOptions(CLI::App& verb, KubernetesOptions& options);
 Result<std::unique_ptr<kubernetes::Cluster>> openCluster(
     const KubernetesOptions& options, const std::vector<std::filesystem::path>& imageRoots,
     const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
-    std::function<void(const std::string& message)> warn);
+    std::function<void(const std::string& message)> warn,
+    std::function<void(const std::string& message)> inform);
 
 }  // namespace rookery::cli

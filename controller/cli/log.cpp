@@ -1,6 +1,7 @@
 #include "cli/log.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -138,15 +139,38 @@ bool Log::tellOfCause(const std::string& message) {
   return told;
 }
 
+/// What there was to be read at the start, or that there was nothing.
+void Log::tellFirst(const source::Snapshot& snapshot) {
+  const auto count = [&](api::Kind kind) {
+    return std::to_string(std::ranges::count(snapshot.objects, kind, &api::Object::kind));
+  };
+  info("The manifests have been read.", {{"objects", std::to_string(snapshot.objects.size())},
+                                         {"instances", count(api::Kind::AlbatrossInstance)},
+                                         {"unikernels", count(api::Kind::Unikernel)},
+                                         {"policies", count(api::Kind::UnikernelPolicy)},
+                                         {"files", std::to_string(snapshot.files)},
+                                         {"mistakes", std::to_string(snapshot.problems.size())}});
+  if (!snapshot.objects.empty() || !snapshot.problems.empty()) return;
+  std::vector<std::string> roots;
+  for (const source::Root& root : snapshot.roots) roots.push_back(root.path.string());
+  warn(
+      fmt::format("No manifest was found in {}. One that is put there, as YAML with apiVersion {}, is read "
+                  "at once.",
+                  fmt::join(roots, ", "), api::groupVersion));
+}
+
 void Log::scanned(const source::Snapshot& snapshot) {
   std::set<std::string> now;
   for (const api::Problem& problem : snapshot.problems) now.insert(problem.toString());
   for (const api::Problem& warning : snapshot.warnings) now.insert(warning.toString());
   std::set<std::string> before;
+  bool first = false;
   {
     const std::lock_guard lock(mutex_);
     before = std::exchange(problems_, now);
+    first = snapshot.synced && !std::exchange(scanned_, scanned_ || snapshot.synced);
   }
+  if (first) tellFirst(snapshot);
   for (const std::string& problem : now) {
     if (!before.contains(problem)) error(problem);
   }

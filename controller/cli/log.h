@@ -54,6 +54,7 @@ class Log : public reconcile::Listener {
 
  private:
   enum class Level { Info, Warn, Error };
+  void tellFirst(const source::Snapshot& snapshot);
   void write(Level level, const std::string& message, const Fields& fields);
   void tellFailure(Level level, const std::string& failure, const Fields& fields);
   bool tellOfCause(const std::string& message);
@@ -66,6 +67,7 @@ class Log : public reconcile::Listener {
   std::map<std::string, std::string> failures_;  // of the last round, by instance
   std::map<image::Remote, std::string> failedPulls_;
   std::set<std::string> problems_;                                         // of the last scan
+  bool scanned_ = false;                                                   // something was
   std::deque<std::pair<Repeats::Clock::time_point, std::string>> causes_;  // of failures, as they were told
   Repeats repeats_;
 };

@@ -4,12 +4,13 @@
 #include <ostream>
 
 #include "api/manifest.h"
+#include "cli/choice.h"
 #include "cli/failure.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
+#include "cli/manifests.h"
 #include "cli/plan_file.h"
 #include "cli/plan_report.h"
-#include "cli/standard_input.h"
 #include "cli/verbs.h"
 #include "yaml/writer.h"
 
@@ -35,7 +36,9 @@ class Warnings : public reconcile::Listener {
   std::ostream& err_;
 };
 
-int plan(const PlanOptions& options, const Console& console) {
+int plan(PlanOptions options, const Console& console) {
+  if (auto named = orCurrentFolder(options.fleet.roots, console.err); !named)
+    return failed(console, named.error());
   if (!options.file.empty() && namesStandardInput(options.fleet.roots)) {
     return failed(console, {Reason::UsageError,
                             "--out needs manifests in files: apply --plan reads them again, "
@@ -83,11 +86,11 @@ void addPlan(CLI::App& app, Console console, int& status) {
       "  rookery plan -f manifests/ --prune\n"
       "  kustomize build overlays/eu | rookery plan -f -");
   const auto options = std::make_shared<PlanOptions>();
+  addManifestPaths(*verb, options->fleet.roots);
   addFleetOptions(*verb, options->fleet);
   addPruneOptions(*verb, options->fleet);
-  verb->get_option("-f")->required();
   verb->add_option("-o,--output", options->output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(oneOf({"text", "json"}))
       ->capture_default_str();
   verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan");
   verb->callback([options, console, &status] { status = plan(*options, console); });

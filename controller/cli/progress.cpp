@@ -112,6 +112,7 @@ void Progress::imagePulled(const image::Puller::Attempt& attempt) {
 void Progress::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                             const std::string& /*message*/) {
   if (plan::isProgress(reason) || object.kind == api::Kind::AlbatrossInstance) return;
+  if (reason == Reason::Pruning) return;  // what is not pruned is told in the end
   const std::lock_guard lock(mutex_);
   if (ready) return line(fmt::format("{}: Ready", object.toString()));
   if (!troubles_.emplace(object.kind, reason).second) return;

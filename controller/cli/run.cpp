@@ -2,9 +2,10 @@
 #include <memory>
 
 #include "api/expand.h"
+#include "cli/choice.h"
 #include "cli/controller_manager.h"
 #include "cli/failure.h"
-#include "cli/standard_input.h"
+#include "cli/manifests.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -46,8 +47,19 @@ int run(const RunOptions& options, const Console& console) {
 void addRun(CLI::App& app, Console console, int& status) {
   auto* verb =
       app.add_subcommand("run", "Keep the instances in the state that the manifests declare, until SIGTERM");
+  verb->footer(
+      "What it does is told on standard error, and at --listen: /metrics, /healthz, /readyz and the API.\n\n"
+      "Examples:\n"
+      "  rookery run --manifests /etc/rookery/manifests\n"
+      "  rookery run --manifests manifests/ --api-store manifests/api --listen 0.0.0.0:8443 --tls-cert "
+      "cert.pem "
+      "--tls-key key.pem --api-token-file tokens.yaml\n"
+      "  rookery run --kubernetes");
   const auto options = std::make_shared<RunOptions>();
-  addFleetOptions(*verb, options->fleet, "--manifests,-f");
+  verb->add_option("--manifests,-f,--filename,PATH", options->fleet.roots,
+                   "A folder of manifests, or one manifest file; repeatable")
+      ->type_name("PATH");
+  addFleetOptions(*verb, options->fleet);
   addKubernetesOptions(*verb, options->kubernetes);
   addConfirmOption(*verb, options->fleet);
   addServerOptions(*verb, options->server);
@@ -62,9 +74,15 @@ void addRun(CLI::App& app, Console console, int& status) {
           "kernel cannot watch their folders")
       ->capture_default_str();
   verb->add_flag("--no-prune", options->noPrune, "Never destroy what the manifests do not declare any more");
-  verb->add_option("--log-format", options->logFormat, "text or json")
-      ->transform(CLI::CheckedTransformer(
-          std::map<std::string, LogFormat>{{"text", LogFormat::Text}, {"json", LogFormat::Json}}));
+  verb->add_option_function<std::string>(
+          "--log-format",
+          [options](const std::string& format) {
+            options->logFormat = format == "json" ? LogFormat::Json : LogFormat::Text;
+          },
+          "text or json")
+      ->check(oneOf({"text", "json"}))
+      ->envname("ROOKERY_LOG_FORMAT")
+      ->default_str("text");
   verb->callback([options, console, &status] {
     if (options->fleet.roots.empty() && !options->kubernetes.follow)
       throw CLI::RequiredError("--manifests or --kubernetes");

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "api/status.h"
+#include "cli/choice.h"
 #include "cli/failure.h"
+#include "cli/fleet_options.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "image/image.h"
@@ -124,9 +126,9 @@ void addState(CLI::App& app, Console console, int& status) {
       "  rookery state\n"
       "  rookery state --state-dir /var/lib/rookery -o json");
   const auto options = std::make_shared<StateOptions>();
-  verb->add_option("--state-dir", options->stateDir, "That of the controller")->capture_default_str();
+  addStateDir(*verb, options->stateDir, "That of the controller");
   verb->add_option("-o,--output", options->output, "table, json or yaml")
-      ->check(CLI::IsMember({"table", "json", "yaml"}))
+      ->check(oneOf({"table", "json", "yaml"}))
       ->capture_default_str();
   verb->callback([options, console, &status] { status = showState(*options, console); });
 }

@@ -9,10 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/choice.h"
 #include "cli/failure.h"
 #include "cli/fleet_options.h"
+#include "cli/manifests.h"
 #include "cli/offline_check.h"
-#include "cli/standard_input.h"
 #include "cli/verbs.h"
 #include "image/image.h"
 #include "image/inspector.h"
@@ -75,7 +76,8 @@ void printText(const source::Snapshot& snapshot, const Findings& findings, const
   }
 }
 
-int validate(const ValidateOptions& options, const Console& console) {
+int validate(ValidateOptions options, const Console& console) {
+  if (auto named = orCurrentFolder(options.paths, console.err); !named) return failed(console, named.error());
   const source::SnapshotPtr snapshot = readManifests(absoluteRoots(options.paths), console.in);
   image::Inspector inspector({.largest = static_cast<std::uint64_t>(options.maxImageSize) << 20});
   Findings findings =
@@ -114,14 +116,11 @@ void addValidate(CLI::App& app, Console console, int& status) {
       "  kustomize build overlays/eu | rookery validate -f -\n"
       "  rookery validate -f api/ --image-root /var/lib/rookery/images");
   const auto options = std::make_shared<ValidateOptions>();
-  verb->add_option("-f,--filename", options->paths,
-                   "A folder of manifests, one manifest file, or - for standard input; repeatable")
-      ->required()
-      ->type_name("PATH");
+  addManifestPaths(*verb, options->paths);
   addImageRoots(*verb, options->imageRoots);
   addMaxImageSize(*verb, options->maxImageSize);
   verb->add_option("-o,--output", options->output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(oneOf({"text", "json"}))
       ->capture_default_str();
   verb->add_flag("--strict", options->strict, "Take warnings for errors");
   verb->add_flag("-v,--verbose", options->verbose,

@@ -10,6 +10,7 @@
 #include <ostream>
 #include <string>
 
+#include "cli/choice.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -57,9 +58,10 @@ serve::BuildInfo buildInfo() { return {.version = ROOKERY_VERSION, .revision = R
 
 void addVersion(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("version", "Print the version of rookery and of what it is built with");
+  verb->footer("Examples:\n  rookery version\n  rookery version -o json");
   const auto output = std::make_shared<std::string>("text");
   verb->add_option("-o,--output", *output, "text or json")
-      ->check(CLI::IsMember({"text", "json"}))
+      ->check(oneOf({"text", "json"}))
       ->capture_default_str();
   verb->callback([output, console, &status] {
     *output == "json" ? printJson(console.out) : printText(console.out);

@@ -72,6 +72,7 @@ Cluster::Cluster(Options options, const reconcile::ObjectStore& objects, const r
 Leases::Options Cluster::leaseOptions() {
   Leases::Options leases = options_.leases;
   leases.warn = options_.warn;
+  leases.inform = options_.inform;
   leases.changed = [this] { redistribute_(); };
   leases.prepare = [this] { return tasks_->source->refresh(); };
   return leases;

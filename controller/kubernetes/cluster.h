@@ -29,6 +29,7 @@ class Cluster : public reconcile::Listener {
     std::filesystem::path imageFolder;    // where relative paths of images start; empty: nowhere
     Leases::Options leases;
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
+    std::function<void(const std::string& message)> inform = [](const std::string&) {};
   };
 
   /// `objects` and `events` must outlive the cluster.

@@ -93,7 +93,10 @@ class Leases::Tasks {
   std::set<std::shared_ptr<asio::cancellation_signal>> running_;
 };
 
-Leases::Leases(Client& client, Options options) : client_(client), options_(std::move(options)) {}
+Leases::Leases(Client& client, Options options)
+    : client_(client),
+      options_(std::move(options)),
+      news_(options_.nameSpace, options_.identity, options_.inform) {}
 
 void Leases::setInstances(std::set<std::string> instances) {
   const std::lock_guard lock(mutex_);
@@ -146,6 +149,7 @@ asio::awaitable<void> Leases::run() {
     dropExpired();
     startRenewing(tasks);
     startPreparing(tasks);
+    if (news_.wait()) tasks.start([this] { return news_.publish(client_); });
     if (co_await cancelled()) break;
     co_await tasks.wait(options_.retryPeriod / 8);
     if (co_await cancelled()) break;
@@ -184,6 +188,7 @@ asio::awaitable<void> Leases::tick() {
   failures_.erase("");
   std::set<std::string> names = wanted();
   co_await forEach(std::move(names), &Leases::acquire);
+  noteLeader();
   if (options_.shard && holds("")) co_await forgetOld();
 }
 
@@ -281,6 +286,20 @@ std::set<std::string> Leases::wanted() {
   });
   if (released) options_.changed();
   return names;
+}
+
+/// Who holds the Lease that makes the leader, where that is not this replica.
+void Leases::noteLeader() {
+  const auto record = records_.find(options_.name);
+  if (record == records_.end() || isFree(record->second, Clock::now())) return;
+  news_.standsBy(options_.name, record->second.holder);
+}
+
+/// What is commanded by who holds it; empty: nothing is.
+std::string Leases::commandedBy(const std::string& lease) const {
+  if (lease == memberLease()) return {};
+  if (lease == options_.name) return options_.shard ? "what is on no instance" : "all instances";
+  return "AlbatrossInstance " + lease.substr(instanceLease("").size());
 }
 
 std::string Leases::target(const std::string& name) const {
@@ -411,12 +430,15 @@ asio::awaitable<void> Leases::prepareNew() {
   if (options_.prepare) prepared = co_await options_.prepare();
   const bool over = co_await cancelled();
   if (prepared) {
+    std::set<std::string> gained;
     {
       const std::lock_guard lock(mutex_);
       for (auto& [name, holding] : holdings_) {
-        if (taken.contains(holding.number)) holding.prepared = true;
+        if (!taken.contains(holding.number) || std::exchange(holding.prepared, true)) continue;
+        if (name != memberLease()) gained.insert(name);
       }
     }
+    for (const std::string& name : gained) news_.gained(name, commandedBy(name));
     options_.changed();
   } else if (!over) {
     co_await pause(options_.retryPeriod);
@@ -432,7 +454,9 @@ void Leases::tell(const std::string& about, const std::string& failure) {
 void Leases::drop(const std::string& name) {
   {
     const std::lock_guard lock(mutex_);
-    if (holdings_.erase(name) == 0) return;
+    const auto held = holdings_.extract(name);
+    if (held.empty()) return;
+    if (held.mapped().prepared && name != memberLease()) news_.lost(name, commandedBy(name));
   }
   options_.changed();
 }
@@ -475,7 +499,10 @@ asio::awaitable<void> Leases::releaseAll() {
   const asio::any_io_executor executor = co_await asio::this_coro::executor;
   Tasks tasks(executor);
   const std::set<std::string> all = holdingsThat([](const Holding&) { return true; });
-  tasks.start([this, &all] { return forEach(all, &Leases::release); });
+  tasks.start([this, &all]() -> asio::awaitable<void> {
+    co_await forEach(all, &Leases::release);
+    co_await news_.publish(client_);
+  });
   co_await tasks.wait(2 * options_.retryPeriod);
   tasks.cancel();
   co_await tasks.join();

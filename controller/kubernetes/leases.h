@@ -10,6 +10,7 @@
 #include <string>
 
 #include "kubernetes/client.h"
+#include "kubernetes/lease_news.h"
 #include "kubernetes/shards.h"
 
 namespace rookery::kubernetes {
@@ -51,6 +52,8 @@ class Leases {
     /// What is held has changed. Called on the strand of run().
     std::function<void()> changed = [] {};
     std::function<void(const std::string& message)> warn = [](const std::string&) {};
+    /// What this replica may command now, or not any more. On the strand of run().
+    std::function<void(const std::string& message)> inform = [](const std::string&) {};
   };
 
   Leases(Client& client, Options options);
@@ -116,10 +119,13 @@ class Leases {
     return options_.name + "-instance-" + instance;
   }
   std::string target(const std::string& name = {}) const;
+  std::string commandedBy(const std::string& lease) const;
+  void noteLeader();
 
   Client& client_;
   const Options options_;
   // On the strand of run():
+  LeaseNews news_;
   std::map<std::string, Record> records_;        // as last observed, by name
   std::map<std::string, std::string> failures_;  // that were told, by Lease; "": of looking at all
   std::set<std::string> renewing_;               // Leases that a request is under way for

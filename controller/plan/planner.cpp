@@ -252,7 +252,9 @@ void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
     verdict.reconciling = verdict.reconciling || outdated.silence.passing;
     return;
   }
-  if (verdict.ready != api::Condition::Status::True) {
+  // Its image lay beside its manifest: it is not for anybody to build.
+  const bool wentWithIt = verdict.reason == Reason::ImageNotFound;
+  if (verdict.ready != api::Condition::Status::True && !wentWithIt) {
     verdict.message = sentences({verdict.message, whyKept(key, outdated.silence)});
     return;
   }

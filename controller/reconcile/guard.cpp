@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "api/annotations.h"
 #include "image/digest.h"
@@ -154,6 +155,7 @@ std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot
   judgeTogether(now);
   letGo(now);
   withholdSets(now);
+  noteMistaken(now);
   return std::move(now.absences);
 }
 
@@ -298,9 +300,15 @@ void PruneGuard::sortOut(Judgement& now) {
       now.sets[{part, id}].push_back(&entry);
       continue;
     }
-    ++tally.owned;
+    ++tally.owned[entry.instance];
     if (vanished) tally.vanished.push_back(&entry);
   }
+}
+
+std::size_t PruneGuard::Tally::ownedInAll() const {
+  std::size_t all = 0;
+  for (const auto& [instance, count] : owned) all += count;
+  return all;
 }
 
 /// Freezes what is too much. What is not yet known to be all that vanishes waits.
@@ -308,7 +316,7 @@ void PruneGuard::judgeTogether(Judgement& now) {
   for (auto& [scope, tally] : now.tallies) {
     if (tally.vanished.empty()) continue;
     const source::Root& root = *rootOf(now.snapshot, scope.root);
-    const bool mass = isMass(root, tally.vanished.size(), tally.owned);
+    const bool mass = isMass(root, tally.vanished.size(), tally.ownedInAll());
     if (isComplete(now, root, tally)) {
       if (mass) freeze(now, tally);
       continue;
@@ -349,7 +357,7 @@ void PruneGuard::freeze(Judgement& now, Tally& tally) {
     now.sets[{part, id}] = entries;
     waiting_.insert(id);
   }
-  tally.owned -= tally.vanished.size();
+  for (const plan::Entry* entry : tally.vanished) --tally.owned[entry->instance];
 }
 
 bool PruneGuard::isConfirmed(const Judgement& now, const std::string& instance, const std::string& id) const {
@@ -363,7 +371,8 @@ void PruneGuard::withholdSets(Judgement& now) {
     const auto& [part, id] = key;
     if (isConfirmed(now, part.instance, id)) continue;
     const source::Root& root = *rootOf(now.snapshot, part.root);
-    const std::size_t others = now.tallies[root.deletesByName ? part : Scope{part.root, "", ""}].owned;
+    const std::size_t others =
+        now.tallies[root.deletesByName ? part : Scope{part.root, "", ""}].owned[part.instance];
     const std::string count = fmt::format("{} of {}", entries.size(), entries.size() + others);
     const std::string what = whatVanished(root, *entries.front(), count);
     const std::string command = root.deletesByName
@@ -378,6 +387,23 @@ void PruneGuard::withholdSets(Judgement& now) {
                       "AlbatrossInstance {}, whose Ready condition says how.{}",
                       what, part.instance, howToRelease(root.deletesByName)),
           id};
+    }
+  }
+}
+
+/// An ID stays in its annotation when its set has gone: only one that is new there can be a mistake.
+void PruneGuard::noteMistaken(const Judgement& now) {
+  mistaken_.clear();
+  const auto before = std::exchange(annotated_, now.confirmed);
+  if (!before) return;
+  for (const auto& [instance, ids] : now.confirmed) {
+    const auto known = before->find(instance);
+    for (const std::string& id : ids) {
+      const bool isNew = known == before->end() || !known->second.contains(id);
+      const bool waits = std::ranges::any_of(now.sets, [&](const auto& set) {
+        return set.first.first.instance == instance && set.first.second == id;
+      });
+      if (isNew && !waits) mistaken_.emplace(instance, id);
     }
   }
 }

@@ -71,6 +71,8 @@ class PruneGuard {
 
   /// What judge() withheld.
   const std::vector<WithheldSet>& withheld() const { return withheld_; }
+  /// What an annotation confirms since the last judge(), and is no set that waits there: by instance and ID.
+  const std::set<std::pair<std::string, std::string>>& mistaken() const { return mistaken_; }
   /// The set with this ID may go. False: none with it is withheld. judge() acts on it.
   bool confirm(const std::string& id);
 
@@ -95,8 +97,11 @@ class PruneGuard {
     friend auto operator<=>(const Scope&, const Scope&) = default;
   };
   struct Tally {
-    std::size_t owned = 0;  // all of ours there that are neither withheld nor let go already
+    /// By instance: all of ours there that are neither withheld nor let go already.
+    std::map<std::string, std::size_t> owned;
     std::vector<const plan::Entry*> vanished;
+
+    std::size_t ownedInAll() const;
   };
   struct Judgement;
 
@@ -112,6 +117,7 @@ class PruneGuard {
   void freeze(Judgement& now, Tally& tally);
   void withholdSets(Judgement& now);
   void letGo(Judgement& now);
+  void noteMistaken(const Judgement& now);
   bool isComplete(const Judgement& now, const source::Root& root, const Tally& tally);
   bool isConfirmed(const Judgement& now, const std::string& instance, const std::string& id) const;
   void rescan(Clock::time_point time) { rescanAt_ = rescanAt_ ? std::min(*rescanAt_, time) : time; }
@@ -124,6 +130,9 @@ class PruneGuard {
   std::set<std::string> waiting_;           // the IDs of sets of which something has not gone
   std::set<EntryKey> returned_;             // declared again, whatever Entry::withheld says still
   std::vector<WithheldSet> withheld_;
+  /// By instance: the IDs that its annotation named last. Absent: nothing was judged yet.
+  std::optional<std::map<std::string, std::set<std::string>>> annotated_;
+  std::set<std::pair<std::string, std::string>> mistaken_;
   std::optional<Clock::time_point> rescanAt_;
 };
 

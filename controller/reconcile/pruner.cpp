@@ -1,9 +1,12 @@
 #include "reconcile/pruner.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "sentence.h"
 
 namespace rookery::reconcile {
 
@@ -27,6 +30,8 @@ std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
     if (instance != resolution.instances.end())
       instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
   }
+  for (const auto& [instance, id] : guard_.mistaken())
+    environment_.listener.warned(instance, Reason::PruneGuard, noSuchSet(id, instance));
   moving_.clear();
   for (const plan::Entry& entry : entries) judgeMove(resolution, entry);
   return absences;
@@ -60,15 +65,22 @@ bool Pruner::moveArrived() const {
          std::ranges::any_of(moving_, [&](const auto& item) { return arrived(item.first, item.second); });
 }
 
+/// With those that there are, on `instance` or, where that is empty, anywhere.
+std::string Pruner::noSuchSet(const std::string& id, const std::string& instance) const {
+  std::vector<std::string> others;
+  for (const WithheldSet& set : guard_.withheld()) {
+    if (instance.empty() || set.instance == instance)
+      others.push_back(fmt::format("{}: {}", set.id, set.what));
+  }
+  const std::string where = instance.empty() ? "" : " on AlbatrossInstance " + instance;
+  return sentences({fmt::format("No set of unikernels is withheld{} with the ID {}.", where, id),
+                    others.empty() ? "No set is." : fmt::format("These are: {}", fmt::join(others, "; "))});
+}
+
 Result<std::string> Pruner::confirm(const std::string& id) {
   const auto& waiting = guard_.withheld();
   const auto set = std::ranges::find(waiting, id, &WithheldSet::id);
-  if (set == waiting.end()) {
-    std::string others = waiting.empty() ? " No set is." : " These are:";
-    for (const WithheldSet& each : waiting) others += fmt::format("\n  {}: {}.", each.id, each.what);
-    return fail(Reason::UsageError,
-                fmt::format("No set of unikernels is withheld with the ID {}.{}", id, others));
-  }
+  if (set == waiting.end()) return fail(Reason::UsageError, noSuchSet(id, ""));
   if (!environment_.commands(set->instance)) {
     return fail(
         Reason::LeaseLost,

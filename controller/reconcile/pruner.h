@@ -37,6 +37,7 @@ class Pruner {
  private:
   void judgeMove(Resolution& resolution, const plan::Entry& entry);
   bool arrived(const api::ObjectKey& key, const std::string& instance) const;
+  std::string noSuchSet(const std::string& id, const std::string& instance) const;
 
   const Environment& environment_;
   PruneGuard guard_;

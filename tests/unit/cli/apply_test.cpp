@@ -34,9 +34,7 @@ class Apply : public testing::Test {
     fs::permissions(folder_.write("pki/admin.key", admin.privateKey), fs::perms::owner_read);
     fs::create_directory(folder_.path() / "images");
     EXPECT_TRUE(images::writeImage({}, folder_.path() / "images/web.hvt"));
-    fs::current_path(folder_.path());
   }
-  ~Apply() override { fs::current_path(before_); }
 
   std::string instance() const {
     return fmt::format(
@@ -55,8 +53,8 @@ class Apply : public testing::Test {
     return invoke({"apply", "-f", "-", "--state-dir", (folder_.path() / "state").string()}, input);
   }
 
-  const fs::path before_ = fs::current_path();
   const fixtures::TempDir folder_;
+  const fixtures::CurrentFolder here_{folder_.path()};
   const fixtures::Identity ca_ = fixtures::makeIdentity({});
   emulator::EmulatorThread server_{emulator::optionsWith(ca_)};
 };

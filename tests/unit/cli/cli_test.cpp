@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fixtures/temp_dir.h"
 #include "unit/cli/invoke.h"
 
 namespace rookery::cli {
@@ -16,6 +17,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 TEST(Cli, HelpListsEveryVerb) {
   const Invocation help = invoke({"--help"});
@@ -42,10 +44,10 @@ TEST(Cli, WrongUseIsStatusOneAndSaysWhatIsWrong) {
       {{"reticulate"}, "reticulate"},
       {{"deploy", "web"}, "IMAGE is required"},
       {{"describe", "uk"}, "NAME is required"},
-      {{"validate"}, "--filename is required"},
+      {{"version", "-o", "xml"}, "\"xml\" is none of text, json"},
+      {{"run", "--log-format", "xml"}, "\"xml\" is none of text, json"},
       {{"validate", "-f", ".", "--lenient"}, "--lenient"},
       {{"inspect"}, "IMAGE is required"},
-      {{"version", "-o", "xml"}, "xml"},
       {{}, "validate"},
   };
   for (const auto& [arguments, expected] : uses) {
@@ -54,6 +56,47 @@ TEST(Cli, WrongUseIsStatusOneAndSaysWhatIsWrong) {
     EXPECT_THAT(wrong.out, IsEmpty());
     EXPECT_THAT(wrong.err, HasSubstr(expected));
   }
+}
+
+TEST(Cli, UnderstandsWhatOtherProgramsAreAsked) {
+  for (const char* habit : {"--version", "-v", "-V"}) EXPECT_EQ(invoke({habit}).out, invoke({"version"}).out);
+  EXPECT_EQ(invoke({"help"}).out, invoke({"--help"}).out);
+  const Invocation help = invoke({"help", "plan"});
+  EXPECT_EQ(help.status, 0);
+  EXPECT_EQ(help.out, invoke({"plan", "--help"}).out);
+}
+
+TEST(Cli, SaysWhatToDoInsteadOfAVerbThatThereIsNot) {
+  const std::vector<std::pair<std::string, std::string>> verbs = {
+      {"plann", "Did you mean plan?"}, {"decribe", "Did you mean describe?"},
+      {"delete", "apply --prune"},     {"logs", "albatross-client console"},
+      {"list", "rookery get uk -A"},   {"diff", "rookery plan"},
+  };
+  for (const auto& [verb, advice] : verbs) {
+    const Invocation unknown = invoke({verb});
+    EXPECT_EQ(unknown.status, 1);
+    EXPECT_THAT(unknown.err, AllOf(HasSubstr("There is no verb " + verb), HasSubstr(advice)));
+  }
+  EXPECT_THAT(invoke({"reticulate"}).err, Not(HasSubstr("Did you mean")));
+  EXPECT_EQ(invoke({std::string(100'000, 'a')}).status, 1);
+}
+
+TEST(Cli, TakesManifestsAsArgumentsAndThoseOfTheCurrentFolder) {
+  const fixtures::TempDir folder;
+  const fixtures::CurrentFolder here(folder.path());
+  for (const char* verb : {"validate", "plan", "apply"}) {
+    const Invocation none = invoke({verb});
+    EXPECT_EQ(none.status, 1);
+    EXPECT_THAT(none.err, HasSubstr("there are none in the current folder"));
+  }
+  folder.write("shop.yaml",
+               "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\n"
+               "metadata: {name: limits, namespace: shop}\n"
+               "spec: {unikernels: 1, memory: 32Mi}\n");
+  const Invocation current = invoke({"validate"});
+  EXPECT_THAT(current.err, HasSubstr("those of the current folder"));
+  EXPECT_EQ(invoke({"validate", "shop.yaml"}).out, current.out);
+  EXPECT_EQ(invoke({"validate", folder.path().string()}).out, current.out);
 }
 
 TEST(Cli, OutputThatCannotBeWrittenIsAFailure) {

@@ -35,6 +35,13 @@ TEST_F(Manager, AnswersHttpOnceItIsOpenAndLeavesAllToTheNextOne) {
   }
 }
 
+TEST_F(Manager, RefusesAFolderThatIsNotThere) {
+  options_.fleet.roots.push_back(folder_.path() / "typo");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, testing::HasSubstr("typo is not there"));
+}
+
 TEST_F(Manager, SaysWhatItCannotHave) {
   const auto file = folder_.write("file", "");
   options_.server.listen = "nowhere";

@@ -67,6 +67,21 @@ TEST_F(LogTest, SaysTheCauseOfAFailureOnce) {
   EXPECT_THAT(lines_[4], HasSubstr("It runs all the same.")) << "what is well is said in full";
 }
 
+TEST_F(LogTest, SaysAtTheStartWhatThereIsOrThatThereIsNothing) {
+  source::Snapshot snapshot;
+  snapshot.roots.push_back({.path = "/manifests"});
+  snapshot.synced = false;
+  Log log(LogFormat::Text, sink());
+  log.scanned(snapshot);
+  EXPECT_THAT(lines_, SizeIs(0)) << "another source may declare more";
+  snapshot.synced = true;
+  log.scanned(snapshot);
+  log.scanned(snapshot);
+  ASSERT_THAT(lines_, SizeIs(2));
+  EXPECT_THAT(lines_[0], AllOf(HasSubstr("The manifests have been read."), HasSubstr("objects=\"0\"")));
+  EXPECT_THAT(lines_[1], HasSubstr("No manifest was found in /manifests."));
+}
+
 TEST_F(LogTest, SaysEveryRequest) {
   Log log(LogFormat::Text, sink());
   for (int i = 0; i < 10; ++i) log.info("API request.", {{"user", "ci"}});

@@ -99,20 +99,8 @@ TEST_F(Validate, TakesFoldersAndFilesRepeatedly) {
   EXPECT_EQ(result.out, "2 objects in 2 files are valid\n");
 }
 
-/// Another current folder, for as long as it lives.
-class CurrentFolder {
- public:
-  explicit CurrentFolder(const fs::path& folder) { fs::current_path(folder); }
-  ~CurrentFolder() { fs::current_path(before_); }
-  CurrentFolder(const CurrentFolder&) = delete;
-  CurrentFolder& operator=(const CurrentFolder&) = delete;
-
- private:
-  const fs::path before_ = fs::current_path();
-};
-
 TEST_F(Validate, ReadsStandardInput) {
-  const CurrentFolder here(folder_.path() / "manifests");
+  const fixtures::CurrentFolder here(folder_.path() / "manifests");
   const std::string web = fixtures::readFile(path("web.yaml"));
   const Invocation both = invoke({"validate", "-f", "-"}, std::string(instance) + "---\n" + web);
   EXPECT_EQ(both.status, 0) << both.err;
@@ -129,7 +117,7 @@ TEST_F(Validate, ReadsStandardInput) {
 }
 
 TEST_F(Validate, TellsTheMistakesOfStandardInput) {
-  const CurrentFolder here(folder_.path() / "manifests");
+  const fixtures::CurrentFolder here(folder_.path() / "manifests");
   const std::string cases[][2] = {
       {unikernel("  image: {path: web.hvt}\n  memory: 32\n"), "-:7:11: spec.memory: "},
       {unikernel("  image: {path: ../none.hvt}\n"), "-:6:"},

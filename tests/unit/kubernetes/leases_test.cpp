@@ -22,6 +22,7 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 using testing::AllOf;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::Ge;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -51,9 +52,16 @@ class LeaseServer {
     return found == replaced_.end() ? 0 : found->second;
   }
 
+  /// Somebody takes it, and does not renew it.
+  void take(const std::string& lease, const std::string& holder) {
+    leases_[lease] = {{"metadata", {{"name", lease}, {"resourceVersion", std::to_string(++version_)}}},
+                      {"spec", {{"holderIdentity", holder}, {"leaseDurationSeconds", 3}}}};
+  }
+
   std::chrono::milliseconds delay{0};  // of each write
   std::function<bool(const std::string& lease)> hangs = [](const std::string&) { return false; };  // writes
-  int hanging = 0;     // writes that did
+  int hanging = 0;  // writes that did
+  std::vector<json> events;
   int mostAtOnce = 0;  // writes
 
  private:
@@ -61,6 +69,10 @@ class LeaseServer {
 
   asio::awaitable<Answer> answer(ScriptedApi::Request request) {
     const std::string path = request.target.substr(0, request.target.find('?'));
+    if (path == "/api/v1/namespaces/fleet/events") {
+      events.push_back(request.body);
+      co_return Answer{201, request.body};
+    }
     const std::string collection = "/apis/coordination.k8s.io/v1/namespaces/fleet/leases";
     if (request.method == "GET") co_return read(path == collection ? "" : path.substr(collection.size() + 1));
     const std::string name =
@@ -127,6 +139,7 @@ class LeasesTest : public testing::Test {
     options_.prepare = [this] { return prepare(); };
     options_.changed = [this] { ++changes_; };
     options_.warn = [this](const std::string& message) { warnings_.push_back(message); };
+    options_.inform = [this](const std::string& message) { news_.push_back(message); };
   }
   ~LeasesTest() override { stop(); }
 
@@ -195,7 +208,7 @@ class LeasesTest : public testing::Test {
   Leases::Options options_;
   std::set<std::string> instances_;
   int changes_ = 0;
-  std::vector<std::string> warnings_;
+  std::vector<std::string> warnings_, news_;
   std::optional<Client> client_;
   std::optional<Leases> leases_;
   asio::cancellation_signal cancel_;
@@ -212,6 +225,34 @@ TEST_F(LeasesTest, LeadsFromThePreparationUntilTheEnd) {
   EXPECT_FALSE(leases_->holds(""));
   EXPECT_EQ(server_.holder(leader), "") << "others need not wait";
   EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(LeasesTest, TellsWhoCommandsWhat) {
+  options_.shard = true;
+  setInstances({"eu-1"});
+  start();
+  ASSERT_TRUE(until([&] { return server_.events.size() == 2; }));
+  stop();
+  EXPECT_THAT(news_, UnorderedElementsAre(
+                         "me commands what is on no instance now: it holds the Lease rookery.",
+                         "me commands AlbatrossInstance eu-1 now: it holds the Lease rookery-instance-eu-1.",
+                         HasSubstr("me does not command what is on no instance any more"),
+                         HasSubstr("me does not command AlbatrossInstance eu-1 any more")));
+  ASSERT_EQ(server_.events.size(), 4u);
+  for (const json& event : server_.events) {
+    EXPECT_EQ(event["reason"], "LeaderElection");
+    EXPECT_EQ(event["involvedObject"]["kind"], "Lease");
+    EXPECT_THAT(news_, Contains(event["message"].get<std::string>()));
+  }
+}
+
+TEST_F(LeasesTest, SaysOnceForWhomItStandsBy) {
+  server_.take(leader, "other");
+  start();
+  ASSERT_TRUE(until([&] { return !news_.empty(); }));
+  ASSERT_TRUE(untilHeld("")) << "the other one does not renew it";
+  EXPECT_THAT(news_, ElementsAre("me stands by: other holds the Lease rookery.",
+                                 "me commands all instances now: it holds the Lease rookery."));
 }
 
 TEST_F(LeasesTest, RenewsHoweverLongThePreparationTakes) {

@@ -62,6 +62,12 @@ TEST(Outdated, SaysWhyItIsHeldToWhatWas) {
     EXPECT_EQ(status.condition(api::Condition::Type::Reconciling) != nullptr, passing);
     EXPECT_EQ(status.condition(api::Condition::Type::Stalled) != nullptr, !passing);
   }
+  scene.desired.unikernels.at(keyOf("shop/web")).image =
+      std::unexpected(Error{Reason::ImageNotFound, "There is no web.hvt. Build it."});
+  const api::Condition imageless = scene.ready(scene.next(), "shop/web");
+  EXPECT_EQ(imageless.reason, Reason::PruneBlocked) << "it went with its manifest";
+  EXPECT_THAT(imageless.message, Not(HasSubstr("Build it.")));
+  scene.declare("shop/web");
   outdated = {.gone = false, .silence = {.cause = "It is being written.", .passing = true}};
   const Plan plan = scene.next();
   EXPECT_THAT(scene.ready(plan, "shop/web").message, HasSubstr("It is being written."));

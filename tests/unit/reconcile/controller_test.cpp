@@ -489,12 +489,13 @@ TEST_F(FleetWithLeft, GoesWhenItsSetIsConfirmedWhileTheControllerRuns) {
   };
   std::optional<std::jthread> somebody;
   std::vector<Result<std::string>> said;
+  const std::string listed = "These are: ";
   run(controller, follow(controller, source), [&] {
     if (!somebody && isWithheld()) {
       somebody.emplace([&] {
         said.push_back(confirmations.ask("000000000000", 20s));
         const std::string others = said[0] ? "" : said[0].error().message;
-        said.push_back(confirmations.ask(others.substr(others.find("\n  ") + 3, 12), 20s));
+        said.push_back(confirmations.ask(others.substr(others.find(listed) + listed.size(), 12), 20s));
       });
     }
     const bool over = gone();

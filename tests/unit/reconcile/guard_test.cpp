@@ -216,6 +216,15 @@ TEST_F(Guard, WithholdsWhenARootYieldsNothingHoweverFewItHeld) {
   EXPECT_EQ(later(1h).reason, Reason::PruneGuard);
 }
 
+TEST_F(Guard, CountsOnTheInstanceThatItNames) {
+  own(9, 5);
+  for (std::size_t i = 6; i < 9; ++i) entries_[i].instance = "eu-2";
+  PruneGuard once{GuardOptions{.settle = false}};
+  judgeWith(once);
+  EXPECT_THAT(once.withheld().at(0).what,
+              testing::StartsWith("5 of 6 unikernels of AlbatrossInstance eu-1 vanished"));
+}
+
 TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   own(10, 6);
   std::vector<const plan::Entry*> vanished;
@@ -506,6 +515,21 @@ TEST_F(GuardByName, WithholdsManyUntilAnAnnotationConfirms) {
                         idOf(0, 4)));
   snapshot_.objects = {confirming("eu-1", idOf(0, 4))};
   EXPECT_EQ(later(1s).verdict, Verdict::Destroy);
+}
+
+TEST_F(GuardByName, NamesAConfirmationThatIsOfNoSetOnce) {
+  using Mistaken = std::set<std::pair<std::string, std::string>>;
+  own(20, 5);
+  judge();
+  later(1h);
+  snapshot_.objects = {confirming("eu-1", "000000000000," + idOf(0, 4))};
+  later(1s);
+  EXPECT_EQ(guard_.mistaken(), (Mistaken{{"eu-1", "000000000000"}}));
+  later(1s);
+  EXPECT_EQ(guard_.mistaken(), Mistaken{});
+  PruneGuard restarted{GuardOptions{.settle = false}};
+  judgeWith(restarted);
+  EXPECT_EQ(restarted.mistaken(), Mistaken{}) << "its set may have gone long ago";
 }
 
 TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {

@@ -4,12 +4,25 @@
 #include <iosfwd>
 #include <vector>
 
+#include "error.h"
 #include "source/source.h"
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
 
 namespace rookery::cli {
 
 /// How standard input is named among paths of manifests; a file of that name is "./-".
 inline constexpr const char* standardInput = "-";
+
+/// Adds the paths of manifests, as arguments or with -f, --filename.
+CLI::Option* addManifestPaths(CLI::App& verb, std::vector<std::filesystem::path>& paths);
+
+/// Where no path was given: the current folder, if manifests lie in it; that is said on `err`. Error:
+/// UsageError.
+Result<void> orCurrentFolder(std::vector<std::filesystem::path>& paths, std::ostream& err);
 
 bool namesStandardInput(const std::vector<std::filesystem::path>& paths);
 

@@ -1,12 +1,17 @@
-#include "cli/standard_input.h"
+#include "cli/manifests.h"
 
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <fstream>
 #include <istream>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "api/manifest.h"
+#include "cli/failure.h"
 #include "source/directory.h"
 #include "source/merged.h"
 
@@ -63,7 +68,51 @@ class StandardInput : public source::Source {
   const fs::path name_ = standardInput;
 };
 
+/// What a file that is no manifest of ours hardly has.
+constexpr std::string_view mark = "rookery.dev/";
+
+/// Whether a manifest lies in it, as far as the beginnings of its files tell.
+bool holdsManifests(const fs::path& folder) {
+  constexpr std::size_t looked = 64 << 10;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string extension = entry->path().extension().string();
+    std::error_code none;
+    if ((extension != ".yaml" && extension != ".yml" && extension != ".json") ||
+        !entry->is_regular_file(none))
+      continue;
+    std::ifstream file(entry->path());
+    std::string text(looked, '\0');
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    if (text.contains(mark)) return true;
+  }
+  return false;
+}
+
 }  // namespace
+
+CLI::Option* addManifestPaths(CLI::App& verb, std::vector<fs::path>& paths) {
+  return verb
+      .add_option("-f,--filename,PATH", paths,
+                  "A folder of manifests, one manifest file, or - for standard input; several, too. Without "
+                  "any, the current folder, if manifests lie in it")
+      ->type_name("PATH");
+}
+
+Result<void> orCurrentFolder(std::vector<fs::path>& paths, std::ostream& err) {
+  if (!paths.empty()) return {};
+  std::error_code error;
+  const fs::path here = fs::current_path(error);
+  if (error || !holdsManifests(here)) {
+    return fail(Reason::UsageError,
+                "No manifests are named, and there are none in the current folder: name a folder or a file "
+                "of them.");
+  }
+  say(err, "", fmt::format("The manifests are those of the current folder, {}.", here.string()));
+  paths.emplace_back(".");
+  return {};
+}
 
 bool namesStandardInput(const std::vector<fs::path>& paths) {
   return std::ranges::find(paths, fs::path(standardInput)) != paths.end();

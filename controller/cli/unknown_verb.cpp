@@ -1,0 +1,106 @@
+#include "cli/unknown_verb.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+namespace rookery::cli {
+
+namespace {
+
+struct Habit {
+  std::string_view word;
+  std::string_view advice;
+};
+
+constexpr std::string_view removal =
+    "What is to go is removed from the manifests: `rookery run` destroys it then, and `rookery apply --prune "
+    "-f "
+    "PATH`. What came through the API is deleted with `kubectl delete`.";
+constexpr std::string_view listing =
+    "`rookery get uk -A` lists what there is, `rookery describe uk NAME` tells all of one.";
+constexpr std::string_view sending =
+    "`rookery apply -f PATH` creates and changes what manifests declare, `rookery deploy NAME IMAGE` sends "
+    "one "
+    "image to a running controller.";
+constexpr std::string_view following =
+    "`rookery run --manifests PATH` keeps the instances as declared until it is stopped.";
+constexpr std::string_view console =
+    "Rookery does not show consoles: `albatross-client console NAME` does, with the credential of the "
+    "instance.";
+constexpr std::string_view statistics =
+    "Rookery does not show statistics of unikernels: `albatross-client stats NAME` does, with the credential "
+    "of "
+    "the instance.";
+
+/// Verbs of kubectl, albatross-client, Terraform and their kin.
+constexpr std::array habits = {
+    Habit{"attach", console},
+    Habit{"check", "`rookery validate -f PATH` checks manifests, and needs no server."},
+    Habit{"console", console},
+    Habit{"create", sending},
+    Habit{"delete", removal},
+    Habit{"destroy", removal},
+    Habit{"diff", "`rookery plan -f PATH` shows what differs, field by field."},
+    Habit{"edit", "Edit the manifest; what came through the API is edited with `kubectl edit`."},
+    Habit{"exec", "A unikernel has no shell."},
+    Habit{"info", listing},
+    Habit{"kill", removal},
+    Habit{"lint", "`rookery validate -f PATH` checks manifests, and needs no server."},
+    Habit{"list", listing},
+    Habit{"log", console},
+    Habit{"logs", console},
+    Habit{"ls", listing},
+    Habit{"ps", listing},
+    Habit{"prune", "`rookery apply --prune -f PATH` destroys what is not declared any more."},
+    Habit{"remove", removal},
+    Habit{"restart",
+          "A changed argument restarts a unikernel, a changed image replaces it; for a restart without a "
+          "change "
+          "there is `albatross-client restart NAME`, with the credential of the instance."},
+    Habit{"rm", removal},
+    Habit{"serve", following},
+    Habit{"show", listing},
+    Habit{"start", following},
+    Habit{"stats", statistics},
+    Habit{"status", listing},
+    Habit{"sync", "`rookery apply -f PATH` does it once, `rookery run --manifests PATH` keeps doing it."},
+    Habit{"top", statistics},
+    Habit{"update", sending},
+    Habit{"watch", "`rookery get uk -A -w` shows every change."},
+};
+
+/// Letters to be put in, left out or exchanged to make one of the other (Levenshtein).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t exchanged = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({exchanged, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+}  // namespace
+
+std::string adviceFor(const std::string& word, const std::vector<std::string>& verbs) {
+  constexpr std::size_t longestVerb = 40, mostMistakes = 2;
+  if (const auto* habit = std::ranges::find(habits, word, &Habit::word); habit != habits.end())
+    return std::string(habit->advice);
+  if (word.size() > longestVerb || verbs.empty()) return {};
+  const auto far = [&](const std::string& verb) { return distance(word, verb); };
+  const std::string& nearest = *std::ranges::min_element(verbs, {}, far);
+  if (far(nearest) > std::min(mostMistakes, nearest.size() / 2)) return {};
+  return fmt::format("Did you mean {}?", nearest);
+}
+
+}  // namespace rookery::cli
