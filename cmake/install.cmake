@@ -4,7 +4,8 @@ include(GNUInstallDirs)
 install(TARGETS rookery RUNTIME COMPONENT rookery)
 install(TARGETS albatross-emulator RUNTIME COMPONENT emulator EXCLUDE_FROM_ALL)  # cmake --install DIR --component emulator
 
-install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery)
+install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery)
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY crds manifests DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery COMPONENT rookery
   FILES_MATCHING PATTERN "*.yaml")
 
