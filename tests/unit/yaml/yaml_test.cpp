@@ -202,7 +202,7 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
   EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
   EXPECT_EQ(parseJson("{}\n{}").error().message, "this must be one value, and another begins here");
   EXPECT_EQ(parseJson("{}\n{}").error().place, (Place{2, 1}));
-  EXPECT_FALSE(parseJson("01"));
+  for (const char* text : {"01", "{}\n---\n", "---\n{}", "---"}) EXPECT_FALSE(parseJson(text)) << text;
   EXPECT_EQ(parseJson(" \n").value(), json());
 }
 
