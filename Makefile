@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan benchmark demo install deb format format-check lint clean
+.PHONY: help build test tsan fuzz benchmark demo install deb format format-check lint clean
 
 jobs := $(shell nproc)
 # Tests wait for each other's processes more than they compute.
@@ -11,6 +11,8 @@ sources := find controller tests -name '*.cpp' -o -name '*.h'
 # The tests that start threads; ThreadSanitizer has nothing to say about the others.
 threaded := http image image-pull source state reconcile serve
 files := .
+TIME := 30
+targets :=
 # What the demo shows: an optimised build where there is one, else one that is there in a third of the time.
 to_show := $(if $(wildcard build/release/bin/rookery),release,quick)
 PREFIX := /usr/local
@@ -35,6 +37,12 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan --target $(threaded:%=%-test)
 	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))$$'
+
+fuzz: ## Feed all parsers with what nobody foresaw (TIME=30 seconds each; targets="wire yaml": some of them)
+	@scripts/install-dependencies build test
+	cmake --preset fuzz
+	cmake --build --preset fuzz --target fuzz
+	@tests/fuzz/run build/fuzz $(TIME) $(targets)
 
 demo: ## See two servers follow a folder of manifests (KEEP=1 leaves them running)
 	@scripts/install-dependencies build demo

@@ -39,6 +39,10 @@ std::optional<std::chrono::minutes> parseOffset(std::string_view text) {
   return std::chrono::minutes(sign * (*hours * 60 + *minutes));
 }
 
+constexpr std::chrono::sys_seconds earliest{};
+constexpr std::chrono::sys_seconds latest =
+    std::chrono::sys_days(std::chrono::year(2261) / 1 / 1) - std::chrono::seconds(1);
+
 }  // namespace
 
 // The steps are those of k8s.io/apimachinery/pkg/util/duration.HumanDuration.
@@ -84,8 +88,10 @@ std::optional<std::chrono::system_clock::time_point> parseRfc3339(std::string_vi
                                          std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
   if (!offset || !date.ok() || *hour > 23 || *minute > 59 || *second > 60) return std::nullopt;
-  return std::chrono::sys_days(date) + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
-         std::chrono::seconds(*second) - *offset;
+  const std::chrono::sys_seconds time = std::chrono::sys_days(date) + std::chrono::hours(*hour) +
+                                        std::chrono::minutes(*minute) + std::chrono::seconds(*second) -
+                                        *offset;
+  return std::clamp(time, earliest, latest);
 }
 
 }  // namespace rookery::api

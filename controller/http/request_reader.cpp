@@ -21,6 +21,9 @@ using Rejected = RequestReader::Rejected;
 constexpr std::size_t maxTargetBytes = 8 << 10;
 constexpr std::size_t maxFields = 128;
 constexpr std::size_t pieceBytes = 16 << 10;
+/// What is still to come of a body in chunks, at least: "0", and two ends of lines. The parser takes it for
+/// granted that it is given as much, and asserts it.
+constexpr std::size_t lastChunkBytes = 5;
 
 std::unexpected<Rejected> reject(int code, const std::string& message) {
   return std::unexpected(Rejected{{{.status = code, .message = message}}});
@@ -205,9 +208,10 @@ std::optional<std::uint64_t> RequestReader::announcedSize() const {
 Result<std::string_view> RequestReader::next() {
   if (state_->failed) return std::unexpected(*state_->failed);
   auto& parser = state_->parser;
+  const std::size_t least = parser.chunked() ? lastChunkBytes : 1;
   while (!parser.is_done()) {
     const std::string_view received = state_->stream.pending();
-    if (!received.empty()) {
+    if (received.size() >= least) {
       auto& room = parser.get().body();
       room.data = state_->piece.data();
       room.size = state_->piece.size();

@@ -187,15 +187,34 @@ asio::awaitable<error_code> write(Connection& connection, const Request& request
   co_return co_await write(*connection.plain, request);
 }
 
+/// Reads the head of an answer. Of a body in chunks, which has five bytes at least, it receives as many, too:
+/// the parser asserts that it is given those.
+template <class Stream, class Parser>
+asio::awaitable<error_code> readHead(Stream& stream, beast::flat_buffer& buffer, Parser& answer) {
+  auto [error, size] = co_await http::async_read_header(stream, buffer, answer, quiet);
+  while (!error && answer.chunked() && buffer.size() < 5) {
+    if (co_await cancelled()) co_return asio::error::operation_aborted;
+    const auto [ended, received] = co_await stream.async_read_some(buffer.prepare(1024), quiet);
+    buffer.commit(received);
+    error = ended;
+  }
+  co_return error;
+}
+
 using WholeAnswer = http::response_parser<http::string_body>;
 
-asio::awaitable<error_code> read(Connection& connection, WholeAnswer& answer) {
-  if (connection.tls) {
-    const auto [error, size] = co_await http::async_read(*connection.tls, connection.buffer, answer, quiet);
-    co_return error;
-  }
-  const auto [error, size] = co_await http::async_read(*connection.plain, connection.buffer, answer, quiet);
+template <class Stream>
+asio::awaitable<error_code> read(Stream& stream, beast::flat_buffer& buffer, WholeAnswer& answer) {
+  if (const error_code error = co_await readHead(stream, buffer, answer)) co_return error;
+  if (answer.is_done()) co_return error_code();
+  if (co_await cancelled()) co_return asio::error::operation_aborted;
+  const auto [error, size] = co_await http::async_read(stream, buffer, answer, quiet);
   co_return error;
+}
+
+asio::awaitable<error_code> read(Connection& connection, WholeAnswer& answer) {
+  if (connection.tls) co_return co_await read(*connection.tls, connection.buffer, answer);
+  co_return co_await read(*connection.plain, connection.buffer, answer);
 }
 
 }  // namespace
@@ -405,8 +424,7 @@ asio::awaitable<Answer<void>> follow(Stream& stream, Connection& connection, con
   http::response_parser<http::buffer_body> parser;
   parser.body_limit(boost::none);
   if (co_await cancelled()) co_return std::unexpected(noAnswer(config, "the watch was cancelled"));
-  const auto [headError, headBytes] =
-      co_await http::async_read_header(stream, connection.buffer, parser, quiet);
+  const error_code headError = co_await readHead(stream, connection.buffer, parser);
   if (headError) co_return std::unexpected(noAnswer(config, headError.message()));
   const int code = static_cast<int>(parser.get().result_int());
   const std::string retryAfter(parser.get().base()[http::field::retry_after]);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "api/path.h"
+#include "file/stamp.h"
 
 namespace rookery::source {
 
@@ -71,11 +72,8 @@ std::optional<GitLock> findGitLock(const fs::path& entry, const fs::path& folder
     if (errno == ENOENT || errno == ENOTDIR) return std::nullopt;
     return lock;  // one may be there
   }
-  lock.since =
-      std::chrono::system_clock::time_point(std::chrono::seconds(status.st_mtim.tv_sec) +
-                                            std::chrono::duration_cast<std::chrono::system_clock::duration>(
-                                                std::chrono::nanoseconds(status.st_mtim.tv_nsec)));
-  lock.stale = now - lock.since > staleLock && !gitWorksOn(entry.parent_path(), processes);
+  lock.since = file::toSystemTime(file::stampOf(status).modified);
+  lock.stale = lock.since < now - staleLock && !gitWorksOn(entry.parent_path(), processes);
   return lock;
 }
 

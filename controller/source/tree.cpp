@@ -264,7 +264,7 @@ class Walk {
                                     since),
                         tree_.warnings);
     }
-    const bool isLong = now_ - lock.since > usual;
+    const bool isLong = lock.since < now_ - usual;
     if (isLong) {
       addProblem(lock.path,
                  fmt::format("It stands there since {}: while a checkout is under way, nothing that is "

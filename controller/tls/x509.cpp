@@ -21,8 +21,9 @@ SystemTime timeOf(const ASN1_TIME* time) {
   using std::chrono::seconds;
   std::tm fields{};
   if (ASN1_TIME_to_tm(time, &fields) != 1) return SystemTime{};
-  return SystemTime(std::min(seconds(::timegm(&fields)),
-                             std::chrono::floor<seconds>(SystemTime::max().time_since_epoch())));
+  return std::clamp(std::chrono::sys_seconds(seconds(::timegm(&fields))),
+                    std::chrono::ceil<seconds>(SystemTime::min()),
+                    std::chrono::floor<seconds>(SystemTime::max()));
 }
 
 }  // namespace

@@ -54,7 +54,7 @@ class Editor {
 
  private:
   std::size_t rootBegin() const { return offsetOf(text_, documents_[document_].places.value); }
-  bool beginsWithMarker() const { return text_.substr(segment_.begin).starts_with("---"); }
+  bool beginsWithMarker() const { return beginsWithMark(text_.substr(segment_.begin), "---"); }
 
   /// Whether `candidate` says what the text says but for this document, which is `after` or gone (null).
   bool says(std::string_view candidate, const json* after) const {

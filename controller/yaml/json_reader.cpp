@@ -126,10 +126,11 @@ class Events : public json::json_sax_t {
   std::size_t start_ = 0;  // of what the parser was given
 };
 
-/// Over blanks and lines of --- from `at` on.
-std::size_t skipBetween(std::string_view text, std::size_t at) {
+/// Over blanks from `at` on, and over lines of --- where they may stand.
+std::size_t skipBetween(std::string_view text, std::size_t at, bool marks) {
   while (true) {
     at = std::min(text.find_first_not_of(blanks, at), text.size());
+    if (!marks) return at;
     const bool beginsLine = at == 0 || text[at - 1] == '\n';
     const std::size_t end = std::min(at + 3, text.size());
     const bool ends = end == text.size() || blanks.contains(text[end]);
@@ -144,15 +145,17 @@ std::expected<std::vector<Document>, Problem> readJson(std::string_view text, Do
   if (text.starts_with(byteOrderMark)) text.remove_prefix(byteOrderMark.size());
   DocumentBuilder builder(text.size(), keep);
   Events events(text, builder);
+  const bool several = keep != DocumentBuilder::Keep::Values;
   try {
-    for (std::size_t at = skipBetween(text, 0); at < text.size(); at = skipBetween(text, events.offset())) {
+    for (std::size_t at = skipBetween(text, 0, several); at < text.size();
+         at = skipBetween(text, events.offset(), several)) {
       builder.beginDocument();
       events.startAt(at);
       const std::string_view rest = text.substr(at);
       // The parser would skip it, and this not know of that.
       if (rest.starts_with(byteOrderMark))
         throw Refusal{PlaceFinder(text).at(at), "a byte order mark stands at the beginning of a file only"};
-      if (keep == DocumentBuilder::Keep::Values && events.offset() > 0)
+      if (!several && events.offset() > 0)
         throw Refusal{PlaceFinder(text).at(at), "this must be one value, and another begins here"};
       json::sax_parse(rest.begin(), rest.end(), &events, json::input_format_t::json, false);
       builder.endDocument();

@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "yaml/tree.h"
+
 namespace rookery::yaml {
 
 namespace {
@@ -50,7 +52,7 @@ class Outliner {
 
   bool isDocumentMark() const {
     const std::string_view rest = text_.substr(at_);
-    return column() == 0 && (rest.starts_with("---") || rest.starts_with("...")) && endsWord(3);
+    return column() == 0 && (beginsWithMark(rest, "---") || beginsWithMark(rest, "..."));
   }
 
   void takeBreak() {

@@ -3,16 +3,9 @@
 #include <algorithm>
 
 #include "yaml/document_builder.h"
+#include "yaml/tree.h"
 
 namespace rookery::yaml {
-
-namespace {
-
-bool beginsDocument(std::string_view line) {
-  return line.starts_with("---") && (line.size() == 3 || std::string_view(" \t\r\n").contains(line[3]));
-}
-
-}  // namespace
 
 std::vector<Piece> cut(std::string_view text) {
   std::vector<Piece> pieces;
@@ -22,7 +15,7 @@ std::vector<Piece> cut(std::string_view text) {
        ++number) {
     const std::string_view line = text.substr(begin);
     if (line.starts_with('%')) return {};
-    if (number > 1 && beginsDocument(line)) {
+    if (number > 1 && beginsWithMark(line, "---")) {
       piece.end = begin;
       pieces.push_back(piece);
       piece = {.begin = begin, .line = number};

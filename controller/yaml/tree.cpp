@@ -300,14 +300,13 @@ class Layout {
   std::vector<std::size_t> lines_;  // their beginnings
 };
 
-/// Whether the line at `at` is --- or ..., alone or before something.
-bool isMarker(std::string_view text, std::size_t at) {
-  const std::string_view line = text.substr(at, 4);
-  return (line.starts_with("---") || line.starts_with("...")) &&
-         (line.size() == 3 || std::string_view(" \t\r\n").contains(line[3]));
-}
-
 }  // namespace
+
+bool beginsWithMark(std::string_view line, std::string_view mark) {
+  if (!line.starts_with(mark)) return false;
+  line.remove_prefix(mark.size());
+  return line.empty() || std::string_view(" \t\n").contains(line.front()) || line.starts_with("\r\n");
+}
 
 std::optional<Node> layOut(std::string_view text, const Document& document) {
   if (!document.duplicates.empty()) return std::nullopt;
@@ -318,7 +317,8 @@ std::vector<Segment> splitSegments(std::string_view text) {
   std::vector<Segment> segments;
   std::size_t begin = 0;
   for (std::size_t line = 0; line < text.size(); line = lineEnd(text, line)) {
-    if (line == 0 || !isMarker(text, line)) continue;
+    const std::string_view rest = text.substr(line);
+    if (line == 0 || !(beginsWithMark(rest, "---") || beginsWithMark(rest, "..."))) continue;
     segments.push_back({begin, line});
     begin = line;
   }

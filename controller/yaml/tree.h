@@ -52,6 +52,10 @@ struct Segment {
 /// what is rare enough not to be followed here, such as keys behind "? ".
 std::optional<Node> layOut(std::string_view text, const Document& document);
 
+/// Whether a line begins with a mark (--- or ...) as yaml-cpp sees it: alone or before something. A carriage
+/// return by itself ends no line.
+bool beginsWithMark(std::string_view line, std::string_view mark);
+
 /// The segments of a text, in order, empty documents and what follows a "..." included.
 std::vector<Segment> splitSegments(std::string_view text);
 

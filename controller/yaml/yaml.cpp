@@ -17,6 +17,7 @@
 #include "yaml/outline.h"
 #include "yaml/pieces.h"
 #include "yaml/scalar.h"
+#include "yaml/tree.h"
 
 namespace rookery::yaml {
 
@@ -102,7 +103,7 @@ class Reading : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& mark) override {
     // What follows a finished document without a separator would be taken for one more; a stray comma even
     // for endlessly many.
-    const bool separated = textAt(mark).starts_with(documentMark);
+    const bool separated = mark.column == 0 && beginsWithMark(textAt(mark), documentMark);
     if (std::exchange(started_, true) && !separated)
       throw Refusal{placeOf(mark),
                     "a document has ended before this; put --- on a line of its own before the next one"};

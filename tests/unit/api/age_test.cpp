@@ -61,5 +61,16 @@ TEST(Timestamp, IsReadByRfc3339) {
   }
 }
 
+TEST(Timestamp, IsOneThatTheClockCanSay) {
+  using namespace std::chrono;
+  const system_clock::time_point first, last = sys_days(2261y / 1 / 1) - 1s;
+  EXPECT_EQ(parseRfc3339("9999-12-31T23:59:59Z"), last) << "and not a year of the past";
+  EXPECT_EQ(parseRfc3339("2261-01-01T00:00:00Z"), last);
+  EXPECT_EQ(parseRfc3339("0000-01-01T00:00:00Z"), first);
+  EXPECT_EQ(parseRfc3339("1969-12-31T23:59:59Z"), first);
+  EXPECT_EQ(formatAgeSince("9999-12-31T23:59:59Z", first), "<invalid>");
+  EXPECT_EQ(formatAgeSince("0001-01-01T00:00:00Z", last), "291y");
+}
+
 }  // namespace
 }  // namespace rookery::api

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/manifest.h"
+#include "unit/api/descriptions.h"
 
 namespace rookery::api {
 namespace {
@@ -23,23 +24,6 @@ std::string documentOf(const std::string& name, const std::string& argument = "x
       "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}}}\n"
       "spec:\n  image: {{path: web.hvt}}\n  memory: 16Mi\n  arguments: [\"{}\"]\n",
       name, argument);
-}
-
-/// All that a manifest says, places included.
-std::string describeAll(const Manifest& manifest) {
-  std::string text = fmt::format("parsed {} secretsOnly {} foreign {} blank {} cut {}\n", manifest.parsed,
-                                 manifest.secretsOnly, manifest.foreign, manifest.blank, manifest.cut);
-  for (const ObjectPtr& object : manifest.objects) {
-    text += fmt::format("{} {} {} {}\n", object->key().toString(), object->origin.toString(),
-                        object->specDigest, object->manifest.dump());
-    for (const auto& [field, place] : object->places)
-      text += fmt::format(" {}={}:{}", field, place.line, place.column);
-    text += '\n';
-  }
-  for (const Problem& problem : manifest.problems)
-    text += fmt::format("{} {}\n", problem.object ? problem.object->toString() : "", problem.toString());
-  for (const ObjectKey& key : manifest.invalid) text += key.toString() + " is invalid\n";
-  return text;
 }
 
 void expectTheSame(DocumentCache& cache, const std::string& text, bool held = false) {

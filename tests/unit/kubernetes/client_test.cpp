@@ -6,8 +6,11 @@
 #include <netdb.h>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/read_until.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -217,6 +220,39 @@ TEST_F(ClientTest, SaysWhatIsNoPort) {
     ASSERT_FALSE(*answer_) << port;
     EXPECT_THAT(answer_->error().message, HasSubstr("\"" + port + "\" is no port"));
   }
+}
+
+/// Answers one request with a body of no chunk but the last, whose bytes come one by one.
+asio::awaitable<void> answerSlowly(asio::ip::tcp::acceptor& acceptor) {
+  auto socket = co_await acceptor.async_accept(asio::use_awaitable);
+  std::string asked;
+  co_await asio::async_read_until(socket, asio::dynamic_buffer(asked), "\r\n\r\n", asio::use_awaitable);
+  for (const std::string piece :
+       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "0\r\n", "\r", "\n"}) {
+    co_await asio::async_write(socket, asio::buffer(piece), asio::use_awaitable);
+    co_await pause(20ms);
+  }
+}
+
+TEST_F(ClientTest, ReadsALastChunkHoweverItIsCut) {
+  asio::ip::tcp::acceptor acceptor(io_, {asio::ip::address_v4::loopback(), 0});
+  Config config = api_.config();
+  config.port = std::to_string(acceptor.local_endpoint().port());
+  Client client(config, {});
+  asio::co_spawn(io_, answerSlowly(acceptor), asio::detached);
+  std::optional<Answer<void>> watched;
+  const auto watch = [&]() -> asio::awaitable<void> {
+    watched = co_await client.watch("/api/v1/answers?watch=1", [](const json&) { return true; });
+  };
+  asio::co_spawn(io_, watch, asio::detached);
+  ASSERT_TRUE(runUntil(io_, [&] { return watched.has_value(); }));
+  EXPECT_TRUE(*watched) << "it ended as watches do";
+
+  asio::co_spawn(io_, answerSlowly(acceptor), asio::detached);
+  start(client);
+  ASSERT_TRUE(answered());
+  EXPECT_FALSE(*answer_) << "nothing is no JSON";
+  client.close();
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "source/git.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <chrono>
 #include <filesystem>
@@ -77,6 +79,23 @@ TEST_F(Lock, IsOfAGitThatWorksInTheTree) {
 TEST_F(Lock, MayBeOfAGitThatHidesWhereItWorks) {
   folder_.write("proc/7/comm", "git\n");
   EXPECT_FALSE(isStale(24h));
+}
+
+TEST_F(Lock, OfATimeThatTheClockCannotSayIsOfTheNearest) {
+  const fs::path git = folder_.path() / "main/.git";
+  const auto lockOf = [&](std::chrono::year year) {
+    const timespec time{
+        .tv_sec = std::chrono::sys_seconds(std::chrono::sys_days(year / 1 / 1)).time_since_epoch().count(),
+        .tv_nsec = 0};
+    const timespec times[] = {time, time};
+    EXPECT_EQ(::utimensat(AT_FDCWD, lock_.c_str(), times, 0), 0);
+    return *findGitLock(git, git, std::chrono::system_clock::now(), folder_.path() / "proc");
+  };
+  fs::create_directories(folder_.path() / "proc");
+  const GitLock future = lockOf(std::chrono::year(2400));
+  EXPECT_GT(future.since, std::chrono::system_clock::now() + std::chrono::years(200));
+  EXPECT_FALSE(future.stale);
+  EXPECT_TRUE(lockOf(std::chrono::year(1)).stale);
 }
 
 TEST_F(Lock, IsOneWhetherItCanBeReadOrNot) {

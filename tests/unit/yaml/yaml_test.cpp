@@ -6,6 +6,7 @@
 #include "text.h"
 #include "yaml/pieces.h"
 #include "yaml/scalar.h"
+#include "yaml/tree.h"
 
 namespace rookery::yaml {
 namespace {
@@ -201,7 +202,7 @@ TEST(Json, RefusesWithAPlaceAndWithoutTheText) {
   EXPECT_EQ(parseJson(R"({"a": [{"b": 1, "b": 2}]})").error().field, "a[0].b");
   EXPECT_EQ(parseJson("{}\n{}").error().message, "this must be one value, and another begins here");
   EXPECT_EQ(parseJson("{}\n{}").error().place, (Place{2, 1}));
-  EXPECT_FALSE(parseJson("01"));
+  for (const char* text : {"01", "{}\n---\n", "---\n{}", "---"}) EXPECT_FALSE(parseJson(text)) << text;
   EXPECT_EQ(parseJson(" \n").value(), json());
 }
 
@@ -211,6 +212,18 @@ TEST(Yaml, LeavesOutEmptyDocuments) {
   EXPECT_EQ(yamlValueOf("\xEF\xBB\xBF"
                         "a: 1\n---\nb: 2\n"),
             "documents: 2");
+}
+
+TEST(Yaml, IsCutWhereDocumentsBegin) {
+  for (const std::string_view text : {"a\n---\rb", "a\n---\r", "a\n---b\n", "a\n --- b\n", "a\r---\rb\n"}) {
+    EXPECT_EQ(cut(text).size(), 1) << text;
+    EXPECT_TRUE(yamlValueOf(text).is_string()) << text;
+    EXPECT_EQ(splitSegments(text).size(), 1) << text;
+  }
+  for (const std::string_view text : {"a\n---", "a\n---\n", "a\n---\r\n", "a\n--- b\n", "a\n---\tb"}) {
+    EXPECT_EQ(cut(text).size(), 2) << text;
+    EXPECT_EQ(splitSegments(text).size(), 2) << text;
+  }
 }
 
 TEST(Yaml, ReadsNoPieceThatBeginsWithAByteOrderMark) {
@@ -268,6 +281,12 @@ TEST(Yaml, RefusesWithAPlace) {
        "a document has ended before this; put --- on a line of its own before the next one"},
       {"- a\nb: 1\n",
        {2, 1},
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {"{a: 1}\n---b: 1\n",
+       {2, 1},
+       "a document has ended before this; put --- on a line of its own before the next one"},
+      {"{a: 1} --- b\n",
+       {1, 8},
        "a document has ended before this; put --- on a line of its own before the next one"},
       {repeat("[],", 10'000),
        {1, 3},
