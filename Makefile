@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan fuzz benchmark demo install deb format format-check lint clean
+.PHONY: help build test tsan fuzz benchmark demo install reference deb format format-check lint clean
 
 jobs := $(shell nproc)
 # Tests wait for each other's processes more than they compute.
@@ -54,6 +54,9 @@ demo: ## See two servers follow a folder of manifests (KEEP=1 leaves them runnin
 install: ## Install what was built (PREFIX=/usr/local DESTDIR=)
 	@test -x build/release/bin/rookery || $(MAKE) build
 	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX) --strip
+
+reference: build ## Write docs/reference again, of what the program says of itself
+	build/release/bin/rookery __reference markdown docs/reference
 
 deb: build ## Build a Debian package, build/release/rookery_*.deb
 	@scripts/install-dependencies deb

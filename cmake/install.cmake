@@ -9,6 +9,24 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery FIL
 install(DIRECTORY crds manifests DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery COMPONENT rookery
   FILES_MATCHING PATTERN "*.yaml")
 
+# Man pages and completion, by the program itself.
+install(CODE "
+  set(share \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share\")
+  execute_process(COMMAND \"$<TARGET_FILE:rookery>\" __reference man \"\${share}/man/man1\"
+    COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB pages \"\${share}/man/man1/rookery*.1\")
+  execute_process(COMMAND gzip --best --no-name --force \${pages} COMMAND_ERROR_IS_FATAL ANY)
+  file(MAKE_DIRECTORY \"\${share}/bash-completion/completions\" \"\${share}/zsh/vendor-completions\"
+    \"\${share}/fish/vendor_completions.d\")
+  foreach(completion bash:bash-completion/completions/rookery zsh:zsh/vendor-completions/_rookery
+      fish:fish/vendor_completions.d/rookery.fish)
+    string(REPLACE \":\" \";\" completion \${completion})
+    list(POP_FRONT completion shell file)
+    execute_process(COMMAND \"$<TARGET_FILE:rookery>\" completion \${shell} OUTPUT_FILE \"\${share}/\${file}\"
+      COMMAND_ERROR_IS_FATAL ANY)
+  endforeach()
+" COMPONENT rookery)
+
 # Not LIBDIR: systemd looks into lib, whatever the architecture.
 install(FILES packaging/systemd/rookery.sysusers DESTINATION lib/sysusers.d RENAME rookery.conf COMPONENT rookery)
 install(FILES packaging/systemd/rookery.service DESTINATION lib/systemd/system COMPONENT rookery)

@@ -86,7 +86,9 @@ std::set<ObjectKey> findDuplicates(const std::vector<ObjectPtr>& objects, std::v
 /// the namespace, Secrets and their keys, policies that cannot be set or that contradict each other; exactly
 /// as the controller will resolve them. What files hold (images, credentials) is for those to check who read
 /// them.
-void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems);
+/// `broken`: what is declared as well, with a mistake that is told elsewhere: no reference to it is wrong.
+void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems,
+                     const std::set<ObjectKey>& broken = {});
 
 /// A Secret of a unikernel's namespace, by its name; null: there is none, or it is not known.
 using SecretLookup = std::function<const Secret*(const std::string& name)>;

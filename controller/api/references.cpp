@@ -43,8 +43,12 @@ std::vector<const Object*> inOrder(const std::vector<ObjectPtr>& objects) {
 /// Checks the references of a set of objects.
 class Checker {
  public:
-  Checker(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems)
-      : problems_(problems), objects_(inOrder(objects)) {
+  Checker(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems,
+          const std::set<ObjectKey>& broken)
+      : problems_(problems), objects_(inOrder(objects)), broken_(broken) {
+    for (const ObjectKey& key : broken) {
+      if (key.kind == Kind::AlbatrossInstance) instances_.insert(key.name);
+    }
     for (const Object* object : objects_) {
       const Kind kind = object->kind();
       if (kind == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
@@ -79,7 +83,7 @@ class Checker {
   /// none, or when it is not open to the object's namespace.
   const Object* resolveInstance(const Object& object, const std::optional<std::string>& named) {
     const Object* instance = named ? find(Kind::AlbatrossInstance, "", *named) : onlyInstance(object);
-    if (named && instance == nullptr) {
+    if (named && instance == nullptr && !instances_.contains(*named)) {
       tell(object, "spec.instance", Reason::InstanceNotFound,
            instances_.empty()
                ? fmt::format("there is no AlbatrossInstance {}, nor any other; declare one", *named)
@@ -130,6 +134,7 @@ class Checker {
   void checkSecret(const Object& object, const std::string& field, const std::string& nameSpace,
                    const std::string& name, std::span<const std::string> keys) {
     const Object* secret = find(Kind::Secret, nameSpace, name);
+    if (secret == nullptr && broken_.contains({Kind::Secret, nameSpace, name})) return;
     if (secret == nullptr) {
       tell(object, field + ".name", Reason::ReferenceNotFound,
            fmt::format("there is no Secret {} in the namespace {}", name, nameSpace), problems_);
@@ -171,6 +176,7 @@ class Checker {
 
   std::vector<Problem>& problems_;
   const std::vector<const Object*> objects_;
+  const std::set<ObjectKey>& broken_;
   std::map<ObjectKey, const Object*> named_;  // those that others name
   std::set<std::string> instances_;
   std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
@@ -197,8 +203,9 @@ std::set<ObjectKey> findDuplicates(const std::vector<ObjectPtr>& objects, std::v
   return duplicates;
 }
 
-void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems) {
-  Checker(objects, problems).run();
+void checkReferences(const std::vector<ObjectPtr>& objects, std::vector<Problem>& problems,
+                     const std::set<ObjectKey>& broken) {
+  Checker(objects, problems, broken).run();
 }
 
 }  // namespace rookery::api

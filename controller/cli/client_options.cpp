@@ -4,6 +4,14 @@
 
 namespace rookery::cli {
 
+ClientOptions clientFromEnvironment() {
+  CLI::App app;
+  ClientOptions options;
+  addClientOptions(app, options);
+  app.parse(std::vector<std::string>{});
+  return options;
+}
+
 CLI::Option* addNamespaceOption(CLI::App& verb, std::string& nameSpace) {
   return verb.add_option("-n,--namespace", nameSpace, "The namespace")
       ->envname("ROOKERY_NAMESPACE")

@@ -20,6 +20,9 @@ struct ClientOptions {
 /// Adds -n,--namespace.
 CLI::Option* addNamespaceOption(CLI::App& verb, std::string& nameSpace);
 
+/// What the variables of the environment say, for verbs without these options.
+ClientOptions clientFromEnvironment();
+
 /// Adds --server, --token-file and --certificate-authority. Returns the first.
 CLI::Option* addClientOptions(CLI::App& verb, ClientOptions& options);
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "api/path.h"
+#include "cli/running_controller.h"
 #include "cli/version.h"
 #include "serve/deploy.h"
 #include "serve/object_writer.h"
@@ -196,13 +198,28 @@ Result<void> ControllerManager::startServer() {
   if (!server) return std::unexpected(server.error());
   server_ = *std::move(server);
   log_.info("Listening for HTTP.", {{"address", options_.server.listen}, {"port", std::to_string(port())}});
+  announceSelf();
   return {};
+}
+
+/// For an `apply` beside it, which then leaves the work to this process.
+void ControllerManager::announceSelf() {
+  const std::string& listen = options_.server.listen;
+  const std::string host = listen.substr(0, listen.rfind(':'));
+  const bool anywhere = host.empty() || host == "0.0.0.0" || host == "[::]";
+  const RunningController self{
+      .pid = ::getpid(),
+      .url = fmt::format("{}://{}:{}", options_.server.tls.certificate.empty() ? "http" : "https",
+                         anywhere ? "localhost" : host, port()),
+      .manifests = absoluteRoots(options_.fleet.roots)};
+  if (auto said = announce(options_.fleet.stateDir, self); !said) log_.warn(said.error().message);
 }
 
 Result<void> ControllerManager::run() {
   fleet_->run([this](reconcile::Controller& controller) { return follow(controller); });
   log_.info("Stopped.");
   server_->stop();
+  withdraw(options_.fleet.stateDir);
   expectNoMoreUse();
   if (const auto& failure = fleet_->failure()) return std::unexpected(*failure);
   return {};

@@ -62,6 +62,7 @@ class ControllerManager {
   Result<void> openFolders();
   Result<void> startServer();
   void tellStart();
+  void announceSelf();
   boost::asio::awaitable<void> follow(reconcile::Controller& controller);
   boost::asio::awaitable<void> follow(reconcile::Controller& controller, source::Source& source);
 

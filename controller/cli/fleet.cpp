@@ -53,6 +53,7 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
              std::unique_ptr<image::ImageStore> images, const Options& options,
              reconcile::ObjectStore& objects, reconcile::Listener& listener)
     : stateDir_(std::move(stateDir)),
+      others_(options.stateDir),
       state_(state),
       inspector_(
           std::make_shared<image::Inspector>(image::Inspector::Options{.largest = options.largestImage})),
@@ -62,20 +63,23 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
                .ended = [&listener](const image::Puller::Attempt& attempt) { listener.imagePulled(attempt); },
                .hosts = options.imageHosts}),
       lookout_(inspector_, settling_, {.changed = [this] { controller_.redistribute(); }}),
-      controller_(context_.get_executor(),
-                  reconcile::Environment{.state = state_,
-                                         .objects = objects,
-                                         .listener = listener,
-                                         .resync = options.resync,
-                                         .permit = options.permit,
-                                         .imageRoots = withFolder(options.imageRoots, images_->folder()),
-                                         .lookout = &lookout_,
-                                         .settling = settling_.get(),
-                                         .apiStore = options.apiStore,
-                                         .puller = &puller_,
-                                         .holds = options.holds,
-                                         .stateLost = [this](const Error& error) { loseState(error); }},
-                  *inspector_, options.guard) {}
+      controller_(
+          context_.get_executor(),
+          reconcile::Environment{
+              .state = state_,
+              .objects = objects,
+              .listener = listener,
+              .resync = options.resync,
+              .permit = options.permit,
+              .imageRoots = withFolder(options.imageRoots, images_->folder()),
+              .lookout = &lookout_,
+              .settling = settling_.get(),
+              .apiStore = options.apiStore,
+              .puller = &puller_,
+              .holds = options.holds,
+              .ownedElsewhere = [this](const std::string& serverKey) { return others_.ownedOn(serverKey); },
+              .stateLost = [this](const Error& error) { loseState(error); }},
+          *inspector_, options.guard) {}
 
 void Fleet::loseState(const Error& error) {
   asio::post(controller_.strand(), [this, error] {

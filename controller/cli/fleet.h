@@ -20,6 +20,7 @@
 #include "image/store.h"
 #include "reconcile/controller.h"
 #include "reconcile/object_store.h"
+#include "state/other_states.h"
 #include "state/state_dir.h"
 
 namespace rookery::cli {
@@ -74,6 +75,7 @@ class Fleet {
   void loseState(const Error& error);
 
   std::unique_ptr<state::StateDir> stateDir_;
+  const state::OtherStates others_;
   state::State& state_;
   std::shared_ptr<file::Settling> settling_ = std::make_shared<file::Settling>();
   std::shared_ptr<image::Inspector> inspector_;

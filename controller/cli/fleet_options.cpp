@@ -60,7 +60,7 @@ CLI::Option* addStateDir(CLI::App& verb, std::filesystem::path& stateDir, const 
   return verb.add_option("--state-dir", stateDir, help)
       ->envname("ROOKERY_STATE_DIR")
       ->type_name("DIR")
-      ->capture_default_str();
+      ->default_str("/var/lib/rookery for root, else $XDG_STATE_HOME/rookery or ~/.local/state/rookery");
 }
 
 void addFleetOptions(CLI::App& verb, FleetOptions& options) {

@@ -166,6 +166,7 @@ void writeText(const PlanReport& report, std::ostream& out, bool colour) {
         << visible(fmt::format(" {} on {} ({})", change.object.toString(), change.instance,
                                toString(change.reason)))
         << '\n';
+    if (change.verb == Verb::Adopt) out << visible("      " + change.message) << '\n';
     for (const auto& field : change.fields) {
       out << visible(
                  fmt::format("      {}: {} → {}", field.path, shown(field.oldValue), shown(field.newValue)))

@@ -30,7 +30,7 @@ constexpr std::string_view sending =
     "image to a running controller.";
 constexpr std::string_view following =
     "`rookery run --manifests PATH` keeps the instances as declared until it is stopped.";
-constexpr std::string_view console =
+constexpr std::string_view consoles =
     "Rookery does not show consoles: `albatross-client console NAME` does, with the credential of the "
     "instance.";
 constexpr std::string_view statistics =
@@ -40,9 +40,9 @@ constexpr std::string_view statistics =
 
 /// Verbs of kubectl, albatross-client, Terraform and their kin.
 constexpr std::array habits = {
-    Habit{"attach", console},
+    Habit{"attach", consoles},
     Habit{"check", "`rookery validate -f PATH` checks manifests, and needs no server."},
-    Habit{"console", console},
+    Habit{"console", consoles},
     Habit{"create", sending},
     Habit{"delete", removal},
     Habit{"destroy", removal},
@@ -53,8 +53,8 @@ constexpr std::array habits = {
     Habit{"kill", removal},
     Habit{"lint", "`rookery validate -f PATH` checks manifests, and needs no server."},
     Habit{"list", listing},
-    Habit{"log", console},
-    Habit{"logs", console},
+    Habit{"log", consoles},
+    Habit{"logs", consoles},
     Habit{"ls", listing},
     Habit{"ps", listing},
     Habit{"prune", "`rookery apply --prune -f PATH` destroys what is not declared any more."},

@@ -29,5 +29,9 @@ void addConfirmPrune(CLI::App& app, Console console, int& status);
 void addState(CLI::App& app, Console console, int& status);
 void addInspect(CLI::App& app, Console console, int& status);
 void addVersion(CLI::App& app, Console console, int& status);
+void addCompletion(CLI::App& app, Console console, int& status);
+// For the shells, and for who makes a package or the documents: --help does not show them.
+void addComplete(CLI::App& app, Console console, int& status);
+void addReference(CLI::App& app, Console console, int& status);
 
 }  // namespace rookery::cli

@@ -137,7 +137,7 @@ class Collector {
  public:
   /// Notes a difference of `kind` when the two are not the same, as `show` writes them.
   template <class T, class Show>
-  void compare(bool Difference::*kind, std::string_view path, const T& present, const T& wanted, Show show) {
+  void compare(bool Difference::* kind, std::string_view path, const T& present, const T& wanted, Show show) {
     if (present == wanted) return;
     difference_.*kind = true;
     difference_.fields.push_back({std::string(path), show(present), show(wanted)});

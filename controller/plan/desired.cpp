@@ -14,6 +14,15 @@ std::string DesiredUnikernel::digest() const {
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
 }
 
+api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::Name& base) const {
+  const std::size_t depth = base.path.size();
+  const bool inRoot = name.path.size() <= depth;
+  api::ObjectKey key{api::Kind::Unikernel, inRoot ? spec().rootNamespace.value_or("") : name.path[depth], ""};
+  const bool shadowed = !inRoot && key.nameSpace == spec().rootNamespace;  // that namespace's are in the root
+  if (name.path.size() <= depth + 1 && !shadowed) key.name = name.label.value_or("");
+  return key;
+}
+
 bool Desired::goesLater(const Absence& absence) const {
   if (absence.verdict != Absence::Verdict::Keep) return false;
   return absence.reason == Reason::Moved || (absence.reason == Reason::Pruning && prunes);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "albatross/name.h"
 #include "albatross/pem.h"
 #include "albatross/wire.h"
 #include "api/annotations.h"
@@ -75,6 +76,9 @@ struct Desired {
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
+  /// The object that a unikernel of that name would be of, where the credential has the domain `base`;
+  /// without a name where none can be.
+  api::ObjectKey objectAt(const albatross::Name& name, const albatross::Name& base) const;
   /// It is kept until something else has been seen, and then goes without anybody.
   bool goesLater(const Absence& absence) const;
 };

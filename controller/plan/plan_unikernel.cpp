@@ -183,7 +183,8 @@ Planner::Verdict Planner::judgeForeign(const Subject& subject, const Difference&
     step.verb = Verb::Adopt;
     step.reason = difference.any() ? reasonOf(difference) : Reason::PresentIdentical;
     step.message =
-        fmt::format("{} runs on {} already and is taken over.", step.object.toString(), instance());
+        fmt::format("{} runs on {} already and is taken over: no other Rookery must count it as its own.",
+                    step.object.toString(), instance());
     Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
     applyBackoff(verdict, step);
     verdict.step = std::move(step);

@@ -290,7 +290,7 @@ void Planner::countUnmanaged() {
   constexpr std::size_t mostNamespaces = 100;
   std::set<std::string> namespaces;
   for (const auto& [name, info] : world_.observed().unikernels) {
-    const api::ObjectKey key = keyOf(name);
+    const api::ObjectKey key = desired_.objectAt(name, world_.observed().base);
     if (desired_.unikernels.contains(key) && nameOf(key) == name) continue;
     const bool told = namespaces.contains(key.nameSpace) || namespaces.size() < mostNamespaces;
     if (told) namespaces.insert(key.nameSpace);
@@ -335,16 +335,6 @@ Name Planner::nameOf(const api::ObjectKey& key) const {
   Name name = domainNamed(key.nameSpace);
   name.label = key.name;
   return name;
-}
-
-/// The object that would have that name; its name is empty where none can.
-api::ObjectKey Planner::keyOf(const Name& name) const {
-  const std::size_t depth = world_.observed().base.path.size();
-  const bool inRoot = name.path.size() <= depth;
-  api::ObjectKey key{api::Kind::Unikernel,
-                     inRoot ? desired_.spec().rootNamespace.value_or("") : name.path[depth], ""};
-  if (name.path.size() <= depth + 1) key.name = name.label.value_or("");
-  return key;
 }
 
 Entry* Planner::ownEntry(const Name& name) {

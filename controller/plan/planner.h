@@ -128,7 +128,6 @@ class Planner {
   bool inDoubt(const albatross::Name& name) const { return inDoubt_.contains(name); }
   albatross::Name nameOf(const api::ObjectKey& key) const;
   albatross::Name domainNamed(const std::string& nameSpace) const;
-  api::ObjectKey keyOf(const albatross::Name& name) const;
   bool isRoot(const std::string& nameSpace) const;
   const Result<void>& authorityFor(const albatross::Name& name) const;
   /// The chain for a command about `name` or in that domain; NoPolicy when it needs a policy and none is

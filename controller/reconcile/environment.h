@@ -53,6 +53,10 @@ struct Environment {
   std::function<bool(const std::string& instance)> holds = {};
   /// What instances have on the same server; null: each is taken to have its own.
   Rivals* rivals = nullptr;
+  /// The unikernels on a server that another Rookery of this machine counts as its own, each with its state
+  /// directory: they are not adopted. Empty: nobody looks for one. From any thread.
+  std::function<std::map<albatross::Name, std::filesystem::path>(const std::string& serverKey)>
+      ownedElsewhere = {};
   /// What is remembered is not this process's any more (State::held): it has to stop. From any thread, and
   /// more than once.
   std::function<void(const Error& error)> stateLost = {};

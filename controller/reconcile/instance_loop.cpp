@@ -271,12 +271,37 @@ plan::Entry InstanceLoop::mine(plan::Entry entry) const {
   return entry;
 }
 
-/// What is desired, with an error on all that another instance has on the same server, too.
+/// An error on each unikernel that would be adopted and is somebody else's.
+void InstanceLoop::noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) const {
+  if (!environment_.ownedElsewhere) return;
+  std::vector<std::pair<albatross::Name, api::ObjectKey>> foreign;
+  for (const auto& [name, info] : observed_->unikernels) {
+    if (memory_.inventory.contains(name)) continue;
+    api::ObjectKey key = desired_->objectAt(name, observed_->base);
+    if (desired_->unikernels.contains(key)) foreign.emplace_back(name, std::move(key));
+  }
+  if (foreign.empty()) return;
+  const auto owned = environment_.ownedElsewhere(observed_->serverKey);
+  for (const auto& [name, key] : foreign) {
+    const auto owner = owned.find(name);
+    if (owner == owned.end()) continue;
+    errors.emplace(key,
+                   Error{Reason::NotOwned,
+                         fmt::format("{} on {} is the unikernel of another Rookery on this machine, whose "
+                                     "state directory is {}. Use that one, or remove the manifest there "
+                                     "with rookery.dev/release: \"true\" first.",
+                                     key.toString(), desired_->name(), owner->second.string())});
+  }
+}
+
+/// What is desired, with an error on all that another instance has on the same server, or another Rookery.
 plan::DesiredPtr InstanceLoop::judged() {
-  Rivals* rivals = environment_.rivals;
-  if (rivals == nullptr) return desired_;
-  if (rivals->seen(desired_->name(), observed_->serverKey, observed_->base)) located_ = true;
-  const std::map<api::ObjectKey, Error> clashes = rivals->clashesOf(*desired_);
+  std::map<api::ObjectKey, Error> clashes;
+  if (Rivals* rivals = environment_.rivals; rivals != nullptr) {
+    if (rivals->seen(desired_->name(), observed_->serverKey, observed_->base)) located_ = true;
+    clashes = rivals->clashesOf(*desired_);
+  }
+  noteOwnedElsewhere(clashes);
   if (clashes.empty()) return desired_;
   auto judged = std::make_shared<plan::Desired>(*desired_);
   for (auto& [key, unikernel] : judged->unikernels) {

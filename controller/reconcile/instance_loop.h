@@ -83,6 +83,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<Unwritten> persist(const plan::Memory& memory);
   asio::awaitable<Unwritten> write(std::vector<Change> changes);
   plan::DesiredPtr judged();
+  void noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) const;
   SystemTime nextLook(const plan::Plan* plan) const;
   std::optional<Error> forbidden(const plan::Plan& plan) const;
 

@@ -14,7 +14,6 @@ constexpr std::string_view head = R"(<!DOCTYPE html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="5">
 <title>Rookery</title>
 <style>
 :root { color-scheme: light dark; }
@@ -111,8 +110,22 @@ void addTable(std::string& html, const api::Definition& definition,
 
 }  // namespace
 
+std::string signInPage(std::string_view refusal) {
+  return fmt::format(
+      "{}<p>This page shows how everything stands to those who may list it all. The answer was: {}</p>\n"
+      "<p>A browser shows who it is by a client certificate: import one that <code>--tls-client-ca</code> "
+      "has "
+      "signed and that <code>--api-token-file</code> grants <code>list</code> on everything, and load this "
+      "page "
+      "again.</p>\n<p>With a bearer token, ask from a shell:</p>\n"
+      "<pre>rookery get all -A --server https://… --token-file FILE --certificate-authority FILE</pre>\n"
+      "</body>\n</html>\n",
+      head, escape(refusal));
+}
+
 std::string statusPage(const reconcile::ObjectStore& store) {
   std::string html(head);
+  html.insert(html.find("<title>"), "<meta http-equiv=\"refresh\" content=\"5\">\n");
   if (!store.ready()) html += "<p>Not every instance has been observed yet.</p>\n";
   for (const api::Kind kind : api::customKinds()) {
     addTable(html, api::definitionOf(kind), store.list(kind, std::nullopt).views);

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <utility>
 
+#include "api/json_path.h"
 #include "api/syntax.h"
 #include "http/loopback.h"
 #include "http/target.h"
@@ -49,6 +51,24 @@ http::Response encodingRefused() {
 
 std::string_view firstOf(const http::Target& target) {
   return target.segments.empty() ? std::string_view() : target.segments.front();
+}
+
+http::Response asPage(http::Response response, std::string html) {
+  response.contentType = "text/html; charset=utf-8";
+  response.body = std::move(html);
+  response.headers["Content-Security-Policy"] =
+      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+      "frame-ancestors 'none'";
+  return response;
+}
+
+/// A person who opens the status page in a browser gets words instead of JSON.
+http::Response forItsReader(const Request& request, const http::Target& target, http::Response refused) {
+  const bool browser = target.segments.empty() && onlyReads(request.method) &&
+                       request.accept.find("text/html") != std::string::npos;
+  if (!browser || (refused.status != 401 && refused.status != 403)) return refused;
+  const nlohmann::json status = nlohmann::json::parse(refused.body, nullptr, false);
+  return asPage(std::move(refused), signInPage(api::textAt(status, "message")));
 }
 
 /// Probes have no token.
@@ -119,7 +139,7 @@ http::Response Router::answer(Request& request) const {
   }
   const auto target = http::parseTarget(request.target);
   if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
-  if (auto refused = admit(request, *target)) return *std::move(refused);
+  if (auto refused = admit(request, *target)) return forItsReader(request, *target, *std::move(refused));
   if (request.body != nullptr && isEncoded(request)) return encodingRefused();
   const Refusal refused = refusalOf(request, *target);
   AllowedBody body(request.body, refused);
@@ -219,12 +239,7 @@ http::Response Router::readiness() const {
 }
 
 http::Response Router::page() const {
-  return {.status = 200,
-          .contentType = "text/html; charset=utf-8",
-          .body = statusPage(store_),
-          .headers = {{"Content-Security-Policy",
-                       "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-                       "frame-ancestors 'none'"}}};
+  return asPage({.status = 200, .contentType = "", .body = "", .headers = {}}, statusPage(store_));
 }
 
 http::Response Router::prometheus() const {

@@ -46,8 +46,8 @@ Result<FolderLock> FolderLock::take(const fs::path& folder) {
       return fail(
           Reason::StateDirLocked,
           fmt::format(
-              "The state directory {} is in use by the rookery process {}. Stop that one first, or give "
-              "this one another --state-dir.",
+              "The state directory {} is in use by the rookery process {}. Stop that one first. Another "
+              "--state-dir is for other servers: it does not know what this one has created.",
               folder.string(), holderOf(lock.descriptor_)));
     }
     const Result<bool> stands = lock.stands();

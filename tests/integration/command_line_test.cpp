@@ -204,11 +204,36 @@ TEST_F(CommandLine, ValidateTellsThePlaceOfEveryMistakeAndNeedsNoServer) {
   EXPECT_THAT(cluster_.err, HasSubstr("spec.colour"));
 }
 
-TEST_F(CommandLine, OneProcessHoldsTheStateDirectory) {
+TEST_F(CommandLine, WhatAnotherStateDirectoryOwnsIsNotAdopted) {
+  ::setenv("XDG_STATE_HOME", cluster_.folder().path().c_str(), 1);
+  ASSERT_EQ(cluster_.rookery({"apply", "-f", cluster_.manifests().string()}), 0) << cluster_.err;
+  EXPECT_EQ(verb("plan"), 1) << "with another one";
+  const std::string owner = (cluster_.folder().path() / "rookery").string();
+  EXPECT_THAT(cluster_.out,
+              AllOf(HasSubstr("unikernel of another Rookery on this machine"), HasSubstr(owner)));
+  EXPECT_EQ(verb("apply"), 1) << cluster_.out;
+  std::filesystem::remove_all(owner);
+  EXPECT_EQ(verb("plan"), 2) << cluster_.out;
+  EXPECT_THAT(cluster_.out, HasSubstr("no other Rookery must count it as its own"));
+}
+
+TEST_F(CommandLine, ApplyLeavesTheWorkToAControllerThatFollowsTheSame) {
   cluster_.run();
+  const std::string pid = std::to_string(cluster_.controller().pid());
+  cluster_.write("more.yaml", unikernelManifest("shop", "more", "  image: {path: images/web.hvt}"));
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.err, HasSubstr("The rookery process " + pid + " follows these manifests"));
+  EXPECT_EQ(cluster_.server().count("create", "shop:more"), 1u);
+
+  cluster_.write("more.yaml", unikernelManifest("shop", "more", "  image: {path: images/none.hvt}"));
   EXPECT_EQ(verb("apply"), 1);
-  EXPECT_THAT(cluster_.err,
-              HasSubstr(fmt::format("in use by the rookery process {}", cluster_.controller().pid())));
+  EXPECT_THAT(cluster_.err, HasSubstr("Unikernel shop/more is not Ready (ImageNotFound)"));
+
+  const std::string other =
+      cluster_.folder().write("other/shop.yaml", policyManifest("shop", "eu-1")).string();
+  EXPECT_EQ(cluster_.rookery({"apply", "-f", other, "--state-dir", cluster_.stateDir().string()}), 1);
+  EXPECT_THAT(cluster_.err, AllOf(HasSubstr("in use by the rookery process " + pid),
+                                  HasSubstr("It follows other manifests: " + cluster_.manifests().string())));
 }
 
 TEST_F(CommandLine, PlanChangesNothingOnTheDiskAndRunsBesideTheController) {

@@ -42,6 +42,17 @@ TEST(References, WhatResolvesIsFine) {
       ElementsAre());
 }
 
+TEST(References, ToWhatHasAMistakeAreNone) {
+  const Manifest manifest =
+      parse(unikernel("  instance: eu-1\n  argumentsFrom: [{name: X, secretKeyRef: {name: "
+                      "db, key: a}}]\n") +
+            "---\n" + policy("name: p, namespace: shop"));
+  std::vector<Problem> problems;
+  checkReferences(manifest.objects, problems,
+                  {{Kind::AlbatrossInstance, "", "eu-1"}, {Kind::Secret, "shop", "db"}});
+  EXPECT_THAT(describe(problems), ElementsAre());
+}
+
 TEST(References, Instances) {
   EXPECT_THAT(check(unikernel("")),
               ElementsAre("4:1: spec.instance: there is no AlbatrossInstance; declare one"));

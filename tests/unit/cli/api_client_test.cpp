@@ -126,9 +126,8 @@ TEST(ApiClient, NoMoreOfAnAnswerIsTakenThanMayBe) {
   };
   for (const Case& given : cases) {
     SCOPED_TRACE(given.what);
-    const ScriptedServer server([&](const auto&) {
-      return ScriptedServer::Answer{given.status, paddedJson(given.size)};
-    });
+    const ScriptedServer server(
+        [&](const auto&) { return ScriptedServer::Answer{given.status, paddedJson(given.size)}; });
     const auto client = ApiClient::to({.server = server.url(), .tokenFile = {}, .certificateAuthority = {}});
     ASSERT_TRUE(client);
     std::size_t left = given.left;
@@ -145,9 +144,8 @@ TEST(ApiClient, NoMoreOfAnAnswerIsTakenThanMayBe) {
 }
 
 TEST(ApiClient, AnEventOfAWatchHasABoundToo) {
-  const ScriptedServer server([](const auto&) {
-    return ScriptedServer::Answer{200, paddedJson(ApiClient::longestEvent + 1)};
-  });
+  const ScriptedServer server(
+      [](const auto&) { return ScriptedServer::Answer{200, paddedJson(ApiClient::longestEvent + 1)}; });
   const auto client = ApiClient::to({.server = server.url(), .tokenFile = {}, .certificateAuthority = {}});
   ASSERT_TRUE(client);
   const auto end = client->watch("/apis?watch=true", [](const auto&) { return true; });
@@ -168,7 +166,9 @@ TEST(ApiClient, AListThatGoesOnWithoutAnythingEnds) {
 
 TEST(ApiClient, AServerThatIsNotThereIsNamed) {
   std::string url;
-  { url = ScriptedServer(always(200, "")).url(); }
+  {
+    url = ScriptedServer(always(200, "")).url();
+  }
   const auto answer = getFrom(url);
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().reason, Reason::ConnectionFailed);

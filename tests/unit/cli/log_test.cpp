@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::SizeIs;
 
-const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"};
+const api::ObjectKey shopWeb{api::Kind::Unikernel, "shop", "web"};
 
 class LogTest : public testing::Test {
  protected:
@@ -30,10 +30,10 @@ TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
   failed.error = Error{Reason::Refused, "No room."};
   for (int i = 0; i < 100; ++i) {
     failed.duration = std::chrono::milliseconds(i);
-    log.stepStarted("eu-1", web, plan::Verb::Create, Reason::Absent, "It is not there.");
-    log.stepEnded("eu-1", web, plan::Verb::Create, failed);
-    log.readyChanged(web, false, Reason::NoPolicy, "There is no policy.");
-    log.readyChanged(web, false, Reason::Reconciling, "It is on its way.");
+    log.stepStarted("eu-1", shopWeb, plan::Verb::Create, Reason::Absent, "It is not there.");
+    log.stepEnded("eu-1", shopWeb, plan::Verb::Create, failed);
+    log.readyChanged(shopWeb, false, Reason::NoPolicy, "There is no policy.");
+    log.readyChanged(shopWeb, false, Reason::Reconciling, "It is on its way.");
     log.warned("eu-1", Reason::StateUnwritable, "The disk is full.");
   }
   EXPECT_THAT(lines_, SizeIs(5 * 7)) << "the 1st, 2nd, 4th, 8th, 16th, 32nd and 64th time";
@@ -41,9 +41,9 @@ TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
   EXPECT_THAT(lines_.front(), Not(HasSubstr("repeated=")));
 
   lines_.clear();
-  log.stepEnded("eu-1", web, plan::Verb::Create, {});
-  log.stepStarted("eu-1", web, plan::Verb::Create, Reason::Absent, "It is not there.");
-  log.stepEnded("eu-1", web, plan::Verb::Create, {});
+  log.stepEnded("eu-1", shopWeb, plan::Verb::Create, {});
+  log.stepStarted("eu-1", shopWeb, plan::Verb::Create, Reason::Absent, "It is not there.");
+  log.stepEnded("eu-1", shopWeb, plan::Verb::Create, {});
   EXPECT_THAT(lines_, SizeIs(3)) << "an attempt after a success is the first again, and each success is said";
 }
 
@@ -56,8 +56,8 @@ TEST_F(LogTest, SaysTheCauseOfAFailureOnce) {
     log.readyChanged({api::Kind::Unikernel, "shop", name}, false, Reason::InstanceUnavailable,
                      "AlbatrossInstance eu-1 cannot be asked: " + round.error->message);
   }
-  log.readyChanged(web, false, Reason::NoPolicy, "The namespace has no policy.");
-  log.readyChanged(web, true, Reason::Running, "The namespace has no policy. It runs all the same.");
+  log.readyChanged(shopWeb, false, Reason::NoPolicy, "The namespace has no policy.");
+  log.readyChanged(shopWeb, true, Reason::Running, "The namespace has no policy. It runs all the same.");
   ASSERT_THAT(lines_, SizeIs(5));
   EXPECT_THAT(lines_[0], HasSubstr("No connection"));
   EXPECT_THAT(lines_[1], AllOf(Not(HasSubstr("No connection")), HasSubstr("InstanceUnavailable"),

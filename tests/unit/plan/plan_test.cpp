@@ -339,9 +339,8 @@ const std::vector<Case> preflight = {
      std::nullopt, Reason::PolicyExceeded},
     {"a CPU that the policy does not allow",
      [](Scene& scene) {
-       scene.declare("shop/web", [](Spec&, DesiredUnikernel& unikernel) {
-         unikernel.arguments.cpuIDs = {0, 3};
-       });
+       scene.declare("shop/web",
+                     [](Spec&, DesiredUnikernel& unikernel) { unikernel.arguments.cpuIDs = {0, 3}; });
        scene.runOurs("shop/web");
      },
      std::nullopt, Reason::PolicyExceeded},
@@ -380,9 +379,8 @@ const std::vector<Case> preflight = {
      [](Scene& scene) {
        scene.declare("shop/web", withBlock);
        scene.runOurs("shop/web");
-       scene.run("shop/other", with([](auto& arguments) {
-                   arguments.blocks = {{"disk", "data", std::nullopt}};
-                 }));
+       scene.run("shop/other",
+                 with([](auto& arguments) { arguments.blocks = {{"disk", "data", std::nullopt}}; }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      std::nullopt, Reason::BlockDeviceInUse},
@@ -392,9 +390,8 @@ const std::vector<Case> preflight = {
          withBlock(spec, unikernel);
          withArgument(spec, unikernel);
        });
-       scene.runOurs("shop/web", with([](auto& arguments) {
-                       arguments.blocks = {{"storage", "data", std::nullopt}};
-                     }));
+       scene.runOurs("shop/web",
+                     with([](auto& arguments) { arguments.blocks = {{"storage", "data", std::nullopt}}; }));
        scene.observed.blockDevices = {{{{"shop"}, "data"}, {8, true}}};
      },
      Verb::Restart, Reason::ArgumentsDiffer},

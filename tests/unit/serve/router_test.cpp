@@ -230,6 +230,24 @@ TEST_F(RouterTest, UnderTlsOnlyProbesAreOpen) {
   }
 }
 
+TEST_F(RouterTest, ABrowserThatMayNotSeeThePageIsToldHowInWords) {
+  const auto send = [&](const std::string& target, const std::string& accept) {
+    return router_.handle({.method = "GET",
+                           .target = target,
+                           .accept = accept,
+                           .host = "rookery.example",
+                           .peer = {.address = "10.0.0.1", .tls = true}});
+  };
+  const std::string browser = "text/html,application/xhtml+xml,*/*;q=0.8";
+  const http::Response page = send("/", browser);
+  EXPECT_EQ(page.status, 401);
+  EXPECT_EQ(page.contentType, "text/html; charset=utf-8");
+  EXPECT_THAT(page.body, AllOf(HasSubstr("client certificate"), Not(HasSubstr("http-equiv"))));
+  EXPECT_THAT(page.headers.at("Content-Security-Policy"), HasSubstr("default-src 'none'"));
+  EXPECT_EQ(send("/", "application/json").contentType, "application/json");
+  EXPECT_EQ(send("/apis", browser).contentType, "application/json");
+}
+
 TEST_F(RouterTest, AClientCertificateWithoutATokenFileMayRead) {
   const auto send = [&](const std::string& target, const std::string& method) {
     return router_.handle({.method = method,

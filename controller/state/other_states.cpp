@@ -1,0 +1,54 @@
+#include "state/other_states.h"
+
+#include <pwd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <system_error>
+
+#include "state/state_dir.h"
+
+namespace rookery::state {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* belowHome = ".local/state/rookery";
+
+/// Root's, and those of who runs this and of who became root for it.
+std::vector<fs::path> likelyFolders() {
+  std::vector<fs::path> folders = {"/var/lib/rookery", StateDir::defaultPath()};
+  if (const char* home = std::getenv("HOME")) folders.push_back(fs::path(home) / belowHome);
+  if (const char* user = std::getenv("SUDO_USER")) {
+    if (const passwd* entry = ::getpwnam(user)) folders.push_back(fs::path(entry->pw_dir) / belowHome);
+  }
+  return folders;
+}
+
+}  // namespace
+
+OtherStates::OtherStates(const fs::path& own) {
+  std::error_code error;
+  for (const fs::path& folder : likelyFolders()) {
+    const bool known = std::ranges::find(folders_, folder) != folders_.end();
+    if (!known && fs::weakly_canonical(folder, error) != fs::weakly_canonical(own, error))
+      folders_.push_back(folder);
+  }
+}
+
+std::map<albatross::Name, fs::path> OtherStates::ownedOn(const std::string& serverKey) const {
+  std::map<albatross::Name, fs::path> owned;
+  for (const fs::path& folder : folders_) {
+    std::error_code error;
+    if (!fs::exists(folder, error)) continue;
+    const auto state = StateDir::read(folder);
+    if (!state) continue;
+    for (const auto& [name, entry] : (*state)->inventoryOf(serverKey)) {
+      if (!entry.destroyedAt) owned.emplace(name, folder);
+    }
+  }
+  return owned;
+}
+
+}  // namespace rookery::state
