@@ -125,11 +125,12 @@ struct Metrics::State {
   std::mutex mutex;  // over each whole update; a scrape needs only the registry's own locks
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Throw};
 
-  PerInstance<Counter> reconciles{counters(registry, "rookery_reconcile_total",
-                                           "Rounds of looking, planning and at most one step, by how the "
-                                           "observation ended: success or the reason why not.")};
+  PerInstance<Counter> reconciles{
+      counters(registry, "rookery_reconcile_total",
+               "Rounds of looking, planning and taking all steps that are due, by how "
+               "the observation ended: success or the reason why not.")};
   PerInstance<Histogram> reconcileDurations{histograms(registry, "rookery_reconcile_duration_seconds",
-                                                       "Time that a round took, its step included.")};
+                                                       "Time that a round took, its steps included.")};
   PerInstance<Counter> commands{
       counters(registry, "rookery_commands_total",
                "Commands sent to Albatross servers, by how they ended: success or the reason why not.")};
