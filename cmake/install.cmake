@@ -9,6 +9,10 @@ install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery FIL
 install(DIRECTORY crds manifests DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery COMPONENT rookery
   FILES_MATCHING PATTERN "*.yaml")
 
+# For Prometheus' rule_files, and for Grafana.
+install(FILES helm/rookery/rules/rookery.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery/prometheus COMPONENT rookery)
+install(DIRECTORY helm/rookery/dashboards DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery/grafana COMPONENT rookery)
+
 # Not LIBDIR: systemd looks into lib, whatever the architecture.
 install(FILES packaging/systemd/rookery.sysusers DESTINATION lib/sysusers.d RENAME rookery.conf COMPONENT rookery)
 install(FILES packaging/systemd/rookery.service DESTINATION lib/systemd/system COMPONENT rookery)
@@ -19,6 +23,10 @@ install(CODE [[
     string(REPLACE "/usr/bin/rookery" "${CMAKE_INSTALL_PREFIX}/bin/rookery" text "${text}")
     string(REPLACE "/usr/share/doc" "${CMAKE_INSTALL_PREFIX}/share/doc" text "${text}")
     file(WRITE "${unit}" "${text}")
+    set(rules "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/rookery/prometheus/rookery.yaml")
+    file(READ "${rules}" text)
+    string(REPLACE "/usr/share/doc" "${CMAKE_INSTALL_PREFIX}/share/doc" text "${text}")
+    file(WRITE "${rules}" "${text}")
   endif()
 ]] COMPONENT rookery)
 
