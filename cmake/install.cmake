@@ -27,6 +27,10 @@ install(CODE "
   endforeach()
 " COMPONENT rookery)
 
+# For Prometheus' rule_files, and for Grafana.
+install(FILES helm/rookery/rules/rookery.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery/prometheus COMPONENT rookery)
+install(DIRECTORY helm/rookery/dashboards DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery/grafana COMPONENT rookery)
+
 # Not LIBDIR: systemd looks into lib, whatever the architecture.
 install(FILES packaging/systemd/rookery.sysusers DESTINATION lib/sysusers.d RENAME rookery.conf COMPONENT rookery)
 install(FILES packaging/systemd/rookery.service DESTINATION lib/systemd/system COMPONENT rookery)
@@ -37,6 +41,10 @@ install(CODE [[
     string(REPLACE "/usr/bin/rookery" "${CMAKE_INSTALL_PREFIX}/bin/rookery" text "${text}")
     string(REPLACE "/usr/share/doc" "${CMAKE_INSTALL_PREFIX}/share/doc" text "${text}")
     file(WRITE "${unit}" "${text}")
+    set(rules "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/share/rookery/prometheus/rookery.yaml")
+    file(READ "${rules}" text)
+    string(REPLACE "/usr/share/doc" "${CMAKE_INSTALL_PREFIX}/share/doc" text "${text}")
+    file(WRITE "${rules}" "${text}")
   endif()
 ]] COMPONENT rookery)
 

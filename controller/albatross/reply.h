@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <expected>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,6 +16,7 @@ struct Reply {
   std::string serverKey;  // SHA-256 of the server's SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), lower-case hex
   Name name;              // as the reply's header gives it
   Success success;
+  std::optional<std::chrono::system_clock::time_point> serverNotAfter = {};  // the end of its certificate
 };
 
 /// Why a call has no Success. `inDoubt`: the command may have been carried out, or still be: the connection

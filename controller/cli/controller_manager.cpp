@@ -115,7 +115,9 @@ ControllerManager::ControllerManager(const RunOptions& options, std::chrono::mil
       log_(options.logFormat),
       metrics_(buildInfo()),
       events_(objects_),
-      confirmations_(options.fleet.stateDir) {}
+      confirmations_(options.fleet.stateDir) {
+  metrics_.setResync(resync_);
+}
 
 ControllerManager::~ControllerManager() = default;
 
@@ -164,6 +166,7 @@ Result<void> ControllerManager::openFleet() {
   auto fleet = Fleet::open(fleetOptions(options_, resync_, cluster_.get()), objects_, *listeners_);
   if (!fleet) return std::unexpected(fleet.error());
   fleet_ = *std::move(fleet);
+  metrics_.setImageStore([this] { return fleet_->images().usage(); });
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : fleet_->stateDir().deletions())
     objects_.declare(object, identity, std::chrono::system_clock::now());

@@ -1,5 +1,6 @@
 #include "http/connection.h"
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <optional>
@@ -83,7 +84,7 @@ bool Connection::serveOne(bool last) {
   if (!request) {  // what follows cannot be told from what was refused
     const auto& refused = request.error().answer;
     if (!refused) return false;
-    context_.service.observer.requestAnswered("", refused->status);
+    context_.service.observer.requestAnswered("", refused->status, {});
     ResponseWriter(stream_, context_.stopping)
         .write(context_.service.failure(refused->status, refused->message), {.close = true});
     return false;
@@ -98,10 +99,12 @@ bool Connection::answer(RequestReader& reader, Request request, bool last) {
   if (request.body != nullptr) request.body = &upload;
   peer_.commonName = stream_.commonName();
   request.peer = peer_;
+  const auto start = std::chrono::steady_clock::now();
   Response response = handle(request);
+  const auto duration = std::chrono::steady_clock::now() - start;
   if (response.longRunning && !connection_.becomeLongRunning()) response = tooManyLongRunning();
   if (!awaitBetter(response)) return false;
-  context_.service.observer.requestAnswered(request.method, response.status);
+  context_.service.observer.requestAnswered(request.method, response.status, duration);
 
   std::optional<LongRunning> counted;
   if (response.longRunning) counted.emplace(context_.service.observer);

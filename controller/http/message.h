@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -87,12 +88,16 @@ using Failure = std::function<Response(int status, const std::string& message)>;
 class Observer {
  public:
   virtual ~Observer() = default;
-  /// `method`: as it was sent, which may be anything; empty where none could be read.
-  virtual void requestAnswered(std::string_view /*method*/, int /*status*/) {}
+  /// `method`: as it was sent, which may be anything; empty where none could be read. `duration`: until there
+  /// was an answer, which begins to be sent now; what a Response waits for (`later`) is not counted.
+  virtual void requestAnswered(std::string_view /*method*/, int /*status*/,
+                               std::chrono::nanoseconds /*duration*/) {}
   /// So many more requests (1, or -1: one less) are being answered.
   virtual void requestsInFlightChanged(int /*by*/) {}
   /// The same of those among them that last as long as the client likes.
   virtual void longRunningRequestsChanged(int /*by*/) {}
+  /// The certificate that new connections are shown from now on ends then.
+  virtual void certificateLoaded(std::chrono::system_clock::time_point /*notAfter*/) {}
 };
 
 /// Who answers what comes in on a listener. `observer` must outlive that.

@@ -11,6 +11,7 @@
 #include "sentence.h"
 #include "tls/openssl.h"
 #include "tls/pem.h"
+#include "tls/x509.h"
 
 namespace rookery::http {
 namespace {
@@ -112,13 +113,13 @@ Result<std::shared_ptr<SSL_CTX>> makeContext(const TlsFiles& files, file::Settli
 
 }  // namespace
 
-Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files, Warn warn,
+Result<std::unique_ptr<TlsContext>> TlsContext::load(const TlsFiles& files, Warn warn, Loaded loaded,
                                                      std::function<Clock::time_point()> now) {
-  std::unique_ptr<TlsContext> loaded(new TlsContext(files, std::move(warn), std::move(now)));
+  std::unique_ptr<TlsContext> made(new TlsContext(files, std::move(warn), std::move(loaded), std::move(now)));
   auto context = makeContext(files, nullptr);
   if (!context) return std::unexpected(context.error());
-  loaded->context_ = *std::move(context);
-  return loaded;
+  made->use(*std::move(context));
+  return made;
 }
 
 std::shared_ptr<SSL_CTX> TlsContext::current() {
@@ -130,10 +131,15 @@ std::shared_ptr<SSL_CTX> TlsContext::current() {
 void TlsContext::reload() {
   if (auto context = makeContext(files_, &watched_.settling())) {
     watched_.settled();
-    context_ = *std::move(context);
+    use(*std::move(context));
   } else if (watched_.isNews(context.error())) {
     warn_(sentences({"The listener keeps its last TLS certificate.", context.error().message}));
   }
+}
+
+void TlsContext::use(std::shared_ptr<SSL_CTX> context) {
+  context_ = std::move(context);
+  loaded_(tls::notAfterOf(SSL_CTX_get0_certificate(context_.get())));
 }
 
 }  // namespace rookery::http

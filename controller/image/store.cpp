@@ -431,6 +431,16 @@ const fs::path& ImageStore::folder() const { return state_->folder; }
 
 std::uint64_t ImageStore::largestImage() const { return state_->options.largestImage; }
 
+ImageStore::Usage ImageStore::usage() const {
+  const std::lock_guard lock(state_->mutex);
+  const State::Amounts amounts = state_->amounts();
+  Usage usage{.used = amounts.stored + amounts.arrived, .capacity = state_->options.capacity};
+  if (const auto unused = state_->unused()) {
+    for (const State::Kept& image : *unused) usage.removable += image.size;
+  }
+  return usage;
+}
+
 fs::path ImageStore::path(std::string_view sha256) const {
   check(isDigest(sha256), "an image is called by its SHA-256");
   return state_->imageOf(sha256);

@@ -40,6 +40,13 @@ class ImageStore {
     bool readOnly = false;
   };
 
+  /// Bytes.
+  struct Usage {
+    std::uint64_t used = 0;       // by all images, those on their way included
+    std::uint64_t removable = 0;  // by those in nobody's use, as far as that is known
+    std::uint64_t capacity = 0;
+  };
+
   class Incoming;
   class Stored;
 
@@ -54,6 +61,8 @@ class ImageStore {
   const std::filesystem::path& folder() const;
   /// Bytes of the largest image that is taken.
   std::uint64_t largestImage() const;
+  /// Looks into the folder, and asks what is in use.
+  Usage usage() const;
 
   /// Room for another image. Error: StoreUnwritable (also where there is none, see Incoming::reserve).
   Result<Incoming> begin();

@@ -67,7 +67,8 @@ struct Desired {
   std::map<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
-  std::vector<Error> withheld;  // what the prune guard withholds here, and how to confirm it
+  std::vector<Error> withheld;         // what the prune guard withholds here, and how to confirm it
+  std::size_t withheldUnikernels = 0;  // so many in all
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed

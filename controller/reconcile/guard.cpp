@@ -379,7 +379,8 @@ void PruneGuard::withholdSets(Judgement& now) {
                                     ? fmt::format("kubectl annotate albatrossinstance {} --overwrite {}={}",
                                                   part.instance, api::confirmPruneAnnotation, id)
                                     : options_.howToConfirm(id);
-    withheld_.push_back({id, part.instance, fmt::format("{} ({})", what, namesOf(entries)), command});
+    withheld_.push_back(
+        {id, part.instance, entries.size(), fmt::format("{} ({})", what, namesOf(entries)), command});
     for (const plan::Entry* entry : entries) {
       now.absences[entry->object] = {
           Verdict::Keep, Reason::PruneGuard,

@@ -34,8 +34,9 @@ struct GuardOptions {
 struct WithheldSet {
   std::string id;
   std::string instance;
-  std::string what;     // vanished from where, as the beginning of a sentence
-  std::string command;  // that confirms it
+  std::size_t size = 0;  // unikernels that wait
+  std::string what;      // vanished from where, as the beginning of a sentence
+  std::string command;   // that confirms it
   /// For who may do that.
   std::string message() const;
 };

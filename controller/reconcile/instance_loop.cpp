@@ -82,6 +82,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   Result<plan::Observed> observed = co_await ask();
   if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
   Round told;
+  told.withheld = desired_->withheldUnikernels;
   RoundEnd end;
   end.desired = desired_;
   std::vector<plan::Step> due;
@@ -128,7 +129,10 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, R
   told.drift = plan.drift;
   told.unikernels = plan.counts;
   for (const auto& [key, state] : plan.objects) {
-    if (key.kind == api::Kind::Unikernel) told.restarts[key] = state.status.restarts;
+    if (key.kind != api::Kind::Unikernel) continue;
+    told.restarts[key] = state.status.restarts;
+    if (desired_->unikernels.contains(key) && state.state != plan::UnikernelState::Suspended)
+      told.ready[key] = state.status.ready();
   }
   failures_ = 0;
   reporter_.report(*desired_, plan, unwritten);

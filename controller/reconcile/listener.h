@@ -29,6 +29,8 @@ struct Round {
   std::map<std::pair<std::string, plan::UnikernelState>, std::size_t>
       unikernels;                                        // by namespace and state; if observed
   std::map<api::ObjectKey, std::int64_t> restarts = {};  // of each declared unikernel, so far; if observed
+  std::map<api::ObjectKey, bool> ready = {};  // of each that is declared and not suspended; if observed
+  std::size_t withheld = 0;                   // unikernels that the prune guard withholds
 };
 
 /// One command to a server and how it ended.
@@ -59,6 +61,8 @@ class Listener {
   /// An attempt to pull an image by its URL has ended.
   virtual void imagePulled(const image::Puller::Attempt& /*attempt*/) {}
   virtual void credentialLoaded(const std::string& /*instance*/, SystemTime /*notAfter*/) {}
+  /// The server has shown a certificate that ends then; told in each round.
+  virtual void serverCertificateSeen(const std::string& /*instance*/, SystemTime /*notAfter*/) {}
   /// The Ready condition of an object changed its status or reason.
   virtual void readyChanged(const api::ObjectKey& /*object*/, bool /*ready*/, Reason /*reason*/,
                             const std::string& /*message*/) {}
@@ -94,6 +98,9 @@ class Listeners : public Listener {
   void imagePulled(const image::Puller::Attempt& attempt) override { tell(&Listener::imagePulled, attempt); }
   void credentialLoaded(const std::string& instance, SystemTime notAfter) override {
     tell(&Listener::credentialLoaded, instance, notAfter);
+  }
+  void serverCertificateSeen(const std::string& instance, SystemTime notAfter) override {
+    tell(&Listener::serverCertificateSeen, instance, notAfter);
   }
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override {

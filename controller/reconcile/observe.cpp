@@ -58,6 +58,7 @@ asio::awaitable<Result<plan::Observed>> observe(albatross::Client& client, bool 
   if (!unikernels) co_return std::unexpected(unikernels.error());
   auto running = albatross::unikernelsOf(*unikernels);
   if (!running) co_return std::unexpected(running.error());
+  if (unikernels->serverNotAfter) listener.serverCertificateSeen(instance, *unikernels->serverNotAfter);
   observed.serverKey = unikernels->serverKey;
   observed.base = {unikernels->name.path, std::nullopt};
   observed.unikernels = toMap<decltype(observed.unikernels)>(std::move(running));

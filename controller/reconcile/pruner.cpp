@@ -27,8 +27,9 @@ std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
   }
   for (const WithheldSet& set : guard_.withheld()) {
     const auto instance = resolution.instances.find(set.instance);
-    if (instance != resolution.instances.end())
-      instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
+    if (instance == resolution.instances.end()) continue;
+    instance->second->withheld.push_back({Reason::PruneGuard, set.message()});
+    instance->second->withheldUnikernels += set.size;
   }
   for (const auto& [instance, id] : guard_.mistaken())
     environment_.listener.warned(instance, Reason::PruneGuard, noSuchSet(id, instance));

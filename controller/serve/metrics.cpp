@@ -104,12 +104,26 @@ std::string concernedBy(const api::Problem& problem) {
   return problem.object ? problem.object->toString() : problem.origin.file.string();
 }
 
+prometheus::MetricFamily gaugeFamily(const char* name, const char* help) {
+  return {name, help, prometheus::MetricType::Gauge, {}};
+}
+
+prometheus::MetricFamily gaugeFamily(const char* name, const char* help, double value) {
+  prometheus::MetricFamily family = gaugeFamily(name, help);
+  family.metric.emplace_back().gauge.value = value;
+  return family;
+}
+
+std::vector<prometheus::ClientMetric::Label> labelPairs(const std::string& instance,
+                                                        const api::ObjectKey& key) {
+  return {{"instance", instance}, {"name", key.name}, {"namespace", key.nameSpace}};
+}
+
 /// As client-go's leader_election_master_status is.
 prometheus::MetricFamily leaseFamily(const std::map<std::string, bool>& leases) {
-  prometheus::MetricFamily family{"rookery_leader_election_master_status",
-                                  "1 while this process holds the Lease of that name, 0 while it does not.",
-                                  prometheus::MetricType::Gauge,
-                                  {}};
+  prometheus::MetricFamily family =
+      gaugeFamily("rookery_leader_election_master_status",
+                  "1 while this process holds the Lease of that name, 0 while it does not.");
   for (const auto& [name, held] : leases) {
     prometheus::ClientMetric metric;
     metric.label = {{"name", name}};
@@ -125,11 +139,12 @@ struct Metrics::State {
   std::mutex mutex;  // over each whole update; a scrape needs only the registry's own locks
   prometheus::Registry registry{prometheus::Registry::InsertBehavior::Throw};
 
-  PerInstance<Counter> reconciles{counters(registry, "rookery_reconcile_total",
-                                           "Rounds of looking, planning and at most one step, by how the "
-                                           "observation ended: success or the reason why not.")};
+  PerInstance<Counter> reconciles{
+      counters(registry, "rookery_reconcile_total",
+               "Rounds of looking, planning and taking all steps that are due, by how "
+               "the observation ended: success or the reason why not.")};
   PerInstance<Histogram> reconcileDurations{histograms(registry, "rookery_reconcile_duration_seconds",
-                                                       "Time that a round took, its step included.")};
+                                                       "Time that a round took, its steps included.")};
   PerInstance<Counter> commands{
       counters(registry, "rookery_commands_total",
                "Commands sent to Albatross servers, by how they ended: success or the reason why not.")};
@@ -151,10 +166,18 @@ struct Metrics::State {
   /// By instance. There are as many as unikernels, and a prometheus::Family looks at all that it has for each
   /// that it is to remove.
   std::map<std::string, std::map<api::ObjectKey, std::int64_t>> restarts;
+  std::map<std::string, std::map<api::ObjectKey, bool>> ready;
+  PerInstance<Gauge> withheld{
+      gauges(registry, "rookery_prune_withheld_unikernels",
+             "Unikernels that are not declared any more, and that the prune guard withholds from being "
+             "destroyed until somebody confirms it.")};
   PerInstance<Gauge> queued{gauges(registry, "rookery_queue_depth", "Steps that are due and not taken yet.")};
   PerInstance<Gauge> certificateExpiry{
       gauges(registry, "rookery_certificate_expiry_timestamp_seconds",
              "When the instance's credential expires, since the Unix epoch.")};
+  PerInstance<Gauge> serverExpiry{
+      gauges(registry, "rookery_server_certificate_expiry_timestamp_seconds",
+             "When the certificate expires that the instance's server has shown, since the Unix epoch.")};
   PerInstance<Counter> warnings{counters(registry, "rookery_warnings_total", "Warnings, by reason.")};
 
   prometheus::Family<Counter>& imagePulls =
@@ -188,10 +211,17 @@ struct Metrics::State {
 
   RootGauges roots{registry};
 
-  std::function<std::map<std::string, bool>()> leases;  // empty: there are none
+  std::function<std::map<std::string, bool>()> leases;   // empty: there are none
+  std::function<image::ImageStore::Usage()> imageStore;  // empty: there is none
 
   prometheus::Family<Counter>& requests =
       counters(registry, "rookery_http_requests_total", "HTTP requests answered, by method and status code.");
+  prometheus::Family<Histogram>& requestDurations = histograms(
+      registry, "rookery_http_request_duration_seconds",
+      "Time until an HTTP request was answered, by method; what a watch waits for is not counted.");
+  prometheus::Family<Gauge>& listenerExpiry =
+      gauges(registry, "rookery_http_certificate_expiry_timestamp_seconds",
+             "When the HTTP listener's own certificate expires, since the Unix epoch.");
   Gauge& requestsInFlight =
       gauges(registry, "rookery_http_requests_in_flight", "HTTP requests that are being answered.").Add({});
   Gauge& longRunningRequests = gauges(registry, "rookery_http_long_running_requests",
@@ -200,6 +230,7 @@ struct Metrics::State {
 
   void countUnikernels(const std::string& instance, const reconcile::Round& round);
   prometheus::MetricFamily restartFamily();
+  prometheus::MetricFamily readyFamily();
 };
 
 prometheus::MetricFamily Metrics::State::restartFamily() {
@@ -212,8 +243,25 @@ prometheus::MetricFamily Metrics::State::restartFamily() {
   for (const auto& [instance, counts] : restarts) {
     for (const auto& [key, count] : counts) {
       prometheus::ClientMetric metric;
-      metric.label = {{"instance", instance}, {"name", key.name}, {"namespace", key.nameSpace}};
+      metric.label = labelPairs(instance, key);
       metric.counter.value = static_cast<double>(count);
+      family.metric.push_back(std::move(metric));
+    }
+  }
+  return family;
+}
+
+prometheus::MetricFamily Metrics::State::readyFamily() {
+  prometheus::MetricFamily family = gaugeFamily(
+      "rookery_unikernel_ready",
+      "1 where a declared unikernel was Ready when its instance was last observed, 0 where it was not; none "
+      "for those that are suspended.");
+  const std::lock_guard lock(mutex);
+  for (const auto& [instance, those] : ready) {
+    for (const auto& [key, isReady] : those) {
+      prometheus::ClientMetric metric;
+      metric.label = labelPairs(instance, key);
+      metric.gauge.value = isReady ? 1 : 0;
       family.metric.push_back(std::move(metric));
     }
   }
@@ -252,18 +300,49 @@ std::string Metrics::text() const {
   std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
   for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
   families.push_back(state_->restartFamily());
+  families.push_back(state_->readyFamily());
   if (state_->leases) families.push_back(leaseFamily(state_->leases()));
+  if (state_->imageStore) {
+    const image::ImageStore::Usage usage = state_->imageStore();
+    families.push_back(gaugeFamily("rookery_image_store_used_bytes",
+                                   "Bytes of all images in the state directory, those on their way included.",
+                                   static_cast<double>(usage.used)));
+    families.push_back(
+        gaugeFamily("rookery_image_store_removable_bytes",
+                    "Bytes of images among them that are in nobody's use: they go where others "
+                    "need room.",
+                    static_cast<double>(usage.removable)));
+    families.push_back(gaugeFamily("rookery_image_store_capacity_bytes",
+                                   "The most bytes that these may have (--image-store-size).",
+                                   static_cast<double>(usage.capacity)));
+  }
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
 }
 
-void Metrics::requestAnswered(std::string_view method, int code) {
+void Metrics::setResync(std::chrono::milliseconds resync) {
+  gauges(state_->registry, "rookery_resync_seconds",
+         "How often every instance is looked at when nothing changes (--resync).")
+      .Add({})
+      .Set(toSeconds(resync));
+}
+
+void Metrics::setImageStore(std::function<image::ImageStore::Usage()> usage) {
+  state_->imageStore = std::move(usage);
+}
+
+void Metrics::requestAnswered(std::string_view method, int code, std::chrono::nanoseconds duration) {
   static constexpr std::string_view known[] = {"GET",    "HEAD",    "POST",    "PUT",  "PATCH",
                                                "DELETE", "OPTIONS", "CONNECT", "TRACE"};
   const bool own = std::ranges::find(known, method) != std::end(known);
-  state_->requests.Add({{"method", std::string(own ? method : "other")}, {"code", std::to_string(code)}})
-      .Increment();
+  const std::string label(own ? method : "other");
+  state_->requests.Add({{"method", label}, {"code", std::to_string(code)}}).Increment();
+  state_->requestDurations.Add({{"method", label}}, durationBuckets).Observe(toSeconds(duration));
+}
+
+void Metrics::certificateLoaded(std::chrono::system_clock::time_point notAfter) {
+  state_->listenerExpiry.Add({}).Set(toTimestamp(notAfter));
 }
 
 void Metrics::requestsInFlightChanged(int by) { state_->requestsInFlight.Increment(by); }
@@ -303,11 +382,13 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.unchanged) return state_->lastObservations.at(instance).SetToCurrentTime();
   state_->drift.at(instance).Increment(static_cast<double>(round.drift));
   state_->queued.at(instance).Set(static_cast<double>(round.queued));
+  state_->withheld.at(instance).Set(static_cast<double>(round.withheld));
   state_->up.at(instance).Set(round.error ? 0 : 1);
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
   state_->restarts[instance] = round.restarts;
+  state_->ready[instance] = round.ready;
 }
 
 void Metrics::commandEnded(const std::string& instance, const reconcile::CommandResult& result) {
@@ -329,6 +410,11 @@ void Metrics::imagePulled(const image::Puller::Attempt& attempt) {
 void Metrics::credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) {
   const std::lock_guard lock(state_->mutex);
   state_->certificateExpiry.at(instance).Set(toTimestamp(notAfter));
+}
+
+void Metrics::serverCertificateSeen(const std::string& instance, reconcile::SystemTime notAfter) {
+  const std::lock_guard lock(state_->mutex);
+  state_->serverExpiry.at(instance).Set(toTimestamp(notAfter));
 }
 
 void Metrics::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
@@ -358,8 +444,11 @@ void Metrics::instanceForgotten(const std::string& instance) {
   state_->lastObservations.remove(instance);
   state_->drift.remove(instance);
   state_->restarts.erase(instance);
+  state_->ready.erase(instance);
+  state_->withheld.remove(instance);
   state_->queued.remove(instance);
   state_->certificateExpiry.remove(instance);
+  state_->serverExpiry.remove(instance);
   state_->warnings.remove(instance);
 }
 

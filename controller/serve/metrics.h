@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -7,6 +8,7 @@
 #include <string_view>
 
 #include "http/message.h"
+#include "image/store.h"
 #include "reconcile/listener.h"
 
 namespace rookery::serve {
@@ -29,18 +31,24 @@ class Metrics : public reconcile::Listener, public http::Observer {
 
   /// Tells, at each text(), which Leases are held, by name. Before the first text().
   void setLeases(std::function<std::map<std::string, bool>()> leases);
+  /// How often every instance is looked at when nothing changes.
+  void setResync(std::chrono::milliseconds resync);
+  /// Tells, at each text(), how full the image store is. Before the first text().
+  void setImageStore(std::function<image::ImageStore::Usage()> usage);
 
   /// Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as "other", so that clients cannot
   /// make up labels.
-  void requestAnswered(std::string_view method, int status) override;
+  void requestAnswered(std::string_view method, int status, std::chrono::nanoseconds duration) override;
   void requestsInFlightChanged(int by) override;
   void longRunningRequestsChanged(int by) override;
+  void certificateLoaded(std::chrono::system_clock::time_point notAfter) override;
 
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void commandEnded(const std::string& instance, const reconcile::CommandResult& result) override;
   void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
+  void serverCertificateSeen(const std::string& instance, reconcile::SystemTime notAfter) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;

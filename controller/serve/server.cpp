@@ -30,9 +30,10 @@ Result<void> checkOptions(const Server::Options& options) {
 }
 
 /// Null for plain HTTP.
-Result<std::unique_ptr<http::TlsContext>> loadTls(const Server::Options& options) {
+Result<std::unique_ptr<http::TlsContext>> loadTls(const Server::Options& options, http::Observer& observer) {
   if (options.tls.certificate.empty()) return nullptr;
-  auto context = http::TlsContext::load(options.tls, options.warn);
+  auto context = http::TlsContext::load(options.tls, options.warn,
+                                        [&observer](auto notAfter) { observer.certificateLoaded(notAfter); });
   if (!context) return context;
   if (const auto exposed = reconcile::exposureOf(options.tls.key)) options.warn(*exposed);
   return context;
@@ -82,7 +83,7 @@ Result<std::unique_ptr<Server>> Server::start(const Options& options, const reco
       plain ? http::parseLoopbackEndpoint(options.listen) : http::parseEndpoint(options.listen);
   if (!endpoint) return std::unexpected(endpoint.error());
   if (auto sound = checkOptions(options); !sound) return std::unexpected(sound.error());
-  auto tls = loadTls(options);
+  auto tls = loadTls(options, metrics);
   if (!tls) return std::unexpected(tls.error());
   auto access = Access::load({.tokenFile = options.tokenFile,
                               .requests = options.requests,

@@ -107,7 +107,9 @@ class Call {
     auto frame = co_await within(limit, exchange());
     if (!frame) co_return late("did not answer", limit, streams ? "stream" : "command");
     if (!*frame) co_return std::unexpected(frame->error());
-    co_return interpretReply(**frame, connection_.serverKey(), options_->endpoint.toString());
+    auto reply = interpretReply(**frame, connection_.serverKey(), options_->endpoint.toString());
+    if (reply) reply->serverNotAfter = connection_.serverNotAfter();
+    co_return reply;
   }
 
   std::unexpected<Error> cancelled() const {

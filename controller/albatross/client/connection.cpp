@@ -90,6 +90,10 @@ asio::awaitable<Result<void>> Connection::connect() {
 
 std::string Connection::serverKey() const { return tls::keyFingerprintOf(SSL_get0_peer_certificate(ssl_)); }
 
+std::chrono::system_clock::time_point Connection::serverNotAfter() const {
+  return tls::notAfterOf(SSL_get0_peer_certificate(ssl_));
+}
+
 asio::awaitable<bool> Connection::writeFrames(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto frame = bytes.first(std::min(bytes.size(), maximalFrame));

@@ -35,6 +35,7 @@ class Connection {
 
   /// SHA-256 of the server's public key, once open.
   std::string serverKey() const;
+  std::chrono::system_clock::time_point serverNotAfter() const;
 
   /// Sends `bytes`, in one frame unless they are more than a server takes in one. False when the connection
   /// is broken: why is for the reader to find out, as the server may have said it before.

@@ -395,6 +395,7 @@ TEST_F(HttpListenerTest, WatchersAndSlowClientsKeepNobodyOut) {
   }
   EXPECT_EQ(counts_.longRunning, 100);
   EXPECT_EQ(counts_.answered("GET", 200), 120);
+  EXPECT_GT(counts_.longest().count(), 0);
   for (const RawClient& watcher : watchers) {
     char byte = 0;
     EXPECT_EQ(::recv(watcher.socket(), &byte, 1, MSG_DONTWAIT), -1);  // open, and silent

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <string>
@@ -15,9 +17,10 @@ namespace rookery::http {
 /// Counts what happens on a listener's connections.
 class Counts : public Observer {
  public:
-  void requestAnswered(std::string_view method, int status) override {
+  void requestAnswered(std::string_view method, int status, std::chrono::nanoseconds duration) override {
     const std::lock_guard lock(mutex_);
     ++answered_[{std::string(method), status}];
+    longest_ = std::max(longest_, duration);
   }
   void requestsInFlightChanged(int by) override { inFlight += by; }
   void longRunningRequestsChanged(int by) override { longRunning += by; }
@@ -28,11 +31,18 @@ class Counts : public Observer {
     return found == answered_.end() ? 0 : found->second;
   }
 
+  /// Of all requests.
+  std::chrono::nanoseconds longest() const {
+    const std::lock_guard lock(mutex_);
+    return longest_;
+  }
+
   std::atomic<int> inFlight = 0, longRunning = 0;
 
  private:
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, int>, int> answered_;
+  std::chrono::nanoseconds longest_{0};
 };
 
 /// What the listener answers by itself, and what a handler says of a body that it cannot read.

@@ -127,6 +127,7 @@ class TlsTest : public testing::Test {
   Result<std::unique_ptr<TlsContext>> load() {
     return TlsContext::load(
         files_, [this](const std::string& message) { warnings_.push_back(message); },
+        [this](auto notAfter) { ends_.push_back(notAfter); },
         [this] { return TlsContext::Clock::time_point(std::chrono::milliseconds(now_)); });
   }
   void serve(ListenerLimits limits = {}) {
@@ -153,8 +154,10 @@ class TlsTest : public testing::Test {
   fixtures::TempDir folder_;
   TlsFiles files_{
       .certificate = folder_.path() / "tls.crt", .key = folder_.path() / "tls.key", .clientCA = {}};
-  std::vector<std::string> warnings_;  // read only while no connection is made
-  std::atomic<int> now_ = 0;           // in ms
+  // Read only while no connection is made
+  std::vector<std::string> warnings_;
+  std::vector<std::chrono::system_clock::time_point> ends_;  // of the certificates that were used
+  std::atomic<int> now_ = 0;                                 // in ms
   Counts counts_;
   std::unique_ptr<Listener> listener_;
 };
@@ -317,6 +320,8 @@ TEST_F(TlsTest, ChangedFilesAreReadAgainAndBrokenOnesAreNot) {
   now_ += 1000;
   EXPECT_EQ(TlsClient(listener_->port()).serverName(), "three");
   listener_->stop();
+  EXPECT_THAT(ends_, SizeIs(3));
+  EXPECT_GT(ends_[0], std::chrono::system_clock::now());
   ASSERT_THAT(warnings_, SizeIs(1));
   EXPECT_THAT(warnings_[0],
               AllOf(HasSubstr("keeps its last"), HasSubstr("tls.key"), HasSubstr("does not belong")));

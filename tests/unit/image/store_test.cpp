@@ -217,6 +217,9 @@ TEST_F(Store, CountsWhatIsOnItsWay) {
     ASSERT_TRUE(third);
     EXPECT_TRUE(third->write("3-"));
     expectNoRoom(third->write("-"), "those that are on their way 10 bytes");
+    EXPECT_EQ(store->usage().used, 10);
+    EXPECT_EQ(store->usage().removable, 0);
+    EXPECT_EQ(store->usage().capacity, 10);
     EXPECT_FALSE(store->begin());
   }
   EXPECT_TRUE(first.write("--")) << "there is room again";
@@ -227,6 +230,7 @@ TEST_F(Store, CountsWhatIsOnItsWay) {
 TEST_F(Store, MakesRoomForWhatIsOnItsWay) {
   const auto store = open(10);
   const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  EXPECT_EQ(store->usage().removable, 8);
   auto third = incoming(*store, "3---");
   EXPECT_THAT(files(".img"), ElementsAre(two + ".img")) << "before the image is complete";
   EXPECT_TRUE(third.write("----"));

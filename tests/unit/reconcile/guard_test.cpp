@@ -234,6 +234,7 @@ TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   EXPECT_THAT(judgeWith(once).message, AllOf(Not(HasSubstr(id)), HasSubstr("AlbatrossInstance eu-1")))
       << "whoever may read the object need not be able to confirm";
   EXPECT_THAT(once.withheld().at(0).message(), HasSubstr("--confirm-prune " + id));
+  EXPECT_EQ(once.withheld().at(0).size, 6);
   std::ranges::reverse(vanished);
   EXPECT_EQ(confirmationId(vanished), id) << "the order does not matter";
 

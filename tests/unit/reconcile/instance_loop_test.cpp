@@ -487,6 +487,7 @@ TEST_F(Loop, LooksAgainWhenItCouldBeReady) {
     return ready("shop/web").reason == Reason::Running;
   });  // at the resync it would be half a minute
   EXPECT_EQ(told_.last->restarts.at(plan::keyOf("shop/web")), 0);
+  EXPECT_TRUE(told_.last->ready.at(plan::keyOf("shop/web")));
 }
 
 TEST_F(Loop, SendsNothingOnceItsStateIsAnotherProcesss) {

@@ -48,16 +48,32 @@ std::optional<double> sample(const Metrics& metrics, const std::string& series) 
 
 Error unreachable() { return {Reason::ConnectionFailed, "Nothing answers at 10.0.0.1:1025."}; }
 
+reconcile::Round unchanged() {
+  reconcile::Round round;
+  round.unchanged = true;
+  return round;
+}
+
+/// Nobody answered.
+reconcile::Round missed(std::size_t withheld = 0) {
+  reconcile::Round round;
+  round.error = unreachable();
+  round.withheld = withheld;
+  return round;
+}
+
 /// Something of everything, for one instance.
 void report(Metrics& metrics, const std::string& instance) {
   reconcile::Round round{.error = std::nullopt, .duration = 30ms, .queued = 4, .drift = 2, .unikernels = {}};
   round.unikernels[{"shop", UnikernelState::Ready}] = 7;
+  round.ready[{api::Kind::Unikernel, "shop", "web"}] = true;
   metrics.roundEnded(instance, round);
   metrics.roundEnded(instance,
                      {.error = unreachable(), .duration = 5s, .queued = 0, .drift = 0, .unikernels = {}});
   metrics.commandEnded(instance, {.verb = "create", .error = std::nullopt, .duration = 2s, .bytes = 4096});
   metrics.commandEnded(instance, {.verb = "info", .error = unreachable(), .duration = 5s, .bytes = 0});
   metrics.credentialLoaded(instance, reconcile::SystemTime(2'000'000'000s));
+  metrics.serverCertificateSeen(instance, reconcile::SystemTime(1'900'000'000s));
   metrics.warned(instance, Reason::CredentialNotYetValid, "The clocks differ.");
   metrics.readyChanged({api::Kind::Unikernel, "shop", "web"}, false, Reason::DigestMismatch, "Other bytes.");
 }
@@ -127,6 +143,7 @@ TEST(Metrics, CountsWhatTheReconcilerReports) {
       {R"(rookery_drift_detected_total{instance="eu-1"})", 2},
       {R"(rookery_queue_depth{instance="eu-1"})", 0},
       {R"(rookery_certificate_expiry_timestamp_seconds{instance="eu-1"})", 2e9},
+      {R"(rookery_server_certificate_expiry_timestamp_seconds{instance="eu-1"})", 1.9e9},
       {R"(rookery_warnings_total{instance="eu-1",reason="CredentialNotYetValid"})", 1},
       {R"(rookery_ready_changes_total{kind="Unikernel",ready="false",reason="DigestMismatch"})", 1},
   };
@@ -158,16 +175,63 @@ TEST(Metrics, CountsTheRestartsOfEachUnikernel) {
   EXPECT_THAT(metrics.text(), testing::Not(testing::HasSubstr("\"dns\"")));
 }
 
+TEST(Metrics, TellWhichUnikernelsAreReady) {
+  Metrics metrics(build);
+  const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"}, dns{api::Kind::Unikernel, "shop", "dns"};
+  const std::string ofWeb = R"(rookery_unikernel_ready{instance="eu-1",name="web",namespace="shop"})";
+  reconcile::Round round;
+  round.ready = {{web, false}, {dns, true}};
+  metrics.roundEnded("eu-1", round);
+  EXPECT_EQ(sample(metrics, ofWeb), 0);
+  metrics.roundEnded("eu-1", unchanged());
+  metrics.roundEnded("eu-1", missed());
+  EXPECT_EQ(sample(metrics, ofWeb), 0) << "nothing is known of what was not seen";
+  round.ready = {{web, true}};
+  metrics.roundEnded("eu-1", round);
+  EXPECT_EQ(sample(metrics, ofWeb), 1);
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("\"dns\"")));
+}
+
+TEST(Metrics, TellWhatIsWithheldAlsoOfAnInstanceThatCannotBeAsked) {
+  Metrics metrics(build);
+  const std::string withheld = R"(rookery_prune_withheld_unikernels{instance="eu-1"})";
+  metrics.roundEnded("eu-1", missed(5));
+  EXPECT_EQ(sample(metrics, withheld), 5);
+  metrics.roundEnded("eu-1", unchanged());
+  EXPECT_EQ(sample(metrics, withheld), 5);
+  metrics.roundEnded("eu-1", {});
+  EXPECT_EQ(sample(metrics, withheld), 0);
+}
+
+TEST(Metrics, TellWhenTheListenersCertificateEndsIfItHasOne) {
+  Metrics metrics(build);
+  const std::string expiry = "rookery_http_certificate_expiry_timestamp_seconds";
+  EXPECT_EQ(sample(metrics, expiry), std::nullopt);
+  metrics.certificateLoaded(reconcile::SystemTime(2'000'000'000s));
+  EXPECT_EQ(sample(metrics, expiry), 2e9);
+}
+
+TEST(Metrics, TellHowFullTheImageStoreIs) {
+  Metrics metrics(build);
+  EXPECT_THAT(metrics.text(), Not(HasSubstr("image_store")));
+  metrics.setImageStore([] { return image::ImageStore::Usage{.used = 7, .removable = 2, .capacity = 10}; });
+  EXPECT_EQ(sample(metrics, "rookery_image_store_used_bytes"), 7);
+  EXPECT_EQ(sample(metrics, "rookery_image_store_removable_bytes"), 2);
+  EXPECT_EQ(sample(metrics, "rookery_image_store_capacity_bytes"), 10);
+}
+
 TEST(Metrics, CountRequestsByMethodsThatClientsCannotMakeUp) {
   Metrics metrics(BuildInfo{"1", "r"});
-  metrics.requestAnswered("GET", 200);
-  for (const char* method : {"", "BREW", "M-SEARCH"}) metrics.requestAnswered(method, 501);
+  metrics.requestAnswered("GET", 200, 30ms);
+  for (const char* method : {"", "BREW", "M-SEARCH"}) metrics.requestAnswered(method, 501, {});
   metrics.requestsInFlightChanged(1);
   metrics.longRunningRequestsChanged(1);
-  EXPECT_THAT(metrics.text(), AllOf(HasSubstr(R"(rookery_http_requests_total{code="200",method="GET"} 1)"),
-                                    HasSubstr(R"(rookery_http_requests_total{code="501",method="other"} 3)"),
-                                    HasSubstr("rookery_http_requests_in_flight 1"),
-                                    HasSubstr("rookery_http_long_running_requests 1")));
+  EXPECT_THAT(metrics.text(),
+              AllOf(HasSubstr(R"(rookery_http_requests_total{code="200",method="GET"} 1)"),
+                    HasSubstr(R"(rookery_http_requests_total{code="501",method="other"} 3)"),
+                    HasSubstr(R"(rookery_http_request_duration_seconds_sum{method="GET"} 0.03)"),
+                    HasSubstr("rookery_http_requests_in_flight 1"),
+                    HasSubstr("rookery_http_long_running_requests 1")));
   metrics.requestsInFlightChanged(-1);
   metrics.longRunningRequestsChanged(-1);
   EXPECT_THAT(metrics.text(), AllOf(HasSubstr("rookery_http_requests_in_flight 0"),

@@ -194,6 +194,8 @@ TEST_F(ClientTest, TellsWhichServerItIs) {
   EXPECT_THAT(keyOf(peer), testing::MatchesRegex("[0-9a-f]{64}"));
   EXPECT_EQ(keyOf(peer), keyOf(same));
   EXPECT_NE(keyOf(peer), keyOf(other));
+  EXPECT_GT(call(peer, answering(webName, created), info())->serverNotAfter,
+            std::chrono::system_clock::now());
 }
 
 TEST_F(ClientTest, TakesARepliesBytesAsTheyCome) {
