@@ -121,63 +121,78 @@ int applyByController(const ApplyOptions& options, std::chrono::milliseconds tim
   return 0;
 }
 
+/// What has come of it, on both streams. Returns the exit status.
+int tell(const ApplyOptions& options, const reconcile::Controller::Outcome& outcome, const Failures& failures,
+         const source::Snapshot& snapshot, const Console& console) {
+  for (const api::Problem& warning : snapshot.warnings) say(console.err, "warning: ", warning.toString());
+  const std::size_t unpruned = tellUnpruned(outcome, console.err);
+  failures.tell(console.err);
+  if (!outcome.finished) {
+    return failed(console, {Reason::DeadlineExceeded,
+                            fmt::format("Not everything was done within {}.", options.timeout)});
+  }
+  if (failures.count() > 0) return 1;
+  const std::string left = unpruned == 0 ? "" : fmt::format("; {} not pruned (--prune)", unpruned);
+  console.out << fmt::format("All {} objects are Ready{}.\n", snapshot.objects.size(), left);
+  return 0;
+}
+
+int applyHere(const ApplyOptions& options, const Fleet::Options& fleetOptions,
+              const std::optional<PlanFile>& planned, std::chrono::milliseconds timeout,
+              const Console& console) {
+  Progress progress(console.err, console.errTerminal);
+  reconcile::ObjectStore objects;
+  auto fleet = Fleet::open(fleetOptions, objects, progress);
+  if (!fleet && fleet.error().reason == Reason::StateDirLocked && !planned)
+    return applyByController(options, timeout, fleet.error(), console);
+  if (!fleet) return failed(console, fleet.error());
+  const auto snapshot = readManifests(absoluteRoots(options.fleet.roots), console.in);
+  if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
+    return failed(console, {Reason::UsageError,
+                            fmt::format("The manifests or the servers have changed since {} was made, so "
+                                        "nothing was done. Make a new plan.",
+                                        options.plan.string())});
+  }
+  reconcile::Controller::Outcome outcome;
+  const bool signalled = (*fleet)->run(
+      [&](reconcile::Controller& controller) { return work(controller, snapshot, timeout, outcome); });
+  if (const auto& failure = (*fleet)->failure()) return failed(console, *failure);
+  const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
+  if (!signalled) return tell(options, outcome, failures, *snapshot, console);
+  failures.tell(console.err);
+  return failed(console, {Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
+}
+
+/// What a plan file says besides its steps counts as if it were given again. Nothing: there is none. Errors:
+/// as readPlanFile(); UsageError (no manifests are named).
+Result<std::optional<PlanFile>> takePlan(ApplyOptions& options, std::ostream& err) {
+  if (options.plan.empty()) {
+    if (auto named = orCurrentFolder(options.fleet.roots, err); !named) return std::unexpected(named.error());
+    return std::nullopt;
+  }
+  auto planned = readPlanFile(options.plan);
+  if (!planned) return std::unexpected(planned.error());
+  options.fleet.roots = planned->roots;
+  options.fleet.prune = planned->prune;
+  options.fleet.confirmed = planned->confirmed;
+  return *std::move(planned);
+}
+
 int apply(ApplyOptions options, const Console& console) {
-  const auto failed = [&](const Error& error) { return cli::failed(console, error); };
   const auto timeout = api::parseDuration(options.timeout);
-  if (!timeout) return failed({Reason::UsageError, "--timeout: " + timeout.error().message});
-  std::optional<PlanFile> planned;
-  if (!options.plan.empty()) {
-    auto file = readPlanFile(options.plan);
-    if (!file) return failed(file.error());
-    planned = std::move(*file);
-    options.fleet.roots = planned->roots;
-    options.fleet.prune = planned->prune;
-    options.fleet.confirmed = planned->confirmed;
-  }
-  if (!planned) {
-    if (auto named = orCurrentFolder(options.fleet.roots, console.err); !named) return failed(named.error());
-  }
+  if (!timeout) return failed(console, {Reason::UsageError, "--timeout: " + timeout.error().message});
+  const auto planned = takePlan(options, console.err);
+  if (!planned) return failed(console, planned.error());
   auto guard = guardOf(options.fleet);
-  if (!guard) return failed(guard.error());
+  if (!guard) return failed(console, guard.error());
   Fleet::Options fleetOptions{.stateDir = options.fleet.stateDir,
                               .imageRoots = absoluteRoots(options.fleet.imageRoots),
                               .imageStoreBytes = options.fleet.imageStoreBytes(),
                               .largestImage = options.fleet.largestImage(),
                               .imageHosts = options.fleet.hosts(),
                               .guard = *std::move(guard)};
-  if (planned) fleetOptions.permit = onlyPlanned(planned->changes);
-  Progress progress(console.err, console.errTerminal);
-  reconcile::ObjectStore objects;
-  auto fleet = Fleet::open(fleetOptions, objects, progress);
-  if (!fleet && fleet.error().reason == Reason::StateDirLocked && !planned)
-    return applyByController(options, *timeout, fleet.error(), console);
-  if (!fleet) return failed(fleet.error());
-  const auto snapshot = readManifests(absoluteRoots(options.fleet.roots), console.in);
-  if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {
-    return failed(
-        {Reason::UsageError,
-         fmt::format(
-             "The manifests or the servers have changed since {} was made, so nothing was done. Make a "
-             "new plan.",
-             options.plan.string())});
-  }
-  reconcile::Controller::Outcome outcome;
-  const bool signalled = (*fleet)->run(
-      [&](reconcile::Controller& controller) { return work(controller, snapshot, *timeout, outcome); });
-  if (const auto& failure = (*fleet)->failure()) return failed(*failure);
-  const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
-  for (const api::Problem& warning : snapshot->warnings) say(console.err, "warning: ", warning.toString());
-  const std::size_t unpruned = tellUnpruned(outcome, console.err);
-  failures.tell(console.err);
-  if (signalled)
-    return failed({Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
-  if (!outcome.finished)
-    return failed(
-        {Reason::DeadlineExceeded, fmt::format("Not everything was done within {}.", options.timeout)});
-  if (failures.count() > 0) return 1;
-  const std::string left = unpruned == 0 ? "" : fmt::format("; {} not pruned (--prune)", unpruned);
-  console.out << fmt::format("All {} objects are Ready{}.\n", snapshot->objects.size(), left);
-  return 0;
+  if (*planned) fleetOptions.permit = onlyPlanned((*planned)->changes);
+  return applyHere(options, fleetOptions, *planned, *timeout, console);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "api/json_path.h"
 #include "api/manifest.h"
 #include "file/atomic.h"
 #include "source/names.h"
@@ -53,7 +54,9 @@ std::optional<RunningController> findRunning(const fs::path& stateDir) {
       !said.contains("manifests") || !said["manifests"].is_array())
     return std::nullopt;
   RunningController controller{
-      .pid = said["pid"].get<pid_t>(), .url = said.value("url", ""), .manifests = {}};
+      .pid = said["pid"].get<pid_t>(), .url = api::textAt(said, "url"), .manifests = {}};
+  // One that was killed has left its words behind.
+  if (state::FolderLock::holder(stateDir) != std::to_string(controller.pid)) return std::nullopt;
   for (const json& root : said["manifests"]) {
     if (root.is_string()) controller.manifests.emplace_back(root.get<std::string>());
   }

@@ -289,12 +289,11 @@ void InstanceLoop::noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) c
   for (const auto& [name, key] : foreign) {
     const auto owner = owned.find(name);
     if (owner == owned.end()) continue;
-    errors.emplace(key,
-                   Error{Reason::NotOwned,
-                         fmt::format("{} on {} is the unikernel of another Rookery on this machine, whose "
-                                     "state directory is {}. Use that one, or remove the manifest there "
-                                     "with rookery.dev/release: \"true\" first.",
-                                     key.toString(), desired_->name(), owner->second.string())});
+    errors.emplace(
+        key, Error{Reason::NotOwned,
+                   fmt::format("{} on {} is the unikernel of another Rookery on this machine, whose state "
+                               "directory is {}. Use that one; or remove it, if no Rookery uses it any more.",
+                               key.toString(), desired_->name(), owner->second.string())});
   }
 }
 

@@ -25,10 +25,16 @@ constexpr std::chrono::milliseconds attemptInterval{10};
 
 fs::path lockIn(const fs::path& folder) { return folder / "lock"; }
 
-std::string holderOf(int lock) {
+/// Empty: there is none in it.
+std::string readPid(int lock) {
   std::array<char, 32> text{};
   const ssize_t length = ::pread(lock, text.data(), text.size() - 1, 0);
-  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "unknown";
+  return length > 0 ? std::string(text.data(), static_cast<std::size_t>(length)) : "";
+}
+
+std::string holderOf(int lock) {
+  const std::string pid = readPid(lock);
+  return pid.empty() ? "unknown" : pid;
 }
 
 }  // namespace
@@ -68,12 +74,21 @@ bool FolderLock::isHeld(const fs::path& folder) {
   return held;
 }
 
+std::string FolderLock::holder(const fs::path& folder) {
+  const int lock = ::open(lockIn(folder).c_str(), O_RDONLY | O_CLOEXEC);
+  if (lock < 0) return {};
+  std::string pid = readPid(lock);
+  ::close(lock);
+  return pid;
+}
+
 FolderLock::~FolderLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
 Result<bool> FolderLock::stands() const {
-  struct stat ours{}, there{};
+  struct stat ours {
+  }, there{};
   if (::fstat(descriptor_, &ours) != 0) return stateUnreadable(file_, errno);
   if (::stat(file_.c_str(), &there) == 0) return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
   if (errno == ENOENT || errno == ENOTDIR) return false;

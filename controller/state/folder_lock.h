@@ -15,6 +15,8 @@ class FolderLock {
   static Result<FolderLock> take(const std::filesystem::path& folder);
   /// Whether a process has it now, as far as that can be told.
   static bool isHeld(const std::filesystem::path& folder);
+  /// The PID of the process that took it last, whether that still has it or not. Empty: not known.
+  static std::string holder(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(FolderLock&& other) noexcept
       : descriptor_(std::exchange(other.descriptor_, none)), file_(std::move(other.file_)) {}

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/manual/manual.h"
+#include "cli/manual/markdown.h"
 #include "sentence.h"
 
 namespace rookery::cli {
@@ -30,7 +31,7 @@ std::string unindented(std::string_view lines) {
 std::pair<std::string_view, std::string> partsOf(std::string_view notes) {
   const std::size_t at = notes.find(examplesHeading);
   if (at == std::string_view::npos) return {notes, {}};
-  std::string examples = unindented(notes.substr(at + examplesHeading.size()));
+  const std::string examples = unindented(notes.substr(at + examplesHeading.size()));
   std::string_view prose = notes.substr(0, at);
   while (prose.ends_with('\n')) prose.remove_suffix(1);
   return {prose, examples};
@@ -90,16 +91,6 @@ std::string roffNotes(std::string_view notes, std::string_view section) {
   if (!prose.empty()) page += fmt::format(".SH {}\n{}\n", section, roff(prose));
   if (!examples.empty()) page += fmt::format(".SH EXAMPLES\n.nf\n{}\n.fi\n", roff(examples));
   return page;
-}
-
-/// Text for a cell of a table.
-std::string cell(std::string_view text) {
-  std::string safe;
-  for (const char c : text) {
-    if (c == '|') safe += '\\';
-    safe += c == '\n' ? ' ' : c;
-  }
-  return safe;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "api/schema.h"
 #include "cli/manual/manual.h"
+#include "cli/manual/markdown.h"
 #include "yaml/writer.h"
 
 namespace rookery::cli {
@@ -13,15 +14,6 @@ namespace rookery::cli {
 namespace {
 
 using nlohmann::json;
-
-std::string oneLine(std::string text) {
-  std::string safe;
-  for (const char c : text) {
-    if (c == '|') safe += '\\';
-    safe += c == '\n' ? ' ' : c;
-  }
-  return safe;
-}
 
 std::string typeOf(const json& schema) {
   if (schema.contains("enum")) {
@@ -55,12 +47,12 @@ void addFields(const json& schema, const std::string& path, std::string& text) {
   const json required = schema.value("required", json::array());
   const json properties = schema.value("properties", json::object());
   for (const auto& [name, field] : properties.items()) {
-    const std::string at = path.empty() ? name : path + "." + name;
+    const std::string at = path.empty() ? name : fmt::format("{}.{}", path, name);
     const bool needed = std::find(required.begin(), required.end(), name) != required.end();
-    text += fmt::format("| `{}` | {} | {}{} |\n", at, oneLine(typeOf(field)),
-                        oneLine(field.value("description", "")), oneLine(limitsOf(field, needed)));
+    text += fmt::format("| `{}` | {} | {}{} |\n", at, cell(typeOf(field)),
+                        cell(field.value("description", "")), cell(limitsOf(field, needed)));
     addFields(field, at, text);
-    if (field.contains("items")) addFields(field["items"], at + "[]", text);
+    if (field.contains("items")) addFields(field["items"], fmt::format("{}[]", at), text);
   }
 }
 
