@@ -87,8 +87,7 @@ FolderLock::~FolderLock() {
 }
 
 Result<bool> FolderLock::stands() const {
-  struct stat ours {
-  }, there{};
+  struct stat ours{}, there{};
   if (::fstat(descriptor_, &ours) != 0) return stateUnreadable(file_, errno);
   if (::stat(file_.c_str(), &there) == 0) return ours.st_dev == there.st_dev && ours.st_ino == there.st_ino;
   if (errno == ENOENT || errno == ENOTDIR) return false;
