@@ -152,6 +152,7 @@ void Log::tellFirst(const source::Snapshot& snapshot) {
                                          {"mistakes", std::to_string(snapshot.problems.size())}});
   if (!snapshot.objects.empty() || !snapshot.problems.empty()) return;
   std::vector<std::string> roots;
+  roots.reserve(snapshot.roots.size());
   for (const source::Root& root : snapshot.roots) roots.push_back(root.path.string());
   warn(
       fmt::format("No manifest was found in {}. One that is put there, as YAML with apiVersion {}, is read "
