@@ -119,7 +119,7 @@ Result<reconcile::GuardOptions> guardOf(const FleetOptions& options) {
   return reconcile::GuardOptions{
       .prune = options.prune,
       .settle = false,
-      .confirmed = {options.confirmed.begin(), options.confirmed.end()},
+      .confirmed = options.confirmedSet(),
       .howToConfirm = [roots = options.roots](const std::string& id) { return confirmByApply(roots, id); },
       .whyNot = "pruning was not asked for (--prune)"};
 }

@@ -23,16 +23,6 @@ constexpr std::chrono::milliseconds pollInterval{300};
 
 enum class Standing { Awaited, Ready, Failed };
 
-const json& conditionOf(const json& object, std::string_view type) {
-  static const json none;
-  const json* conditions = api::findByPath(object, ".status.conditions");
-  if (conditions == nullptr || !conditions->is_array()) return none;
-  for (const json& condition : *conditions) {
-    if (api::textAt(condition, "type") == type) return condition;
-  }
-  return none;
-}
-
 /// How the controller says that an object stands which it should have as `wanted`.
 Standing standingOf(const json& object, const api::Object& wanted) {
   const json* spec = api::findByPath(object, ".spec");
@@ -41,13 +31,13 @@ Standing standingOf(const json& object, const api::Object& wanted) {
   const json* generation = api::findByPath(object, ".metadata.generation");
   const json* observed = api::findByPath(object, ".status.observedGeneration");
   if (generation == nullptr || observed == nullptr || *generation != *observed) return Standing::Awaited;
-  const json& ready = conditionOf(object, "Ready");
-  const std::string reason = api::textAt(ready, "reason");
-  if (api::textAt(ready, "status") == "True" || reason == toString(Reason::Suspended) ||
-      reason == toString(Reason::InstanceSuspended))
+  const std::string reason = api::textByPath(object, R"(.status.conditions[?(@.type=="Ready")].reason)");
+  if (api::textByPath(object, R"(.status.conditions[?(@.type=="Ready")].status)") == "True" ||
+      reason == toString(Reason::Suspended) || reason == toString(Reason::InstanceSuspended))
     return Standing::Ready;
-  return api::textAt(conditionOf(object, "Stalled"), "status") == "True" ? Standing::Failed
-                                                                         : Standing::Awaited;
+  const bool stalled =
+      api::textByPath(object, R"(.status.conditions[?(@.type=="Stalled")].status)") == "True";
+  return stalled ? Standing::Failed : Standing::Awaited;
 }
 
 /// All objects of the custom kinds that the controller has.
@@ -82,9 +72,10 @@ Look lookAt(const std::map<api::ObjectKey, json>& objects, const source::Snapsho
     const Standing standing = found == objects.end() ? Standing::Awaited : standingOf(found->second, *wanted);
     if (standing == Standing::Awaited && look.awaited++ == 0) look.first = wanted->key().toString();
     if (standing != Standing::Failed) continue;
-    const json& ready = conditionOf(found->second, "Ready");
-    look.failures.add(fmt::format("{} is not Ready ({}): {}", wanted->key().toString(),
-                                  api::textAt(ready, "reason"), api::textAt(ready, "message")));
+    look.failures.add(
+        fmt::format("{} is not Ready ({}): {}", wanted->key().toString(),
+                    api::textByPath(found->second, R"(.status.conditions[?(@.type=="Ready")].reason)"),
+                    api::textByPath(found->second, R"(.status.conditions[?(@.type=="Ready")].message)")));
   }
   return look;
 }

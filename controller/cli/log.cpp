@@ -169,7 +169,7 @@ void Log::scanned(const source::Snapshot& snapshot) {
   {
     const std::lock_guard lock(mutex_);
     before = std::exchange(problems_, now);
-    first = snapshot.synced && !std::exchange(scanned_, scanned_ || snapshot.synced);
+    first = snapshot.synced && !std::exchange(scanned_, true);
   }
   if (first) tellFirst(snapshot);
   for (const std::string& problem : now) {
