@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <charconv>
@@ -21,6 +24,8 @@ constexpr std::chrono::seconds writeTimeout{30};
 constexpr std::chrono::seconds readTimeout{30};
 /// A server sends a bookmark every minute: a watch that is silent for longer has lost its connection.
 constexpr std::chrono::seconds watchReadTimeout{150};
+/// Of what may be silent for as long as it likes: whether the server is there, TCP asks.
+constexpr std::chrono::hours silentReadTimeout{24 * 365};
 constexpr std::size_t longestToken = std::size_t{64} << 10;
 constexpr std::uint16_t defaultHttpPort = 80, defaultHttpsPort = 443;
 
@@ -85,6 +90,15 @@ std::string_view describe(httplib::Error error) {
 }
 
 constexpr int deepestAnswer = 96;  // a manifest's values, within an object, within a list
+
+/// Has TCP ask a silent peer whether it is there: after a minute, and given up two later.
+void probePeer(int socket) {
+  const int on = 1, idle = 60, interval = 20, probes = 6;
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
 
 /// What a server says is copied on its way to people, member within member: discarded where it is no JSON, or
 /// nests deeper than anything of a controller's does.
@@ -394,6 +408,31 @@ Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
   if (status == 410) return WatchEnd::Gone;
   if (status != 200) return std::unexpected(refusal(status, refused));
   return events.end(url_);
+}
+
+Result<void> ApiClient::read(const std::string& path,
+                             const std::function<bool(std::string_view)>& take) const {
+  const auto client = connect(silentReadTimeout);
+  client->set_socket_options(&probePeer);
+  int status = 0;
+  bool stopped = false;
+  std::string refused;
+  const httplib::Result result = client->Get(
+      path,
+      [&](const httplib::Response& response) {
+        status = response.status;
+        return true;
+      },
+      [&](const char* data, std::size_t size) {
+        if (status == 200) return !(stopped = !take({data, size}));
+        refused.append(data, size);
+        return refused.size() <= longestRefusal;
+      });
+  if (status == 0) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
+  if (status != 200) return std::unexpected(refusal(status, refused));
+  if (result || stopped) return {};
+  return fail(Reason::ConnectionFailed,
+              fmt::format("The controller at {} broke off its answer: this is not the end.", url_));
 }
 
 Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chrono::seconds patience) const {

@@ -72,6 +72,11 @@ class ApiClient {
   Result<WatchEnd> watch(const std::string& path,
                          const std::function<bool(const nlohmann::json& event)>& take) const;
 
+  /// Hands the bytes of an answer that may go on for as long as the server likes to `take`, as they come,
+  /// until it returns false. Error, besides those of the others: ConnectionFailed, where the server broke it
+  /// off.
+  Result<void> read(const std::string& path, const std::function<bool(std::string_view)>& take) const;
+
   /// POST of a body of any size; waits for the answer `patience` longer than usual. When the server ends the
   /// connection before it has everything, the head of the body is sent once more, alone, to learn why.
   Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;

@@ -44,6 +44,14 @@ ApiResource namespaces() {
           .columns = serve::namespaceColumns()};
 }
 
+ApiResource usages() {
+  return {.root = fmt::format("/apis/{}", api::groupVersion),
+          .plural = "unikernelusages",
+          .kind = "UnikernelUsage",
+          .typeName = fmt::format("unikernelusage.{}", apiGroup),
+          .columns = serve::usageColumns()};
+}
+
 ApiResource secrets() {
   ApiResource secrets{.root = coreRoot,
                       .plural = "secrets",
@@ -61,7 +69,9 @@ Result<ApiResource> ApiResource::named(std::string_view word) {
   constexpr std::array eventNames = {"events", "event", "ev"};
   constexpr std::array secretNames = {"secrets", "secret"};
   constexpr std::array namespaceNames = {"namespaces", "namespace", "ns"};
+  constexpr std::array usageNames = {"unikernelusages", "unikernelusage", "ukusage"};
   const std::string wanted = toLower(word);
+  if (std::ranges::find(usageNames, wanted) != usageNames.end()) return usages();
   if (std::ranges::find(namespaceNames, wanted) != namespaceNames.end()) return namespaces();
   if (std::ranges::find(eventNames, wanted) != eventNames.end()) return events();
   if (std::ranges::find(secretNames, wanted) != secretNames.end()) return secrets();

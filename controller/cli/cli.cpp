@@ -18,9 +18,10 @@ namespace rookery::cli {
 namespace {
 
 // In the order in which --help lists them.
-constexpr std::array verbs = {addRun,        addApply,   addPlan,         addValidate, addGet,
-                              addDescribe,   addDeploy,  addConfirmPrune, addState,    addInspect,
-                              addCompletion, addVersion, addComplete,     addReference};
+constexpr std::array verbs = {addRun,          addApply,    addPlan,    addValidate,   addGet,
+                              addDescribe,     addLogs,     addTop,     addRestart,    addDeploy,
+                              addConfirmPrune, addState,    addInspect, addCompletion, addVersion,
+                              addComplete,     addReference};
 
 constexpr const char* summary =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";
@@ -33,6 +34,7 @@ constexpr const char* examples =
     "  rookery run --manifests manifests/     # keep doing it\n"
     "  rookery get uk -A -w                   # how are they, and what changes?\n"
     "  rookery describe uk web -n shop        # why is it so?\n"
+    "  rookery logs web -n shop -f            # what does it print?\n"
     "  rookery deploy web web.hvt -n shop     # send an image to the controller\n"
     "\n"
     "`rookery help VERB` says more. Options that many verbs have can be set in the environment, too: "

@@ -117,6 +117,8 @@ ControllerManager::ControllerManager(const RunOptions& options, std::chrono::mil
       events_(objects_),
       confirmations_(options.fleet.stateDir) {
   metrics_.setResync(resync_);
+  metrics_.setUsages(usages_);
+  metrics_.setObjects(objects_);
 }
 
 ControllerManager::~ControllerManager() = default;
@@ -163,7 +165,9 @@ Result<void> ControllerManager::openFleet() {
   std::vector<reconcile::Listener*> listening = {&metrics_, &log_, &events_};
   if (cluster_) listening.push_back(cluster_.get());
   listeners_.emplace(std::move(listening));
-  auto fleet = Fleet::open(fleetOptions(options_, resync_, cluster_.get()), objects_, *listeners_);
+  Fleet::Options fleetOptions = cli::fleetOptions(options_, resync_, cluster_.get());
+  fleetOptions.usages = &usages_;
+  auto fleet = Fleet::open(fleetOptions, objects_, *listeners_);
   if (!fleet) return std::unexpected(fleet.error());
   fleet_ = *std::move(fleet);
   metrics_.setImageStore([this] { return fleet_->images().usage(); });
@@ -194,7 +198,8 @@ Result<void> ControllerManager::openFolders() {
 }
 
 Result<void> ControllerManager::startServer() {
-  resourceApi_.emplace(objects_, events_.events(), writing_ ? &writing_->writer : nullptr);
+  resourceApi_.emplace(objects_, events_.events(), writing_ ? &writing_->writer : nullptr,
+                       serve::Streams{.consoles = &fleet_->consoles(), .usages = &usages_});
   auto server =
       serve::Server::start(serverOptions(options_.server, writing_ ? &writing_->deployer : nullptr, log_),
                            objects_, *resourceApi_, metrics_);

@@ -71,6 +71,7 @@ class ControllerManager {
   Log log_;
   serve::Metrics metrics_;
   reconcile::ObjectStore objects_;
+  reconcile::UsageStore usages_;
   reconcile::EventRecorder events_;                 // knows the objects
   std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
   std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster

@@ -77,6 +77,7 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .apiStore = options.apiStore,
               .puller = &puller_,
               .holds = options.holds,
+              .usages = options.usages,
               .ownedElsewhere = [this](const std::string& serverKey) { return others_.ownedOn(serverKey); },
               .stateLost = [this](const Error& error) { loseState(error); }},
           *inspector_, options.guard) {}

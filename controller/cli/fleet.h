@@ -42,6 +42,7 @@ class Fleet {
     std::function<bool(const std::string& instance, const plan::Step&)> permit =
         {};                                                       // see Environment::permit
     std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
+    reconcile::UsageStore* usages = nullptr;                      // see Environment::usages
     /// The state that the controller uses, made of that in stateDir; empty: just that.
     std::function<state::State&(state::State& files)> keepState = {};
   };
@@ -61,6 +62,8 @@ class Fleet {
   state::StateDir& stateDir() { return *stateDir_; }
   /// What the controller remembers, wherever that is kept.
   const state::State& state() const { return state_; }
+  /// What unikernels print.
+  reconcile::Consoles& consoles() { return controller_.consoles(); }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
   /// Tells which files are still being written; who sees one being closed tells it.
   const std::shared_ptr<file::Settling>& settling() const { return settling_; }

@@ -31,12 +31,9 @@ constexpr std::string_view sending =
 constexpr std::string_view following =
     "`rookery run --manifests PATH` keeps the instances as declared until it is stopped.";
 constexpr std::string_view consoles =
-    "Rookery does not show consoles: `albatross-client console NAME` does, with the credential of the "
-    "instance.";
+    "`rookery logs NAME` shows what a unikernel prints, with -f what comes.";
 constexpr std::string_view statistics =
-    "Rookery does not show statistics of unikernels: `albatross-client stats NAME` does, with the credential "
-    "of "
-    "the instance.";
+    "`rookery top -A` shows what unikernels use, `rookery get unikernelusages NAME -o yaml` all of one.";
 
 /// Verbs of kubectl, albatross-client, Terraform and their kin.
 constexpr std::array habits = {
@@ -54,15 +51,10 @@ constexpr std::array habits = {
     Habit{"lint", "`rookery validate -f PATH` checks manifests, and needs no server."},
     Habit{"list", listing},
     Habit{"log", consoles},
-    Habit{"logs", consoles},
     Habit{"ls", listing},
     Habit{"ps", listing},
     Habit{"prune", "`rookery apply --prune -f PATH` destroys what is not declared any more."},
     Habit{"remove", removal},
-    Habit{"restart",
-          "A changed argument restarts a unikernel, a changed image replaces it; for a restart without a "
-          "change "
-          "there is `albatross-client restart NAME`, with the credential of the instance."},
     Habit{"rm", removal},
     Habit{"serve", following},
     Habit{"show", listing},
@@ -70,7 +62,6 @@ constexpr std::array habits = {
     Habit{"stats", statistics},
     Habit{"status", listing},
     Habit{"sync", "`rookery apply -f PATH` does it once, `rookery run --manifests PATH` keeps doing it."},
-    Habit{"top", statistics},
     Habit{"update", sending},
     Habit{"watch", "`rookery get uk -A -w` shows every change."},
 };

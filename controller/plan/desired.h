@@ -27,6 +27,7 @@ struct DesiredUnikernel {
   std::optional<image::Missing> missing;  // image is its error: it was not pulled yet, or is unsettled
   std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
+  std::vector<std::string> secrets = {};  // the values in `arguments` that came from Secrets
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
@@ -34,6 +35,14 @@ struct DesiredUnikernel {
   bool imageUnsettled() const;
   /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
   std::string digest() const;
+  /// `text` of the unikernel's, with whatever of its secrets stands in it redacted; a value of less than
+  /// shortestSecret bytes is not looked for: it stands in too much else.
+  std::string withoutSecrets(std::string text) const;
+  static constexpr std::size_t shortestSecret = 4;
+  /// Which restart somebody has asked for; empty: none.
+  std::string restartedAt() const {
+    return api::requestOf(object->metadata.annotations, api::restartedAtAnnotation);
+  }
   /// Whether what runs is destroyed when the object is deleted.
   bool goesWithItsObject() const { return spec().prune && !api::isReleased(object->metadata.annotations); }
 };
@@ -80,6 +89,8 @@ struct Desired {
   /// The object that a unikernel of that name would be of, where the credential has the domain `base`;
   /// without a name where none can be.
   api::ObjectKey objectAt(const albatross::Name& name, const albatross::Name& base) const;
+  /// The reverse: the name on the wire of a unikernel of that name.
+  albatross::Name nameOf(const api::ObjectKey& unikernel, const albatross::Name& base) const;
   /// It is kept until something else has been seen, and then goes without anybody.
   bool goesLater(const Absence& absence) const;
 };

@@ -4,6 +4,7 @@
 #include <array>
 #include <string_view>
 
+#include "api/annotations.h"
 #include "image/image.h"
 
 namespace rookery::plan {
@@ -23,6 +24,7 @@ json toJson(const Pending& pending) {
                 {"image", image::toHex(pending.image)}};
   if (pending.fingerprint) value["fingerprint"] = *pending.fingerprint;
   if (pending.started) value["started"] = pending.started->time_since_epoch().count();
+  if (!pending.restartedAt.empty()) value["restartedAt"] = pending.restartedAt;
   return value;
 }
 
@@ -71,6 +73,10 @@ std::optional<albatross::Time> startedFromJson(const json& value) {
   return albatross::Time(std::chrono::milliseconds(millisFromJson(value["started"])));
 }
 
+std::string restartedAtFromJson(const json& value) {
+  return value.contains("restartedAt") ? textFromJson(value["restartedAt"], api::longestRequest) : "";
+}
+
 Pending pendingFromJson(const json& value) {
   Pending pending;
   const auto verb = std::find_if(verbs.begin(), verbs.end(), [&](Verb known) {
@@ -84,6 +90,7 @@ Pending pendingFromJson(const json& value) {
   pending.image = digestFromJson(value.at("image"));
   pending.started = startedFromJson(value);
   if (value.contains("fingerprint")) pending.fingerprint = fingerprintFromJson(value["fingerprint"]);
+  pending.restartedAt = restartedAtFromJson(value);
   return pending;
 }
 
@@ -119,6 +126,7 @@ void Entry::bury(SystemTime now) {
   pending.reset();
   ranSpec.clear();
   withheld.clear();
+  restartedAt.clear();
 }
 
 bool Entry::sent(Fingerprint fingerprint) const {
@@ -145,6 +153,7 @@ json toJson(const Entry& entry) {
   if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
   if (!entry.fingerprints.empty()) value["fingerprints"] = entry.fingerprints;
   if (entry.started) value["started"] = entry.started->time_since_epoch().count();
+  if (!entry.restartedAt.empty()) value["restartedAt"] = entry.restartedAt;
   if (entry.pending) value["pending"] = toJson(*entry.pending);
   if (!entry.withheld.empty()) value["withheld"] = entry.withheld;
   if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
@@ -177,6 +186,7 @@ Entry entryFromJson(const json& value) {
       entry.fingerprints.push_back(fingerprintFromJson(fingerprint));
   }
   entry.started = startedFromJson(value);
+  entry.restartedAt = restartedAtFromJson(value);
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
   if (value.contains("withheld"))
     entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");

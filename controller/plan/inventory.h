@@ -28,6 +28,7 @@ struct Pending {
   std::optional<albatross::Time> started;
   std::string image;                                      // raw, of what is sent; empty: no image is
   std::optional<Fingerprint> fingerprint = std::nullopt;  // of what it is started with
+  std::string restartedAt = {};                           // the request that it fulfils: Entry::restartedAt
   /// How long the server may take to carry it out.
   std::chrono::milliseconds timeout(const api::AlbatrossInstance& instance) const {
     return image.empty() ? instance.commandTimeout : instance.streamTimeout;
@@ -57,6 +58,7 @@ struct Entry {
   // says whether what runs is what we started: of an entry that an earlier release wrote, neither is known.
   std::vector<Fingerprint> fingerprints;
   std::optional<albatross::Time> started;  // of what ran when it was last seen to be ours
+  std::string restartedAt;  // the request for a restart (api::restartedAtAnnotation) that was fulfilled last
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   friend bool operator==(const Entry&, const Entry&) = default;
 

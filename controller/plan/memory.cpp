@@ -45,6 +45,7 @@ Entry makeEntry(const Step& step, const Desired& desired, const Observed& observ
 
 /// What was sent is the server's.
 void arrived(Entry& entry) {
+  if (startsUnikernel(entry.pending->verb)) entry.restartedAt = entry.pending->restartedAt;
   entry.remember(entry.pending->image);
   if (entry.pending->fingerprint) entry.remember(*entry.pending->fingerprint);
 }
@@ -153,6 +154,7 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
     entry->remember(present ? running->second.digest : step.wanted->digest);
     if (present) entry->remember(fingerprintOf(running->second, step.name));
     if (present) entry->started = running->second.started;
+    entry->restartedAt = desired.unikernels.at(step.object).restartedAt();
     return memory;
   }
   Pending pending;
@@ -162,7 +164,10 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
   if (present) pending.digest = running->second.digest;
   if (present) pending.started = running->second.started;
   if (sendsImage(step.verb)) pending.image = step.wanted->digest;
-  if (startsUnikernel(step.verb)) pending.fingerprint = fingerprintOf(step.wanted->arguments, step.name);
+  if (startsUnikernel(step.verb)) {
+    pending.fingerprint = fingerprintOf(step.wanted->arguments, step.name);
+    pending.restartedAt = desired.unikernels.at(step.object).restartedAt();
+  }
   entry->pending = std::move(pending);
   if (startsUnikernel(step.verb)) object.startExpected = true;
   return memory;

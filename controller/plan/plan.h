@@ -46,7 +46,8 @@ struct ObjectMemory {
   std::optional<SystemTime> missingSince;  // it should run, ran before, and was not there
   unsigned attempts = 0;                   // since it was last up for resetAfter
   SystemTime nextAttempt;
-  std::optional<Error> lastError;  // of the last step; about `tried`
+  std::optional<std::string> reconcile;  // the value of api::reconcileAnnotation that was heeded last
+  std::optional<Error> lastError;        // of the last step; about `tried`
   // What it is to be and what was done to make it so
   std::optional<Wanted> tried;                   // by the last step
   std::optional<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy

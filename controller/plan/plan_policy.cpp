@@ -35,6 +35,7 @@ void Planner::planPolicies(PolicyPhase phase) {
 }
 
 void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
+  heedRequest(memoryOf(policy.object->key()), *policy.object);
   const api::ObjectKey key = policy.object->key();
   if (phase == PolicyPhase::AfterUnikernels && plan_.objects.contains(key)) return;
   Verdict verdict = judgePolicy(policy, phase);

@@ -166,7 +166,10 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
   Wanted wanted = wantedOf(subject.unikernel);
   const Difference difference =
       compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments);
-  if (subject.entry != nullptr && !difference.any()) return judgeInSync(subject, std::move(wanted));
+  if (subject.entry != nullptr && !difference.any()) {
+    return isRestartWanted(subject) ? judgeRestart(subject, std::move(wanted))
+                                    : judgeInSync(subject, std::move(wanted));
+  }
   Step step;
   step.object = subject.key;
   step.name = subject.name;
@@ -229,6 +232,24 @@ Planner::Verdict Planner::judgeInSync(const Subject& subject, Wanted wanted) {
                      .state = UnikernelState::Ready});
 }
 
+/// Somebody has asked for a restart since its present life began.
+bool Planner::isRestartWanted(const Subject& subject) {
+  const std::string wanted = subject.unikernel.restartedAt();
+  return !wanted.empty() && wanted != subject.entry->restartedAt;
+}
+
+Planner::Verdict Planner::judgeRestart(const Subject& subject, Wanted wanted) {
+  Step step;
+  step.verb = Verb::Restart;
+  step.reason = Reason::RestartRequested;
+  step.object = subject.key;
+  step.name = subject.name;
+  step.wanted = std::move(wanted);
+  step.message = fmt::format("{} is restarted, as its annotation {} asks for.", subject.key.toString(),
+                             api::restartedAtAnnotation);
+  return takeStep(subject, std::move(step));
+}
+
 Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Difference& difference, Step step) {
   ObjectMemory& object = subject.memory;
   if (object.inSync == step.wanted) {
@@ -239,7 +260,8 @@ Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Differenc
   const bool restartInVain = difference.memory && plan_.memory.restartChangesMemory == false;
   step.verb = difference.image || restartInVain ? Verb::ForceCreate : Verb::Restart;
   step.reason = reasonOf(difference);
-  if (subject.spec().updateStrategy == api::Unikernel::UpdateStrategy::OnDelete) {
+  const bool leftRunning = subject.spec().updateStrategy == api::Unikernel::UpdateStrategy::OnDelete;
+  if (leftRunning && !isRestartWanted(subject)) {
     return {.ready = Ready::True,
             .reason = Reason::UpdateOnDelete,
             .message = fmt::format(

@@ -107,6 +107,7 @@ void Planner::settle(Entry& entry) {
   // An image that was still on its way died with its connection; anything else may come true even now.
   if (pending.committed) entry.remember(pending.image);
   if (pending.committed && pending.fingerprint) entry.remember(*pending.fingerprint);
+  if (pending.committed && changed && startsUnikernel(pending.verb)) entry.restartedAt = pending.restartedAt;
   // Who was told of it by a status only did not send it.
   if (!changed || startsUnikernel(pending.verb)) memoryOf(entry.object).startExpected = changed;
   const bool gone = pending.verb == Verb::Destroy && running == nullptr;
@@ -158,8 +159,17 @@ void Planner::takeOverLife(const Subject& subject) const {
   if (same) object.upSince = std::min(now_, SystemTime(*started));
 }
 
+/// Whoever wants it looked at now does not want to wait for the next attempt either.
+void Planner::heedRequest(ObjectMemory& memory, const api::Object& object) const {
+  std::string request = api::requestOf(object.metadata.annotations, api::reconcileAnnotation);
+  if (memory.reconcile == request) return;
+  if (memory.reconcile) memory.nextAttempt = now_;
+  memory.reconcile = std::move(request);
+}
+
 void Planner::trackLife(const Subject& subject) const {
   ObjectMemory& object = subject.memory;
+  heedRequest(object, *subject.unikernel.object);
   // What lies in the future was written down before the clock was set back.
   object.nextAttempt = std::min(object.nextAttempt, now_ + 2 * backoffLimit);
   object.upSince = std::min(object.upSince, now_);
@@ -331,11 +341,7 @@ Name Planner::domainNamed(const std::string& nameSpace) const {
   return domain;
 }
 
-Name Planner::nameOf(const api::ObjectKey& key) const {
-  Name name = domainNamed(key.nameSpace);
-  name.label = key.name;
-  return name;
-}
+Name Planner::nameOf(const api::ObjectKey& key) const { return desired_.nameOf(key, world_.observed().base); }
 
 Entry* Planner::ownEntry(const Name& name) {
   const auto it = plan_.memory.inventory.find(name);

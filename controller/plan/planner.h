@@ -58,6 +58,7 @@ class Planner {
   std::vector<Subject> findSubjects();
   void refreshEntry(const Subject& subject) const;
   void takeOverLife(const Subject& subject) const;
+  void heedRequest(ObjectMemory& memory, const api::Object& object) const;
   void trackLife(const Subject& subject) const;
   void countUnmanaged();
   void forgetObjects();
@@ -97,6 +98,8 @@ class Planner {
   Verdict judgeRunning(const Subject& subject);
   Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
   Verdict judgeInSync(const Subject& subject, Wanted wanted);
+  static bool isRestartWanted(const Subject& subject);
+  Verdict judgeRestart(const Subject& subject, Wanted wanted);
   Verdict judgeDifferent(const Subject& subject, const Difference& difference, Step step);
   Verdict judgeAbsent(const Subject& subject);
   Verdict judgeEnded(const Subject& subject, Step step);

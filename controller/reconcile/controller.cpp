@@ -19,8 +19,9 @@ namespace {
 
 constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 
-Environment withRivals(Environment environment, Rivals& rivals) {
+Environment with(Environment environment, Rivals& rivals, Servers& servers) {
   environment.rivals = &rivals;
+  environment.servers = &servers;
   return environment;
 }
 
@@ -30,7 +31,8 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
                        GuardOptions guard)
     : executor_(std::move(executor)),
       strand_(asio::make_strand(executor_)),
-      environment_(withRivals(std::move(environment), rivals_)),
+      consoles_(executor_, servers_),
+      environment_(with(std::move(environment), rivals_, servers_)),
       resolver_(environment_, inspector),
       pruner_(environment_, std::move(guard)),
       loops_(executor_, strand_, environment_,
@@ -124,6 +126,7 @@ asio::awaitable<void> Controller::stopAll() {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   lookAgain_.cancel();
   leftovers_.clear();
+  consoles_.stop();
   loops_.stopAll();
   while (!loops_.ended()) co_await waitForEvent(asio::steady_timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more

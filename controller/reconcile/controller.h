@@ -13,6 +13,7 @@
 #include "image/image.h"
 #include "image/inspector.h"
 #include "plan/desired.h"
+#include "reconcile/consoles.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
 #include "reconcile/leftovers.h"
@@ -38,6 +39,9 @@ class Controller {
 
   /// Follows `source` until the coroutine is cancelled, then ends what is on its way and returns.
   asio::awaitable<void> run(source::Source& source);
+
+  /// What unikernels print, while it runs.
+  Consoles& consoles() { return consoles_; }
 
   /// Which instances are ours to command has changed (Environment::holds), or which images are there
   /// (Environment::puller, Environment::lookout). From any thread.
@@ -78,6 +82,8 @@ class Controller {
   asio::any_io_executor executor_;
   asio::any_io_executor strand_;
   Rivals rivals_;
+  Servers servers_;
+  Consoles consoles_;
   Environment environment_;
   SnapshotResolver resolver_;
   Pruner pruner_;

@@ -16,6 +16,8 @@
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/rivals.h"
+#include "reconcile/servers.h"
+#include "reconcile/usage.h"
 #include "state/state.h"
 
 namespace rookery::reconcile {
@@ -53,6 +55,10 @@ struct Environment {
   std::function<bool(const std::string& instance)> holds = {};
   /// What instances have on the same server; null: each is taken to have its own.
   Rivals* rivals = nullptr;
+  /// Told how each server is reached; null: nobody asks.
+  Servers* servers = nullptr;
+  /// Told what the unikernels use; null: no server is asked for statistics.
+  UsageStore* usages = nullptr;
   /// The unikernels on a server that another Rookery of this machine counts as its own, each with its state
   /// directory: they are not adopted. Empty: nobody looks for one. From any thread.
   std::function<std::map<albatross::Name, std::filesystem::path>(const std::string& serverKey)>

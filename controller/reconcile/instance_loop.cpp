@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -49,7 +50,10 @@ InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& envi
       reporter_(environment_),
       latest_(std::move(desired)),
       desired_(latest_),
-      pipeline_(strand_, environment_, memory_) {}
+      pipeline_(strand_, environment_, memory_) {
+  if (environment_.usages != nullptr)
+    statistics_.emplace(strand_, *environment_.usages, observed_, [this] { timer_.cancel(); });
+}
 
 void InstanceLoop::update(plan::DesiredPtr desired) {
   asio::post(strand_, [self = shared_from_this(), desired = std::move(desired)]() mutable {
@@ -59,6 +63,17 @@ void InstanceLoop::update(plan::DesiredPtr desired) {
 }
 
 asio::awaitable<void> InstanceLoop::run() {
+  using asio::experimental::awaitable_operators::operator||;
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (statistics_) {
+    co_await (reconcile() || statistics_->run());
+  } else {
+    co_await reconcile();
+  }
+  forgetReached();
+}
+
+asio::awaitable<void> InstanceLoop::reconcile() {
   co_await asio::this_coro::throw_if_cancelled(false);
   for (;;) {
     const bool again = co_await round();
@@ -219,7 +234,7 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   if (auto connected = connection_.connect(*desired_); !connected)
     co_return std::unexpected(connected.error());
   lookedAt_ = environment_.now();
-  co_return co_await observe(connection_.client(), needsBlockDevices(*desired_), desired_->name(),
+  co_return co_await observe(*connection_.client(), needsBlockDevices(*desired_), desired_->name(),
                              environment_.listener);
 }
 
@@ -228,10 +243,25 @@ plan::Plan InstanceLoop::decide(plan::Observed observed) {
   if (observed_ && observed_->serverKey != observed.serverKey)
     memory_ = {};  // another server behind the same address
   observed_ = std::move(observed);
+  noteReached();
   memory_.inventory = ownInventory();
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
   return plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(), environment_.now());
+}
+
+/// For who asks the server something beside this loop.
+void InstanceLoop::noteReached() {
+  if (environment_.servers == nullptr) return;
+  const ServerPtr server =
+      environment_.servers->reached({connection_.client(), desired_, observed_->base, observed_->policies});
+  if (statistics_) statistics_->seen(server);
+}
+
+void InstanceLoop::forgetReached() const {
+  if (environment_.servers != nullptr) environment_.servers->forget(desired_->name());
+  if (environment_.usages != nullptr)
+    environment_.usages->keepOnly(desired_->name(), [](const api::ObjectKey&) { return false; });
 }
 
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
@@ -373,7 +403,7 @@ asio::awaitable<bool> InstanceLoop::take(std::vector<plan::Step> steps, Round& t
            cancellation.cancelled() == asio::cancellation_type::none;
   };
   const StepPipeline::Taken taken =
-      co_await pipeline_.take(std::move(steps), {*desired_, *observed_, connection_.client()}, goOn);
+      co_await pipeline_.take(std::move(steps), {*desired_, *observed_, *connection_.client()}, goOn);
   told.queued -= taken.steps;
   destroyed_ = destroyed_ || taken.destroyed;
   co_return true;

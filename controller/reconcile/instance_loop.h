@@ -14,6 +14,7 @@
 #include "plan/plan.h"
 #include "reconcile/environment.h"
 #include "reconcile/server_connection.h"
+#include "reconcile/statistics.h"
 #include "reconcile/status_reporter.h"
 #include "reconcile/step_pipeline.h"
 
@@ -62,6 +63,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<Preview> preview();
 
  private:
+  asio::awaitable<void> reconcile();
   asio::awaitable<bool> round();
   asio::awaitable<Result<plan::Observed>> ask();
   plan::Plan decide(plan::Observed observed);
@@ -69,6 +71,8 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   bool rests(const plan::Observed& observed) const;
   void goOnResting(Round& told);
   asio::awaitable<std::vector<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
+  void noteReached();
+  void forgetReached() const;
   void recallObjects();
   asio::awaitable<void> heedWishes();
   void missLook(Error error, Round& told, RoundEnd& end);
@@ -104,6 +108,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
+  std::optional<Statistics> statistics_;  // absent: nobody wants them
   std::optional<Rest> rest_;
   SystemTime lookedAt_;  // when observed_ was asked for
   plan::Memory memory_;

@@ -231,7 +231,7 @@ class Resolver {
     } else {
       findFile(unikernel);
     }
-    if (auto arguments = argumentsOf(key, spec)) {
+    if (auto arguments = argumentsOf(key, spec, unikernel.secrets)) {
       unikernel.arguments = std::move(*arguments);
     } else {
       unikernel.error = arguments.error();
@@ -344,7 +344,9 @@ class Resolver {
     return *placed_;
   }
 
-  Result<albatross::Arguments> argumentsOf(const ObjectKey& key, const api::Unikernel& spec) const {
+  /// Expanded; adds what came from Secrets to `secrets`.
+  Result<albatross::Arguments> argumentsOf(const ObjectKey& key, const api::Unikernel& spec,
+                                           std::vector<std::string>& secrets) const {
     std::map<std::string, std::string> values;
     for (const auto& from : spec.argumentsFrom) {
       const auto& ref = from.secretKeyRef;
@@ -357,6 +359,7 @@ class Resolver {
                         key.nameSpace, ref.name, whyMissing({api::Kind::Secret, key.nameSpace, ref.name})));
       }
       values[from.name] = *value;
+      secrets.push_back(*value);
     }
     albatross::Arguments arguments;
     arguments.failBehaviour = {spec.restart, spec.exitCodes};

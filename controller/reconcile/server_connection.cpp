@@ -25,13 +25,15 @@ Result<void> ServerConnection::connect(const plan::Desired& desired) {
   }
   const auto endpoint = albatross::Endpoint::parse(spec.endpoint);
   if (!endpoint) return std::unexpected(endpoint.error());
-  albatross::ClientOptions options;
-  options.endpoint = *endpoint;
-  options.credential = credential_;
-  options.serverName = spec.serverName;
-  options.timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout};
-  options.now = environment_.wallTime;
-  client_ = environment_.connect(std::move(options));
+  Way way{*endpoint, credential_, spec.serverName,
+          albatross::Timeouts{spec.connectTimeout, spec.commandTimeout, spec.streamTimeout}};
+  if (way_ == way) return {};
+  client_ = environment_.connect({.endpoint = way.endpoint,
+                                  .credential = way.credential,
+                                  .serverName = way.serverName,
+                                  .timeouts = way.timeouts,
+                                  .now = environment_.wallTime});
+  way_ = std::move(way);
   return {};
 }
 

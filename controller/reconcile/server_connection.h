@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "albatross/client/client.h"
 #include "plan/desired.h"
@@ -21,15 +22,25 @@ class ServerConnection {
   /// Credential::load and Endpoint::parse; the client is what it was then.
   Result<void> connect(const plan::Desired& desired);
 
-  /// Both once connect() has succeeded; the client until it is called again.
-  albatross::Client& client() { return *client_; }
+  /// Both once connect() has succeeded. The client stays the same until the server is reached otherwise.
+  const std::shared_ptr<albatross::Client>& client() const { return client_; }
   plan::Authority authority() const;
 
  private:
+  /// All that a client is made of.
+  struct Way {
+    albatross::Endpoint endpoint;
+    std::shared_ptr<const albatross::Credential> credential;
+    std::optional<std::string> serverName;
+    albatross::Timeouts timeouts;
+    friend bool operator==(const Way&, const Way&) = default;
+  };
+
   const Environment& environment_;
   std::optional<albatross::Pem> loadedPem_;
   std::shared_ptr<const albatross::Credential> credential_;  // of that
-  std::unique_ptr<albatross::Client> client_;
+  std::optional<Way> way_;
+  std::shared_ptr<albatross::Client> client_;  // of that
 };
 
 }  // namespace rookery::reconcile

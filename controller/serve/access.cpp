@@ -30,7 +30,11 @@ bool covers(const std::set<std::string>& granted, const std::string& wanted) {
 /// Whether the caller was named for the resource, or need not be: whoever has anything to do in a namespace
 /// may read what is served of it for reading only. kubectl asks for it beside the objects.
 bool coversResource(const Caller& caller, const RequestInfo& attempted) {
-  if (covers(caller.resources, attempted.resource)) return true;
+  // What a unikernel prints is more than what its object says, as a pod's log is to RBAC.
+  if (attempted.subresource == "log") return covers(caller.resources, attempted.resource + "/log");
+  // What it uses is not.
+  const std::string resource = attempted.resource == "unikernelusages" ? "unikernels" : attempted.resource;
+  if (covers(caller.resources, resource)) return true;
   const bool onlyRead =
       attempted.group.empty() && (attempted.resource == "events" || attempted.resource == "namespaces");
   return onlyRead && !caller.resources.empty() && readingVerbs.contains(attempted.verb);
@@ -41,8 +45,8 @@ bool coversResource(const Caller& caller, const RequestInfo& attempted) {
 std::string hintFor(const Caller& caller, const RequestInfo& attempted) {
   if (caller.authenticated) {
     if (caller.verbs.empty() || coversResource(caller, attempted)) return {};
-    return fmt::format(": the resources of \"{}\" in the API token file do not name {}", caller.name,
-                       attempted.resource);
+    return fmt::format(": the resources of \"{}\" in the API token file do not name {}{}", caller.name,
+                       attempted.resource, attempted.subresource == "log" ? "/log" : "");
   }
   if (readingVerbs.contains(attempted.verb)) return {};
   return ": without a token this server only reads; start rookery run with --tls-cert, --tls-key and "

@@ -25,6 +25,14 @@ json resourceJson(const ResourceType& type) {
   return resource;
 }
 
+json subresourceJson(const ResourceType& type, const std::string& subresource) {
+  return {{"name", fmt::format("{}/{}", type.plural, subresource)},
+          {"singularName", ""},
+          {"namespaced", type.namespaced},
+          {"kind", type.kind},
+          {"verbs", {"get"}}};
+}
+
 }  // namespace
 
 json coreVersions() {
@@ -55,7 +63,10 @@ json resourceList(const Resources& resources, std::string_view group, std::strin
   json all = json::array();
   for (const auto& resource : resources) {
     const ResourceType& type = resource->type();
-    if (type.group == group && type.version == version) all.push_back(resourceJson(type));
+    if (type.group != group || type.version != version) continue;
+    all.push_back(resourceJson(type));
+    for (const std::string& subresource : type.subresources)
+      all.push_back(subresourceJson(type, subresource));
   }
   if (all.empty()) return nullptr;
   const std::string groupVersion =

@@ -2,72 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/json_path.h"
 #include "http/target.h"
-#include "serve/failure.h"
+#include "serve/query_reader.h"
 
 namespace rookery::serve {
 namespace {
 
 using nlohmann::json;
 using Query = std::map<std::string, std::string>;
-
-/// As strconv.ParseBool reads it; absent and empty are false.
-std::optional<bool> parseBool(const std::string& text) {
-  for (const char* yes : {"1", "t", "T", "true", "TRUE", "True"}) {
-    if (text == yes) return true;
-  }
-  for (const char* no : {"", "0", "f", "F", "false", "FALSE", "False"}) {
-    if (text == no) return false;
-  }
-  return std::nullopt;
-}
-
-template <class Number>
-std::optional<Number> parseNumber(const std::string& text) {
-  Number number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-/// Reads parameters one by one; what cannot be read is kept as the failure to answer with.
-class Reader {
- public:
-  explicit Reader(const Query& query) : query_(query) {}
-
-  void read(const char* name, bool& value) {
-    const auto parsed = parseBool(http::parameterOf(query_, name));
-    if (!parsed) return refuse(name, "must be true or false");
-    value = *parsed;
-  }
-
-  template <class Number>
-  void read(const char* name, std::optional<Number>& value) {
-    const std::string text = http::parameterOf(query_, name);
-    if (text.empty()) return;
-    value = parseNumber<Number>(text);
-    if (!value) refuse(name, "must be a whole number that is not negative");
-  }
-
-  void refuse(const char* name, std::string_view why) {
-    refuse(
-        fmt::format("invalid value {} for the parameter {}: it {}",
-                    json(http::parameterOf(query_, name)).dump(-1, ' ', true, json::error_handler_t::replace),
-                    name, why));
-  }
-  void refuse(const std::string& message) {
-    if (!failed_) failed_ = failure(400, message);
-  }
-
-  const std::optional<http::Response>& failed() const { return failed_; }
-
- private:
-  const Query& query_;
-  std::optional<http::Response> failed_;
-};
 
 /// The inverse of toToken; nothing for what it never made.
 std::optional<ListOptions::Continue> parseToken(const std::string& token) {
@@ -86,7 +32,7 @@ std::optional<ListOptions::Continue> parseToken(const std::string& token) {
   return ListOptions::Continue{value[0], {value[1], value[2]}};
 }
 
-void readSelectors(const Query& query, const ResourceType& type, ListOptions& options, Reader& reader) {
+void readSelectors(const Query& query, const ResourceType& type, ListOptions& options, QueryReader& reader) {
   auto labels = api::LabelSelector::parse(http::parameterOf(query, "labelSelector"));
   if (labels)
     options.labels = *std::move(labels);
@@ -103,18 +49,19 @@ void readSelectors(const Query& query, const ResourceType& type, ListOptions& op
 
 std::expected<ListOptions, http::Response> parseListOptions(const Query& query, const ResourceType& type) {
   ListOptions options;
-  Reader reader(query);
+  QueryReader reader(query);
   readSelectors(query, type, options, reader);
   reader.read("watch", options.watch);
   reader.read("allowWatchBookmarks", options.allowWatchBookmarks);
   reader.read("sendInitialEvents", options.sendInitialEvents);
   reader.read("resourceVersion", options.resourceVersion);
-  std::optional<std::size_t> limit;
+  std::optional<std::uint64_t> limit;
   reader.read("limit", limit);
   options.limit = limit.value_or(0);
-  std::optional<std::uint32_t> timeout;
+  std::optional<std::uint64_t> timeout;
   reader.read("timeoutSeconds", timeout);
-  if (timeout) options.timeout = std::chrono::seconds(*timeout);
+  constexpr std::uint64_t longestTimeout = std::chrono::seconds(std::chrono::days(1)).count();
+  if (timeout) options.timeout = std::chrono::seconds(std::min(*timeout, longestTimeout));
   options.exact = http::parameterOf(query, "resourceVersionMatch") == "Exact";
   if (const std::string token = http::parameterOf(query, "continue"); !token.empty()) {
     options.from = parseToken(token);

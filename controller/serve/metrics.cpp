@@ -7,6 +7,7 @@
 #include <prometheus/text_serializer.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <mutex>
 #include <set>
@@ -15,6 +16,7 @@
 #include "plan/unikernel_state.h"
 #include "serve/process_metrics.h"
 #include "serve/root_gauges.h"
+#include "serve/unikernel_metrics.h"
 
 namespace rookery::serve {
 namespace {
@@ -114,11 +116,6 @@ prometheus::MetricFamily gaugeFamily(const char* name, const char* help, double 
   return family;
 }
 
-std::vector<prometheus::ClientMetric::Label> labelPairs(const std::string& instance,
-                                                        const api::ObjectKey& key) {
-  return {{"instance", instance}, {"name", key.name}, {"namespace", key.nameSpace}};
-}
-
 /// As client-go's leader_election_master_status is.
 prometheus::MetricFamily leaseFamily(const std::map<std::string, bool>& leases) {
   prometheus::MetricFamily family =
@@ -213,6 +210,8 @@ struct Metrics::State {
 
   std::function<std::map<std::string, bool>()> leases;   // empty: there are none
   std::function<image::ImageStore::Usage()> imageStore;  // empty: there is none
+  const reconcile::UsageStore* usages = nullptr;         // null: nobody tells any
+  const reconcile::ObjectStore* objects = nullptr;       // null: nobody knows them
 
   prometheus::Family<Counter>& requests =
       counters(registry, "rookery_http_requests_total", "HTTP requests answered, by method and status code.");
@@ -243,7 +242,7 @@ prometheus::MetricFamily Metrics::State::restartFamily() {
   for (const auto& [instance, counts] : restarts) {
     for (const auto& [key, count] : counts) {
       prometheus::ClientMetric metric;
-      metric.label = labelPairs(instance, key);
+      metric.label = labelsOf(instance, key);
       metric.counter.value = static_cast<double>(count);
       family.metric.push_back(std::move(metric));
     }
@@ -260,7 +259,7 @@ prometheus::MetricFamily Metrics::State::readyFamily() {
   for (const auto& [instance, those] : ready) {
     for (const auto& [key, isReady] : those) {
       prometheus::ClientMetric metric;
-      metric.label = labelPairs(instance, key);
+      metric.label = labelsOf(instance, key);
       metric.gauge.value = isReady ? 1 : 0;
       family.metric.push_back(std::move(metric));
     }
@@ -301,6 +300,11 @@ std::string Metrics::text() const {
   for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
   families.push_back(state_->restartFamily());
   families.push_back(state_->readyFamily());
+  const auto add = [&](std::vector<prometheus::MetricFamily> more) {
+    std::ranges::move(more, std::back_inserter(families));
+  };
+  if (state_->objects != nullptr) add(lifeFamilies(*state_->objects));
+  if (state_->usages != nullptr) add(usageFamilies(*state_->usages));
   if (state_->leases) families.push_back(leaseFamily(state_->leases()));
   if (state_->imageStore) {
     const image::ImageStore::Usage usage = state_->imageStore();
@@ -320,6 +324,10 @@ std::string Metrics::text() const {
   prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
 }
+
+void Metrics::setUsages(const reconcile::UsageStore& usages) { state_->usages = &usages; }
+
+void Metrics::setObjects(const reconcile::ObjectStore& objects) { state_->objects = &objects; }
 
 void Metrics::setResync(std::chrono::milliseconds resync) {
   gauges(state_->registry, "rookery_resync_seconds",

@@ -10,6 +10,8 @@
 #include "http/message.h"
 #include "image/store.h"
 #include "reconcile/listener.h"
+#include "reconcile/object_store.h"
+#include "reconcile/usage.h"
 
 namespace rookery::serve {
 
@@ -35,6 +37,11 @@ class Metrics : public reconcile::Listener, public http::Observer {
   void setResync(std::chrono::milliseconds resync);
   /// Tells, at each text(), how full the image store is. Before the first text().
   void setImageStore(std::function<image::ImageStore::Usage()> usage);
+
+  /// What unikernels use, as it is known at each text(). Before the first text().
+  void setUsages(const reconcile::UsageStore& usages);
+  /// The objects, as they stand at each text(). Before the first text().
+  void setObjects(const reconcile::ObjectStore& objects);
 
   /// Methods that are not HTTP's own (RFC 9110, section 9; PATCH) count as "other", so that clients cannot
   /// make up labels.

@@ -35,6 +35,7 @@ ResourceType typeOf(api::Kind kind) {
   type.singular = definition.singular;
   type.namespaced = definition.namespaced;
   type.shortNames = definition.shortNames;
+  if (kind == api::Kind::Unikernel) type.subresources = {"log", "usage"};
   return type;
 }
 

@@ -12,6 +12,8 @@
 #include "serve/openapi/openapi.h"
 #include "serve/patch.h"
 #include "serve/representation.h"
+#include "serve/unikernel_log.h"
+#include "serve/usage_resource.h"
 #include "serve/watch.h"
 #include "serve/write_request.h"
 #include "yaml/writer.h"
@@ -88,11 +90,12 @@ http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, co
 }  // namespace
 
 ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
-                         ObjectWriter* writer)
-    : objects_(objects), writer_(writer) {
+                         ObjectWriter* writer, Streams streams)
+    : objects_(objects), writer_(writer), consoles_(streams.consoles) {
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
+  if (streams.usages != nullptr) resources_.push_back(usageResource(*streams.usages, objects));
 }
 
 http::Response ResourceApi::handle(const Request& request, const http::Target& target) const {
@@ -104,8 +107,11 @@ http::Response ResourceApi::handle(const Request& request, const http::Target& t
   const Resource* resource = find(info, versionIn(target));
   if (resource == nullptr || !fits(resource->type(), info)) return noSuchResource();
   const bool isStatus = info.subresource == "status" && !info.name.empty();
-  if (!info.subresource.empty() && !isStatus) return noSuchResource();
+  const auto& subresources = resource->type().subresources;
+  const bool known = std::ranges::find(subresources, info.subresource) != subresources.end();
+  if (!info.subresource.empty() && !isStatus && !known) return noSuchResource();
   if (!objects_.synced()) return notSynced();  // an empty list would be a lie
+  if (known) return readSubresource(request, target, info);
   if (onlyReads(request.method)) return read(request, target, *resource, info);
   if (isStatus) {
     return failure(405, "the status is the controller's to say: it cannot be written",
@@ -186,6 +192,26 @@ http::Response ResourceApi::read(const Request& request, const http::Target& tar
   const auto nameSpace = info.nameSpace.empty() ? std::nullopt : std::optional(info.nameSpace);
   return options->watch ? watch(resource, nameSpace, *std::move(options), *form)
                         : list(resource, nameSpace, *options, *form);
+}
+
+/// What is not the object, but of it: its log, what it uses.
+http::Response ResourceApi::readSubresource(const Request& request, const http::Target& target,
+                                            RequestInfo info) const {
+  if (!onlyReads(request.method)) return methodNotAllowed(request.method);
+  if (info.subresource == "log") return log(target, info);
+  info.resource = "unikernelusages";
+  const Resource* usages = find(info, versionIn(target));
+  return usages == nullptr ? noSuchResource() : read(request, target, *usages, info);
+}
+
+http::Response ResourceApi::log(const http::Target& target, const RequestInfo& info) const {
+  const reconcile::ObjectViewPtr unikernel = objects_.find({api::Kind::Unikernel, info.nameSpace, info.name});
+  if (unikernel == nullptr) {
+    return failure(404, fmt::format("unikernels.rookery.dev \"{}\" not found", info.name),
+                   {.name = info.name, .group = info.group, .kind = info.resource});
+  }
+  if (consoles_ == nullptr) return failure(503, "no console can be read here");
+  return unikernelLog(target, *unikernel, *consoles_);
 }
 
 http::Response ResourceApi::write(const Request& request, const http::Target& target,

@@ -5,8 +5,10 @@
 
 #include "http/message.h"
 #include "http/target.h"
+#include "reconcile/consoles.h"
 #include "reconcile/events.h"
 #include "reconcile/object_store.h"
+#include "reconcile/usage.h"
 #include "serve/admission.h"
 #include "serve/discovery.h"
 #include "serve/object_writer.h"
@@ -15,13 +17,19 @@
 
 namespace rookery::serve {
 
+/// What the servers say beside what is observed; null: nobody asks them.
+struct Streams {
+  reconcile::Consoles* consoles = nullptr;
+  const reconcile::UsageStore* usages = nullptr;
+};
+
 /// The API below /api, /apis, /openapi and /version as Kubernetes shapes it: discovery, and the objects of
 /// the custom kinds, Secrets and Events. Who may do what has been settled before. Thread-safe.
 class ResourceApi {
  public:
   /// `writer` null: the API is read-only. All must outlive it.
   ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
-              ObjectWriter* writer);
+              ObjectWriter* writer, Streams streams = {});
 
   /// Failures are Status objects.
   http::Response handle(const Request& request, const http::Target& target) const;
@@ -31,6 +39,8 @@ class ResourceApi {
   http::Response document(const Request& request, const http::Target& target) const;
   http::Response read(const Request& request, const http::Target& target, const Resource& resource,
                       const RequestInfo& info) const;
+  http::Response readSubresource(const Request& request, const http::Target& target, RequestInfo info) const;
+  http::Response log(const http::Target& target, const RequestInfo& info) const;
   http::Response write(const Request& request, const http::Target& target, const Resource& resource,
                        const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;
@@ -38,6 +48,7 @@ class ResourceApi {
   const reconcile::ObjectStore& objects_;
   Resources resources_;
   ObjectWriter* writer_;
+  reconcile::Consoles* consoles_;
   // What a request holds in memory, it holds until its answer.
   mutable Admission parsing_{ObjectWriter::mostWriters, ObjectWriter::writersOfOne};
 };

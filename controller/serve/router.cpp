@@ -186,16 +186,19 @@ http::Response Router::lasting(http::Response response, const Request& request,
     return tooManyRequests("this caller has too many watches open at once; close some, or try again later",
                            std::chrono::seconds(10));
   }
-  if (response.next) {
-    response.next = [refused, pass, next = std::move(response.next)]() -> std::optional<std::string> {
-      auto piece = next();  // it may have waited for a while
+  const auto guard = [refused, pass](std::function<std::optional<std::string>()>& next) {
+    if (!next) return;
+    next = [refused, pass, guarded = std::move(next)]() -> std::optional<std::string> {
+      auto piece = guarded();  // it may have waited for a while
       return refused() ? std::nullopt : std::move(piece);
     };
-  }
+  };
+  guard(response.next);
   if (response.later) {
-    response.later = [refused, pass, later = std::move(response.later)]() -> std::optional<http::Response> {
+    response.later = [refused, guard, later = std::move(response.later)]() -> std::optional<http::Response> {
       auto better = later();
       if (auto instead = refused()) return instead;
+      if (better) guard(better->next);
       return better;
     };
   }

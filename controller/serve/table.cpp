@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <map>
 
 #include "api/age.h"
@@ -81,6 +82,14 @@ json messageCell(const json& event, const api::Column& /*unused*/, api::SystemTi
 json dataCountCell(const json& secret, const api::Column& /*unused*/, api::SystemTime /*now*/) {
   const json* data = api::findByPath(secret, ".data");
   return data != nullptr && data->is_object() ? data->size() : 0;
+}
+
+/// Bytes in whole Mi.
+json memoryCell(const json& usage, const api::Column& column, api::SystemTime /*now*/) {
+  const std::string bytes = api::textByPath(usage, column.jsonPath);
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(bytes.data(), bytes.data() + bytes.size(), number);
+  return error == std::errc() ? json(fmt::format("{}Mi", number >> 20U)) : json(nullptr);
 }
 
 TableColumn nameColumn(int priority) {
@@ -176,6 +185,19 @@ const TableColumns& eventColumns() {
       pathColumn("First Seen", "", "When the event was first seen.", 1, firstSeenCell),
       pathColumn("Count", "", "How often the event was seen.", 1, countCell),
       nameColumn(1)};
+  return columns;
+}
+
+const TableColumns& usageColumns() {
+  static const TableColumns columns = {
+      nameColumn(0),
+      pathColumn("Instance", ".instance", "Where it runs.", 0, textCell),
+      pathColumn("CPU", ".usage.cpu", "Thousandths of a CPU, on average since it was told before.", 0,
+                 textCell),
+      pathColumn("Memory", ".usage.memory", "Resident.", 0, memoryCell),
+      pathColumn("Limit", ".memoryLimit", "The memory that it has.", 0, memoryCell),
+      pathColumn("Window", ".window", "What CPU is the average of.", 1, textCell),
+      pathColumn("Age", ".timestamp", "Since the server said so.", 1, ageCell)};
   return columns;
 }
 

@@ -38,6 +38,7 @@ using TableColumns = std::vector<TableColumn>;
 const TableColumns& columnsOf(api::Kind kind);
 const TableColumns& eventColumns();
 const TableColumns& namespaceColumns();
+const TableColumns& usageColumns();
 
 struct TableOptions {
   std::string_view version = "v1";  // of meta.k8s.io: v1 or v1beta1

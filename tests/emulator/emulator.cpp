@@ -7,10 +7,13 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <deque>
+#include <memory>
 
 #include "emulator/frames.h"
 #include "emulator/peer.h"
@@ -74,11 +77,28 @@ std::string* streamedImage(albatross::Command& command) {
   return image == nullptr || !image->empty() ? nullptr : image;
 }
 
-std::string toFrame(const albatross::Name& name,
-                    const std::variant<albatross::Success, albatross::Failure>& answer) {
-  const auto payload = std::visit([](const auto& part) { return albatross::Payload(part); }, answer);
-  const std::string message = albatross::encode({{0, name}, payload});
+std::string toFrame(const albatross::Name& name, albatross::Payload payload) {
+  const std::string message = albatross::encode({{0, name}, std::move(payload)});
   return albatross::frameHeader(message.size()) + message;
+}
+
+/// A message of which nobody knows what it says: its data is of an alternative [9].
+std::string unknownFrame() {
+  using namespace std::string_literals;
+  const std::string message =
+      "\x30\x16"s  // Wire
+      "\x30\x10\x02\x01\x05\x04\x08"s +
+      std::string(8, '\0') +
+      "\x0c\x01:"s          // its header
+      "\xa3\x02\xa9\x00"s;  // data [3], [9]
+  return albatross::frameHeader(message.size()) + message;
+}
+
+bool isSubscription(const albatross::Command& command) {
+  const auto* console = std::get_if<albatross::ConsoleCommand>(&command);
+  if (console != nullptr) return std::holds_alternative<albatross::console::Subscribe>(*console);
+  const auto* stats = std::get_if<albatross::StatsCommand>(&command);
+  return stats != nullptr && std::holds_alternative<albatross::stats::Subscribe>(*stats);
 }
 
 Outcome outcomeOf(const Answer& answer) {
@@ -105,6 +125,11 @@ struct Emulator::Connection {
   bool mutation = false;  // whether it changes something
   Journal::Entry entry{"none", "", 0, Outcome::Closed, ""};
   std::optional<Answer> answer;  // once the server has one
+
+  std::optional<albatross::Command> subscription;  // what it asked for, where that is a stream
+  std::deque<Consoles::Line> lines;                // that have not been sent yet
+  bool displaced = false;                          // a newer reader has taken its place
+  std::uint64_t messages = 0;                      // of a stream, that were sent
 };
 
 Result<std::unique_ptr<Emulator>> Emulator::start(asio::io_context& context, Options options) {
@@ -212,7 +237,9 @@ asio::awaitable<void> Emulator::serve(std::shared_ptr<Connection> connection) {
     co_return;
   }
   Answer answer = co_await carryOut(client);
+  const bool streams = client.subscription && answer && std::holds_alternative<albatross::Success>(*answer);
   co_await reply(client, std::move(answer));
+  if (streams) co_await stream(client);
   breakOffLater(connection);
   co_await client.stream.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
   client.timer.cancel();
@@ -269,6 +296,7 @@ asio::awaitable<Answer> Emulator::carryOut(Connection& client) {
   client.entry.name = client.request.name.toString();
   client.name = client.request.name;
   client.mutation = isMutation(client.request.command);
+  if (isSubscription(client.request.command)) client.subscription = client.request.command;
   if (streamedImage(client.request.command) != nullptr) {
     const bool complete = co_await receiveImage(client);
     if (!complete) {
@@ -301,9 +329,84 @@ asio::awaitable<void> Emulator::reply(Connection& client, Answer answer) {
   error_code error;
   client.timer.expires_after(faults.delay);
   co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
-  const std::string frame = toFrame(client.name, *answer);
+  const std::string frame =
+      toFrame(client.name, std::visit([](const auto& part) { return albatross::Payload(part); }, *answer));
   co_await asio::async_write(client.stream, asio::buffer(frame),
                              asio::redirect_error(asio::use_awaitable, error));
+}
+
+// -- Streams
+// -------------------------------------------------------------------------------------------------------------
+
+/// Until the client has closed, or another has taken its place.
+asio::awaitable<void> Emulator::stream(Connection& client) {
+  using asio::experimental::awaitable_operators::operator||;
+  if (server_.faults().stallStreams) co_return co_await drainTls(client);
+  const auto* console = std::get_if<albatross::ConsoleCommand>(&*client.subscription);
+  if (console != nullptr) {
+    co_await (streamConsole(client, std::get<albatross::console::Subscribe>(*console)) || drainTls(client));
+  } else {
+    co_await (streamStatistics(client) || drainTls(client));
+  }
+}
+
+asio::awaitable<void> Emulator::drainTls(Connection& client) {
+  std::array<char, 4096> ignored{};
+  error_code error;
+  while (!error) {
+    co_await client.stream.async_read_some(asio::buffer(ignored),
+                                           asio::redirect_error(asio::use_awaitable, error));
+  }
+}
+
+asio::awaitable<void> Emulator::streamConsole(Connection& client, albatross::console::Subscribe wanted) {
+  auto subscription =
+      server_.consoles().subscribe(client.name, wanted.from, [&client](const Consoles::Line* line) {
+        client.displaced = line == nullptr;
+        if (line != nullptr) client.lines.push_back(*line);
+        client.timer.cancel();
+      });
+  const std::shared_ptr<void> leave(nullptr, [&](void*) {
+    if (!client.displaced) server_.consoles().unsubscribe(client.name, subscription.reader);
+  });
+  client.lines.assign(subscription.replay.begin(), subscription.replay.end());
+  while (!client.displaced) {
+    while (!client.lines.empty()) {
+      Consoles::Line line = std::move(client.lines.front());
+      client.lines.pop_front();
+      if (!co_await sendData(client, client.name, std::move(line))) co_return;
+    }
+    error_code cancelled;
+    client.timer.expires_at(asio::steady_timer::time_point::max());
+    co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+  }
+}
+
+asio::awaitable<void> Emulator::streamStatistics(Connection& client) {
+  for (;;) {
+    error_code cancelled;
+    client.timer.expires_after(options_.statisticsInterval);
+    co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, cancelled));
+    passTime();
+    for (auto& [name, statistics] : server_.statistics(client.name.path, options_.now())) {
+      if (!co_await sendData(client, std::move(name), std::move(statistics))) co_return;
+    }
+  }
+}
+
+/// False: the connection is of no use any more.
+asio::awaitable<bool> Emulator::sendData(Connection& client, albatross::Name name, albatross::Data data) {
+  const Faults& faults = server_.faults();
+  std::string bytes = toFrame(name, std::move(data));
+  const bool cut = faults.cutStreamAfter && client.messages >= *faults.cutStreamAfter;
+  if (cut) bytes.resize(bytes.size() / 2);
+  if (faults.unknownData) bytes.insert(0, unknownFrame());
+  error_code error;
+  co_await asio::async_write(client.stream, asio::buffer(bytes),
+                             asio::redirect_error(asio::use_awaitable, error));
+  ++client.messages;
+  if (cut) client.breakOff();
+  co_return !cut && !error;
 }
 
 EmulatorThread::EmulatorThread(Options options) {

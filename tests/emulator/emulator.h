@@ -37,6 +37,7 @@ struct Options {
   std::function<albatross::Time()> now = [] {
     return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   };
+  std::chrono::milliseconds statisticsInterval{10'000};
   /// A line (without its end) for each command and each trouble.
   std::function<void(std::string_view)> log = [](std::string_view) {};
 };
@@ -72,9 +73,14 @@ class Emulator {
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
   static void breakOffLater(const std::shared_ptr<Connection>& connection);
   static asio::awaitable<void> drain(Connection& connection);
+  static asio::awaitable<void> drainTls(Connection& connection);
   asio::awaitable<bool> receiveImage(Connection& connection);
   asio::awaitable<Answer> carryOut(Connection& connection);
   asio::awaitable<void> reply(Connection& connection, Answer answer);
+  asio::awaitable<void> stream(Connection& connection);
+  asio::awaitable<void> streamConsole(Connection& connection, albatross::console::Subscribe subscription);
+  asio::awaitable<void> streamStatistics(Connection& connection);
+  asio::awaitable<bool> sendData(Connection& connection, albatross::Name name, albatross::Data data);
   void scheduleTick();
 
   asio::io_context& context_;

@@ -61,7 +61,7 @@ struct Word {
   Parse parse;
 };
 
-constexpr std::array<Word, 9> words = {{
+constexpr std::array<Word, 13> words = {{
     {"refuse", "refuse", setFlag<&Faults::refuse>},
     {"restart-ignores-memory", "restart-ignores-memory", setFlag<&Faults::restartIgnoresMemory>},
     {"exit-after", "exit-after=300ms:2 (a duration, then an exit code up to 255)",
@@ -75,6 +75,11 @@ constexpr std::array<Word, 9> words = {{
      [](std::string_view value, Faults& faults) { return parseSize(value, faults.cutAfter); }},
     {"delay", "delay=2s",
      [](std::string_view value, Faults& faults) { return parseDuration(value, faults.delay); }},
+    {"cut-stream-after", "cut-stream-after=3 (messages)",
+     [](std::string_view value, Faults& faults) { return parseSize(value, faults.cutStreamAfter); }},
+    {"stall-streams", "stall-streams", setFlag<&Faults::stallStreams>},
+    {"unknown-data", "unknown-data", setFlag<&Faults::unknownData>},
+    {"no-statistics", "no-statistics", setFlag<&Faults::noStatistics>},
 }};
 
 Result<void> parseFault(std::string_view item, Faults& faults) {

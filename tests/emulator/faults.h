@@ -26,10 +26,16 @@ struct Faults {
   bool dropReply = false;                  // mutations are carried out, their replies are not sent
   std::optional<std::uint64_t> cutAfter;   // the connection breaks after so many bytes of an image
   std::chrono::milliseconds delay{0};      // before each reply
+  std::optional<std::uint64_t>
+      cutStreamAfter;         // a stream breaks off in the midst of the message after so many
+  bool stallStreams = false;  // subscriptions are accepted, and nothing more is said
+  bool unknownData = false;   // in a stream, something that no client knows goes before each message
+  bool noStatistics = false;  // there is no statistics daemon: the connection is closed
   friend bool operator==(const Faults&, const Faults&) = default;
 
   /// A comma list: refuse, restart-ignores-memory, exit-after=300ms:2, stop-after=1s, endpoint-error, hang,
-  /// drop-reply, cut-after=65536, delay=2s. Empty: none. Durations are whole numbers of ms, s or m. Error:
+  /// drop-reply, cut-after=65536, delay=2s, cut-stream-after=3, stall-streams, unknown-data, no-statistics.
+  /// Empty: none. Durations are whole numbers of ms, s or m. Error:
   /// UsageError.
   static Result<Faults> parse(std::string_view spec);
 };

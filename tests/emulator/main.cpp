@@ -21,6 +21,7 @@ struct Arguments {
   std::string pki;
   std::string stateDir;
   std::string fault;
+  std::int64_t statisticsInterval = 10'000;
   std::vector<std::string> bridges;
   Machine machine;
 };
@@ -47,10 +48,17 @@ void define(CLI::App& app, Arguments& arguments) {
       ->type_name("N")
       ->check(CLI::Range(1, 4096))
       ->capture_default_str();
-  app.add_option("--fault", arguments.fault,
-                 "What to do wrong, a comma list: refuse, delay=2s, cut-after=65536, drop-reply, hang, "
-                 "endpoint-error, "
-                 "restart-ignores-memory, exit-after=300ms:2, stop-after=1s")
+  app.add_option("--statistics-interval", arguments.statisticsInterval,
+                 "How often the statistics tell of each unikernel")
+      ->type_name("MS")
+      ->check(CLI::Range(1, 3'600'000))
+      ->capture_default_str();
+  app.add_option(
+         "--fault", arguments.fault,
+         "What to do wrong, a comma list: refuse, delay=2s, cut-after=65536, drop-reply, hang, "
+         "endpoint-error, "
+         "restart-ignores-memory, exit-after=300ms:2, stop-after=1s, cut-stream-after=3, stall-streams, "
+         "unknown-data, no-statistics")
       ->type_name("SPEC");
 }
 
@@ -83,6 +91,7 @@ Result<Options> toOptions(const Arguments& arguments) {
   options.machine = arguments.machine;
   options.machine.bridges = {arguments.bridges.begin(), arguments.bridges.end()};
   options.faults = *std::move(faults);
+  options.statisticsInterval = std::chrono::milliseconds(arguments.statisticsInterval);
   if (!arguments.stateDir.empty()) options.stateDir = arguments.stateDir;
   options.log = [](std::string_view line) {
     std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());

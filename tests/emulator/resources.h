@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
@@ -29,6 +30,12 @@ struct Unikernel {
   albatross::Time started;
   std::optional<albatross::Time> ends;  // when its process ends; absent: not before it is told to
   std::optional<int> exitCode;          // absent: by a signal
+  struct Ticking {
+    std::chrono::milliseconds every;
+    albatross::Time next;
+    std::int64_t count = 0;
+  };
+  std::optional<Ticking> ticking = {};  // it prints a line now and then
 };
 
 /// Who may use what and who does: policies, block devices and unikernels, and the server's rules about them.

@@ -9,6 +9,8 @@
 #include <tuple>
 #include <utility>
 
+#include "emulator/usage.h"
+
 namespace rookery::emulator {
 
 using albatross::Arguments;
@@ -44,17 +46,22 @@ Policy rootPolicy(const Machine& machine) {
   return policy;
 }
 
-/// The number after `key` in the guest's boot arguments.
-std::optional<int> numberAfter(std::string_view key, const Arguments& arguments) {
+/// What follows `key` in the guest's boot arguments.
+std::optional<std::string_view> valueAfter(std::string_view key, const Arguments& arguments) {
   if (!arguments.arguments) return std::nullopt;
   for (const std::string_view argument : *arguments.arguments) {
-    if (!argument.starts_with(key)) continue;
-    int number = 0;
-    const char* last = argument.data() + argument.size();
-    const auto [end, error] = std::from_chars(argument.data() + key.size(), last, number);
-    if (error == std::errc{} && end == last && number >= 0) return number;
+    if (argument.starts_with(key)) return argument.substr(key.size());
   }
   return std::nullopt;
+}
+
+std::optional<int> numberAfter(std::string_view key, const Arguments& arguments) {
+  const auto digits = valueAfter(key, arguments);
+  if (!digits) return std::nullopt;
+  int number = 0;
+  const auto [end, error] = std::from_chars(digits->begin(), digits->end(), number);
+  if (error != std::errc{} || end != digits->end() || number < 0) return std::nullopt;
+  return number;
 }
 
 std::optional<Faults::ExitAfter> ownEnd(const Arguments& arguments) {
@@ -161,19 +168,24 @@ void Server::restore(const State& state, Time now) {
 void Server::submit(Request request, Time now, Done done) {
   tick(now);
   if (faults_.endpointError) return done(say(Failure{"couldn't reach service"}));
+  // Of other daemons, which do not ask for policies.
+  if (const auto* console = std::get_if<albatross::ConsoleCommand>(&request.command))
+    return done(handle(request.name, *console));
+  if (const auto* stats = std::get_if<albatross::StatsCommand>(&request.command)) return done(handle(*stats));
   if (auto applied = applyPolicies(request); !applied) return done(say(applied.error()));
   if (faults_.refuse && isMutation(request.command)) return done(say(Failure{"refused by the emulator"}));
-  std::visit(
-      Overloaded{
-          [&](albatross::UnikernelCommand& command) { handle(request.name, std::move(command), now, done); },
-          [&](const albatross::PolicyCommand& command) { done(handle(request.name, command)); },
-          [&](const albatross::BlockCommand& command) { done(handle(request.name, command)); },
-          [&](const auto&) { done(std::nullopt); }},  // of other daemons, which are not emulated
-      request.command);
+  std::visit(Overloaded{[&](albatross::UnikernelCommand& command) {
+                          handle(request.name, std::move(command), now, done);
+                        },
+                        [&](const albatross::PolicyCommand& command) { done(handle(request.name, command)); },
+                        [&](const albatross::BlockCommand& command) { done(handle(request.name, command)); },
+                        [&](const auto&) {}},
+             request.command);
   tick(now);
 }
 
 void Server::tick(Time now) {
+  printTicks(now);
   std::vector<std::pair<Time, Name>> due;
   for (const auto& unikernel : resources_.unikernels().all()) {
     if (unikernel.value->ends && *unikernel.value->ends <= now)
@@ -186,8 +198,9 @@ void Server::tick(Time now) {
 std::optional<Time> Server::nextEvent() const {
   std::optional<Time> next;
   for (const auto& unikernel : resources_.unikernels().all()) {
-    const auto& ends = unikernel.value->ends;
+    const auto& [ends, ticking] = std::tie(unikernel.value->ends, unikernel.value->ticking);
     if (ends && (!next || *ends < *next)) next = ends;
+    if (ticking && (!next || ticking->next < *next)) next = ticking->next;
   }
   return next;
 }
@@ -247,6 +260,29 @@ Answer Server::handle(const Name& name, const albatross::BlockCommand& command) 
                  },
                  [](const auto&) -> Answer { return std::nullopt; }},  // contents are not emulated
       command);
+}
+
+Answer Server::handle(const Name& name, const albatross::ConsoleCommand& command) const {
+  namespace console = albatross::console;
+  if (std::holds_alternative<console::Subscribe>(command))
+    return name.label ? say(consoles_.known(name) ? "subscribed" : "waiting for VM") : std::nullopt;
+  if (!std::holds_alternative<console::ListInactive>(command)) return std::nullopt;
+  const auto runs = [&](const Name& each) { return resources_.unikernels().find(each) != nullptr; };
+  return Success(success::Consoles{consoles_.inactive(name.path, runs)});
+}
+
+Answer Server::handle(const albatross::StatsCommand& command) const {
+  if (faults_.noStatistics || !std::holds_alternative<albatross::stats::Subscribe>(command))
+    return std::nullopt;
+  return say("subscribed");
+}
+
+std::vector<std::pair<Name, albatross::data::Statistics>> Server::statistics(const Path& path,
+                                                                             Time now) const {
+  std::vector<std::pair<Name, albatross::data::Statistics>> all;
+  for (const auto& unikernel : resources_.unikernels().below(path))
+    all.emplace_back(unikernel.relative, usageOf(*unikernel.value, now));
+  return all;
 }
 
 void Server::handle(const Name& name, albatross::UnikernelCommand command, Time now, const Done& done) {
@@ -373,9 +409,13 @@ Answer Server::create(const Name& name, const Configuration& configuration, Time
     unikernel.ends = lastStarted_ + std::max(end->after, milliseconds(1));
     unikernel.exitCode = end->code;
   }
+  if (const auto every = numberAfter("every=", configuration.arguments); every && *every > 0)
+    unikernel.ticking = {milliseconds(*every), lastStarted_ + milliseconds(*every), 0};
   if (!resources_.insertUnikernel(name, std::move(unikernel))) {
     return say(Failure{"could not create unikernel: console failed"});
   }
+  if (const auto text = valueAfter("say=", configuration.arguments))
+    consoles_.print(name, lastStarted_, std::string(*text));
   if (dump) hooks_.dump(resources_);
   registerRestart(name, configuration);
   return say("created unikernel");
@@ -420,8 +460,25 @@ void Server::stop(Unikernel& unikernel, Time now) const {
   unikernel.exitCode.reset();
 }
 
+/// Of what nobody looked at for a long time, no more lines than are kept.
+void Server::printTicks(Time now) {
+  for (const auto& found : resources_.unikernels().all()) {
+    if (!found.value->ticking) continue;
+    Unikernel& unikernel = *resources_.findUnikernel(found.name);
+    auto& [every, next, count] = *unikernel.ticking;
+    const Time until = std::min(now, unikernel.ends.value_or(now));
+    if (next > until) continue;
+    const std::int64_t due = (until - next) / every + 1;
+    const auto skipped = std::max<std::int64_t>(due - static_cast<std::int64_t>(Consoles::mostLines), 0);
+    count += skipped;
+    next += every * skipped;
+    for (; next <= until; next += every) consoles_.print(found.name, next, fmt::format("tick {}", ++count));
+  }
+}
+
 void Server::ended(const Name& name, Time now) {
   const ExitCode exitCode = resources_.findUnikernel(name)->exitCode;
+  if (exitCode) consoles_.print(name, now, fmt::format("Solo5: solo5_exit({}) called", *exitCode));
   resources_.removeUnikernel(name);
   auto waiter = waiters_.extract(name.toString());
   if (waiter.empty()) return hooks_.dump(resources_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "albatross/wire.h"
+#include "emulator/consoles.h"
 #include "emulator/faults.h"
 #include "emulator/resources.h"
 
@@ -48,9 +49,10 @@ struct ServerHooks {
   std::function<void(const albatross::Name& domain)> policyAdded = [](const albatross::Name&) {};
 };
 
-/// An Albatross daemon as seen from its clients: domains, policies, unikernels, block devices. It has no
-/// sockets, no threads and no clock: whoever owns it says what time it is. Guests run until they are
-/// destroyed, or end by themselves when their arguments say so: `exit=CODE after=MILLISECONDS`. Not
+/// An Albatross server as seen from its clients: domains, policies, unikernels, block devices, consoles,
+/// statistics. It has no sockets, no threads and no clock: whoever owns it says what time it is. Guests run
+/// until they are destroyed, or do by themselves what their arguments say: `exit=CODE after=MILLISECONDS`
+/// ends them, `say=TEXT` prints a line at the start, `every=MILLISECONDS` prints "tick N" as often. Not
 /// thread-safe.
 class Server {
  public:
@@ -74,6 +76,10 @@ class Server {
   std::optional<albatross::Time> nextEvent() const;
 
   Resources& resources() { return resources_; }
+  Consoles& consoles() { return consoles_; }
+  /// What there is to tell of all that runs at or below a path, with the names of list replies.
+  std::vector<std::pair<albatross::Name, albatross::data::Statistics>> statistics(const Path& path,
+                                                                                  albatross::Time now) const;
   Faults& faults() { return faults_; }
 
  private:
@@ -85,6 +91,8 @@ class Server {
   void handle(const albatross::Name& name, albatross::UnikernelCommand command, albatross::Time now,
               const Done& done);
   Answer handle(const albatross::Name& name, const albatross::BlockCommand& command);
+  Answer handle(const albatross::Name& name, const albatross::ConsoleCommand& command) const;
+  Answer handle(const albatross::StatsCommand& command) const;
 
   Answer info(const albatross::Name& name, albatross::Era era) const;
   Answer get(const albatross::Name& name, std::int64_t compressionLevel) const;
@@ -103,11 +111,13 @@ class Server {
   Answer stopRestarting(const albatross::Name& name, bool dump);
   void stop(Unikernel& unikernel, albatross::Time now) const;
   void ended(const albatross::Name& name, albatross::Time now);
+  void printTicks(albatross::Time now);
 
   Machine machine_;
   ServerHooks hooks_;
   Faults faults_;
   Resources resources_;
+  Consoles consoles_;
   // By the name on the wire, in which `shop:` and `:shop` differ.
   std::map<std::string, Waiter> waiters_;  // who is to be told when a unikernel's process has ended
   std::set<std::string>

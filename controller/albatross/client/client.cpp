@@ -13,6 +13,8 @@
 #include <variant>
 
 #include "albatross/client/connection.h"
+#include "albatross/client/data_stream.h"
+#include "albatross/client/deadline.h"
 #include "albatross/reply.h"
 
 namespace rookery::albatross {
@@ -43,15 +45,6 @@ bool mutates(const Request& request) {
            !std::holds_alternative<block::OldDump>(*command);
   }
   return std::holds_alternative<PolicyCommand>(request.command) && !request.domains.empty();
-}
-
-/// The result of `work`, or nothing when it took longer than `limit`: it was cancelled then, and has ended.
-template <class T>
-asio::awaitable<std::optional<T>> within(std::chrono::milliseconds limit, asio::awaitable<T> work) {
-  asio::steady_timer timer(co_await asio::this_coro::executor, limit);
-  auto first = co_await (std::move(work) || timer.async_wait(asio::use_awaitable));
-  if (first.index() == 1) co_return std::nullopt;
-  co_return std::get<0>(std::move(first));
 }
 
 asio::awaitable<void> waitForCancellation() {
@@ -186,6 +179,24 @@ asio::awaitable<CallResult> callServer(Options options, Request request) {
   co_return std::unexpected(CallError{.error = std::move(result.error()), .inDoubt = inDoubt});
 }
 
+asio::awaitable<Result<std::unique_ptr<DataStream>>> openStream(Options options, Request request) {
+  check(request.image == nullptr && !mutates(request), "a subscription changes nothing");
+  const SystemTime now = options->now();
+  auto issued = options->credential->prepare(request.domains, request.label, request.command, now);
+  if (!issued) co_return std::unexpected(issued.error());
+  auto stream =
+      std::make_unique<TlsDataStream>(co_await asio::this_coro::executor, *std::move(issued), *options);
+  Result<void> opened =
+      fail(Reason::Cancelled, fmt::format("The call to {} was cancelled.", options->endpoint.toString()));
+  try {
+    opened = co_await stream->open(options->serverName, now);
+  } catch (const asio::multiple_exceptions&) {    // both the work and its deadline were cancelled
+  } catch (const boost::system::system_error&) {  // cancelled between two operations
+  }
+  if (!opened) co_return std::unexpected(opened.error());
+  co_return stream;
+}
+
 class TlsClient final : public Client {
  public:
   explicit TlsClient(ClientOptions options)
@@ -193,6 +204,10 @@ class TlsClient final : public Client {
 
   asio::awaitable<CallResult> call(Request request) override {
     return callServer(options_, std::move(request));
+  }
+
+  asio::awaitable<Result<std::unique_ptr<DataStream>>> stream(Request request) override {
+    return openStream(options_, std::move(request));
   }
 
  private:

@@ -60,6 +60,31 @@ struct Request {
   std::function<asio::awaitable<Result<void>>()> commit = {};
 };
 
+/// What a server sends once it has accepted a subscription, message by message. To be used on the executor
+/// on which it was opened, by one coroutine at a time; its destructor closes the connection. It does not need
+/// the client to live on.
+class DataStream {
+ public:
+  struct Message {
+    Name name;  // full
+    Data data;
+  };
+
+  virtual ~DataStream() = default;
+
+  /// With which it began.
+  virtual const Reply& reply() const = 0;
+
+  /// The next message, however long the server takes for it: who does not want to wait cancels, and the
+  /// stream is of no use any more. What is no message that we know, as a newer server may send, is skipped.
+  /// Errors: ConnectionFailed (the server has ended it), TlsFailed, ProtocolError, Refused; when cancelled,
+  /// any.
+  virtual asio::awaitable<Result<Message>> next() = 0;
+
+  /// So many were skipped.
+  virtual std::uint64_t skipped() const = 0;
+};
+
 /// One Albatross server: one command per call. The narrow door behind which a test or a simulation can stand
 /// instead of the network.
 class Client {
@@ -73,6 +98,10 @@ class Client {
   /// DeadlineExceeded, the ImageStream's, and commit's. A server's text is visible() and cut to
   /// longestForeignText.
   virtual asio::awaitable<CallResult> call(Request request) = 0;
+
+  /// Begins a subscription: to a console, or to the statistics. Never throws but for the coroutine's
+  /// cancellation. Errors: as call().
+  virtual asio::awaitable<Result<std::unique_ptr<DataStream>>> stream(Request request) = 0;
 };
 
 struct ClientOptions {

@@ -68,9 +68,8 @@ TEST(Cli, UnderstandsWhatOtherProgramsAreAsked) {
 
 TEST(Cli, SaysWhatToDoInsteadOfAVerbThatThereIsNot) {
   const std::vector<std::pair<std::string, std::string>> verbs = {
-      {"plann", "Did you mean plan?"}, {"decribe", "Did you mean describe?"},
-      {"delete", "apply --prune"},     {"logs", "albatross-client console"},
-      {"list", "rookery get uk -A"},   {"diff", "rookery plan"},
+      {"plann", "Did you mean plan?"},  {"decribe", "Did you mean describe?"}, {"delete", "apply --prune"},
+      {"console", "rookery logs NAME"}, {"list", "rookery get uk -A"},         {"diff", "rookery plan"},
   };
   for (const auto& [verb, advice] : verbs) {
     const Invocation unknown = invoke({verb});

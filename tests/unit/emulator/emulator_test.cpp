@@ -341,10 +341,10 @@ TEST_F(EmulatorTest, KnowsNobodyFromAnotherAuthority) {
 TEST_F(EmulatorTest, ClosesWithoutAReplyWhereNothingIsEmulated) {
   start();
   const RawReplies replies =
-      exchange({{"web", extension(albatross::ConsoleCommand(albatross::console::Subscribe{3}))}});
+      exchange({{"web", extension(albatross::BlockCommand(albatross::block::Dump{0}))}});
   EXPECT_THAT(replies.messages, IsEmpty());
   EXPECT_TRUE(replies.clean);
-  EXPECT_EQ(R"(command=console-subscribe name=:web bytes=0 outcome=closed result="no answer")", log_.next());
+  EXPECT_EQ(R"(command=block-dump name=:web bytes=0 outcome=closed result="no answer")", log_.next());
 }
 
 class Plain {

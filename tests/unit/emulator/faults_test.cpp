@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 TEST(Faults, ParsesEveryWord) {
   const auto faults = Faults::parse(
       "refuse,restart-ignores-memory,exit-after=300ms:2,stop-after=1s,endpoint-error,hang,drop-reply,"
-      "cut-after=65536,delay=2m");
+      "cut-after=65536,delay=2m,cut-stream-after=3,stall-streams,unknown-data,no-statistics");
   ASSERT_TRUE(faults) << faults.error().message;
   Faults expected;
   expected.refuse = expected.restartIgnoresMemory = expected.endpointError = expected.hang =
@@ -19,6 +19,8 @@ TEST(Faults, ParsesEveryWord) {
   expected.stopAfter = milliseconds(1'000);
   expected.cutAfter = 65'536;
   expected.delay = milliseconds(120'000);
+  expected.cutStreamAfter = 3;
+  expected.stallStreams = expected.unknownData = expected.noStatistics = true;
   EXPECT_EQ(expected, *faults);
   EXPECT_EQ(Faults{}, Faults::parse(""));
 }
@@ -41,10 +43,12 @@ INSTANTIATE_TEST_SUITE_P(
     Table, BadFaults,
     testing::Values(BadSpec{"slow",
                             "There is no fault 'slow'; the faults are: refuse, restart-ignores-memory, "
-                            "exit-after, stop-after, endpoint-error, hang, drop-reply, cut-after, delay."},
+                            "exit-after, stop-after, endpoint-error, hang, drop-reply, cut-after, delay, "
+                            "cut-stream-after, stall-streams, unknown-data, no-statistics."},
                     BadSpec{"refuse,",
                             "There is no fault ''; the faults are: refuse, restart-ignores-memory, "
-                            "exit-after, stop-after, endpoint-error, hang, drop-reply, cut-after, delay."},
+                            "exit-after, stop-after, endpoint-error, hang, drop-reply, cut-after, delay, "
+                            "cut-stream-after, stall-streams, unknown-data, no-statistics."},
                     BadSpec{"refuse=1", "The fault 'refuse=1' is not of the form refuse."},
                     BadSpec{"hang=", "The fault 'hang=' is not of the form hang."},
                     BadSpec{"delay", "The fault 'delay' is not of the form delay=2s."},

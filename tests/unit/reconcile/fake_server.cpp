@@ -7,6 +7,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <deque>
 #include <utility>
 #include <variant>
 
@@ -53,19 +54,89 @@ std::unexpected<CallError> failed(Reason reason, bool inDoubt) {
 
 class FakeServer::Client : public albatross::Client {
  public:
-  explicit Client(FakeServer& server) : server_(server) {}
+  explicit Client(std::function<FakeServer&()> address) : address_(std::move(address)) {}
   asio::awaitable<CallResult> call(albatross::Request request) override {
-    return server_.carryOut(std::move(request));
+    return address_().carryOut(std::move(request));
+  }
+  asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> stream(
+      albatross::Request request) override {
+    return address_().subscribe(std::move(request));
+  }
+
+ private:
+  const std::function<FakeServer&()> address_;
+};
+
+/// A subscription: to the console of `name`, or to the statistics where it has no label.
+class FakeServer::Stream : public albatross::DataStream {
+ public:
+  Stream(FakeServer& server, const asio::any_io_executor& executor, albatross::Name name,
+         albatross::Reply reply)
+      : server_(server), name_(std::move(name)), reply_(std::move(reply)), news_(executor) {
+    server_.open_.insert(this);
+  }
+  ~Stream() override {
+    server_.open_.erase(this);
+    if (reader_ != 0) server_.server.consoles().unsubscribe(name_, reader_);
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  void read(const albatross::console::Subscribe& wanted) {
+    auto subscription =
+        server_.server.consoles().subscribe(name_, wanted.from, [this](const emulator::Consoles::Line* line) {
+          if (line == nullptr) return end();
+          add({name_, *line});
+        });
+    reader_ = subscription.reader;
+    for (auto& line : subscription.replay) messages_.push_back({name_, std::move(line)});
+  }
+  void add(Message message) {
+    messages_.push_back(std::move(message));
+    news_.cancel();
+  }
+  void end() {
+    over_ = true;
+    news_.cancel();
+  }
+  bool isOfStatistics() const { return !name_.label; }
+
+  const albatross::Reply& reply() const override { return reply_; }
+  std::uint64_t skipped() const override { return 0; }
+  asio::awaitable<Result<Message>> next() override {
+    while (messages_.empty()) {
+      if (over_) co_return fail(Reason::ConnectionFailed, "The fake server has ended the stream.");
+      news_.expires_at(asio::steady_timer::time_point::max());
+      (void)co_await news_.async_wait(asio::as_tuple(asio::use_awaitable));
+      const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+      if (cancellation.cancelled() != asio::cancellation_type::none)
+        co_return fail(Reason::Cancelled, "The stream is not read any more.");
+    }
+    Message message = std::move(messages_.front());
+    messages_.pop_front();
+    co_return message;
   }
 
  private:
   FakeServer& server_;
+  const albatross::Name name_;
+  const albatross::Reply reply_;
+  asio::steady_timer news_;
+  std::deque<Message> messages_;
+  std::uint64_t reader_ = 0;
+  bool over_ = false;
 };
 
 FakeServer::FakeServer(std::string serverKey)
     : server({.memory = 4'096, .cpus = 4, .block = 1'024, .bridges = {"br0"}}), key(std::move(serverKey)) {}
 
-std::unique_ptr<albatross::Client> FakeServer::connect() { return std::make_unique<Client>(*this); }
+std::unique_ptr<albatross::Client> FakeServer::connect() {
+  return connect([this]() -> FakeServer& { return *this; });
+}
+
+std::unique_ptr<albatross::Client> FakeServer::connect(std::function<FakeServer&()> address) {
+  return std::make_unique<Client>(std::move(address));
+}
 
 void FakeServer::start(const albatross::Name& name, const albatross::Arguments& arguments,
                        const std::string& image) {
@@ -85,6 +156,36 @@ void FakeServer::destroy(const albatross::Name& name) {
   server.tick(now());
   check(find(name) == nullptr, "the fake server has ended what it was told to end");
 }
+
+asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> FakeServer::subscribe(
+    albatross::Request request) {
+  ++subscriptions;
+  if (down) co_return std::unexpected(failed(Reason::ConnectionFailed, false).error().error);
+  albatross::Name name{{}, request.label};
+  for (const auto& domain : request.domains) name.path.push_back(domain.label);
+  const auto* console = std::get_if<albatross::ConsoleCommand>(&request.command);
+  if (console == nullptr && noStatistics)
+    co_return std::unexpected(failed(Reason::ConnectionFailed, false).error().error);
+  const bool waits = console != nullptr && !server.consoles().known(name);
+  auto stream = std::make_unique<Stream>(
+      *this, co_await asio::this_coro::executor, name,
+      albatross::Reply{key, name, albatross::success::Text{waits ? "waiting for VM" : "subscribed"}});
+  if (console != nullptr) stream->read(std::get<albatross::console::Subscribe>(*console));
+  co_return stream;
+}
+
+void FakeServer::tellStatistics() {
+  for (Stream* stream : std::set(open_)) {
+    if (!stream->isOfStatistics()) continue;
+    for (auto& [name, statistics] : server.statistics({}, now())) stream->add({name, std::move(statistics)});
+  }
+}
+
+void FakeServer::endStreams() {
+  for (Stream* stream : std::set(open_)) stream->end();
+}
+
+std::size_t FakeServer::openStreams() const { return open_.size(); }
 
 std::size_t FakeServer::sent(const std::string& verb) const {
   return static_cast<std::size_t>(std::count(verbs.begin(), verbs.end(), verb));

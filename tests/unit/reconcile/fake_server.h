@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ class FakeServer {
   explicit FakeServer(std::string key = "key");
 
   std::unique_ptr<albatross::Client> connect();
+  /// A client of whatever server stands at an address when it is called.
+  static std::unique_ptr<albatross::Client> connect(std::function<FakeServer&()> address);
 
   /// Runs it without anybody's leave.
   void start(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& image);
@@ -44,12 +47,25 @@ class FakeServer {
   std::size_t received = 0;                // bytes of images
   std::vector<std::string> verbs;          // of all commands that were carried out
   std::vector<std::string> broken;         // what streams broke off with
+  bool noStatistics = false;               // it refuses to tell any
+  std::size_t subscriptions = 0;           // that were asked for
+
+  /// Tells all who have subscribed what runs uses.
+  void tellStatistics();
+  /// Ends all subscriptions.
+  void endStreams();
+  /// So many are open.
+  std::size_t openStreams() const;
 
  private:
   class Client;
+  class Stream;
+  asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> subscribe(albatross::Request request);
   asio::awaitable<albatross::CallResult> carryOut(albatross::Request request);
   asio::awaitable<void> wait();
   asio::awaitable<void> breaks();
+
+  std::set<Stream*> open_;
 };
 
 }  // namespace rookery::reconcile

@@ -68,7 +68,9 @@ class Loop : public testing::Test {
   Loop() {
     const fixtures::Identity ca = fixtures::makeIdentity({});
     scene_.desired.credentials = albatross::Pem{ca.certificate, ca.certificate, ca.privateKey};
-    environment_.connect = [this](const albatross::ClientOptions&) { return server_->connect(); };
+    environment_.connect = [this](const albatross::ClientOptions&) {
+      return FakeServer::connect([this]() -> FakeServer& { return *server_; });
+    };
     scene_.declarePolicy("shop", plan::makePolicy(10, 512));
     writeImage("a");
   }

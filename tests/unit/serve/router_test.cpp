@@ -103,7 +103,9 @@ TEST_F(RouterTest, DiscoveryNamesGroupVersionAndKinds) {
   EXPECT_EQ(resources["groupVersion"], "rookery.dev/v1alpha1");
   std::map<std::string, json> byName;
   for (const json& resource : resources["resources"]) byName[resource["name"]] = resource;
-  EXPECT_EQ(byName.size(), 3);
+  EXPECT_EQ(byName.size(), 5);
+  EXPECT_EQ(byName["unikernels/log"]["verbs"], json({"get"}));
+  EXPECT_EQ(byName["unikernels/usage"]["kind"], "Unikernel");
   EXPECT_EQ(byName["unikernels"],
             json::parse(R"({"name": "unikernels", "singularName": "unikernel", "namespaced": true,
                             "kind": "Unikernel", "shortNames": ["uk"], "categories": ["rookery"],

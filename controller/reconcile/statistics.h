@@ -1,0 +1,61 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "plan/observed.h"
+#include "reconcile/environment.h"
+#include "reconcile/servers.h"
+#include "reconcile/usage.h"
+
+namespace rookery::reconcile {
+
+namespace asio = boost::asio;
+
+/// Follows what one server says of the unikernels that run, one subscription for all of them, and notices
+/// which it does not mention any more. A server without statistics is asked again now and then, and that is
+/// all. On the strand of the instance's loop.
+class Statistics {
+ public:
+  /// `observed`: what was seen last; absent: nothing yet. `missed`: something that ran is not mentioned any
+  /// more, or something is that did not: somebody should look. Both are the loop's, on its strand.
+  Statistics(asio::any_io_executor strand, UsageStore& usages, const std::optional<plan::Observed>& observed,
+             std::function<void()> missed);
+
+  /// Until the coroutine is cancelled. Once.
+  asio::awaitable<void> run();
+
+  /// After a look that found something else, or another server.
+  void seen(ServerPtr server);
+
+ private:
+  struct Mention {
+    std::chrono::steady_clock::time_point last;
+    std::optional<std::chrono::steady_clock::duration> interval;  // to the one before it
+    std::chrono::steady_clock::time_point due() const;            // max(): nobody can say
+  };
+
+  asio::awaitable<void> follow(const Server& server);
+  void note(const Server& server, const albatross::Name& name, const albatross::data::Statistics& statistics);
+  void awaitMentions();
+  void lookForMissing();
+  asio::awaitable<void> pause(std::chrono::milliseconds longest);
+
+  const asio::any_io_executor strand_;
+  UsageStore& usages_;
+  const std::optional<plan::Observed>& observed_;
+  const std::function<void()> missed_;
+  asio::steady_timer changed_;  // cancelled when there is another server
+  asio::steady_timer overdue_;  // when the next mention is
+  ServerPtr server_;
+  bool awaiting_ = false;  // overdue_ is set
+  std::map<albatross::Name, Mention> mentions_;
+};
+
+}  // namespace rookery::reconcile

@@ -1,0 +1,132 @@
+#include "serve/unikernel_metrics.h"
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <utility>
+
+namespace rookery::serve {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using reconcile::InterfaceUsage;
+using reconcile::Usage;
+using Label = ClientMetric::Label;
+
+void add(MetricFamily& family, std::vector<Label> labels, double value) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  if (family.type == MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  family.metric.push_back(std::move(metric));
+}
+
+std::vector<Label> with(std::vector<Label> labels, std::string name, std::string value) {
+  labels.push_back({std::move(name), std::move(value)});
+  return labels;
+}
+
+/// A counter of each network interface.
+struct InterfaceCounter {
+  const char* name;
+  const char* help;
+  std::uint64_t InterfaceUsage::* count;
+};
+
+constexpr std::array interfaceCounters = {
+    InterfaceCounter{"rookery_unikernel_network_receive_bytes_total",
+                     "Bytes that a unikernel has received on an interface since it was started.",
+                     &InterfaceUsage::receivedBytes},
+    InterfaceCounter{"rookery_unikernel_network_receive_packets_total",
+                     "Packets that a unikernel has received on an interface since it was started.",
+                     &InterfaceUsage::receivedPackets},
+    InterfaceCounter{"rookery_unikernel_network_receive_errors_total",
+                     "Packets for a unikernel that failed on their way to it since it was started.",
+                     &InterfaceUsage::receiveErrors},
+    InterfaceCounter{"rookery_unikernel_network_receive_dropped_total",
+                     "Packets for a unikernel that were dropped on their way to it since it was started.",
+                     &InterfaceUsage::receiveDrops},
+    InterfaceCounter{"rookery_unikernel_network_transmit_bytes_total",
+                     "Bytes that a unikernel has sent on an interface since it was started.",
+                     &InterfaceUsage::sentBytes},
+    InterfaceCounter{"rookery_unikernel_network_transmit_packets_total",
+                     "Packets that a unikernel has sent on an interface since it was started.",
+                     &InterfaceUsage::sentPackets},
+    InterfaceCounter{"rookery_unikernel_network_transmit_errors_total",
+                     "Packets of a unikernel that failed on their way since it was started.",
+                     &InterfaceUsage::sendErrors},
+    InterfaceCounter{"rookery_unikernel_network_transmit_dropped_total",
+                     "Packets of a unikernel that were dropped since it was started.",
+                     &InterfaceUsage::sendDrops},
+};
+
+}  // namespace
+
+std::vector<Label> labelsOf(const std::string& instance, const api::ObjectKey& unikernel) {
+  return {{"instance", instance}, {"name", unikernel.name}, {"namespace", unikernel.nameSpace}};
+}
+
+std::vector<MetricFamily> usageFamilies(const reconcile::UsageStore& usages) {
+  MetricFamily cpu{"rookery_unikernel_cpu_seconds_total",
+                   "CPU time that a unikernel has used since it was started, in its tender (user) and in the "
+                   "kernel (system).",
+                   MetricType::Counter,
+                   {}};
+  MetricFamily resident{"rookery_unikernel_memory_resident_bytes",
+                        "Memory of a unikernel's process that is resident.",
+                        MetricType::Gauge,
+                        {}};
+  MetricFamily limit{
+      "rookery_unikernel_memory_limit_bytes", "Memory that a unikernel has.", MetricType::Gauge, {}};
+  MetricFamily faults{"rookery_unikernel_page_faults_total",
+                      "Page faults of a unikernel's process since it was started: minor, and major, which "
+                      "wait for the disk.",
+                      MetricType::Counter,
+                      {}};
+  std::vector<MetricFamily> network;
+  for (const InterfaceCounter& counter : interfaceCounters)
+    network.push_back({counter.name, counter.help, MetricType::Counter, {}});
+  for (const auto& [key, known] : usages.all()) {
+    const auto labels = labelsOf(known.instance, key);
+    const Usage& usage = known.usage;
+    add(cpu, with(labels, "mode", "user"), reconcile::toSeconds(usage.userTime));
+    add(cpu, with(labels, "mode", "system"), reconcile::toSeconds(usage.systemTime));
+    add(resident, labels, static_cast<double>(usage.residentBytes));
+    add(limit, labels, static_cast<double>(usage.limitBytes));
+    add(faults, with(labels, "type", "minor"), static_cast<double>(usage.minorFaults));
+    add(faults, with(labels, "type", "major"), static_cast<double>(usage.majorFaults));
+    for (const InterfaceUsage& interface : usage.interfaces) {
+      for (std::size_t i = 0; i < interfaceCounters.size(); ++i)
+        add(network[i], with(labels, "interface", interface.name),
+            static_cast<double>(interface.*interfaceCounters.at(i).count));
+    }
+  }
+  network.insert(network.begin(), {std::move(cpu), std::move(resident), std::move(limit), std::move(faults)});
+  return network;
+}
+
+std::vector<MetricFamily> lifeFamilies(const reconcile::ObjectStore& objects) {
+  MetricFamily start{"rookery_unikernel_start_time_seconds",
+                     "When a unikernel was started last, since the Unix epoch.",
+                     MetricType::Gauge,
+                     {}};
+  MetricFamily info{"rookery_unikernel_info",
+                    "Always 1; the label digest is the SHA-256 of the image that runs.",
+                    MetricType::Gauge,
+                    {}};
+  for (const auto& view : objects.list(api::Kind::Unikernel, std::nullopt).views) {
+    const api::Status& status = view->status;
+    if (!view->ours || !status.instance || !status.startedAt) continue;
+    const auto labels = labelsOf(*status.instance, view->object->key());
+    add(start, labels, std::chrono::duration<double>(status.startedAt->time_since_epoch()).count());
+    add(info, with(labels, "digest", status.digest.value_or("")), 1);
+  }
+  return {std::move(start), std::move(info)};
+}
+
+}  // namespace rookery::serve
