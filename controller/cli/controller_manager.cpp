@@ -224,7 +224,11 @@ void ControllerManager::announceSelf() {
 }
 
 Result<void> ControllerManager::run() {
-  fleet_->run([this](reconcile::Controller& controller) { return follow(controller); });
+  fleet_->run([this](reconcile::Controller& controller) { return follow(controller); },
+              [this] {
+                log_.info("SIGHUP: the manifests are read again, and all instances are looked at.");
+                if (folders_) folders_->wake();
+              });
   log_.info("Stopped.");
   server_->stop();
   withdraw(options_.fleet.stateDir);

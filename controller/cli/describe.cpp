@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 
+#include "api/json_path.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/description.h"
@@ -43,6 +44,23 @@ Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource,
   return std::move(listing->items);
 }
 
+/// The last lines that a unikernel printed which is not Ready, in all its lives; of others nothing.
+Result<std::string> lastLinesOf(const ApiClient& client, const ApiResource& resource,
+                                const DescribeOptions& options, const json& object) {
+  constexpr std::size_t longest = std::size_t{1} << 20;
+  const bool ready = api::textByPath(object, R"(.status.conditions[?(@.type=="Ready")].status)") == "True";
+  if (resource.kind != "Unikernel" || ready || api::textByPath(object, ".status.instance").empty()) return "";
+  std::string lines;
+  const auto read = client.read(
+      resource.path(options.nameSpace, options.name) + "/log?allLives=true&timestamps=true&tailLines=20",
+      [&](std::string_view text) {
+        lines += text;
+        return lines.size() < longest;
+      });
+  if (!read) return std::unexpected(read.error());
+  return lines;
+}
+
 int describe(const DescribeOptions& options, const Console& console) {
   const auto resource = ApiResource::named(options.kind);
   if (!resource) return failed(console, resource.error());
@@ -50,8 +68,10 @@ int describe(const DescribeOptions& options, const Console& console) {
   if (!client) return failed(console, client.error());
   auto object = client->get(resource->path(options.nameSpace, options.name));
   if (!object) return failed(console, object.error());
+  const auto lastLines = lastLinesOf(*client, *resource, options, *object);
   console.out << description(resource->presentable(*std::move(object)),
-                             eventsAbout(*client, *resource, options), std::chrono::system_clock::now());
+                             eventsAbout(*client, *resource, options), lastLines,
+                             std::chrono::system_clock::now());
   return 0;
 }
 

@@ -166,10 +166,16 @@ std::string eventsOf(const json& listed, Now now) {
   return "Events:\n" + ruledTable(std::move(rows));
 }
 
+std::string consoleOf(const Result<std::string>& console) {
+  if (!console) return fmt::format("Console:   {}\n", console.error().message);
+  return console->empty() ? "" : "Console:\n" + indented(*console);
+}
+
 }  // namespace
 
-std::string description(const json& object, const Result<json>& events, Now now) {
-  return header(object, now) + contents(object) + statusOf(object, now) +
+std::string description(const json& object, const Result<json>& events, const Result<std::string>& console,
+                        Now now) {
+  return header(object, now) + contents(object) + statusOf(object, now) + consoleOf(console) +
          (events ? eventsOf(*events, now) : fmt::format("Events:   {}\n", events.error().message));
 }
 

@@ -89,7 +89,8 @@ void Fleet::loseState(const Error& error) {
   });
 }
 
-bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work) {
+bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&)>& work,
+                const std::function<void()>& hungUp) {
   asio::cancellation_signal cancel;
   const auto strand = controller_.strand();
   asio::signal_set signals(strand, SIGTERM, SIGINT);
@@ -99,10 +100,22 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
     signalled = true;
     cancel.emit(asio::cancellation_type::terminal);
   });
+  asio::signal_set hangUps(strand);
+  if (hungUp) hangUps.add(SIGHUP);
+  const std::function<void()> awaitHangUp = [&] {
+    hangUps.async_wait([&](boost::system::error_code error, int) {
+      if (error) return;
+      controller_.lookNow();
+      hungUp();
+      awaitHangUp();
+    });
+  };
+  if (hungUp) awaitHangUp();
   stop_ = [&cancel] { cancel.emit(asio::cancellation_type::terminal); };
   asio::co_spawn(strand, work(controller_),
                  asio::bind_cancellation_slot(cancel.slot(), [&](const std::exception_ptr& failure) {
                    signals.cancel();
+                   hangUps.cancel();
                    stop_ = nullptr;
                    if (failure) std::rethrow_exception(failure);
                  }));

@@ -53,8 +53,10 @@ class Fleet {
                                              reconcile::Listener& listener);
 
   /// Runs `work` on the controller's strand until it ends; SIGTERM and SIGINT cancel it. Returns true when a
-  /// signal did.
-  bool run(const std::function<boost::asio::awaitable<void>(reconcile::Controller&)>& work);
+  /// signal did. With SIGHUP, who runs it wants everything looked at now: `hungUp` is called on the strand;
+  /// empty: the signal does what it does by default.
+  bool run(const std::function<boost::asio::awaitable<void>(reconcile::Controller&)>& work,
+           const std::function<void()>& hungUp = {});
 
   /// Why run() ended by itself, if it did: StateDirLost.
   const std::optional<Error>& failure() const { return failure_; }

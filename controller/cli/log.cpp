@@ -226,6 +226,11 @@ void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, p
   tellFailure(Level::Error, result.error->message, fields);
 }
 
+void Log::ended(const std::string& instance, const api::ObjectKey& object, const std::string& lastLine) {
+  warn("A unikernel has ended.",
+       {{"instance", instance}, {"object", object.toString()}, {"lastLine", lastLine}});
+}
+
 void Log::imagePulled(const image::Puller::Attempt& attempt) {
   const std::string failure = attempt.error ? attempt.error->message : "";
   {

@@ -43,6 +43,7 @@ class Log : public reconcile::Listener {
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
+  void ended(const std::string& instance, const api::ObjectKey& object, const std::string& lastLine) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const reconcile::CommandResult& result) override;
   void imagePulled(const image::Puller::Attempt& attempt) override;

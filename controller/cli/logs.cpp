@@ -20,15 +20,15 @@ namespace {
 struct LogsOptions {
   std::string name;
   std::string nameSpace = "default";
-  bool follow = false, timestamps = false, previous = false;
+  bool follow = false, timestamps = false, previous = false, allLives = false;
   std::optional<std::uint64_t> tail;
   std::string since;
   ClientOptions client;
 };
 
 Result<std::string> queryOf(const LogsOptions& options) {
-  std::string query = fmt::format("?follow={}&timestamps={}&previous={}", options.follow, options.timestamps,
-                                  options.previous);
+  std::string query = fmt::format("?follow={}&timestamps={}&previous={}&allLives={}", options.follow,
+                                  options.timestamps, options.previous, options.allLives);
   if (options.tail) query += fmt::format("&tailLines={}", *options.tail);
   if (options.since.empty()) return query;
   const auto since = api::parseDuration(options.since);
@@ -78,6 +78,8 @@ void addLogs(CLI::App& app, Console console, int& status) {
   auto* previous = verb->add_flag("-p,--previous", options->previous,
                                   "What was printed before it was started last, instead");
   previous->excludes(verb->get_option("--follow"));
+  verb->add_flag("--all-lives", options->allLives, "What was printed before it was started last, too")
+      ->excludes(previous);
   addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = logs(*options, console); });
 }

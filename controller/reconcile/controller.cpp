@@ -19,9 +19,10 @@ namespace {
 
 constexpr auto quiet = asio::as_tuple(asio::use_awaitable);
 
-Environment with(Environment environment, Rivals& rivals, Servers& servers) {
+Environment with(Environment environment, Rivals& rivals, Servers& servers, Consoles& consoles) {
   environment.rivals = &rivals;
   environment.servers = &servers;
+  environment.consoles = &consoles;
   return environment;
 }
 
@@ -32,7 +33,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
     : executor_(std::move(executor)),
       strand_(asio::make_strand(executor_)),
       consoles_(executor_, servers_),
-      environment_(with(std::move(environment), rivals_, servers_)),
+      environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
       pruner_(environment_, std::move(guard)),
       loops_(executor_, strand_, environment_,
@@ -120,6 +121,10 @@ void Controller::redistribute() {
     if (previewing_) return void(event_.cancel());
     if (snapshot_ != nullptr) distribute();
   });
+}
+
+void Controller::lookNow() {
+  asio::post(strand_, [this] { loops_.lookNow(); });
 }
 
 asio::awaitable<void> Controller::stopAll() {

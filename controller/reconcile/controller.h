@@ -47,6 +47,9 @@ class Controller {
   /// (Environment::puller, Environment::lookout). From any thread.
   void redistribute();
 
+  /// Looks at all instances now. From any thread.
+  void lookNow();
+
   /// Lets a set of unikernels go that the prune guard withholds; says in a sentence which, or which IDs there
   /// are. On strand(). Errors: UsageError (no set with this ID is withheld), LeaseLost.
   Result<std::string> confirmPrune(const std::string& id);

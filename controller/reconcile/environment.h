@@ -13,6 +13,7 @@
 #include "image/pull/puller.h"
 #include "plan/plan.h"
 #include "reconcile/clock.h"
+#include "reconcile/consoles.h"
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/rivals.h"
@@ -57,6 +58,8 @@ struct Environment {
   Rivals* rivals = nullptr;
   /// Told how each server is reached; null: nobody asks.
   Servers* servers = nullptr;
+  /// What unikernels print; null: nobody reads it.
+  Consoles* consoles = nullptr;
   /// Told what the unikernels use; null: no server is asked for statistics.
   UsageStore* usages = nullptr;
   /// The unikernels on a server that another Rookery of this machine counts as its own, each with its state

@@ -95,6 +95,13 @@ void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey&
   }
 }
 
+void EventRecorder::ended(const std::string& instance, const api::ObjectKey& object,
+                          const std::string& lastLine) {
+  record(object, Event::Type::Warning, "Ended",
+         fmt::format("{} has ended on {}; the last line of its console: {}", object.toString(), instance,
+                     lastLine));
+}
+
 void EventRecorder::readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                                  const std::string& message) {
   // The failure's own event names the command, and counts each attempt.

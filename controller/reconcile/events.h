@@ -55,6 +55,7 @@ class EventRecorder : public Listener {
                    const std::string& message) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const CommandResult& result) override;
+  void ended(const std::string& instance, const api::ObjectKey& object, const std::string& lastLine) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;

@@ -13,6 +13,7 @@
 #include "plan/desired.h"
 #include "plan/plan.h"
 #include "reconcile/environment.h"
+#include "reconcile/last_words.h"
 #include "reconcile/server_connection.h"
 #include "reconcile/statistics.h"
 #include "reconcile/status_reporter.h"
@@ -54,6 +55,9 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
 
   /// Other desired state: looked at as soon as the present command has ended. From any thread.
   void update(plan::DesiredPtr desired);
+
+  /// Looks as soon as the present command has ended. From any thread.
+  void lookNow();
 
   /// One look and what would be done; changes nothing. Who spawns it keeps this alive until it has ended.
   struct Preview {
@@ -105,6 +109,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::steady_timer timer_;
   ServerConnection connection_;
   StatusReporter reporter_;
+  LastWords lastWords_;
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;

@@ -70,6 +70,10 @@ void InstanceLoops::wake(const std::set<std::string>& changed) {
   }
 }
 
+void InstanceLoops::lookNow() {
+  for (const auto& [name, held] : held_) held.loop->lookNow();
+}
+
 void InstanceLoops::stopAll() {
   desired_.clear();
   while (!held_.empty()) stop(held_.begin()->first);

@@ -49,6 +49,8 @@ class InstanceLoops {
   std::set<std::string> assign(std::map<std::string, std::shared_ptr<plan::Desired>> instances);
   /// Starts the loops that are missing, and lets those that `changed` look again.
   void wake(const std::set<std::string>& changed);
+  /// Lets all look.
+  void lookNow();
   /// Nothing is desired any more; ended() once it has come to that.
   void stopAll();
 

@@ -55,6 +55,9 @@ class Listener {
                            plan::Verb /*verb*/, Reason /*reason*/, const std::string& /*message*/) {}
   virtual void stepEnded(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                          plan::Verb /*verb*/, const CommandResult& /*result*/) {}
+  /// A unikernel has ended that nobody here told to: the last line of its console, with nothing secret in it.
+  virtual void ended(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
+                     const std::string& /*lastLine*/) {}
   /// While an image is streamed, about every 64 KiB.
   virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                          std::uint64_t /*bytes*/, std::uint64_t /*total*/) {}
@@ -90,6 +93,10 @@ class Listeners : public Listener {
   void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                  const CommandResult& result) override {
     tell(&Listener::stepEnded, instance, object, verb, result);
+  }
+  void ended(const std::string& instance, const api::ObjectKey& object,
+             const std::string& lastLine) override {
+    tell(&Listener::ended, instance, object, lastLine);
   }
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                  std::uint64_t total) override {

@@ -25,7 +25,7 @@ using SystemTime = std::chrono::system_clock::time_point;
 constexpr std::chrono::seconds longestRead{1};  // in which nobody asks whether the client is still there
 
 struct LogOptions {
-  bool follow = false, timestamps = false, previous = false;
+  bool follow = false, timestamps = false, previous = false, allLives = false;
   std::optional<std::uint64_t> tailLines, limitBytes;
   std::optional<SystemTime> since;
 };
@@ -36,6 +36,7 @@ std::expected<LogOptions, http::Response> parseLogOptions(const http::Target& ta
   reader.read("follow", options.follow);
   reader.read("timestamps", options.timestamps);
   reader.read("previous", options.previous);
+  reader.read("allLives", options.allLives);
   reader.read("tailLines", options.tailLines);
   reader.read("limitBytes", options.limitBytes);
   std::optional<std::uint64_t> seconds;
@@ -100,7 +101,7 @@ class LogReader {
   bool isWanted(const ConsoleLine& line) const {
     const SystemTime time = line.time;
     if (options_.since && time < *options_.since) return false;
-    return !startedAt_ || (time < *startedAt_) == options_.previous;
+    return options_.allLives || !startedAt_ || (time < *startedAt_) == options_.previous;
   }
 
   std::string textOf(const ConsoleLine& line) const {

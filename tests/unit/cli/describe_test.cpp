@@ -38,7 +38,7 @@ const json webEvents = json::parse(R"([
    "source": {"component": "rookery"}}])");
 
 TEST(Description, OfAUnikernel) {
-  EXPECT_EQ(description(webObject, webEvents, describedAt), R"(Name:          web
+  EXPECT_EQ(description(webObject, webEvents, "", describedAt), R"(Name:          web
 Namespace:     shop
 Labels:        app=web
                tier=front
@@ -77,13 +77,13 @@ TEST(Description, OfWhatHasNoStatusYet) {
                        {"kind", "UnikernelPolicy"},
                        {"metadata", {{"name", "limits"}, {"namespace", "shop"}}},
                        {"spec", {{"memory", "64Mi"}}}};
-  const std::string text = description(limits, json::array(), describedAt);
+  const std::string text = description(limits, json::array(), "", describedAt);
   EXPECT_THAT(text, HasSubstr("Spec:\n  memory: 64Mi\nEvents:   <none>\n"));
   EXPECT_THAT(text, Not(HasSubstr("Status")));
 }
 
 TEST(Description, SaysWhyThereAreNoEvents) {
-  EXPECT_THAT(description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), describedAt),
+  EXPECT_THAT(description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), "", describedAt),
               HasSubstr("Events:   Error from server (Forbidden): no\n"));
 }
 

@@ -1,0 +1,45 @@
+#include "reconcile/last_words.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <utility>
+
+namespace rookery::reconcile {
+
+namespace {
+
+constexpr std::chrono::milliseconds betweenReads{50};
+constexpr std::chrono::seconds longestReading{5};
+
+}  // namespace
+
+void LastWords::ask(const std::string& instance, const api::ObjectKey& unikernel) {
+  if (environment_.consoles == nullptr) return;
+  asio::co_spawn(strand_, tell(environment_, instance, unikernel), asio::detached);
+}
+
+asio::awaitable<void> LastWords::tell(const Environment& environment, std::string instance,
+                                      api::ObjectKey unikernel) {
+  const auto console = environment.consoles->open(unikernel, instance);
+  if (!console) co_return;
+  asio::steady_timer pause(co_await asio::this_coro::executor);
+  const auto deadline = std::chrono::steady_clock::now() + longestReading;
+  std::string last;
+  for (;;) {
+    const Consoles::Lines read = (*console)->read(std::chrono::steady_clock::now());
+    for (const ConsoleLine& line : read.lines) {
+      if (line.text.find_first_not_of(' ') != std::string::npos) last = line.text;
+    }
+    if (read.replayed || read.ended || std::chrono::steady_clock::now() > deadline) break;
+    pause.expires_after(betweenReads);
+    (void)co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+  }
+  if (!last.empty()) environment.listener.ended(instance, unikernel, last);
+}
+
+}  // namespace rookery::reconcile
