@@ -118,6 +118,7 @@ struct Plan {
   std::map<std::pair<std::string, UnikernelState>, std::size_t>
       counts;                 // of all that runs or should, by namespace
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
+  std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest

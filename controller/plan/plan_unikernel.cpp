@@ -331,6 +331,7 @@ Planner::Verdict Planner::judgeEnded(const Subject& subject, Step step) {
   const bool changed = object.tried && object.tried != step.wanted;  // what ended is not what is to run now
   if (changed) object.attempts = 0;
   if (!object.missingSince) {
+    plan_.ended.push_back(subject.key);
     object.missingSince = now_;
     object.nextAttempt = now_ + backoff(object.attempts, who);
   } else if (changed) {

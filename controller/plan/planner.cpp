@@ -167,7 +167,7 @@ void Planner::heedRequest(ObjectMemory& memory, const api::Object& object) const
   memory.reconcile = std::move(request);
 }
 
-void Planner::trackLife(const Subject& subject) const {
+void Planner::trackLife(const Subject& subject) {
   ObjectMemory& object = subject.memory;
   heedRequest(object, *subject.unikernel.object);
   // What lies in the future was written down before the clock was set back.
@@ -180,7 +180,10 @@ void Planner::trackLife(const Subject& subject) const {
   const bool changed = started != object.started;
   if (changed || object.missingSince) {
     const bool first = !object.started && !object.startExpected;
-    if (changed && object.started && !object.startExpected) object.countRestart(now_);
+    if (changed && object.started && !object.startExpected) {
+      object.countRestart(now_);
+      if (!object.missingSince) plan_.ended.push_back(subject.key);
+    }
     object.upSince = first && started ? std::min(now_, SystemTime(*started)) : now_;
     object.started = started;
     object.startExpected = false;

@@ -59,7 +59,7 @@ class Planner {
   void refreshEntry(const Subject& subject) const;
   void takeOverLife(const Subject& subject) const;
   void heedRequest(ObjectMemory& memory, const api::Object& object) const;
-  void trackLife(const Subject& subject) const;
+  void trackLife(const Subject& subject);
   void countUnmanaged();
   void forgetObjects();
 

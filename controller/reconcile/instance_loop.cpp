@@ -38,14 +38,6 @@ bool settled(const plan::Plan& plan) {
                      [&](const plan::Step& step) { return objectSettled(step.object); });
 }
 
-/// Whether a unikernel has ended between two plans, by itself: it lives again already, or does not.
-bool hasEnded(const plan::Memory& before, const plan::Memory& after, const api::ObjectKey& unikernel) {
-  const auto was = before.objects.find(unikernel), is = after.objects.find(unikernel);
-  if (was == before.objects.end() || is == after.objects.end()) return false;
-  const bool restarted = is->second.restarts > was->second.restarts && !was->second.missingSince;
-  return restarted || (is->second.missingSince && !was->second.missingSince);
-}
-
 }  // namespace
 
 InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& environment,
@@ -159,10 +151,10 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, R
   for (const auto& [key, state] : plan.objects) {
     if (key.kind != api::Kind::Unikernel) continue;
     told.restarts[key] = state.status.restarts;
-    if (hasEnded(memory_, plan.memory, key)) lastWords_.ask(desired_->name(), key);
     if (desired_->unikernels.contains(key) && state.state != plan::UnikernelState::Suspended)
       told.ready[key] = state.status.ready();
   }
+  for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
   failures_ = 0;
   reporter_.report(*desired_, plan, unwritten);
   wake_ = nextLook(&plan);
