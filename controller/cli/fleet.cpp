@@ -81,6 +81,11 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .stateLost = [this](const Error& error) { loseState(error); }},
           *inspector_, options.guard) {}
 
+std::optional<Error> Fleet::cannotRun(const std::string& instance, const api::ObjectPtr& unikernel) {
+  constexpr std::chrono::seconds patience{2};  // beside a large snapshot that is being resolved
+  return controller_.cannotRun(instance, unikernel, patience);
+}
+
 void Fleet::loseState(const Error& error) {
   asio::post(controller_.strand(), [this, error] {
     failure_ = error;

@@ -358,27 +358,12 @@ class Resolver {
       }
       values[from.name] = *value;
     }
-    albatross::Arguments arguments;
-    arguments.failBehaviour = {spec.restart, spec.exitCodes};
-    arguments.startup = spec.startup;
-    arguments.addName = spec.addName;
-    arguments.cpuIDs = spec.cpuIDs;
-    arguments.memory = spec.memory;
-    for (const auto& device : spec.blockDevices)
-      arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
-    for (const auto& interface : spec.networkInterfaces) {
-      albatross::Bridge bridge{interface.name, interface.bridge, std::nullopt};
-      if (interface.mac) {
-        const auto mac = albatross::parseMac(*interface.mac);
-        if (!mac) return std::unexpected(mac.error());
-        bridge.mac = *mac;
-      }
-      arguments.bridges.push_back(std::move(bridge));
-    }
+    auto arguments = plan::toArguments(spec);
+    if (!arguments) return arguments;
     std::vector<std::string> expanded;
     expanded.reserve(spec.arguments.size());
     for (const std::string& argument : spec.arguments) expanded.push_back(api::expand(argument, values));
-    if (!expanded.empty()) arguments.arguments = std::move(expanded);
+    if (!expanded.empty()) arguments->arguments = std::move(expanded);
     return arguments;
   }
 
