@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Where images may lie: those that came through the API, too.
+/// Where images may lie: in the store, too, as former versions named the images there by their paths.
 std::vector<std::filesystem::path> withFolder(std::vector<std::filesystem::path> roots,
                                               const std::filesystem::path& folder) {
   roots.push_back(folder);
@@ -72,6 +72,7 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .resync = options.resync,
               .permit = options.permit,
               .imageRoots = withFolder(options.imageRoots, images_->folder()),
+              .imageStore = images_.get(),
               .lookout = &lookout_,
               .settling = settling_.get(),
               .apiStore = options.apiStore,

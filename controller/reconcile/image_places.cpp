@@ -172,10 +172,23 @@ Result<fs::path> locateImage(const fs::path& path, const api::Origin& origin,
                                          : locate(path, origin, imageRoots);
 }
 
+Result<fs::path> locateStored(const std::string& sha256, const image::ImageStore* store) {
+  if (store != nullptr && store->contains(sha256)) return store->path(sha256);
+  return fail(
+      Reason::ImageNotFound,
+      fmt::format("Image sha256:{} is not in the image store (images/ in --state-dir). Send it there "
+                  "with rookery deploy, or say in spec.image where it is: url (it is pulled from there) "
+                  "or path.",
+                  sha256));
+}
+
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector, const std::vector<ImageRoot>& imageRoots,
-                                file::Settling* settling, plan::Author author) {
-  const Result<fs::path> located = locateImage(unikernel.image.path, origin, imageRoots, author);
+                                file::Settling* settling, plan::Author author,
+                                const image::ImageStore* store) {
+  const api::Unikernel::Image& image = unikernel.image;
+  const Result<fs::path> located = image.isStored() ? locateStored(*image.sha256, store)
+                                                    : locateImage(image.path, origin, imageRoots, author);
   if (!located) return std::unexpected(located.error());
   Result<image::Image> found = inspector.inspect(*located, settling);
   if (!found) return found;

@@ -331,7 +331,7 @@ std::expected<json, http::Response> Deployer::newSpec(const DeployForm& form) co
 ObjectWriter::Answer Deployer::write(const DeployForm& form, const WriteOptions& options) {
   const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
   const auto complete = [&](json& spec, json& metadata) {
-    spec["image"] = {{"path", images_.path(form.sha256).string()}, {"sha256", form.sha256}};
+    spec["image"] = {{"sha256", form.sha256}};
     if (const json annotations = annotationsOf(form, spec); !annotations.empty())
       metadata["annotations"].update(annotations);
   };

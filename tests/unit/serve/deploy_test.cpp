@@ -160,9 +160,8 @@ TEST_F(Deploy, DeclaresTheImage) {
   EXPECT_EQ(spec["instance"], "eu-1") << "written down, so that it stays when there is another";
   EXPECT_EQ(spec["memory"], "64Mi");
   EXPECT_EQ(spec["arguments"], json::array({"--hello=\xf0\x9f\x91\x8b"}));
-  EXPECT_EQ(spec["image"]["sha256"], answer["sha256"]);
-  EXPECT_EQ(spec["image"]["path"], images_->path(answer["sha256"].get<std::string>()).string());
-  EXPECT_EQ(fixtures::readFile(spec["image"]["path"].get<std::string>()), images::makeImage({}));
+  EXPECT_EQ(spec["image"], (json{{"sha256", answer["sha256"]}})) << "no path of this machine";
+  EXPECT_EQ(fixtures::readFile(images_->path(answer["sha256"].get<std::string>())), images::makeImage({}));
 }
 
 TEST_F(Deploy, TakesTheFieldsInAnyOrder) {
@@ -259,8 +258,7 @@ TEST_F(Deploy, KeepsHowItIsPlaced) {
   json spec = specOf("shop", "web");
   EXPECT_FALSE(spec.contains("instance")) << "only a new one has it written down";
   EXPECT_EQ(spec["memory"], "48Mi");
-  EXPECT_EQ(spec["image"], (json{{"path", images_->path(sha256).string()}, {"sha256", sha256}}))
-      << "it is another one now, and has no URL";
+  EXPECT_EQ(spec["image"], (json{{"sha256", sha256}})) << "it is another one now, and has no URL";
 
   const http::Response moved = deploy(force + field("instance", "eu-1"));
   ASSERT_EQ(moved.status, 202) << moved.body;
