@@ -15,6 +15,7 @@
 #include "api/outdated.h"
 #include "error.h"
 #include "image/image.h"
+#include "plan/shared_map.h"
 
 namespace rookery::plan {
 
@@ -64,7 +65,7 @@ struct Desired {
   api::Identity identity;
   Result<albatross::Pem> credentials;     // as read; the private key never leaves it
   std::optional<Error> credentialsStand;  // why they are those that its files held before
-  std::map<api::ObjectKey, DesiredUnikernel> unikernels;
+  SharedMap<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
   std::vector<Error> withheld;         // what the prune guard withholds here, and how to confirm it
