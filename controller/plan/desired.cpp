@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <tuple>
+
 namespace rookery::plan {
 
 bool DesiredUnikernel::imageUnsettled() const {
@@ -12,6 +14,12 @@ bool DesiredUnikernel::imageUnsettled() const {
 std::string DesiredUnikernel::digest() const {
   if (image) return image->digest;
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
+}
+
+albatross::Name Desired::nameOf(const api::ObjectKey& key, const albatross::Name& base) const {
+  albatross::Name name{base.path, key.name};
+  if (spec().rootNamespace != key.nameSpace) name.path.push_back(key.nameSpace);
+  return name;
 }
 
 api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::Name& base) const {
@@ -26,6 +34,31 @@ api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::N
 bool Desired::goesLater(const Absence& absence) const {
   if (absence.verdict != Absence::Verdict::Keep) return false;
   return absence.reason == Reason::Moved || (absence.reason == Reason::Pruning && prunes);
+}
+
+namespace {
+
+/// All but the unikernels. Another member does not compile here until it is thought of.
+auto othersOf(const Desired& desired) {
+  const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, absences, withheld,
+               withheldUnikernels, outdated, instances, prunes] = desired;
+  return std::tie(instance, identity, credentials, credentialsStand, policies, absences, withheld,
+                  withheldUnikernels, outdated, instances, prunes);
+}
+
+}  // namespace
+
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after) {
+  if (othersOf(before) != othersOf(after)) return std::nullopt;
+  using Unikernels = decltype(Desired::unikernels);
+  std::set<api::ObjectKey> changed;
+  bool same = true;
+  Unikernels::compare(before.unikernels, after.unikernels,
+                      [&](const Unikernels::Item* was, const Unikernels::Item* is) {
+                        same = same && was != nullptr && is != nullptr;
+                        if (same && *was != *is) changed.insert(is->first);
+                      });
+  return same ? std::optional(std::move(changed)) : std::nullopt;
 }
 
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {

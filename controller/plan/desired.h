@@ -78,6 +78,8 @@ struct Desired {
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
+  /// What a unikernel is called on the wire, where the credential has the domain `base`.
+  albatross::Name nameOf(const api::ObjectKey& key, const albatross::Name& base) const;
   /// The object that a unikernel of that name would be of, where the credential has the domain `base`;
   /// without a name where none can be.
   api::ObjectKey objectAt(const albatross::Name& name, const albatross::Name& base) const;
@@ -86,6 +88,10 @@ struct Desired {
 };
 
 using DesiredPtr = std::shared_ptr<const Desired>;
+
+/// The unikernels that are wanted otherwise in `after` than in `before`. Nothing: that is not all the
+/// difference, or there are others.
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after);
 
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);

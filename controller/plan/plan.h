@@ -136,6 +136,7 @@ struct Plan {
 struct Authority {
   Result<void> ownDomain;
   Result<void> subDomain;
+  friend bool operator==(const Authority&, const Authority&) = default;
 };
 
 /// Decides. `observed` must be from the server that `memory.inventory` is of.

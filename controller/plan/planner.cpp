@@ -362,11 +362,7 @@ Name Planner::domainNamed(const std::string& nameSpace) const {
   return domain;
 }
 
-Name Planner::nameOf(const api::ObjectKey& key) const {
-  Name name = domainNamed(key.nameSpace);
-  name.label = key.name;
-  return name;
-}
+Name Planner::nameOf(const api::ObjectKey& key) const { return desired_.nameOf(key, world_.seen().base); }
 
 Entry* Planner::ownEntry(const Name& name) {
   const auto it = plan_.memory.inventory.find(name);

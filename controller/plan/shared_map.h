@@ -44,6 +44,13 @@ class SharedMap {
     const ItemPtr* at_ = nullptr;
   };
 
+  // As containers have it.
+  using key_type = Key;
+  using value_type = Item;
+  using iterator = Iterator;
+  using const_iterator = Iterator;
+  using size_type = std::size_t;
+
   Iterator begin() const { return Iterator(items_.data()); }
   Iterator end() const { return Iterator(items_.data() + items_.size()); }
   std::size_t size() const { return items_.size(); }
@@ -75,6 +82,11 @@ class SharedMap {
   void erase(const Key& key) {
     const std::size_t at = lowerBound(key);
     if (isAt(at, key)) items_.erase(items_.begin() + static_cast<std::ptrdiff_t>(at));
+  }
+
+  template <class F>
+  void keepOnly(const F& wanted) {
+    std::erase_if(items_, [&](const ItemPtr& item) { return !wanted(*item); });
   }
 
   friend bool operator==(const SharedMap& one, const SharedMap& other) {

@@ -237,7 +237,7 @@ class Resolver {
       unikernel.error = arguments.error();
     }
     if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
-    desired.unikernels.emplace(key, std::move(unikernel));
+    desired.unikernels.set(key, std::move(unikernel));
   }
 
   /// Where the lookout can be asked for the image of an object: the same for all whose image is looked for in

@@ -24,7 +24,9 @@ class State {
   virtual Result<void> held() const = 0;
 
   virtual std::vector<plan::Entry> entries() const = 0;
-  virtual plan::Inventory inventoryOf(const std::string& serverKey) const = 0;
+  /// The same, as cheap as it can be had.
+  virtual plan::Inventories inventories() const;
+  virtual plan::SharedInventory inventoryOf(const std::string& serverKey) const = 0;
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;

@@ -108,10 +108,24 @@ std::vector<plan::Entry> StateDir::entries() const {
   return all;
 }
 
-plan::Inventory StateDir::inventoryOf(const std::string& serverKey) const {
+plan::Inventories State::inventories() const {
+  plan::Inventories inventories;
+  for (plan::Entry& entry : entries()) {
+    albatross::Name name = entry.name;
+    inventories[entry.serverKey].set(std::move(name), std::move(entry));
+  }
+  return inventories;
+}
+
+plan::Inventories StateDir::inventories() const {
+  const std::lock_guard lock(mutex_);
+  return content_.inventories;
+}
+
+plan::SharedInventory StateDir::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
   const auto it = content_.inventories.find(serverKey);
-  return it == content_.inventories.end() ? plan::Inventory{} : it->second;
+  return it == content_.inventories.end() ? plan::SharedInventory{} : it->second;
 }
 
 asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) {
@@ -151,7 +165,7 @@ void StateDir::remember(const EntryKey& key, const std::optional<plan::Entry>& e
   const auto later = soon_.find(key);
   if (later != soon_.end() && later->second > call) return;
   if (entry) {
-    content_.inventories[key.serverKey][key.name] = *entry;
+    content_.inventories[key.serverKey].set(key.name, *entry);
   } else {
     content_.inventories[key.serverKey].erase(key.name);
   }
@@ -163,7 +177,7 @@ asio::awaitable<Result<void>> StateDir::recordSoon(plan::Entry entry) {
   const std::lock_guard lock(mutex_);
   const EntryKey key = keyOf(entry);
   const std::uint64_t call = ++calls_;
-  content_.inventories[entry.serverKey][entry.name] = entry;
+  content_.inventories[entry.serverKey].set(entry.name, entry);
   soon_[key] = call;
   writer_->writeSoon(std::move(entry), [this, key, call] {
     const std::lock_guard relock(mutex_);

@@ -54,7 +54,8 @@ class StateDir : public State {
   Result<void> held() const override;
 
   std::vector<plan::Entry> entries() const override;
-  plan::Inventory inventoryOf(const std::string& serverKey) const override;
+  plan::Inventories inventories() const override;
+  plan::SharedInventory inventoryOf(const std::string& serverKey) const override;
   boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;

@@ -23,7 +23,8 @@ class WrappedState : public state::State {
 
   Result<void> held() const override { return real_.held(); }
   std::vector<plan::Entry> entries() const override { return real_.entries(); }
-  plan::Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
+  plan::Inventories inventories() const override { return real_.inventories(); }
+  plan::SharedInventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
   asio::awaitable<Result<void>> record(plan::Entry entry) override {
     return refuses(entry) ? refuse() : real_.record(std::move(entry));
   }
