@@ -81,7 +81,11 @@ void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspec
   file::Settling settling;
   reconcile::CredentialFiles credentials(settling);
   const reconcile::Resolution resolution =
-      reconcile::resolve(snapshot, {}, {.inspector = inspector}, credentials, firstSeen);
+      reconcile::Resolver(credentials)
+          .resolve({.snapshot = std::make_shared<source::Snapshot>(snapshot),
+                    .inventories = {},
+                    .images = {.inspector = inspector},
+                    .identify = firstSeen});
   for (const auto& [name, desired] : resolution.instances) {
     if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
     const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);

@@ -95,6 +95,7 @@ using Inventory = std::map<albatross::Name, Entry>;  // of one server
 /// The same as it is kept, to be looked at: what has not changed since another look is the same item.
 using SharedInventory = SharedMap<albatross::Name, Entry>;
 using Inventories = std::map<std::string, SharedInventory>;  // by server key
+Inventories inventoriesOf(std::vector<Entry> entries);
 
 /// How long a tombstone is kept.
 inline constexpr std::chrono::hours tombstoneLifetime{24 * 7};

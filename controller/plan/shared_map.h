@@ -70,14 +70,22 @@ class SharedMap {
 
   /// In the place of what is there, if anything is. Cheap for a key that is greater than all others.
   void set(Key key, Value value) {
-    const std::size_t at = !items_.empty() && items_.back()->first < key ? items_.size() : lowerBound(key);
-    const bool known = isAt(at, key);
-    auto item = std::make_shared<const Item>(std::move(key), std::move(value));
-    if (known) {
-      items_[at] = std::move(item);
+    share(std::make_shared<const Item>(std::move(key), std::move(value)));
+  }
+  /// An item of another map, in the place of what is there.
+  void share(const ItemPtr& item) {
+    const std::size_t at =
+        !items_.empty() && items_.back()->first < item->first ? items_.size() : lowerBound(item->first);
+    if (isAt(at, item->first)) {
+      items_[at] = item;
     } else {
-      items_.insert(items_.begin() + static_cast<std::ptrdiff_t>(at), std::move(item));
+      items_.insert(items_.begin() + static_cast<std::ptrdiff_t>(at), item);
     }
+  }
+  /// Null: it is not there.
+  ItemPtr item(const Key& key) const {
+    const std::size_t at = lowerBound(key);
+    return isAt(at, key) ? items_[at] : nullptr;
   }
   void erase(const Key& key) {
     const std::size_t at = lowerBound(key);

@@ -35,15 +35,16 @@ api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& 
 Leftovers::Leftovers(const Environment& environment, StandingOf standingOf)
     : environment_(environment), standingOf_(std::move(standingOf)) {}
 
-void Leftovers::note(source::SnapshotPtr snapshot, Absences absences,
-                     const std::vector<plan::Entry>& entries) {
+void Leftovers::note(source::SnapshotPtr snapshot, Absences absences, const SortedEntries& entries) {
   clear();
   snapshot_ = std::move(snapshot);
   absences_ = std::move(absences);
-  if (entries.empty()) return;
   std::set<api::ObjectKey> usable;
-  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(usable.end(), object->key());
-  for (const plan::Entry& entry : entries) {
+  if (std::ranges::any_of(entries.strays, [](const auto& stray) { return !stray.entry->destroyedAt; })) {
+    for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(usable.end(), object->key());
+  }
+  for (const auto& [stray, wasAtHome] : entries.strays) {
+    const plan::Entry& entry = *stray;
     if (entry.destroyedAt || usable.contains(entry.object)) continue;
     const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
     const bool byName = root != snapshot_->roots.end() && root->deletesByName;

@@ -11,6 +11,7 @@
 #include "plan/inventory.h"
 #include "reconcile/environment.h"
 #include "reconcile/instance_loops.h"
+#include "reconcile/strays.h"
 
 namespace rookery::reconcile {
 
@@ -25,9 +26,8 @@ class Leftovers {
   /// `environment` must outlive it.
   Leftovers(const Environment& environment, StandingOf standingOf);
 
-  /// Finds what is left as of `snapshot`, for which the prune guard has judged `absences`. `entries`: the
-  /// whole inventory.
-  void note(source::SnapshotPtr snapshot, Absences absences, const std::vector<plan::Entry>& entries);
+  /// Finds what is left as of `snapshot`, for which the prune guard has judged `absences`.
+  void note(source::SnapshotPtr snapshot, Absences absences, const SortedEntries& entries);
   /// Nothing is left that this would have to say anything of.
   void clear();
 

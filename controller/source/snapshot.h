@@ -89,4 +89,7 @@ struct Snapshot {
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
 
+/// The names of the instances that are declared, those with a mistake, too.
+std::set<std::string> instancesDeclared(const Snapshot& snapshot);
+
 }  // namespace rookery::source

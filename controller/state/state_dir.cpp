@@ -108,15 +108,6 @@ std::vector<plan::Entry> StateDir::entries() const {
   return all;
 }
 
-plan::Inventories State::inventories() const {
-  plan::Inventories inventories;
-  for (plan::Entry& entry : entries()) {
-    albatross::Name name = entry.name;
-    inventories[entry.serverKey].set(std::move(name), std::move(entry));
-  }
-  return inventories;
-}
-
 plan::Inventories StateDir::inventories() const {
   const std::lock_guard lock(mutex_);
   return content_.inventories;
@@ -232,6 +223,7 @@ Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTim
     known->second.identity.deletionTimestamp = now;
     known->second.keep(object);
     unsaved_.insert(object.key());
+    ++identityChanges_;
   }
   return saveIdentities();
 }
@@ -248,6 +240,7 @@ Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& 
     known.specDigest = object.specDigest;
     known.keep(object);
     unsaved_.insert(object.key());
+    ++identityChanges_;
     identity = known.identity;
   }
   if (auto saved = saveIdentities(); !saved) return std::unexpected(saved.error());
@@ -285,7 +278,14 @@ std::vector<StateDir::Deletion> StateDir::deletions() const {
 
 void StateDir::forgetIdentity(const api::ObjectKey& key) {
   const std::lock_guard lock(mutex_);
-  if (content_.identities.erase(key) > 0) unsaved_.insert(key);
+  if (content_.identities.erase(key) == 0) return;
+  unsaved_.insert(key);
+  ++identityChanges_;
+}
+
+std::optional<std::uint64_t> StateDir::identityChanges() const {
+  const std::lock_guard lock(mutex_);
+  return identityChanges_;
 }
 
 Result<void> StateDir::saveIdentities() {

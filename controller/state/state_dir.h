@@ -70,6 +70,7 @@ class StateDir : public State {
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                          api::SystemTime now) override;
   std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override;
+  std::optional<std::uint64_t> identityChanges() const override;
   /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
   Result<void> requestDeletion(const api::Object& object, api::SystemTime now);
@@ -108,6 +109,7 @@ class StateDir : public State {
   mutable std::mutex mutex_;
   Content content_;
   std::set<api::ObjectKey> unsaved_;  // identities that are other than on the disk
+  std::uint64_t identityChanges_ = 0;
   std::uint64_t calls_ = 0;           // of record(), recordSoon() and discard()
   /// Of entries that recordSoon() was told and that are not on the disk yet: the last call about each.
   std::map<EntryKey, std::uint64_t> soon_;

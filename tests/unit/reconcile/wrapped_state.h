@@ -43,6 +43,7 @@ class WrappedState : public state::State {
   api::Identity identify(const api::ObjectKey& key, const std::string& digest, SystemTime now) override {
     return real_.identify(key, digest, now);
   }
+  std::optional<std::uint64_t> identityChanges() const override { return real_.identityChanges(); }
   std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override {
     return real_.identityOf(key);
   }
