@@ -175,7 +175,9 @@ void Controller::distribute() {
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
   publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
   declared_ = std::move(resolution.declarations);
-  if (environment_.puller != nullptr) environment_.puller->want(wantedImages(environment_, loops_.desired()));
+  if (environment_.puller != nullptr)
+    environment_.puller->want(resolution.pulls ? wantedImages(environment_, loops_.desired())
+                                               : std::set<image::Remote>{});
   loops_.wake(changed);
   leftovers_.reportAll();
   noteReadiness();

@@ -36,6 +36,7 @@ class ImageAnswers {
   const image::Lookout::Answer& ofFile(const api::Object& unikernel) const;
   const Pulled& ofRemote(const api::Object& unikernel) const;
 
+  bool anyRemote() const { return !remotes_.empty(); }
   const std::vector<ImageRoot>& roots() const { return roots_; }
 
  private:

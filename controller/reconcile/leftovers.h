@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,7 +40,7 @@ class Leftovers {
   /// The same of all; and of what is declared with a mistake, what the mistake is.
   void reportAll() const;
   /// Removes the views of objects that nobody declares and of which nothing runs any more.
-  void forgetGone() const;
+  void forgetGone();
 
  private:
   /// Where something is left.
@@ -53,6 +55,7 @@ class Leftovers {
     bool stalled = true;  // it takes somebody to end that
   };
 
+  std::set<api::ObjectKey> undeclared();
   void declareByName(const api::ObjectKey& key, const Place& place) const;
   void report(const api::ObjectKey& key, const std::vector<Place>& places) const;
   void reportMistake(const api::ObjectKey& key, const Place& place) const;
@@ -68,6 +71,12 @@ class Leftovers {
   Absences absences_;
   std::map<api::ObjectKey, std::vector<Place>> places_;  // of what nobody declares
   std::map<api::ObjectKey, Place> mistaken_;
+  /// What undeclared() compared when it found nothing last.
+  struct Compared {
+    api::KeySet declared;
+    std::uint64_t shown;  // ObjectStore::keyChanges
+  };
+  std::optional<Compared> compared_;
 };
 
 }  // namespace rookery::reconcile

@@ -69,6 +69,7 @@ class ObjectStore {
   /// All of a kind, in the order of namespace and name; `nameSpace` absent: of all namespaces.
   Cache::Listing list(api::Kind kind, const std::optional<std::string>& nameSpace) const;
   std::uint64_t resourceVersion() const { return cache_.resourceVersion(); }
+  std::uint64_t keyChanges() const { return cache_.keyChanges(); }
   /// As WatchCache::after; of all kinds.
   std::optional<Cache::Changes> after(std::uint64_t version,
                                       std::chrono::steady_clock::time_point deadline) const {

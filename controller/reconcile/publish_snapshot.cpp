@@ -31,7 +31,7 @@ void reportUnplaced(const Environment& environment, const api::ObjectKey& key, c
 
 void publishSnapshot(const Environment& environment, const source::Snapshot& snapshot,
                      const Instances& desired, const Resolution& resolution, const Declarations& before,
-                     const Leftovers& leftovers) {
+                     Leftovers& leftovers) {
   environment.objects.declare(resolution.declarations, before, environment.now());
   leftovers.declare();
   for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status);

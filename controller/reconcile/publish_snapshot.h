@@ -13,6 +13,6 @@ namespace rookery::reconcile {
 /// `before`: what it declared when this was called last. On the controller's strand.
 void publishSnapshot(const Environment& environment, const source::Snapshot& snapshot,
                      const Instances& desired, const Resolution& resolution, const Declarations& before,
-                     const Leftovers& leftovers);
+                     Leftovers& leftovers);
 
 }  // namespace rookery::reconcile

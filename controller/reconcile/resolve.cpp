@@ -144,6 +144,7 @@ class Resolver::Pass {
     for (const auto& [name, desired] : resolution_.instances) desired->unikernels = known_.unikernels[name];
     resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
     resolution_.declarations = known_.declarations;
+    resolution_.pulls = known_.images.anyRemote();
     credentials_.keepOnly(known_.context->declared);
     return std::move(resolution_);
   }

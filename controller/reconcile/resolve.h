@@ -24,6 +24,7 @@ namespace rookery::reconcile {
 struct Resolution {
   std::map<std::string, std::shared_ptr<plan::Desired>> instances;
   Declarations declarations;                 // the snapshot's objects
+  bool pulls = false;                        // some unikernel names its image by URL
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
   std::optional<std::chrono::milliseconds> lookAgainIn;  // the credential files: one is being written
 };

@@ -101,6 +101,8 @@ class StateDir : public State {
   void submit(const EntryKey& key, const std::optional<plan::Entry>& entry, Tell tell);
   void remember(const EntryKey& key, const std::optional<plan::Entry>& entry, std::uint64_t call);
   std::vector<Change> takeUnsaved();
+  void changed(const api::ObjectKey& key);
+  void take(Content content);
 
   const std::filesystem::path path_;
   std::vector<std::string> warnings_;
@@ -110,6 +112,7 @@ class StateDir : public State {
   Content content_;
   std::set<api::ObjectKey> unsaved_;  // identities that are other than on the disk
   std::uint64_t identityChanges_ = 0;
+  std::set<api::ObjectKey> requested_;  // to be deleted: the identities that have a time of it
   std::uint64_t calls_ = 0;           // of record(), recordSoon() and discard()
   /// Of entries that recordSoon() was told and that are not on the disk yet: the last call about each.
   std::map<EntryKey, std::uint64_t> soon_;
