@@ -194,4 +194,13 @@ Entry entryFromJson(const json& value) {
   return entry;
 }
 
+Inventories inventoriesOf(std::vector<Entry> entries) {
+  Inventories inventories;
+  for (Entry& entry : entries) {
+    albatross::Name name = entry.name;
+    inventories[entry.serverKey].set(std::move(name), std::move(entry));
+  }
+  return inventories;
+}
+
 }  // namespace rookery::plan

@@ -13,6 +13,7 @@
 #include "api/object.h"
 #include "error.h"
 #include "plan/compare.h"
+#include "plan/shared_map.h"
 #include "plan/verb.h"
 
 namespace rookery::plan {
@@ -93,6 +94,10 @@ SystemTime timeFromJson(const nlohmann::json& value);
 inline constexpr std::size_t confirmationIdLength = 12;
 
 using Inventory = std::map<albatross::Name, Entry>;  // of one server
+/// The same as it is kept, to be looked at: what has not changed since another look is the same item.
+using SharedInventory = SharedMap<albatross::Name, Entry>;
+using Inventories = std::map<std::string, SharedInventory>;  // by server key
+Inventories inventoriesOf(std::vector<Entry> entries);
 
 /// How long a tombstone is kept.
 inline constexpr std::chrono::hours tombstoneLifetime{24 * 7};

@@ -163,8 +163,9 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 // ------------------------------------------------------------------------------------
 
 Resolution Controller::resolveSnapshot() {
-  const std::vector<plan::Entry> entries = environment_.state.entries();
-  Resolution resolution = resolver_.resolve(*snapshot_, entries);
+  const plan::Inventories inventories = environment_.state.inventories();
+  Resolution resolution = resolver_.resolve(snapshot_, inventories);
+  const SortedEntries entries = strays_.sort(inventories, resolution.instances, *snapshot_);
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
   return resolution;
 }
@@ -197,8 +198,11 @@ void Controller::distribute() {
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
-  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, leftovers_);
-  if (environment_.puller != nullptr) environment_.puller->want(wantedImages(environment_, loops_.desired()));
+  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
+  declared_ = std::move(resolution.declarations);
+  if (environment_.puller != nullptr)
+    environment_.puller->want(resolution.pulls ? wantedImages(environment_, loops_.desired())
+                                               : std::set<image::Remote>{});
   loops_.wake(changed);
   leftovers_.reportAll();
   noteReadiness();

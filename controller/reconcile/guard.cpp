@@ -19,7 +19,7 @@ using Verdict = plan::Absence::Verdict;
 /// What is known while a snapshot is judged.
 struct PruneGuard::Judgement {
   const source::Snapshot& snapshot;
-  const std::vector<plan::Entry>& entries;
+  const SortedEntries& entries;
   const std::set<api::ObjectKey>& requested;
   const LastSeen& lastSeen;
   std::map<std::string, std::set<std::string>> confirmed;  // by instance: IDs that stand on it
@@ -95,8 +95,11 @@ std::set<std::string> idsIn(const std::string& annotation) {
 
 std::map<std::string, std::set<std::string>> confirmedIn(const source::Snapshot& snapshot) {
   std::map<std::string, std::set<std::string>> confirmed;
+  std::size_t left = source::instancesDeclared(snapshot).size();
   for (const api::ObjectPtr& object : snapshot.objects) {
+    if (left == 0) break;
     if (object->kind() != api::Kind::AlbatrossInstance) continue;
+    --left;
     const auto& annotations = object->metadata.annotations;
     const auto found = annotations.find(std::string(api::confirmPruneAnnotation));
     if (found != annotations.end()) confirmed[object->metadata.name] = idsIn(found->second);
@@ -130,7 +133,7 @@ std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
 }
 
 std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot& snapshot,
-                                                          const std::vector<plan::Entry>& entries,
+                                                          const SortedEntries& entries,
                                                           const std::set<api::ObjectKey>& requested,
                                                           const LastSeen& lastSeen) {
   Judgement now{.snapshot = snapshot,
@@ -156,6 +159,7 @@ std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot
   letGo(now);
   withholdSets(now);
   noteMistaken(now);
+  judgedAt_ = snapshot.scannedAt;
   return std::move(now.absences);
 }
 
@@ -169,7 +173,8 @@ bool PruneGuard::confirm(const std::string& id) {
 // ------------------------------------------------------------------------------------------------------------
 
 void PruneGuard::judgeEach(Judgement& now) {
-  for (const plan::Entry& entry : now.entries) {
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
     const EntryKey key{entry.serverKey, entry.name};
     if (now.snapshot.declared.contains(entry.object)) {
       if (!entry.withheld.empty()) returned_.insert(key);
@@ -203,13 +208,16 @@ bool PruneGuard::isReleased(const Judgement& now, const plan::Entry& entry) {
 void PruneGuard::noteSeen(const Judgement& now) {
   const source::Snapshot& snapshot = now.snapshot;
   std::map<EntryKey, SystemTime> seen;
-  for (const plan::Entry& entry : now.entries) {
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
     const EntryKey key{entry.serverKey, entry.name};
     const auto outdated = snapshot.outdated.find(entry.object);
     if (outdated != snapshot.outdated.end()) {
       seen[key] = outdated->second.seen;
     } else if (snapshot.declared.contains(entry.object)) {
       seen[key] = snapshot.scannedAt;
+    } else if (wasAtHome) {
+      seen[key] = judgedAt_;
     } else if (const auto before = seen_.find(key); before != seen_.end()) {
       seen.insert(*before);
     }
@@ -255,7 +263,8 @@ void PruneGuard::forget(const Judgement& now) {
   std::erase_if(allowed_, [&](const EntryKey& key) { return !now.undeclared.contains(key); });
   std::erase_if(frozen_, [&](const auto& item) { return !now.undeclared.contains(item.first); });
   std::set<EntryKey> marked;
-  for (const plan::Entry& entry : now.entries) {
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
     if (!entry.withheld.empty()) marked.insert({entry.serverKey, entry.name});
   }
   std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
@@ -263,7 +272,8 @@ void PruneGuard::forget(const Judgement& now) {
 
 void PruneGuard::useUpConfirmations(const Judgement& now) {
   std::set<std::string> waiting;
-  for (const plan::Entry& entry : now.entries) {
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
     if (!entry.destroyedAt && now.undeclared.contains({entry.serverKey, entry.name}))
       waiting.insert(setOf(entry));
   }
@@ -284,25 +294,31 @@ std::string PruneGuard::setOf(const plan::Entry& entry) const {
   return frozen == frozen_.end() ? "" : frozen->second;
 }
 
-/// What vanished just now, and what is withheld since before.
+/// What vanished just now, and what is withheld since before; and how many there are beside it.
 void PruneGuard::sortOut(Judgement& now) {
-  for (const plan::Entry& entry : now.entries) {
-    const source::Root* root = rootOf(now.snapshot, entry.root);
-    if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
-        allowed_.contains({entry.serverKey, entry.name}))
-      continue;
-    const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
-    Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
-    const auto absence = now.absences.find(entry.object);
-    const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
-    const std::string id = vanished ? setOf(entry) : "";
-    if (!id.empty()) {
-      now.sets[{part, id}].push_back(&entry);
-      continue;
-    }
-    ++tally.owned[entry.instance];
-    if (vanished) tally.vanished.push_back(&entry);
+  bool anyVanished = false;
+  for (const auto& [stray, wasAtHome] : now.entries.strays) anyVanished = sortOut(now, *stray) || anyVanished;
+  if (anyVanished) now.entries.forEachAtHome([&](const plan::Entry& entry) { sortOut(now, entry); });
+}
+
+/// Whether it has vanished.
+bool PruneGuard::sortOut(Judgement& now, const plan::Entry& entry) {
+  const source::Root* root = rootOf(now.snapshot, entry.root);
+  if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
+      allowed_.contains({entry.serverKey, entry.name}))
+    return false;
+  const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
+  Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
+  const auto absence = now.absences.find(entry.object);
+  const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
+  const std::string id = vanished ? setOf(entry) : "";
+  if (!id.empty()) {
+    now.sets[{part, id}].push_back(&entry);
+    return true;
   }
+  ++tally.owned[entry.instance];
+  if (vanished) tally.vanished.push_back(&entry);
+  return vanished;
 }
 
 std::size_t PruneGuard::Tally::ownedInAll() const {
@@ -419,7 +435,8 @@ void PruneGuard::letGo(Judgement& now) {
     if (isConfirmed(now, key.first.instance, key.second)) continue;
     for (const plan::Entry* entry : entries) held.insert({entry->serverKey, entry->name});
   }
-  for (const plan::Entry& entry : now.entries) {
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
     const EntryKey key{entry.serverKey, entry.name};
     const auto absence = now.absences.find(entry.object);
     if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))

@@ -19,6 +19,7 @@ namespace rookery::reconcile {
 /// A folder that images may lie in, as it was named, and without symlinks.
 struct ImageRoot {
   std::filesystem::path named, real;
+  friend bool operator==(const ImageRoot&, const ImageRoot&) = default;
 };
 
 /// Image roots with their symlinks resolved, without those that are not there: to be asked for once for many

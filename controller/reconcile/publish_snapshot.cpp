@@ -30,8 +30,9 @@ void reportUnplaced(const Environment& environment, const api::ObjectKey& key, c
 }  // namespace
 
 void publishSnapshot(const Environment& environment, const source::Snapshot& snapshot,
-                     const Instances& desired, const Resolution& resolution, const Leftovers& leftovers) {
-  environment.objects.declare(resolution.declarations, environment.now());
+                     const Instances& desired, const Resolution& resolution, const Declarations& before,
+                     Leftovers& leftovers) {
+  environment.objects.declare(resolution.declarations, before, environment.now());
   leftovers.declare();
   for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status);
   leftovers.forgetGone();

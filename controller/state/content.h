@@ -26,8 +26,8 @@ struct Known {
 
 /// All that is remembered.
 struct Content {
-  std::map<std::string, plan::Inventory> inventories;  // by server key
-  std::map<std::string, bool> restartChangesMemory;    // by server key
+  plan::Inventories inventories;
+  std::map<std::string, bool> restartChangesMemory;  // by server key
   std::map<api::ObjectKey, Known> identities;
 };
 

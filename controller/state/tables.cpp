@@ -76,7 +76,8 @@ DatabaseResult<void> readEntries(Database& database, Tables& tables) {
     try {
       plan::Entry entry = plan::entryFromJson(json::parse(row.text(3), nullptr, false));
       if (entry.serverKey == server && entry.name.toString() == name) {
-        tables.content.inventories[server][entry.name] = std::move(entry);
+        albatross::Name known = entry.name;
+        tables.content.inventories[server].set(std::move(known), std::move(entry));
         return;
       }
     } catch (const json::exception&) {  // as one that is another's

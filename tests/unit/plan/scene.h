@@ -116,8 +116,15 @@ struct Scene {
     api::Unikernel spec = unikernel.object ? unikernel.object->as<api::Unikernel>() : api::Unikernel{};
     if (edit) edit(spec, unikernel);
     unikernel.object = makeObject(key.nameSpace, key.name, spec);
-    desired.unikernels.insert_or_assign(key, std::move(unikernel));
+    desired.unikernels.set(key, std::move(unikernel));
     desired.absences.erase(key);
+  }
+
+  /// Changes what is desired of one, whatever its manifest says.
+  void change(const std::string& path, const std::function<void(DesiredUnikernel&)>& edit) {
+    DesiredUnikernel unikernel = desired.unikernels.at(keyOf(path));
+    edit(unikernel);
+    desired.unikernels.set(keyOf(path), std::move(unikernel));
   }
 
   void declarePolicy(const std::string& nameSpace, const albatross::Policy& policy) {
