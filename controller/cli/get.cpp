@@ -154,7 +154,7 @@ Listing fetch(const ApiClient& client, const ResourceArgument& wanted, const Get
       status = failed(console, all.error());
     }
   }
-  for (const std::string& name : wanted.names) take(client.get(wanted.resource.path(options.where(), name)));
+  for (const std::string& name : wanted.names) take(find(client, wanted.resource, options.nameSpace, name));
   for (json& object : listing.items) object = wanted.resource.presentable(std::move(object));
   return listing;
 }

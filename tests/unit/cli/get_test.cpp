@@ -130,7 +130,9 @@ TEST_F(GetTest, ObjectsByKindAndName) {
   const Invocation partly = get({"uk", "web", "none", "-n", "shop", "-o", "name"});
   EXPECT_EQ(partly.status, 1);
   EXPECT_EQ(partly.out, "unikernel.rookery.dev/web\n");
-  EXPECT_EQ(partly.err, "Error from server (NotFound): unikernels.rookery.dev \"none\" not found\n");
+  EXPECT_EQ(partly.err,
+            "Error from server (NotFound): unikernel.rookery.dev \"none\" not found in namespace shop; -n "
+            "names another\n");
 }
 
 TEST_F(GetTest, WatchesOneKindOrObjectOnly) {
@@ -169,9 +171,12 @@ TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
 
 TEST_F(GetTest, MistakesAreNamed) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
-      {{"uk", "x", "-n", "shop"}, "Error from server (NotFound): unikernels.rookery.dev \"x\" not found\n"},
+      {{"uk", "x", "-n", "shop"},
+       "Error from server (NotFound): unikernel.rookery.dev \"x\" not found in namespace shop; -n names "
+       "another\n"},
       {{"uk", "../web", "-n", "shop"},
-       "Error from server (NotFound): unikernels.rookery.dev \"../web\" not found\n"},
+       "Error from server (NotFound): unikernel.rookery.dev \"../web\" not found in namespace shop; -n names "
+       "another\n"},
       {{"pods"}, "error: \"pods\" is not a kind"},
       {{"uk", "web", "-A"}, "error: An object cannot be had by its name from all namespaces"},
   };
