@@ -57,8 +57,9 @@ std::string lackOf(const Caller& caller, const RequestInfo& attempted) {
 std::string hintFor(const Caller& caller, const RequestInfo& attempted) {
   if (caller.authenticated) return lackOf(caller, attempted);
   if (readingVerbs.contains(attempted.verb)) return {};
-  return ": without a token this server only reads; start rookery run with --tls-cert, --tls-key and "
-         "--api-token-file, and send a bearer token to https:// (kubectl sends none over plain http)";
+  return ": without a token this server only reads; start rookery run with --api-store, --tls-cert, "
+         "--tls-key and --api-token-file, and send a bearer token to https:// (kubectl sends none over plain "
+         "http)";
 }
 
 std::string forbiddenMessage(const Caller& caller, const RequestInfo& attempted) {

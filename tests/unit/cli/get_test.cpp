@@ -115,7 +115,8 @@ TEST_F(GetTest, SeveralKinds) {
   const json list = json::parse(get({"uk,alba", "-A", "-o", "json"}).out);
   EXPECT_EQ(list["kind"], "List");
   EXPECT_EQ(list["items"].size(), 4);
-  EXPECT_EQ(get({"ukpol,events", "-n", "none"}).err, "No resources found in none namespace.\n");
+  EXPECT_EQ(get({"ukpol,events", "-n", "none"}).err,
+            "No resources found in none namespace; -A looks in all.\n");
 }
 
 TEST_F(GetTest, ObjectsByKindAndName) {
@@ -156,10 +157,10 @@ TEST_F(GetTest, NothingInACellActsOnTheTerminal) {
 
 TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
-      {{"uk", "-n", "none"}, "No resources found in none namespace.\n"},
+      {{"uk", "-n", "none"}, "No resources found in none namespace; -A looks in all.\n"},
       {{"ukpol", "-A"}, "No resources found\n"},
       {{"alba"}, "No resources found\n"},
-      {{"uk", "-n", "none", "-o", "name"}, "No resources found in none namespace.\n"},
+      {{"uk", "-n", "none", "-o", "name"}, "No resources found in none namespace; -A looks in all.\n"},
   };
   for (const auto& [arguments, message] : cases) {
     const Invocation outcome = get(arguments);
