@@ -154,7 +154,7 @@ Listing fetch(const ApiClient& client, const ResourceArgument& wanted, const Get
       status = failed(console, all.error());
     }
   }
-  for (const std::string& name : wanted.names) take(client.get(wanted.resource.path(options.where(), name)));
+  for (const std::string& name : wanted.names) take(find(client, wanted.resource, options.nameSpace, name));
   for (json& object : listing.items) object = wanted.resource.presentable(std::move(object));
   return listing;
 }
@@ -184,7 +184,8 @@ void printEach(const std::vector<Found>& found, const GetOptions& options, const
 void tellNothing(const std::vector<ResourceArgument>& wanted, const GetOptions& options, std::ostream& out) {
   const bool within = !options.allNamespaces &&
                       std::ranges::any_of(wanted, [](const auto& each) { return each.resource.namespaced; });
-  out << "No resources found" << (within ? fmt::format(" in {} namespace.", options.nameSpace) : "") << '\n';
+  out << "No resources found"
+      << (within ? fmt::format(" in {} namespace; -A looks in all.", options.nameSpace) : "") << '\n';
 }
 
 int show(const ApiClient& client, const std::vector<ResourceArgument>& wanted, const GetOptions& options,
