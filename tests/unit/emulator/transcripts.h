@@ -17,7 +17,8 @@ struct Step {
   bool streams = false;
   std::string stream;
   std::vector<albatross::Wire> replies;
-  bool elsewhere = false;  // console, statistics or the contents of block devices, which are not emulated
+  bool elsewhere = false;     // the contents of block devices, which are not emulated
+  bool subscription = false;  // to a console or to statistics: the replies go on until somebody closes
 };
 
 struct Scenario {
@@ -29,8 +30,9 @@ struct Scenario {
 /// what the file says of those that were streamed.
 std::vector<Scenario> loadTranscripts();
 
-/// Compares replies with recorded ones but for what varies: start times, and digests, of which one is always
-/// the same other. Sequence numbers are not compared.
+/// Compares replies with recorded ones but for what varies: start times, the times of lines and the figures
+/// of statistics, the order of consoles, and digests, of which one is always the same other. Sequence numbers
+/// are not compared.
 class Comparison {
  public:
   /// Empty, or what differs.

@@ -26,13 +26,15 @@ Machine recordedMachine() {
 
 /// How long before a step: long enough for a guest to end where the recording waited for that.
 milliseconds pauseBefore(const Step& step) {
-  const bool waited = step.what == "info after it ended" || step.what == "info later";
+  const bool waited =
+      step.what == "info after it ended" || step.what == "info later" || step.what.contains("then live");
   return waited ? milliseconds(1000) : milliseconds(1);
 }
 
 /// How many steps were played, so that a test that compares nothing fails.
 struct Tally {
   int compared = 0;
+  int streamed = 0;  // messages of subscriptions
   int elsewhere = 0;
   int refusedByEndpoint = 0;
 };
@@ -74,6 +76,32 @@ void putImage(Request& request, const std::string& image) {
   if (auto* create = std::get_if<albatross::unikernel::ForceCreate>(&command)) create->config.image = image;
 }
 
+/// Guests that print do it this often.
+constexpr milliseconds betweenLines{200};
+
+/// All that comes of a subscription: what is there, and what comes while time passes.
+std::vector<Wire> subscribe(Server& server, const Request& request, Time& now) {
+  std::vector<Wire> messages;
+  const auto send = [&](const albatross::Name& name, albatross::Data data) {
+    messages.push_back({{0, name}, albatross::Payload(std::move(data))});
+  };
+  if (const auto* console = std::get_if<albatross::ConsoleCommand>(&request.command)) {
+    const auto& from = std::get<albatross::console::Subscribe>(*console).from;
+    const auto reader = [&](const Consoles::Line* line) { send(request.name, *line); };
+    const auto subscription = server.consoles().subscribe(request.name, from, reader);
+    for (const auto& line : subscription.replay) send(request.name, line);
+    now += betweenLines;
+    server.tick(now);
+    server.consoles().unsubscribe(request.name, subscription.reader);
+    return messages;
+  }
+  for (int told = 0; told < 2; ++told) {
+    for (auto& [name, statistics] : server.statistics(request.name.path, now)) send(name, statistics);
+    now += betweenLines;
+  }
+  return messages;
+}
+
 TEST(Transcripts, ServerAnswersAsRecorded) {
   Server server(recordedMachine());
   Comparison comparison;
@@ -89,18 +117,23 @@ TEST(Transcripts, ServerAnswersAsRecorded) {
       if (step.streams) putImage(*request, step.stream);
       now += pauseBefore(step);
       std::vector<Wire> replies;
-      const albatross::Name name = request->name;
-      server.submit(*std::move(request), now, [&](Answer answer) {
+      server.submit(*request, now, [&](Answer answer) {
         if (!answer) return;
         const auto payload = std::visit([](const auto& part) { return albatross::Payload(part); }, *answer);
-        replies.push_back({{0, name}, payload});
+        replies.push_back({{0, request->name}, payload});
       });
+      if (step.subscription) {
+        const auto streamed = subscribe(server, *request, now);
+        replies.insert(replies.end(), streamed.begin(), streamed.end());
+        tally.streamed += static_cast<int>(streamed.size());
+      }
       expectSame(scenario, i, comparison, replies);
       ++tally.compared;
     }
   }
-  EXPECT_EQ(103, tally.compared);
-  EXPECT_EQ(12, tally.elsewhere);
+  EXPECT_EQ(108, tally.compared);
+  EXPECT_EQ(7, tally.streamed);
+  EXPECT_EQ(7, tally.elsewhere);
   EXPECT_EQ(3, tally.refusedByEndpoint);
 }
 
@@ -110,6 +143,7 @@ TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
   Options options = optionsWith(ca);
   options.machine = recordedMachine();
   options.now = [&now] { return now.load(); };
+  options.statisticsInterval = milliseconds(1);
   EmulatorThread emulator(options);
   Comparison comparison;
   Tally tally;
@@ -124,20 +158,28 @@ TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
         client.sendFrames(step.stream);
         client.endStream();
       }
-      const RawReplies received = client.read();
       std::vector<Wire> replies;
-      for (const auto& message : received.messages) {
-        const auto wire = albatross::decodeWire(message);
-        ASSERT_TRUE(wire) << wire.error().message;
-        replies.push_back(*wire);
+      const auto receive = [&](std::size_t most) {
+        const RawReplies received = client.read(most);
+        for (const auto& message : received.messages) replies.push_back(*albatross::decodeWire(message));
+        return received.clean;
+      };
+      if (step.subscription) {
+        const std::size_t replayed = step.replies.size() - (step.what.contains("then live") ? 1 : 0);
+        receive(replayed);
+        now = now.load() + betweenLines;
+        receive(step.replies.size() - replayed);
+        tally.streamed += static_cast<int>(replies.size()) - 1;
+      } else {
+        EXPECT_TRUE(receive(SIZE_MAX)) << step.what;
       }
-      EXPECT_TRUE(received.clean) << step.what;
       expectSame(scenario, i, comparison, replies);
       ++tally.compared;
     }
   }
-  EXPECT_EQ(106, tally.compared);
-  EXPECT_EQ(12, tally.elsewhere);
+  EXPECT_EQ(111, tally.compared);
+  EXPECT_EQ(7, tally.streamed);
+  EXPECT_EQ(7, tally.elsewhere);
 }
 
 }  // namespace
