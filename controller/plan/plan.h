@@ -13,6 +13,7 @@
 #include "plan/desired.h"
 #include "plan/inventory.h"
 #include "plan/observed.h"
+#include "plan/policy_use.h"
 #include "plan/unikernel_state.h"
 #include "plan/verb.h"
 
@@ -124,10 +125,11 @@ struct Plan {
   std::map<api::ObjectKey, ObjectState> objects;
   Counts counts;
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
-  std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
-  std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
-  std::size_t drift = 0;                     // see Round::drift
-  std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
+  std::vector<api::ObjectKey> ended;          // unikernels that are first seen to have ended by themselves
+  std::map<api::ObjectKey, Error> removals;   // why one that is not declared any more is still there
+  std::map<std::string, PolicyUse> policies;  // by namespace (policyUse()); of a plan about everything
+  std::size_t drift = 0;                      // see Round::drift
+  std::optional<SystemTime> wakeAt;           // the world should be looked at again then, at the latest
   /// Nothing is left to do, and what is said of one object hangs on nothing that is said of another: it
   /// stands until wakeAt, as long as the same is wanted and seen of it.
   bool rests = false;

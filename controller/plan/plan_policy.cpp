@@ -42,11 +42,15 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
   if (phase == PolicyPhase::BeforeUnikernels) {
     // What is only widened for now, or is below present usage, is for the second phase to speak about.
     const bool onlyWidened = verdict.step && verdict.step->domains.back().policy != policy.policy;
+    if (onlyWidened && desired_.spec().observe) return;
     if (onlyWidened) return emit(std::move(*verdict.step));
     if (!verdict.step && verdict.reason == Reason::PolicyExceeded) return;
   }
+  onlyObserve(verdict);
   qualify(key, verdict);
-  conclude(key, policy.identity.generation, std::move(verdict));
+  api::Status& status = conclude(key, policy.identity.generation, std::move(verdict)).status;
+  if (const auto known = plan_.policies.find(key.nameSpace); known != plan_.policies.end())
+    status.used = known->second.used;
 }
 
 /// The policy that is to be set now: the declared one, or as much of it as what runs at present allows.

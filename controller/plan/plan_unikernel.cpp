@@ -74,6 +74,7 @@ void Planner::planUnikernel(const Subject& subject) {
     if (subject.running->started) shown.startedAt = SystemTime(*subject.running->started);
   }
   Verdict verdict = judge(subject);
+  onlyObserve(verdict);
   qualify(subject.key, verdict);
   subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];

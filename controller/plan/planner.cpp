@@ -87,6 +87,7 @@ Plan Planner::run() {
     refreshEntry(subject);
     trackLife(subject);
   }
+  if (changed_ == nullptr) plan_.policies = policyUse(world_.seen());
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   if (changed_ == nullptr) countUnmanaged();
@@ -222,6 +223,7 @@ void Planner::trackLife(const Subject& subject) {
 /// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
 /// is, and what fails keeps nobody waiting.
 void Planner::emit(Step step) {
+  check(!desired_.spec().observe, "nothing is sent to a server that is only observed");
   if (step.notBefore <= now_) {
     foresee(step);
   } else if (step.notBefore != SystemTime::max()) {
@@ -301,6 +303,25 @@ void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
   verdict.reconciling = outdated.silence.passing;
   verdict.stalled = !outdated.silence.passing;
   verdict.state = outdated.silence.passing ? UnikernelState::Progressing : UnikernelState::Failed;
+}
+
+std::string Planner::whyNothingIsSent() const {
+  return fmt::format("Nothing is sent, as {} is only observed (spec.observe).",
+                     desired_.instance->key().toString());
+}
+
+/// What would be done is shown, and is not. What runs as declared, and would only be taken over, is Ready.
+void Planner::onlyObserve(Verdict& verdict) {
+  if (!desired_.spec().observe || !verdict.step) return;
+  Step step = *std::exchange(verdict.step, std::nullopt);
+  const bool same = step.verb == Verb::Adopt && step.fields.empty();
+  verdict.ready = same ? api::Condition::Status::True : api::Condition::Status::False;
+  verdict.reason = Reason::Observed;
+  verdict.message = sentences({step.message, whyNothingIsSent()});
+  verdict.reconciling = false;
+  verdict.stalled = !same;
+  verdict.state = same ? UnikernelState::Ready : UnikernelState::Failed;
+  plan_.later.push_back(std::move(step));
 }
 
 /// Puts what is said of an object into its status, and returns that.

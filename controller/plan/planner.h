@@ -87,6 +87,8 @@ class Planner {
   // planner.cpp: results
   void qualify(const api::ObjectKey& key, Verdict& verdict) const;
   ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
+  std::string whyNothingIsSent() const;
+  void onlyObserve(Verdict& verdict);
   void emit(Step step);
   void foresee(const Step& step);
   void report(Error error);

@@ -171,6 +171,7 @@ void InstanceLoop::tell(const Decision& decision, const plan::Desired& desired, 
   told.drift = plan.drift;
   told.unikernels = plan.counts;
   told.partly = decision.changed.has_value();
+  told.policies = plan.policies;
   for (const auto& [key, state] : plan.objects) {
     if (key.kind != api::Kind::Unikernel) continue;
     told.restarts[key] = state.status.restarts;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -38,7 +39,8 @@ class StatusReporter {
   void warn(const std::string& instance, const std::vector<Error>& errors);
 
   const Environment& environment_;
-  std::set<std::string> warned_;  // messages of the last plan's errors
+  std::optional<plan::PolicyUse> machine_;  // of the credential's own domain, as it was seen last
+  std::set<std::string> warned_;            // messages of the last plan's errors
 };
 
 }  // namespace rookery::reconcile

@@ -113,7 +113,7 @@ class StateDir : public State {
   std::set<api::ObjectKey> unsaved_;  // identities that are other than on the disk
   std::uint64_t identityChanges_ = 0;
   std::set<api::ObjectKey> requested_;  // to be deleted: the identities that have a time of it
-  std::uint64_t calls_ = 0;           // of record(), recordSoon() and discard()
+  std::uint64_t calls_ = 0;             // of record(), recordSoon() and discard()
   /// Of entries that recordSoon() was told and that are not on the disk yet: the last call about each.
   std::map<EntryKey, std::uint64_t> soon_;
   std::unique_ptr<Writer> writer_;  // goes first: it uses the others
