@@ -27,6 +27,7 @@ class KeySet {
   bool empty() const { return keys_->empty(); }
   bool contains(const ObjectKey& key) const { return keys_->contains(key); }
   const_iterator lower_bound(const ObjectKey& key) const { return keys_->lower_bound(key); }
+  const Keys& keys() const { return *keys_; }
   /// Whether both have the same without a look at it; false: they may.
   bool isSharedWith(const KeySet& other) const { return keys_ == other.keys_; }
 

@@ -123,7 +123,7 @@ Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspec
                       const std::vector<std::filesystem::path>& imageRoots, SystemTime now) {
   Findings findings{.errors = snapshot.problems, .warnings = {}};
   checkNotEmpty(snapshot, findings.errors);
-  api::checkReferences(snapshot.objects, findings.errors, snapshot.declared);
+  api::checkReferences(snapshot.objects, findings.errors, snapshot.declared.keys());
   findings.warnings = api::doubtsAbout(snapshot.objects);
   std::ranges::copy(snapshot.warnings, std::back_inserter(findings.warnings));
   checkImages(snapshot, inspector, imageRoots, findings.errors);

@@ -161,7 +161,8 @@ void InstanceLoop::rest(const Decision& decision, const RoundEnd& end, bool noth
   rest_->authority = connection_.authority();
   rest_->restartChangesMemory = plan.memory.restartChangesMemory;
   rest_->each = plan.rests && (decision.changed ? before->each : undisputed_);
-  if (decision.changed) rest_->looks = before->looks + 1;
+  rest_->since = decision.changed ? before->since : environment_.now();
+  if (decision.changed) rest_->looks = before->looks;
 }
 
 /// Whether this is what was seen when there was nothing to do. Now and then all is judged anyway: what is
@@ -174,11 +175,12 @@ bool InstanceLoop::isResting(const plan::Observed& observed) const {
 /// The unikernels that are desired otherwise than when there was nothing to do, where nothing else is
 /// otherwise that could matter to them or to others. Nothing: all has to be judged.
 std::optional<std::set<api::ObjectKey>> InstanceLoop::changedAtRest(const plan::Observed& observed) const {
-  if (!rest_ || !rest_->each || rest_->looks >= mostRests || environment_.now() >= rest_->until ||
-      observed != *observed_)
+  const SystemTime now = environment_.now();
+  if (!rest_ || !rest_->each || rest_->looks >= mostRests || now >= rest_->until ||
+      now >= rest_->since + mostRests * environment_.resync || observed != *observed_)
     return std::nullopt;
   const plan::Authority authority = connection_.authority();
-  if (authority != rest_->authority || environment_.now() - memory_.lookedAt > plan::watchGap ||
+  if (authority != rest_->authority || now - memory_.lookedAt > plan::watchGap ||
       environment_.state.restartChangesMemory(observed.serverKey) != rest_->restartChangesMemory)
     return std::nullopt;
   auto changed = plan::changedUnikernels(*rest_->desired, *desired_);

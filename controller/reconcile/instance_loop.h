@@ -104,6 +104,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
     plan::DesiredPtr desired;
     SystemTime until;
     RoundEnd end;
+    SystemTime since;    // when all was judged
     unsigned looks = 0;  // that found the same
     /// Of what is desired otherwise, only that has to be judged (plan::decideAgain); these are for that.
     bool each = false;
