@@ -69,9 +69,7 @@ class SharedMap {
   }
 
   /// In the place of what is there, if anything is. Cheap for a key that is greater than all others.
-  void set(Key key, Value value) {
-    share(std::make_shared<const Item>(std::move(key), std::move(value)));
-  }
+  void set(Key key, Value value) { share(std::make_shared<const Item>(std::move(key), std::move(value))); }
   /// An item of another map, in the place of what is there.
   void share(const ItemPtr& item) {
     const std::size_t at =
