@@ -81,6 +81,37 @@ std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before,
   return same ? std::optional(std::move(changed)) : std::nullopt;
 }
 
+namespace {
+
+/// All but the unikernels, as above.
+auto othersOf(const Observed& observed) {
+  const auto& [serverKey, base, unikernels, policies, blockDevices] = observed;
+  return std::tie(serverKey, base, policies, blockDevices);
+}
+
+}  // namespace
+
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Observed& before, const Observed& after,
+                                                          const Desired& desired) {
+  if (othersOf(before) != othersOf(after)) return std::nullopt;
+  std::set<api::ObjectKey> changed;
+  bool declared = true;
+  const auto note = [&](const albatross::Name& name) {
+    api::ObjectKey key = desired.objectAt(name, after.base);
+    declared = declared && desired.unikernels.contains(key) && desired.nameOf(key, after.base) == name;
+    changed.insert(std::move(key));
+  };
+  auto was = before.unikernels.begin();
+  for (const auto& [name, info] : after.unikernels) {
+    while (was != before.unikernels.end() && was->first < name) note(was++->first);
+    const bool known = was != before.unikernels.end() && was->first == name;
+    if (!known || was->second != info) note(name);
+    if (known) ++was;
+  }
+  while (was != before.unikernels.end()) note(was++->first);
+  return declared ? std::optional(std::move(changed)) : std::nullopt;
+}
+
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {
   return fmt::format("{} is not declared any more, as far as can be seen, and is kept: {}", object.toString(),
                      silence.cause);

@@ -15,6 +15,7 @@
 #include "api/outdated.h"
 #include "error.h"
 #include "image/image.h"
+#include "plan/observed.h"
 #include "plan/shared_map.h"
 
 namespace rookery::plan {
@@ -101,6 +102,9 @@ using DesiredPtr = std::shared_ptr<const Desired>;
 /// The unikernels that are wanted otherwise in `after` than in `before`. Nothing: that is not all the
 /// difference, or there are others.
 std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after);
+/// Those that are seen otherwise in `after` than in `before`. Nothing: that is not all the difference.
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Observed& before, const Observed& after,
+                                                          const Desired& desired);
 
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);

@@ -48,9 +48,7 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
   }
   onlyObserve(verdict);
   qualify(key, verdict);
-  api::Status& status = conclude(key, policy.identity.generation, std::move(verdict)).status;
-  if (const auto known = plan_.policies.find(key.nameSpace); known != plan_.policies.end())
-    status.used = known->second.used;
+  conclude(key, policy.identity.generation, std::move(verdict));
 }
 
 /// The policy that is to be set now: the declared one, or as much of it as what runs at present allows.

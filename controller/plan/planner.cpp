@@ -87,7 +87,6 @@ Plan Planner::run() {
     refreshEntry(subject);
     trackLife(subject);
   }
-  if (changed_ == nullptr) plan_.policies = policyUse(world_.seen());
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   if (changed_ == nullptr) countUnmanaged();
@@ -95,7 +94,7 @@ Plan Planner::run() {
   nameWaiting();
   planPolicies(PolicyPhase::AfterUnikernels);
   if (changed_ == nullptr) forgetObjects();
-  plan_.rests = rests();
+  plan_.rest = rest();
   return std::move(plan_);
 }
 
@@ -357,11 +356,34 @@ void Planner::countUnmanaged() {
 }
 
 /// What fits nowhere, or waits for a policy, may do so because of others.
-bool Planner::rests() const {
-  const bool nothingToDo = plan_.steps.empty() && plan_.later.empty() && inDoubt_.empty();
+Plan::Rest Planner::rest() const {
+  Plan::Rest rest{.each = false, .restless = {}, .until = restUntil_};
+  bool policiesRest = true;
+  const auto note = [&](const api::ObjectKey& key) {
+    if (key.kind == api::Kind::Unikernel) {
+      rest.restless.insert(key);
+    } else {
+      policiesRest = false;
+    }
+  };
+  for (const auto& [key, state] : plan_.objects) {
+    if (!state.settled) note(key);
+  }
+  bool removes = !plan_.later.empty();
+  for (const Step& step : plan_.steps) {
+    note(step.object);
+    removes = removes || step.verb == Verb::Destroy;
+  }
+  bool ofOthers = false;
+  for (const Name& name : inDoubt_) {
+    const api::ObjectKey key = desired_.objectAt(name, world_.seen().base);
+    const bool declared = desired_.unikernels.contains(key) && nameOf(key) == name;
+    if (declared) note(key);
+    ofOthers = ofOthers || !declared;
+  }
   const bool nothingToSay = plan_.errors.empty() && plan_.unpruned.empty() && plan_.removals.empty();
-  return nothingToDo && nothingToSay && waiting_.empty() && !wantsPolicy_ &&
-         std::ranges::all_of(plan_.objects, [](const auto& item) { return item.second.settled; });
+  rest.each = policiesRest && !removes && !ofOthers && nothingToSay && waiting_.empty() && !hangsTogether_;
+  return rest;
 }
 
 void Planner::forgetObjects() {

@@ -68,7 +68,7 @@ class Planner {
   void trackLife(const Subject& subject);
   void countUnmanaged();
   void forgetObjects();
-  bool rests() const;
+  Plan::Rest rest() const;
 
   // plan_trouble.cpp: what does not last
   bool loops(const ObjectMemory& object) const;
@@ -102,7 +102,7 @@ class Planner {
   void planUnikernels(const std::vector<Subject>& subjects);
   void planUnikernel(const Subject& subject);
   Verdict judge(const Subject& subject);
-  std::optional<Verdict> obstacle(const Subject& subject) const;
+  std::optional<Verdict> obstacle(const Subject& subject);
   Verdict judgeUnsettled(const Subject& subject) const;
   Verdict judgeRunning(const Subject& subject);
   Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
@@ -156,7 +156,8 @@ class Planner {
   std::set<albatross::Name> inDoubt_;
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
-  bool wantsPolicy_ = false;                                        // something does that has none
+  bool hangsTogether_ = false;           // something is as it is because of what others have
+  std::optional<SystemTime> restUntil_;  // what of wakeAt is about unikernels of which nothing is to be done
   Plan plan_;
 };
 

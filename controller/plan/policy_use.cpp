@@ -21,11 +21,22 @@ std::map<std::string, PolicyUse> policyUse(const Observed& observed) {
     if (domain.path.size() > depth + 1 || policies.size() >= mostPolicies) continue;
     policies.emplace(nameSpaceOf(domain, observed.base), PolicyUse{policy, {}});
   }
+  const auto find = [&](const std::string& nameSpace) {
+    const auto found = policies.find(nameSpace);
+    return found == policies.end() ? nullptr : &found->second.used;
+  };
+  api::Use* const own = find("");
+  // What is in one namespace stands together.
+  std::string last;
+  api::Use* inner = nullptr;
   const auto count = [&](const albatross::Name& name, const auto& add) {
-    const std::string nameSpace = nameSpaceOf(name, observed.base);
-    if (const auto own = policies.find(""); own != policies.end()) add(own->second.used);
-    if (const auto inner = policies.find(nameSpace); !nameSpace.empty() && inner != policies.end())
-      add(inner->second.used);
+    if (own != nullptr) add(*own);
+    if (name.path.size() <= depth) return;
+    if (name.path[depth] != last) {
+      last = name.path[depth];
+      inner = find(last);
+    }
+    if (inner != nullptr) add(*inner);
   };
   for (const auto& [name, info] : observed.unikernels) {
     count(name, [&](api::Use& used) {

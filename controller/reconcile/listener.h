@@ -32,7 +32,7 @@ struct Round {
       unikernels;                                        // by namespace and state; if observed
   std::map<api::ObjectKey, std::int64_t> restarts = {};  // of each declared unikernel, so far; if observed
   std::map<api::ObjectKey, bool> ready = {};  // of each that is declared and not suspended; if observed
-  std::map<std::string, plan::PolicyUse> policies = {};  // by namespace; if everything was judged
+  std::map<std::string, plan::PolicyUse> policies = {};  // by namespace; if observed
   std::size_t withheld = 0;                              // unikernels that the prune guard withholds
 };
 

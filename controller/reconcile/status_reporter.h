@@ -8,12 +8,16 @@
 
 #include "plan/desired.h"
 #include "plan/plan.h"
+#include "plan/policy_use.h"
 #include "reconcile/environment.h"
 
 namespace rookery::reconcile {
 
 /// What could not be written down, and why, by name on the wire.
 using Unwritten = std::map<albatross::Name, Error>;
+
+/// The policies of an instance, by namespace.
+using Policies = std::map<std::string, plan::PolicyUse>;
 
 /// Whether time alone does not mend what kept an instance from being observed.
 bool isLasting(Reason reason);
@@ -27,7 +31,9 @@ class StatusReporter {
 
   /// The instance was looked at, and the objects that `plan` tells of were judged. Says of `plan`'s errors
   /// those that the last one did not have.
-  void report(const plan::Desired& desired, const plan::Plan& plan, const Unwritten& unwritten);
+  /// `policies`: as plan::policyUse() has them now.
+  void report(const plan::Desired& desired, const plan::Plan& plan, const Policies& policies,
+              const Unwritten& unwritten);
   /// It was looked at, and the objects on it stand as they did.
   void reportInstance(const plan::Desired& desired) { reportInstance(desired, {}); }
   /// It could not be.

@@ -428,7 +428,7 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
-  if (!round.partly) state_->tellPolicies(instance, round);
+  state_->tellPolicies(instance, round);
   if (!round.partly) {
     state_->restarts[instance] = round.restarts;
     state_->ready[instance] = round.ready;
