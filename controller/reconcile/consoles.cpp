@@ -23,6 +23,13 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+/// What our clock can say, less a day at both ends.
+using SystemClock = std::chrono::system_clock;
+constexpr auto firstTime = std::chrono::ceil<albatross::Time::duration>(SystemClock::time_point::min() +
+                                                                        std::chrono::days(1)),
+               lastTime = std::chrono::floor<albatross::Time::duration>(SystemClock::time_point::max() -
+                                                                        std::chrono::days(1));
+
 /// That all is known that came from Secrets into the arguments of a unikernel. One that is to run elsewhere,
 /// or not at all, may still print what it was started with.
 Result<void> checkSecrets(const plan::Desired& desired, const api::ObjectKey& unikernel) {
@@ -130,7 +137,7 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   }
 
   void add(albatross::data::Console line) {
-    ConsoleLine kept{line.timestamp, blotted(line.line)};
+    ConsoleLine kept{std::clamp(line.timestamp, firstTime, lastTime), blotted(line.line)};
     const std::lock_guard lock(mutex_);
     bytes_ += kept.text.size();
     lines_.push_back(std::move(kept));

@@ -20,8 +20,8 @@ namespace rookery::reconcile {
 
 namespace asio = boost::asio;
 
-/// One line that a unikernel printed, at the server's time. It is visible(), and cut to
-/// Consoles::longestLine; what a Secret put into the unikernel's arguments is blotted out.
+/// One line that a unikernel printed, at the server's time, as far as our clock reaches. It is visible(), and
+/// cut to Consoles::longestLine; what a Secret put into the unikernel's arguments is blotted out.
 struct ConsoleLine {
   albatross::Time time;
   std::string text;
