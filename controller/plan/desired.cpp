@@ -2,12 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <ranges>
-#include <string_view>
 #include <tuple>
 #include <utility>
-
-#include "plan/compare.h"
 
 namespace rookery::plan {
 
@@ -19,21 +15,6 @@ bool DesiredUnikernel::imageUnsettled() const {
 std::string DesiredUnikernel::digest() const {
   if (image) return image->digest;
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
-}
-
-std::string DesiredUnikernel::withoutSecrets(std::string text) const {
-  const auto blot = [&](std::string_view secret) {
-    if (secret.size() < shortestSecret) return;
-    for (std::size_t at = text.find(secret); at != std::string::npos;
-         at = text.find(secret, at + redacted.size()))
-      text.replace(at, secret.size(), redacted);
-  };
-  for (const std::string& secret : secrets) {
-    blot(secret);
-    if (secret.find('\n') == std::string::npos) continue;
-    for (const auto line : secret | std::views::split('\n')) blot({line.begin(), line.end()});
-  }
-  return text;
 }
 
 albatross::Name Desired::nameOf(const api::ObjectKey& key, const albatross::Name& base) const {

@@ -80,7 +80,17 @@ asio::awaitable<void> InstanceLoop::run() {
   using asio::experimental::awaitable_operators::operator||;
   co_await asio::this_coro::throw_if_cancelled(false);
   if (statistics_) {
-    co_await (reconcile() || statistics_->run());
+    // What it throws must not wait for the other to end as well.
+    std::exception_ptr failure;
+    const auto guarded = [&]() -> asio::awaitable<void> {
+      try {
+        co_await reconcile();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+    };
+    co_await (guarded() || statistics_->run());
+    if (failure) std::rethrow_exception(failure);
   } else {
     co_await reconcile();
   }

@@ -128,6 +128,8 @@ class Loop : public testing::Test {
                                .listener = told_,
                                .connect = environment_.connect,
                                .permit = permit_,
+                               .servers = &servers_,
+                               .usages = usages_,
                                .stateLost = [this](const Error& error) { lost_ = error.reason; }});
     }
     strand_ = asio::make_strand(context_);
@@ -138,7 +140,7 @@ class Loop : public testing::Test {
     running_ = true;
     asio::co_spawn(strand_, loop_->run(),
                    asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
-                     EXPECT_FALSE(failure);
+                     EXPECT_EQ(failure != nullptr, failing_);
                      running_ = false;
                    }));
   }
@@ -187,6 +189,9 @@ class Loop : public testing::Test {
   std::optional<WrappedState> wrapped_;
   std::optional<std::string> kept_;  // an instance, though it is being deleted
   ObjectStore objects_;
+  Servers servers_;
+  UsageStore store_;
+  UsageStore* usages_ = nullptr;
   Told told_;
   std::optional<Environment> own_;
   asio::io_context context_;
@@ -196,6 +201,7 @@ class Loop : public testing::Test {
   std::optional<RoundEnd> end_;
   int rounds_ = 0;
   bool running_ = false;
+  bool failing_ = false;  // it is to throw
   std::optional<Reason> lost_;
 };
 
@@ -220,6 +226,83 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   update();
   until([&] { return rounds_ > rounds; });
   EXPECT_EQ(server_->sent("create"), 2) << "a look at what is as it should be changes nothing";
+}
+
+// -- What a server says beside what is observed
+// ----------------------------------------------------------------------
+
+TEST_F(Loop, TellsWhatUnikernelsUseAndLooksForWhatIsMentionedNoMore) {
+  usages_ = &store_;
+  declare("shop/web");
+  start();
+  untilFinished();
+  until([&] { return server_->openStreams() == 1; });
+  for (int i = 0; i < 2; ++i) {
+    server_->tellStatistics();
+    until([&] { return store_.find(plan::keyOf("shop/web")).has_value(); });
+  }
+  until([&] { return server_->sent("create") == 1; });
+  server_->destroy(plan::Scene::name("shop/web"));
+  until([&] { return server_->sent("create") == 2; });
+}
+
+TEST_F(Loop, AsksForNoStatisticsThatNobodyWants) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  EXPECT_EQ(server_->subscriptions, 0);
+}
+
+TEST_F(Loop, TellsHowItsServerIsReachedUntilItEnds) {
+  usages_ = &store_;
+  declare("shop/web");
+  start();
+  untilFinished();
+  const ServerPtr server = servers_.find("eu-1");
+  ASSERT_NE(server, nullptr);
+  EXPECT_TRUE(server->policies.contains(plan::Scene::domain("shop")));
+  EXPECT_TRUE(server->about(plan::keyOf("shop/web")));
+  declare("shop/cart");
+  update();
+  untilFinished();
+  const ServerPtr later = servers_.find("eu-1");
+  EXPECT_EQ(later->client, server->client) << "reached as before";
+  EXPECT_TRUE(later->desired->unikernels.contains(plan::keyOf("shop/cart")));
+  const fixtures::Identity ca = fixtures::makeIdentity({});
+  scene_.desired.credentials = albatross::Pem{ca.certificate, ca.certificate, ca.privateKey};
+  update();
+  untilFinished();
+  EXPECT_NE(servers_.find("eu-1")->client, server->client) << "with another credential";
+  until([&] { return server_->subscriptions == 2 && server_->openStreams() == 1; });
+  server_->tellStatistics();
+  until([&] { return store_.find(plan::keyOf("shop/web")).has_value(); });
+  stop();
+  EXPECT_EQ(servers_.find("eu-1"), nullptr);
+  EXPECT_THAT(store_.all(), IsEmpty());
+  EXPECT_EQ(server_->openStreams(), 0);
+}
+
+TEST_F(Loop, GoesOnWithoutStatistics) {
+  usages_ = &store_;
+  server_->noStatistics = true;
+  declare("shop/web");
+  start();
+  untilFinished();
+  until([&] { return server_->subscriptions == 1; });
+  declare("shop/web", "--b");
+  update();
+  until([&] { return server_->sent("restart") == 1; });
+}
+
+/// Who follows the statistics must not keep it quiet.
+TEST_F(Loop, EndsWithWhatItDidNotExpect) {
+  usages_ = &store_;
+  environment_.connect = [](const albatross::ClientOptions&) -> std::unique_ptr<albatross::Client> {
+    throw std::runtime_error("out of everything");
+  };
+  failing_ = true;
+  start();
+  until([&] { return !running_; });
 }
 
 TEST_F(Loop, TakesUpANewDeclaration) {
