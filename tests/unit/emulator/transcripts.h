@@ -16,8 +16,10 @@ struct Step {
   std::string command;                // DER
   bool streams = false;
   std::string stream;
-  std::vector<albatross::Wire> replies;
-  bool elsewhere = false;  // console, statistics or the contents of block devices, which are not emulated
+  std::vector<albatross::Wire> replies;  // of a dump, the first
+  bool dumps = false;                    // a block device
+  bool unanswered = false;               // the server kept the connection open
+  bool elsewhere = false;                // console or statistics
 };
 
 struct Scenario {
