@@ -50,6 +50,7 @@ install(CODE [[
 
 # The unit names these, so that they do not move with the prefix.
 install(DIRECTORY DESTINATION /etc/rookery/manifests COMPONENT rookery)
+install(DIRECTORY packaging/example DESTINATION /etc/rookery COMPONENT rookery)
 install(DIRECTORY DESTINATION /etc/rookery/keys DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE
   COMPONENT rookery)
 install(CODE "

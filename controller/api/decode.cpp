@@ -126,9 +126,13 @@ Unikernel::Image takeImage(const Field& field, const fs::path& folder) {
   Unikernel::Image image{
       .path = takePath(path, folder), .url = take(url, checkUrl), .sha256 = take(sha256, checkSha256)};
   if (image.sha256) image.sha256 = toLower(*image.sha256);
-  if (field.present() && path.present() == url.present()) {
+  if (path.present() && url.present()) {
+    field.problemWithName("only one of path and url may be given");
+  } else if (field.present() && !path.present() && !url.present() && !sha256.present()) {
     field.problemWithName(
-        fmt::format("exactly one of path and url must be given{}", path.present() ? ", not both" : ""));
+        "give path, or url with sha256, or sha256 alone for an image that rookery deploy has put into the "
+        "image "
+        "store");
   } else if (url.present() && !sha256.present()) {
     url.problemWithName(
         "an image from a URL needs its SHA-256, which tells that it is the one that is meant; add sha256");

@@ -36,7 +36,10 @@ std::string Problem::toString() const {
   return text.empty() ? message : text + ": " + message;
 }
 
-std::string Unikernel::Image::name() const { return url ? url->substr(0, url->find('?')) : path.string(); }
+std::string Unikernel::Image::name() const {
+  if (isStored()) return "sha256:" + *sha256;
+  return url ? url->substr(0, url->find('?')) : path.string();
+}
 
 Kind Object::kind() const {
   // The alternatives stand in the order of the enumerators.

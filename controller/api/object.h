@@ -111,13 +111,16 @@ struct Unikernel {
   enum class RunPolicy { Always, Once };
   enum class UpdateStrategy { ForceCreate, OnDelete };
   enum class Adopt { IfIdentical, Always, Never };
-  /// Exactly one of path and url. With url there is a sha256.
+  /// Not both of path and url. With url there is a sha256; and without either, which means the image store.
   struct Image {
-    std::filesystem::path path;  // absolute: resolved against the manifest
+    std::filesystem::path path = {};  // absolute: resolved against the manifest; empty: there is none
     std::optional<std::string> url = {};
     std::optional<std::string> sha256 = {};  // lower-case hex
 
-    /// What messages call it: the path, or the URL without its query, which may be as good as a password.
+    /// It is named by its digest alone, and looked for in the image store.
+    bool isStored() const { return path.empty() && !url && sha256; }
+    /// What messages call it: the path, the URL without its query, which may be as good as a password, or the
+    /// digest.
     std::string name() const;
   };
   struct NetworkInterface {

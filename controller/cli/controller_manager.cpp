@@ -102,7 +102,10 @@ struct ControllerManager::Writing {
           serve::ObjectWriter::Wake wake)
       : store(std::move(opened)),
         writer(objects, fleet.stateDir(), store, std::move(wake)),
-        deployer(objects, writer, fleet.images()) {}
+        deployer(objects, writer, fleet.images(),
+                 [&fleet](const std::string& instance, const api::ObjectPtr& unikernel) {
+                   return fleet.cannotRun(instance, unikernel);
+                 }) {}
 
   source::ManifestStore store;
   serve::ObjectWriter writer;

@@ -18,7 +18,8 @@
 #include "cli/multipart.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
-#include "serve/deployed_spec.h"
+#include "image/inspector.h"
+#include "plan/image_check.h"
 #include "text.h"
 #include "yaml/writer.h"
 #include "yaml/yaml.h"
@@ -68,13 +69,17 @@ Result<json> readSpec(const std::filesystem::path& file) {
   return std::move(documents->front().value);
 }
 
-MultipartForm::Fields fieldsOf(const DeployOptions& options, const std::optional<json>& config) {
+/// All that a form says of the deployment; which image is meant, too.
+MultipartForm::Fields fieldsOf(const DeployOptions& options, const std::optional<json>& config,
+                               const image::Image& image) {
   MultipartForm::Fields fields;
   if (!options.instance.empty()) fields.emplace_back("instance", options.instance);
   fields.emplace_back("namespace", options.nameSpace);
   fields.emplace_back("name", options.name);
   if (config) fields.emplace_back("config", config->dump());
   if (options.force) fields.emplace_back("force_create", "true");
+  fields.emplace_back("sha256", image::toHex(image.digest));
+  fields.emplace_back("size", std::to_string(image.size));
   return fields;
 }
 
@@ -120,14 +125,12 @@ std::string shown(const json* value) {
 }
 
 /// Says what becomes of the spec of a unikernel that exists.
-void tellChanges(const json& before, const std::optional<json>& config, const DeployOptions& options,
-                 std::ostream& out) {
-  const auto instance = options.instance.empty() ? std::nullopt : std::optional(options.instance);
-  const json after = serve::deployedSpec(before, config, instance);
+void tellChanges(const json& before, const json& after, const DeployOptions& options, std::ostream& out) {
   say(out, "", fmt::format("{} is there already. What changes:", options.object().toString()));
   say(out, "  ", fmt::format("image: {} → {}", shown(fieldOf(before, "image")), options.image.string()));
   json fields = before;
   fields.update(after);
+  fields.erase("image");
   for (const auto& [field, value] : fields.items()) {
     const json *was = fieldOf(before, field), *is = fieldOf(after, field);
     const bool same = was != nullptr && is != nullptr && *was == *is;
@@ -135,27 +138,69 @@ void tellChanges(const json& before, const std::optional<json>& config, const De
   }
 }
 
-/// Looks at the object that there may be of this name. Error (UsageError): it is not to be changed.
-Result<void> lookBefore(const ApiClient& client, const std::optional<json>& config,
-                        const DeployOptions& options, std::ostream& out) {
+/// Shows what is about to be replaced, if anything is. `after`: the spec that it will have.
+Result<void> showChanges(const ApiClient& client, const json& after, const DeployOptions& options,
+                         std::ostream& out) {
   const auto unikernels = ApiResource::named("unikernels");
   check(unikernels.has_value(), "unikernels are a kind");
   const auto object = client.getIfPresent(unikernels->path(options.nameSpace, options.name));
   if (!object && object.error().reason == Reason::Refused) {  // who may deploy need not be allowed to read
-    if (options.force) say(out, "What changes cannot be shown beforehand: ", object.error().message);
+    say(out, "What changes cannot be shown beforehand: ", object.error().message);
     return {};
   }
   if (!object) return std::unexpected(object.error());
-  if (!*object) return {};
-  if (!options.force) {
-    return fail(Reason::UsageError,
-                fmt::format("{} already exists: --force gives it this image and keeps the rest of its spec, "
-                            "unless -f has another.",
-                            options.object().toString()));
-  }
-  const json* spec = api::findByPath(**object, ".spec");
-  if (spec != nullptr && spec->is_object()) tellChanges(*spec, config, options, out);
+  const json* before = *object ? api::findByPath(**object, ".spec") : nullptr;
+  if (before != nullptr && before->is_object()) tellChanges(*before, after, options, out);
   return {};
+}
+
+/// The image is one that a server can run with the devices that the spec gives.
+Result<void> checkFits(const json& spec, const image::Image& image, const DeployOptions& options) {
+  const api::Manifest parsed = api::readDocument({{"apiVersion", api::groupVersion},
+                                                  {"kind", "Unikernel"},
+                                                  {"metadata", {{"name", options.name}}},
+                                                  {"spec", spec}},
+                                                 {});
+  if (parsed.objects.size() != 1) return {};  // another version's: the controller looks at the image, too
+  auto unikernel = parsed.objects.front()->as<api::Unikernel>();
+  unikernel.image.path = options.image;
+  return plan::checkFit(unikernel, image);
+}
+
+/// Everything but the image goes first: what speaks against it is known before that is sent.
+Result<void> rehearse(const ApiClient& client, const MultipartForm::Fields& fields, const image::Image& image,
+                      const DeployOptions& options, std::ostream& out) {
+  MultipartForm form(fields);
+  const auto answer = client.post("/deploy?dryRun=All", form, std::chrono::seconds(0));
+  if (!answer) return std::unexpected(answer.error());
+  const json* spec = api::findByPath(*answer, ".spec");
+  if (spec == nullptr || !spec->is_object()) {
+    return fail(Reason::ProtocolError,
+                fmt::format("What answers at {} does not say what the deployment would come to.",
+                            options.client.server));
+  }
+  if (auto fits = checkFits(*spec, image, options); !fits) return fits;
+  return options.force ? showChanges(client, *spec, options, out) : Result<void>();
+}
+
+/// What is deployed: open, whole, and looked at.
+struct LocalImage {
+  image::File file;
+  image::Image image;
+};
+
+Result<LocalImage> openImage(const std::filesystem::path& path) {
+  auto file = image::File::open(path);
+  if (!file) return std::unexpected(file.error());
+  file::Settling settling;
+  if (const auto writing = file->beingWritten(settling); writing && writing->open) {
+    return fail(Reason::BeingWritten, fmt::format("{} is being written: {}. Deploy it once it is whole.",
+                                                  file->name(), writing->why()));
+  }
+  image::Inspector inspector;
+  auto image = inspector.inspect(path);
+  if (!image) return std::unexpected(image.error());
+  return LocalImage{*std::move(file), *std::move(image)};
 }
 
 Result<json> upload(const DeployOptions& options, const Console& console) {
@@ -175,15 +220,12 @@ Result<json> upload(const DeployOptions& options, const Console& console) {
     if (!spec) return std::unexpected(spec.error());
     config = *std::move(spec);
   }
-  const auto image = image::File::open(options.image);
-  if (!image) return std::unexpected(image.error());
-  file::Settling settling;
-  if (const auto writing = image->beingWritten(settling); writing && writing->open) {
-    return fail(Reason::BeingWritten, fmt::format("{} is being written: {}. Deploy it once it is whole.",
-                                                  image->name(), writing->why()));
-  }
-  if (auto may = lookBefore(*client, config, options, console.err); !may) return std::unexpected(may.error());
-  MultipartForm form(fieldsOf(options, config), "binary", options.image.filename().string(), *image);
+  const auto local = openImage(options.image);
+  if (!local) return std::unexpected(local.error());
+  const auto fields = fieldsOf(options, config, local->image);
+  if (auto may = rehearse(*client, fields, local->image, options, console.err); !may)
+    return std::unexpected(may.error());
+  MultipartForm form(fields, "binary", options.image.filename().string(), local->file);
   Progress progress(console.err, console.errTerminal);
   ShownUpload shown(form, options, progress);
   auto answer = client->post(path, shown, patience);
@@ -223,7 +265,10 @@ void addDeploy(CLI::App& app, Console console, int& status) {
       "The controller keeps the image and a Unikernel NAME that uses it. What the image needs besides "
       "(memory, network interfaces, arguments) stands in CONFIG, the spec of that Unikernel without its "
       "image. Of a Unikernel that exists, --force changes what is given here and nothing else: without -f "
-      "its image, and with -f the whole spec. What changes is shown before the image is sent.\n\n"
+      "its image, and with -f the whole spec.\n\n"
+      "Before the image is sent, the rest is judged (who may deploy there, the spec, the devices of the "
+      "image, "
+      "the policy on the server), and it is shown what changes.\n\n"
       "Examples:\n"
       "  rookery deploy web dist/web.hvt --instance eu-1 -n shop -f web-spec.yaml\n"
       "  rookery deploy web dist/web.hvt -n shop --force --wait 60s   # another image for what runs; until "

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-/// Where images may lie: those that came through the API, too.
+/// Where images may lie: in the store, too, as former versions named the images there by their paths.
 std::vector<std::filesystem::path> withFolder(std::vector<std::filesystem::path> roots,
                                               const std::filesystem::path& folder) {
   roots.push_back(folder);
@@ -72,6 +72,7 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .resync = options.resync,
               .permit = options.permit,
               .imageRoots = withFolder(options.imageRoots, images_->folder()),
+              .imageStore = images_.get(),
               .lookout = &lookout_,
               .settling = settling_.get(),
               .apiStore = options.apiStore,
@@ -81,6 +82,11 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .ownedElsewhere = [this](const std::string& serverKey) { return others_.ownedOn(serverKey); },
               .stateLost = [this](const Error& error) { loseState(error); }},
           *inspector_, options.guard) {}
+
+std::optional<Error> Fleet::cannotRun(const std::string& instance, const api::ObjectPtr& unikernel) {
+  constexpr std::chrono::seconds patience{2};  // beside a large snapshot that is being resolved
+  return controller_.cannotRun(instance, unikernel, patience);
+}
 
 void Fleet::loseState(const Error& error) {
   asio::post(controller_.strand(), [this, error] {

@@ -61,6 +61,9 @@ class Fleet {
   /// Why run() ended by itself, if it did: StateDirLost.
   const std::optional<Error>& failure() const { return failure_; }
 
+  /// As Controller::cannotRun.
+  std::optional<Error> cannotRun(const std::string& instance, const api::ObjectPtr& unikernel);
+
   state::StateDir& stateDir() { return *stateDir_; }
   /// What the controller remembers, wherever that is kept.
   const state::State& state() const { return state_; }

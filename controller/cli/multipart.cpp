@@ -32,16 +32,24 @@ std::string inQuotes(std::string_view name) {
 
 }  // namespace
 
+MultipartForm::MultipartForm(const Fields& fields) : boundary_(makeBoundary()) {
+  for (const auto& [name, text] : fields) {
+    head_ += fmt::format("{}{}{}{}{}{}", partHead(), inQuotes(name), lineEnd, lineEnd, text, lineEnd);
+  }
+  tail_ = fmt::format("--{}--{}", boundary_, lineEnd);
+}
+
 MultipartForm::MultipartForm(const Fields& fields, const std::string& fileField, const std::string& fileName,
                              const image::File& file)
-    : boundary_(makeBoundary()), file_(file) {
-  const std::string part = fmt::format("--{}{}Content-Disposition: form-data; name=", boundary_, lineEnd);
-  for (const auto& [name, text] : fields) {
-    head_ += fmt::format("{}{}{}{}{}{}", part, inQuotes(name), lineEnd, lineEnd, text, lineEnd);
-  }
-  head_ += fmt::format("{}{}; filename={}{}Content-Type: application/octet-stream{}{}", part,
+    : MultipartForm(fields) {
+  file_ = &file;
+  head_ += fmt::format("{}{}; filename={}{}Content-Type: application/octet-stream{}{}", partHead(),
                        inQuotes(fileField), inQuotes(fileName), lineEnd, lineEnd, lineEnd);
-  tail_ = fmt::format("{}--{}--{}", lineEnd, boundary_, lineEnd);
+  tail_.insert(0, lineEnd);
+}
+
+std::string MultipartForm::partHead() const {
+  return fmt::format("--{}{}Content-Disposition: form-data; name=", boundary_, lineEnd);
 }
 
 std::string MultipartForm::contentType() const { return "multipart/form-data; boundary=" + boundary_; }
@@ -49,13 +57,13 @@ std::string MultipartForm::contentType() const { return "multipart/form-data; bo
 Result<std::string_view> MultipartForm::read(std::uint64_t offset) {
   if (offset < head_.size()) return std::string_view(head_).substr(offset);
   offset -= head_.size();
-  if (offset >= file_.size()) {
+  if (offset >= fileSize()) {
     // What was sent is one state of the file, or the form never ends.
-    if (!file_.unchanged()) return file_.changed();
-    return std::string_view(tail_).substr(offset - file_.size());
+    if (file_ != nullptr && !file_->unchanged()) return file_->changed();
+    return std::string_view(tail_).substr(offset - fileSize());
   }
-  piece_.resize(std::min<std::uint64_t>(pieceSize, file_.size() - offset));
-  if (auto filled = file_.readInto(offset, piece_); !filled) return std::unexpected(filled.error());
+  piece_.resize(std::min<std::uint64_t>(pieceSize, fileSize() - offset));
+  if (auto filled = file_->readInto(offset, piece_); !filled) return std::unexpected(filled.error());
   return piece_;
 }
 

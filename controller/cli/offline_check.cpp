@@ -35,8 +35,9 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
   const auto roots = reconcile::canonical(imageRoots);
   file::Settling settling;
   for (const api::ObjectPtr& object : snapshot.objects) {
-    if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
+    if (object->kind() != api::Kind::Unikernel) continue;
     const auto& unikernel = object->as<api::Unikernel>();
+    if (unikernel.image.path.empty()) continue;  // where it is, only a controller knows
     const auto path =
         reconcile::locateImage(unikernel.image.path, object->origin, roots, plan::Author::Operator);
     if (path) inspector.await(*path, settling);

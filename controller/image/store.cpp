@@ -53,6 +53,11 @@ std::unexpected<Error> diskFull(const fs::path& folder, std::uint64_t reserve) {
                           file::noRoomBut(reserve), file::remedyFor(ENOSPC, folder)));
 }
 
+Error tooLarge(std::uint64_t limit) {
+  return {Reason::ImageTooLarge,
+          fmt::format("the image is larger than {} bytes, the most that one may have here", limit)};
+}
+
 /// What `size` is beyond `room`.
 std::uint64_t excessOf(std::uint64_t size, std::uint64_t room) { return size - std::min(size, room); }
 
@@ -164,7 +169,9 @@ struct ImageStore::State {
   std::optional<std::vector<Kept>> unused() const;
   void remove(const std::vector<Kept>& images, std::uint64_t& excess) const;
   void remove(const std::string& digest) const;
+  Room room(std::uint64_t size, std::uint64_t held) const;
   Room room(const Incoming::File& file) const;
+  std::uint64_t removable(const std::optional<std::vector<Kept>>& images) const;
   bool makeRoom(std::uint64_t bytes);
   void takeAway(Incoming::File& file);
   std::unexpected<Error> full(const Room& room, std::uint64_t more, bool known) const;
@@ -360,23 +367,32 @@ void ImageStore::State::remove(const std::vector<Kept>& images, std::uint64_t& e
   }
 }
 
-/// For one that is on its way.
-ImageStore::State::Room ImageStore::State::room(const Incoming::File& file) const {
+/// For one of which `size` bytes have come, and that has `held` of what is reserved.
+ImageStore::State::Room ImageStore::State::room(std::uint64_t size, std::uint64_t held) const {
   const Amounts now = amounts();
   file::DiskRoom disk = file::diskRoom(folder);
-  const std::uint64_t promised = excessOf(reserved - file.reserved + file.size, now.arrived);
+  const std::uint64_t promised = excessOf(reserved - held + size, now.arrived);
   disk.left = excessOf(disk.left, promised);
   return {.stored = now.stored, .budget = excessOf(options.capacity, now.stored + reserved), .disk = disk};
+}
+
+ImageStore::State::Room ImageStore::State::room(const Incoming::File& file) const {
+  return room(file.size, file.reserved);
+}
+
+/// Bytes of these, and of what rests.
+std::uint64_t ImageStore::State::removable(const std::optional<std::vector<Kept>>& images) const {
+  std::uint64_t most = 0;
+  for (const Kept& image : images.value_or(std::vector<Kept>())) most += image.size;
+  for (const Incoming::File* file : resting) most += file->size;
+  return most;
 }
 
 /// Frees so many bytes, or none where there are not as many to be freed. False: which images are in use is
 /// not known now.
 bool ImageStore::State::makeRoom(std::uint64_t bytes) {
   const auto images = unused();
-  std::uint64_t most = 0;
-  for (const Kept& image : images.value_or(std::vector<Kept>())) most += image.size;
-  for (const Incoming::File* file : resting) most += file->size;
-  if (bytes > most) return images.has_value();
+  if (bytes > removable(images)) return images.has_value();
   if (images) remove(*images, bytes);
   while (bytes > 0) {
     Incoming::File& file = *resting.front();
@@ -470,6 +486,20 @@ Result<ImageStore::Incoming> ImageStore::begin() {
   return Incoming(std::move(file));
 }
 
+Result<void> ImageStore::hasRoomFor(std::uint64_t bytes) const {
+  const Options& options = state_->options;
+  if (options.readOnly) return unwritable(state_->folder, EROFS);
+  if (bytes > options.largestImage) return std::unexpected(tooLarge(options.largestImage));
+  const std::lock_guard lock(state_->mutex);
+  const State::Room now = state_->room(0, 0);
+  if (bytes <= std::min(now.budget, now.disk.left)) return {};
+  const auto images = state_->unused();
+  const std::uint64_t removable = state_->removable(images);
+  if (excessOf(bytes, now.budget) > removable) return state_->full(now, bytes, images.has_value());
+  if (excessOf(bytes, now.disk.left) > removable) return diskFull(state_->folder, now.disk.reserve);
+  return {};
+}
+
 ImageStore::Incoming::Incoming(std::unique_ptr<File> file) : file_(std::move(file)) {}
 ImageStore::Incoming::Incoming(Incoming&&) noexcept = default;
 ImageStore::Incoming& ImageStore::Incoming::operator=(Incoming&&) noexcept = default;
@@ -492,11 +522,7 @@ Result<void> ImageStore::Incoming::write(std::string_view bytes) {
   check(file.digest.empty(), "an image that was looked at takes no more bytes");
   if (file.failed) return std::unexpected(*file.failed);
   const std::uint64_t limit = file.state->options.largestImage;
-  if (bytes.size() > limit - file.size) {
-    return file.giveUp(
-        {Reason::ImageTooLarge,
-         fmt::format("the image is larger than {} bytes, the most that one may have here", limit)});
-  }
+  if (bytes.size() > limit - file.size) return file.giveUp(tooLarge(limit));
   if (auto room = reserve(bytes.size()); !room) return file.giveUp(std::move(room.error()));
   file.hash.update(bytes);
   file.size += bytes.size();

@@ -66,6 +66,9 @@ class ImageStore {
 
   /// Room for another image. Error: StoreUnwritable (also where there is none, see Incoming::reserve).
   Result<Incoming> begin();
+  /// Whether an image of so many bytes could come in now. Takes no room and removes nothing. Errors:
+  /// ImageTooLarge, StoreUnwritable.
+  Result<void> hasRoomFor(std::uint64_t bytes) const;
   /// Where an image is, or would be.
   std::filesystem::path path(std::string_view sha256) const;
   bool contains(std::string_view sha256) const;

@@ -25,6 +25,7 @@
 #include "albatross/client/resolve.h"
 #include "kubernetes/coroutine.h"
 #include "kubernetes/credentials.h"
+#include "kubernetes/missing_rule.h"
 #include "kubernetes/object_meta.h"
 #include "sentence.h"
 #include "yaml/writer.h"
@@ -161,9 +162,8 @@ Failure failureOf(const Config& config, int code, const std::string& body, std::
   failure.terminating = hasCause(status, "NamespaceTerminating");
   if (std::string message = textAt(status, "message"); !message.empty()) failure.message = std::move(message);
   failure.message = sentence(bounded(std::move(failure.message)));
-  // Others than RBAC forbid, too: quotas and webhooks.
-  if (failure.forbidden() && failure.message.find(" cannot ") != std::string::npos)
-    failure.message = sentences({failure.message, "Grant it with a Role or ClusterRole."});
+  if (const auto missing = failure.forbidden() ? missingRule(failure.message) : std::nullopt)
+    failure.message = sentences({failure.message, howToGrant(*missing)});
   if (code == 401) {
     failure.message = fmt::format("The API server {} does not accept {} (401: {}) Renew it.", config.url(),
                                   credentialOf(config), failure.message);

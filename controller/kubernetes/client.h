@@ -21,9 +21,10 @@ namespace asio = boost::asio;
 
 /// Why a request had no success.
 struct Failure {
-  int code = 0;         // HTTP's; 0: there was no answer
-  std::string reason;   // of the Status object: "NotFound", "Conflict", "Forbidden", …
-  std::string message;  // a sentence that names the object and what was to be done with it; 1 KiB at most
+  int code = 0;        // HTTP's; 0: there was no answer
+  std::string reason;  // of the Status object: "NotFound", "Conflict", "Forbidden", …
+  std::string
+      message;  // says of which object what was to be done; what the server says of it is cut to 1 KiB
   std::chrono::seconds retryAfter{0};
   bool terminating = false;  // the namespace is being deleted, and takes nothing new
 

@@ -4,6 +4,7 @@
 
 #include <ranges>
 #include <string_view>
+#include <utility>
 
 #include "plan/compare.h"
 
@@ -57,6 +58,27 @@ bool Desired::goesLater(const Absence& absence) const {
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {
   return fmt::format("{} is not declared any more, as far as can be seen, and is kept: {}", object.toString(),
                      silence.cause);
+}
+
+Result<albatross::Arguments> toArguments(const api::Unikernel& spec) {
+  albatross::Arguments arguments;
+  arguments.failBehaviour = {spec.restart, spec.exitCodes};
+  arguments.startup = spec.startup;
+  arguments.addName = spec.addName;
+  arguments.cpuIDs = spec.cpuIDs;
+  arguments.memory = spec.memory;
+  for (const auto& device : spec.blockDevices)
+    arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
+  for (const auto& interface : spec.networkInterfaces) {
+    albatross::Bridge bridge{interface.name, interface.bridge, std::nullopt};
+    if (interface.mac) {
+      const auto mac = albatross::parseMac(*interface.mac);
+      if (!mac) return std::unexpected(mac.error());
+      bridge.mac = *mac;
+    }
+    arguments.bridges.push_back(std::move(bridge));
+  }
+  return arguments;
 }
 
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec) {

@@ -100,6 +100,10 @@ using DesiredPtr = std::shared_ptr<const Desired>;
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);
 
+/// What a server is told of a unikernel, but its boot arguments, which secrets may have to be put into.
+/// Error: InvalidManifest (a MAC).
+Result<albatross::Arguments> toArguments(const api::Unikernel& spec);
+
 /// The policy that a UnikernelPolicy declares.
 albatross::Policy toPolicy(const api::UnikernelPolicy& spec);
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/outdated.h"
+#include "plan/preflight.h"
 #include "sentence.h"
 
 namespace rookery::plan {
@@ -375,12 +376,7 @@ Result<std::vector<albatross::Domain>> Planner::chainFor(const Name& name) const
                 fmt::format("The policy of namespace {} is not set on {} yet; its UnikernelPolicy says why.",
                             nameSpace, instance()));
   }
-  return fail(
-      Reason::NoPolicy,
-      fmt::format(
-          "Namespace {0} has no policy on {1}. Declare a UnikernelPolicy in namespace {0} with instance: {1} "
-          "(unikernels, memory, cpuIDs, bridges).",
-          nameSpace, instance()));
+  return std::unexpected(noPolicy(nameSpace, instance()));
 }
 
 }  // namespace rookery::plan

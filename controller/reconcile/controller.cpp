@@ -7,6 +7,8 @@
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <future>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -125,6 +127,21 @@ void Controller::redistribute() {
 
 void Controller::lookNow() {
   asio::post(strand_, [this] { loops_.lookNow(); });
+}
+
+std::optional<Error> Controller::cannotRun(const std::string& instance, const api::ObjectPtr& unikernel,
+                                           std::chrono::milliseconds patience) {
+  const auto told = std::make_shared<std::promise<std::optional<Error>>>();
+  std::future<std::optional<Error>> answer = told->get_future();
+  asio::post(strand_, [this, instance, unikernel, told] {
+    if (const auto loop = loops_.loopOf(instance)) {
+      loop->tellIfItCannotRun(unikernel,
+                              [told](std::optional<Error> error) { told->set_value(std::move(error)); });
+    } else {
+      told->set_value(std::nullopt);
+    }
+  });
+  return answer.wait_for(patience) == std::future_status::ready ? answer.get() : std::nullopt;
 }
 
 asio::awaitable<void> Controller::stopAll() {

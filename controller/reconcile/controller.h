@@ -54,6 +54,12 @@ class Controller {
   /// are. On strand(). Errors: UsageError (no set with this ID is withheld), LeaseLost.
   Result<std::string> confirmPrune(const std::string& id);
 
+  /// Why a unikernel could not run on an instance, as that was seen last (plan::cannotRun); nothing where it
+  /// could, where that is not known, or not within `patience`. From any thread but those that the controller
+  /// runs on, which it waits for.
+  std::optional<Error> cannotRun(const std::string& instance, const api::ObjectPtr& unikernel,
+                                 std::chrono::milliseconds patience);
+
   /// Works on one snapshot until nothing is left to do or `timeout` has passed.
   struct Outcome {
     bool finished = false;  // false: the time ran out

@@ -40,6 +40,8 @@ struct Environment {
   std::function<bool(const std::string& instance, const plan::Step&)> permit = {};
   /// Folders besides the manifest roots that images may lie in.
   std::vector<std::filesystem::path> imageRoots = {};
+  /// Has the images that manifests name by their digest alone; null: there are none.
+  const image::ImageStore* imageStore = nullptr;
   /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
   /// something else, somebody calls Controller::redistribute().
   image::Lookout* lookout = nullptr;

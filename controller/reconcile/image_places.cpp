@@ -40,17 +40,29 @@ std::string alsoTried(const std::vector<ImageRoot>& imageRoots) {
   return text;
 }
 
-std::unexpected<Error> notFound(const fs::path& path, std::string_view why) {
-  return fail(
-      Reason::ImageNotFound,
-      fmt::format("Image {} cannot be found: {}. Build it or correct spec.image.path.", path.string(), why));
+std::unexpected<Error> notFound(const fs::path& path, std::string_view why, std::string_view remedy) {
+  return fail(Reason::ImageNotFound,
+              fmt::format("Image {} cannot be found: {}. {}", path.string(), why, remedy));
+}
+
+/// What somebody can do whose objects came through an API: of these, paths mean something else than where
+/// they were written.
+std::string remedyFor(const api::Origin& origin) {
+  if (!origin.root.is_absolute()) {
+    return "Put it into the folder of an --image-root, where relative paths start, or name it by url and "
+           "sha256.";
+  }
+  return fmt::format(
+      "Relative paths start at {}, where the API keeps this manifest. Put it there or below an --image-root, "
+      "send it with rookery deploy, or name it by url and sha256.",
+      origin.file.parent_path().string());
 }
 
 Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
                         const std::vector<ImageRoot>& imageRoots) {
   std::error_code error;
   fs::path resolved = fs::canonical(path, error);
-  if (error) return notFound(path, error.message());
+  if (error) return notFound(path, error.message(), "Build it or correct spec.image.path.");
   if (std::ranges::any_of(imageRoots,
                           [&](const ImageRoot& root) { return api::liesBelow(resolved, root.real); }))
     return resolved;
@@ -60,11 +72,13 @@ Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
                                                       origin.root.string(), path.string(), error.message()));
   }
   if (!api::liesBelow(resolved, folder)) {
+    const std::string truth =
+        resolved == path ? "" : fmt::format(" is in truth {}, which", resolved.string());
     return fail(
         Reason::ImageOutsideRoot,
-        fmt::format("Image {} is in truth {}, which lies outside the manifest root {}{}. Move it below "
-                    "the root.",
-                    path.string(), resolved.string(), folder.string(), alsoTried(imageRoots)));
+        fmt::format("Image {}{} lies outside the manifest root {}{}. Move it there, or name its folder "
+                    "with --image-root.",
+                    path.string(), truth, folder.string(), alsoTried(imageRoots)));
   }
   return resolved;
 }
@@ -73,24 +87,26 @@ Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
 /// roots: what it would find there, or not, is nobody's business.
 class Walk {
  public:
-  explicit Walk(std::vector<ImageRoot> roots) : roots_(std::move(roots)) {}
+  /// `remedy`: what the error of a path says that leads nowhere.
+  Walk(std::vector<ImageRoot> roots, std::string remedy)
+      : roots_(std::move(roots)), remedy_(std::move(remedy)) {}
 
   Result<fs::path> follow(const fs::path& path) {
     std::optional<fs::path> ahead = path.lexically_normal();
     fs::path reached;
     for (int links = 0; ahead; ++links) {
-      if (links > maxLinks) return notFound(path, "too many symbolic links");
+      if (links > maxLinks) return notFound(path, "too many symbolic links", remedy_);
       const auto begin = enter(*ahead);
       if (!begin) {
         return fail(Reason::ImageOutsideRoot,
-                    fmt::format("Image {} does not lie in a folder that images may be in: a manifest root or "
-                                "an image root. Put it there, or name it by URL.",
-                                path.string()));
+                    fmt::format("Image {} does not lie in a folder that images may be in. {}", path.string(),
+                                remedy_));
       }
       ahead = step(*begin, reached);
     }
     std::error_code error;
-    if (!fs::exists(fs::symlink_status(reached, error))) return notFound(path, "No such file or directory");
+    if (!fs::exists(fs::symlink_status(reached, error)))
+      return notFound(path, "No such file or directory", remedy_);
     return reached;
   }
 
@@ -130,6 +146,7 @@ class Walk {
   }
 
   std::vector<ImageRoot> roots_;
+  std::string remedy_;
 };
 
 Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
@@ -141,7 +158,7 @@ Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
     fs::path real = folderOf(origin, error);
     if (!error) roots.push_back({.named = named, .real = std::move(real)});
   }
-  return Walk(std::move(roots)).follow(path);
+  return Walk(std::move(roots), remedyFor(origin)).follow(path);
 }
 
 }  // namespace
@@ -172,10 +189,23 @@ Result<fs::path> locateImage(const fs::path& path, const api::Origin& origin,
                                          : locate(path, origin, imageRoots);
 }
 
+Result<fs::path> locateStored(const std::string& sha256, const image::ImageStore* store) {
+  if (store != nullptr && store->contains(sha256)) return store->path(sha256);
+  return fail(
+      Reason::ImageNotFound,
+      fmt::format("Image sha256:{} is not in the image store (images/ in --state-dir). Send it there "
+                  "with rookery deploy, or say in spec.image where it is: url (it is pulled from there) "
+                  "or path.",
+                  sha256));
+}
+
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector, const std::vector<ImageRoot>& imageRoots,
-                                file::Settling* settling, plan::Author author) {
-  const Result<fs::path> located = locateImage(unikernel.image.path, origin, imageRoots, author);
+                                file::Settling* settling, plan::Author author,
+                                const image::ImageStore* store) {
+  const api::Unikernel::Image& image = unikernel.image;
+  const Result<fs::path> located = image.isStored() ? locateStored(*image.sha256, store)
+                                                    : locateImage(image.path, origin, imageRoots, author);
   if (!located) return std::unexpected(located.error());
   Result<image::Image> found = inspector.inspect(*located, settling);
   if (!found) return found;

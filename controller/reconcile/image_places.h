@@ -11,6 +11,7 @@
 #include "image/inspector.h"
 #include "image/lookout.h"
 #include "image/pull/puller.h"
+#include "image/store.h"
 #include "plan/image_check.h"
 
 namespace rookery::reconcile {
@@ -31,13 +32,18 @@ std::vector<ImageRoot> canonical(const std::vector<std::filesystem::path>& image
 Result<std::filesystem::path> locateImage(const std::filesystem::path& path, const api::Origin& origin,
                                           const std::vector<ImageRoot>& imageRoots, plan::Author author);
 
+/// The file of an image that a manifest names by its digest alone. `store` is null where there is none.
+/// Error: ImageNotFound.
+Result<std::filesystem::path> locateStored(const std::string& sha256, const image::ImageStore* store);
+
 /// The image that `unikernel` names, seen to be what a server can run with the devices that its spec gives:
 /// all that a server checks only after it has stopped the old unikernel. The path of the result is the
-/// resolved one. Errors: those of locateImage, Inspector::inspect and checkFit.
+/// resolved one. Errors: those of locateImage, locateStored, Inspector::inspect and checkFit.
 Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Origin& origin,
                                 image::Inspector& inspector, const std::vector<ImageRoot>& imageRoots = {},
                                 file::Settling* settling = nullptr,
-                                plan::Author author = plan::Author::Operator);
+                                plan::Author author = plan::Author::Operator,
+                                const image::ImageStore* store = nullptr);
 
 /// What is to be pulled for an image that has a URL.
 image::Remote remoteOf(const api::Unikernel::Image& image, plan::Author author);
@@ -50,6 +56,7 @@ plan::Author authorOf(const api::Origin& origin, const std::filesystem::path& ap
 struct ImagePlaces {
   image::Inspector& inspector;
   std::vector<std::filesystem::path> roots = {};  // besides the manifest roots
+  const image::ImageStore* store = nullptr;       // has those that are named by their digest alone
   image::Puller* puller = nullptr;                // has those that have a URL; null: they are not looked at
   image::Lookout* lookout = nullptr;              // null: resolve() reads all images itself
   file::Settling* settling =

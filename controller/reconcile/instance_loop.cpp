@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "image/reader.h"
+#include "plan/preflight.h"
 #include "reconcile/observe.h"
 #include "sentence.h"
 
@@ -65,6 +66,14 @@ void InstanceLoop::update(plan::DesiredPtr desired) {
 
 void InstanceLoop::lookNow() {
   asio::post(strand_, [self = shared_from_this()] { self->timer_.cancel(); });
+}
+
+void InstanceLoop::tellIfItCannotRun(api::ObjectPtr unikernel,
+                                     std::function<void(std::optional<Error>)> answer) {
+  asio::post(strand_, [self = shared_from_this(), unikernel = std::move(unikernel),
+                       answer = std::move(answer)] {
+    answer(self->observed_ ? plan::cannotRun(*self->latest_, *self->observed_, *unikernel) : std::nullopt);
+  });
 }
 
 asio::awaitable<void> InstanceLoop::run() {

@@ -59,6 +59,10 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   /// Looks as soon as the present command has ended. From any thread.
   void lookNow();
 
+  /// What plan::cannotRun says of a unikernel by the last look; nothing before the first. Answers on the
+  /// loop's strand. From any thread.
+  void tellIfItCannotRun(api::ObjectPtr unikernel, std::function<void(std::optional<Error>)> answer);
+
   /// One look and what would be done; changes nothing. Who spawns it keeps this alive until it has ended.
   struct Preview {
     plan::DesiredPtr desired;

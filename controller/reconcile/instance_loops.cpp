@@ -74,6 +74,11 @@ void InstanceLoops::lookNow() {
   for (const auto& [name, held] : held_) held.loop->lookNow();
 }
 
+std::shared_ptr<InstanceLoop> InstanceLoops::loopOf(const std::string& instance) const {
+  const auto held = held_.find(instance);
+  return held == held_.end() ? nullptr : held->second.loop;
+}
+
 void InstanceLoops::stopAll() {
   desired_.clear();
   while (!held_.empty()) stop(held_.begin()->first);

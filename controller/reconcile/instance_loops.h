@@ -55,6 +55,8 @@ class InstanceLoops {
   void stopAll();
 
   const Instances& desired() const { return desired_; }
+  /// Null: it has none here.
+  std::shared_ptr<InstanceLoop> loopOf(const std::string& instance) const;
   bool ended() const { return held_.empty() && ending_.empty(); }
   /// Every instance was looked at, or failed to answer, once.
   bool allSeen() const;

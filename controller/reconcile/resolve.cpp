@@ -244,8 +244,9 @@ class Resolver {
   /// the same place by the same rules, whatever file they stand in.
   std::string lookupName(const api::Object& object) const {
     const bool anybodys = authorOf(object.origin, images_.apiStore) == plan::Author::Anybody;
-    return object.as<api::Unikernel>().image.path.native() + '\0' + object.origin.root.native() + '\0' +
-           (anybodys ? '1' : '0');
+    const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
+    if (image.isStored()) return image.name();
+    return image.path.native() + '\0' + object.origin.root.native() + '\0' + (anybodys ? '1' : '0');
   }
 
   void lookAtImages() {
@@ -255,9 +256,11 @@ class Resolver {
       const auto [name, added] = answers_.try_emplace(lookupName(*object));
       answerOf_.emplace(object.get(), &name->second);
       if (!added) continue;
-      images.emplace(name->first, [path = object->as<api::Unikernel>().image.path, origin = object->origin,
-                                   roots = imageRoots_, author = authorOf(object->origin, images_.apiStore)] {
-        return locateImage(path, origin, roots, author);
+      images.emplace(name->first, [image = object->as<api::Unikernel>().image, origin = object->origin,
+                                   roots = imageRoots_, store = images_.store,
+                                   author = authorOf(object->origin, images_.apiStore)] {
+        return image.isStored() ? locateStored(*image.sha256, store)
+                                : locateImage(image.path, origin, roots, author);
       });
     }
     images_.lookout->look(std::move(images), lookTime);
@@ -270,9 +273,10 @@ class Resolver {
     const plan::Author author = authorOf(object.origin, images_.apiStore);
     if (images_.lookout == nullptr) {
       unikernel.image = checkImage(unikernel.spec(), object.origin, images_.inspector, imageRoots_,
-                                   images_.settling, author);
+                                   images_.settling, author, images_.store);
       if (!unikernel.image && unikernel.image.error().reason == Reason::BeingWritten)
         unikernel.missing = image::Missing{unikernel.image.error()};
+      noteIfItIsNotStored(unikernel);
       return;
     }
     const image::Lookout::Answer& answer = *answerOf_.at(&object);
@@ -282,9 +286,17 @@ class Resolver {
       return;
     }
     unikernel.image = *answer;
+    noteIfItIsNotStored(unikernel);
     if (!unikernel.image) return;
     if (const auto fits = plan::checkFit(unikernel.spec(), *unikernel.image, author); !fits)
       unikernel.image = std::unexpected(fits.error());
+  }
+
+  /// What is known by its digest is compared with what runs, also where the store has lost it.
+  static void noteIfItIsNotStored(plan::DesiredUnikernel& unikernel) {
+    if (unikernel.image || !unikernel.spec().image.isStored()) return;
+    if (unikernel.image.error().reason == Reason::ImageNotFound)
+      unikernel.missing = image::Missing{unikernel.image.error(), true};
   }
 
   void findPulled(plan::DesiredUnikernel& unikernel) const {
@@ -361,27 +373,12 @@ class Resolver {
       values[from.name] = *value;
       secrets.push_back(*value);
     }
-    albatross::Arguments arguments;
-    arguments.failBehaviour = {spec.restart, spec.exitCodes};
-    arguments.startup = spec.startup;
-    arguments.addName = spec.addName;
-    arguments.cpuIDs = spec.cpuIDs;
-    arguments.memory = spec.memory;
-    for (const auto& device : spec.blockDevices)
-      arguments.blocks.push_back({device.name, device.volumeName, device.sectorSize});
-    for (const auto& interface : spec.networkInterfaces) {
-      albatross::Bridge bridge{interface.name, interface.bridge, std::nullopt};
-      if (interface.mac) {
-        const auto mac = albatross::parseMac(*interface.mac);
-        if (!mac) return std::unexpected(mac.error());
-        bridge.mac = *mac;
-      }
-      arguments.bridges.push_back(std::move(bridge));
-    }
+    auto arguments = plan::toArguments(spec);
+    if (!arguments) return arguments;
     std::vector<std::string> expanded;
     expanded.reserve(spec.arguments.size());
     for (const std::string& argument : spec.arguments) expanded.push_back(api::expand(argument, values));
-    if (!expanded.empty()) arguments.arguments = std::move(expanded);
+    if (!expanded.empty()) arguments->arguments = std::move(expanded);
     return arguments;
   }
 

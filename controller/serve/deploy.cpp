@@ -15,6 +15,7 @@
 #include "reconcile/image_places.h"
 #include "serve/access.h"
 #include "serve/deployed_spec.h"
+#include "serve/write_request.h"
 #include "text.h"
 #include "yaml/writer.h"
 
@@ -64,11 +65,6 @@ std::string pathOf(const DeployForm& form) {
                      percentEncode(form.name));
 }
 
-/// The image of a spec from now on.
-void setImage(json& spec, const image::Image& image) {
-  spec["image"] = {{"path", image.path.string()}, {"sha256", image::toHex(image.digest)}};
-}
-
 json manifestOf(const DeployForm& form, json spec) {
   return {{"apiVersion", api::groupVersion},
           {"kind", "Unikernel"},
@@ -86,11 +82,9 @@ json annotationsOf(const DeployForm& form, const json& spec) {
   return annotations;
 }
 
-/// The image is one that a server can run with the devices of this spec, which is valid; or what is wrong.
-std::optional<http::Response> misfitOf(const DeployForm& form, const json& spec, const image::Image& image) {
-  const api::Manifest parsed = api::readDocument(manifestOf(form, spec), {});
-  if (parsed.objects.size() != 1) return failure(500, "the manifest of the deployment cannot be read");
-  auto unikernel = parsed.objects.front()->as<api::Unikernel>();
+/// The image is one that a server can run with the devices of this unikernel; or what is wrong.
+std::optional<http::Response> misfitOf(const DeployForm& form, api::Unikernel unikernel,
+                                       const image::Image& image) {
   unikernel.image.path = form.imageName;  // as the client calls it
   const auto fits = plan::checkFit(unikernel, image);
   if (fits) return std::nullopt;
@@ -166,10 +160,12 @@ class RollOut {
 
 }  // namespace
 
-Deployer::Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images)
+Deployer::Deployer(const reconcile::ObjectStore& objects, ObjectWriter& writer, image::ImageStore& images,
+                   CannotRun cannotRun)
     : objects_(objects),
       writer_(writer),
       images_(images),
+      cannotRun_(std::move(cannotRun)),
       unikernels_(objectResource(objects, api::Kind::Unikernel)) {}
 
 http::Response Deployer::handle(const Request& request, const http::Target& target) {
@@ -177,6 +173,8 @@ http::Response Deployer::handle(const Request& request, const http::Target& targ
   if (!objects_.synced()) return notSynced();
   const auto wait = waitOf(target);
   if (!wait) return wait.error();
+  const auto dryRun = dryRunOf(target);
+  if (!dryRun) return dryRun.error();
   const auto boundary = boundaryOf(request, images_.largestImage() + 2 * maxObjectBytes);
   if (!boundary) return boundary.error();
   const std::string account = accountOf(request.caller, request.peer);
@@ -186,34 +184,64 @@ http::Response Deployer::handle(const Request& request, const http::Target& targ
                            std::chrono::seconds(10));
   }
   http::MultipartReader reader(*request.body, *boundary);
-  auto form = readDeployForm(reader, images_, [&](const std::string& nameSpace) {
+  const auto refusal = [&](const std::string& nameSpace) {
     return authorize(
         request.caller,
         {.verb = "deploy", .group = "rookery.dev", .resource = "unikernels", .nameSpace = nameSpace});
-  });
+  };
+  auto form = readDeployForm(reader, images_, *dryRun ? ImagePart::Optional : ImagePart::Required, refusal);
   if (!form) return std::move(form.error());
-  return deploy(*std::move(form), account, *wait);
+  return *dryRun ? rehearse(*std::move(form), account) : take(*std::move(form), account, *wait);
 }
 
-/// Everything is checked before the image is in the store and the manifest is written.
-http::Response Deployer::deploy(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
-  const auto image = form.binary.inspect("image " + form.imageName);
-  if (!image) {
-    if (image.error().reason == Reason::ImageInvalid)
-      return invalidDeployment(form.name, "binary", fieldValueInvalid, image.error().message);
-    return failure(image.error());
+/// What the deployment would make of the Unikernel, if nothing speaks against it as far as that is known
+/// before anything is stored or written.
+ObjectWriter::Answer Deployer::check(DeployForm& form, const std::string& account) {
+  std::optional<image::Image> image;
+  if (form.binary) {
+    auto found = form.binary->inspect("image " + form.imageName);
+    if (!found && found.error().reason == Reason::ImageInvalid)
+      return std::unexpected(
+          invalidDeployment(form.name, "binary", fieldValueInvalid, found.error().message));
+    if (!found) return std::unexpected(failure(found.error()));
+    image = *std::move(found);
   }
-  auto valid = write(form, *image, {.dryRun = true, .caller = account});
-  if (!valid) return std::move(valid.error());
-  if (auto misfit = misfitOf(form, valid->object.at("spec"), *image)) return *std::move(misfit);
+  auto valid = write(form, {.dryRun = true, .caller = account});
+  if (!valid) return valid;
+  const api::Manifest parsed = api::readDocument(manifestOf(form, valid->object.at("spec")), {});
+  if (parsed.objects.size() != 1)
+    return std::unexpected(failure(500, "the manifest of the deployment cannot be read"));
+  const api::ObjectPtr& unikernel = parsed.objects.front();
+  if (image) {
+    if (auto misfit = misfitOf(form, unikernel->as<api::Unikernel>(), *image))
+      return std::unexpected(*std::move(misfit));
+  } else if (const auto room = images_.hasRoomFor(form.size); !room) {
+    return std::unexpected(failure(room.error()));
+  }
+  if (auto refused = refusalOf(form, unikernel)) return std::unexpected(*std::move(refused));
+  return valid;
+}
 
-  auto stored = form.binary.commit();
+http::Response Deployer::rehearse(DeployForm form, const std::string& account) {
+  auto valid = check(form, account);
+  if (!valid) return std::move(valid.error());
+  http::Response response{
+      .status = 200, .contentType = std::string(http::jsonType), .body = yaml::dump(valid->object) + "\n"};
+  warn(response, valid->warnings);
+  return response;
+}
+
+http::Response Deployer::take(DeployForm form, const std::string& account, std::chrono::milliseconds wait) {
+  if (auto valid = check(form, account); !valid) return std::move(valid.error());
+  auto stored = form.binary->commit();
   if (!stored) return failure(stored.error());
-  auto written = write(form, *image, {.caller = account});
+  auto written = write(form, {.caller = account});
   // The manifest stands there although nobody has read it yet: it names the image.
   if (written || written.error().status == 504) stored->keep();
   if (!written) return std::move(written.error());
-  return accepted(form, *stored, written->object, wait);
+  http::Response response = accepted(form, *stored, written->object, wait);
+  warn(response, written->warnings);
+  return response;
 }
 
 /// The instance that the form or its config names, if it is there for the namespace; nothing where none is
@@ -268,6 +296,22 @@ std::expected<std::string, http::Response> Deployer::onlyInstance(const DeployFo
   return *names.begin();
 }
 
+/// Why the unikernel could not run where it would be.
+std::optional<http::Response> Deployer::refusalOf(const DeployForm& form,
+                                                  const api::ObjectPtr& unikernel) const {
+  std::optional<std::string> instance = unikernel->as<api::Unikernel>().instance;
+  if (const auto present = objects_.find(unikernel->key()); !instance && present != nullptr)
+    instance = present->status.instance;
+  if (!instance) {
+    const auto names = instancesIn(objects_);
+    if (names.size() == 1) instance = *names.begin();
+  }
+  const auto error = instance ? cannotRun_(*instance, unikernel) : std::nullopt;
+  if (!error) return std::nullopt;
+  return failure(422, toString(error->reason), error->message,
+                 {.name = form.name, .group = "rookery.dev", .kind = "unikernels"});
+}
+
 /// The spec, without image, of a Unikernel that does not exist yet.
 std::expected<json, http::Response> Deployer::newSpec(const DeployForm& form) const {
   json spec = form.config.value_or(json::object());
@@ -284,15 +328,24 @@ std::expected<json, http::Response> Deployer::newSpec(const DeployForm& form) co
 }
 
 /// As a new object, or as a change of the one that force_create is about.
-ObjectWriter::Answer Deployer::write(const DeployForm& form, const image::Image& image,
-                                     const WriteOptions& options) {
+ObjectWriter::Answer Deployer::write(const DeployForm& form, const WriteOptions& options) {
   const api::ObjectKey key{api::Kind::Unikernel, form.nameSpace, form.name};
   const auto complete = [&](json& spec, json& metadata) {
-    setImage(spec, image);
+    spec["image"] = {{"sha256", form.sha256}};
     if (const json annotations = annotationsOf(form, spec); !annotations.empty())
       metadata["annotations"].update(annotations);
   };
-  if (!form.forceCreate || objects_.find(key) == nullptr) {
+  const bool exists = objects_.find(key) != nullptr;
+  if (exists && !form.forceCreate) {
+    return std::unexpected(failure(
+        409, "AlreadyExists",
+        fmt::format(
+            "unikernels.rookery.dev {} already exists: force_create (rookery deploy --force) gives it "
+            "this image",
+            quote(form.name)),
+        {.name = form.name, .group = "rookery.dev", .kind = "unikernels"}));
+  }
+  if (!exists) {
     auto spec = newSpec(form);
     if (!spec) return std::unexpected(std::move(spec.error()));
     json manifest = manifestOf(form, *std::move(spec));

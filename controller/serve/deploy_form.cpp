@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 #include <utility>
 
@@ -19,6 +20,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t maxTextBytes = 1 << 10;  // longer than any name
+constexpr std::size_t sha256Bytes = 32;
 
 std::string_view afterFolders(std::string_view path) {
   const std::size_t slash = path.find_last_of("/\\");
@@ -52,8 +54,9 @@ class FormReader {
  public:
   using Refusal = std::function<std::optional<http::Response>(const std::string& nameSpace)>;
 
-  FormReader(http::MultipartReader& reader, image::ImageStore& images, const Refusal& refusal)
-      : reader_(reader), images_(images), refusal_(refusal) {}
+  FormReader(http::MultipartReader& reader, image::ImageStore& images, ImagePart image,
+             const Refusal& refusal)
+      : reader_(reader), images_(images), image_(image), refusal_(refusal) {}
 
   std::expected<DeployForm, http::Response> read() {
     while (true) {
@@ -67,17 +70,16 @@ class FormReader {
                                                "give the unikernel a name in the field name"));
     }
     if (auto refused = refusal_(nameSpace_)) return std::unexpected(*std::move(refused));
-    if (!binary_) {
-      return std::unexpected(
-          invalidDeployment(name_, "binary", fieldValueRequired, "send the image in the field binary"));
-    }
+    if (auto trouble = settleImage()) return std::unexpected(*std::move(trouble));
     return DeployForm{.instance = std::move(instance_),
                       .nameSpace = std::move(nameSpace_),
                       .name = std::move(name_),
                       .config = std::move(config_),
                       .forceCreate = forceCreate_,
                       .imageName = std::move(imageName_),
-                      .binary = *std::move(binary_)};
+                      .sha256 = std::move(sha256_),
+                      .size = size_,
+                      .binary = std::move(binary_)};
   }
 
  private:
@@ -88,11 +90,12 @@ class FormReader {
         {"binary", &FormReader::readBinary},      {"config", &FormReader::readConfig},
         {"force_create", &FormReader::readForce}, {"instance", &FormReader::readInstance},
         {"name", &FormReader::readName},          {"namespace", &FormReader::readNamespace},
+        {"sha256", &FormReader::readSha256},      {"size", &FormReader::readSize},
     };
     const auto field = std::ranges::find(fields, head.name, [](const auto& entry) { return entry.first; });
     if (field == std::end(fields)) {
       return failure(400, fmt::format("the form has a field {}, which no deployment has; there is instance, "
-                                      "namespace, name, config, force_create and binary",
+                                      "namespace, name, config, force_create, sha256, size and binary",
                                       quote(head.name)));
     }
     if (!seen_.insert(head.name).second)
@@ -126,6 +129,23 @@ class FormReader {
     return std::nullopt;
   }
 
+  Trouble readSha256(const http::PartHead& head) {
+    if (auto trouble = readText(head, sha256_)) return trouble;
+    sha256_ = toLower(sha256_);
+    if (sha256_.empty() || image::fromHex(sha256_).size() == sha256Bytes) return std::nullopt;
+    return invalidDeployment(name_, head.name, fieldValueInvalid,
+                             "it is the SHA-256 of the image, in 64 hexadecimal digits");
+  }
+
+  Trouble readSize(const http::PartHead& head) {
+    std::string text = "0";
+    if (auto trouble = readText(head, text)) return trouble;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), size_);
+    if (error == std::errc() && end == text.data() + text.size()) return std::nullopt;
+    return invalidDeployment(name_, head.name, fieldValueInvalid,
+                             fmt::format("it is the size of the image in bytes, not {}", quote(text)));
+  }
+
   Trouble readConfig(const http::PartHead& head) {
     std::string text;
     if (auto trouble = readText(head, text, maxObjectBytes)) return trouble;
@@ -149,11 +169,39 @@ class FormReader {
     return std::nullopt;
   }
 
+  /// The image is there, and the one that is meant; or it is known which it will be.
+  Trouble settleImage() {
+    if (!binary_) {
+      if (image_ == ImagePart::Required)
+        return invalidDeployment(name_, "binary", fieldValueRequired, "send the image in the field binary");
+      if (!sha256_.empty()) return std::nullopt;
+      return invalidDeployment(
+          name_, "sha256", fieldValueRequired,
+          "say which image it will be in the field sha256, or send it in the field binary");
+    }
+    const std::string found = binary_->sha256();
+    if (!sha256_.empty() && sha256_ != found) {
+      return invalidDeployment(
+          name_, "sha256", fieldValueInvalid,
+          fmt::format("the image that came has the digest {}: it is another, or was changed on its way",
+                      found));
+    }
+    if (size_ != 0 && size_ != binary_->size()) {
+      return invalidDeployment(name_, "size", fieldValueInvalid,
+                               fmt::format("{} bytes came of the image", binary_->size()));
+    }
+    sha256_ = found;
+    size_ = binary_->size();
+    return std::nullopt;
+  }
+
   http::MultipartReader& reader_;
   image::ImageStore& images_;
+  const ImagePart image_;
   const Refusal& refusal_;
   std::set<std::string> seen_;
-  std::string instance_, nameSpace_ = "default", name_, imageName_ = "binary";
+  std::string instance_, nameSpace_ = "default", name_, imageName_ = "binary", sha256_;
+  std::uint64_t size_ = 0;
   std::optional<json> config_;
   bool forceCreate_ = false;
   std::optional<image::ImageStore::Incoming> binary_;
@@ -162,9 +210,9 @@ class FormReader {
 }  // namespace
 
 std::expected<DeployForm, http::Response> readDeployForm(
-    http::MultipartReader& reader, image::ImageStore& images,
+    http::MultipartReader& reader, image::ImageStore& images, ImagePart image,
     const std::function<std::optional<http::Response>(const std::string& nameSpace)>& refusal) {
-  return FormReader(reader, images, refusal).read();
+  return FormReader(reader, images, image, refusal).read();
 }
 
 http::Response invalidDeployment(const std::string& name, std::string_view field, std::string_view reason,

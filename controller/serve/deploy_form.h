@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -23,18 +24,23 @@ struct DeployForm {
       {};  // a Unikernel's spec without image; an object. Absent: none is given
   bool forceCreate = false;
   std::string imageName = "binary";  // what messages call the image: the name of the client's file
-  image::ImageStore::Incoming binary;
+  std::string sha256 = {};           // of the image, in lower-case hex
+  std::uint64_t size = 0;            // of the image, in bytes; 0: not known
+  std::optional<image::ImageStore::Incoming> binary = {};  // the image; absent: only what it will be is said
 };
 
+/// Whether the image itself must come in a form, or its digest will do.
+enum class ImagePart { Required, Optional };
+
 /// Reads the fields in any order; the image goes into the store as it comes. A field may be left out or empty
-/// but for name and binary; none may be there twice, and no other. `refusal` says why nothing may be deployed
-/// in a namespace, and is asked as soon as that is known: of an image that comes after it, nothing is read
-/// then.
+/// but for name and the image; none may be there twice, and no other. An image is the one that sha256 and
+/// size say, where they do. `refusal` says why nothing may be deployed in a namespace, and is asked as soon
+/// as that is known: of an image that comes after it, nothing is read then.
 ///
 /// Failures: 400 (malformed, unknown or repeated field, the client went away), 408, 413, 422 (says the
 /// field), 500 (the store), and what `refusal` says. Then nothing of the image remains.
 std::expected<DeployForm, http::Response> readDeployForm(
-    http::MultipartReader& reader, image::ImageStore& images,
+    http::MultipartReader& reader, image::ImageStore& images, ImagePart image,
     const std::function<std::optional<http::Response>(const std::string& nameSpace)>& refusal);
 
 /// Kinds of mistakes in a field: metav1.CauseType.

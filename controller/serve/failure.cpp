@@ -107,6 +107,18 @@ http::Response failure(const Error& error) {
   }
 }
 
+/// As RFC 7234, section 5.5 has it.
+void warn(http::Response& response, const std::vector<std::string>& warnings) {
+  constexpr std::size_t longest = 4'096;
+  std::string header;
+  for (const std::string& warning : warnings) {
+    const std::string value = fmt::format("{}299 - {}", header.empty() ? "" : ", ", yaml::dump(warning));
+    if (header.size() + value.size() > longest) break;
+    header += value;
+  }
+  if (!header.empty()) response.headers["Warning"] = std::move(header);
+}
+
 http::Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter) {
   http::Response response = failure(429, message);
   response.headers["Retry-After"] = std::to_string(retryAfter.count());

@@ -37,6 +37,10 @@ http::Response failure(int code, std::string_view reason, const std::string& mes
 /// BadRequest and ConnectionFailed 400, anything else 500. For what reading a body can end with.
 http::Response failure(const Error& error);
 
+/// Says with a success what is to be looked at all the same: headers Warning, as kubectl shows them. What is
+/// beyond 4 KiB, kube-apiserver's own limit, is left out.
+void warn(http::Response& response, const std::vector<std::string>& warnings);
+
 /// 429, with the header Retry-After.
 http::Response tooManyRequests(const std::string& message, std::chrono::seconds retryAfter);
 

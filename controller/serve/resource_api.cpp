@@ -56,18 +56,6 @@ bool fits(const ResourceType& type, const RequestInfo& info) {
   return !info.nameSpace.empty() || info.name.empty();
 }
 
-/// As RFC 7234, section 5.5 has it, and not more than clients show: kube-apiserver's own limit.
-std::string warningHeader(const std::vector<std::string>& warnings) {
-  constexpr std::size_t longest = 4'096;
-  std::string header;
-  for (const std::string& warning : warnings) {
-    const std::string value = fmt::format("{}299 - {}", header.empty() ? "" : ", ", yaml::dump(warning));
-    if (header.size() + value.size() > longest) break;
-    header += value;
-  }
-  return header;
-}
-
 /// What a client is told of a change.
 http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, const RequestInfo& info) {
   if (!changed) return std::move(changed.error());
@@ -82,8 +70,7 @@ http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, co
                                                   {"kind", type.plural},
                                                   {"uid", changed->object["metadata"].value("uid", "")}}}})
                                           : ok(changed->object, info.verb == "create" ? 201 : 200);
-  if (std::string warnings = warningHeader(changed->warnings); !warnings.empty())
-    response.headers["Warning"] = std::move(warnings);
+  warn(response, changed->warnings);
   return response;
 }
 

@@ -87,6 +87,10 @@ std::expected<json, http::Response> readBody(const Request& request, std::string
 
 }  // namespace
 
+std::expected<bool, http::Response> dryRunOf(const http::Target& target) {
+  return readDryRun(http::parameterOf(target.query, "dryRun"));
+}
+
 std::expected<WriteRequest, http::Response> readWriteRequest(const Request& request,
                                                              const http::Target& target,
                                                              std::string_view verb, Admission& parsing) {

@@ -21,6 +21,9 @@ struct WriteRequest {
   nlohmann::json body;          // null: none was sent
 };
 
+/// What the parameter dryRun says: All, or nothing. Failure: 422.
+std::expected<bool, http::Response> dryRunOf(const http::Target& target);
+
 /// Reads the body (JSON, or YAML where the content type says so) and the parameters dryRun and
 /// fieldValidation. `verb` is one of create, update, patch, delete. Failures: 400, 413, 415; 429 when there
 /// is no place in `parsing`, which must outlive what is read: a body of n bytes takes up to 16 MiB + 96 n

@@ -140,6 +140,13 @@ TEST_F(Deploy, IsAVerbOfTheProgram) {
   EXPECT_THAT(cluster_.err, HasSubstr("already exists"));
   EXPECT_EQ(deploy(second, {"--force"}), 0) << cluster_.err;
   EXPECT_EQ(cluster_.server().count("force-create", "shop:web"), 1u);
+
+  const auto before = remains();
+  EXPECT_EQ(deploy(image("third.hvt", {.networks = {"service"}}), {"--force"}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("spec.networkInterfaces lacks service"));
+  EXPECT_EQ(deploy(first, {"--force", "-f", files_.write("large.yaml", "memory: 1000Gi\n").string()}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("Error from server (PolicyExceeded): spec.memory asks for 1024000 Mi"));
+  EXPECT_EQ(remains(), before);
 }
 
 TEST_F(Deploy, KeepsMemoryConstantForAnImageOfOneGiB) {

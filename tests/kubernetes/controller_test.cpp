@@ -567,7 +567,10 @@ TEST_F(Controller, SaysWhichPermissionIsMissing) {
     const auto space = missing.find(' ');
     weak.waitForError(
         fmt::format("cannot {} resource \"{}\"", missing.substr(0, space), missing.substr(space + 1)));
-    EXPECT_THAT(weak.err(), HasSubstr("Grant it with a Role or ClusterRole."));
+    EXPECT_THAT(weak.err(),
+                testing::ContainsRegex(fmt::format(
+                    R"(Grant it with a rule \{{apiGroups: \[.*\], resources: \[{}\].*, verbs: \[{}\]\}})",
+                    missing.substr(space + 1), missing.substr(0, space))));
     EXPECT_EQ(weak.terminate(), 0) << weak.err();
   }
   apply(permissionsWithout("nothing"));

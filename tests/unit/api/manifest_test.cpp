@@ -377,7 +377,6 @@ TEST(Mistakes, AllOfADocumentAreTold) {
          "3:34: metadata.namespace: \"a.b\" is not a namespace that both Kubernetes and Albatross take: "
          "lower-case letters, digits and \"-\", with a letter or digit at both ends",
          "3:51: metadata.labels.v: expected a string, got the number 1.10; write \"1.10\"",
-         "4:8: spec.image: exactly one of path and url must be given",
          "4:16: spec.image.pathh: there is no such field; did you mean \"path\"?",
          "4:34: spec.image.sha256: a SHA-256 digest is 64 hexadecimal digits; this is 3 characters",
          "4:48: spec.memory: expected a string, got the number 0x20; write \"0x20Mi\"",
@@ -391,9 +390,12 @@ TEST(Mistakes, InAnImage) {
   };
   const std::string pin = std::string(64, 'a');
   expectProblems(
-      {{unikernel("{sha256: " + pin + "}"), {"5:3: spec.image: exactly one of path and url must be given"}},
+      {{unikernel("{}"),
+        {"5:3: spec.image: give path, or url with sha256, or sha256 alone for an image that rookery deploy "
+         "has put "
+         "into the image store"}},
        {unikernel("{path: x, url: 'http://a/x', sha256: " + pin + "}"),
-        {"5:3: spec.image: exactly one of path and url must be given, not both"}},
+        {"5:3: spec.image: only one of path and url may be given"}},
        {unikernel("{url: 'http://a/x'}"),
         {"5:11: spec.image.url: an image from a URL needs its SHA-256, which tells that it is the "
          "one that is meant; add sha256"}},

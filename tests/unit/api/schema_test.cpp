@@ -60,6 +60,8 @@ TEST(Schema, IsStructuralAndUsesOnlyKeywordsThatAreChecked) {
       "x-kubernetes-list-type",
       "x-kubernetes-preserve-unknown-fields",
       "format",  // says the width of an integer, or documents a string of the status
+      "anyOf",
+      "not",
       "oneOf"};  // of spec.credentials and spec.image: the decoder says it in words
   for (const Kind kind : {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy, Kind::Secret}) {
     forEachSchema(

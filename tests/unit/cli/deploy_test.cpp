@@ -6,6 +6,9 @@
 #include <thread>
 
 #include "fixtures/temp_dir.h"
+#include "image/digest.h"
+#include "image/image.h"
+#include "images/image_maker.h"
 #include "unit/cli/invoke.h"
 
 namespace rookery::cli {
@@ -18,30 +21,34 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
 
+std::string digestOf(const std::string& image) {
+  image::Sha256 hash;
+  hash.update(image);
+  return image::toHex(hash.finish());
+}
+
 constexpr const char* accepted = R"({"namespace": "shop", "name": "web", "sha256": "aa11", "size": 4})";
 
 /// Takes deployments as a controller does, and answers as it is told.
 class DeployServer {
  public:
+  using Fields = std::vector<std::pair<std::string, std::string>>;
+
   DeployServer(int status, std::string body) {
     server_.Post("/deploy", [this, status, body = std::move(body)](const httplib::Request& request,
                                                                    httplib::Response& response,
                                                                    const httplib::ContentReader& read) {
+      const bool dry = request.get_param_value("dryRun") == "All";
+      if (dry) {
+        rehearsed = takeForm(read);
+        response.status = rehearsal.first;
+        response.set_content(rehearsal.second, "application/json");
+        return;
+      }
       ++requests;
       target = request.target;
       length = request.get_header_value("Content-Length");
-      if (takesForms) {
-        read(
-            [this](const httplib::MultipartFormData& part) {
-              fields.emplace_back(part.name, "");
-              fileName = part.filename;
-              return true;
-            },
-            [this](const char* data, std::size_t size) {
-              fields.back().second.append(data, size);
-              return true;
-            });
-      }
+      if (takesForms) fields = takeForm(read);
       response.status = status;
       response.set_content(body, "application/json");
     });
@@ -65,14 +72,31 @@ class DeployServer {
   }
 
   bool takesForms = true;  // false: answers before it has read them
+  /// What is answered to the form without the image.
+  std::pair<int, std::string> rehearsal = {200, R"({"spec": {"image": {"path": "/web.hvt"}}})"};
   // To be read between requests.
   std::string present;  // the object that is there already, as JSON
-  int requests = 0;
+  int requests = 0;     // with an image
   std::string looked;
   std::string target, length, fileName;
-  std::vector<std::pair<std::string, std::string>> fields;
+  Fields fields, rehearsed;
 
  private:
+  Fields takeForm(const httplib::ContentReader& read) {
+    Fields taken;
+    read(
+        [&](const httplib::MultipartFormData& part) {
+          taken.emplace_back(part.name, "");
+          fileName = part.filename;
+          return true;
+        },
+        [&](const char* data, std::size_t size) {
+          taken.back().second.append(data, size);
+          return true;
+        });
+    return taken;
+  }
+
   httplib::Server server_;
   int port_ = 0;
   std::jthread thread_;
@@ -80,7 +104,7 @@ class DeployServer {
 
 TEST(Deploy, SendsTheImageAfterAllElse) {
   const fixtures::TempDir dir;
-  const std::string image(3'000'000, '\x7f');
+  const std::string image = images::makeImage({.size = 3'000'000});
   const auto path = dir.write("a \"b\".hvt", image);
   const auto config = dir.write("spec.yaml", "memory: 64Mi\narguments: [--x]\n");
   DeployServer server(202, accepted);
@@ -88,10 +112,14 @@ TEST(Deploy, SendsTheImageAfterAllElse) {
       {"web", path.string(), "--instance", "eu-1", "-n", "shop", "-f", config.string(), "--force"});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(server.target, "/deploy");
-  EXPECT_THAT(server.fields,
-              ElementsAre(Pair("instance", "eu-1"), Pair("namespace", "shop"), Pair("name", "web"),
-                          Pair("config", R"({"arguments":["--x"],"memory":"64Mi"})"),
-                          Pair("force_create", "true"), Pair("binary", image)));
+  DeployServer::Fields expected = {
+      {"instance", "eu-1"},     {"namespace", "shop"},
+      {"name", "web"},          {"config", R"({"arguments":["--x"],"memory":"64Mi"})"},
+      {"force_create", "true"}, {"sha256", digestOf(image)},
+      {"size", "3000000"}};
+  EXPECT_EQ(server.rehearsed, expected) << "all but the image is sent before it";
+  expected.emplace_back("binary", image);
+  EXPECT_EQ(server.fields, expected);
   EXPECT_EQ(server.fileName, "a %22b%22.hvt");
   EXPECT_GT(std::stoul(server.length), image.size());
   EXPECT_EQ(
@@ -105,38 +133,65 @@ TEST(Deploy, SendsTheImageAfterAllElse) {
 TEST(Deploy, SendsNoFieldThatIsNotGiven) {
   const fixtures::TempDir dir;
   DeployServer server(202, accepted);
-  const Invocation outcome = server.deploy({"web", dir.write("empty.hvt", "").string()});
+  const std::string image = images::makeImage({});
+  const Invocation outcome = server.deploy({"web", dir.write("web.hvt", image).string()});
   EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_THAT(server.fields,
-              ElementsAre(Pair("namespace", "default"), Pair("name", "web"), Pair("binary", "")));
+              ElementsAre(Pair("namespace", "default"), Pair("name", "web"), Pair("sha256", digestOf(image)),
+                          Pair("size", "4096"), Pair("binary", image)));
 }
 
 TEST(Deploy, ShowsWhatChangesBeforeItIsSent) {
   const fixtures::TempDir dir;
-  const std::string image = dir.write("web.hvt", "ELF").string();
-  const std::string config = dir.write("spec.yaml", "memory: 64Mi\nstartup: 7\n").string();
+  const std::string image = dir.write("web.hvt", images::makeImage({})).string();
   DeployServer server(202, accepted);
   server.present =
       R"({"spec": {"instance": "eu-1", "memory": "128Mi", "arguments": ["--x"], "image": {"sha256": "aa"}}})";
-  const Invocation kept = server.deploy({"web", image, "-n", "shop", "--force"});
-  EXPECT_EQ(kept.status, 0) << kept.err;
+  server.rehearsal.second =
+      R"({"spec": {"instance": "us-1", "memory": "64Mi", "startup": 7, "image": {"path": "/b.img"}}})";
+  const Invocation outcome = server.deploy({"web", image, "-n", "shop", "--force"});
+  EXPECT_EQ(outcome.status, 0) << outcome.err;
   EXPECT_EQ(server.looked, "/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web");
-  EXPECT_THAT(kept.err, testing::StartsWith("Unikernel shop/web is there already. What changes:\n"
-                                            "  image: {\"sha256\":\"aa\"} → " +
-                                            image + "\nhttp"));
-  EXPECT_THAT(server.fields, testing::Not(testing::Contains(Pair("config", testing::_))));
+  EXPECT_THAT(outcome.err, testing::StartsWith("Unikernel shop/web is there already. What changes:\n"
+                                               "  image: {\"sha256\":\"aa\"} → " +
+                                               image +
+                                               "\n"
+                                               "  arguments: [\"--x\"] → unset\n"
+                                               "  instance: \"eu-1\" → \"us-1\"\n"
+                                               "  memory: \"128Mi\" → \"64Mi\"\n"
+                                               "  startup: unset → 7\nhttp"));
+}
 
-  const Invocation replaced =
-      server.deploy({"web", image, "-n", "shop", "--force", "-f", config, "--instance", "us-1"});
-  EXPECT_THAT(
-      replaced.err,
-      AllOf(HasSubstr("\n  arguments: [\"--x\"] → unset\n"), HasSubstr("\n  instance: \"eu-1\" → \"us-1\"\n"),
-            HasSubstr("\n  memory: \"128Mi\" → \"64Mi\"\n"), HasSubstr("\n  startup: unset → 7\n")));
-  const int before = server.requests;
-  const Invocation refused = server.deploy({"web", image, "-n", "shop"});
-  EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.err, testing::StartsWith("error: Unikernel shop/web already exists: --force "));
-  EXPECT_EQ(server.requests, before) << "the image was not sent for nothing";
+TEST(Deploy, SendsNoImageThatWouldBeRefused) {
+  const fixtures::TempDir dir;
+  const std::string image =
+      dir.write("web.hvt", images::makeImage({.networks = {"service"}, .blocks = {"data"}})).string();
+  const auto refusal = [](const std::string& reason, const std::string& message) {
+    return json{{"kind", "Status"}, {"reason", reason}, {"message", message}}.dump();
+  };
+  const std::tuple<int, std::string, std::string> cases[] = {
+      {403, refusal("Forbidden", "User \"ci\" cannot deploy"),
+       "Error from server (Forbidden): User \"ci\" cannot deploy"},
+      {409, refusal("AlreadyExists", "it is there"), "Error from server (AlreadyExists): it is there"},
+      {422, refusal("NoPolicy", "no policy"), "Error from server (NoPolicy): no policy"},
+      {200, R"({"spec": {"image": {"path": "/a"}, "networkInterfaces": [{"name": "service"}]}})",
+       "web.hvt was built for other devices. spec.blockDevices lacks data"},
+      {200, R"({"spec": {"image": {"path": "/a"}, "blockDevices": [{"name": "data"}]}})",
+       "spec.networkInterfaces lacks service"},
+      {200, R"({"namespace": "shop"})", "does not say what the deployment would come to"},
+  };
+  for (const auto& [status, body, message] : cases) {
+    DeployServer server(202, accepted);
+    server.rehearsal = {status, body};
+    const Invocation outcome = server.deploy({"web", image, "-n", "shop"});
+    EXPECT_EQ(outcome.status, 1);
+    EXPECT_THAT(outcome.err, HasSubstr(message));
+    EXPECT_EQ(server.requests, 0) << message;
+  }
+  DeployServer server(202, accepted);
+  const std::string virtio = dir.write("virtio", images::makeImage({.target = 3})).string();
+  EXPECT_THAT(server.deploy({"web", virtio}).err, HasSubstr("linked for the target virtio"));
+  EXPECT_EQ(server.requests, 0);
 }
 
 TEST(Deploy, WaitsUntilItIsReady) {
@@ -148,7 +203,7 @@ TEST(Deploy, WaitsUntilItIsReady) {
       {422, R"({"kind": "Status", "reason": "NotConverging", "message": "It does not."})", 1,
        "Error from server (NotConverging): It does not.\n"}};
   const fixtures::TempDir dir;
-  const auto image = dir.write("web.hvt", "ELF");
+  const auto image = dir.write("web.hvt", images::makeImage({}));
   for (const auto& [code, body, status, said] : cases) {
     DeployServer server(code, body);
     const Invocation outcome = server.deploy({"web", image.string(), "--wait", "1m30s"});
@@ -160,7 +215,8 @@ TEST(Deploy, WaitsUntilItIsReady) {
 
 TEST(Deploy, ARefusalBeforeTheImageIsThereIsTold) {
   const fixtures::TempDir dir;
-  const auto image = dir.write("web.hvt", std::string(std::size_t{32} << 20, 'x'));  // more than sockets hold
+  const auto image = dir.path() / "web.hvt";
+  ASSERT_TRUE(images::writeImage({.size = std::uint64_t{32} << 20}, image));  // more than sockets hold
   DeployServer server(403, R"({"kind": "Status", "reason": "Forbidden", "message": "not here"})");
   server.takesForms = false;
   const Invocation outcome = server.deploy({"web", image.string()});
@@ -171,11 +227,12 @@ TEST(Deploy, ARefusalBeforeTheImageIsThereIsTold) {
 
 TEST(Deploy, MistakesAreFoundBeforeAnythingIsSent) {
   const fixtures::TempDir dir;
-  const std::string image = dir.write("web.hvt", "ELF").string();
+  const std::string image = dir.write("web.hvt", images::makeImage({})).string();
   const auto config = [&](const std::string& text) { return dir.write("spec.yaml", text).string(); };
   DeployServer server(202, accepted);
   const std::pair<std::vector<std::string>, const char*> cases[] = {
       {{"web", (dir.path() / "none.hvt").string()}, "none.hvt"},
+      {{"web", dir.write("text.hvt", "text").string()}, "text.hvt"},
       {{"web", image, "--wait", "soon"}, "--wait: "},
       {{"web", image, "-f", (dir.path() / "none.yaml").string()}, "none.yaml"},
       {{"web", image, "-f", config("a: b: c")}, "spec.yaml: 1:5: this is not valid YAML"},
@@ -188,6 +245,7 @@ TEST(Deploy, MistakesAreFoundBeforeAnythingIsSent) {
   EXPECT_THAT(server.deploy({"web", image, "-f", config("[1]")}).err, HasSubstr("the spec of a Unikernel"));
   EXPECT_THAT(server.deploy({"web", image, "-f", config("a: 1\na: 2\n")}).err, HasSubstr("2:1: a: this key"));
   EXPECT_EQ(server.requests, 0);
+  EXPECT_THAT(server.rehearsed, IsEmpty());
 }
 
 TEST(Deploy, SendsNoImageThatIsStillWritten) {

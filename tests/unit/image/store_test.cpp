@@ -249,6 +249,25 @@ TEST_F(Store, RemovesNothingWhereThatWouldNotBeEnough) {
   EXPECT_THAT(files(".img"), ElementsAre(two + ".img"));
 }
 
+TEST_F(Store, TellsWhetherThereIsRoomAndTakesNone) {
+  const auto store = open(10);
+  const std::string one = put(*store, "1---"), two = put(*store, "2---");
+  inUse_ = std::set{two};
+  EXPECT_TRUE(store->hasRoomFor(6)) << "that of an image which nobody uses";
+  expectNoRoom(store->hasRoomFor(7), "too little of that is in nobody's use");
+  EXPECT_EQ(files(".img").size(), 2);
+  EXPECT_EQ(store->usage().used, 8);
+  const auto third = incoming(*store, "3---");
+  EXPECT_TRUE(store->hasRoomFor(2));
+  expectNoRoom(store->hasRoomFor(3), "those that are on their way 4 bytes");
+  inUse_ = std::nullopt;
+  expectNoRoom(store->hasRoomFor(3), "not known yet");
+
+  const auto refused = open(1 << 20, 5)->hasRoomFor(6);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, Reason::ImageTooLarge);
+}
+
 TEST_F(Store, KeepsTheRoomThatIsReserved) {
   const auto store = open(10);
   auto begun = store->begin();

@@ -188,8 +188,13 @@ TEST_F(ClientTest, SaysWhyItIsRefused) {
        AllOf(HasSubstr(config.url()), HasSubstr("does not accept the token in /var/run/token"),
              HasSubstr("Unauthorized")),
        false},
-      {{403, {{"message", "User \"x\" cannot list resource \"unikernels\""}}},
-       HasSubstr("Grant it with a Role or ClusterRole."),
+      {{403,
+        {{"message",
+          "unikernels.rookery.dev is forbidden: User \"x\" cannot list resource \"unikernels\" in API group "
+          "\"rookery.dev\" at the cluster scope"}}},
+       HasSubstr(
+           "at the cluster scope. Grant it with a rule {apiGroups: [rookery.dev], resources: [unikernels], "
+           "verbs: [list]} in a ClusterRole"),
        false},
       {{403, {{"message", "pods \"a\" is forbidden: exceeded quota"}}}, Not(HasSubstr("Grant it")), false},
       {{403, terminating}, Not(HasSubstr("Grant it")), true},

@@ -13,6 +13,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <functional>
+#include <future>
 #include <iterator>
 #include <optional>
 #include <thread>
@@ -216,6 +217,30 @@ class StillSource : public source::Source {
   bool changed_ = false;
   std::optional<asio::steady_timer> timer_;
 };
+
+TEST_F(Fleet, TellsBeforehandWhatCouldNotRun) {
+  Environment environment = this->environment();
+  environment.resync = 5ms;
+  Controller controller(context_.get_executor(), environment, inspector_, {});
+  StillSource source(snapshot());
+  const auto ask = [&](const std::string& path, const std::string& instance) {
+    const api::ObjectKey key = plan::keyOf(path);
+    const auto unikernel = plan::makeObject(key.nameSpace, key.name, api::Unikernel{});
+    const auto error = controller.cannotRun(instance, unikernel, 10s);
+    return error ? std::string(toString(error->reason)) : "";
+  };
+  std::future<std::vector<std::string>> answers;
+  run(controller, follow(controller, source), [&] {
+    if (store_.ready() && !answers.valid()) {
+      answers = std::async(std::launch::async, [&] {
+        return std::vector{ask("sys/web", "eu-1"), ask("new/web", "eu-1"), ask("new/web", "ap-1")};
+      });
+    }
+    return answers.valid() && answers.wait_for(0s) == std::future_status::ready;
+  });
+  EXPECT_THAT(answers.get(), ElementsAre("", "NoPolicy", "")) << "nothing is known of the last";
+  EXPECT_EQ(servers_.at(1)->sent("create"), 0);
+}
 
 TEST_F(Fleet, GoesOnOnceAnImageWasPulled) {
   const auto store = image::ImageStore::open(folder_.path() / "images", {});

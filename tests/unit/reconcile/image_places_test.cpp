@@ -228,6 +228,24 @@ TEST_F(AnybodysImage, HasOneAnswerForAllThatLiesOutside) {
   }
 }
 
+TEST_F(AnybodysImage, IsToldWherePathsStartAndWhatElseCanBeDone) {
+  using testing::AllOf;
+  for (const fs::path& path : {root() / "missing", fs::path("/etc/passwd")}) {
+    EXPECT_THAT(told(path),
+                AllOf(HasSubstr("Relative paths start at " + root().string() + ", where the API"),
+                      HasSubstr("--image-root"), HasSubstr("rookery deploy"), HasSubstr("by url")));
+  }
+  const auto inCluster = [&](const fs::path& path) {
+    const auto found =
+        locateImage(path, {.root = "kubernetes", .file = "kubernetes/web", .line = 0, .column = 0},
+                    canonical({root()}), plan::Author::Anybody);
+    return found ? "" : found.error().message;
+  };
+  for (const fs::path& path : {root() / "missing", fs::path("web.hvt")}) {
+    EXPECT_THAT(inCluster(path), HasSubstr("into the folder of an --image-root, where relative paths start"));
+  }
+}
+
 TEST_F(AnybodysImage, IsFoundWhereverLinksLeadInside) {
   fs::create_directory(folder_.path() / "store");
   fs::create_directory_symlink("store", folder_.path() / "images");

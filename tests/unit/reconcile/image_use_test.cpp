@@ -28,6 +28,8 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
   objects.declare(plan::makeObject("shop", "pin", spec), {}, {});
   spec.image = {.path = {}, .url = "https://builds.example.org/web.hvt", .sha256 = std::string(64, 'd')};
   objects.declare(plan::makeObject("shop", "url", spec), {}, {});
+  spec.image = {.sha256 = std::string(64, 'e')};
+  objects.declare(plan::makeObject("shop", "stored", spec), {}, {});
   Listener nobody;
   api::Status status;
   status.digest = std::string(64, 'c');
@@ -43,7 +45,7 @@ TEST(ImagesInUse, AreThoseThatManifestsNameAndThatRun) {
 
   const auto used = imagesInUse(objects, **state);
   ASSERT_TRUE(used);
-  for (const char digit : {'a', 'b', 'c', 'd'}) EXPECT_THAT(*used, Contains(std::string(64, digit)));
+  for (const char digit : {'a', 'b', 'c', 'd', 'e'}) EXPECT_THAT(*used, Contains(std::string(64, digit)));
   EXPECT_THAT(*used, Contains(image::toHex(plan::digestOf('1'))));
   EXPECT_THAT(*used, Not(Contains(image::toHex(plan::digestOf('2')))));
 }

@@ -176,6 +176,46 @@ TEST_F(Resolve, LooksForAnImageWithAUrlInTheStore) {
   EXPECT_EQ(fit.image->path, stored->path());
 }
 
+TEST_F(Resolve, LooksForAnImageThatIsNamedByItsDigestInTheStore) {
+  const auto store = image::ImageStore::open(folder_.path() / "images", {});
+  ASSERT_TRUE(store);
+  auto incoming = (*store)->begin();
+  ASSERT_TRUE(incoming && incoming->write(images::makeImage({})));
+  const std::string sha256 = incoming->sha256();
+  api::Unikernel spec = unikernel();
+  spec.image = {.sha256 = sha256};
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "web", spec));
+  spec.image = {.sha256 = std::string(64, 'a')};
+  add(plan::makeObject("shop", "other", spec));
+  const auto lookedFor = [&](const std::string& path) {
+    return resolved().instances.at("eu-1")->unikernels.at(plan::keyOf(path));
+  };
+  const auto expectMissing = [&](const plan::DesiredUnikernel& unikernel) {
+    ASSERT_TRUE(unikernel.missing);
+    EXPECT_TRUE(unikernel.missing->lasting);
+    EXPECT_EQ(unikernel.missing->error.reason, Reason::ImageNotFound);
+    EXPECT_THAT(unikernel.missing->error.message,
+                AllOf(HasSubstr("is not in the image store"), HasSubstr("rookery deploy"), HasSubstr("url")));
+    EXPECT_EQ(image::toHex(unikernel.digest()), *unikernel.spec().image.sha256) << "known without it";
+  };
+  expectMissing(lookedFor("shop/web"));  // of a process that has no store
+  places_.store = store->get();
+  expectMissing(lookedFor("shop/web"));
+
+  const auto stored = incoming->commit();
+  ASSERT_TRUE(stored);
+  image::Lookout lookout(std::make_shared<image::Inspector>(), std::make_shared<file::Settling>(), {});
+  for (image::Lookout* each : {static_cast<image::Lookout*>(nullptr), &lookout}) {
+    places_.lookout = each;
+    const plan::DesiredUnikernel web = lookedFor("shop/web");
+    ASSERT_TRUE(web.image) << web.image.error().message;
+    EXPECT_EQ(web.image->path, stored->path());
+    EXPECT_FALSE(web.missing);
+    expectMissing(lookedFor("shop/other"));
+  }
+}
+
 TEST_F(Resolve, ListsTheInstancesWhereSeveralCouldBeMeant) {
   add(plan::makeObject("", "eu-1", instance()));
   add(plan::makeObject("", "us-1", instance()));

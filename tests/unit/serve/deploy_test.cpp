@@ -135,7 +135,12 @@ class Deploy : public testing::Test {
   source::ManifestStore store_ = *source::ManifestStore::open(dir_.path() / "store");
   std::unique_ptr<image::ImageStore> images_ = openImages(dir_.path() / "state/images");
   ObjectWriter writer_{objects_, *state_, store_, [this](const auto&) { readManifests(); }};
-  Deployer deployer_{objects_, writer_, *images_};
+  std::optional<Error> cannotRun_;
+  std::string askedOf_;  // the instance
+  Deployer deployer_{objects_, writer_, *images_, [this](const std::string& instance, const api::ObjectPtr&) {
+                       askedOf_ = instance;
+                       return cannotRun_;
+                     }};
 };
 
 TEST_F(Deploy, DeclaresTheImage) {
@@ -155,9 +160,8 @@ TEST_F(Deploy, DeclaresTheImage) {
   EXPECT_EQ(spec["instance"], "eu-1") << "written down, so that it stays when there is another";
   EXPECT_EQ(spec["memory"], "64Mi");
   EXPECT_EQ(spec["arguments"], json::array({"--hello=\xf0\x9f\x91\x8b"}));
-  EXPECT_EQ(spec["image"]["sha256"], answer["sha256"]);
-  EXPECT_EQ(spec["image"]["path"], images_->path(answer["sha256"].get<std::string>()).string());
-  EXPECT_EQ(fixtures::readFile(spec["image"]["path"].get<std::string>()), images::makeImage({}));
+  EXPECT_EQ(spec["image"], (json{{"sha256", answer["sha256"]}})) << "no path of this machine";
+  EXPECT_EQ(fixtures::readFile(images_->path(answer["sha256"].get<std::string>())), images::makeImage({}));
 }
 
 TEST_F(Deploy, TakesTheFieldsInAnyOrder) {
@@ -254,8 +258,7 @@ TEST_F(Deploy, KeepsHowItIsPlaced) {
   json spec = specOf("shop", "web");
   EXPECT_FALSE(spec.contains("instance")) << "only a new one has it written down";
   EXPECT_EQ(spec["memory"], "48Mi");
-  EXPECT_EQ(spec["image"], (json{{"path", images_->path(sha256).string()}, {"sha256", sha256}}))
-      << "it is another one now, and has no URL";
+  EXPECT_EQ(spec["image"], (json{{"sha256", sha256}})) << "it is another one now, and has no URL";
 
   const http::Response moved = deploy(force + field("instance", "eu-1"));
   ASSERT_EQ(moved.status, 202) << moved.body;
@@ -337,6 +340,11 @@ TEST_F(Deploy, RefusesMistakesAndKeepsNothing) {
       {name + image + field("name", "web") + lastBoundary, 400, "", "the field name twice"},
       {name + image + image + lastBoundary, 400, "", "the field binary twice"},
       {name + image, 400, "", "last boundary"},
+      {name + image + field("sha256", "abc") + lastBoundary, 422, "sha256", "64 hexadecimal digits"},
+      {name + image + field("sha256", std::string(64, 'a')) + lastBoundary, 422, "sha256",
+       "the image that came has the digest"},
+      {name + image + field("size", "1k") + lastBoundary, 422, "size", "in bytes"},
+      {name + image + field("size", "1") + lastBoundary, 422, "size", "4096 bytes came"},
       {name + field("instance", std::string(2000, 'x')) + image + lastBoundary, 413, "", "larger than"},
   };
   for (const Case& each : cases) {
@@ -365,6 +373,100 @@ TEST_F(Deploy, RefusesWhoMayNotDeployThere) {
   request.caller.namespaces = {"shop"};
   EXPECT_EQ(deployer_.handle(request, *http::parseTarget("/deploy")).status, 403)
       << "of the default namespace";
+}
+
+TEST_F(Deploy, TellsWhatItWouldBeAndChangesNothing) {
+  const std::string sha256(64, 'a');
+  const std::string form =
+      field("namespace", "shop") + field("name", "web") + field("config", "memory: 64Mi");
+  const http::Response told = send(form + field("sha256", sha256) + lastBoundary, "/deploy?dryRun=All");
+  ASSERT_EQ(told.status, 200) << told.body;
+  const json spec = parse(told)["spec"];
+  EXPECT_EQ(parse(told)["kind"], "Unikernel");
+  EXPECT_EQ(spec["memory"], "64Mi");
+  EXPECT_EQ(spec["instance"], "eu-1");
+  EXPECT_EQ(spec["image"]["sha256"], sha256);
+  EXPECT_EQ(askedOf_, "eu-1");
+  const http::Response whole =
+      send(form + binary(images::makeImage({})) + lastBoundary, "/deploy?dryRun=All&wait=1m");
+  EXPECT_EQ(whole.status, 200) << whole.body;
+  EXPECT_FALSE(whole.later);
+  EXPECT_THAT(remains(), IsEmpty());
+  EXPECT_TRUE(specOf("shop", "web").is_null());
+
+  ASSERT_EQ(deploy(field("config", "memory: 48Mi\nstartup: 7\n")).status, 202);
+  const json before = specOf("shop", "web");
+  const http::Response replaced = send(
+      form + field("force_create", "true") + field("sha256", sha256) + lastBoundary, "/deploy?dryRun=All");
+  ASSERT_EQ(replaced.status, 200) << replaced.body;
+  EXPECT_EQ(parse(replaced)["spec"]["memory"], "64Mi");
+  EXPECT_FALSE(parse(replaced)["spec"].contains("startup"));
+  EXPECT_EQ(specOf("shop", "web"), before);
+}
+
+TEST_F(Deploy, RefusesBeforeTheImageWhatItRefusesWithIt) {
+  ASSERT_EQ(
+      send(field("namespace", "shop") + field("name", "there") + binary(images::makeImage({})) + lastBoundary)
+          .status,
+      202);
+  struct Case {
+    std::string fields;
+    int status;
+    const char* reason;
+    const char* message;
+  };
+  const Case cases[] = {
+      {field("namespace", "db") + field("name", "web"), 403, "Forbidden",
+       "cannot deploy resource \"unikernels\" in API group \"rookery.dev\" in the namespace \"db\""},
+      {field("namespace", "shop") + field("name", "there"), 409, "AlreadyExists", "--force"},
+      {field("name", "web") + field("instance", "ap-1"), 422, "Invalid", "there is eu-1"},
+      {field("name", "web") + field("config", "memory: 32"), 422, "Invalid", "32Mi"},
+      {field("name", "web") + field("config", "memmory: 32Mi"), 400, "BadRequest", "spec.memmory"},
+  };
+  const std::size_t before = remains().size();
+  for (const Case& each : cases) {
+    const http::Response dry =
+        send(each.fields + field("sha256", std::string(64, 'a')) + lastBoundary, "/deploy?dryRun=All");
+    const http::Response real = send(each.fields + binary(images::makeImage({})) + lastBoundary);
+    for (const http::Response& response : {dry, real}) {
+      EXPECT_EQ(response.status, each.status) << response.body;
+      EXPECT_EQ(parse(response)["reason"], each.reason);
+      EXPECT_THAT(messageOf(response), HasSubstr(each.message));
+    }
+  }
+  EXPECT_EQ(remains().size(), before);
+}
+
+TEST_F(Deploy, RefusesWhatCouldNotRun) {
+  cannotRun_ = Error{Reason::NoPolicy, "Namespace shop has no policy on eu-1."};
+  const std::string form = field("namespace", "shop") + field("name", "web");
+  for (const http::Response& response :
+       {send(form + field("sha256", std::string(64, 'a')) + lastBoundary, "/deploy?dryRun=All"), deploy()}) {
+    EXPECT_EQ(response.status, 422);
+    EXPECT_EQ(parse(response)["reason"], "NoPolicy");
+    EXPECT_EQ(messageOf(response), "Namespace shop has no policy on eu-1.");
+  }
+  EXPECT_THAT(remains(), IsEmpty());
+}
+
+TEST_F(Deploy, TellsWhetherThereIsRoomForTheImage) {
+  const std::string form = field("name", "web") + field("sha256", std::string(64, 'a'));
+  const auto sized = [&](const std::string& size) {
+    return send(form + field("size", size) + lastBoundary, "/deploy?dryRun=All");
+  };
+  EXPECT_EQ(sized("1000").status, 200);
+  const http::Response refused = sized(std::to_string(std::uint64_t{301} << 20));
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_THAT(messageOf(refused), HasSubstr("the image is larger than"));
+}
+
+TEST_F(Deploy, NeedsToKnowWhichImageItWouldBe) {
+  const http::Response unknown = send(field("name", "web") + lastBoundary, "/deploy?dryRun=All");
+  EXPECT_EQ(unknown.status, 422);
+  EXPECT_EQ(fieldOf(unknown), "sha256");
+  EXPECT_EQ(send(field("name", "web") + field("sha256", std::string(64, 'a')) + lastBoundary).status, 422)
+      << "the digest is no image";
+  EXPECT_EQ(send(lastBoundary, "/deploy?dryRun=Some").status, 422);
 }
 
 TEST_F(Deploy, RespectsWhomTheInstanceIsOpenTo) {
@@ -479,7 +581,7 @@ TEST_F(Deploy, RefusesWhatIsTooLargeBeforeItComes) {
 
 TEST_F(Deploy, RefusesAnImageOverTheLimit) {
   const auto small = *image::ImageStore::open(dir_.path() / "small", {.largestImage = 1000});
-  Deployer deployer(objects_, writer_, *small);
+  Deployer deployer(objects_, writer_, *small, [](const auto&, const auto&) { return std::nullopt; });
   http::TextBody body(field("name", "web") + binary(images::makeImage({})) + lastBoundary, 100);
   const http::Response response = deployer.handle(requestWith(body), *http::parseTarget("/deploy"));
   EXPECT_EQ(response.status, 413);
