@@ -77,6 +77,7 @@ bool Status::ready() const {
 }
 
 std::string_view finalizerOf(Kind kind) {
+  if (kind == Kind::UnikernelVolume) return "rookery.dev/unikernelvolume";
   return kind == Kind::AlbatrossInstance ? "rookery.dev/albatrossinstance" : "rookery.dev/unikernel";
 }
 
@@ -96,6 +97,7 @@ json toJson(const Status& status) {
   if (status.restarts > 0) object["restarts"] = status.restarts;
   if (status.lastAction) object["lastAction"] = toJson(*status.lastAction);
   if (!status.history.empty()) object["history"] = status.history;
+  if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;
 }
 

@@ -38,20 +38,21 @@ struct LastAction {
 struct Status {
   std::vector<Condition> conditions;
   std::int64_t observedGeneration = 0;
-  // Unikernel
+  // Unikernel, and as far as it has them UnikernelVolume
   std::optional<std::string> instance;
   std::optional<std::string> digest;  // lower-case hex
   std::optional<SystemTime> startedAt;
   std::int64_t restarts = 0;
   std::optional<LastAction> lastAction;
   std::vector<std::string> history;  // digests of the last 5 images, newest first
+  std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;
   bool ready() const;
 };
 
-/// What an object of that kind waits for that is deleted: until its unikernel has been destroyed, or until
+/// What an object of that kind waits for that is deleted: until what it made has been destroyed, or until
 /// nothing of ours is left on the AlbatrossInstance.
 std::string_view finalizerOf(Kind kind);
 
