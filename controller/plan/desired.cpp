@@ -41,6 +41,16 @@ albatross::Name Desired::nameOf(const api::ObjectKey& unikernel, const albatross
   return name;
 }
 
+std::string DesiredVolume::digest() const {
+  if (content && *content) return (*content)->digest;
+  return missing ? image::fromHex(spec().source->sha256.value_or("")) : "";
+}
+
+bool DesiredVolume::goesWithItsObject() const {
+  return spec().reclaimPolicy == api::UnikernelVolume::ReclaimPolicy::Delete &&
+         !api::isReleased(object->metadata.annotations);
+}
+
 api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::Name& base) const {
   const std::size_t depth = base.path.size();
   const bool inRoot = name.path.size() <= depth;

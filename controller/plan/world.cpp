@@ -83,6 +83,17 @@ const Policy* World::policy(const Name& domain) const {
   return it == observed_.policies.end() ? nullptr : &it->second;
 }
 
+const albatross::BlockDevice* World::blockDevice(const Name& name) const {
+  if (!observed_.blockDevices) return nullptr;
+  const auto found = observed_.blockDevices->find(name);
+  return found == observed_.blockDevices->end() ? nullptr : &found->second;
+}
+
+std::optional<Name> World::userOf(const Name& device) const {
+  const auto user = users_.find(device);
+  return user == users_.end() ? std::nullopt : std::optional(user->second);
+}
+
 bool World::hasDomain(const std::string& label) const {
   Name domain{observed_.base.path, std::nullopt};
   domain.path.push_back(label);
@@ -142,6 +153,14 @@ void World::remove(const Name& name) {
 }
 
 void World::setPolicy(const Name& domain, const Policy& policy) { observed_.policies[domain] = policy; }
+
+void World::addBlockDevice(const Name& name, std::int64_t size) {
+  if (observed_.blockDevices) (*observed_.blockDevices)[name] = {size, false};
+}
+
+void World::removeBlockDevice(const Name& name) {
+  if (observed_.blockDevices) observed_.blockDevices->erase(name);
+}
 
 World::Totals World::totals(const Name& domain, const Name& except) const {
   Totals sum;
@@ -264,6 +283,22 @@ std::optional<Error> World::blockDevices(const Name& name, const Arguments& argu
     if (!taken.insert(*device.label).second) return inUse(" by another device of the same unikernel");
   }
   return std::nullopt;
+}
+
+std::optional<Error> World::cannotAdd(const Name& name, std::int64_t size) const {
+  const Name domain = domainOf(name);
+  const Policy* limit = policy(domain);
+  if (limit == nullptr) return std::nullopt;
+  if (!limit->block) {
+    return exceeded(fmt::format(
+        "The policy of {} allows no block devices. Set blockStorage in its UnikernelPolicy.", spoken(domain)));
+  }
+  const std::int64_t used = usage(domain).block;
+  if (used + size <= *limit->block) return std::nullopt;
+  return exceeded(fmt::format(
+      "spec.size asks for {} Mi, but the policy of {} allows {} Mi of block storage, of which {} Mi are "
+      "used. Lower spec.size, or raise blockStorage in the UnikernelPolicy.",
+      size, spoken(domain), *limit->block, used));
 }
 
 std::optional<Error> World::belowUsage(const Name& domain, const Policy& wanted) const {

@@ -27,14 +27,21 @@ struct Known {
 /// All that is remembered.
 struct Content {
   std::map<std::string, plan::Inventory> inventories;  // by server key
+  std::map<std::string, plan::Inventory> volumes;      // the same of block devices
   std::map<std::string, bool> restartChangesMemory;    // by server key
   std::map<api::ObjectKey, Known> identities;
+
+  /// Where an entry is kept, or is to be.
+  plan::Inventory& inventoryFor(bool volume, const std::string& serverKey) {
+    return (volume ? volumes : inventories)[serverKey];
+  }
 };
 
 /// An entry, by what tells it from others.
 struct EntryKey {
   std::string serverKey;
   albatross::Name name;
+  bool volume = false;  // a unikernel and a volume may have one name
   friend auto operator<=>(const EntryKey&, const EntryKey&) = default;
 };
 

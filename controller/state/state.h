@@ -23,8 +23,11 @@ class State {
   /// not, and why.
   virtual Result<void> held() const = 0;
 
+  /// Of unikernels and of volumes.
   virtual std::vector<plan::Entry> entries() const = 0;
   virtual plan::Inventory inventoryOf(const std::string& serverKey) const = 0;
+  /// The same of its block devices. Where volumes cannot be remembered, there are none.
+  virtual plan::Inventory volumesOf(const std::string& /*serverKey*/) const { return {}; }
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;

@@ -25,7 +25,7 @@ using nlohmann::json;
 
 namespace {
 
-EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name}; }
+EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name, entry.isVolume()}; }
 
 }  // namespace
 
@@ -102,8 +102,10 @@ Result<void> StateDir::mayWrite() const {
 std::vector<plan::Entry> StateDir::entries() const {
   std::vector<plan::Entry> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, inventory] : content_.inventories) {
-    for (const auto& [name, entry] : inventory) all.push_back(entry);
+  for (const auto* kept : {&content_.inventories, &content_.volumes}) {
+    for (const auto& [key, inventory] : *kept) {
+      for (const auto& [name, entry] : inventory) all.push_back(entry);
+    }
   }
   return all;
 }
@@ -112,6 +114,12 @@ plan::Inventory StateDir::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
   const auto it = content_.inventories.find(serverKey);
   return it == content_.inventories.end() ? plan::Inventory{} : it->second;
+}
+
+plan::Inventory StateDir::volumesOf(const std::string& serverKey) const {
+  const std::lock_guard lock(mutex_);
+  const auto it = content_.volumes.find(serverKey);
+  return it == content_.volumes.end() ? plan::Inventory{} : it->second;
 }
 
 asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) {
@@ -150,10 +158,11 @@ void StateDir::remember(const EntryKey& key, const std::optional<plan::Entry>& e
   const std::lock_guard lock(mutex_);
   const auto later = soon_.find(key);
   if (later != soon_.end() && later->second > call) return;
+  plan::Inventory& inventory = content_.inventoryFor(key.volume, key.serverKey);
   if (entry) {
-    content_.inventories[key.serverKey][key.name] = *entry;
+    inventory[key.name] = *entry;
   } else {
-    content_.inventories[key.serverKey].erase(key.name);
+    inventory.erase(key.name);
   }
 }
 
@@ -163,7 +172,7 @@ asio::awaitable<Result<void>> StateDir::recordSoon(plan::Entry entry) {
   const std::lock_guard lock(mutex_);
   const EntryKey key = keyOf(entry);
   const std::uint64_t call = ++calls_;
-  content_.inventories[entry.serverKey][entry.name] = entry;
+  content_.inventoryFor(key.volume, key.serverKey)[key.name] = entry;
   soon_[key] = call;
   writer_->writeSoon(std::move(entry), [this, key, call] {
     const std::lock_guard relock(mutex_);

@@ -55,6 +55,7 @@ class StateDir : public State {
 
   std::vector<plan::Entry> entries() const override;
   plan::Inventory inventoryOf(const std::string& serverKey) const override;
+  plan::Inventory volumesOf(const std::string& serverKey) const override;
   boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;
