@@ -66,7 +66,7 @@ int describe(const DescribeOptions& options, const Console& console) {
   if (!resource) return failed(console, resource.error());
   const auto client = ApiClient::to(options.client);
   if (!client) return failed(console, client.error());
-  auto object = client->get(resource->path(options.nameSpace, options.name));
+  auto object = find(*client, *resource, options.nameSpace, options.name);
   if (!object) return failed(console, object.error());
   const auto lastLines = lastLinesOf(*client, *resource, options, *object);
   console.out << description(resource->presentable(*std::move(object)),

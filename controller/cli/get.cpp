@@ -154,7 +154,7 @@ Listing fetch(const ApiClient& client, const ResourceArgument& wanted, const Get
       status = failed(console, all.error());
     }
   }
-  for (const std::string& name : wanted.names) take(client.get(wanted.resource.path(options.where(), name)));
+  for (const std::string& name : wanted.names) take(find(client, wanted.resource, options.nameSpace, name));
   for (json& object : listing.items) object = wanted.resource.presentable(std::move(object));
   return listing;
 }
@@ -184,7 +184,8 @@ void printEach(const std::vector<Found>& found, const GetOptions& options, const
 void tellNothing(const std::vector<ResourceArgument>& wanted, const GetOptions& options, std::ostream& out) {
   const bool within = !options.allNamespaces &&
                       std::ranges::any_of(wanted, [](const auto& each) { return each.resource.namespaced; });
-  out << "No resources found" << (within ? fmt::format(" in {} namespace.", options.nameSpace) : "") << '\n';
+  out << "No resources found"
+      << (within ? fmt::format(" in {} namespace; -A looks in all.", options.nameSpace) : "") << '\n';
 }
 
 int show(const ApiClient& client, const std::vector<ResourceArgument>& wanted, const GetOptions& options,
@@ -223,7 +224,8 @@ void addGet(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("get", "Show objects and how they stand, from a running controller");
   verb->footer(
       "KIND is any name that kubectl would take: unikernels, unikernel, uk; albatrossinstances, alba; "
-      "unikernelpolicies, ukpol; unikernelvolumes, ukvol; events, ev; namespaces, ns; secrets (never with their values). Several "
+      "unikernelpolicies, ukpol; unikernelvolumes, ukvol; events, ev; namespaces, ns; secrets (never with "
+      "their values). Several "
       "stand between "
       "commas; "
       "`all` is all but events and secrets. Instead of KIND NAME…, KIND/NAME… names objects of any kind. "

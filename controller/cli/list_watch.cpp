@@ -83,6 +83,17 @@ class Patience {
 
 }  // namespace
 
+Result<json> find(const ApiClient& client, const ApiResource& resource, const std::string& nameSpace,
+                  const std::string& name) {
+  auto object = client.getIfPresent(resource.path(nameSpace, name));
+  if (!object) return std::unexpected(object.error());
+  if (*object) return **std::move(object);
+  const std::string where =
+      resource.namespaced ? fmt::format(" in namespace {}; -n names another", nameSpace) : "";
+  return fail(Reason::Refused, fmt::format("Error from server (NotFound): {} \"{}\" not found{}",
+                                           resource.typeName, name, where));
+}
+
 Result<Listing> list(const ApiClient& client, const ObjectQuery& query) {
   Listing listing;
   std::string next;

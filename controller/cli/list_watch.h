@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/api_client.h"
+#include "cli/api_resource.h"
 
 namespace rookery::cli {
 
@@ -19,6 +20,11 @@ struct Listing {
   nlohmann::json items = nlohmann::json::array();
   std::string resourceVersion;  // of the collection: what a watch goes on from
 };
+
+/// One object; `nameSpace` is of no matter where the kind has none. Errors: as ApiClient::get, and what is
+/// not there is told with where it was looked for.
+Result<nlohmann::json> find(const ApiClient& client, const ApiResource& resource,
+                            const std::string& nameSpace, const std::string& name);
 
 /// All objects, fetched in parts of 500. Errors: as ApiClient::get.
 Result<Listing> list(const ApiClient& client, const ObjectQuery& query);

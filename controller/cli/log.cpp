@@ -144,13 +144,15 @@ void Log::tellFirst(const source::Snapshot& snapshot) {
   const auto count = [&](api::Kind kind) {
     return std::to_string(std::ranges::count(snapshot.objects, kind, &api::Object::kind));
   };
+  const auto mistakes = std::ranges::count_if(
+      snapshot.problems, [](const api::Problem& problem) { return problem.reason != Reason::BeingWritten; });
   info("The manifests have been read.", {{"objects", std::to_string(snapshot.objects.size())},
                                          {"instances", count(api::Kind::AlbatrossInstance)},
                                          {"unikernels", count(api::Kind::Unikernel)},
                                          {"policies", count(api::Kind::UnikernelPolicy)},
                                          {"volumes", count(api::Kind::UnikernelVolume)},
                                          {"files", std::to_string(snapshot.files)},
-                                         {"mistakes", std::to_string(snapshot.problems.size())}});
+                                         {"mistakes", std::to_string(mistakes)}});
   if (!snapshot.objects.empty() || !snapshot.problems.empty()) return;
   std::vector<std::string> roots;
   roots.reserve(snapshot.roots.size());
@@ -162,10 +164,10 @@ void Log::tellFirst(const source::Snapshot& snapshot) {
 }
 
 void Log::scanned(const source::Snapshot& snapshot) {
-  std::set<std::string> now;
-  for (const api::Problem& problem : snapshot.problems) now.insert(problem.toString());
-  for (const api::Problem& warning : snapshot.warnings) now.insert(warning.toString());
-  std::set<std::string> before;
+  std::map<std::string, Reason> now;
+  for (const api::Problem& problem : snapshot.problems) now.emplace(problem.toString(), problem.reason);
+  for (const api::Problem& warning : snapshot.warnings) now.emplace(warning.toString(), warning.reason);
+  std::map<std::string, Reason> before;
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -173,12 +175,17 @@ void Log::scanned(const source::Snapshot& snapshot) {
     first = snapshot.synced && !std::exchange(scanned_, true);
   }
   if (first) tellFirst(snapshot);
-  for (const std::string& problem : now) {
-    if (!before.contains(problem)) error(problem);
+  for (const auto& [problem, reason] : now) {
+    if (before.contains(problem)) continue;
+    if (reason == Reason::BeingWritten) {
+      info(problem);  // which passes
+    } else {
+      error(problem);
+    }
   }
-  for (const std::string& problem : before) {
+  for (const auto& [problem, reason] : before) {
     if (now.contains(problem)) continue;
-    info("mended: " + problem);
+    if (reason != Reason::BeingWritten) info("mended: " + problem);
     const std::lock_guard lock(mutex_);
     repeats_.forget(samenessOf(problem, {}));
   }

@@ -67,7 +67,7 @@ class Log : public reconcile::Listener {
   std::mutex mutex_;
   std::map<std::string, std::string> failures_;  // of the last round, by instance
   std::map<image::Remote, std::string> failedPulls_;
-  std::set<std::string> problems_;                                         // of the last scan
+  std::map<std::string, Reason> problems_;                                 // of the last scan
   bool scanned_ = false;                                                   // something was
   std::deque<std::pair<Repeats::Clock::time_point, std::string>> causes_;  // of failures, as they were told
   Repeats repeats_;

@@ -32,12 +32,13 @@ class StandardInput : public source::Source {
     snapshot->scannedAt = std::chrono::system_clock::now();
     snapshot->files = 1;
     snapshot->problems = std::move(manifest.problems);
-    snapshot->declared = std::move(manifest.invalid);
+    std::set<api::ObjectKey> declared = std::move(manifest.invalid);
     const auto duplicates = api::findDuplicates(manifest.objects, snapshot->problems);
     for (const api::ObjectPtr& object : manifest.objects) {
-      snapshot->declared.insert(object->key());
+      declared.insert(object->key());
       if (!duplicates.contains(object->key())) snapshot->objects.push_back(object);
     }
+    snapshot->declared = api::KeySet(std::move(declared));
     return snapshot;
   }
 

@@ -82,7 +82,11 @@ void checkCredentials(const source::Snapshot& snapshot, image::Inspector& inspec
   file::Settling settling;
   reconcile::CredentialFiles credentials(settling);
   const reconcile::Resolution resolution =
-      reconcile::resolve(snapshot, {}, {.inspector = inspector}, credentials, firstSeen);
+      reconcile::Resolver(credentials)
+          .resolve({.snapshot = std::make_shared<source::Snapshot>(snapshot),
+                    .inventories = {},
+                    .images = {.inspector = inspector},
+                    .identify = firstSeen});
   for (const auto& [name, desired] : resolution.instances) {
     if (auto problem = checkCredential(*desired, now)) findings.errors.push_back(std::move(*problem));
     const auto* files = std::get_if<api::AlbatrossInstance::Files>(&desired->spec().credentials);
@@ -120,7 +124,7 @@ Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspec
                       const std::vector<std::filesystem::path>& imageRoots, SystemTime now) {
   Findings findings{.errors = snapshot.problems, .warnings = {}};
   checkNotEmpty(snapshot, findings.errors);
-  api::checkReferences(snapshot.objects, findings.errors, snapshot.declared);
+  api::checkReferences(snapshot.objects, findings.errors, snapshot.declared.keys());
   findings.warnings = api::doubtsAbout(snapshot.objects);
   std::ranges::copy(snapshot.warnings, std::back_inserter(findings.warnings));
   checkImages(snapshot, inspector, imageRoots, findings.errors);

@@ -85,7 +85,8 @@ void addRun(CLI::App& app, Console console, int& status) {
       ->default_str("text");
   verb->callback([options, console, &status] {
     if (options->fleet.roots.empty() && !options->kubernetes.follow)
-      throw CLI::RequiredError("--manifests or --kubernetes");
+      throw CLI::ValidationError("run",
+                                 "name what is to be followed: a folder of manifests, or --kubernetes");
     if (namesStandardInput(options->fleet.roots))
       throw CLI::ValidationError("--manifests", "run follows folders and files, not standard input (-)");
     status = run(*options, console);

@@ -156,11 +156,13 @@ std::vector<Entry> ClusterState::entries() const {
   return all;
 }
 
-plan::Inventory ClusterState::inventoryOf(const std::string& serverKey) const {
+plan::SharedInventory ClusterState::inventoryOf(const std::string& serverKey) const {
   plan::Inventory inventory = cache_.inventoryOf(serverKey);
-  inventory.merge(others_.inventoryOf(serverKey));
+  for (const auto& [name, entry] : others_.inventoryOf(serverKey)) inventory.emplace(name, entry);
   deferred_.renew(inventory);
-  return inventory;
+  plan::SharedInventory shared;
+  for (auto& [name, entry] : inventory) shared.set(name, std::move(entry));
+  return shared;
 }
 
 // What is passed to a coroutine has a name here: g++ 12 ends the life of some temporaries in a co_await

@@ -38,7 +38,7 @@ class ClusterState : public state::State {
 
   Result<void> held() const override { return others_.held(); }
   std::vector<plan::Entry> entries() const override;
-  plan::Inventory inventoryOf(const std::string& serverKey) const override;
+  plan::SharedInventory inventoryOf(const std::string& serverKey) const override;
   asio::awaitable<Result<void>> record(plan::Entry entry) override;
   asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;

@@ -230,6 +230,7 @@ source::SnapshotPtr Source::scan() {
   root.complete = true;
   root.deletesByName = true;
   root.doomed = doomed_;
+  std::set<api::ObjectKey> declared;
   for (const CachedObjectPtr& cached : cache_.list()) {
     if (auto status = statusFromJson(cached->status)) snapshot->statuses[cached->key] = *std::move(status);
     if (isGoing(*cached)) {
@@ -238,12 +239,13 @@ source::SnapshotPtr Source::scan() {
         snapshot->deleted.push_back(cached->object);
       continue;
     }
-    snapshot->declared.insert(cached->key);
+    declared.insert(cached->key);
     std::ranges::copy(cached->problems, std::back_inserter(snapshot->problems));
     if (cached->object == nullptr) continue;
     snapshot->objects.push_back(cached->object);
     ++root.objects;
   }
+  snapshot->declared = api::KeySet(std::move(declared));
   for (const auto& [key, watch] : secrets_) {
     if (watch->failure())
       snapshot->unreadable[key] = fmt::format("which cannot be read: {}", *watch->failure());

@@ -4,6 +4,7 @@
 
 #include <ranges>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "plan/compare.h"
@@ -35,10 +36,15 @@ std::string DesiredUnikernel::withoutSecrets(std::string text) const {
   return text;
 }
 
-albatross::Name Desired::nameOf(const api::ObjectKey& unikernel, const albatross::Name& base) const {
-  albatross::Name name{base.path, unikernel.name};
-  if (spec().rootNamespace != unikernel.nameSpace) name.path.push_back(unikernel.nameSpace);
+albatross::Name Desired::nameOf(const api::ObjectKey& key, const albatross::Name& base) const {
+  albatross::Name name{base.path, key.name};
+  if (spec().rootNamespace != key.nameSpace) name.path.push_back(key.nameSpace);
   return name;
+}
+
+bool DesiredVolume::unsettled() const {
+  return missing &&
+         (missing->error.reason == Reason::BeingWritten || missing->error.reason == Reason::ImageBeingRead);
 }
 
 std::string DesiredVolume::digest() const {
@@ -63,6 +69,32 @@ api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::N
 bool Desired::goesLater(const Absence& absence) const {
   if (absence.verdict != Absence::Verdict::Keep) return false;
   return absence.reason == Reason::Moved || (absence.reason == Reason::Pruning && prunes);
+}
+
+namespace {
+
+/// All but the unikernels. Another member does not compile here until it is thought of.
+auto othersOf(const Desired& desired) {
+  const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, volumes, absences,
+               withheld, withheldUnikernels, outdated, instances, prunes] = desired;
+  return std::tie(instance, identity, credentials, credentialsStand, policies, volumes, absences, withheld,
+                  withheldUnikernels, outdated, instances, prunes);
+}
+
+}  // namespace
+
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after) {
+  if (!after.volumes.empty()) return std::nullopt;  // a unikernel is judged with its volumes
+  if (othersOf(before) != othersOf(after)) return std::nullopt;
+  using Unikernels = decltype(Desired::unikernels);
+  std::set<api::ObjectKey> changed;
+  bool same = true;
+  Unikernels::compare(before.unikernels, after.unikernels,
+                      [&](const Unikernels::Item* was, const Unikernels::Item* is) {
+                        same = same && was != nullptr && is != nullptr;
+                        if (same && *was != *is) changed.insert(is->first);
+                      });
+  return same ? std::optional(std::move(changed)) : std::nullopt;
 }
 
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {

@@ -15,6 +15,7 @@
 #include "api/outdated.h"
 #include "error.h"
 #include "image/image.h"
+#include "plan/shared_map.h"
 
 namespace rookery::plan {
 
@@ -66,14 +67,16 @@ struct DesiredVolume {
 
   friend bool operator==(const DesiredVolume&, const DesiredVolume&) = default;
   const api::UnikernelVolume& spec() const { return object->as<api::UnikernelVolume>(); }
+  /// Its content is a file that is still being written, or read.
+  bool unsettled() const;
   /// Of the content that is to be written, raw; empty: there is none, or it is not known.
   std::string digest() const;
   /// Whether the block device is removed when the object is deleted.
   bool goesWithItsObject() const;
 };
 
-/// What is to become of a unikernel or a volume of ours that the manifests do not want on this instance. Kept for
-/// Pruning: until it is sure that nobody declares it, or because pruning is off; for Moved: until it runs
+/// What is to become of a unikernel or a volume of ours that the manifests do not want on this instance. Kept
+/// for Pruning: until it is sure that nobody declares it, or because pruning is off; for Moved: until it runs
 /// where it belongs.
 struct Absence {
   enum class Verdict { Keep, Release, Destroy };
@@ -90,12 +93,12 @@ struct Desired {
   api::Identity identity;
   Result<albatross::Pem> credentials;     // as read; the private key never leaves it
   std::optional<Error> credentialsStand;  // why they are those that its files held before
-  std::map<api::ObjectKey, DesiredUnikernel> unikernels;
+  SharedMap<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
   std::map<api::ObjectKey, DesiredVolume> volumes;
-  std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
-  std::vector<Error> withheld;         // what the prune guard withholds here, and how to confirm it
-  std::size_t withheldUnikernels = 0;  // so many in all
+  std::map<api::ObjectKey, Absence> absences;  // for our entries that are in neither; not listed: Keep
+  std::vector<Error> withheld;                 // what the prune guard withholds here, and how to confirm it
+  std::size_t withheldUnikernels = 0;          // so many in all
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed
@@ -104,16 +107,20 @@ struct Desired {
 
   const api::AlbatrossInstance& spec() const { return instance->as<api::AlbatrossInstance>(); }
   const std::string& name() const { return instance->metadata.name; }
+  /// What a unikernel is called on the wire, where the credential has the domain `base`.
+  albatross::Name nameOf(const api::ObjectKey& key, const albatross::Name& base) const;
   /// The object that a unikernel of that name would be of, where the credential has the domain `base`;
   /// without a name where none can be.
   api::ObjectKey objectAt(const albatross::Name& name, const albatross::Name& base) const;
-  /// The reverse: the name on the wire of a unikernel of that name.
-  albatross::Name nameOf(const api::ObjectKey& unikernel, const albatross::Name& base) const;
   /// It is kept until something else has been seen, and then goes without anybody.
   bool goesLater(const Absence& absence) const;
 };
 
 using DesiredPtr = std::shared_ptr<const Desired>;
+
+/// The unikernels that are wanted otherwise in `after` than in `before`. Nothing: that is not all the
+/// difference, or there are others.
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after);
 
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);

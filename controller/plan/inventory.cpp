@@ -13,9 +13,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array verbs = {Verb::Create,      Verb::ForceCreate,  Verb::Restart,
-                              Verb::Destroy,     Verb::Adopt,        Verb::ApplyPolicy,
-                              Verb::CreateVolume, Verb::SetVolume, Verb::DestroyVolume};
+constexpr std::array verbs = {Verb::Create,       Verb::ForceCreate, Verb::Restart,
+                              Verb::Destroy,      Verb::Adopt,       Verb::ApplyPolicy,
+                              Verb::CreateVolume, Verb::SetVolume,   Verb::DestroyVolume};
 
 json toJson(const Pending& pending) {
   json value = {{"verb", toString(pending.verb)},
@@ -184,7 +184,8 @@ Entry entryFromJson(const json& value) {
   const bool volume = object.contains("kind");
   if (volume && object["kind"] != api::toString(api::Kind::UnikernelVolume)) noEntry("of another kind");
   if (volume) entry.size = sizeFromJson(value.at("size"));
-  entry.object = {volume ? api::Kind::UnikernelVolume : api::Kind::Unikernel, textFromJson(object.at("namespace"), longestObject),
+  entry.object = {volume ? api::Kind::UnikernelVolume : api::Kind::Unikernel,
+                  textFromJson(object.at("namespace"), longestObject),
                   textFromJson(object.at("name"), longestObject)};
   entry.root = textFromJson(value.at("root"), longestPath);
   entry.file = textFromJson(value.at("file"), longestPath);
@@ -208,6 +209,16 @@ Entry entryFromJson(const json& value) {
     entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");
   if (value.contains("destroyedAt")) entry.destroyedAt = timeFromJson(value["destroyedAt"]);
   return entry;
+}
+
+Inventories inventoriesOf(std::vector<Entry> entries) {
+  Inventories inventories;
+  for (Entry& entry : entries) {
+    if (entry.isVolume()) continue;
+    albatross::Name name = entry.name;
+    inventories[entry.serverKey].set(std::move(name), std::move(entry));
+  }
+  return inventories;
 }
 
 }  // namespace rookery::plan

@@ -43,6 +43,7 @@ struct Contention {
   unsigned times = 0;                       // it was taken back, since there was last peace
   SystemTime last;                          // when that was seen
   std::vector<FieldChange> fields;          // the other's values, and ours
+  friend bool operator==(const Contention&, const Contention&) = default;
 };
 
 /// What plan remembers of an object between rounds. Lost with the process, and then found out again.
@@ -73,11 +74,13 @@ struct ObjectMemory {
   bool startExpected = false;              // we caused the next change of `started`
   std::optional<SystemTime> recalled;      // `started` as another controller told it, in whole seconds
   std::optional<api::LastAction> lastAction;
+  std::optional<UnikernelState> state;  // as it was judged last
+  friend bool operator==(const ObjectMemory&, const ObjectMemory&) = default;
 };
 
 struct Memory {
-  Inventory inventory;  // persistent, as `volumes`: what changes here must be on the disk before the step that it is about
-                        // is sent
+  Inventory inventory;  // persistent, as `volumes`: what changes here must be on the disk before the step
+                        // that it is about is sent
   Inventory volumes;
   std::optional<bool> restartChangesMemory;  // persistent; absent: not known yet
   std::map<api::ObjectKey, ObjectMemory> objects;
@@ -118,6 +121,7 @@ struct ObjectState {
   api::Status status;
   UnikernelState state = UnikernelState::Progressing;
   bool settled = false;  // Ready, or it will not become Ready unless somebody changes something
+  friend bool operator==(const ObjectState&, const ObjectState&) = default;
 };
 
 /// A unikernel of ours that the manifests do not want here any more, and that stays as pruning is off.
@@ -126,18 +130,23 @@ struct Unpruned {
   std::string message;  // a sentence
 };
 
+/// How many of all that runs or should, by namespace and state.
+using Counts = std::map<std::pair<std::string, UnikernelState>, std::size_t>;
+
 struct Plan {
   std::vector<Step> steps;  // in the order in which they are to be taken
   std::vector<Step> later;  // to follow once something else has been done: what moved is there, for one
   std::vector<Unpruned> unpruned;
   std::map<api::ObjectKey, ObjectState> objects;
-  std::map<std::pair<std::string, UnikernelState>, std::size_t>
-      counts;                 // of all that runs or should, by namespace
+  Counts counts;
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
   std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
+  /// Nothing is left to do, and what is said of one object hangs on nothing that is said of another: it
+  /// stands until wakeAt, as long as the same is wanted and seen of it.
+  bool rests = false;
   Memory memory;
 };
 
@@ -145,11 +154,19 @@ struct Plan {
 struct Authority {
   Result<void> ownDomain;
   Result<void> subDomain;
+  friend bool operator==(const Authority&, const Authority&) = default;
 };
 
 /// Decides. `observed` must be from the server that `memory.inventory` is of.
 Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
             SystemTime now);
+
+/// What decide() would say, where the last plan rested and only the manifests of these unikernels are others
+/// since: the rest was neither taken away, nor added, nor seen otherwise, and its time to wake has not come.
+/// `counts`: of that plan. `memory` has, of all others, what that plan left. `objects` has only these, and
+/// the policies.
+Plan decideAgain(const Desired& desired, const std::set<api::ObjectKey>& changed, const Observed& observed,
+                 Memory memory, Counts counts, const Authority& authority, SystemTime now);
 
 /// What is remembered of an object that another controller, or this one before, has reported this status of.
 ObjectMemory recall(const api::Status& status);
@@ -181,8 +198,8 @@ bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::st
 /// ±20 % by `salt`, so that many do not come back at once.
 std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt);
 
-/// Takes what could not be written down (of unikernels or of volumes, by name on the wire) out of what is to be done, and says so on the
-/// object that each is of. All else goes on.
+/// Takes what could not be written down (of unikernels or of volumes, by name on the wire) out of what is to
+/// be done, and says so on the object that each is of. All else goes on.
 void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now,
               api::Kind kind = api::Kind::Unikernel);
 

@@ -27,19 +27,14 @@ bool Planner::canBeOurs(const Entry& entry) const {
   const auto& path = entry.name.path;
   const std::string& nameSpace = entry.object.nameSpace;
   if (!path.empty() && path.back() == nameSpace) return true;
-  return isRoot(nameSpace) && path.size() == world_.observed().base.path.size();
+  return isRoot(nameSpace) && path.size() == world_.seen().base.path.size();
 }
 
 /// Forgets what objects say is theirs and cannot be: nobody must have a unikernel of another namespace, or of
 /// the root domain, destroyed by saying so.
 void Planner::dropClaims() {
-  auto& inventory = plan_.memory.inventory;
-  for (auto it = inventory.begin(); it != inventory.end();) {
-    const Entry& entry = it->second;
-    if (canBeOurs(entry)) {
-      ++it;
-      continue;
-    }
+  keepEntries([&](const Entry& entry) {
+    if (canBeOurs(entry)) return true;
     if (!entry.destroyedAt) {
       report(
           {Reason::NotOwned,
@@ -48,8 +43,8 @@ void Planner::dropClaims() {
                        "rootNamespace, destroy it by hand.",
                        entry.object.toString(), entry.name.toString(), instance())});
     }
-    it = inventory.erase(it);
-  }
+    return false;
+  });
 }
 
 // -- What runs
@@ -61,8 +56,7 @@ void Planner::confirmEntries() {
   auto& memory = plan_.memory;
   if (now_ - memory.lookedAt > watchGap) memory.watched.clear();
   memory.lookedAt = now_;
-  for (auto it = memory.inventory.begin(); it != memory.inventory.end();) {
-    Entry& entry = it->second;
+  keepEntries([&](Entry& entry) {
     const UnikernelInfo* running = world_.find(entry.name);
     if (entry.destroyedAt) entry.destroyedAt = std::min(*entry.destroyedAt, now_);
     const bool expired = entry.destroyedAt && now_ >= *entry.destroyedAt + tombstoneLifetime;
@@ -70,8 +64,8 @@ void Planner::confirmEntries() {
     if (ours && running != nullptr && !inDoubt(entry.name)) confirm(entry, *running);
     if (running == nullptr) memory.watched.erase(entry.name);
     if (!ours && running != nullptr) disown(entry);
-    it = ours ? std::next(it) : memory.inventory.erase(it);
-  }
+    return ours;
+  });
 }
 
 /// It is when it began when ours did, when it is just what we sent, or when it is declared and was seen to be

@@ -10,11 +10,7 @@ namespace rookery::plan {
 
 void Planner::planRemovals() {
   for (const Error& withheld : desired_.withheld) report(withheld);
-  auto& inventory = plan_.memory.inventory;
-  for (auto it = inventory.begin(); it != inventory.end();) {
-    const bool keep = planRemoval(it->second);
-    it = keep ? std::next(it) : inventory.erase(it);
-  }
+  keepEntries([&](Entry& entry) { return planRemoval(entry); });
 }
 
 /// False: it is not ours any more.
@@ -165,6 +161,7 @@ Error Planner::nameLeaving(const albatross::Name& name, Error error, bool& resol
 
 /// Says of what is to go, but not yet, what waits for its room.
 void Planner::nameWaiting() {
+  if (waiting_.empty()) return;
   for (const auto& [name, entry] : plan_.memory.inventory) {
     const auto waiting = waiting_.find(domainOf(name));
     if (waiting == waiting_.end() || !makesRoom(entry, desired_, world_)) continue;

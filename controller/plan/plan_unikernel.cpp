@@ -75,6 +75,7 @@ void Planner::planUnikernel(const Subject& subject) {
   }
   Verdict verdict = judge(subject);
   qualify(subject.key, verdict);
+  subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
   api::Status& status =
       conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict)).status;
@@ -319,8 +320,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
             subject.key.toString(), instance()),
         .state = UnikernelState::Ready};
   }
-  const bool ranBefore =
-      entry != nullptr && entry->confirmed && !entry->destroyedAt && !subject.stopped;
+  const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt && !subject.stopped;
   return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));
 }
 
@@ -367,7 +367,10 @@ Planner::Verdict Planner::awaitImage(const Subject& subject, Step step) {
 Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   const bool running = subject.running != nullptr;
   auto chain = chainFor(subject.name);
-  if (!chain) return refusal(chain.error(), running);
+  if (!chain) {
+    wantsPolicy_ = true;
+    return refusal(chain.error(), running);
+  }
   if (auto waits = awaitVolumes(subject)) return *std::move(waits);
   if (const auto error = world_.cannotRun(subject.name, subject.unikernel.arguments)) {
     waiting_[domainOf(subject.name)].push_back(subject.key);

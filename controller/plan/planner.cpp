@@ -38,7 +38,21 @@ bool needsSomebody(Reason reason) {
 
 Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
             SystemTime now) {
-  return Planner(desired, observed, std::move(memory), authority, now).run();
+  return Planner(desired, nullptr, observed, std::move(memory), authority, now).run();
+}
+
+Plan decideAgain(const Desired& desired, const std::set<api::ObjectKey>& changed, const Observed& observed,
+                 Memory memory, Counts counts, const Authority& authority, SystemTime now) {
+  for (const api::ObjectKey& key : changed) {
+    const auto known = memory.objects.find(key);
+    if (known == memory.objects.end() || !known->second.state) continue;
+    const auto counted = counts.find({key.nameSpace, *known->second.state});
+    if (counted != counts.end() && --counted->second == 0) counts.erase(counted);
+  }
+  Plan plan = Planner(desired, &changed, observed, std::move(memory), authority, now).run();
+  for (const auto& [counted, count] : plan.counts) counts[counted] += count;
+  plan.counts = std::move(counts);
+  return plan;
 }
 
 std::vector<Step> takeable(const std::vector<Step>& steps, SystemTime now) {
@@ -58,9 +72,9 @@ bool sendsTheSame(const Step& a, const Step& b) {
          a.wanted == b.wanted && a.image == b.image && a.volume == b.volume;
 }
 
-Planner::Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
-                 SystemTime now)
-    : desired_(desired), world_(observed), authority_(authority), now_(now) {
+Planner::Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
+                 Memory memory, const Authority& authority, SystemTime now)
+    : desired_(desired), changed_(changed), world_(observed), authority_(authority), now_(now) {
   plan_.memory = std::move(memory);
 }
 
@@ -76,13 +90,14 @@ Plan Planner::run() {
   }
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
-  countUnmanaged();
+  if (changed_ == nullptr) countUnmanaged();
   planVolumes(subjects);
   planUnikernels(subjects);
   planVolumeRemovals();
   nameWaiting();
   planPolicies(PolicyPhase::AfterUnikernels);
-  forgetObjects();
+  if (changed_ == nullptr) forgetObjects();
+  plan_.rests = rests();
   return std::move(plan_);
 }
 
@@ -90,9 +105,10 @@ Plan Planner::run() {
 // ----------------------------------------------------------------------------
 
 void Planner::settlePending() {
-  for (auto& [name, entry] : plan_.memory.inventory) {
+  keepEntries([&](Entry& entry) {
     if (entry.pending) settle(entry);
-  }
+    return true;
+  });
 }
 
 void Planner::settle(Entry& entry) {
@@ -121,14 +137,21 @@ void Planner::settle(Entry& entry) {
 
 std::vector<Planner::Subject> Planner::findSubjects() {
   std::vector<Subject> subjects;
-  subjects.reserve(desired_.unikernels.size());
-  for (const auto& [key, unikernel] : desired_.unikernels) {
-    Name name = nameOf(key);
-    const UnikernelInfo* running = world_.find(name);
-    Entry* entry = ownEntry(name);
-    subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key)});
+  subjects.reserve(changed_ == nullptr ? desired_.unikernels.size() : changed_->size());
+  if (changed_ == nullptr) {
+    for (const auto& [key, unikernel] : desired_.unikernels) addSubject(key, unikernel, subjects);
+    return subjects;
   }
+  for (const api::ObjectKey& key : *changed_) addSubject(key, desired_.unikernels.at(key), subjects);
   return subjects;
+}
+
+void Planner::addSubject(const api::ObjectKey& key, const DesiredUnikernel& unikernel,
+                         std::vector<Subject>& subjects) {
+  Name name = nameOf(key);
+  const UnikernelInfo* running = world_.find(name);
+  Entry* entry = ownEntry(name);
+  subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key)});
 }
 
 /// Keeps what an entry tells about its object true, for the day on which the manifest is gone.
@@ -312,13 +335,21 @@ ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generatio
 void Planner::countUnmanaged() {
   constexpr std::size_t mostNamespaces = 100;
   std::set<std::string> namespaces;
-  for (const auto& [name, info] : world_.observed().unikernels) {
-    const api::ObjectKey key = desired_.objectAt(name, world_.observed().base);
+  for (const auto& [name, info] : world_.seen().unikernels) {
+    const api::ObjectKey key = desired_.objectAt(name, world_.seen().base);
     if (desired_.unikernels.contains(key) && nameOf(key) == name) continue;
     const bool told = namespaces.contains(key.nameSpace) || namespaces.size() < mostNamespaces;
     if (told) namespaces.insert(key.nameSpace);
     ++plan_.counts[{told ? key.nameSpace : "", UnikernelState::Unmanaged}];
   }
+}
+
+/// What fits nowhere, or waits for a policy, may do so because of others.
+bool Planner::rests() const {
+  const bool nothingToDo = plan_.steps.empty() && plan_.later.empty() && inDoubt_.empty();
+  const bool nothingToSay = plan_.errors.empty() && plan_.unpruned.empty() && plan_.removals.empty();
+  return nothingToDo && nothingToSay && waiting_.empty() && !wantsPolicy_ &&
+         std::ranges::all_of(plan_.objects, [](const auto& item) { return item.second.settled; });
 }
 
 void Planner::forgetObjects() {
@@ -351,12 +382,12 @@ bool Planner::isRoot(const std::string& nameSpace) const {
 }
 
 Name Planner::domainNamed(const std::string& nameSpace) const {
-  Name domain{world_.observed().base.path, std::nullopt};
+  Name domain{world_.seen().base.path, std::nullopt};
   if (!isRoot(nameSpace)) domain.path.push_back(nameSpace);
   return domain;
 }
 
-Name Planner::nameOf(const api::ObjectKey& key) const { return desired_.nameOf(key, world_.observed().base); }
+Name Planner::nameOf(const api::ObjectKey& key) const { return desired_.nameOf(key, world_.seen().base); }
 
 Entry* Planner::ownEntry(const Name& name) {
   const auto it = plan_.memory.inventory.find(name);
@@ -364,12 +395,12 @@ Entry* Planner::ownEntry(const Name& name) {
 }
 
 const Result<void>& Planner::authorityFor(const Name& name) const {
-  return name.path.size() == world_.observed().base.path.size() ? authority_.ownDomain : authority_.subDomain;
+  return name.path.size() == world_.seen().base.path.size() ? authority_.ownDomain : authority_.subDomain;
 }
 
 Result<std::vector<albatross::Domain>> Planner::chainFor(const Name& name) const {
   std::vector<albatross::Domain> chain;
-  const std::size_t depth = world_.observed().base.path.size();
+  const std::size_t depth = world_.seen().base.path.size();
   if (name.path.size() == depth) return chain;
   if (name.path.size() != depth + 1) {
     return fail(Reason::CredentialCannotIssue,

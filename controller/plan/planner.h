@@ -1,5 +1,6 @@
 #pragma once
 
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,8 +16,9 @@ namespace rookery::plan {
 /// One run of decide(): the state that its phases share. Lives for the call only.
 class Planner {
  public:
-  Planner(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
-          SystemTime now);
+  /// `changed`: what decideAgain() is asked about; null: all.
+  Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
+          Memory memory, const Authority& authority, SystemTime now);
   Plan run();
 
  private:
@@ -65,8 +67,12 @@ class Planner {
   void disown(const Entry& entry);
 
   // planner.cpp: the phases, and what is remembered of the servers' side
+  template <class F>
+  void keepEntries(const F& keep);
   void settlePending();
   void settle(Entry& entry);
+  void addSubject(const api::ObjectKey& key, const DesiredUnikernel& unikernel,
+                  std::vector<Subject>& subjects);
   std::vector<Subject> findSubjects();
   void refreshEntry(const Subject& subject) const;
   void takeOverLife(const Subject& subject) const;
@@ -74,6 +80,7 @@ class Planner {
   void trackLife(const Subject& subject);
   void countUnmanaged();
   void forgetObjects();
+  bool rests() const;
 
   // plan_trouble.cpp: what does not last
   bool loops(const ObjectMemory& object) const;
@@ -175,6 +182,7 @@ class Planner {
   const std::string& instance() const { return desired_.name(); }
 
   const Desired& desired_;
+  const std::set<api::ObjectKey>* changed_;
   World world_;
   const Authority& authority_;
   const SystemTime now_;
@@ -183,7 +191,23 @@ class Planner {
   std::set<albatross::Name> usableVolumes_;                         // now, or once due steps are done
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
+  bool wantsPolicy_ = false;                                        // something does that has none
   Plan plan_;
 };
+
+/// Goes over the entries in question, and forgets those of which `keep` does not hold.
+template <class F>
+void Planner::keepEntries(const F& keep) {
+  Inventory& inventory = plan_.memory.inventory;
+  if (changed_ == nullptr) {
+    for (auto it = inventory.begin(); it != inventory.end();)
+      it = keep(it->second) ? std::next(it) : inventory.erase(it);
+    return;
+  }
+  for (const api::ObjectKey& key : *changed_) {
+    const auto it = inventory.find(nameOf(key));
+    if (it != inventory.end() && !keep(it->second)) inventory.erase(it);
+  }
+}
 
 }  // namespace rookery::plan

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace rookery::plan {
 
@@ -69,59 +70,9 @@ std::string limitsOf(const Policy& policy) {
 
 Error exceeded(std::string message) { return {Reason::PolicyExceeded, std::move(message)}; }
 
-}  // namespace
-
-Name domainOf(const Name& name) { return {name.path, std::nullopt}; }
-
-const albatross::UnikernelInfo* World::find(const Name& name) const {
-  const auto it = observed_.unikernels.find(name);
-  return it == observed_.unikernels.end() ? nullptr : &it->second;
-}
-
-const Policy* World::policy(const Name& domain) const {
-  const auto it = observed_.policies.find(domain);
-  return it == observed_.policies.end() ? nullptr : &it->second;
-}
-
-const albatross::BlockDevice* World::blockDevice(const Name& name) const {
-  if (!observed_.blockDevices) return nullptr;
-  const auto found = observed_.blockDevices->find(name);
-  return found == observed_.blockDevices->end() ? nullptr : &found->second;
-}
-
-std::optional<Name> World::userOf(const Name& device) const {
-  const auto user = users_.find(device);
-  return user == users_.end() ? std::nullopt : std::optional(user->second);
-}
-
-bool World::hasDomain(const std::string& label) const {
-  Name domain{observed_.base.path, std::nullopt};
-  domain.path.push_back(label);
-  const auto first = observed_.unikernels.lower_bound(domain);
-  const bool inhabited = first != observed_.unikernels.end() && within(domain.path, first->first.path);
-  return inhabited || policy(domain) != nullptr;
-}
-
-World::World(Observed observed) : observed_(std::move(observed)) {
-  for (const auto& [name, info] : observed_.unikernels) account(name, info, 1);
-}
-
-/// Keeps count of what `name` uses; `sign` is -1 when it is gone.
-void World::account(const Name& name, const albatross::UnikernelInfo& info, int sign) {
-  for (std::size_t depth = 0; depth <= name.path.size(); ++depth) {
-    Totals& sum = totals_[Path(name.path.begin(), name.path.begin() + static_cast<std::ptrdiff_t>(depth))];
-    sum.unikernels += sign;
-    sum.memory += sign * info.memory;
-  }
-  for (const auto& block : info.blocks) {
-    const Name device{name.path, block.hostDevice};
-    if (sign > 0) users_.insert_or_assign(device, name);
-    if (sign < 0) users_.erase(device);
-  }
-}
-
-void World::run(const Name& name, const Arguments& arguments, const std::string& digest) {
-  remove(name);
+/// What the server will say of one that was started with these.
+albatross::UnikernelInfo foreseenInfo(const Name& name, const Arguments& arguments,
+                                      const std::string& digest) {
   albatross::UnikernelInfo info;
   info.startup = arguments.startup;
   info.failBehaviour = arguments.failBehaviour;
@@ -136,33 +87,118 @@ void World::run(const Name& name, const Arguments& arguments, const std::string&
     info.bridges.push_back(
         {bridge.netif, hostBridge(bridge), bridge.mac.value_or(albatross::derivedMac(bridge.netif, name))});
   }
-  account(name, info, 1);
-  observed_.unikernels[name] = std::move(info);
+  return info;
 }
 
-void World::remove(const Name& name) {
-  const auto gone = observed_.unikernels.find(name);
-  if (gone == observed_.unikernels.end()) return;
-  account(name, gone->second, -1);
-  for (const auto& block : gone->second.blocks) {
-    if (!observed_.blockDevices) break;
-    const auto device = observed_.blockDevices->find(Name{name.path, block.hostDevice});
-    if (device != observed_.blockDevices->end()) device->second.active = false;
+}  // namespace
+
+Name domainOf(const Name& name) { return {name.path, std::nullopt}; }
+
+const Observed& World::present() const {
+  for (const Change& change : std::exchange(due_, {})) carryOut(change);
+  return foreseen_ ? *foreseen_ : seen_;
+}
+
+const albatross::UnikernelInfo* World::find(const Name& name) const {
+  const auto& unikernels = present().unikernels;
+  const auto it = unikernels.find(name);
+  return it == unikernels.end() ? nullptr : &it->second;
+}
+
+const Policy* World::policy(const Name& domain) const {
+  const auto& policies = policies_ ? *policies_ : seen_.policies;
+  const auto it = policies.find(domain);
+  return it == policies.end() ? nullptr : &it->second;
+}
+
+bool World::hasDomain(const std::string& label) const {
+  Name domain{seen_.base.path, std::nullopt};
+  domain.path.push_back(label);
+  const auto& unikernels = present().unikernels;
+  const auto first = unikernels.lower_bound(domain);
+  const bool inhabited = first != unikernels.end() && within(domain.path, first->first.path);
+  return inhabited || policy(domain) != nullptr;
+}
+
+void World::countAll() const {
+  const Observed& now = present();
+  if (std::exchange(counted_, true)) return;
+  for (const auto& [name, info] : now.unikernels) account(name, info, 1);
+}
+
+/// Keeps count of what `name` uses; `sign` is -1 when it is gone.
+void World::account(const Name& name, const albatross::UnikernelInfo& info, int sign) const {
+  Path path;
+  for (std::size_t depth = 0;; ++depth) {
+    Totals& sum = totals_[path];
+    sum.unikernels += sign;
+    sum.memory += sign * info.memory;
+    if (depth == name.path.size()) break;
+    path.push_back(name.path[depth]);
   }
-  observed_.unikernels.erase(gone);
+  for (const auto& block : info.blocks) {
+    const Name device{name.path, block.hostDevice};
+    if (sign > 0) users_.insert_or_assign(device, name);
+    if (sign < 0) users_.erase(device);
+  }
 }
 
-void World::setPolicy(const Name& domain, const Policy& policy) { observed_.policies[domain] = policy; }
+void World::run(const Name& name, const Arguments& arguments, const std::string& digest) {
+  due_.push_back({name, arguments, digest});
+}
+
+void World::remove(const Name& name) { due_.push_back({name, std::nullopt, {}}); }
+
+void World::setPolicy(const Name& domain, const Policy& policy) {
+  if (!policies_) policies_ = seen_.policies;
+  (*policies_)[domain] = policy;
+}
+
+void World::carryOut(const Change& change) const {
+  if (!foreseen_) foreseen_ = seen_;
+  const Name& name = change.name;
+  if (const auto gone = foreseen_->unikernels.find(name); gone != foreseen_->unikernels.end()) {
+    if (counted_) account(name, gone->second, -1);
+    for (const auto& block : gone->second.blocks) {
+      if (!foreseen_->blockDevices) break;
+      const auto device = foreseen_->blockDevices->find(Name{name.path, block.hostDevice});
+      if (device != foreseen_->blockDevices->end()) device->second.active = false;
+    }
+    foreseen_->unikernels.erase(gone);
+  }
+  if (!change.arguments) return;
+  albatross::UnikernelInfo info = foreseenInfo(name, *change.arguments, change.digest);
+  if (counted_) account(name, info, 1);
+  foreseen_->unikernels[name] = std::move(info);
+}
+
+const albatross::BlockDevice* World::blockDevice(const Name& name) const {
+  const auto& devices = present().blockDevices;
+  if (!devices) return nullptr;
+  const auto found = devices->find(name);
+  return found == devices->end() ? nullptr : &found->second;
+}
+
+std::optional<Name> World::userOf(const Name& device) const {
+  countAll();
+  const auto user = users_.find(device);
+  return user == users_.end() ? std::nullopt : std::optional(user->second);
+}
 
 void World::addBlockDevice(const Name& name, std::int64_t size) {
-  if (observed_.blockDevices) (*observed_.blockDevices)[name] = {size, false};
+  if (!present().blockDevices) return;
+  if (!foreseen_) foreseen_ = seen_;
+  (*foreseen_->blockDevices)[name] = {size, false};
 }
 
 void World::removeBlockDevice(const Name& name) {
-  if (observed_.blockDevices) observed_.blockDevices->erase(name);
+  if (!present().blockDevices) return;
+  if (!foreseen_) foreseen_ = seen_;
+  foreseen_->blockDevices->erase(name);
 }
 
 World::Totals World::totals(const Name& domain, const Name& except) const {
+  countAll();
   Totals sum;
   if (const auto found = totals_.find(domain.path); found != totals_.end()) sum = found->second;
   const auto namesake = namesakeOf(domain);
@@ -185,11 +221,12 @@ World::Usage World::usage(const Name& domain) const {
     used.cpuIDs.insert(info.cpuIDs.begin(), info.cpuIDs.end());
     for (const auto& bridge : info.bridges) used.bridges.insert(bridge.hostDevice);
   };
-  forEachIn(observed_.unikernels, domain.path, add);
+  const Observed& now = present();
+  forEachIn(now.unikernels, domain.path, add);
   const auto namesake = namesakeOf(domain);
   if (const auto* info = namesake ? find(*namesake) : nullptr; info != nullptr) add(*namesake, *info);
-  if (!observed_.blockDevices) return used;
-  forEachIn(*observed_.blockDevices, domain.path,
+  if (!now.blockDevices) return used;
+  forEachIn(*now.blockDevices, domain.path,
             [&](const Name&, const auto& device) { used.block += device.size; });
   return used;
 }
@@ -259,12 +296,14 @@ std::optional<Error> World::overMachine(const Name& name, const Arguments& argum
 }
 
 std::optional<Error> World::blockDevices(const Name& name, const Arguments& arguments) const {
-  if (!observed_.blockDevices) return std::nullopt;
+  if (!seen_.blockDevices) return std::nullopt;
+  countAll();
+  const auto& devices = *present().blockDevices;
   std::set<std::string> taken;
   for (const auto& block : arguments.blocks) {
     const Name device{name.path, hostDevice(block)};
-    const auto present = observed_.blockDevices->find(device);
-    if (present == observed_.blockDevices->end()) {
+    const auto known = devices.find(device);
+    if (known == devices.end()) {
       return Error{
           Reason::BlockDeviceNotFound,
           fmt::format(
@@ -279,7 +318,7 @@ std::optional<Error> World::blockDevices(const Name& name, const Arguments& argu
     };
     const auto user = users_.find(device);
     if (user != users_.end() && user->second != name) return inUse(" by " + user->second.toString());
-    if (user == users_.end() && present->second.active) return inUse("");
+    if (user == users_.end() && known->second.active) return inUse("");
     if (!taken.insert(*device.label).second) return inUse(" by another device of the same unikernel");
   }
   return std::nullopt;
@@ -290,8 +329,9 @@ std::optional<Error> World::cannotAdd(const Name& name, std::int64_t size) const
   const Policy* limit = policy(domain);
   if (limit == nullptr) return std::nullopt;
   if (!limit->block) {
-    return exceeded(fmt::format(
-        "The policy of {} allows no block devices. Set blockStorage in its UnikernelPolicy.", spoken(domain)));
+    return exceeded(
+        fmt::format("The policy of {} allows no block devices. Set blockStorage in its UnikernelPolicy.",
+                    spoken(domain)));
   }
   const std::int64_t used = usage(domain).block;
   if (used + size <= *limit->block) return std::nullopt;
@@ -329,7 +369,7 @@ std::optional<Error> World::belowUsage(const Name& domain, const Policy& wanted)
 std::optional<Error> World::cannotSet(const Name& domain, const Policy& wanted) const {
   if (auto error = belowUsage(domain, wanted)) return error;
   std::optional<Error> error;
-  forEachIn(observed_.policies, domain.path, [&](const Name& sub, const Policy& policy) {
+  forEachIn(policies_ ? *policies_ : seen_.policies, domain.path, [&](const Name& sub, const Policy& policy) {
     if (sub != domain && !error && !fitsIn(policy, wanted)) {
       error = exceeded(fmt::format("The policy allows less than the one of {} below it: {}.", spoken(sub),
                                    limitsOf(policy)));
@@ -337,10 +377,10 @@ std::optional<Error> World::cannotSet(const Name& domain, const Policy& wanted) 
   });
   if (error) return error;
   // The server does not compare with the root's.
-  const Policy* above = observed_.base.path.empty() ? nullptr : policy(observed_.base);
+  const Policy* above = seen_.base.path.empty() ? nullptr : policy(seen_.base);
   if (above == nullptr || fitsIn(wanted, *above)) return std::nullopt;
-  return exceeded(fmt::format("The policy allows more than the one of {} above it: {}.",
-                              spoken(observed_.base), limitsOf(*above)));
+  return exceeded(fmt::format("The policy allows more than the one of {} above it: {}.", spoken(seen_.base),
+                              limitsOf(*above)));
 }
 
 }  // namespace rookery::plan

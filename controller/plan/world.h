@@ -16,12 +16,15 @@ namespace rookery::plan {
 
 /// A server as it is, or as it will be once the steps that were planned so far are done; and the checks that
 /// the server itself makes only after the old unikernel is gone. None of them looks at every unikernel but
-/// cannotSet().
+/// cannotSet() and, once, the first one. For one thread.
 class World {
  public:
-  explicit World(Observed observed);
+  /// `observed` must outlive it, and is not changed.
+  explicit World(const Observed& observed) : seen_(observed) {}
+  explicit World(Observed&&) = delete;
 
-  const Observed& observed() const { return observed_; }
+  /// As it was seen.
+  const Observed& seen() const { return seen_; }
   const albatross::UnikernelInfo* find(const albatross::Name& name) const;
   const albatross::Policy* policy(const albatross::Name& domain) const;
 
@@ -66,7 +69,16 @@ class World {
     std::int64_t block = 0;
   };
 
-  void account(const albatross::Name& name, const albatross::UnikernelInfo& info, int sign);
+  struct Change {
+    albatross::Name name;
+    std::optional<albatross::Arguments> arguments;  // nothing: it is gone
+    std::string digest;
+  };
+
+  const Observed& present() const;
+  void carryOut(const Change& change) const;
+  void countAll() const;
+  void account(const albatross::Name& name, const albatross::UnikernelInfo& info, int sign) const;
   /// Of everything at or below `domain`, but for `except`.
   Totals totals(const albatross::Name& domain, const albatross::Name& except) const;
   Usage usage(const albatross::Name& domain) const;
@@ -75,9 +87,14 @@ class World {
   std::optional<Error> blockDevices(const albatross::Name& name, const albatross::Arguments& arguments) const;
   std::optional<Error> belowUsage(const albatross::Name& domain, const albatross::Policy& wanted) const;
 
-  Observed observed_;
-  std::map<Path, Totals> totals_;                     // by domain
-  std::map<albatross::Name, albatross::Name> users_;  // of block devices
+  const Observed& seen_;
+  std::optional<std::map<albatross::Name, albatross::Policy>> policies_;  // once one of them is another
+  // The rest is made when somebody asks for it: most of what is planned concerns nobody else.
+  mutable std::vector<Change> due_;           // that foreseen_ does not have yet
+  mutable std::optional<Observed> foreseen_;  // once it is another than seen_; the policies left aside
+  mutable bool counted_ = false;              // that all of the following is known
+  mutable std::map<Path, Totals> totals_;     // by domain
+  mutable std::map<albatross::Name, albatross::Name> users_;  // of block devices
 };
 
 /// The domain that a unikernel is in.

@@ -163,8 +163,10 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 // ------------------------------------------------------------------------------------
 
 Resolution Controller::resolveSnapshot() {
-  const std::vector<plan::Entry> entries = environment_.state.entries();
-  Resolution resolution = resolver_.resolve(*snapshot_, entries);
+  const plan::Inventories inventories = environment_.state.inventories();
+  Resolution resolution = resolver_.resolve(snapshot_, inventories);
+  const SortedEntries entries =
+      strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
   return resolution;
 }
@@ -180,8 +182,13 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
       const plan::DesiredUnikernel& unikernel = item.second;
       return unikernel.imageUnsettled() && (!late || unikernel.missing->error.reason != Reason::BeingWritten);
     };
+    const auto awaitedVolume = [late](const auto& item) {
+      const plan::DesiredVolume& volume = item.second;
+      return volume.unsettled() && (!late || volume.missing->error.reason != Reason::BeingWritten);
+    };
     const bool done = std::ranges::none_of(resolution.instances, [&](const auto& item) {
-      return std::ranges::any_of(item.second->unikernels, awaited);
+      return std::ranges::any_of(item.second->unikernels, awaited) ||
+             std::ranges::any_of(item.second->volumes, awaitedVolume);
     });
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
     if (done || state.cancelled() != asio::cancellation_type::none) co_return resolution;
@@ -197,8 +204,11 @@ void Controller::distribute() {
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
-  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, leftovers_);
-  if (environment_.puller != nullptr) environment_.puller->want(wantedImages(environment_, loops_.desired()));
+  publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
+  declared_ = std::move(resolution.declarations);
+  if (environment_.puller != nullptr)
+    environment_.puller->want(resolution.pulls ? wantedImages(environment_, loops_.desired())
+                                               : std::set<image::Remote>{});
   loops_.wake(changed);
   leftovers_.reportAll();
   noteReadiness();

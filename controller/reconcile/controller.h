@@ -21,6 +21,7 @@
 #include "reconcile/pruner.h"
 #include "reconcile/resolve.h"
 #include "reconcile/snapshot_resolver.h"
+#include "reconcile/strays.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -102,6 +103,8 @@ class Controller {
   /// Cancelled whenever something happened that a waiting coroutine may want to know.
   asio::steady_timer event_;
   source::SnapshotPtr snapshot_;
+  Strays strays_;
+  Declarations declared_;                     // in the object store
   std::atomic<bool> redistributing_ = false;  // it was asked for and has not begun
   bool previewing_ = false;                   // nothing is to be handed to anybody
 };

@@ -19,7 +19,7 @@ using Verdict = plan::Absence::Verdict;
 /// What is known while a snapshot is judged.
 struct PruneGuard::Judgement {
   const source::Snapshot& snapshot;
-  const std::vector<plan::Entry>& entries;
+  const SortedEntries& entries;
   const std::set<api::ObjectKey>& requested;
   const LastSeen& lastSeen;
   std::map<std::string, std::set<std::string>> confirmed;  // by instance: IDs that stand on it
@@ -95,8 +95,11 @@ std::set<std::string> idsIn(const std::string& annotation) {
 
 std::map<std::string, std::set<std::string>> confirmedIn(const source::Snapshot& snapshot) {
   std::map<std::string, std::set<std::string>> confirmed;
+  std::size_t left = source::instancesDeclared(snapshot).size();
   for (const api::ObjectPtr& object : snapshot.objects) {
+    if (left == 0) break;
     if (object->kind() != api::Kind::AlbatrossInstance) continue;
+    --left;
     const auto& annotations = object->metadata.annotations;
     const auto found = annotations.find(std::string(api::confirmPruneAnnotation));
     if (found != annotations.end()) confirmed[object->metadata.name] = idsIn(found->second);
@@ -120,6 +123,7 @@ std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
   lines.reserve(entries.size());
   for (const plan::Entry* entry : entries) {
     std::string line = fmt::format("{} {}", entry->serverKey, entry->name.toString());
+    if (entry->isVolume()) line += " volume";
     if (entry->since != SystemTime()) line += fmt::format(" {}", plan::toMillis(entry->since));
     lines.push_back(line + "\n");
   }
@@ -130,7 +134,7 @@ std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
 }
 
 std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot& snapshot,
-                                                          const std::vector<plan::Entry>& entries,
+                                                          const SortedEntries& entries,
                                                           const std::set<api::ObjectKey>& requested,
                                                           const LastSeen& lastSeen) {
   Judgement now{.snapshot = snapshot,
@@ -156,6 +160,7 @@ std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot
   letGo(now);
   withholdSets(now);
   noteMistaken(now);
+  judgedAt_ = snapshot.scannedAt;
   return std::move(now.absences);
 }
 
@@ -169,8 +174,9 @@ bool PruneGuard::confirm(const std::string& id) {
 // ------------------------------------------------------------------------------------------------------------
 
 void PruneGuard::judgeEach(Judgement& now) {
-  for (const plan::Entry& entry : now.entries) {
-    const EntryKey key{entry.serverKey, entry.name};
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
+    const EntryKey key = keyOf(entry);
     if (now.snapshot.declared.contains(entry.object)) {
       if (!entry.withheld.empty()) returned_.insert(key);
       continue;
@@ -203,13 +209,16 @@ bool PruneGuard::isReleased(const Judgement& now, const plan::Entry& entry) {
 void PruneGuard::noteSeen(const Judgement& now) {
   const source::Snapshot& snapshot = now.snapshot;
   std::map<EntryKey, SystemTime> seen;
-  for (const plan::Entry& entry : now.entries) {
-    const EntryKey key{entry.serverKey, entry.name};
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
+    const EntryKey key = keyOf(entry);
     const auto outdated = snapshot.outdated.find(entry.object);
     if (outdated != snapshot.outdated.end()) {
       seen[key] = outdated->second.seen;
     } else if (snapshot.declared.contains(entry.object)) {
       seen[key] = snapshot.scannedAt;
+    } else if (wasAtHome) {
+      seen[key] = judgedAt_;
     } else if (const auto before = seen_.find(key); before != seen_.end()) {
       seen.insert(*before);
     }
@@ -223,7 +232,7 @@ std::optional<plan::Absence> PruneGuard::judgeAlone(const Judgement& now, const 
   const source::Root* root = rootOf(snapshot, entry.root);
   if (root == nullptr) return std::nullopt;  // somebody else's business
   if (!now.isRequested(entry)) {
-    const auto seen = seen_.find({entry.serverKey, entry.name});
+    const auto seen = seen_.find(keyOf(entry));
     // Before this process looked, it was declared when its life began.
     const SystemTime since = seen == seen_.end() ? entry.since : seen->second;
     if (const auto silence = snapshot.silenceAbout(entry.object, {entry.root, entry.file}, since)) {
@@ -255,17 +264,18 @@ void PruneGuard::forget(const Judgement& now) {
   std::erase_if(allowed_, [&](const EntryKey& key) { return !now.undeclared.contains(key); });
   std::erase_if(frozen_, [&](const auto& item) { return !now.undeclared.contains(item.first); });
   std::set<EntryKey> marked;
-  for (const plan::Entry& entry : now.entries) {
-    if (!entry.withheld.empty()) marked.insert({entry.serverKey, entry.name});
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
+    if (!entry.withheld.empty()) marked.insert(keyOf(entry));
   }
   std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
 }
 
 void PruneGuard::useUpConfirmations(const Judgement& now) {
   std::set<std::string> waiting;
-  for (const plan::Entry& entry : now.entries) {
-    if (!entry.destroyedAt && now.undeclared.contains({entry.serverKey, entry.name}))
-      waiting.insert(setOf(entry));
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
+    if (!entry.destroyedAt && now.undeclared.contains(keyOf(entry))) waiting.insert(setOf(entry));
   }
   for (const std::string& before : waiting_) {
     if (!waiting.contains(before)) options_.confirmed.erase(before);
@@ -278,31 +288,36 @@ void PruneGuard::useUpConfirmations(const Judgement& now) {
 
 /// The ID of the set that it is withheld with; empty: with none.
 std::string PruneGuard::setOf(const plan::Entry& entry) const {
-  const EntryKey key{entry.serverKey, entry.name};
+  const EntryKey key = keyOf(entry);
   if (!entry.withheld.empty() && !returned_.contains(key)) return entry.withheld;
   const auto frozen = frozen_.find(key);
   return frozen == frozen_.end() ? "" : frozen->second;
 }
 
-/// What vanished just now, and what is withheld since before.
+/// What vanished just now, and what is withheld since before; and how many there are beside it.
 void PruneGuard::sortOut(Judgement& now) {
-  for (const plan::Entry& entry : now.entries) {
-    const source::Root* root = rootOf(now.snapshot, entry.root);
-    if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
-        allowed_.contains({entry.serverKey, entry.name}))
-      continue;
-    const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
-    Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
-    const auto absence = now.absences.find(entry.object);
-    const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
-    const std::string id = vanished ? setOf(entry) : "";
-    if (!id.empty()) {
-      now.sets[{part, id}].push_back(&entry);
-      continue;
-    }
-    ++tally.owned[entry.instance];
-    if (vanished) tally.vanished.push_back(&entry);
+  bool anyVanished = false;
+  for (const auto& [stray, wasAtHome] : now.entries.strays) anyVanished = sortOut(now, *stray) || anyVanished;
+  if (anyVanished) now.entries.forEachAtHome([&](const plan::Entry& entry) { sortOut(now, entry); });
+}
+
+/// Whether it has vanished.
+bool PruneGuard::sortOut(Judgement& now, const plan::Entry& entry) {
+  const source::Root* root = rootOf(now.snapshot, entry.root);
+  if (root == nullptr || entry.destroyedAt || now.isRequested(entry) || allowed_.contains(keyOf(entry)))
+    return false;
+  const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
+  Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
+  const auto absence = now.absences.find(entry.object);
+  const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
+  const std::string id = vanished ? setOf(entry) : "";
+  if (!id.empty()) {
+    now.sets[{part, id}].push_back(&entry);
+    return true;
   }
+  ++tally.owned[entry.instance];
+  if (vanished) tally.vanished.push_back(&entry);
+  return vanished;
 }
 
 std::size_t PruneGuard::Tally::ownedInAll() const {
@@ -334,9 +349,7 @@ void PruneGuard::judgeTogether(Judgement& now) {
 /// Whether nothing has vanished lately that may be followed by more.
 bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, const Tally& tally) {
   if (!options_.settle) return true;
-  const auto since = [&](const plan::Entry* entry) {
-    return absentSince_.at({entry->serverKey, entry->name});
-  };
+  const auto since = [&](const plan::Entry* entry) { return absentSince_.at(keyOf(*entry)); };
   const auto [first, last] = std::ranges::minmax(tally.vanished, {}, since);
   const auto end =
       std::min(since(last) + settlingTime(&root), since(first) + longestCascade * settlingTime(&root));
@@ -353,7 +366,7 @@ void PruneGuard::freeze(Judgement& now, Tally& tally) {
   }
   for (const auto& [part, entries] : parts) {
     const std::string id = confirmationId(entries);
-    for (const plan::Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
+    for (const plan::Entry* entry : entries) frozen_[keyOf(*entry)] = id;
     now.sets[{part, id}] = entries;
     waiting_.insert(id);
   }
@@ -417,10 +430,11 @@ void PruneGuard::letGo(Judgement& now) {
   std::set<EntryKey> held;
   for (const auto& [key, entries] : now.sets) {
     if (isConfirmed(now, key.first.instance, key.second)) continue;
-    for (const plan::Entry* entry : entries) held.insert({entry->serverKey, entry->name});
+    for (const plan::Entry* entry : entries) held.insert(keyOf(*entry));
   }
-  for (const plan::Entry& entry : now.entries) {
-    const EntryKey key{entry.serverKey, entry.name};
+  for (const auto& [stray, wasAtHome] : now.entries.strays) {
+    const plan::Entry& entry = *stray;
+    const EntryKey key = keyOf(entry);
     const auto absence = now.absences.find(entry.object);
     if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))
       continue;

@@ -9,11 +9,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "plan/desired.h"
 #include "plan/inventory.h"
+#include "reconcile/strays.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -63,7 +65,7 @@ class PruneGuard {
   /// is known: what it says of its deletion counts, and not what an entry remembers from before.
   using LastSeen = std::function<api::ObjectPtr(const api::ObjectKey& key)>;
   std::map<api::ObjectKey, plan::Absence> judge(
-      const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries,
+      const source::Snapshot& snapshot, const SortedEntries& entries,
       const std::set<api::ObjectKey>& requested = {},
       const LastSeen& lastSeen = [](const api::ObjectKey&) { return nullptr; });
 
@@ -90,7 +92,8 @@ class PruneGuard {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
+  using EntryKey = std::tuple<std::string, albatross::Name, bool>;  // server key, name, of a volume
+  static EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name, entry.isVolume()}; }
   /// What is judged, or withheld, together; an empty instance or namespace: all.
   struct Scope {
     std::filesystem::path root;
@@ -113,6 +116,7 @@ class PruneGuard {
   void forget(const Judgement& now);
   void useUpConfirmations(const Judgement& now);
   void sortOut(Judgement& now);
+  bool sortOut(Judgement& now, const plan::Entry& entry);
   std::string setOf(const plan::Entry& entry) const;
   void judgeTogether(Judgement& now);
   void freeze(Judgement& now, Tally& tally);
@@ -125,7 +129,9 @@ class PruneGuard {
 
   GuardOptions options_;
   std::map<EntryKey, Clock::time_point> absentSince_;
-  std::map<EntryKey, api::SystemTime> seen_;  // when it was last declared for sure
+  /// When what was a stray was last declared for sure; all others were when judgedAt_.
+  std::map<EntryKey, api::SystemTime> seen_;
+  api::SystemTime judgedAt_;    // what scan it was that was judged last
   std::set<EntryKey> allowed_;  // absent, and judged to go: no longer part of what vanishes "at once"
   std::map<EntryKey, std::string> frozen_;  // the IDs of the sets that they are withheld with
   std::set<std::string> waiting_;           // the IDs of sets of which something has not gone

@@ -115,7 +115,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   RoundEnd end;
   end.desired = desired_;
   std::vector<plan::Step> due;
-  if (observed && rests(*observed)) {
+  if (observed && isResting(*observed)) {
     goOnResting(told);
     end = rest_->end;
   } else if (observed) {
@@ -133,11 +133,13 @@ asio::awaitable<bool> InstanceLoop::round() {
 }
 
 /// Remembers and publishes what was planned. Returns the steps that are to be taken now.
-asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, Round& told, RoundEnd& end) {
-  const Unwritten unwritten = co_await persist(plan.memory);
+asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision, Round& told, RoundEnd& end) {
+  const Failures failures = co_await persist(decision);
+  const Unwritten& unwritten = failures.unikernels;
+  plan::Plan& plan = decision.plan;
   plan::withhold(plan, unwritten, environment_.now());
+  plan::withhold(plan, failures.volumes, environment_.now(), api::Kind::UnikernelVolume);
   const SystemTime now = environment_.now();
-  const auto isDue = [now](const plan::Step& step) { return step.notBefore <= now; };
   std::vector<plan::Step> due;
   if (latest_ == desired_) due = plan::takeable(plan.steps, now);
   end.errors = plan.errors;
@@ -154,35 +156,73 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(plan::Plan plan, R
                                     [](const plan::Step& step) { return step.verb == plan::Verb::Destroy; });
   end.destroyed = destroyed_ && !moreToGo;
   if (end.destroyed) destroyed_ = false;
-  told.queued = static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue));
-  told.drift = plan.drift;
-  told.unikernels = plan.counts;
-  for (const auto& [key, state] : plan.objects) {
-    if (key.kind != api::Kind::Unikernel) continue;
-    told.restarts[key] = state.status.restarts;
-    if (desired_->unikernels.contains(key) && state.state != plan::UnikernelState::Suspended)
-      told.ready[key] = state.status.ready();
-  }
+  tell(decision, *desired_, now, told);
   for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
   failures_ = 0;
   reporter_.report(*desired_, plan, unwritten);
+  rest(decision, end, plan.steps.empty() && end.finished && unwritten.empty() && failures.volumes.empty());
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
-  rest_.reset();
-  if (plan.steps.empty() && end.finished && unwritten.empty()) restUntil(plan.wakeAt, end);
   co_return due;
 }
 
-void InstanceLoop::restUntil(std::optional<SystemTime> wakeAt, const RoundEnd& end) {
-  rest_ = Rest{desired_, wakeAt.value_or(SystemTime::max()), end};
+void InstanceLoop::tell(const Decision& decision, const plan::Desired& desired, SystemTime now, Round& told) {
+  const plan::Plan& plan = decision.plan;
+  const auto isDue = [now](const plan::Step& step) { return step.notBefore <= now; };
+  told.queued = static_cast<std::size_t>(std::count_if(plan.steps.begin(), plan.steps.end(), isDue));
+  told.drift = plan.drift;
+  told.unikernels = plan.counts;
+  told.partly = decision.changed.has_value();
+  for (const auto& [key, state] : plan.objects) {
+    if (key.kind != api::Kind::Unikernel) continue;
+    told.restarts[key] = state.status.restarts;
+    if (desired.unikernels.contains(key) && state.state != plan::UnikernelState::Suspended)
+      told.ready[key] = state.status.ready();
+  }
+}
+
+/// Nothing is to be done, if `nothingLeft`. What was decided about some stands beside what is known of the
+/// others.
+void InstanceLoop::rest(const Decision& decision, const RoundEnd& end, bool nothingLeft) {
+  const plan::Plan& plan = decision.plan;
+  const std::optional<Rest> before = std::exchange(rest_, std::nullopt);
+  if (!nothingLeft) return;
+  rest_ = Rest{desired_, plan.wakeAt.value_or(SystemTime::max()), end};
   rest_->end.destroyed = rest_->end.located = false;  // news once
+  rest_->counts = plan.counts;
+  rest_->authority = connection_.authority();
+  rest_->restartChangesMemory = plan.memory.restartChangesMemory;
+  rest_->each = plan.rests && (decision.changed ? before->each : undisputed_);
+  if (decision.changed) rest_->looks = before->looks + 1;
 }
 
 /// Whether this is what was seen when there was nothing to do. Now and then all is judged anyway: what is
 /// remembered may be another's doing.
-bool InstanceLoop::rests(const plan::Observed& observed) const {
+bool InstanceLoop::isResting(const plan::Observed& observed) const {
   return rest_ && rest_->desired == desired_ && latest_ == desired_ && rest_->looks < mostRests &&
          environment_.now() < rest_->until && observed == *observed_;
+}
+
+/// The unikernels that are desired otherwise than when there was nothing to do, where nothing else is
+/// otherwise that could matter to them or to others. Nothing: all has to be judged.
+std::optional<std::set<api::ObjectKey>> InstanceLoop::changedAtRest(const plan::Observed& observed) const {
+  if (!rest_ || !rest_->each || rest_->looks >= mostRests || environment_.now() >= rest_->until ||
+      observed != *observed_)
+    return std::nullopt;
+  const plan::Authority authority = connection_.authority();
+  if (authority != rest_->authority || environment_.now() - memory_.lookedAt > plan::watchGap ||
+      environment_.state.restartChangesMemory(observed.serverKey) != rest_->restartChangesMemory)
+    return std::nullopt;
+  auto changed = plan::changedUnikernels(*rest_->desired, *desired_);
+  if (!changed) return std::nullopt;
+  if (environment_.rivals != nullptr && !environment_.rivals->clashesOf(*desired_).empty())
+    return std::nullopt;
+  // What runs and is not ours may be somebody else's, which it takes a look at all to tell.
+  const bool foreign = std::ranges::any_of(*changed, [&](const api::ObjectKey& key) {
+    const albatross::Name name = desired_->nameOf(key, observed.base);
+    return observed.unikernels.contains(name) && !memory_.inventory.contains(name);
+  });
+  return foreign ? std::nullopt : changed;
 }
 
 void InstanceLoop::goOnResting(Round& told) {
@@ -200,11 +240,16 @@ asio::awaitable<void> InstanceLoop::heedWishes() {
   for (plan::Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
+    const auto volume = desired_->volumes.find(entry.object);
     const auto absence = desired_->absences.find(entry.object);
     if (unikernel != desired_->unikernels.end()) {
       plan::Entry wished = entry;
       wished.prune = unikernel->second.goesWithItsObject();
       wished.suspend = unikernel->second.spec().suspend;
+      if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
+    } else if (volume != desired_->volumes.end()) {
+      plan::Entry wished = entry;
+      wished.prune = volume->second.goesWithItsObject();
       if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
     } else if (absence != desired_->absences.end() &&
                absence->second.verdict == plan::Absence::Verdict::Release) {
@@ -249,20 +294,48 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   if (auto connected = connection_.connect(*desired_); !connected)
     co_return std::unexpected(connected.error());
   lookedAt_ = environment_.now();
-  co_return co_await observe(*connection_.client(), needsBlockDevices(*desired_), desired_->name(),
-                             environment_.listener);
+  const bool blockDevices = needsBlockDevices(*desired_) || !environment_.state.volumes().empty();
+  co_return co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener);
 }
 
-plan::Plan InstanceLoop::decide(plan::Observed observed) {
+InstanceLoop::Decision InstanceLoop::decide(plan::Observed observed) {
+  if (auto changed = changedAtRest(observed)) return decideAgain(*std::move(changed));
   recallObjects();
   if (observed_ && observed_->serverKey != observed.serverKey)
     memory_ = {};  // another server behind the same address
   observed_ = std::move(observed);
   noteReached();
-  memory_.inventory = ownInventory();
+  if (statistics_) statistics_->keepOnlyRunning();
+  Decision decision{.plan = {}, .before = ownInventory(), .changed = std::nullopt};
+  memory_.inventory = {decision.before.begin(), decision.before.end()};
+  decision.volumesBefore = ownVolumes();
+  memory_.volumes = {decision.volumesBefore.begin(), decision.volumesBefore.end()};
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
-  return plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(), environment_.now());
+  undisputed_ = desired == desired_;
+  decision.plan =
+      plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(), environment_.now());
+  return decision;
+}
+
+InstanceLoop::Decision InstanceLoop::decideAgain(std::set<api::ObjectKey> changed) {
+  noteReached();
+  const plan::SharedInventory kept = environment_.state.inventoryOf(observed_->serverKey);
+  Decision decision{.plan = {}, .before = {}, .changed = std::move(changed)};
+  for (const api::ObjectKey& key : *decision.changed) {
+    albatross::Name name = desired_->nameOf(key, observed_->base);
+    memory_.inventory.erase(name);
+    const auto entry = kept.find(name);
+    if (entry == kept.end() || !isOwn(name, entry->second)) continue;
+    memory_.inventory.emplace(name, entry->second);
+    decision.before.set(std::move(name), entry->second);
+  }
+  decision.plan = plan::decideAgain(*desired_, *decision.changed, *observed_, std::move(memory_),
+                                    rest_->counts, connection_.authority(), environment_.now());
+  // The others wake when they would have.
+  auto& wakeAt = decision.plan.wakeAt;
+  if (rest_->until != SystemTime::max()) wakeAt = wakeAt ? std::min(*wakeAt, rest_->until) : rest_->until;
+  return decision;
 }
 
 /// For who asks the server something beside this loop.
@@ -270,7 +343,7 @@ void InstanceLoop::noteReached() {
   if (environment_.servers == nullptr) return;
   const ServerPtr server =
       environment_.servers->reached({connection_.client(), desired_, observed_->base, observed_->policies});
-  if (statistics_) statistics_->seen(server);
+  if (statistics_) statistics_->follow(server);
 }
 
 void InstanceLoop::forgetReached() const {
@@ -282,35 +355,47 @@ void InstanceLoop::forgetReached() const {
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
 /// counted restarts, and seen what runs.
 void InstanceLoop::recallObjects() {
-  for (const auto& [key, unikernel] : desired_->unikernels) {
-    if (memory_.objects.contains(key)) continue;
+  const auto recall = [&](const api::ObjectKey& key) {
+    if (memory_.objects.contains(key)) return;
     const ObjectViewPtr view = environment_.objects.find(key);
     if (view != nullptr && view->status.instance == desired_->name())
       memory_.objects.emplace(key, plan::recall(view->status));
-  }
+  };
+  for (const auto& [key, unikernel] : desired_->unikernels) recall(key);
+  for (const auto& [key, volume] : desired_->volumes) recall(key);
 }
 
 asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
   co_await asio::this_coro::throw_if_cancelled(false);
   Result<plan::Observed> seen = co_await ask();
   if (!seen) co_return Preview{desired_, std::unexpected(seen.error())};
-  Preview preview{desired_, decide(std::move(*seen))};
+  Preview preview{desired_, decide(std::move(*seen)).plan};
   co_return preview;
 }
 
 /// The server's inventory without what another declared instance holds on the same server, and without what
 /// was done with another credential and cannot be seen or changed with this one.
-plan::Inventory InstanceLoop::ownInventory() const {
-  plan::Inventory inventory = environment_.state.inventoryOf(observed_->serverKey);
-  const auto& base = observed_->base.path;
-  std::erase_if(inventory, [&](const auto& item) {
-    const auto& [name, entry] = item;
-    const bool within = (name.path.size() == base.size() || name.path.size() == base.size() + 1) &&
-                        std::equal(base.begin(), base.end(), name.path.begin());
-    const bool others = entry.instance != desired_->name() && desired_->instances.contains(entry.instance);
-    return !within || others;
-  });
+plan::SharedInventory InstanceLoop::ownInventory() const {
+  plan::SharedInventory inventory = environment_.state.inventoryOf(observed_->serverKey);
+  inventory.keepOnly([&](const auto& item) { return isOwn(item.first, item.second); });
   return inventory;
+}
+
+plan::SharedInventory InstanceLoop::ownVolumes() const {
+  const plan::Inventories all = environment_.state.volumes();
+  const auto found = all.find(observed_->serverKey);
+  if (found == all.end()) return {};
+  plan::SharedInventory volumes = found->second;
+  volumes.keepOnly([&](const auto& item) { return isOwn(item.first, item.second); });
+  return volumes;
+}
+
+bool InstanceLoop::isOwn(const albatross::Name& name, const plan::Entry& entry) const {
+  const auto& base = observed_->base.path;
+  const bool within = (name.path.size() == base.size() || name.path.size() == base.size() + 1) &&
+                      std::equal(base.begin(), base.end(), name.path.begin());
+  const bool others = entry.instance != desired_->name() && desired_->instances.contains(entry.instance);
+  return within && !others;
 }
 
 /// What this loop changes is its instance's, whatever the entry says: that of another instance which nobody
@@ -352,8 +437,12 @@ plan::DesiredPtr InstanceLoop::judged() {
   noteOwnedElsewhere(clashes);
   if (clashes.empty()) return desired_;
   auto judged = std::make_shared<plan::Desired>(*desired_);
-  for (auto& [key, unikernel] : judged->unikernels) {
-    if (const auto clash = clashes.find(key); clash != clashes.end()) unikernel.error = clash->second;
+  for (const auto& [key, clash] : clashes) {
+    const auto found = desired_->unikernels.find(key);
+    if (found == desired_->unikernels.end()) continue;
+    plan::DesiredUnikernel unikernel = found->second;
+    unikernel.error = clash;
+    judged->unikernels.set(key, std::move(unikernel));
   }
   for (auto& [nameSpace, policy] : judged->policies) {
     if (const auto clash = clashes.find(policy.object->key()); clash != clashes.end())
@@ -362,35 +451,61 @@ plan::DesiredPtr InstanceLoop::judged() {
   return judged;
 }
 
-/// Writes down what has changed; what could not be, and why, by name.
-asio::awaitable<Unwritten> InstanceLoop::persist(const plan::Memory& memory) {
+/// What a decision says otherwise of ours than before.
+std::vector<InstanceLoop::Change> InstanceLoop::changesOf(const Decision& decision) const {
+  const plan::Inventory& after = decision.plan.memory.inventory;
   std::vector<Change> changes;
-  const plan::Inventory before = ownInventory();
-  for (const auto& [name, entry] : before) {
-    if (memory.inventory.contains(name)) continue;
-    destroyed_ = true;
-    changes.push_back({mine(entry), true});
+  for (const auto& [name, entry] : decision.before) {
+    if (!after.contains(name)) changes.push_back({mine(entry), true});
   }
-  for (const auto& [name, entry] : memory.inventory) {
-    const auto old = before.find(name);
-    if (old != before.end() && old->second == entry) continue;
-    if (entry.destroyedAt && (old == before.end() || !old->second.destroyedAt)) destroyed_ = true;
-    changes.push_back({mine(entry)});
+  const auto compare = [&](const albatross::Name& name, const plan::Entry& entry) {
+    const auto old = decision.before.find(name);
+    if (old == decision.before.end() || old->second != entry) changes.push_back({mine(entry)});
+  };
+  if (!decision.changed) {
+    for (const auto& [name, entry] : after) compare(name, entry);
+    const plan::Inventory& volumes = decision.plan.memory.volumes;
+    for (const auto& [name, entry] : decision.volumesBefore) {
+      if (!volumes.contains(name)) changes.push_back({mine(entry), true});
+    }
+    for (const auto& [name, entry] : volumes) {
+      const auto old = decision.volumesBefore.find(name);
+      if (old == decision.volumesBefore.end() || old->second != entry) changes.push_back({mine(entry)});
+    }
+    return changes;
   }
-  Unwritten unwritten = co_await write(std::move(changes));
+  for (const api::ObjectKey& key : *decision.changed) {
+    const auto entry = after.find(desired_->nameOf(key, observed_->base));
+    if (entry != after.end()) compare(entry->first, entry->second);
+  }
+  return changes;
+}
+
+/// Writes down what has changed; what could not be, and why, by name.
+asio::awaitable<InstanceLoop::Failures> InstanceLoop::persist(const Decision& decision) {
+  std::vector<Change> changes = changesOf(decision);
+  for (const Change& change : changes) {
+    const auto old = decision.before.find(change.entry.name);
+    const bool buried =
+        change.entry.destroyedAt && (old == decision.before.end() || !old->second.destroyedAt);
+    destroyed_ = destroyed_ || change.gone || buried;
+  }
+  const plan::Memory& memory = decision.plan.memory;
+  Failures failures = co_await write(std::move(changes));
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
   }
-  co_return unwritten;
+  co_return failures;
 }
 
 /// All at once, as what is asked for together is made sure of together.
-asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
-  Unwritten unwritten;
+asio::awaitable<InstanceLoop::Failures> InstanceLoop::write(std::vector<Change> changes) {
+  Failures failures;
   std::size_t open = changes.size();
   asio::steady_timer done(strand_, asio::steady_timer::time_point::max());
   for (Change& change : changes) {
+    Unwritten& unwritten = change.entry.isVolume() ? failures.volumes : failures.unikernels;
     const auto end = [&, name = change.entry.name](const std::exception_ptr& thrown,
                                                    const Result<void>& written) {
       if (thrown) std::rethrow_exception(thrown);
@@ -403,7 +518,7 @@ asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
         end);
   }
   while (open > 0) (void)co_await done.async_wait(asio::as_tuple(asio::use_awaitable));
-  co_return unwritten;
+  co_return failures;
 }
 
 /// Takes them until it is time to look again. False: there was none.

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -74,11 +75,21 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<void> reconcile();
   asio::awaitable<bool> round();
   asio::awaitable<Result<plan::Observed>> ask();
-  plan::Plan decide(plan::Observed observed);
-  void restUntil(std::optional<SystemTime> wakeAt, const RoundEnd& end);
-  bool rests(const plan::Observed& observed) const;
+  /// What was decided, and about what.
+  struct Decision {
+    plan::Plan plan;
+    plan::SharedInventory before;                     // of ours, as far as it is about them
+    plan::SharedInventory volumesBefore = {};         // of ours, where it is about all
+    std::optional<std::set<api::ObjectKey>> changed;  // about these alone, as of a Rest; else about all
+  };
+  Decision decide(plan::Observed observed);
+  Decision decideAgain(std::set<api::ObjectKey> changed);
+  std::optional<std::set<api::ObjectKey>> changedAtRest(const plan::Observed& observed) const;
+  void rest(const Decision& decision, const RoundEnd& end, bool nothingLeft);
+  bool isResting(const plan::Observed& observed) const;
   void goOnResting(Round& told);
-  asio::awaitable<std::vector<plan::Step>> follow(plan::Plan plan, Round& told, RoundEnd& end);
+  asio::awaitable<std::vector<plan::Step>> follow(Decision decision, Round& told, RoundEnd& end);
+  static void tell(const Decision& decision, const plan::Desired& desired, SystemTime now, Round& told);
   void noteReached();
   void forgetReached() const;
   void recallObjects();
@@ -86,14 +97,21 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   void missLook(Error error, Round& told, RoundEnd& end);
   asio::awaitable<bool> take(std::vector<plan::Step> steps, Round& told);
   asio::awaitable<void> sleep(SystemTime until);
-  plan::Inventory ownInventory() const;
+  plan::SharedInventory ownInventory() const;
+  plan::SharedInventory ownVolumes() const;
+  bool isOwn(const albatross::Name& name, const plan::Entry& entry) const;
   struct Change {
     plan::Entry entry;
     bool gone = false;
   };
   plan::Entry mine(plan::Entry entry) const;
-  asio::awaitable<Unwritten> persist(const plan::Memory& memory);
-  asio::awaitable<Unwritten> write(std::vector<Change> changes);
+  std::vector<Change> changesOf(const Decision& decision) const;
+  /// What could not be written down, of which kind.
+  struct Failures {
+    Unwritten unikernels, volumes;
+  };
+  asio::awaitable<Failures> persist(const Decision& decision);
+  asio::awaitable<Failures> write(std::vector<Change> changes);
   plan::DesiredPtr judged();
   void noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) const;
   SystemTime nextLook(const plan::Plan* plan) const;
@@ -105,6 +123,11 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
     SystemTime until;
     RoundEnd end;
     unsigned looks = 0;  // that found the same
+    /// Of what is desired otherwise, only that has to be judged (plan::decideAgain); these are for that.
+    bool each = false;
+    plan::Counts counts = {};
+    plan::Authority authority = {};
+    std::optional<bool> restartChangesMemory = {};
   };
 
   asio::any_io_executor strand_;
@@ -119,7 +142,8 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   std::optional<plan::Observed> observed_;
   std::optional<Statistics> statistics_;  // absent: nobody wants them
   std::optional<Rest> rest_;
-  SystemTime lookedAt_;  // when observed_ was asked for
+  bool undisputed_ = false;  // nobody else had what was desired when all was judged last
+  SystemTime lookedAt_;      // when observed_ was asked for
   plan::Memory memory_;
   StepPipeline pipeline_;
   unsigned failures_ = 0;   // observations in a row that failed

@@ -26,7 +26,11 @@ api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& 
                       {"kind", toString(key.kind)},
                       {"metadata", {{"name", key.name}, {"namespace", key.nameSpace}}},
                       {"spec", nlohmann::json::object()}};
-  object->spec = api::Unikernel{};
+  if (key.kind == api::Kind::UnikernelVolume) {
+    object->spec = api::UnikernelVolume{};
+  } else {
+    object->spec = api::Unikernel{};
+  }
   return object;
 }
 
@@ -35,15 +39,16 @@ api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& 
 Leftovers::Leftovers(const Environment& environment, StandingOf standingOf)
     : environment_(environment), standingOf_(std::move(standingOf)) {}
 
-void Leftovers::note(source::SnapshotPtr snapshot, Absences absences,
-                     const std::vector<plan::Entry>& entries) {
+void Leftovers::note(source::SnapshotPtr snapshot, Absences absences, const SortedEntries& entries) {
   clear();
   snapshot_ = std::move(snapshot);
   absences_ = std::move(absences);
-  if (entries.empty()) return;
   std::set<api::ObjectKey> usable;
-  for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(usable.end(), object->key());
-  for (const plan::Entry& entry : entries) {
+  if (std::ranges::any_of(entries.strays, [](const auto& stray) { return !stray.entry->destroyedAt; })) {
+    for (const api::ObjectPtr& object : snapshot_->objects) usable.insert(usable.end(), object->key());
+  }
+  for (const auto& [stray, wasAtHome] : entries.strays) {
+    const plan::Entry& entry = *stray;
     if (entry.destroyedAt || usable.contains(entry.object)) continue;
     const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
     const bool byName = root != snapshot_->roots.end() && root->deletesByName;
@@ -87,7 +92,11 @@ void Leftovers::declareByName(const api::ObjectKey& key, const Place& place) con
   environment_.objects.declare(nameOnly(key, place.root, place.file), identity, environment_.now());
 }
 
-void Leftovers::forgetGone() const {
+/// What there are views of, and nobody declares.
+std::set<api::ObjectKey> Leftovers::undeclared() {
+  const std::uint64_t shown = environment_.objects.keyChanges();
+  if (compared_ && compared_->shown == shown && compared_->declared.isSharedWith(snapshot_->declared))
+    return {};
   std::set<api::ObjectKey> gone;
   auto declared = snapshot_->declared.begin();
   for (const ObjectViewPtr& view : environment_.objects.list()) {  // in the same order
@@ -95,6 +104,13 @@ void Leftovers::forgetGone() const {
     while (declared != snapshot_->declared.end() && *declared < key) ++declared;
     if (declared == snapshot_->declared.end() || *declared != key) gone.insert(std::move(key));
   }
+  compared_.reset();
+  if (gone.empty()) compared_ = {snapshot_->declared, shown};
+  return gone;
+}
+
+void Leftovers::forgetGone() {
+  const std::set<api::ObjectKey> gone = undeclared();
   // Of those that were deleted before this process began, there is no view.
   std::set<api::ObjectKey> requested = environment_.state.deletionRequests();
   std::erase_if(requested, [&](const api::ObjectKey& key) { return snapshot_->declared.contains(key); });

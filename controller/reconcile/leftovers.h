@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "plan/inventory.h"
 #include "reconcile/environment.h"
 #include "reconcile/instance_loops.h"
+#include "reconcile/strays.h"
 
 namespace rookery::reconcile {
 
@@ -25,9 +28,8 @@ class Leftovers {
   /// `environment` must outlive it.
   Leftovers(const Environment& environment, StandingOf standingOf);
 
-  /// Finds what is left as of `snapshot`, for which the prune guard has judged `absences`. `entries`: the
-  /// whole inventory.
-  void note(source::SnapshotPtr snapshot, Absences absences, const std::vector<plan::Entry>& entries);
+  /// Finds what is left as of `snapshot`, for which the prune guard has judged `absences`.
+  void note(source::SnapshotPtr snapshot, Absences absences, const SortedEntries& entries);
   /// Nothing is left that this would have to say anything of.
   void clear();
 
@@ -38,7 +40,7 @@ class Leftovers {
   /// The same of all; and of what is declared with a mistake, what the mistake is.
   void reportAll() const;
   /// Removes the views of objects that nobody declares and of which nothing runs any more.
-  void forgetGone() const;
+  void forgetGone();
 
  private:
   /// Where something is left.
@@ -53,6 +55,7 @@ class Leftovers {
     bool stalled = true;  // it takes somebody to end that
   };
 
+  std::set<api::ObjectKey> undeclared();
   void declareByName(const api::ObjectKey& key, const Place& place) const;
   void report(const api::ObjectKey& key, const std::vector<Place>& places) const;
   void reportMistake(const api::ObjectKey& key, const Place& place) const;
@@ -68,6 +71,12 @@ class Leftovers {
   Absences absences_;
   std::map<api::ObjectKey, std::vector<Place>> places_;  // of what nobody declares
   std::map<api::ObjectKey, Place> mistaken_;
+  /// What undeclared() compared when it found nothing last.
+  struct Compared {
+    api::KeySet declared;
+    std::uint64_t shown;  // ObjectStore::keyChanges
+  };
+  std::optional<Compared> compared_;
 };
 
 }  // namespace rookery::reconcile

@@ -21,7 +21,8 @@ using api::SystemTime;
 
 /// How an instance stands after a round of looking, planning and taking what is due.
 struct Round {
-  bool unchanged = false;      // all that follows is as it was told last, but for the duration
+  bool unchanged = false;  // all that follows is as it was told last, but for the duration
+  bool partly = false;     // `restarts` and `ready` have only those that were judged: the rest is as it was
   std::optional<Error> error;  // of the observation; absent: it succeeded
   std::chrono::nanoseconds duration{0};
   std::size_t queued = 0;  // steps that are due but were not taken in this round

@@ -61,18 +61,11 @@ void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& ide
   if (elsewhere) cache_.amend(object->key(), [&](ObjectView& view) { view.object = object; });
 }
 
-void ObjectStore::declare(const std::vector<Declaration>& declarations, api::SystemTime now) {
-  const std::vector<ObjectViewPtr> known = list();
-  auto view = known.begin();
-  for (const Declaration& declared : declarations) {
-    const auto isHere = [&] { return view != known.end() && (*view)->object == declared.object; };
-    if (!isHere()) {
-      const api::ObjectKey key = declared.object->key();
-      while (view != known.end() && (*view)->object->key() < key) ++view;
-    }
-    if (!isHere() || (*view)->identity != declared.identity) declare(declared.object, declared.identity, now);
-    if (isHere()) ++view;
-  }
+void ObjectStore::declare(const Declarations& declarations, const Declarations& before, api::SystemTime now) {
+  Declarations::compare(before, declarations,
+                        [&](const Declarations::Item* /*was*/, const Declarations::Item* is) {
+                          if (is != nullptr) declare(is->second.object, is->second.identity, now);
+                        });
 }
 
 void ObjectStore::markDeleted(const api::ObjectKey& key, api::SystemTime since) {

@@ -10,6 +10,7 @@
 
 #include "api/object.h"
 #include "api/status.h"
+#include "plan/shared_map.h"
 #include "reconcile/watch_cache.h"
 
 namespace rookery::reconcile {
@@ -28,7 +29,9 @@ using ObjectViewPtr = std::shared_ptr<const ObjectView>;
 struct Declaration {
   api::ObjectPtr object;
   api::Identity identity;
+  friend bool operator==(const Declaration&, const Declaration&) = default;
 };
+using Declarations = plan::SharedMap<api::ObjectKey, Declaration>;
 
 class Listener;
 
@@ -42,8 +45,8 @@ class ObjectStore {
 
   /// The object is declared, as it is now. Its status stays what it was; a new one has not been looked at.
   void declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now);
-  /// The same of many, in the order of their keys; most of which are here already.
-  void declare(const std::vector<Declaration>& declarations, api::SystemTime now);
+  /// The same of all that is other than in `before`, which were declared before.
+  void declare(const Declarations& declarations, const Declarations& before, api::SystemTime now);
   /// Nobody declares the object any more, since then, but something of it is left.
   void markDeleted(const api::ObjectKey& key, api::SystemTime since);
   /// An object that is being deleted says something else now. False: there is none with this uid, or it is
@@ -66,6 +69,7 @@ class ObjectStore {
   /// All of a kind, in the order of namespace and name; `nameSpace` absent: of all namespaces.
   Cache::Listing list(api::Kind kind, const std::optional<std::string>& nameSpace) const;
   std::uint64_t resourceVersion() const { return cache_.resourceVersion(); }
+  std::uint64_t keyChanges() const { return cache_.keyChanges(); }
   /// As WatchCache::after; of all kinds.
   std::optional<Cache::Changes> after(std::uint64_t version,
                                       std::chrono::steady_clock::time_point deadline) const {

@@ -15,7 +15,7 @@ Pruner::Pruner(const Environment& environment, GuardOptions guard)
 
 std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
                                                       const source::Snapshot& snapshot,
-                                                      const std::vector<plan::Entry>& entries) {
+                                                      const SortedEntries& entries) {
   const auto lastSeen = [this](const api::ObjectKey& key) {
     const ObjectViewPtr view = environment_.objects.find(key);
     return view == nullptr ? nullptr : view->object;
@@ -34,7 +34,7 @@ std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
   for (const auto& [instance, id] : guard_.mistaken())
     environment_.listener.warned(instance, Reason::PruneGuard, noSuchSet(id, instance));
   moving_.clear();
-  for (const plan::Entry& entry : entries) judgeMove(resolution, entry);
+  for (const auto& [entry, wasAtHome] : entries.strays) judgeMove(resolution, *entry);
   return absences;
 }
 

@@ -22,9 +22,9 @@ class Pruner {
   Pruner(const Environment& environment, GuardOptions guard);
 
   /// Tells every instance in `resolution`, which is of `snapshot`. Returns what becomes of those that nobody
-  /// declares. `entries`: the whole inventory.
+  /// declares.
   std::map<api::ObjectKey, plan::Absence> judge(Resolution& resolution, const source::Snapshot& snapshot,
-                                                const std::vector<plan::Entry>& entries);
+                                                const SortedEntries& entries);
 
   /// When another scan could change what judge() said; absent: nothing waits for one.
   std::optional<std::chrono::steady_clock::time_point> rescanAt() const { return guard_.rescanAt(); }

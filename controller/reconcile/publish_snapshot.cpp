@@ -12,6 +12,7 @@ void disownOthers(const Environment& environment, const Instances& instances) {
     if (environment.commands(name)) continue;
     environment.objects.disown(desired->instance->key());
     for (const auto& [key, unikernel] : desired->unikernels) environment.objects.disown(key);
+    for (const auto& [key, volume] : desired->volumes) environment.objects.disown(key);
     for (const auto& [nameSpace, policy] : desired->policies)
       environment.objects.disown(policy.object->key());
   }
@@ -30,8 +31,9 @@ void reportUnplaced(const Environment& environment, const api::ObjectKey& key, c
 }  // namespace
 
 void publishSnapshot(const Environment& environment, const source::Snapshot& snapshot,
-                     const Instances& desired, const Resolution& resolution, const Leftovers& leftovers) {
-  environment.objects.declare(resolution.declarations, environment.now());
+                     const Instances& desired, const Resolution& resolution, const Declarations& before,
+                     Leftovers& leftovers) {
+  environment.objects.declare(resolution.declarations, before, environment.now());
   leftovers.declare();
   for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status);
   leftovers.forgetGone();

@@ -5,13 +5,16 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <ranges>
-#include <unordered_map>
+#include <set>
+#include <tuple>
+#include <utility>
 
 #include "api/expand.h"
 #include "api/manifest.h"
+#include "image/digest.h"
 #include "plan/image_check.h"
+#include "reconcile/image_answers.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
@@ -21,56 +24,244 @@ using api::ObjectKey;
 
 namespace {
 
-/// How long all wait for images that nobody has looked at yet: most are known before.
-constexpr std::chrono::milliseconds lookTime{200};
-
 const std::string* secretValue(const api::Secret& secret, const std::string& key) {
   const auto it = secret.data.find(key);
   return it == secret.data.end() ? nullptr : &it->second;
 }
 
-class Resolver {
- public:
-  Resolver(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries, ImagePlaces images,
-           CredentialFiles& credentials, const Identify& identify)
-      : snapshot_(snapshot),
-        entries_(entries),
-        credentials_(credentials),
-        images_(std::move(images)),
-        imageRoots_(canonical(images_.roots)),
-        objects_(snapshot.objects) {
-    if (!std::ranges::is_sorted(objects_, {}, &api::Object::key))
-      std::ranges::sort(objects_, {}, &api::Object::key);
-    resolution_.declarations.reserve(objects_.size());
-    for (const auto& object : objects_) {
-      resolution_.declarations.push_back({object, identify(object->key(), object->specDigest)});
-      if (object->kind() == api::Kind::Secret) secrets_.emplace(object->key(), &object->as<api::Secret>());
+using Objects = std::vector<api::ObjectPtr>;
+using Unikernels = decltype(plan::Desired::unikernels);
+
+bool comesBefore(const api::ObjectPtr& one, const api::ObjectPtr& other) {
+  const api::Kind kind = one->kind(), otherKind = other->kind();
+  const api::Metadata &names = one->metadata, &otherNames = other->metadata;
+  return std::tie(kind, names.nameSpace, names.name) <
+         std::tie(otherKind, otherNames.nameSpace, otherNames.name);
+}
+
+/// Those of a kind, of objects in the order of their keys.
+auto allOf(api::Kind kind, const Objects& objects) {
+  return std::ranges::equal_range(objects, kind, {}, &api::Object::kind);
+}
+
+/// What differs between the objects of two snapshots: each is null where there is none with that key.
+struct Difference {
+  api::ObjectPtr before, after;
+};
+
+std::vector<Difference> differencesBetween(const Objects& before, const Objects& after) {
+  std::vector<Difference> found;
+  auto was = before.begin();
+  auto is = after.begin();
+  while (was != before.end() || is != after.end()) {
+    const bool both = was != before.end() && is != after.end();
+    if (both && *was == *is) {
+      ++was, ++is;
+      continue;
     }
-    for (const ObjectKey& declared : snapshot.declared) {
-      if (declared.kind == api::Kind::AlbatrossInstance) instances_.insert(declared.name);
-    }
+    const bool gone = is == after.end() || (both && comesBefore(*was, *is));
+    const bool added = was == before.end() || (both && comesBefore(*is, *was));
+    found.push_back({added ? nullptr : *was++, gone ? nullptr : *is++});
   }
+  return found;
+}
+
+/// Whether an object has come, gone, or stands in another place of the order than the one before it.
+bool sameKeys(const Objects& before, const Objects& after) {
+  return std::ranges::equal(before, after, [](const api::ObjectPtr& was, const api::ObjectPtr& is) {
+    return was == is || (!comesBefore(was, is) && !comesBefore(is, was));
+  });
+}
+
+/// Where the objects are placed that name no instance.
+using Placements = std::map<ObjectKey, std::string>;
+
+bool placesTheSame(const plan::Entry& one, const plan::Entry& other) {
+  return one.object == other.object && one.instance == other.instance &&
+         one.destroyedAt.has_value() == other.destroyedAt.has_value();
+}
+
+bool placeTheSame(const plan::Inventories& one, const plan::Inventories& other) {
+  if (!std::ranges::equal(one | std::views::keys, other | std::views::keys)) return false;
+  bool same = true;
+  using Item = plan::SharedInventory::Item;
+  for (const auto& [server, inventory] : one) {
+    plan::SharedInventory::compare(inventory, other.at(server), [&](const Item* was, const Item* is) {
+      same = same && was != nullptr && is != nullptr && placesTheSame(was->second, is->second);
+    });
+  }
+  return same;
+}
+
+}  // namespace
+
+/// What the resolution of a unikernel hangs on besides its own manifest, its image, and where it was placed.
+struct Resolver::Context {
+  std::set<std::string> declared;            // the names of instances, those with a mistake, too
+  std::vector<api::ObjectPtr> referredTo;    // instances, volumes and Secrets
+  std::map<ObjectKey, std::string> missing;  // Snapshot::unreadable
+  friend bool operator==(const Context&, const Context&) = default;
+};
+
+struct Resolver::Known {
+  explicit Known(ImagePlaces places) : images(std::move(places)) {}
+
+  std::shared_ptr<const Objects> objects = std::make_shared<Objects>();  // in the order of their keys
+  Declarations declarations;
+  std::optional<std::uint64_t> identityChanges;
+  ImageAnswers images;
+  std::optional<Context> context;                // nothing: no unikernel was resolved
+  std::size_t unnamed = 0;                       // unikernels that name no instance
+  plan::Inventories inventories;                 // if there are any
+  std::map<std::string, Unikernels> unikernels;  // by instance
+  std::map<ObjectKey, Error> unplaced;           // unikernels
+};
+
+/// Resolves one snapshot, by what is known of the one before.
+class Resolver::Pass {
+ public:
+  Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known)
+      : input_(input), snapshot_(*input.snapshot), credentials_(credentials), known_(known) {}
 
   Resolution run() {
-    if (images_.lookout != nullptr) lookAtImages();
-    for (const Declaration& declared : resolution_.declarations) {
-      if (declared.object->kind() == api::Kind::AlbatrossInstance) addInstance(declared);
-    }
-    for (const Declaration& declared : resolution_.declarations) {
-      if (declared.object->kind() == api::Kind::UnikernelPolicy) addPolicy(declared);
-      if (declared.object->kind() == api::Kind::Unikernel) addUnikernel(declared);
-    }
+    const std::shared_ptr<const Objects> objects = inOrder();
+    differences_ = differencesBetween(*known_.objects, *objects);
+    known_.objects = objects;
+    for (const Difference& difference : differences_) noteUse(difference);
+    const bool otherImages = known_.images.ask();
+    noteDeclarations();
+    Context context = contextNow();
+    const bool isSame = context == known_.context && !otherImages && placesSame();
+    known_.context = std::move(context);
+    for (const api::ObjectPtr& instance : allOf(api::Kind::AlbatrossInstance, *objects))
+      addInstance(instance);
+    for (const api::ObjectPtr& policy : allOf(api::Kind::UnikernelPolicy, *objects)) addPolicy(policy);
     for (const auto& [key, error] : resolution_.unplaced) dropPolicy(key);
-    credentials_.keepOnly(instances_);
+    for (const api::ObjectPtr& volume : allOf(api::Kind::UnikernelVolume, *objects)) addVolume(volume);
+    if (isSame) {
+      updateUnikernels();
+    } else {
+      resolveUnikernels();
+    }
+    for (const auto& [name, desired] : resolution_.instances) desired->unikernels = known_.unikernels[name];
+    if (!volumePlaces_.empty()) refuseWrongVolumes();
+    resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
+    resolution_.declarations = known_.declarations;
+    resolution_.pulls = known_.images.anyRemote();
+    credentials_.keepOnly(known_.context->declared);
     return std::move(resolution_);
   }
 
  private:
-  void addInstance(const Declaration& declared) {
-    const api::ObjectPtr& object = declared.object;
+  // -- What differs from the snapshot before
+  // ----------------------------------------------------------------
+
+  std::shared_ptr<const Objects> inOrder() const {
+    std::shared_ptr<const Objects> given(input_.snapshot, &snapshot_.objects);
+    if (sameKeys(*known_.objects, *given) || std::ranges::is_sorted(*given, comesBefore)) return given;
+    auto sorted = std::make_shared<Objects>(*given);
+    std::ranges::sort(*sorted, comesBefore);
+    return sorted;
+  }
+
+  void noteUse(const Difference& difference) {
+    const auto namesImage = [](const api::ObjectPtr& object) {
+      return object != nullptr && imageOf(*object) != nullptr;
+    };
+    const auto isUnnamed = [](const api::ObjectPtr& object) {
+      const bool unikernel = object != nullptr && object->kind() == api::Kind::Unikernel;
+      return unikernel && !object->as<api::Unikernel>().instance ? std::size_t{1} : std::size_t{0};
+    };
+    if (namesImage(difference.after)) known_.images.add(*difference.after);
+    if (namesImage(difference.before)) known_.images.remove(*difference.before);
+    known_.unnamed += isUnnamed(difference.after);
+    known_.unnamed -= isUnnamed(difference.before);
+  }
+
+  void noteDeclarations() {
+    const auto declare = [&](const api::ObjectPtr& object) {
+      ObjectKey key = object->key();
+      Declaration declared{object, input_.identify(key, object->specDigest)};
+      const auto before = known_.declarations.find(key);
+      if (before != known_.declarations.end() && before->second == declared) return;
+      known_.declarations.set(std::move(key), std::move(declared));
+    };
+    const bool stand = input_.identityChanges && input_.identityChanges == known_.identityChanges;
+    known_.identityChanges = input_.identityChanges;
+    for (const Difference& difference : differences_) {
+      if (difference.after == nullptr) known_.declarations.erase(difference.before->key());
+      if (difference.after != nullptr && stand) declare(difference.after);
+    }
+    if (stand) return;
+    Declarations before;
+    std::swap(before, known_.declarations);
+    for (const api::ObjectPtr& object : *known_.objects) {
+      if (const auto same = before.item(object->key())) known_.declarations.share(same);
+      declare(object);
+    }
+  }
+
+  Context contextNow() const {
+    Context context{
+        .declared = source::instancesDeclared(snapshot_), .referredTo = {}, .missing = snapshot_.unreadable};
+    for (const api::Kind kind :
+         {api::Kind::AlbatrossInstance, api::Kind::UnikernelVolume, api::Kind::Secret}) {
+      const auto those = allOf(kind, *known_.objects);
+      context.referredTo.insert(context.referredTo.end(), those.begin(), those.end());
+    }
+    return context;
+  }
+
+  bool placesSame() {
+    if (known_.unnamed == 0) {
+      known_.inventories.clear();
+      return true;
+    }
+    const bool same = placeTheSame(known_.inventories, input_.inventories);
+    known_.inventories = input_.inventories;
+    return same;
+  }
+
+  const api::Identity& identityOf(const ObjectKey& key) const { return known_.declarations.at(key).identity; }
+
+  /// Only those whose manifest is another.
+  void updateUnikernels() {
+    for (const Difference& difference : differences_) {
+      if (difference.before != nullptr && difference.before->kind() == api::Kind::Unikernel) {
+        const ObjectKey key = difference.before->key();
+        known_.unplaced.erase(key);
+        for (auto& [instance, unikernels] : known_.unikernels) unikernels.erase(key);
+      }
+      if (difference.after != nullptr && difference.after->kind() == api::Kind::Unikernel)
+        addUnikernel(difference.after);
+    }
+  }
+
+  /// All; what comes out as it was stays the same item.
+  void resolveUnikernels() {
+    before_ = std::exchange(known_.unikernels, {});
+    known_.unplaced.clear();
+    for (const api::ObjectPtr& object : allOf(api::Kind::Unikernel, *known_.objects)) addUnikernel(object);
+  }
+
+  void keep(const std::string& instance, const ObjectKey& key, plan::DesiredUnikernel unikernel) {
+    Unikernels& unikernels = known_.unikernels[instance];
+    const auto before = before_.find(instance);
+    const auto same = before == before_.end() ? nullptr : before->second.item(key);
+    if (same != nullptr && same->second == unikernel) {
+      unikernels.share(same);
+    } else {
+      unikernels.set(key, std::move(unikernel));
+    }
+  }
+
+  // -- Each on its own
+  // ----------------------------------------------------------------------------------
+
+  void addInstance(const api::ObjectPtr& object) {
     auto desired = std::make_shared<plan::Desired>();
     desired->instance = object;
-    desired->identity = declared.identity;
+    desired->identity = identityOf(object->key());
     CredentialFiles::Read read = credentialsOf(*object);
     desired->credentials = std::move(read.pem);
     desired->credentialsStand = std::move(read.standing);
@@ -78,7 +269,7 @@ class Resolver {
       auto& again = resolution_.lookAgainIn;
       again = again ? std::min(*again, *read.lookAgainIn) : *read.lookAgainIn;
     }
-    desired->instances = instances_;
+    desired->instances = known_.context->declared;
     desired->outdated = snapshot_.outdated;
     resolution_.instances[object->metadata.name] = std::move(desired);
   }
@@ -88,7 +279,7 @@ class Resolver {
     const auto& spec = instance.as<api::AlbatrossInstance>();
     if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials))
       return {.pem = fromSecret(*ref)};
-    if (authorOf(instance.origin, images_.apiStore) == plan::Author::Anybody) {
+    if (authorOf(instance.origin, input_.images.apiStore) == plan::Author::Anybody) {
       return {.pem =
                   fail(Reason::CredentialInvalid,
                        "spec.credentials.files: files are for manifests that did not come through the API. "
@@ -120,8 +311,8 @@ class Resolver {
   }
 
   const api::Secret* findSecret(const std::string& nameSpace, const std::string& name) const {
-    const auto found = secrets_.find({api::Kind::Secret, nameSpace, name});
-    return found == secrets_.end() ? nullptr : found->second;
+    const auto found = known_.declarations.find({api::Kind::Secret, nameSpace, name});
+    return found == known_.declarations.end() ? nullptr : &found->second.object->as<api::Secret>();
   }
 
   std::string whyMissing(const ObjectKey& key) const {
@@ -132,22 +323,23 @@ class Resolver {
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
   /// one meant.
   Result<std::string> instanceOf(const ObjectKey& key, const std::optional<std::string>& named) const {
+    const std::set<std::string>& instances = known_.context->declared;
     if (named) {
-      if (instances_.contains(*named)) return usable(*named, key);
+      if (instances.contains(*named)) return usable(*named, key);
       return fail(Reason::InstanceNotFound,
                   fmt::format("spec.instance of {} names {}, which is not declared. There {}: {}.",
-                              key.toString(), *named, instances_.size() == 1 ? "is" : "are",
-                              instances_.empty() ? "none" : fmt::format("{}", fmt::join(instances_, ", "))));
+                              key.toString(), *named, instances.size() == 1 ? "is" : "are",
+                              instances.empty() ? "none" : fmt::format("{}", fmt::join(instances, ", "))));
     }
-    if (instances_.empty())
+    if (instances.empty())
       return fail(Reason::InstanceNotFound,
                   fmt::format("No AlbatrossInstance is declared for {} to run on.", key.toString()));
-    if (instances_.size() > 1) {
+    if (instances.size() > 1) {
       return fail(Reason::InstanceAmbiguous,
                   fmt::format("{} names no instance, and there are several: {}. Set spec.instance.",
-                              key.toString(), fmt::join(instances_, ", ")));
+                              key.toString(), fmt::join(instances, ", ")));
     }
-    return usable(*instances_.begin(), key);
+    return usable(*instances.begin(), key);
   }
 
   Result<std::string> usable(const std::string& instance, const ObjectKey& key) const {
@@ -169,8 +361,7 @@ class Resolver {
                     key.toString(), key.nameSpace)};
   }
 
-  void addPolicy(const Declaration& declared) {
-    const api::ObjectPtr& object = declared.object;
+  void addPolicy(const api::ObjectPtr& object) {
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::UnikernelPolicy>();
     const auto instance = instanceOf(key, spec.instance);
@@ -185,7 +376,7 @@ class Resolver {
     }
     auto& policies = desired.policies;
     const auto [it, added] = policies.try_emplace(
-        key.nameSpace, plan::DesiredPolicy{object, declared.identity, plan::toPolicy(spec)});
+        key.nameSpace, plan::DesiredPolicy{object, identityOf(key), plan::toPolicy(spec)});
     if (added) return;
     const ObjectKey other = it->second.object->key();
     const auto clash = [&](const ObjectKey& self, const ObjectKey& rival) {
@@ -206,19 +397,117 @@ class Resolver {
     }
   }
 
-  void addUnikernel(const Declaration& declared) {
-    const api::ObjectPtr& object = declared.object;
+  void addVolume(const api::ObjectPtr& object) {
     const ObjectKey key = object->key();
-    const auto& spec = object->as<api::Unikernel>();
-    std::optional<std::string> notice;
-    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, notice);
+    const auto& spec = object->as<api::UnikernelVolume>();
+    plan::DesiredVolume volume{.object = object, .identity = identityOf(key)};
+    const auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, volume.notice);
     if (!instance) {
       resolution_.unplaced[key] = instance.error();
       return;
     }
-    plan::Desired& desired = *resolution_.instances[*instance];
+    plan::Desired& desired = *resolution_.instances.at(*instance);
+    if (spec.source) findContent(volume);
+    if (auto error = notAllowed(key, desired)) volume.error = std::move(*error);
+    volumePlaces_.emplace(key, *instance);
+    desired.volumes.emplace(key, std::move(volume));
+  }
+
+  void findContent(plan::DesiredVolume& volume) const {
+    const api::Object& object = *volume.object;
+    const api::Unikernel::Image& source = *volume.spec().source;
+    const ImagePlaces& images = input_.images;
+    const plan::Author author = authorOf(object.origin, images.apiStore);
+    if (source.url && images.puller == nullptr) {
+      volume.missing =
+          image::Missing{{Reason::ImagePulling, fmt::format("{} is not pulled.", source.name())}};
+    } else if (source.url) {
+      if (const auto& found = known_.images.ofRemote(object); found) {
+        volume.content = *found;
+      } else {
+        volume.missing = found.error();
+      }
+    } else if (images.lookout == nullptr) {
+      const auto located = locateImage(source.path, object.origin, known_.images.roots(), author);
+      volume.content = located ? images.inspector.inspect(*located, images.settling, {}, image::Content::Any)
+                               : std::unexpected(located.error());
+      if (!*volume.content && volume.content->error().reason == Reason::BeingWritten)
+        volume.missing = image::Missing{volume.content->error()};
+    } else if (const auto& answer = known_.images.ofFile(object); answer) {
+      volume.content = *answer;
+    } else {
+      volume.missing = image::Missing{answer.error().error};
+    }
+    if (volume.missing) volume.content = std::unexpected(volume.missing->error);
+    if (volume.content && *volume.content) checkPin(source, author, *volume.content);
+  }
+
+  static void checkPin(const api::Unikernel::Image& source, plan::Author author,
+                       Result<image::Image>& content) {
+    const std::string found = image::toHex(content->digest);
+    if (!source.sha256 || *source.sha256 == found) return;
+    const std::string name = source.name();
+    content =
+        std::unexpected(author == plan::Author::Anybody ? image::digestMismatch(name, *source.sha256)
+                                                        : image::digestMismatch(name, found, *source.sha256));
+  }
+
+  /// An error on each unikernel that names a declared volume which it cannot have, whatever becomes of that.
+  void refuseWrongVolumes() {
+    std::map<ObjectKey, std::vector<ObjectKey>> users;
+    forEachUse([&](plan::Desired&, const ObjectKey& unikernel, const ObjectKey& volume) {
+      users[volume].push_back(unikernel);
+    });
+    forEachUse([&](plan::Desired& desired, const ObjectKey& unikernel, const ObjectKey& volume) {
+      const std::vector<ObjectKey>& all = users.at(volume);
+      const std::string& place = volumePlaces_.at(volume);
+      if (all.size() > 1) {
+        const ObjectKey& other = all.front() == unikernel ? all.back() : all.front();
+        refuse(
+            desired, unikernel,
+            {Reason::VolumeConflict,
+             fmt::format("{} and {} both name {}, and only one can have it. Give each a volume of its own.",
+                         unikernel.toString(), other.toString(), volume.toString())});
+      } else if (place != desired.name()) {
+        refuse(desired, unikernel,
+               {Reason::VolumeConflict,
+                fmt::format("{} is to run on {}, and {} is on {}. Set the same spec.instance on both.",
+                            unikernel.toString(), desired.name(), volume.toString(), place)});
+      }
+    });
+  }
+
+  template <class F>
+  void forEachUse(const F& visit) {
+    for (const auto& [name, desired] : resolution_.instances) {
+      const Unikernels unikernels = desired->unikernels;  // what visits may put others in their places
+      for (const auto& [key, unikernel] : unikernels) {
+        for (const auto& device : unikernel.spec().blockDevices) {
+          const ObjectKey volume{api::Kind::UnikernelVolume, key.nameSpace, device.volume()};
+          if (volumePlaces_.contains(volume)) visit(*desired, key, volume);
+        }
+      }
+    }
+  }
+
+  static void refuse(plan::Desired& desired, const ObjectKey& key, Error error) {
+    plan::DesiredUnikernel unikernel = desired.unikernels.at(key);
+    unikernel.error = std::move(error);
+    desired.unikernels.set(key, std::move(unikernel));
+  }
+
+  void addUnikernel(const api::ObjectPtr& object) {
+    const ObjectKey key = object->key();
+    const auto& spec = object->as<api::Unikernel>();
+    std::optional<std::string> notice;
+    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeWithVolumes(key, spec, notice);
+    if (!instance) {
+      known_.unplaced[key] = instance.error();
+      return;
+    }
+    const plan::Desired& desired = *resolution_.instances.at(*instance);
     plan::DesiredUnikernel unikernel{.object = object,
-                                     .identity = declared.identity,
+                                     .identity = identityOf(key),
                                      .arguments = {},
                                      .image = image::Image{},
                                      .missing = std::nullopt,
@@ -237,49 +526,23 @@ class Resolver {
       unikernel.error = arguments.error();
     }
     if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
-    desired.unikernels.emplace(key, std::move(unikernel));
-  }
-
-  /// Where the lookout can be asked for the image of an object: the same for all whose image is looked for in
-  /// the same place by the same rules, whatever file they stand in.
-  std::string lookupName(const api::Object& object) const {
-    const bool anybodys = authorOf(object.origin, images_.apiStore) == plan::Author::Anybody;
-    const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
-    if (image.isStored()) return image.name();
-    return image.path.native() + '\0' + object.origin.root.native() + '\0' + (anybodys ? '1' : '0');
-  }
-
-  void lookAtImages() {
-    std::map<std::string, image::Lookout::Locate> images;
-    for (const api::ObjectPtr& object : objects_) {
-      if (object->kind() != api::Kind::Unikernel || object->as<api::Unikernel>().image.url) continue;
-      const auto [name, added] = answers_.try_emplace(lookupName(*object));
-      answerOf_.emplace(object.get(), &name->second);
-      if (!added) continue;
-      images.emplace(name->first, [image = object->as<api::Unikernel>().image, origin = object->origin,
-                                   roots = imageRoots_, store = images_.store,
-                                   author = authorOf(object->origin, images_.apiStore)] {
-        return image.isStored() ? locateStored(*image.sha256, store)
-                                : locateImage(image.path, origin, roots, author);
-      });
-    }
-    images_.lookout->look(std::move(images), lookTime);
-    for (auto& [name, answer] : answers_) answer = images_.lookout->find(name);
+    keep(*instance, key, std::move(unikernel));
   }
 
   /// Of an image that is still being written or read, nothing is known yet.
   void findFile(plan::DesiredUnikernel& unikernel) const {
     const api::Object& object = *unikernel.object;
-    const plan::Author author = authorOf(object.origin, images_.apiStore);
-    if (images_.lookout == nullptr) {
-      unikernel.image = checkImage(unikernel.spec(), object.origin, images_.inspector, imageRoots_,
-                                   images_.settling, author, images_.store);
+    const ImagePlaces& images = input_.images;
+    const plan::Author author = authorOf(object.origin, images.apiStore);
+    if (images.lookout == nullptr) {
+      unikernel.image = checkImage(unikernel.spec(), object.origin, images.inspector, known_.images.roots(),
+                                   images.settling, author, images.store);
       if (!unikernel.image && unikernel.image.error().reason == Reason::BeingWritten)
         unikernel.missing = image::Missing{unikernel.image.error()};
       noteIfItIsNotStored(unikernel);
       return;
     }
-    const image::Lookout::Answer& answer = *answerOf_.at(&object);
+    const image::Lookout::Answer& answer = known_.images.ofFile(object);
     if (!answer) {
       unikernel.missing = image::Missing{answer.error().error};
       unikernel.image = std::unexpected(answer.error().error);
@@ -301,14 +564,14 @@ class Resolver {
 
   void findPulled(plan::DesiredUnikernel& unikernel) const {
     const api::Unikernel::Image& wanted = unikernel.spec().image;
-    const plan::Author author = authorOf(unikernel.object->origin, images_.apiStore);
-    if (images_.puller == nullptr) {
+    const plan::Author author = authorOf(unikernel.object->origin, input_.images.apiStore);
+    if (input_.images.puller == nullptr) {
       unikernel.missing =
           image::Missing{{Reason::ImagePulling, fmt::format("Image {} is not pulled.", wanted.name())}};
-    } else if (auto found = images_.puller->find(remoteOf(wanted, author)); !found) {
-      unikernel.missing = std::move(found.error());
+    } else if (const auto& found = known_.images.ofRemote(*unikernel.object); !found) {
+      unikernel.missing = found.error();
     } else {
-      unikernel.image = *std::move(found);
+      unikernel.image = *found;
       if (const auto fits = plan::checkFit(unikernel.spec(), *unikernel.image, author); !fits)
         unikernel.image = std::unexpected(fits.error());
     }
@@ -326,6 +589,16 @@ class Resolver {
       told += fmt::format("{} {}: {}", told.ends_with(':') ? "" : ";", doubt.field, doubt.message);
     if (doubts.size() > mostTold) told += fmt::format("; and {} more", doubts.size() - mostTold);
     return told + ".";
+  }
+
+  /// Where its volumes are; else as placeUnnamed().
+  Result<std::string> placeWithVolumes(const ObjectKey& key, const api::Unikernel& spec,
+                                       std::optional<std::string>& notice) {
+    for (const auto& device : spec.blockDevices) {
+      const auto place = volumePlaces_.find({api::Kind::UnikernelVolume, key.nameSpace, device.volume()});
+      if (place != volumePlaces_.end()) return place->second;
+    }
+    return placeUnnamed(key, notice);
   }
 
   /// Placement is sticky: where an object without an instance was put, it stays.
@@ -347,11 +620,16 @@ class Resolver {
   }
 
   /// Instances by the objects that were placed there.
-  const std::map<ObjectKey, std::string>& placements() {
+  const Placements& placements() {
     if (placed_) return *placed_;
     placed_.emplace();
-    for (const plan::Entry& entry : entries_) {
-      if (!entry.destroyedAt) (*placed_)[entry.object] = entry.instance;
+    for (const auto& [server, inventory] : input_.volumes) {
+      for (const auto& [name, entry] : inventory) (*placed_)[entry.object] = entry.instance;
+    }
+    for (const auto& [server, inventory] : input_.inventories) {
+      for (const auto& [name, entry] : inventory) {
+        if (!entry.destroyedAt) (*placed_)[entry.object] = entry.instance;
+      }
     }
     return *placed_;
   }
@@ -382,25 +660,25 @@ class Resolver {
     return arguments;
   }
 
+  const ResolveInput& input_;
   const source::Snapshot& snapshot_;
-  const std::vector<plan::Entry>& entries_;
   CredentialFiles& credentials_;
-  ImagePlaces images_;
-  const std::vector<ImageRoot> imageRoots_;
-  std::optional<std::map<ObjectKey, std::string>> placed_;  // once somebody has asked
-  std::vector<api::ObjectPtr> objects_;                     // in the order of their keys
-  std::map<ObjectKey, const api::Secret*> secrets_;
-  std::set<std::string> instances_;                                  // by name, those with a mistake, too
-  std::unordered_map<std::string, image::Lookout::Answer> answers_;  // by lookupName()
-  std::unordered_map<const api::Object*, const image::Lookout::Answer*> answerOf_;
+  Known& known_;
+  std::vector<Difference> differences_;
+  std::map<std::string, Unikernels> before_;  // by instance, where all are resolved again
+  std::optional<Placements> placed_;          // once somebody has asked
+  Placements volumePlaces_;                   // of the volumes that are declared
   Resolution resolution_;
 };
 
-}  // namespace
+Resolver::Resolver(CredentialFiles& credentials) : credentials_(credentials) {}
 
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries,
-                   ImagePlaces images, CredentialFiles& credentials, const Identify& identify) {
-  return Resolver(snapshot, entries, std::move(images), credentials, identify).run();
+Resolver::~Resolver() = default;
+
+Resolution Resolver::resolve(const ResolveInput& input) {
+  if (known_ == nullptr || !known_->images.isFor(input.images))
+    known_ = std::make_unique<Known>(input.images);
+  return Pass(input, credentials_, *known_).run();
 }
 
 }  // namespace rookery::reconcile

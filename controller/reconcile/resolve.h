@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,7 +23,8 @@ namespace rookery::reconcile {
 /// The sources' snapshot, told apart by instance.
 struct Resolution {
   std::map<std::string, std::shared_ptr<plan::Desired>> instances;
-  std::vector<Declaration> declarations;     // the snapshot's objects, in the order of their keys
+  Declarations declarations;                 // the snapshot's objects
+  bool pulls = false;                        // some unikernel names its image by URL
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
   std::optional<std::chrono::milliseconds> lookAgainIn;  // the credential files: one is being written
 };
@@ -30,10 +32,39 @@ struct Resolution {
 /// The identity of an object with that digest of its spec; a new one for an object that was never seen.
 using Identify = std::function<api::Identity(const api::ObjectKey& key, const std::string& specDigest)>;
 
-/// Places every object on its instance and resolves what it refers to: credentials, secrets, images.
-/// Placement is sticky: `entries` (the whole inventory) says where an object is. Reads credential files, and
-/// has the images looked at that changed; pulls none. Absences are not judged here (guard.h).
-Resolution resolve(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries,
-                   ImagePlaces images, CredentialFiles& credentials, const Identify& identify);
+/// What is needed to resolve a snapshot.
+struct ResolveInput {
+  source::SnapshotPtr snapshot;
+  plan::Inventories inventories;  // all: an object stays where it was placed
+  plan::Inventories volumes = {};
+  ImagePlaces images;
+  Identify identify;
+  std::optional<std::uint64_t> identityChanges = std::nullopt;  // State::identityChanges, before identify()
+};
+
+/// Places every object on its instance and resolves what it refers to: credentials, secrets, images. Reads
+/// credential files, and has the images looked at that changed; pulls none. Absences are not judged here
+/// (guard.h).
+///
+/// A unikernel whose manifest is the same object as in the snapshot before is not resolved again, and is the
+/// same item in what is returned, as long as all that the result hangs on is as it was: see Context.
+class Resolver {
+ public:
+  /// It must outlive this.
+  explicit Resolver(CredentialFiles& credentials);
+  ~Resolver();
+  Resolver(const Resolver&) = delete;
+  Resolver& operator=(const Resolver&) = delete;
+
+  Resolution resolve(const ResolveInput& input);
+
+ private:
+  struct Context;
+  struct Known;
+  class Pass;
+
+  CredentialFiles& credentials_;
+  std::unique_ptr<Known> known_;  // of the snapshot before
+};
 
 }  // namespace rookery::reconcile

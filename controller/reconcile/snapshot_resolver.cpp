@@ -7,21 +7,23 @@ namespace rookery::reconcile {
 SnapshotResolver::SnapshotResolver(const Environment& environment, image::Inspector& inspector)
     : environment_(environment),
       inspector_(inspector),
-      credentials_(environment.settling != nullptr ? *environment.settling : settling_) {}
+      credentials_(environment.settling != nullptr ? *environment.settling : settling_),
+      resolver_(credentials_) {}
 
-Resolution SnapshotResolver::resolve(const source::Snapshot& snapshot,
-                                     const std::vector<plan::Entry>& entries) {
+Resolution SnapshotResolver::resolve(source::SnapshotPtr snapshot, plan::Inventories inventories) {
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
-  return reconcile::resolve(snapshot, entries,
-                            {.inspector = inspector_,
-                             .roots = environment_.imageRoots,
-                             .store = environment_.imageStore,
-                             .puller = environment_.puller,
-                             .lookout = environment_.lookout,
-                             .apiStore = environment_.apiStore},
-                            credentials_, identify);
+  return resolver_.resolve({.snapshot = std::move(snapshot),
+                            .inventories = std::move(inventories),
+                            .volumes = environment_.state.volumes(),
+                            .images = {.inspector = inspector_,
+                                       .roots = environment_.imageRoots,
+                                       .puller = environment_.puller,
+                                       .lookout = environment_.lookout,
+                                       .apiStore = environment_.apiStore},
+                            .identify = identify,
+                            .identityChanges = environment_.state.identityChanges()});
 }
 
 void SnapshotResolver::warnOfExposedKeys(const Resolution& resolution) {

@@ -2,7 +2,6 @@
 
 #include <filesystem>
 #include <set>
-#include <vector>
 
 #include "image/inspector.h"
 #include "reconcile/credential_files.h"
@@ -18,8 +17,8 @@ class SnapshotResolver {
   /// Both must outlive it.
   SnapshotResolver(const Environment& environment, image::Inspector& inspector);
 
-  /// `entries`: the whole inventory.
-  Resolution resolve(const source::Snapshot& snapshot, const std::vector<plan::Entry>& entries);
+  /// `inventories`: all that there are.
+  Resolution resolve(source::SnapshotPtr snapshot, plan::Inventories inventories);
   /// Warns of each private key that everybody can read once, and again when it was mended in between.
   void warnOfExposedKeys(const Resolution& resolution);
 
@@ -28,6 +27,7 @@ class SnapshotResolver {
   image::Inspector& inspector_;
   file::Settling settling_;  // where the environment has none
   CredentialFiles credentials_;
+  Resolver resolver_;
   std::set<std::filesystem::path> exposedKeys_;  // that were warned of
 };
 

@@ -49,7 +49,7 @@ asio::awaitable<void> Statistics::run() {
       continue;
     }
     const auto before = SteadyClock::now();
-    co_await follow(*server);
+    co_await read(*server);
     overdue_.cancel();
     awaiting_ = false;
     mentions_.clear();
@@ -69,7 +69,7 @@ asio::awaitable<void> Statistics::pause(std::chrono::milliseconds longest) {
 }
 
 /// Until the stream ends, or the server is another.
-asio::awaitable<void> Statistics::follow(const Server& server) {
+asio::awaitable<void> Statistics::read(const Server& server) {
   albatross::Request request;
   request.command = albatross::StatsCommand(albatross::stats::Subscribe{});
   const auto stream = co_await server.client->stream(std::move(request));
@@ -127,14 +127,18 @@ void Statistics::lookForMissing() {
   awaitMentions();
 }
 
-void Statistics::seen(ServerPtr server) {
+void Statistics::follow(ServerPtr server) {
   const bool other = server_ == nullptr || server->client != server_->client;
-  usages_.keepOnly(server->desired->name(), [&](const api::ObjectKey& key) {
-    return server->desired->unikernels.contains(key) &&
-           observed_->unikernels.contains(server->desired->nameOf(key, server->base));
-  });
   server_ = std::move(server);
   if (other) changed_.cancel();
+}
+
+void Statistics::keepOnlyRunning() {
+  if (server_ == nullptr) return;
+  usages_.keepOnly(server_->desired->name(), [&](const api::ObjectKey& key) {
+    return server_->desired->unikernels.contains(key) &&
+           observed_->unikernels.contains(server_->desired->nameOf(key, server_->base));
+  });
 }
 
 }  // namespace rookery::reconcile

@@ -31,8 +31,10 @@ class Statistics {
   /// Until the coroutine is cancelled. Once.
   asio::awaitable<void> run();
 
-  /// After a look that found something else, or another server.
-  void seen(ServerPtr server);
+  /// How the server is reached from now on, and what is desired there.
+  void follow(ServerPtr server);
+  /// After a look that found something else: nothing more is told of what does not run any more.
+  void keepOnlyRunning();
 
  private:
   struct Mention {
@@ -41,7 +43,7 @@ class Statistics {
     std::chrono::steady_clock::time_point due() const;            // max(): nobody can say
   };
 
-  asio::awaitable<void> follow(const Server& server);
+  asio::awaitable<void> read(const Server& server);
   void note(const Server& server, const albatross::Name& name, const albatross::data::Statistics& statistics);
   void awaitMentions();
   void lookForMissing();

@@ -54,15 +54,8 @@ bool isLasting(Reason reason) {
 
 void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan,
                             const Unwritten& unwritten) {
-  const auto publishAll = [&](const auto& objects) {
-    for (const auto& [key, item] : objects) {
-      const auto state = plan.objects.find(item.object->key());
-      if (state != plan.objects.end())
-        environment_.objects.report(state->first, state->second.status, environment_.listener);
-    }
-  };
-  publishAll(desired.unikernels);
-  publishAll(desired.policies);
+  for (const auto& [key, state] : plan.objects)
+    environment_.objects.report(key, state.status, environment_.listener);
   reportInstance(desired, unwritten);
   std::vector<Error> errors = plan.errors;
   if (desired.credentialsStand) errors.push_back(*desired.credentialsStand);
@@ -129,6 +122,7 @@ void StatusReporter::reportUnavailable(const plan::Desired& desired, const Error
   };
   publishAll(desired.unikernels);
   publishAll(desired.policies);
+  publishAll(desired.volumes);
   api::Status status;
   status.observedGeneration = desired.identity.generation;
   const auto left = environment_.state.whyKept(desired.name());

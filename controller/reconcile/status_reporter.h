@@ -24,7 +24,8 @@ class StatusReporter {
   /// `environment` must outlive it.
   explicit StatusReporter(const Environment& environment) : environment_(environment) {}
 
-  /// The instance was looked at. Says of `plan`'s errors those that the last one did not have.
+  /// The instance was looked at, and the objects that `plan` tells of were judged. Says of `plan`'s errors
+  /// those that the last one did not have.
   void report(const plan::Desired& desired, const plan::Plan& plan, const Unwritten& unwritten);
   /// It was looked at, and the objects on it stand as they did.
   void reportInstance(const plan::Desired& desired) { reportInstance(desired, {}); }

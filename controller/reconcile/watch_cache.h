@@ -72,6 +72,7 @@ class WatchCache {
     next->resourceVersion = ++version_;
     const Ptr after = std::make_shared<const View>(*std::move(next));
     views_[key] = after;
+    if (before == nullptr) ++keyChanges_;
     note({before ? Change::Type::Modified : Change::Type::Added, after, before});
     return before;
   }
@@ -95,6 +96,7 @@ class WatchCache {
     last.resourceVersion = ++version_;
     note({Change::Type::Deleted, std::make_shared<const View>(std::move(last)), std::move(found->second)});
     views_.erase(found);
+    ++keyChanges_;
   }
 
   Ptr find(const Key& key) const {
@@ -117,6 +119,11 @@ class WatchCache {
   std::uint64_t resourceVersion() const {
     const std::lock_guard lock(mutex_);
     return version_;
+  }
+  /// Another number whenever a key has come or gone.
+  std::uint64_t keyChanges() const {
+    const std::lock_guard lock(mutex_);
+    return keyChanges_;
   }
 
   /// The changes after `version`, as soon as there is one, or none at `deadline`. Empty: they are not known
@@ -153,6 +160,7 @@ class WatchCache {
   std::map<Key, Ptr> views_;
   std::deque<Change> changes_;
   std::size_t weight_ = 0;  // of all of them
+  std::uint64_t keyChanges_ = 0;
   std::uint64_t version_;
   std::uint64_t forgotten_;  // the changes up to this version are not kept
 };

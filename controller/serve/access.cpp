@@ -1,6 +1,7 @@
 #include "serve/access.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <openssl/crypto.h>
 
 #include <algorithm>
@@ -40,17 +41,30 @@ bool coversResource(const Caller& caller, const RequestInfo& attempted) {
   return onlyRead && !caller.resources.empty() && readingVerbs.contains(attempted.verb);
 }
 
+/// What the entry of an authenticated caller lacks; whoever has none lacks all.
+std::string lackOf(const Caller& caller, const RequestInfo& attempted) {
+  if (caller.verbs.empty()) return {};
+  const auto lacks = [&](std::string_view field, std::string_view value) {
+    return fmt::format(": the {} of \"{}\" in the API token file do not name {}", field, caller.name, value);
+  };
+  if (!covers(caller.verbs, attempted.verb)) return lacks("verbs", attempted.verb);
+  if (!coversResource(caller, attempted))
+    return lacks("resources", attempted.resource + (attempted.subresource == "log" ? "/log" : ""));
+  if (!attempted.nameSpace.empty()) return lacks("namespaces", attempted.nameSpace);
+  const std::string only = caller.namespaces.empty() ? ""
+                                                     : fmt::format(", but {}: ask for one of them (-n)",
+                                                                   fmt::join(caller.namespaces, ", "));
+  return lacks("namespaces", "\"*\"") + only;
+}
+
 /// Says who may do that: to somebody who tries to write where nobody is known, or what their entry does not
 /// name.
 std::string hintFor(const Caller& caller, const RequestInfo& attempted) {
-  if (caller.authenticated) {
-    if (caller.verbs.empty() || coversResource(caller, attempted)) return {};
-    return fmt::format(": the resources of \"{}\" in the API token file do not name {}{}", caller.name,
-                       attempted.resource, attempted.subresource == "log" ? "/log" : "");
-  }
+  if (caller.authenticated) return lackOf(caller, attempted);
   if (readingVerbs.contains(attempted.verb)) return {};
-  return ": without a token this server only reads; start rookery run with --tls-cert, --tls-key and "
-         "--api-token-file, and send a bearer token to https:// (kubectl sends none over plain http)";
+  return ": without a token this server only reads; start rookery run with --api-store, --tls-cert, "
+         "--tls-key and --api-token-file, and send a bearer token to https:// (kubectl sends none over plain "
+         "http)";
 }
 
 std::string forbiddenMessage(const Caller& caller, const RequestInfo& attempted) {

@@ -395,8 +395,16 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
-  state_->restarts[instance] = round.restarts;
-  state_->ready[instance] = round.ready;
+  if (!round.partly) {
+    state_->restarts[instance] = round.restarts;
+    state_->ready[instance] = round.ready;
+    return;
+  }
+  for (const auto& [key, count] : round.restarts) {
+    state_->restarts[instance][key] = count;
+    state_->ready[instance].erase(key);
+  }
+  for (const auto& [key, ready] : round.ready) state_->ready[instance][key] = ready;
 }
 
 void Metrics::commandEnded(const std::string& instance, const reconcile::CommandResult& result) {

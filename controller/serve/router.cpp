@@ -85,7 +85,8 @@ std::optional<http::Response> refusal(const Caller& caller, const RequestInfo& i
     return failure(403,
                    fmt::format("forbidden: User \"{}\" cannot {} path \"/{}\"", caller.name, verb, first));
   };
-  if (first == "deploy" && !mayAnywhere(caller, "deploy")) return forbidden("deploy");
+  if (first == "deploy" && !mayAnywhere(caller, "deploy"))
+    return authorize(caller, {.verb = "deploy", .group = "rookery.dev", .resource = "unikernels"});
   // Both tell of all namespaces; the metrics only names, and who scrapes needs no more.
   if (first.empty() && !mayEverywhere(caller, "list")) return forbidden("list");
   if (first == "metrics" && !mayScrape(caller)) return forbidden("get");

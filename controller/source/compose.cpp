@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -57,6 +58,24 @@ std::optional<api::Silence> silenceOf(const fs::path& file, const api::Manifest&
   return std::nullopt;
 }
 
+/// An object that says something else than before.
+struct Edit {
+  api::ObjectPtr before, after;
+};
+
+/// How the one became the other. Nothing: not all objects are the same ones, in the same order.
+std::optional<std::vector<Edit>> editsBetween(const std::vector<api::ObjectPtr>& before,
+                                              const std::vector<api::ObjectPtr>& after) {
+  if (before.size() != after.size()) return std::nullopt;
+  std::vector<Edit> edits;
+  for (std::size_t i = 0; i < after.size(); ++i) {
+    if (before[i] == after[i]) continue;
+    if (before[i]->key() != after[i]->key()) return std::nullopt;
+    edits.push_back({before[i], after[i]});
+  }
+  return edits;
+}
+
 /// Brings together what the manifests say, what they said before, and what cannot be seen.
 class Composer {
  public:
@@ -108,7 +127,7 @@ class Composer {
     written.insert(written.end(), manifest.objects.begin(), manifest.objects.end() - (endLost ? 1 : 0));
     if (endLost) complainOfEnd(*manifest.objects.back());
     std::ranges::copy(manifest.problems, std::back_inserter(snapshot_->problems));
-    snapshot_->declared.insert(manifest.invalid.begin(), manifest.invalid.end());
+    declared_.insert(manifest.invalid.begin(), manifest.invalid.end());
     std::optional<api::Silence> silence = silenceOf(file.path, manifest);
     if (!silence) return;
     if (!manifest.parsed) unparsed_.insert(file.path);
@@ -133,7 +152,7 @@ class Composer {
   }
 
   void complainOfEnd(const api::Object& last) {
-    snapshot_->declared.insert(last.key());
+    declared_.insert(last.key());
     snapshot_->problems.push_back({.reason = Reason::InvalidManifest,
                                    .origin = last.origin,
                                    .object = last.key(),
@@ -154,22 +173,32 @@ class Composer {
   /// Where the files declare the same objects as before, of which none was uncertain, in the same order, only
   /// those that say something else need to be looked at.
   bool takeOver(const Snapshot* before) {
-    if (before == nullptr || !snapshot_->declared.empty() || !before->outdated.empty()) return false;
+    if (before == nullptr || !declared_.empty() || !before->outdated.empty()) return false;
     const std::vector<api::ObjectPtr>&was = before->written, &is = snapshot_->written;
     if (was.size() != is.size() || was.size() != before->objects.size() ||
         was.size() != before->declared.size())
       return false;
-    std::vector<api::ObjectPtr> changed;
-    for (std::size_t i = 0; i < is.size(); ++i) {
-      if (is[i] == was[i]) continue;
-      if (is[i]->key() != was[i]->key()) return false;
-      changed.push_back(is[i]);
-    }
+    auto edits = editsBetween(was, is);
+    if (!edits) return false;
     snapshot_->declared = before->declared;
     snapshot_->objects = before->objects;
-    for (const api::ObjectPtr& object : changed)
-      *std::ranges::lower_bound(snapshot_->objects, object->key(), {}, &api::Object::key) = object;
+    for (const Edit& edit : *edits)
+      *std::ranges::lower_bound(snapshot_->objects, edit.after->key(), {}, &api::Object::key) = edit.after;
+    countEdits(*before, *edits);
     return true;
+  }
+
+  /// How many objects came from each root, where only these have changed since.
+  void countEdits(const Snapshot& before, const std::vector<Edit>& edits) {
+    for (Root& root : snapshot_->roots) {
+      const auto known = std::ranges::find(before.roots, root.path, &Root::path);
+      root.objects = known == before.roots.end() ? 0 : known->objects;
+      for (const Edit& edit : edits) {
+        if (edit.before->origin.root == edit.after->origin.root) continue;
+        if (edit.before->origin.root == root.path) --root.objects;
+        if (edit.after->origin.root == root.path) ++root.objects;
+      }
+    }
   }
 
   void gather(const Previous& previous) {
@@ -177,14 +206,18 @@ class Composer {
     const std::set<api::ObjectKey> duplicates = api::findDuplicates(written, snapshot_->problems);
     silenceMistaken();
     for (const api::ObjectPtr& object : written) {
-      snapshot_->declared.insert(object->key());
+      declared_.insert(object->key());
       if (!duplicates.contains(object->key())) objects_.emplace(object->key(), object);
     }
     if (previous.snapshot != nullptr) keepWhatIsUncertain(previous);
     for (const auto& [key, object] : objects_) {
-      snapshot_->declared.insert(key);
+      declared_.insert(key);
       snapshot_->objects.push_back(object);
     }
+    snapshot_->declared = api::KeySet(std::move(declared_));
+    std::unordered_map<std::string_view, std::size_t> counts;
+    for (const api::ObjectPtr& object : snapshot_->objects) ++counts[object->origin.root.native()];
+    for (Root& root : snapshot_->roots) root.objects = std::exchange(counts[root.path.native()], 0);
   }
 
   void silenceMistaken() {
@@ -225,7 +258,7 @@ class Composer {
 
   /// Of an object that is declared with a mistake, or twice.
   std::optional<api::Silence> mistakeIn(const api::ObjectKey& key) const {
-    if (!snapshot_->declared.contains(key)) return std::nullopt;
+    if (!declared_.contains(key)) return std::nullopt;
     const auto problem = std::ranges::find(snapshot_->problems, key, &api::Problem::object);
     if (problem != snapshot_->problems.end()) return silenceOf(*problem);
     return api::Silence{
@@ -233,9 +266,6 @@ class Composer {
   }
 
   void finish() {
-    std::unordered_map<std::string_view, std::size_t> counts;
-    for (const api::ObjectPtr& object : snapshot_->objects) ++counts[object->origin.root.native()];
-    for (Root& root : snapshot_->roots) root.objects = std::exchange(counts[root.path.native()], 0);
     std::ranges::stable_sort(snapshot_->problems, {}, [](const api::Problem& problem) {
       const api::Origin& origin = problem.origin;
       return std::tie(origin.file, origin.line, origin.column, problem.field, problem.message);
@@ -246,6 +276,7 @@ class Composer {
   const Tree& tree_;
   std::shared_ptr<Snapshot> snapshot_ = std::make_shared<Snapshot>();
   std::set<fs::path> unparsed_;  // files that are there, and of which nothing says what they declare
+  std::set<api::ObjectKey> declared_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
 };
 
@@ -262,10 +293,45 @@ std::shared_ptr<Snapshot> compose(const Tree& tree,
   return Composer(tree, scannedAt).compose(manifests, previous);
 }
 
-void silenceDanglingReferences(Snapshot& snapshot) {
+namespace {
+
+/// The dangling references of a snapshot, where only unikernels are others than in the one before. Nothing:
+/// it takes a look at all.
+std::optional<std::vector<api::Problem>> danglingAgain(const Snapshot& snapshot, const Snapshot* before) {
+  if (before == nullptr) return std::nullopt;
+  const auto edits = editsBetween(before->objects, snapshot.objects);
+  const auto isUnikernel = [](const Edit& edit) { return edit.after->kind() == api::Kind::Unikernel; };
+  if (!edits || !std::ranges::all_of(*edits, isUnikernel)) return std::nullopt;
+  std::vector<api::ObjectPtr> concerned;
+  const auto add = [&](api::Kind kind) {
+    const auto those = std::ranges::equal_range(snapshot.objects, kind, {}, &api::Object::kind);
+    concerned.insert(concerned.end(), those.begin(), those.end());
+  };
+  std::set<api::ObjectKey> edited;
+  add(api::Kind::AlbatrossInstance);
+  for (const Edit& edit : *edits) {
+    edited.insert(edit.after->key());
+    concerned.push_back(edit.after);
+  }
+  add(api::Kind::Secret);
+  const auto isEdited = [&](const api::Problem& problem) { return edited.contains(*problem.object); };
   std::vector<api::Problem> dangling;
-  api::checkReferences(snapshot.objects, dangling);
-  for (const api::Problem& problem : dangling)
+  api::checkReferences(concerned, dangling);
+  std::erase_if(dangling, std::not_fn(isEdited));
+  std::ranges::remove_copy_if(before->dangling, std::back_inserter(dangling), isEdited);
+  return dangling;
+}
+
+}  // namespace
+
+void silenceDanglingReferences(Snapshot& snapshot, const Snapshot* before) {
+  if (auto again = danglingAgain(snapshot, before)) {
+    snapshot.dangling = *std::move(again);
+  } else {
+    api::checkReferences(snapshot.objects, snapshot.dangling);
+  }
+  std::ranges::stable_sort(snapshot.dangling, {}, &api::Problem::object);
+  for (const api::Problem& problem : snapshot.dangling)
     snapshot.silent.emplace(problem.origin.file, silenceOf(problem));
 }
 

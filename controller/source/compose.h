@@ -25,8 +25,9 @@ std::shared_ptr<Snapshot> compose(const Tree& tree,
                                   const Previous& previous, SystemTime scannedAt);
 
 /// Marks the files that name objects which are not there, once all that can be named is in the snapshot: what
-/// is missing from such a file can be the rest of a change that is not finished.
-void silenceDanglingReferences(Snapshot& snapshot);
+/// is missing from such a file can be the rest of a change that is not finished. `before`: of the same
+/// source, marked, or null; what it was found to say is not looked for again.
+void silenceDanglingReferences(Snapshot& snapshot, const Snapshot* before);
 
 /// Whether two snapshots declare the same, and have the same to say about it.
 bool saysTheSame(const Snapshot& one, const Snapshot& other);

@@ -59,6 +59,10 @@ void addNamedBy(const api::Object& object, Files& named) {
   }
 }
 
+void addNamedBy(const std::vector<api::ObjectPtr>& objects, Files& named) {
+  for (const api::ObjectPtr& object : objects) addNamedBy(*object, named);
+}
+
 /// Tells of which files objects came; looks at the objects when it is asked for the first time.
 class HeldFiles {
  public:
@@ -160,8 +164,7 @@ struct DirectorySource::State {
   SnapshotPtr scan();
   SnapshotPtr update();
   bool hasChangedElsewhere();
-  std::shared_ptr<const api::Manifest> reload(const std::filesystem::path& path,
-                                              const ManifestCache::Held& held);
+  std::shared_ptr<const api::Manifest> reload(const std::filesystem::path& path);
   SnapshotPtr composed(std::set<api::ObjectKey> gone, SystemTime scannedAt);
   std::set<api::ObjectKey> takeRemoved() {
     const std::lock_guard lock(mutex);
@@ -170,7 +173,8 @@ struct DirectorySource::State {
   asio::awaitable<bool> untilDue();
   using Manifests = std::vector<std::shared_ptr<const api::Manifest>>;
   Manifests load(const std::vector<ManifestFile>& files, SystemTime now);
-  void followNamed(const Manifests& given);
+  static Files filesNamedIn(const Manifests& given);
+  void follow(const Files& files);
 
   DirectoryOptions options;
   std::optional<Watcher> watcher;
@@ -197,7 +201,10 @@ SnapshotPtr DirectorySource::State::scan() {
   tree = walk(options.roots, watches, now);
   manifests = load(tree.files, now);
   if (watches != nullptr) {
-    followNamed(manifests);
+    Files named = filesNamedIn(manifests);
+    // Those of the scan before, too, as a file that is broken now keeps its last good objects.
+    if (last != nullptr) addNamedBy(last->objects, named);
+    follow(named);
     watches->end();
     if (watches->problem()) tree.problems.push_back(*watches->problem());
   }
@@ -208,7 +215,7 @@ SnapshotPtr DirectorySource::State::scan() {
 
 SnapshotPtr DirectorySource::State::composed(std::set<api::ObjectKey> gone, SystemTime scannedAt) {
   auto snapshot = compose(tree, manifests, {.snapshot = last.get(), .removed = std::move(gone)}, scannedAt);
-  if (options.alone) silenceDanglingReferences(*snapshot);
+  if (options.alone) silenceDanglingReferences(*snapshot, last.get());
   last = std::move(snapshot);
   return last;
 }
@@ -220,13 +227,12 @@ SnapshotPtr DirectorySource::State::update() {
   constexpr std::size_t few = 100;
   if (hasChangedElsewhere() || written.empty() || written.size() > few) return scan();
   Manifests changed;
-  HeldFiles held(last.get());
   for (const std::filesystem::path& path : std::exchange(written, {})) {
-    auto manifest = reload(path, std::ref(held));
+    auto manifest = reload(path);
     if (manifest == nullptr) return scan();
     changed.push_back(std::move(manifest));
   }
-  followNamed(changed);
+  if (!changed.empty()) follow(filesNamedIn(changed));
   return composed({}, last->scannedAt);
 }
 
@@ -239,8 +245,7 @@ bool DirectorySource::State::hasChangedElsewhere() {
 }
 
 /// What one of the files says now; null: it takes a walk to tell.
-std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::filesystem::path& path,
-                                                                    const ManifestCache::Held& held) {
+std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::filesystem::path& path) {
   const SystemTime now = std::chrono::system_clock::now();
   const auto known = std::ranges::find(tree.files, path.native(),
                                        [](const ManifestFile& file) -> auto& { return file.path.native(); });
@@ -248,11 +253,12 @@ std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::f
   if (known == tree.files.end() || !known->aliases.empty() || ::lstat(path.c_str(), &status) != 0 ||
       !S_ISREG(status.st_mode) || status.st_nlink != 1)
     return nullptr;
-  known->stamp = file::stampOf(status);
-  auto manifest = cache.load(*known, now, held);
   std::shared_ptr<const api::Manifest>& before =
       manifests[static_cast<std::size_t>(known - tree.files.begin())];
-  if (manifest == nullptr || before == nullptr || !isPlainEdit(*before, *manifest)) return nullptr;
+  if (before == nullptr || before->objects.empty()) return nullptr;
+  known->stamp = file::stampOf(status);
+  const auto manifest = cache.load(*known, now, [](const std::filesystem::path&) { return true; });
+  if (manifest == nullptr || !isPlainEdit(*before, *manifest)) return nullptr;
   before = manifest;
   return manifest;
 }
@@ -276,17 +282,16 @@ DirectorySource::State::Manifests DirectorySource::State::load(const std::vector
   }
 }
 
-/// Files that the manifests name matter, wherever they lie; those of the scan before, too, as a file that is
-/// broken now keeps its last good objects.
-void DirectorySource::State::followNamed(const Manifests& given) {
+Files DirectorySource::State::filesNamedIn(const Manifests& given) {
   Files files;
-  const auto add = [&](const std::vector<api::ObjectPtr>& objects) {
-    for (const api::ObjectPtr& object : objects) addNamedBy(*object, files);
-  };
   for (const auto& manifest : given) {
-    if (manifest != nullptr) add(manifest->objects);
+    if (manifest != nullptr) addNamedBy(manifest->objects, files);
   }
-  if (last != nullptr) add(last->objects);
+  return files;
+}
+
+/// Files that the manifests name matter, wherever they lie.
+void DirectorySource::State::follow(const Files& files) {
   std::set<std::filesystem::path> folders;
   for (const auto& [name, file] : files) {
     if (folders.insert(file->parent_path()).second) watcher->follow(file->parent_path());

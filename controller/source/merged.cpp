@@ -4,6 +4,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <iterator>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "api/manifest.h"
@@ -20,7 +21,9 @@ std::shared_ptr<Snapshot> join(const Snapshot& first, const Snapshot& second) {
   std::ranges::copy(second.deleted, std::back_inserter(joined->deleted));
   std::ranges::copy(second.problems, std::back_inserter(joined->problems));
   std::ranges::copy(second.roots, std::back_inserter(joined->roots));
-  joined->declared.insert(second.declared.begin(), second.declared.end());
+  std::set<api::ObjectKey> declared(first.declared.begin(), first.declared.end());
+  declared.insert(second.declared.begin(), second.declared.end());
+  joined->declared = api::KeySet(std::move(declared));
   std::ranges::copy(second.warnings, std::back_inserter(joined->warnings));
   joined->outdated.insert(second.outdated.begin(), second.outdated.end());
   joined->silent.insert(second.silent.begin(), second.silent.end());
@@ -65,7 +68,7 @@ SnapshotPtr MergedSource::merge(const SnapshotPtr& first, const SnapshotPtr& sec
     }
   }
   for (auto& [key, object] : objects) merged->objects.push_back(std::move(object));
-  silenceDanglingReferences(*merged);
+  silenceDanglingReferences(*merged, nullptr);
   last_ = std::move(merged);
   return last_;
 }

@@ -83,4 +83,12 @@ std::vector<api::Silence> Snapshot::silences(const Root& root) const {
   return all;
 }
 
+std::set<std::string> instancesDeclared(const Snapshot& snapshot) {
+  constexpr auto kind = api::Kind::AlbatrossInstance;
+  std::set<std::string> names;
+  const auto first = snapshot.declared.lower_bound({kind, "", ""});
+  for (auto key = first; key != snapshot.declared.end() && key->kind == kind; ++key) names.insert(key->name);
+  return names;
+}
+
 }  // namespace rookery::source

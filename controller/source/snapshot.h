@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "api/key_set.h"
 #include "api/manifest.h"
 #include "api/object.h"
 #include "api/outdated.h"
@@ -56,11 +57,12 @@ struct PassedOver {
 struct Snapshot {
   std::vector<api::ObjectPtr> objects;  // valid, no key twice; a broken file's last good ones included
   std::vector<api::ObjectPtr> written;  // what files say without a mistake, file by file: for the next scan
+  std::vector<api::Problem> dangling;   // references that name nothing, where nobody else may declare it
   /// Not declared any more, but kept by the source until nothing of them is left.
   std::vector<api::ObjectPtr> deleted;
   std::vector<api::Problem> problems;
   std::vector<api::Problem> warnings;                // what is passed over, and better mended
-  std::set<api::ObjectKey> declared;                 // also those that are invalid or duplicate: not gone
+  api::KeySet declared;                              // also those that are invalid or duplicate: not gone
   std::map<api::ObjectKey, api::Outdated> outdated;  // among objects
   /// Files that are there and do not say of all that they once declared what is to become of it: broken,
   /// with a mistake, being written, without any object. By all their names.
@@ -88,5 +90,8 @@ struct Snapshot {
 };
 
 using SnapshotPtr = std::shared_ptr<const Snapshot>;
+
+/// The names of the instances that are declared, those with a mistake, too.
+std::set<std::string> instancesDeclared(const Snapshot& snapshot);
 
 }  // namespace rookery::source

@@ -26,13 +26,13 @@ struct Known {
 
 /// All that is remembered.
 struct Content {
-  std::map<std::string, plan::Inventory> inventories;  // by server key
-  std::map<std::string, plan::Inventory> volumes;      // the same of block devices
-  std::map<std::string, bool> restartChangesMemory;    // by server key
+  plan::Inventories inventories;                     // of unikernels
+  plan::Inventories volumes;                         // the same of block devices
+  std::map<std::string, bool> restartChangesMemory;  // by server key
   std::map<api::ObjectKey, Known> identities;
 
   /// Where an entry is kept, or is to be.
-  plan::Inventory& inventoryFor(bool volume, const std::string& serverKey) {
+  plan::SharedInventory& inventoryFor(bool volume, const std::string& serverKey) {
     return (volume ? volumes : inventories)[serverKey];
   }
 };

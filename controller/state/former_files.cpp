@@ -46,7 +46,9 @@ void readEntry(const fs::path& file, const json& value, Content& content) {
     return;
   }
   plan::Entry entry = plan::entryFromJson(value);
-  content.inventories[entry.serverKey][entry.name] = std::move(entry);
+  plan::SharedInventory& inventory = content.inventories[entry.serverKey];
+  albatross::Name name = entry.name;
+  inventory.set(std::move(name), std::move(entry));
 }
 
 Result<void> readInventory(const fs::path& folder, FormerFiles& former) {

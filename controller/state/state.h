@@ -1,6 +1,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -25,9 +26,11 @@ class State {
 
   /// Of unikernels and of volumes.
   virtual std::vector<plan::Entry> entries() const = 0;
-  virtual plan::Inventory inventoryOf(const std::string& serverKey) const = 0;
-  /// The same of its block devices. Where volumes cannot be remembered, there are none.
-  virtual plan::Inventory volumesOf(const std::string& /*serverKey*/) const { return {}; }
+  /// Those of unikernels, as cheap as they can be had.
+  virtual plan::Inventories inventories() const { return plan::inventoriesOf(entries()); }
+  virtual plan::SharedInventory inventoryOf(const std::string& serverKey) const = 0;
+  /// Those of volumes. Where volumes cannot be remembered, there are none.
+  virtual plan::Inventories volumes() const { return {}; }
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;
@@ -46,6 +49,9 @@ class State {
   /// specDigest is another than last time. Kept by saveIdentities().
   virtual api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                                  api::SystemTime now) = 0;
+  /// Another number than before whenever identify() may say something else of an object with the same digest
+  /// than it said last. Nothing: it may at any time.
+  virtual std::optional<std::uint64_t> identityChanges() const { return std::nullopt; }
   /// What was said of an object that was declared before, if it is known.
   virtual std::optional<api::Identity> identityOf(const api::ObjectKey& key) const = 0;
   /// Objects that are not declared any more because somebody asked for just them to be deleted.

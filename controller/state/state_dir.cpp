@@ -52,7 +52,7 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   std::unique_ptr<StateDir> state(new StateDir(path));
   state->lock_.emplace(*std::move(lock));
   state->warnings_ = warningsAbout(path, *stored, true);
-  state->content_ = std::move(stored->content);
+  state->take(std::move(stored->content));
   if (auto started = state->startWriting(*std::move(database)); !started)
     return std::unexpected(started.error());
   return state;
@@ -63,7 +63,7 @@ Result<std::unique_ptr<StateDir>> StateDir::read(const fs::path& path) {
   if (!stored) return std::unexpected(stored.error());
   std::unique_ptr<StateDir> state(new StateDir(path));
   state->warnings_ = warningsAbout(path, *stored, false);
-  state->content_ = std::move(stored->content);
+  state->take(std::move(stored->content));
   return state;
 }
 
@@ -110,16 +110,20 @@ std::vector<plan::Entry> StateDir::entries() const {
   return all;
 }
 
-plan::Inventory StateDir::inventoryOf(const std::string& serverKey) const {
+plan::Inventories StateDir::inventories() const {
   const std::lock_guard lock(mutex_);
-  const auto it = content_.inventories.find(serverKey);
-  return it == content_.inventories.end() ? plan::Inventory{} : it->second;
+  return content_.inventories;
 }
 
-plan::Inventory StateDir::volumesOf(const std::string& serverKey) const {
+plan::SharedInventory StateDir::inventoryOf(const std::string& serverKey) const {
   const std::lock_guard lock(mutex_);
-  const auto it = content_.volumes.find(serverKey);
-  return it == content_.volumes.end() ? plan::Inventory{} : it->second;
+  const auto it = content_.inventories.find(serverKey);
+  return it == content_.inventories.end() ? plan::SharedInventory{} : it->second;
+}
+
+plan::Inventories StateDir::volumes() const {
+  const std::lock_guard lock(mutex_);
+  return content_.volumes;
 }
 
 asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) {
@@ -158,9 +162,9 @@ void StateDir::remember(const EntryKey& key, const std::optional<plan::Entry>& e
   const std::lock_guard lock(mutex_);
   const auto later = soon_.find(key);
   if (later != soon_.end() && later->second > call) return;
-  plan::Inventory& inventory = content_.inventoryFor(key.volume, key.serverKey);
+  plan::SharedInventory& inventory = content_.inventoryFor(key.volume, key.serverKey);
   if (entry) {
-    inventory[key.name] = *entry;
+    inventory.set(key.name, *entry);
   } else {
     inventory.erase(key.name);
   }
@@ -172,7 +176,7 @@ asio::awaitable<Result<void>> StateDir::recordSoon(plan::Entry entry) {
   const std::lock_guard lock(mutex_);
   const EntryKey key = keyOf(entry);
   const std::uint64_t call = ++calls_;
-  content_.inventoryFor(key.volume, key.serverKey)[key.name] = entry;
+  content_.inventoryFor(key.volume, key.serverKey).set(key.name, entry);
   soon_[key] = call;
   writer_->writeSoon(std::move(entry), [this, key, call] {
     const std::lock_guard relock(mutex_);
@@ -209,7 +213,7 @@ api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& s
   }
   known.identity.deletionTimestamp.reset();
   known.manifest.clear();
-  if (!(known == before)) unsaved_.insert(key);
+  if (!(known == before)) changed(key);
   return known.identity;
 }
 
@@ -226,7 +230,8 @@ Result<void> StateDir::requestDeletion(const api::Object& object, api::SystemTim
     if (known == content_.identities.end()) return {};
     known->second.identity.deletionTimestamp = now;
     known->second.keep(object);
-    unsaved_.insert(object.key());
+    changed(object.key());
+    ++identityChanges_;
   }
   return saveIdentities();
 }
@@ -242,7 +247,8 @@ Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& 
     if (known.specDigest != object.specDigest) ++known.identity.generation;
     known.specDigest = object.specDigest;
     known.keep(object);
-    unsaved_.insert(object.key());
+    changed(object.key());
+    ++identityChanges_;
     identity = known.identity;
   }
   if (auto saved = saveIdentities(); !saved) return std::unexpected(saved.error());
@@ -256,12 +262,27 @@ void Known::keep(const api::Object& object) {
 }
 
 std::set<api::ObjectKey> StateDir::deletionRequests() const {
-  std::set<api::ObjectKey> requests;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, known] : content_.identities) {
-    if (known.identity.deletionTimestamp) requests.insert(key);
+  return requested_;
+}
+
+/// What is known of an object is other than before.
+void StateDir::changed(const api::ObjectKey& key) {
+  unsaved_.insert(key);
+  const auto known = content_.identities.find(key);
+  if (known != content_.identities.end() && known->second.identity.deletionTimestamp) {
+    requested_.insert(key);
+  } else {
+    requested_.erase(key);
   }
-  return requests;
+}
+
+/// All that is known, as it was read.
+void StateDir::take(Content content) {
+  content_ = std::move(content);
+  for (const auto& [key, known] : content_.identities) {
+    if (known.identity.deletionTimestamp) requested_.insert(key);
+  }
 }
 
 std::vector<StateDir::Deletion> StateDir::deletions() const {
@@ -280,7 +301,14 @@ std::vector<StateDir::Deletion> StateDir::deletions() const {
 
 void StateDir::forgetIdentity(const api::ObjectKey& key) {
   const std::lock_guard lock(mutex_);
-  if (content_.identities.erase(key) > 0) unsaved_.insert(key);
+  if (content_.identities.erase(key) == 0) return;
+  changed(key);
+  ++identityChanges_;
+}
+
+std::optional<std::uint64_t> StateDir::identityChanges() const {
+  const std::lock_guard lock(mutex_);
+  return identityChanges_;
 }
 
 Result<void> StateDir::saveIdentities() {

@@ -54,8 +54,9 @@ class StateDir : public State {
   Result<void> held() const override;
 
   std::vector<plan::Entry> entries() const override;
-  plan::Inventory inventoryOf(const std::string& serverKey) const override;
-  plan::Inventory volumesOf(const std::string& serverKey) const override;
+  plan::Inventories inventories() const override;
+  plan::SharedInventory inventoryOf(const std::string& serverKey) const override;
+  plan::Inventories volumes() const override;
   boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;
@@ -70,6 +71,7 @@ class StateDir : public State {
   api::Identity identify(const api::ObjectKey& key, const std::string& specDigest,
                          api::SystemTime now) override;
   std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override;
+  std::optional<std::uint64_t> identityChanges() const override;
   /// Somebody asks for an object to be deleted, which is not declared any more: the wish is on the disk when
   /// this returns. It ends when the object is declared again or forgotten. Errors: StateUnwritable.
   Result<void> requestDeletion(const api::Object& object, api::SystemTime now);
@@ -100,6 +102,8 @@ class StateDir : public State {
   void submit(const EntryKey& key, const std::optional<plan::Entry>& entry, Tell tell);
   void remember(const EntryKey& key, const std::optional<plan::Entry>& entry, std::uint64_t call);
   std::vector<Change> takeUnsaved();
+  void changed(const api::ObjectKey& key);
+  void take(Content content);
 
   const std::filesystem::path path_;
   std::vector<std::string> warnings_;
@@ -108,7 +112,9 @@ class StateDir : public State {
   mutable std::mutex mutex_;
   Content content_;
   std::set<api::ObjectKey> unsaved_;  // identities that are other than on the disk
-  std::uint64_t calls_ = 0;           // of record(), recordSoon() and discard()
+  std::uint64_t identityChanges_ = 0;
+  std::set<api::ObjectKey> requested_;  // to be deleted: the identities that have a time of it
+  std::uint64_t calls_ = 0;             // of record(), recordSoon() and discard()
   /// Of entries that recordSoon() was told and that are not on the disk yet: the last call about each.
   std::map<EntryKey, std::uint64_t> soon_;
   std::unique_ptr<Writer> writer_;  // goes first: it uses the others

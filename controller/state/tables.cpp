@@ -91,7 +91,8 @@ DatabaseResult<void> readEntries(Database& database, const std::string& table, T
     try {
       plan::Entry entry = plan::entryFromJson(json::parse(row.text(3), nullptr, false));
       if (entry.serverKey == server && entry.name.toString() == name && entry.isVolume() == volumes) {
-        tables.content.inventoryFor(volumes, server)[entry.name] = std::move(entry);
+        albatross::Name known = entry.name;
+        tables.content.inventoryFor(volumes, server).set(std::move(known), std::move(entry));
         return;
       }
     } catch (const json::exception&) {  // as one that is another's
@@ -185,16 +186,17 @@ DatabaseResult<TableWriter> TableWriter::of(Database& database) {
   };
   // In place of what is there: an upsert, as `INSERT OR REPLACE` would take along what refers to the row.
   const auto prepareEntries = [&](std::string_view table) {
-    auto put = prepare(fmt::format(
-        "INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-        " instance = excluded.instance, kind = excluded.kind, namespace = excluded.namespace,"
-        " object = excluded.object, entry = excluded.entry;",
-        table));
+    auto put = prepare(
+        fmt::format("INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                    " instance = excluded.instance, kind = excluded.kind, namespace = excluded.namespace,"
+                    " object = excluded.object, entry = excluded.entry;",
+                    table));
     return EntryStatements{std::move(put),
                            prepare(fmt::format("DELETE FROM {} WHERE server = ? AND name = ?;", table))};
   };
   Statements statements{
-      prepareEntries("entries"), prepareEntries("volumes"),
+      prepareEntries("entries"),
+      prepareEntries("volumes"),
       prepare("INSERT INTO servers VALUES (?, ?) ON CONFLICT DO UPDATE SET"
               " restart_changes_memory = excluded.restart_changes_memory;"),
       prepare("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -218,7 +220,7 @@ DatabaseResult<void> TableWriter::write(const plan::Entry& entry) {
   const std::string name = entry.name.toString(), text = yaml::dump(plan::toJson(entry));
   EntryStatements& table = entry.isVolume() ? statements_.volumes : statements_.entries;
   return table.put.run({entry.serverKey, name, entry.instance, api::toString(entry.object.kind),
-                                   entry.object.nameSpace, entry.object.name, text});
+                        entry.object.nameSpace, entry.object.name, text});
 }
 
 DatabaseResult<void> TableWriter::write(const EntryKey& erased) {

@@ -8,10 +8,14 @@ namespace rookery::emulator {
 using albatross::Name;
 using albatross::Time;
 
-void Consoles::print(const Name& name, Time time, std::string line) {
+Consoles::Ring& Consoles::ring(const Name& name) {
   if (rings_.find(name) == nullptr) rings_.insertOrReplace(name, {});
-  Ring& ring = *rings_.find(name);
-  ring.known = true;
+  return *rings_.find(name);
+}
+
+void Consoles::print(const Name& name, Time time, std::string line) {
+  add(name);
+  Ring& ring = this->ring(name);
   ring.lines.push_back({time, std::move(line)});
   if (ring.lines.size() > mostLines) ring.lines.pop_front();
   for (const auto& [id, reader] : ring.readers) reader(&ring.lines.back());
@@ -19,8 +23,7 @@ void Consoles::print(const Name& name, Time time, std::string line) {
 
 Consoles::Subscription Consoles::subscribe(const Name& name, std::variant<Time, std::int64_t> from,
                                            Reader reader) {
-  if (rings_.find(name) == nullptr) rings_.insertOrReplace(name, {});
-  Ring& ring = *rings_.find(name);
+  Ring& ring = this->ring(name);
   auto first = ring.lines.begin();
   if (const auto* since = std::get_if<Time>(&from)) {
     first = std::ranges::find_if(ring.lines, [&](const Line& line) { return line.timestamp >= *since; });

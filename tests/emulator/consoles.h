@@ -24,6 +24,8 @@ class Consoles {
   static constexpr std::size_t mostLines = 1024;  // of one name
   static constexpr std::size_t mostReaders = 5;   // of one name; one more ends the oldest
 
+  /// There is a console of that name from now on.
+  void add(const albatross::Name& name) { ring(name).known = true; }
   void print(const albatross::Name& name, albatross::Time time, std::string line);
 
   struct Subscription {
@@ -47,6 +49,7 @@ class Consoles {
     bool known = false;
     std::map<std::uint64_t, Reader> readers;  // the oldest first
   };
+  Ring& ring(const albatross::Name& name);
   Tree<Ring> rings_;
   std::uint64_t lastReader_ = 0;
 };

@@ -374,8 +374,10 @@ asio::awaitable<void> Emulator::streamConsole(Connection& client, albatross::con
         if (line != nullptr) client.lines.push_back(*line);
         client.timer.cancel();
       });
-  const std::shared_ptr<void> leave(nullptr, [&](void*) {
-    if (!client.displaced) server_.consoles().unsubscribe(client.name, subscription.reader);
+  // Also when the whole context is destroyed, after the emulator.
+  const std::shared_ptr<void> leave(nullptr, [&, there = std::weak_ptr(there_)](void*) {
+    if (!client.displaced && !there.expired())
+      server_.consoles().unsubscribe(client.name, subscription.reader);
   });
   client.lines.assign(subscription.replay.begin(), subscription.replay.end());
   while (!client.displaced) {

@@ -92,6 +92,7 @@ class Emulator {
   Journal journal_;
   Server server_;
   asio::steady_timer tick_;
+  const std::shared_ptr<const bool> there_ = std::make_shared<const bool>(true);  // as long as it lives
 };
 
 /// An Emulator on a thread of its own, for tests.

@@ -437,6 +437,7 @@ Answer Server::create(const Name& name, const Configuration& configuration, Time
   if (!resources_.insertUnikernel(name, std::move(unikernel))) {
     return say(Failure{"could not create unikernel: console failed"});
   }
+  consoles_.add(name);
   if (const auto text = valueAfter("say=", configuration.arguments))
     consoles_.print(name, lastStarted_, std::string(*text));
   if (dump) hooks_.dump(resources_);

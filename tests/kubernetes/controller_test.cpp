@@ -500,6 +500,29 @@ TEST_F(Controller, TellsWhatIsWrongOnTheObject) {
   EXPECT_TRUE(becomes("invalid", "InvalidManifest"));
 }
 
+TEST_F(Controller, ItsDefinitionTakesTheImagesThatAManifestMayName) {
+  const std::string digest(64, 'a');
+  const std::pair<std::string, bool> images[] = {
+      {"{path: web.hvt}", true},
+      {"{path: web.hvt, sha256: " + digest + "}", true},
+      {"{url: 'https://a/web.hvt', sha256: " + digest + "}", true},
+      {"{sha256: " + digest + "}", true},
+      {"{}", false},
+      {"{url: 'https://a/web.hvt'}", false},
+      {"{path: web.hvt, url: 'https://a/web.hvt'}", false},
+      {"{path: web.hvt, url: 'https://a/web.hvt', sha256: " + digest + "}", false},
+  };
+  for (const auto& [image, taken] : images) {
+    const std::string manifest = fmt::format(
+        "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: image, namespace: {}}}\n"
+        "spec: {{image: {}}}\n",
+        space_, image);
+    const int status =
+        kubectl({"create", "--dry-run=server", "-f", files_.write("manifest.yaml", manifest).string()});
+    EXPECT_EQ(status == 0, taken) << image << err_;
+  }
+}
+
 TEST_F(Controller, FollowsASecretThatRotates) {
   run();
   apply(fmt::format(

@@ -188,13 +188,16 @@ asio::awaitable<Result<std::unique_ptr<DataStream>>> openStream(Options options,
   if (!issued) co_return std::unexpected(issued.error());
   auto stream =
       std::make_unique<TlsDataStream>(co_await asio::this_coro::executor, *std::move(issued), *options);
-  Result<void> opened =
+  const auto cancelled =
       fail(Reason::Cancelled, fmt::format("The call to {} was cancelled.", options->endpoint.toString()));
+  Result<void> opened = cancelled;
   try {
     opened = co_await stream->open(options->serverName, now);
   } catch (const asio::multiple_exceptions&) {    // both the work and its deadline were cancelled
   } catch (const boost::system::system_error&) {  // cancelled between two operations
   }
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none) co_return cancelled;
   if (!opened) co_return std::unexpected(opened.error());
   co_return stream;
 }

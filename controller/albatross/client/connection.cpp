@@ -1,6 +1,9 @@
 #include "albatross/client/connection.h"
 
 #include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
@@ -115,6 +118,19 @@ asio::awaitable<bool> Connection::writeEnd() {
 
 asio::awaitable<Result<std::string>> Connection::readFrame() {
   co_return co_await readReplyFrame(stream_, name_);
+}
+
+asio::awaitable<Result<std::string>> Connection::readMessage() {
+  co_return co_await readReplyFrame(stream_, name_, streamError);
+}
+
+void Connection::probeWhenSilent() {
+  const int socket = stream_.next_layer().native_handle();
+  const int on = 1, idle = 60, interval = 20, probes = 6;
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 }  // namespace rookery::albatross

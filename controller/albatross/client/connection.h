@@ -48,6 +48,13 @@ class Connection {
   /// ProtocolError for a length that no reply has.
   asio::awaitable<Result<std::string>> readFrame();
 
+  /// The same of what a server sends after its reply. Errors as streamError, and ProtocolError as above.
+  asio::awaitable<Result<std::string>> readMessage();
+
+  /// Has the kernel ask a silent server whether it is still there, and break the connection when it is not:
+  /// after a minute, and two more without an answer.
+  void probeWhenSilent();
+
  private:
   asio::awaitable<Result<void>> connect();
   Result<void> prepareVerification(const std::optional<std::string>& serverName, SystemTime now);

@@ -31,6 +31,11 @@ asio::awaitable<Result<void>> TlsDataStream::open(const std::optional<std::strin
   if (!opened)
     co_return lateStream(server_, "did not complete a TLS handshake", timeouts_.connect, "connect");
   if (!*opened) co_return std::unexpected(opened->error());
+  // A caller may have switched off that a cancelled coroutine throws at its next co_await.
+  const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  if (cancellation.cancelled() != asio::cancellation_type::none)
+    co_return fail(Reason::Cancelled, fmt::format("The call to {} was cancelled.", server_));
+  connection_.probeWhenSilent();
   auto frame = co_await within(timeouts_.command, connection_.readFrame());
   if (!frame) co_return lateStream(server_, "did not answer", timeouts_.command, "command");
   if (!*frame) co_return std::unexpected((*frame).error());
@@ -42,7 +47,7 @@ asio::awaitable<Result<void>> TlsDataStream::open(const std::optional<std::strin
 
 asio::awaitable<Result<DataStream::Message>> TlsDataStream::next() {
   for (;;) {
-    const auto frame = co_await connection_.readFrame();
+    const auto frame = co_await connection_.readMessage();
     if (!frame) co_return std::unexpected(frame.error());
     auto wire = decodeWire(*frame);
     auto* data = wire ? std::get_if<Data>(&wire->payload) : nullptr;

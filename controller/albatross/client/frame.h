@@ -22,22 +22,23 @@ using FrameHeader = std::array<std::uint8_t, 4>;
 /// host:port.
 Result<std::size_t> replyLength(const FrameHeader& header, const std::string& server);
 
-/// Reads one frame and returns its bytes. Errors as readError, and as replyLength. Must not be given
+/// Reads one frame and returns its bytes. Errors as `explain`, and as replyLength. Must not be given
 /// temporaries.
 template <class Stream>
-boost::asio::awaitable<Result<std::string>> readReplyFrame(Stream& stream, const std::string& server) {
+boost::asio::awaitable<Result<std::string>> readReplyFrame(Stream& stream, const std::string& server,
+                                                           decltype(&readError) explain = readError) {
   constexpr auto asTuple = boost::asio::as_tuple(boost::asio::use_awaitable);
   FrameHeader header{};
   const auto [headerError, headerRead] =
       co_await boost::asio::async_read(stream, boost::asio::buffer(header), asTuple);
-  if (headerError) co_return std::unexpected(readError(headerError, server, headerRead));
+  if (headerError) co_return std::unexpected(explain(headerError, server, headerRead));
   const Result<std::size_t> length = replyLength(header, server);
   if (!length) co_return std::unexpected(length.error());
   std::string body;  // grows with what arrives, whatever was announced
   auto buffer = boost::asio::dynamic_buffer(body, *length);
   const auto [bodyError, bodyRead] =
       co_await boost::asio::async_read(stream, buffer, boost::asio::transfer_exactly(*length), asTuple);
-  if (bodyError) co_return std::unexpected(readError(bodyError, server, header.size() + bodyRead));
+  if (bodyError) co_return std::unexpected(explain(bodyError, server, header.size() + bodyRead));
   co_return body;
 }
 

@@ -125,4 +125,16 @@ Error readError(const boost::system::error_code& error, const std::string& serve
           fmt::format("The connection to {} broke before the reply came: {}.", server, error.message())};
 }
 
+Error streamError(const boost::system::error_code& error, const std::string& server, std::size_t received) {
+  const bool clean = error == asio::error::eof;
+  if (received > 0 && (clean || error == asio::ssl::error::stream_truncated)) {
+    return {Reason::ConnectionFailed,
+            fmt::format("The server {} broke off its stream after {} bytes of a message.", server, received)};
+  }
+  if (clean) return {Reason::ConnectionFailed, fmt::format("The server {} ended the stream.", server)};
+  const bool garbled = error.category() == asio::error::get_ssl_category();
+  return {garbled ? Reason::TlsFailed : Reason::ConnectionFailed,
+          fmt::format("The stream of {} broke: {}.", server, error.message())};
+}
+
 }  // namespace rookery::albatross

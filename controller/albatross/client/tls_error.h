@@ -26,4 +26,8 @@ Error handshakeError(const boost::system::error_code& error, const std::string& 
 /// ConnectionFailed.
 Error readError(const boost::system::error_code& error, const std::string& server, std::size_t received);
 
+/// The same of a message after the reply, of which there may always be one more: ConnectionFailed where the
+/// server ended the connection.
+Error streamError(const boost::system::error_code& error, const std::string& server, std::size_t received);
+
 }  // namespace rookery::albatross

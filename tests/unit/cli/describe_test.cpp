@@ -83,8 +83,9 @@ TEST(Description, OfWhatHasNoStatusYet) {
 }
 
 TEST(Description, SaysWhyThereAreNoEvents) {
-  EXPECT_THAT(description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), "", describedAt),
-              HasSubstr("Events:   Error from server (Forbidden): no\n"));
+  EXPECT_THAT(
+      description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), "", describedAt),
+      HasSubstr("Events:   Error from server (Forbidden): no\n"));
 }
 
 /// Objects and no events.
@@ -133,7 +134,12 @@ TEST(Describe, WhatIsNotThereIsAFailure) {
   const Invocation outcome = describe(server, {"uk", "missing"});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(outcome.err, "Error from server (NotFound): missing not found\n");
+  EXPECT_EQ(
+      outcome.err,
+      "Error from server (NotFound): unikernel.rookery.dev \"missing\" not found in namespace default; -n "
+      "names another\n");
+  EXPECT_EQ(describe(server, {"alba", "missing"}).err,
+            "Error from server (NotFound): albatrossinstance.rookery.dev \"missing\" not found\n");
 }
 
 }  // namespace

@@ -115,7 +115,8 @@ TEST_F(GetTest, SeveralKinds) {
   const json list = json::parse(get({"uk,alba", "-A", "-o", "json"}).out);
   EXPECT_EQ(list["kind"], "List");
   EXPECT_EQ(list["items"].size(), 4);
-  EXPECT_EQ(get({"ukpol,events", "-n", "none"}).err, "No resources found in none namespace.\n");
+  EXPECT_EQ(get({"ukpol,events", "-n", "none"}).err,
+            "No resources found in none namespace; -A looks in all.\n");
 }
 
 TEST_F(GetTest, ObjectsByKindAndName) {
@@ -130,7 +131,9 @@ TEST_F(GetTest, ObjectsByKindAndName) {
   const Invocation partly = get({"uk", "web", "none", "-n", "shop", "-o", "name"});
   EXPECT_EQ(partly.status, 1);
   EXPECT_EQ(partly.out, "unikernel.rookery.dev/web\n");
-  EXPECT_EQ(partly.err, "Error from server (NotFound): unikernels.rookery.dev \"none\" not found\n");
+  EXPECT_EQ(partly.err,
+            "Error from server (NotFound): unikernel.rookery.dev \"none\" not found in namespace shop; -n "
+            "names another\n");
 }
 
 TEST_F(GetTest, WatchesOneKindOrObjectOnly) {
@@ -154,10 +157,10 @@ TEST_F(GetTest, NothingInACellActsOnTheTerminal) {
 
 TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
-      {{"uk", "-n", "none"}, "No resources found in none namespace.\n"},
+      {{"uk", "-n", "none"}, "No resources found in none namespace; -A looks in all.\n"},
       {{"ukpol", "-A"}, "No resources found\n"},
       {{"alba"}, "No resources found\n"},
-      {{"uk", "-n", "none", "-o", "name"}, "No resources found in none namespace.\n"},
+      {{"uk", "-n", "none", "-o", "name"}, "No resources found in none namespace; -A looks in all.\n"},
   };
   for (const auto& [arguments, message] : cases) {
     const Invocation outcome = get(arguments);
@@ -169,9 +172,12 @@ TEST_F(GetTest, NothingThereIsSaidAndNoFailure) {
 
 TEST_F(GetTest, MistakesAreNamed) {
   const std::pair<std::vector<std::string>, const char*> cases[] = {
-      {{"uk", "x", "-n", "shop"}, "Error from server (NotFound): unikernels.rookery.dev \"x\" not found\n"},
+      {{"uk", "x", "-n", "shop"},
+       "Error from server (NotFound): unikernel.rookery.dev \"x\" not found in namespace shop; -n names "
+       "another\n"},
       {{"uk", "../web", "-n", "shop"},
-       "Error from server (NotFound): unikernels.rookery.dev \"../web\" not found\n"},
+       "Error from server (NotFound): unikernel.rookery.dev \"../web\" not found in namespace shop; -n names "
+       "another\n"},
       {{"pods"}, "error: \"pods\" is not a kind"},
       {{"uk", "web", "-A"}, "error: An object cannot be had by its name from all namespaces"},
   };

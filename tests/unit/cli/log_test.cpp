@@ -82,6 +82,30 @@ TEST_F(LogTest, SaysAtTheStartWhatThereIsOrThatThereIsNothing) {
   EXPECT_THAT(lines_[1], HasSubstr("No manifest was found in /manifests."));
 }
 
+TEST_F(LogTest, AFileThatIsBeingWrittenIsNoMistake) {
+  const auto problem = [](Reason reason, const std::string& file, const std::string& message) {
+    api::Problem told;
+    told.reason = reason;
+    told.origin = {.root = "/m", .file = file, .line = 0, .column = 0};
+    told.message = message;
+    return told;
+  };
+  source::Snapshot snapshot;
+  snapshot.files = 2;
+  snapshot.problems = {problem(Reason::BeingWritten, "/m/a.yaml", "it is being written"),
+                       problem(Reason::InvalidManifest, "/m/b.yaml", "it is wrong")};
+  Log log(LogFormat::Text, sink());
+  log.scanned(snapshot);
+  ASSERT_THAT(lines_, SizeIs(3));
+  EXPECT_THAT(lines_[0], HasSubstr("mistakes=\"1\""));
+  EXPECT_THAT(lines_[1], AllOf(HasSubstr(" info "), HasSubstr("/m/a.yaml: it is being written")));
+  EXPECT_THAT(lines_[2], AllOf(HasSubstr(" error "), HasSubstr("/m/b.yaml: it is wrong")));
+  snapshot.problems.clear();
+  log.scanned(snapshot);
+  ASSERT_THAT(lines_, SizeIs(4)) << "what passes by itself is not mended";
+  EXPECT_THAT(lines_[3], HasSubstr("mended: /m/b.yaml"));
+}
+
 TEST_F(LogTest, SaysEveryRequest) {
   Log log(LogFormat::Text, sink());
   for (int i = 0; i < 10; ++i) log.info("API request.", {{"user", "ci"}});

@@ -24,6 +24,7 @@ namespace {
 using albatross::CallResult;
 using asio::ip::tcp;
 using std::chrono::milliseconds;
+using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
@@ -84,6 +85,7 @@ class EmulatorTest : public testing::Test {
     Options complete = optionsWith(ca_);
     complete.faults = *Faults::parse(faults);
     complete.stateDir = options.stateDir;
+    complete.statisticsInterval = options.statisticsInterval;
     complete.log = [this](std::string_view line) { log_.add(line); };
     emulator_ = std::make_unique<EmulatorThread>(std::move(complete));
     const auto credential = albatross::Credential::load({ca_.certificate, ca_.certificate, ca_.privateKey});
@@ -278,6 +280,129 @@ TEST_F(EmulatorTest, BringsItsUnikernelsBack) {
             textOf(call("web", albatross::UnikernelCommand(albatross::unikernel::Destroy{}))));
   start("", options);
   EXPECT_EQ(0U, running());
+}
+
+// -- Streams
+// -----------------------------------------------------------------------------
+
+std::string readConsole(std::int64_t lines = 100) {
+  return extension(albatross::ConsoleCommand(albatross::console::Subscribe{lines}));
+}
+std::string readStatistics() { return extension(albatross::StatsCommand(albatross::stats::Subscribe{})); }
+
+/// What messages say: a reply's or a console's text, the name of statistics; "?": nobody knows.
+std::vector<std::string> wordsOf(const RawReplies& replies) {
+  std::vector<std::string> words;
+  for (const auto& message : replies.messages) {
+    const auto wire = albatross::decodeWire(message);
+    const auto* data = wire ? std::get_if<albatross::Data>(&wire->payload) : nullptr;
+    if (data == nullptr) {
+      const auto* success = wire ? std::get_if<albatross::Success>(&wire->payload) : nullptr;
+      words.push_back(success == nullptr ? "?" : std::get<albatross::success::Text>(*success).text);
+    } else if (const auto* console = std::get_if<albatross::data::Console>(data)) {
+      words.push_back(console->line);
+    } else {
+      words.push_back("statistics of " + wire->header.name.toString());
+    }
+  }
+  return words;
+}
+
+class StreamingEmulator : public EmulatorTest {
+ protected:
+  void print(const std::string& line) {
+    emulator_->ask([&](Emulator& emulator) {
+      emulator.server().consoles().print({{}, "web"}, albatross::Time(milliseconds(1)), line);
+    });
+  }
+  std::size_t readers() {
+    return emulator_->ask(
+        [](Emulator& emulator) { return emulator.server().consoles().readers({{}, "web"}); });
+  }
+  RawClient subscribe(const std::string& command = readConsole()) {
+    return RawClient(emulator_->port(), ca_, {{"web", command}});
+  }
+};
+
+TEST_F(StreamingEmulator, TellsEachLineToAllWhoReadIt) {
+  start();
+  print("before");
+  RawClient first = subscribe(), second = subscribe(readConsole(0));
+  EXPECT_THAT(wordsOf(first.read(2)), ElementsAre("subscribed", "before"));
+  EXPECT_THAT(wordsOf(second.read(1)), ElementsAre("subscribed"));
+  while (readers() < 2) {
+  }
+  print("after\x1b\xff");
+  EXPECT_THAT(wordsOf(first.read(1)), ElementsAre("after\x1b\xff"));
+  EXPECT_THAT(wordsOf(second.read(1)), ElementsAre("after\x1b\xff"));
+  first.breakOff();
+  while (readers() > 1) {
+  }
+  print("still");
+  EXPECT_THAT(wordsOf(second.read(1)), ElementsAre("still"));
+}
+
+TEST_F(StreamingEmulator, EndsTheOldestOfSixReaders) {
+  start();
+  std::deque<RawClient> clients;
+  for (std::size_t i = 1; i <= 6; ++i) {
+    EXPECT_THAT(
+        wordsOf(
+            clients.emplace_back(emulator_->port(), ca_, std::vector<RawCertificate>{{"web", readConsole()}})
+                .read(1)),
+        ElementsAre("waiting for VM"));
+    while (readers() < std::min<std::size_t>(i, 5)) {
+    }
+  }
+  const RawReplies displaced = clients.front().read();
+  EXPECT_THAT(displaced.messages, IsEmpty());
+  EXPECT_TRUE(displaced.clean);
+  EXPECT_EQ(readers(), 5);
+}
+
+TEST_F(StreamingEmulator, TellsStatisticsAgainAndAgain) {
+  Options options;
+  options.statisticsInterval = milliseconds(1);
+  start("", options);
+  RawClient client(emulator_->port(), ca_, {{".", readStatistics()}});
+  ASSERT_EQ("created unikernel", textOf(createUnikernel("web", images::makeImage({}))));
+  EXPECT_THAT(wordsOf(client.read(3)),
+              ElementsAre("subscribed", "statistics of shop:web", "statistics of shop:web"));
+}
+
+TEST_F(StreamingEmulator, HasNoStatistics) {
+  start("no-statistics");
+  const RawReplies replies = exchange({{".", readStatistics()}});
+  EXPECT_THAT(replies.messages, IsEmpty());
+  EXPECT_TRUE(replies.clean);
+}
+
+TEST_F(StreamingEmulator, CutsAStreamInTheMidstOfAMessage) {
+  start("cut-stream-after=2");
+  for (const char* line : {"one", "two", "three", "four"}) print(line);
+  const RawReplies replies = subscribe().read();
+  EXPECT_THAT(wordsOf(replies), ElementsAre("subscribed", "one", "two"));
+  EXPECT_FALSE(replies.clean);
+  while (readers() > 0) {
+  }
+}
+
+TEST_F(StreamingEmulator, SaysWhatNobodyKnows) {
+  start("unknown-data");
+  print("one");
+  EXPECT_THAT(wordsOf(subscribe().read(3)), ElementsAre("subscribed", "?", "one"));
+}
+
+TEST_F(StreamingEmulator, StallsUntilItsClientHasEnough) {
+  start("stall-streams");
+  print("one");
+  RawClient client = subscribe();
+  EXPECT_THAT(wordsOf(client.read(1)), ElementsAre("subscribed"));
+  client.closeNotify();
+  const RawReplies replies = client.read();
+  EXPECT_THAT(replies.messages, IsEmpty());
+  EXPECT_TRUE(replies.clean);
+  EXPECT_EQ(readers(), 0);
 }
 
 // -- With clients that no one should have

@@ -137,22 +137,33 @@ void RawClient::breakOff() {
   socket_ = -1;
 }
 
-RawReplies RawClient::read() {
-  std::string received;
+/// Takes the first message off what has come; nothing: it is not whole yet.
+std::optional<std::string> RawClient::takeMessage() {
+  if (received_.size() < 4) return std::nullopt;
+  std::size_t size = 0;
+  for (const char byte : received_.substr(0, 4)) size = size << 8U | static_cast<unsigned char>(byte);
+  if (received_.size() < 4 + size) return std::nullopt;
+  std::string message = received_.substr(4, size);
+  received_.erase(0, 4 + size);
+  return message;
+}
+
+RawReplies RawClient::read(std::size_t most) {
+  RawReplies replies;
   std::size_t length = 0;
   std::array<char, 4096> buffer{};
-  while (SSL_read_ex(session_.get(), buffer.data(), buffer.size(), &length) == 1)
-    received.append(buffer.data(), length);
-  RawReplies replies;
-  const bool notified = SSL_get_error(session_.get(), 0) == SSL_ERROR_ZERO_RETURN;
-  while (received.size() >= 4) {
-    std::size_t size = 0;
-    for (const char byte : received.substr(0, 4)) size = size << 8U | static_cast<unsigned char>(byte);
-    if (received.size() < 4 + size) break;
-    replies.messages.push_back(received.substr(4, size));
-    received.erase(0, 4 + size);
+  while (replies.messages.size() < most) {
+    if (auto message = takeMessage()) {
+      replies.messages.push_back(*std::move(message));
+      continue;
+    }
+    if (SSL_read_ex(session_.get(), buffer.data(), buffer.size(), &length) != 1) {
+      const bool notified = SSL_get_error(session_.get(), 0) == SSL_ERROR_ZERO_RETURN;
+      replies.clean = notified && received_.empty();
+      break;
+    }
+    received_.append(buffer.data(), length);
   }
-  replies.clean = notified && received.empty();
   return replies;
 }
 

@@ -51,11 +51,15 @@ class RawClient {
   /// Closes without close_notify.
   void breakOff();
 
-  /// Reads until the server closes, at most some seconds long.
-  RawReplies read();
+  /// Reads until the server closes, at most some seconds long, or `most` messages have come; what came after
+  /// them is for the next read.
+  RawReplies read(std::size_t most = SIZE_MAX);
 
  private:
+  std::optional<std::string> takeMessage();
+
   int socket_ = -1;
+  std::string received_;  // and not read yet
   std::unique_ptr<SSL_CTX, tls::Deleter<SSL_CTX_free>> context_;
   std::unique_ptr<SSL, tls::Deleter<SSL_free>> session_;
 };

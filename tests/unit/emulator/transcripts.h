@@ -19,7 +19,7 @@ struct Step {
   std::vector<albatross::Wire> replies;  // of a dump, the first
   bool dumps = false;                    // a block device
   bool unanswered = false;               // the server kept the connection open
-  bool elsewhere = false;                // console or statistics
+  bool subscription = false;  // to a console or to statistics: the replies go on until somebody closes
 };
 
 struct Scenario {
@@ -31,8 +31,9 @@ struct Scenario {
 /// what the file says of those that were streamed.
 std::vector<Scenario> loadTranscripts();
 
-/// Compares replies with recorded ones but for what varies: start times, and digests, of which one is always
-/// the same other. Sequence numbers are not compared.
+/// Compares replies with recorded ones but for what varies: start times, the times of lines and the figures
+/// of statistics, the order of consoles, and digests, of which one is always the same other. Sequence numbers
+/// are not compared.
 class Comparison {
  public:
   /// Empty, or what differs.

@@ -26,14 +26,15 @@ Machine recordedMachine() {
 
 /// How long before a step: long enough for a guest to end where the recording waited for that.
 milliseconds pauseBefore(const Step& step) {
-  const bool waited = step.what == "info after it ended" || step.what == "info later";
+  const bool waited =
+      step.what == "info after it ended" || step.what == "info later" || step.what.contains("then live");
   return waited ? milliseconds(1000) : milliseconds(1);
 }
 
 /// How many steps were played, so that a test that compares nothing fails.
 struct Tally {
   int compared = 0;
-  int elsewhere = 0;
+  int streamed = 0;  // messages of subscriptions
   int refusedByEndpoint = 0;
 };
 
@@ -90,6 +91,32 @@ void putStream(Request& request, const std::string& image) {
   if (auto* create = std::get_if<albatross::unikernel::ForceCreate>(&command)) create->config.image = image;
 }
 
+/// Guests that print do it this often.
+constexpr milliseconds betweenLines{200};
+
+/// All that comes of a subscription: what is there, and what comes while time passes.
+std::vector<Wire> subscribe(Server& server, const Request& request, Time& now) {
+  std::vector<Wire> messages;
+  const auto send = [&](const albatross::Name& name, albatross::Data data) {
+    messages.push_back({{0, name}, albatross::Payload(std::move(data))});
+  };
+  if (const auto* console = std::get_if<albatross::ConsoleCommand>(&request.command)) {
+    const auto& from = std::get<albatross::console::Subscribe>(*console).from;
+    const auto reader = [&](const Consoles::Line* line) { send(request.name, *line); };
+    const auto subscription = server.consoles().subscribe(request.name, from, reader);
+    for (const auto& line : subscription.replay) send(request.name, line);
+    now += betweenLines;
+    server.tick(now);
+    server.consoles().unsubscribe(request.name, subscription.reader);
+    return messages;
+  }
+  for (int told = 0; told < 2; ++told) {
+    for (auto& [name, statistics] : server.statistics(request.name.path, now)) send(name, statistics);
+    now += betweenLines;
+  }
+  return messages;
+}
+
 TEST(Transcripts, ServerAnswersAsRecorded) {
   Server server(recordedMachine());
   Comparison comparison;
@@ -99,25 +126,28 @@ TEST(Transcripts, ServerAnswersAsRecorded) {
     for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
       const Step& step = scenario.steps[i];
       auto request = toRequest(step);
-      tally.elsewhere += step.elsewhere ? 1 : 0;
       tally.refusedByEndpoint += request ? 0 : 1;
-      if (step.elsewhere || !request) continue;
+      if (!request) continue;
       if (step.streams) putStream(*request, step.stream);
       now += pauseBefore(step);
       std::vector<Wire> replies;
-      const albatross::Name name = request->name;
-      server.submit(*std::move(request), now, [&](Answer answer) {
+      server.submit(*request, now, [&](Answer answer) {
         if (!answer) return;
         const auto payload = std::visit([](const auto& part) { return albatross::Payload(part); }, *answer);
-        replies.push_back({{0, name}, payload});
+        replies.push_back({{0, request->name}, payload});
       });
+      if (step.subscription) {
+        const auto streamed = subscribe(server, *request, now);
+        replies.insert(replies.end(), streamed.begin(), streamed.end());
+        tally.streamed += static_cast<int>(streamed.size());
+      }
       if (step.dumps) continue;  // what follows the answer is the endpoint's
       expectSame(scenario, i, comparison, replies);
       ++tally.compared;
     }
   }
-  EXPECT_EQ(108, tally.compared);
-  EXPECT_EQ(5, tally.elsewhere);
+  EXPECT_EQ(113, tally.compared);
+  EXPECT_EQ(7, tally.streamed);
   EXPECT_EQ(3, tally.refusedByEndpoint);
 }
 
@@ -127,14 +157,13 @@ TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
   Options options = optionsWith(ca);
   options.machine = recordedMachine();
   options.now = [&now] { return now.load(); };
+  options.statisticsInterval = milliseconds(1);
   EmulatorThread emulator(options);
   Comparison comparison;
   Tally tally;
   for (const auto& scenario : loadTranscripts()) {
     for (std::size_t i = 0; i < scenario.steps.size(); ++i) {
       const Step& step = scenario.steps[i];
-      tally.elsewhere += step.elsewhere ? 1 : 0;
-      if (step.elsewhere) continue;
       now = now.load() + pauseBefore(step);
       RawClient client(emulator.port(), ca, step.chain);
       if (step.streams) {
@@ -142,21 +171,28 @@ TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
         client.endStream();
       }
       if (step.unanswered) continue;
-      const RawReplies received = client.read();
       std::vector<Wire> replies;
-      for (const auto& message : received.messages) {
-        const auto wire = albatross::decodeWire(message);
-        ASSERT_TRUE(wire) << wire.error().message;
-        replies.push_back(*wire);
+      const auto receive = [&](std::size_t most) {
+        const RawReplies received = client.read(most);
+        for (const auto& message : received.messages) replies.push_back(*albatross::decodeWire(message));
+        return received.clean;
+      };
+      if (step.subscription) {
+        const std::size_t replayed = step.replies.size() - (step.what.contains("then live") ? 1 : 0);
+        receive(replayed);
+        now = now.load() + betweenLines;
+        receive(step.replies.size() - replayed);
+        tally.streamed += static_cast<int>(replies.size()) - 1;
+      } else {
+        EXPECT_TRUE(receive(SIZE_MAX)) << step.what;
       }
-      EXPECT_TRUE(received.clean) << step.what;
       expectSame(scenario, i, comparison, replies);
       if (step.dumps && replies.size() > 1) expectWholeContent(replies, std::size_t{4} << 20);
       ++tally.compared;
     }
   }
-  EXPECT_EQ(112, tally.compared);
-  EXPECT_EQ(5, tally.elsewhere);
+  EXPECT_EQ(118, tally.compared);
+  EXPECT_EQ(7, tally.streamed);
 }
 
 }  // namespace

@@ -32,6 +32,8 @@ Entry fullEntry() {
                           .digest = digestOf('a'),
                           .started = albatross::Time(std::chrono::milliseconds(3)),
                           .image = digestOf('b')};
+  entry.restartedAt = std::string(128, 't');
+  entry.pending->restartedAt = std::string(128, 'u');
   entry.destroyedAt = SystemTime(std::chrono::hours(3));
   return entry;
 }
@@ -54,6 +56,9 @@ TEST(Inventory, TakesNoEntryWithMoreThanOneOfOursHas) {
       [](json& entry) { entry["instance"] = "eu-1\x1b[2J"; },
       [&](json& entry) { entry["digests"] = std::vector<std::string>(1'000, "aa"); },
       [&](json& entry) { entry["digests"][0] = longText; },
+      [&](json& entry) { entry["restartedAt"] = longText; },
+      [](json& entry) { entry["restartedAt"] = 1; },
+      [&](json& entry) { entry["pending"]["restartedAt"] = longText; },
       [&](json& entry) { entry["pending"]["digest"] = longText; },
       [&](json& entry) { entry["pending"]["image"] = longText; },
       [](json& entry) { entry["pending"]["since"] = INT64_MAX; },

@@ -62,8 +62,9 @@ TEST(Outdated, SaysWhyItIsHeldToWhatWas) {
     EXPECT_EQ(status.condition(api::Condition::Type::Reconciling) != nullptr, passing);
     EXPECT_EQ(status.condition(api::Condition::Type::Stalled) != nullptr, !passing);
   }
-  scene.desired.unikernels.at(keyOf("shop/web")).image =
-      std::unexpected(Error{Reason::ImageNotFound, "There is no web.hvt. Build it."});
+  scene.change("shop/web", [](DesiredUnikernel& web) {
+    web.image = std::unexpected(Error{Reason::ImageNotFound, "There is no web.hvt. Build it."});
+  });
   const api::Condition imageless = scene.ready(scene.next(), "shop/web");
   EXPECT_EQ(imageless.reason, Reason::PruneBlocked) << "it went with its manifest";
   EXPECT_THAT(imageless.message, Not(HasSubstr("Build it.")));
@@ -1070,10 +1071,12 @@ TEST(Plan, OnceStaysCompletedWhenItIsLookedAfterInAnotherWay) {
   scene.take(scene.next().steps.at(0));
   scene.observed.unikernels.clear();
   const auto redeclare = [&](const std::string& specDigest, const std::string& run) {
-    auto object = std::make_shared<api::Object>(*scene.desired.unikernels.at(keyOf("shop/job")).object);
-    object->specDigest = specDigest;
-    object->run.current = run;
-    scene.desired.unikernels.at(keyOf("shop/job")).object = std::move(object);
+    scene.change("shop/job", [&](DesiredUnikernel& job) {
+      auto object = std::make_shared<api::Object>(*job.object);
+      object->specDigest = specDigest;
+      object->run.current = run;
+      job.object = std::move(object);
+    });
   };
 
   redeclare("with another minReadySeconds", "run-1");
@@ -1568,9 +1571,11 @@ TEST(Removal, OfWhatAnEntryRemembersTheManifestSaidLast) {
 TEST(Removal, OfWhatAManifestSaidToRelease) {
   Scene scene;
   scene.declare("shop/web", [](Spec&, DesiredUnikernel&) {});
-  auto object = std::make_shared<api::Object>(*scene.desired.unikernels.at(keyOf("shop/web")).object);
-  object->metadata.annotations[std::string(api::releaseAnnotation)] = "true";
-  scene.desired.unikernels.at(keyOf("shop/web")).object = object;
+  scene.change("shop/web", [](DesiredUnikernel& web) {
+    auto object = std::make_shared<api::Object>(*web.object);
+    object->metadata.annotations[std::string(api::releaseAnnotation)] = "true";
+    web.object = std::move(object);
+  });
   scene.runOurs("shop/web");
   scene.next();
   EXPECT_FALSE(scene.memory.inventory.at(Scene::name("shop/web")).prune);

@@ -93,8 +93,6 @@ struct Scene {
     observed.serverKey = "key";
     observed.policies[{}] = {{0, 1, 2, 3}, 1'000'000, 4'096, 65'536, {"br0", "br1"}};
     observed.policies[domain("shop")] = makePolicy(10, 1'024);
-    observed.policies[domain("shop")].block = 100;
-    observed.blockDevices.emplace();
     observed.policies[domain("db")] = makePolicy(10, 1'024);
   }
 
@@ -118,8 +116,15 @@ struct Scene {
     api::Unikernel spec = unikernel.object ? unikernel.object->as<api::Unikernel>() : api::Unikernel{};
     if (edit) edit(spec, unikernel);
     unikernel.object = makeObject(key.nameSpace, key.name, spec);
-    desired.unikernels.insert_or_assign(key, std::move(unikernel));
+    desired.unikernels.set(key, std::move(unikernel));
     desired.absences.erase(key);
+  }
+
+  /// Changes what is desired of one, whatever its manifest says.
+  void change(const std::string& path, const std::function<void(DesiredUnikernel&)>& edit) {
+    DesiredUnikernel unikernel = desired.unikernels.at(keyOf(path));
+    edit(unikernel);
+    desired.unikernels.set(keyOf(path), std::move(unikernel));
   }
 
   void declarePolicy(const std::string& nameSpace, const albatross::Policy& policy) {
@@ -132,9 +137,17 @@ struct Scene {
     return {api::Kind::UnikernelVolume, key.nameSpace, key.name};
   }
 
+  /// The server is asked for block devices, of which shop may have 100 Mi.
+  void knowDevices() {
+    if (observed.blockDevices) return;
+    observed.blockDevices.emplace();
+    observed.policies[domain("shop")].block = 100;
+  }
+
   /// Declares a volume of 4 Mi, filled with content 'c' unless that is 0; or changes its declaration.
   DesiredVolume& declareVolume(const std::string& path, char content = 'c',
                                const std::function<void(api::UnikernelVolume&)>& edit = {}) {
+    knowDevices();
     const api::ObjectKey key = volumeKey(path);
     api::UnikernelVolume spec;
     spec.size = 4;
@@ -159,6 +172,7 @@ struct Scene {
 
   /// Somebody has made that block device.
   void putDevice(const std::string& path, std::int64_t size = 4, bool active = false) {
+    knowDevices();
     (*observed.blockDevices)[name(path)] = {size, active};
   }
 

@@ -12,7 +12,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-std::vector<std::string> stepsOf(const Plan& plan) {
+std::vector<std::string> namedSteps(const Plan& plan) {
   std::vector<std::string> steps;
   for (const Step& step : plan.steps)
     steps.push_back(std::string(toString(step.verb)) + " " + step.object.name);
@@ -45,7 +45,7 @@ TEST_P(AVolume, IsBroughtAbout) {
   VolumeScene scene;
   GetParam().arrange(scene);
   const Plan plan = scene.next();
-  EXPECT_EQ(GetParam().steps, stepsOf(plan));
+  EXPECT_EQ(GetParam().steps, namedSteps(plan));
   EXPECT_EQ(GetParam().reason, scene.volumeReady(plan).reason) << scene.volumeReady(plan).message;
   EXPECT_THAT(scene.volumeReady(plan).message, HasSubstr(GetParam().says));
 }
@@ -194,21 +194,22 @@ TEST(Volumes, AUnikernelWaitsForItsVolume) {
   missing(scene.declareVolume("shop/data"), Reason::ImagePulling);
   scene.putOurs("shop/data", 0);
   Plan plan = scene.next();
-  EXPECT_THAT(stepsOf(plan), IsEmpty());
+  EXPECT_THAT(namedSteps(plan), IsEmpty());
   EXPECT_EQ(scene.ready(plan, "shop/web").reason, Reason::VolumeNotReady);
   EXPECT_THAT(scene.ready(plan, "shop/web").message,
               HasSubstr("Unikernel shop/web waits for UnikernelVolume shop/data. It is not here."));
   scene.declareVolume("shop/data");
   plan = scene.next();
-  EXPECT_THAT(stepsOf(plan), ElementsAre("setVolume data", "create web"));
+  EXPECT_THAT(namedSteps(plan), ElementsAre("setVolume data", "create web"));
 }
 
 TEST(Volumes, WhatNobodyDeclaresIsNotWaitedFor) {
   VolumeScene scene;
   scene.attach("shop/web", "data");
+  scene.knowDevices();
   EXPECT_EQ(scene.ready(scene.next(), "shop/web").reason, Reason::BlockDeviceNotFound);
   scene.putDevice("shop/data");
-  EXPECT_THAT(stepsOf(scene.next()), ElementsAre("create web"));
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("create web"));
 }
 
 /// Each round takes what may be taken without a look, until nothing is left.
@@ -291,7 +292,7 @@ TEST(Volumes, ALostCreateIsWatchedUntilItIsSeen) {
   EXPECT_EQ(scene.volumeReady(scene.next()).reason, Reason::InDoubt);
   EXPECT_THAT(scene.next().steps, IsEmpty());
   scene.putDevice("shop/data");
-  EXPECT_THAT(stepsOf(scene.next()), ElementsAre("setVolume data"));
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("setVolume data"));
 }
 
 TEST(Volumes, OneThatSomebodyElseMadeMeanwhileIsNotOverwritten) {
@@ -302,7 +303,7 @@ TEST(Volumes, OneThatSomebodyElseMadeMeanwhileIsNotOverwritten) {
   scene.putDevice("shop/data");
   scene.endStep(step, refused("block device with same name already exists"));
   scene.now += std::chrono::minutes(1);
-  EXPECT_THAT(stepsOf(scene.next()), ElementsAre("adopt data"));
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("adopt data"));
 }
 
 TEST(Volumes, GoesOnlyWhenNobodyUsesIt) {

@@ -28,11 +28,14 @@ Arguments withVolumes(const std::vector<std::string>& volumes) {
 const Name shopNamespace{{"shop"}, std::nullopt};
 const Name shopWeb{{"shop"}, "web"};
 
-Observed empty() {
-  Observed observed;
-  observed.policies[{}] = {{0, 1, 2, 3}, 1'000'000, 4'096, 1'024, {"br0", "br1"}};
-  observed.policies[shopNamespace] = makePolicy(3, 128);
-  return observed;
+const Observed& empty() {
+  static const Observed nothing = [] {
+    Observed observed;
+    observed.policies[{}] = {{0, 1, 2, 3}, 1'000'000, 4'096, 1'024, {"br0", "br1"}};
+    observed.policies[shopNamespace] = makePolicy(3, 128);
+    return observed;
+  }();
+  return nothing;
 }
 
 /// The reason, or nothing.

@@ -32,6 +32,14 @@ plan::Entry entryOf(const std::string& path) {
   return entry;
 }
 
+/// As they have to be judged where it is not known that any is at home.
+SortedEntries strays(const std::vector<plan::Entry>& entries) {
+  SortedEntries sorted;
+  for (const plan::Entry& entry : entries) sorted.strays.push_back({&entry, false});
+  sorted.forEachAtHome = [](const SortedEntries::Visit&) {};
+  return sorted;
+}
+
 /// A root with unikernels of ours, shop/0 … and what the guard makes of what is declared.
 class Guard : public testing::Test {
  protected:
@@ -57,9 +65,14 @@ class Guard : public testing::Test {
         {.silence = {.path = "/manifests/secret", .cause = "Unreadable."}, .changed = changed}};
   }
 
+  void show(const api::ObjectPtr& instance) {
+    snapshot_.objects = {instance};
+    snapshot_.declared.insert(instance->key());
+  }
+
   plan::Absence judge(int number = 0) { return judgeWith(guard_, number); }
   plan::Absence judgeWith(PruneGuard& guard, int number = 0) {
-    const auto absences = guard.judge(snapshot_, entries_);
+    const auto absences = guard.judge(snapshot_, strays(entries_));
     const auto found = absences.find(plan::keyOf("shop/" + std::to_string(number)));
     return found == absences.end() ? plan::Absence{Verdict::Keep, Reason::Running, "not listed"}
                                    : found->second;
@@ -82,7 +95,7 @@ class Guard : public testing::Test {
   }
   /// What plan does with what was judged: each entry remembers the set that it is withheld with.
   void remember(PruneGuard& guard) {
-    const auto absences = guard.judge(snapshot_, entries_);
+    const auto absences = guard.judge(snapshot_, strays(entries_));
     for (plan::Entry& entry : entries_) {
       const auto absence = absences.find(entry.object);
       if (absence != absences.end() && !absence->second.withheld.empty())
@@ -97,7 +110,7 @@ class Guard : public testing::Test {
 
 TEST_F(Guard, SaysNothingOfWhatIsDeclared) {
   own(3, 0);
-  EXPECT_THAT(guard_.judge(snapshot_, entries_), IsEmpty());
+  EXPECT_THAT(guard_.judge(snapshot_, strays(entries_)), IsEmpty());
   EXPECT_FALSE(guard_.rescanAt());
 }
 
@@ -174,7 +187,7 @@ TEST_F(Guard, AsksOfWhatCannotBeReadWhetherItCanHoldWhatIsMissing) {
 TEST_F(Guard, LetsGoWhatWasAskedForByNameAlsoWhenTheSourceCannotBeRead) {
   own(4, 1);
   hide(snapshot_.scannedAt);
-  const auto absences = PruneGuard(GuardOptions{}).judge(snapshot_, entries_, {entries_[0].object});
+  const auto absences = PruneGuard(GuardOptions{}).judge(snapshot_, strays(entries_), {entries_[0].object});
   EXPECT_EQ(absences.at(entries_[0].object).verdict, Verdict::Destroy);
 }
 
@@ -412,7 +425,7 @@ TEST_F(Guard, HeedsAConfirmationOnTheInstanceOfTheSetAlone) {
                             Case{confirming("eu-1", "000000000000"), Verdict::Keep},
                             Case{confirming("eu-1", id), Verdict::Destroy},
                             Case{confirming("eu-1", "000000000000, " + id), Verdict::Destroy}}) {
-    snapshot_.objects = {given.object};
+    show(given.object);
     PruneGuard guard{GuardOptions{.settle = false}};
     EXPECT_EQ(judgeWith(guard).verdict, given.verdict) << given.object->metadata.name;
   }
@@ -471,7 +484,7 @@ TEST_F(Guard, ReleasesWhatSaidSoWhenItWasSeenLast) {
         Case{object(true, false, "true"), Verdict::Release}}) {
     own(4, 1);
     PruneGuard guard{GuardOptions{.settle = false}};
-    const auto absences = guard.judge(snapshot_, entries_, {entries_[0].object},
+    const auto absences = guard.judge(snapshot_, strays(entries_), {entries_[0].object},
                                       [&](const api::ObjectKey&) { return given.seen; });
     EXPECT_EQ(absences.at(entries_[0].object).verdict, given.verdict);
   }
@@ -514,7 +527,7 @@ TEST_F(GuardByName, WithholdsManyUntilAnAnnotationConfirms) {
   EXPECT_THAT(guard_.withheld().at(0).message(),
               HasSubstr("kubectl annotate albatrossinstance eu-1 --overwrite rookery.dev/confirm-prune=" +
                         idOf(0, 4)));
-  snapshot_.objects = {confirming("eu-1", idOf(0, 4))};
+  show(confirming("eu-1", idOf(0, 4)));
   EXPECT_EQ(later(1s).verdict, Verdict::Destroy);
 }
 
@@ -523,7 +536,7 @@ TEST_F(GuardByName, NamesAConfirmationThatIsOfNoSetOnce) {
   own(20, 5);
   judge();
   later(1h);
-  snapshot_.objects = {confirming("eu-1", "000000000000," + idOf(0, 4))};
+  show(confirming("eu-1", "000000000000," + idOf(0, 4)));
   later(1s);
   EXPECT_EQ(guard_.mistaken(), (Mistaken{{"eu-1", "000000000000"}}));
   later(1s);
@@ -540,7 +553,7 @@ TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {
   snapshot_.declared.insert(plan::keyOf("db/20"));
   judge();
   EXPECT_EQ(later(PruneGuard::cascadeTime).reason, Reason::PruneGuard) << "five of one";
-  EXPECT_EQ(guard_.judge(snapshot_, entries_).at(entries_[5].object).verdict, Verdict::Destroy);
+  EXPECT_EQ(guard_.judge(snapshot_, strays(entries_)).at(entries_[5].object).verdict, Verdict::Destroy);
   EXPECT_EQ(judge(6).verdict, Verdict::Destroy);
   EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + idOf(0, 4)));
 }

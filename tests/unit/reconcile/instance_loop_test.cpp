@@ -54,12 +54,16 @@ class Told : public Listener {
     EXPECT_LE(now, all);
     total = all;
   }
-  void roundEnded(const std::string&, const Round& round) override { last = round; }
+  void roundEnded(const std::string&, const Round& round) override {
+    last = round;
+    if (round.partly) partly.push_back(round);
+  }
 
   std::vector<Reason> warnings, failures;
   std::vector<std::string> steps;
   std::uint64_t bytes = 0, total = 0;
   std::optional<Round> last;
+  std::vector<Round> partly;  // those in which not all was judged
 };
 
 /// One loop on one thread, and the server that it talks to.
@@ -228,6 +232,110 @@ TEST_F(Loop, TakesUpANewDeclaration) {
   EXPECT_EQ(server_->sent("create"), 1);
   EXPECT_THAT(*server_->find(plan::Scene::name("shop/web"))->configuration.arguments.arguments,
               ElementsAre("--b"));
+}
+
+// -- What changes while it rests
+// ----------------------------------------------------------------------------------
+
+class RestingLoop : public Loop {
+ protected:
+  RestingLoop() {
+    for (const char* name : {"shop/a", "shop/b", "shop/c"}) declare(name);
+    start();
+    untilFinished();
+    until([this] { return server_->verbs.size() >= 4 && told_.last->unikernels.contains(ready_); });
+    rest();
+  }
+
+  /// Comes to its rest, if it has not.
+  void rest() {
+    untilFinished();
+    const int before = rounds_;
+    update();
+    until([&] { return rounds_ > before; });
+    untilFinished();
+    told_.partly.clear();
+  }
+  void updateAndFinish() {
+    update();
+    untilFinished();
+  }
+
+  const std::pair<std::string, plan::UnikernelState> ready_{"shop", plan::UnikernelState::Ready};
+};
+
+TEST_F(RestingLoop, JudgesThatAlone) {
+  declare("shop/b", "--b");
+  updateAndFinish();
+
+  EXPECT_EQ(server_->sent("restart"), 1);
+  ASSERT_FALSE(told_.partly.empty());
+  const Round& first = told_.partly.front();
+  EXPECT_THAT(first.restarts, ElementsAre(testing::Pair(plan::keyOf("shop/b"), testing::_)));
+  EXPECT_EQ(first.unikernels.at(ready_), 2);
+  EXPECT_EQ(first.unikernels.at({"shop", plan::UnikernelState::Progressing}), 1);
+  EXPECT_EQ(told_.last->unikernels.at(ready_), 3);
+  EXPECT_EQ(ready("shop/b").reason, Reason::Running);
+}
+
+TEST_F(RestingLoop, GoesOnRestingWhereNothingIsToBeDone) {
+  for (std::int64_t generation = 2; generation < 5; ++generation) {
+    scene_.change("shop/b", [&](plan::DesiredUnikernel& b) { b.identity.generation = generation; });
+    updateAndFinish();
+    EXPECT_EQ(objects_.find(plan::keyOf("shop/b"))->status.observedGeneration, generation);
+    EXPECT_EQ(told_.last->unikernels.at(ready_), 3);
+  }
+  EXPECT_THAT(told_.partly, SizeIs(3));
+  EXPECT_EQ(server_->sent("restart"), 0);
+}
+
+TEST_F(RestingLoop, JudgesAllWhereSomethingElseIsOtherAsWell) {
+  server_->destroy(plan::Scene::name("shop/a"));
+  declare("shop/b", "--b");
+  updateAndFinish();
+  EXPECT_EQ(told_.partly.size(), 0) << "the server is not as it was";
+  until([&] { return server_->sent("create") == 4; });
+  until([&] { return told_.last->unikernels.contains(ready_) && told_.last->unikernels.at(ready_) == 3; });
+  rest();
+
+  scene_.declarePolicy("shop", plan::makePolicy(20, 512));
+  declare("shop/b", "--c");
+  updateAndFinish();
+  EXPECT_EQ(told_.partly.size(), 0) << "a policy is another";
+  rest();
+
+  declare("shop/d");
+  updateAndFinish();
+  EXPECT_EQ(told_.partly.size(), 0) << "there is one more";
+  EXPECT_EQ(told_.last->unikernels.at(ready_), 4);
+  rest();
+
+  server_->start(plan::Scene::name("shop/foreign"), {}, fixtures::readFile(folder_.path() / "web.hvt"));
+  updateAndFinish();
+  rest();
+  declare("shop/foreign", "--a");
+  updateAndFinish();
+  EXPECT_EQ(told_.partly.size(), 0);
+  EXPECT_EQ(ready("shop/foreign").reason, Reason::NotOwned);
+  rest();
+  scene_.declare("shop/foreign", [](api::Unikernel& spec, plan::DesiredUnikernel&) {
+    spec.adopt = api::Unikernel::Adopt::Always;
+  });
+  update();
+  until([&] { return ready("shop/foreign").reason == Reason::Running; });
+  EXPECT_EQ(told_.partly.size(), 0) << "what is not ours may be somebody else's";
+}
+
+TEST_F(RestingLoop, JudgesAllNowAndThen) {
+  std::size_t all = 0;
+  for (std::int64_t generation = 2; generation < 25; ++generation) {
+    scene_.change("shop/b", [&](plan::DesiredUnikernel& b) { b.identity.generation = generation; });
+    const std::size_t before = told_.partly.size();
+    updateAndFinish();
+    if (told_.partly.size() == before) ++all;
+  }
+  EXPECT_GE(all, 2);
+  EXPECT_LE(all, 4);
 }
 
 TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {

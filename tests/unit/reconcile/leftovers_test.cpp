@@ -35,7 +35,8 @@ class OneLeft : public testing::Test {
   /// What is said of it, once `absence` was judged.
   const api::Condition* said(const plan::Absence& absence) {
     EXPECT_TRUE(state_->put(entry_));
-    leftovers_.note(std::make_shared<source::Snapshot>(snapshot_), {{key_, absence}}, {entry_});
+    leftovers_.note(std::make_shared<source::Snapshot>(snapshot_), {{key_, absence}},
+                    {.strays = {{&entry_, false}}, .forEachAtHome = {}});
     leftovers_.declare();
     leftovers_.reportAll();
     const ObjectViewPtr view = objects_.find(key_);

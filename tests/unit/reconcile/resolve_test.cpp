@@ -5,7 +5,12 @@
 
 #include <cstdint>
 #include <fstream>
+#include <map>
 #include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "fixtures/temp_dir.h"
 #include "image/inspector.h"
@@ -53,10 +58,14 @@ class Resolve : public testing::Test {
     return spec;
   }
 
-  Resolution resolved() {
-    return resolve(snapshot_, entries_, places_, credentials_, [](const api::ObjectKey&, const std::string&) {
-      return api::Identity{"", {}, std::nullopt, 3};
-    });
+  Resolution resolved() { return Resolver(credentials_).resolve(input()); }
+  ResolveInput input() const {
+    return {.snapshot = std::make_shared<source::Snapshot>(snapshot_),
+            .inventories = plan::inventoriesOf(entries_),
+            .images = places_,
+            .identify = [](const api::ObjectKey&, const std::string&) {
+              return api::Identity{"", {}, std::nullopt, 3};
+            }};
   }
 
   /// The only unikernel of a fleet with one instance.
@@ -426,6 +435,141 @@ TEST_F(Resolve, ReadsCredentialsFromASecret) {
   const auto pem = resolved().instances.at("eu-1")->credentials;
   ASSERT_TRUE(pem);
   EXPECT_EQ(pem->privateKey, "3");
+}
+
+// -- One snapshot after the other
+// ------------------------------------------------------------------------------------
+
+/// People who edit manifests, secrets and images, and what runs.
+class Edited : public Resolve {
+ protected:
+  Edited() {
+    const auto inspector = std::make_shared<image::Inspector>(image::Inspector::Options{});
+    lookout_.emplace(inspector, std::make_shared<file::Settling>(), image::Lookout::Options{});
+    places_.lookout = &*lookout_;
+  }
+
+  void put(const std::string& nameSpace, const std::string& name, decltype(api::Object::spec) spec) {
+    auto object = std::make_shared<api::Object>(*plan::makeObject(nameSpace, name, std::move(spec)));
+    object->origin.root = folder_.path();
+    object->origin.file = folder_.path() / "all.yaml";
+    object->specDigest = std::to_string(++edits_);
+    objects_[object->key()] = std::move(object);
+  }
+  bool chance(unsigned outOf) { return random_() % outOf == 0; }
+  std::string oneOf(const std::vector<std::string>& those) { return those[random_() % those.size()]; }
+
+  void putUnikernel(const std::string& nameSpace, const std::string& name) {
+    api::Unikernel spec =
+        unikernel(chance(3) ? std::nullopt : std::optional(oneOf({"eu-1", "us-1", "nowhere"})));
+    spec.image.path = folder_.path() / oneOf({"web.hvt", "other.hvt"});
+    if (chance(6)) spec.image = {.path = {}, .url = "https://example.org/x", .sha256 = std::string(64, 'a')};
+    spec.arguments = {oneOf({"--a", "--b=$(PASSWORD)"})};
+    if (chance(3)) spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+    put(nameSpace, name, spec);
+  }
+
+  void edit() {
+    const std::string name = oneOf({"a", "b", "c"}), nameSpace = oneOf({"shop", "db"});
+    switch (random_() % 12) {
+      case 0:
+        return void(objects_.erase({api::Kind::Unikernel, nameSpace, name}));
+      case 1: {
+        api::AlbatrossInstance spec = instance();
+        if (chance(3)) spec.allowedNamespaces = {{"shop"}};
+        return put("", oneOf({"eu-1", "us-1"}), spec);
+      }
+      case 2:
+        if (chance(2)) objects_.erase({api::Kind::AlbatrossInstance, "", oneOf({"eu-1", "us-1"})});
+        return;
+      case 3: {
+        api::Secret secret;
+        secret.data[oneOf({"password", "other"})] = oneOf({"1", "2"});
+        return put(nameSpace, "db", secret);
+      }
+      case 4: {
+        api::UnikernelPolicy policy;
+        policy.instance = oneOf({"eu-1", "us-1"});
+        return put(nameSpace, oneOf({"limits", "more"}), policy);
+      }
+      case 5:
+        return void(objects_.erase({api::Kind::UnikernelPolicy, nameSpace, oneOf({"limits", "more"})}));
+      case 6: {
+        plan::Entry entry;
+        entry.object = {api::Kind::Unikernel, nameSpace, name};
+        entry.name = plan::Scene::nameOf(entry.object);
+        entry.instance = oneOf({"eu-1", "us-1"});
+        if (chance(3)) entry.destroyedAt = api::SystemTime();
+        return void(entries_ = {entry});
+      }
+      case 7:
+        images::writeImage({.content = std::to_string(++edits_)}, folder_.path() / "other.hvt").value();
+        return;
+      case 8:
+        snapshot_.unreadable.clear();
+        if (chance(2)) snapshot_.unreadable[{api::Kind::Secret, nameSpace, "db"}] = "which is out of reach.";
+        return;
+      default:
+        return putUnikernel(nameSpace, name);
+    }
+  }
+
+  ResolveInput inputNow() {
+    snapshot_.objects.clear();
+    snapshot_.declared.clear();
+    for (const auto& [key, object] : objects_) {
+      snapshot_.declared.insert(key);
+      snapshot_.objects.push_back(object);
+    }
+    if (broken_) snapshot_.declared.insert({api::Kind::AlbatrossInstance, "", "broken"});
+    ResolveInput now = input();
+    now.identify = [](const api::ObjectKey&, const std::string& digest) {
+      return api::Identity{digest, {}, std::nullopt, 1};
+    };
+    now.identityChanges = 1;
+    return now;
+  }
+
+  std::mt19937 random_{1};
+  int edits_ = 0;
+  bool broken_ = false;
+  std::map<api::ObjectKey, api::ObjectPtr> objects_;
+  std::optional<image::Lookout> lookout_;
+};
+
+TEST_F(Edited, ResolvesToWhatItWouldIfItWereSeenForTheFirstTime) {
+  images::writeImage({.content = "other"}, folder_.path() / "other.hvt").value();
+  put("", "eu-1", instance());
+  Resolver resolver(credentials_);
+  for (int step = 0; step < 600 && !HasFailure(); ++step) {
+    SCOPED_TRACE(step);
+    edit();
+    if (chance(10)) broken_ = !broken_;
+    const Resolution again = resolver.resolve(inputNow());
+    CredentialFiles fresh(settling_);
+    const Resolution anew = Resolver(fresh).resolve(inputNow());
+
+    EXPECT_EQ(again.declarations, anew.declarations);
+    EXPECT_EQ(again.unplaced, anew.unplaced);
+    ASSERT_EQ(again.instances.size(), anew.instances.size());
+    for (const auto& [name, desired] : anew.instances) EXPECT_EQ(*again.instances.at(name), *desired) << name;
+  }
+}
+
+TEST_F(Edited, SharesWhatIsAsItWas) {
+  put("", "eu-1", instance());
+  for (const char* name : {"a", "b"}) put("shop", name, unikernel("eu-1"));
+  Resolver resolver(credentials_);
+  const auto before = resolver.resolve(inputNow()).instances.at("eu-1")->unikernels;
+
+  put("shop", "b", unikernel("eu-1"));
+  const auto after = resolver.resolve(inputNow()).instances.at("eu-1")->unikernels;
+  EXPECT_EQ(after.item(plan::keyOf("shop/a")), before.item(plan::keyOf("shop/a")));
+  EXPECT_NE(after.item(plan::keyOf("shop/b")), before.item(plan::keyOf("shop/b")));
+
+  put("", "eu-1", instance());
+  const auto all = resolver.resolve(inputNow()).instances.at("eu-1")->unikernels;
+  EXPECT_EQ(all.item(plan::keyOf("shop/a")), after.item(plan::keyOf("shop/a"))) << "it came out the same";
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ class WrappedState : public state::State {
 
   Result<void> held() const override { return real_.held(); }
   std::vector<plan::Entry> entries() const override { return real_.entries(); }
-  plan::Inventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
+  plan::Inventories inventories() const override { return real_.inventories(); }
+  plan::SharedInventory inventoryOf(const std::string& key) const override { return real_.inventoryOf(key); }
   asio::awaitable<Result<void>> record(plan::Entry entry) override {
     return refuses(entry) ? refuse() : real_.record(std::move(entry));
   }
@@ -42,6 +43,7 @@ class WrappedState : public state::State {
   api::Identity identify(const api::ObjectKey& key, const std::string& digest, SystemTime now) override {
     return real_.identify(key, digest, now);
   }
+  std::optional<std::uint64_t> identityChanges() const override { return real_.identityChanges(); }
   std::optional<api::Identity> identityOf(const api::ObjectKey& key) const override {
     return real_.identityOf(key);
   }

@@ -153,16 +153,24 @@ TEST_F(AccessTest, WhatACallerMayDo) {
   EXPECT_EQ(
       status["message"],
       "unikernels.rookery.dev \"web\" is forbidden: User \"ci\" cannot delete resource \"unikernels\" in API "
-      "group \"rookery.dev\" in the namespace \"shop\"");
+      "group \"rookery.dev\" in the namespace \"shop\": the verbs of \"ci\" in the API token file do not "
+      "name "
+      "delete");
   EXPECT_EQ(status["reason"], "Forbidden");
   EXPECT_EQ(status["details"]["kind"], "unikernels");
   EXPECT_TRUE(
       authorize(ci, {.verb = "get", .group = "rookery.dev", .resource = "unikernels", .nameSpace = "db"}));
   const auto cluster = authorize(ci, {.verb = "list", .group = "rookery.dev", .resource = "unikernels"});
   ASSERT_TRUE(cluster);
-  EXPECT_THAT(cluster->body,
-              HasSubstr("unikernels.rookery.dev is forbidden: User \\\"ci\\\" cannot list resource "
-                        "\\\"unikernels\\\" in API group \\\"rookery.dev\\\" at the cluster scope"));
+  EXPECT_THAT(
+      cluster->body,
+      HasSubstr("unikernels.rookery.dev is forbidden: User \\\"ci\\\" cannot list resource "
+                "\\\"unikernels\\\" in API group \\\"rookery.dev\\\" at the cluster scope: the namespaces "
+                "of \\\"ci\\\" in the API token file do not name \\\"*\\\", but shop: ask for one"));
+  EXPECT_THAT(
+      authorize(ci, {.verb = "get", .group = "rookery.dev", .resource = "unikernels", .nameSpace = "db"})
+          ->body,
+      HasSubstr("the namespaces of \\\"ci\\\" in the API token file do not name db"));
   EXPECT_FALSE(authorize(*access_->authenticate("", alice), attempted));
   EXPECT_TRUE(mayAnywhere(ci, "deploy"));
   EXPECT_FALSE(mayAnywhere(ci, "patch"));

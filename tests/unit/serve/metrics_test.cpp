@@ -277,6 +277,33 @@ TEST(Metrics, AFailedObservationKeepsTheLastCounts) {
   EXPECT_EQ(sample(metrics, R"(rookery_unikernels{instance="eu-1",namespace="shop",state="ready"})"), 3);
 }
 
+TEST(Metrics, WhatWasJudgedPartlyStandsBesideTheRest) {
+  Metrics metrics(build);
+  const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"}, dns{api::Kind::Unikernel, "shop", "dns"};
+  const std::string labels = R"({instance="eu-1",name=")", end = R"(",namespace="shop"})";
+  const auto ready = [&](const std::string& name) {
+    return sample(metrics, "rookery_unikernel_ready" + labels + name + end);
+  };
+  reconcile::Round all;
+  all.restarts = {{web, 1}, {dns, 2}};
+  all.ready = {{web, true}, {dns, true}};
+  metrics.roundEnded("eu-1", all);
+
+  reconcile::Round some;
+  some.partly = true;
+  some.restarts = {{web, 3}};
+  some.ready = {{web, false}};
+  metrics.roundEnded("eu-1", some);
+  EXPECT_EQ(ready("web"), 0);
+  EXPECT_EQ(ready("dns"), 1);
+  EXPECT_EQ(sample(metrics, "rookery_unikernel_restarts_total" + labels + "web" + end), 3);
+  EXPECT_EQ(sample(metrics, "rookery_unikernel_restarts_total" + labels + "dns" + end), 2);
+
+  some.ready.clear();
+  metrics.roundEnded("eu-1", some);
+  EXPECT_EQ(ready("web"), std::nullopt) << "it is suspended";
+}
+
 TEST(Metrics, NothingIsLeftOfAForgottenInstance) {
   Metrics metrics(build);
   report(metrics, "eu-1");

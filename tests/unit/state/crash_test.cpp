@@ -113,7 +113,7 @@ TEST_P(Killed, LosesNothingThatItSaidToBeOnTheDisk) {
     ASSERT_TRUE(before && state);
     EXPECT_THAT(state->warnings(), IsEmpty());
     EXPECT_EQ(before->entries(), state->entries());
-    const plan::Inventory inventory = state->inventoryOf("5f");
+    const plan::SharedInventory inventory = state->inventoryOf("5f");
     for (const int number : acknowledged)
       EXPECT_TRUE(inventory.contains({{"shop"}, "web-" + std::to_string(number)}))
           << number << " of " << count;
