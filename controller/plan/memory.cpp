@@ -140,7 +140,8 @@ std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt) {
 
 std::optional<CallError> failureOf(Verb verb, const CallResult& result) {
   if (verb == Verb::Destroy || verb == Verb::DestroyVolume) {
-    const std::string_view notFound = verb == Verb::Destroy ? "destroy: not found" : "remove block: not found";
+    const std::string_view notFound =
+        verb == Verb::Destroy ? "destroy: not found" : "remove block: not found";
     const bool gone = !result && result.error().error.reason == Reason::Refused &&
                       result.error().error.message.find(notFound) != std::string::npos;
     if (result || gone) return std::nullopt;

@@ -34,8 +34,7 @@ void addToReady(ObjectState& state, const Error& error) {
 
 }  // namespace
 
-void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now,
-              api::Kind kind) {
+void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now, api::Kind kind) {
   const Inventory& inventory =
       kind == api::Kind::UnikernelVolume ? plan.memory.volumes : plan.memory.inventory;
   for (const auto& [name, error] : unwritten) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plan/desired.h"
+#include "plan/image_check.h"
 #include "plan/planner.h"
 #include "sentence.h"
 
@@ -14,8 +15,6 @@ using albatross::Name;
 using Ready = api::Condition::Status;
 
 namespace {
-
-std::uint64_t bytesOf(std::int64_t mi) { return static_cast<std::uint64_t>(mi) << 20U; }
 
 /// The digest of what is on it, raw, as far as that is known.
 std::string contentOf(const Entry& entry) { return entry.digests.empty() ? "" : entry.digests.front(); }
@@ -28,13 +27,7 @@ nlohmann::json shownDigest(const std::string& digest) {
 std::optional<Error> unfit(const DesiredVolume& volume) {
   if (!volume.content || volume.missing) return std::nullopt;
   if (!*volume.content) return volume.content->error();
-  const image::Image& content = **volume.content;
-  if (content.size <= bytesOf(volume.spec().size)) return std::nullopt;
-  return Error{Reason::VolumeTooSmall,
-               fmt::format("The content {} has {} bytes, and the volume has room for {} ({} Mi). Declare a "
-                           "larger volume under another name, or less content.",
-                           volume.spec().source->name(), content.size, bytesOf(volume.spec().size),
-                           volume.spec().size)};
+  return unfitContent(volume.spec(), **volume.content);
 }
 
 }  // namespace
@@ -144,7 +137,7 @@ std::optional<Planner::Verdict> Planner::obstacle(const Volume& volume) const {
         {Reason::VolumeSizeDiffers,
          fmt::format("The block device {} on {} has {} Mi, and spec.size says {} Mi. Albatross cannot change "
                      "the size of one. Declare {} Mi; or save what is on it (rookery volume dump), remove "
-                     "it, let it be created anew and write the content back (rookery volume load).",
+                     "it, and let it be created anew, with that as its source.",
                      volume.name.toString(), instance(), volume.device->size, volume.spec().size,
                      volume.device->size)},
         false);
@@ -313,13 +306,13 @@ std::optional<Planner::Verdict> Planner::awaitVolumes(const Subject& subject) co
     if (volume == plan_.objects.end() || usableVolumes_.contains(nameOf(key))) continue;
     const api::Condition* why = volume->second.status.condition(api::Condition::Type::Ready);
     const bool stalled = volume->second.status.condition(api::Condition::Type::Stalled) != nullptr;
-    return Verdict{.reason = Reason::VolumeNotReady,
-                   .message = sentences({fmt::format("{} waits for {}.", subject.key.toString(), key.toString()),
-                                         why->message,
-                                         subject.running == nullptr ? "" : "What runs is left as it is."}),
-                   .reconciling = !stalled,
-                   .stalled = stalled,
-                   .state = stalled ? UnikernelState::Failed : UnikernelState::Progressing};
+    return Verdict{
+        .reason = Reason::VolumeNotReady,
+        .message = sentences({fmt::format("{} waits for {}.", subject.key.toString(), key.toString()),
+                              why->message, subject.running == nullptr ? "" : "What runs is left as it is."}),
+        .reconciling = !stalled,
+        .stalled = stalled,
+        .state = stalled ? UnikernelState::Failed : UnikernelState::Progressing};
   }
   return std::nullopt;
 }

@@ -35,6 +35,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
     : executor_(std::move(executor)),
       strand_(asio::make_strand(executor_)),
       consoles_(executor_, servers_),
+      dumps_(executor_, servers_),
       environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
       pruner_(environment_, std::move(guard)),
@@ -149,6 +150,7 @@ asio::awaitable<void> Controller::stopAll() {
   lookAgain_.cancel();
   leftovers_.clear();
   consoles_.stop();
+  dumps_.stop();
   loops_.stopAll();
   while (!loops_.ended()) co_await waitForEvent(asio::steady_timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more

@@ -82,6 +82,16 @@ std::string whatVanished(const source::Root& root, const plan::Entry& entry, con
                      entry.instance, root.path.string());
 }
 
+/// Whether an object says that what it made is to be left when it goes.
+bool leaves(const api::Object& object) {
+  if (api::isReleased(object.metadata.annotations)) return true;
+  if (object.kind() == api::Kind::UnikernelVolume) {
+    return object.as<api::UnikernelVolume>().reclaimPolicy == api::UnikernelVolume::ReclaimPolicy::Retain;
+  }
+  const auto& spec = object.as<api::Unikernel>();
+  return spec.suspend || !spec.prune;
+}
+
 std::set<std::string> idsIn(const std::string& annotation) {
   constexpr std::string_view apart = ", \t\n";
   std::set<std::string> ids;
@@ -195,10 +205,6 @@ void PruneGuard::judgeEach(Judgement& now) {
 /// Whether its object says that what runs is to be left: as it stands, where the source still has it; or else
 /// as it was seen last, here or by whoever wrote the entry.
 bool PruneGuard::isReleased(const Judgement& now, const plan::Entry& entry) {
-  const auto leaves = [](const api::Object& object) {
-    const auto& spec = object.as<api::Unikernel>();
-    return spec.suspend || !spec.prune || api::isReleased(object.metadata.annotations);
-  };
   if (now.snapshot.released.contains(entry.object)) return true;
   if (const auto deleted = now.deleted.find(entry.object); deleted != now.deleted.end())
     return leaves(*deleted->second);

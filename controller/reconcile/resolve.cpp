@@ -12,7 +12,6 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
-#include "image/digest.h"
 #include "plan/image_check.h"
 #include "reconcile/image_answers.h"
 #include "sentence.h"
@@ -439,17 +438,9 @@ class Resolver::Pass {
       volume.missing = image::Missing{answer.error().error};
     }
     if (volume.missing) volume.content = std::unexpected(volume.missing->error);
-    if (volume.content && *volume.content) checkPin(source, author, *volume.content);
-  }
-
-  static void checkPin(const api::Unikernel::Image& source, plan::Author author,
-                       Result<image::Image>& content) {
-    const std::string found = image::toHex(content->digest);
-    if (!source.sha256 || *source.sha256 == found) return;
-    const std::string name = source.name();
-    content =
-        std::unexpected(author == plan::Author::Anybody ? image::digestMismatch(name, *source.sha256)
-                                                        : image::digestMismatch(name, found, *source.sha256));
+    if (!volume.content || !*volume.content) return;
+    if (auto unfit = plan::unfitContent(volume.spec(), **volume.content, author))
+      volume.content = std::unexpected(*std::move(unfit));
   }
 
   /// An error on each unikernel that names a declared volume which it cannot have, whatever becomes of that.

@@ -191,7 +191,7 @@ TEST(Transcripts, EmulatorAnswersAsRecordedOverTls) {
       ++tally.compared;
     }
   }
-  EXPECT_EQ(118, tally.compared);
+  EXPECT_EQ(117, tally.compared);
   EXPECT_EQ(7, tally.streamed);
 }
 
