@@ -140,6 +140,22 @@ Unikernel::Image takeImage(const Field& field, const fs::path& folder) {
   return image;
 }
 
+/// What is to be on a volume is named as an image is, but that nothing puts it into the image store.
+Unikernel::Image takeSource(const Field& field, const fs::path& folder) {
+  const Field path = field["path"], url = field["url"], sha256 = field["sha256"];
+  Unikernel::Image source{
+      .path = takePath(path, folder), .url = take(url, checkUrl), .sha256 = take(sha256, checkSha256)};
+  if (source.sha256) source.sha256 = toLower(*source.sha256);
+  if (path.present() == url.present()) {
+    field.problemWithName(
+        fmt::format("exactly one of path and url must be given{}", path.present() ? ", not both" : ""));
+  } else if (url.present() && !sha256.present()) {
+    url.problemWithName(
+        "content from a URL needs its SHA-256, which tells that it is the one that is meant; add sha256");
+  }
+  return source;
+}
+
 Unikernel::NetworkInterface takeInterface(const Field& item) {
   Unikernel::NetworkInterface interface{.name = take(item["name"], checkPrintable).value_or(""),
                                         .bridge = take(item["bridge"], checkPrintable),
@@ -169,7 +185,7 @@ std::vector<Unikernel::BlockDevice> takeBlockDevices(const Field& list) {
   std::set<std::string> volumes;
   for (const Field& item : list.items()) {
     const auto& device = devices.emplace_back(takeBlockDevice(item));
-    const std::string volume = device.volumeName.value_or(device.name);
+    const std::string& volume = device.volume();
     if (volume.empty() || volumes.insert(volume).second) continue;
     const Field at = device.volumeName ? item["volumeName"] : item["name"];
     at.problem(
@@ -284,6 +300,22 @@ UnikernelPolicy decodePolicy(const Field& spec) {
     spec["memory"].problem("the memory must be more than 16Mi, or no unikernel fits in");
   }
   return policy;
+}
+
+UnikernelVolume decodeVolume(const Field& spec, const fs::path& folder) {
+  UnikernelVolume volume;
+  volume.instance = takeName(spec["instance"]);
+  volume.size = takeMi(spec["size"]).value_or(1);
+  constexpr std::int64_t mostMi = 1 << 30;  // 1Pi: more than any disk has, less than what overflows a sum
+  if (volume.size <= 0 || volume.size > mostMi)
+    spec["size"].problem("the size must be more than 0 and at most 1Pi");
+  if (const Field source = spec["source"]; source.present()) {
+    volume.source = takeSource(source, folder);
+    volume.compressionLevel = static_cast<int>(source["compressionLevel"].number().value_or(0));
+  }
+  volume.reclaimPolicy =
+      takeWord<UnikernelVolume::ReclaimPolicy>(spec["reclaimPolicy"], {"Retain", "Delete"});
+  return volume;
 }
 
 Secret decodeSecret(const Field& manifest) {

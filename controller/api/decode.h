@@ -15,6 +15,7 @@ Metadata decodeMetadata(const Field& metadata, Kind kind);
 AlbatrossInstance decodeInstance(const Field& spec, const std::filesystem::path& folder);
 Unikernel decodeUnikernel(const Field& spec, const std::filesystem::path& folder);
 UnikernelPolicy decodePolicy(const Field& spec);
+UnikernelVolume decodeVolume(const Field& spec, const std::filesystem::path& folder);
 
 /// `manifest` is the whole document: a Secret has no spec.
 Secret decodeSecret(const Field& manifest);

@@ -379,6 +379,9 @@ class Reader {
       case Kind::UnikernelPolicy:
         object.spec = decodePolicy(root["spec"]);
         break;
+      case Kind::UnikernelVolume:
+        object.spec = decodeVolume(root["spec"], folder_);
+        break;
       case Kind::Secret:
         object.spec = decodeSecret(root);
         break;

@@ -24,9 +24,9 @@ namespace rookery::api {
 
 inline constexpr std::string_view groupVersion = "rookery.dev/v1alpha1";
 
-enum class Kind { AlbatrossInstance, Unikernel, UnikernelPolicy, Secret };
+enum class Kind { AlbatrossInstance, Unikernel, UnikernelPolicy, UnikernelVolume, Secret };
 inline constexpr std::array allKinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
-                                        Kind::Secret};
+                                        Kind::UnikernelVolume, Kind::Secret};
 std::string_view toString(Kind kind);
 /// The kind that is called so, e.g. "Unikernel".
 std::optional<Kind> kindNamed(std::string_view name);
@@ -133,6 +133,9 @@ struct Unikernel {
     std::string name;
     std::optional<std::string> volumeName;
     std::optional<std::int64_t> sectorSize;
+
+    /// Name of the volume that it is.
+    const std::string& volume() const { return volumeName ? *volumeName : name; }
   };
   struct ArgumentFrom {
     std::string name;
@@ -167,6 +170,15 @@ struct UnikernelPolicy {
   std::set<std::string> bridges;
 };
 
+struct UnikernelVolume {
+  enum class ReclaimPolicy { Retain, Delete };
+  std::optional<std::string> instance;     // absent: the only instance there is
+  std::int64_t size = 1;                   // Mi
+  std::optional<Unikernel::Image> source;  // a file of any content; absent: nothing is written
+  int compressionLevel = 0;                // 0–9, zlib's
+  ReclaimPolicy reclaimPolicy = ReclaimPolicy::Retain;
+};
+
 struct Secret {
   std::map<std::string, std::string>
       data;  // decoded bytes, stringData merged over data. Never to be printed.
@@ -191,7 +203,7 @@ struct Object {
   RunDigest run = {};      // of a Unikernel
   std::map<std::string, yaml::Place, std::less<>>
       places;  // of the fields in metadata and spec, by path ("spec.image.path")
-  std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, Secret> spec;
+  std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, UnikernelVolume, Secret> spec;
 
   Kind kind() const;
   ObjectKey key() const;

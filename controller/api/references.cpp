@@ -52,7 +52,7 @@ class Checker {
     for (const Object* object : objects_) {
       const Kind kind = object->kind();
       if (kind == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
-      if (kind == Kind::AlbatrossInstance || kind == Kind::Secret) named_.emplace(object->key(), object);
+      if (kind != Kind::Unikernel && kind != Kind::UnikernelPolicy) named_.emplace(object->key(), object);
     }
   }
 
@@ -61,8 +61,11 @@ class Checker {
       if (object->kind() == Kind::AlbatrossInstance) checkCredentials(*object);
       if (object->kind() == Kind::Unikernel) checkUnikernel(*object);
       if (object->kind() == Kind::UnikernelPolicy) checkPolicy(*object);
+      if (object->kind() == Kind::UnikernelVolume)
+        resolveInstance(*object, object->as<UnikernelVolume>().instance);
     }
     for (const auto& [domain, policies] : policies_) checkOnlyPolicy(domain.first, policies);
+    for (const auto& [volume, users] : users_) checkOnlyUser(volume, users);
   }
 
  private:
@@ -120,6 +123,30 @@ class Checker {
       const SecretKeyRef& reference = unikernel.argumentsFrom[i].secretKeyRef;
       checkSecret(object, yaml::itemPath("spec.argumentsFrom", i) + ".secretKeyRef",
                   object.metadata.nameSpace, reference.name, {&reference.key, 1});
+    }
+    for (std::size_t i = 0; i < unikernel.blockDevices.size(); ++i) {
+      const Unikernel::BlockDevice& device = unikernel.blockDevices[i];
+      const ObjectKey volume{Kind::UnikernelVolume, object.metadata.nameSpace, device.volume()};
+      if (!named_.contains(volume)) continue;
+      users_[volume].push_back({&object, yaml::itemPath("spec.blockDevices", i) +
+                                             (device.volumeName ? ".volumeName" : ".name")});
+    }
+  }
+
+  /// A unikernel that names a volume, and where.
+  struct User {
+    const Object* object;
+    std::string field;
+  };
+
+  void checkOnlyUser(const ObjectKey& volume, const std::vector<User>& users) {
+    if (users.size() < 2) return;
+    for (const User& user : users) {
+      const Object* other = user.object == users.front().object ? users.back().object : users.front().object;
+      tell(*user.object, user.field, Reason::VolumeConflict,
+           fmt::format("the Unikernel {} names the UnikernelVolume {}, too, and only one can have it",
+                       other->metadata.name, volume.name),
+           problems_);
     }
   }
 
@@ -181,6 +208,7 @@ class Checker {
   std::set<std::string> instances_;
   std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
       policies_;  // by instance and namespace
+  std::map<ObjectKey, std::vector<User>> users_;  // of volumes
 };
 
 }  // namespace

@@ -108,7 +108,8 @@ json manifestSchema(json schema) {
 }  // namespace
 
 const std::vector<Kind>& customKinds() {
-  static const std::vector<Kind> kinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy};
+  static const std::vector<Kind> kinds = {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
+                                          Kind::UnikernelVolume};
   return kinds;
 }
 

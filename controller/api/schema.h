@@ -27,7 +27,7 @@ struct Definition {
   nlohmann::json schema;  // openAPIV3Schema of the served version
 };
 
-/// Of AlbatrossInstance, Unikernel or UnikernelPolicy. Aborts when the compiled-in CRD is broken.
+/// Of any kind but Secret. Aborts when the compiled-in CRD is broken.
 const Definition& definitionOf(Kind kind);
 const std::vector<Kind>& customKinds();
 

@@ -84,6 +84,7 @@ bool Status::ready() const {
 }
 
 std::string_view finalizerOf(Kind kind) {
+  if (kind == Kind::UnikernelVolume) return "rookery.dev/unikernelvolume";
   return kind == Kind::AlbatrossInstance ? "rookery.dev/albatrossinstance" : "rookery.dev/unikernel";
 }
 
@@ -105,6 +106,7 @@ json toJson(const Status& status) {
   if (!status.history.empty()) object["history"] = status.history;
   if (status.used) object["used"] = toJson(*status.used);
   if (status.capacity) object["capacity"] = toJson(*status.capacity);
+  if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;
 }
 

@@ -49,7 +49,7 @@ struct Use {
 struct Status {
   std::vector<Condition> conditions;
   std::int64_t observedGeneration = 0;
-  // Unikernel
+  // Unikernel, and as far as it has them UnikernelVolume
   std::optional<std::string> instance;
   std::optional<std::string> digest;  // lower-case hex
   std::optional<SystemTime> startedAt;
@@ -59,13 +59,14 @@ struct Status {
   // UnikernelPolicy and AlbatrossInstance
   std::optional<Use> used;
   std::optional<Use> capacity;  // of an AlbatrossInstance: what the credential's own domain may use
+  std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;
   bool ready() const;
 };
 
-/// What an object of that kind waits for that is deleted: until its unikernel has been destroyed, or until
+/// What an object of that kind waits for that is deleted: until what it made has been destroyed, or until
 /// nothing of ours is left on the AlbatrossInstance.
 std::string_view finalizerOf(Kind kind);
 

@@ -69,6 +69,7 @@ class Fleet {
   const state::State& state() const { return state_; }
   /// What unikernels print.
   reconcile::Consoles& consoles() { return controller_.consoles(); }
+  reconcile::VolumeDumps& dumps() { return controller_.dumps(); }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
   /// Tells which files are still being written; who sees one being closed tells it.
   const std::shared_ptr<file::Settling>& settling() const { return settling_; }

@@ -224,7 +224,8 @@ void addGet(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("get", "Show objects and how they stand, from a running controller");
   verb->footer(
       "KIND is any name that kubectl would take: unikernels, unikernel, uk; albatrossinstances, alba; "
-      "unikernelpolicies, ukpol; events, ev; namespaces, ns; secrets (never with their values). Several "
+      "unikernelpolicies, ukpol; unikernelvolumes, ukvol; events, ev; namespaces, ns; secrets (never with "
+      "their values). Several "
       "stand between "
       "commas; "
       "`all` is all but events and secrets. Instead of KIND NAME…, KIND/NAME… names objects of any kind. "

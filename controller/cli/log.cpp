@@ -150,6 +150,7 @@ void Log::tellFirst(const source::Snapshot& snapshot) {
                                          {"instances", count(api::Kind::AlbatrossInstance)},
                                          {"unikernels", count(api::Kind::Unikernel)},
                                          {"policies", count(api::Kind::UnikernelPolicy)},
+                                         {"volumes", count(api::Kind::UnikernelVolume)},
                                          {"files", std::to_string(snapshot.files)},
                                          {"mistakes", std::to_string(mistakes)}});
   if (!snapshot.objects.empty() || !snapshot.problems.empty()) return;

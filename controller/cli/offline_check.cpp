@@ -48,6 +48,32 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
   }
 }
 
+/// What is to be on a volume: that it is there, is what it should be, and fits.
+std::optional<Error> contentTrouble(const api::Object& object, image::Inspector& inspector,
+                                    const std::vector<reconcile::ImageRoot>& roots, file::Settling& settling) {
+  const auto& volume = object.as<api::UnikernelVolume>();
+  const auto path =
+      reconcile::locateImage(volume.source->path, object.origin, roots, plan::Author::Operator);
+  if (!path) return path.error();
+  inspector.await(*path, settling, image::Content::Any);
+  const auto content = inspector.inspect(*path, &settling, {}, image::Content::Any);
+  if (!content) return content.error();
+  return plan::unfitContent(volume, *content);
+}
+
+void checkContents(const source::Snapshot& snapshot, image::Inspector& inspector,
+                   const std::vector<std::filesystem::path>& imageRoots, std::vector<api::Problem>& errors) {
+  const auto roots = reconcile::canonical(imageRoots);
+  file::Settling settling;
+  for (const api::ObjectPtr& object : snapshot.objects) {
+    if (object->kind() != api::Kind::UnikernelVolume) continue;
+    const auto& source = object->as<api::UnikernelVolume>().source;
+    if (!source || source->path.empty()) continue;  // what is elsewhere, only a controller pulls
+    if (const auto error = contentTrouble(*object, inspector, roots, settling))
+      errors.push_back(problemOf(*object, "spec.source", error->reason, error->message));
+  }
+}
+
 /// How many levels below the credential's own domain the commands of an instance go.
 std::size_t depthOf(const plan::Desired& desired) {
   const auto isBelow = [&](const std::string& nameSpace) {
@@ -55,6 +81,8 @@ std::size_t depthOf(const plan::Desired& desired) {
   };
   const bool below =
       std::ranges::any_of(desired.unikernels,
+                          [&](const auto& entry) { return isBelow(entry.first.nameSpace); }) ||
+      std::ranges::any_of(desired.volumes,
                           [&](const auto& entry) { return isBelow(entry.first.nameSpace); }) ||
       std::ranges::any_of(desired.policies, [&](const auto& entry) { return isBelow(entry.first); });
   return below ? 1 : 0;
@@ -128,6 +156,7 @@ Findings checkOffline(const source::Snapshot& snapshot, image::Inspector& inspec
   findings.warnings = api::doubtsAbout(snapshot.objects);
   std::ranges::copy(snapshot.warnings, std::back_inserter(findings.warnings));
   checkImages(snapshot, inspector, imageRoots, findings.errors);
+  checkContents(snapshot, inspector, imageRoots, findings.errors);
   checkCredentials(snapshot, inspector, now, findings);
   sortByPlace(findings.errors);
   sortByPlace(findings.warnings);

@@ -54,8 +54,10 @@ struct Style {
 Style styleOf(Verb verb) {
   switch (verb) {
     case Verb::Create:
+    case Verb::CreateVolume:
       return {"+", "\033[32m"};
     case Verb::Destroy:
+    case Verb::DestroyVolume:
       return {"-", colourRed};
     case Verb::Adopt:
       return {"=", "\033[36m"};

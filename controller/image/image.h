@@ -25,7 +25,10 @@ struct Manifest {
   friend bool operator==(const Manifest&, const Manifest&) = default;
 };
 
-/// An image file as it was when it was looked at.
+/// What a file is to hold: an image, or anything at all, of which only the digest is told.
+enum class Content { Solo5, Any };
+
+/// An image file as it was when it was looked at; or one of any content, whose manifest says nothing.
 struct Image {
   std::filesystem::path path;
   std::uint64_t size = 0;
@@ -45,6 +48,7 @@ struct Remote {
   /// Who asks for it need not be allowed to reach what this machine reaches: it comes from public addresses
   /// only, where nothing else is said, and failures do not tell what else there is.
   bool anybodys = false;
+  Content content = Content::Solo5;
 
   /// What messages call it: the URL without its query, which may be as good as a password.
   std::string name() const { return url.substr(0, url.find('?')); }

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "image/digest.h"
@@ -52,8 +53,9 @@ Result<std::string> digestOf(const File& file, const Inspector::Progress& progre
 }
 
 /// The notes first: what is no image is refused without hashing it.
-Result<Image> readImage(const File& file, const fs::path& path, const Inspector::Progress& progress) {
-  const Result<Manifest> manifest = parseImage(file);
+Result<Image> readImage(const File& file, const fs::path& path, const Inspector::Progress& progress,
+                        Content content) {
+  const Result<Manifest> manifest = content == Content::Any ? Manifest{} : parseImage(file);
   if (!manifest) return file.unchanged() ? std::unexpected(manifest.error()) : file.changed();
   const Result<std::string> digest = digestOf(file, progress);
   if (!digest) return std::unexpected(digest.error());
@@ -81,20 +83,23 @@ struct Entry {
 }  // namespace
 
 struct Inspector::State {
+  using Key = std::pair<std::string, Content>;
+
   explicit State(Options chosen) : options(std::move(chosen)) {}
 
-  std::shared_ptr<Entry> entry(const fs::path& path) {
+  std::shared_ptr<Entry> entry(const fs::path& path, Content content) {
+    const Key key{path.native(), content};
     const std::scoped_lock lock(mutex);
     // Starting afresh is as good as any order of eviction for who goes round more files than fit.
-    if (entries.size() >= maxRemembered && !entries.contains(path.native())) entries.clear();
-    std::shared_ptr<Entry>& found = entries[path.native()];
+    if (entries.size() >= maxRemembered && !entries.contains(key)) entries.clear();
+    std::shared_ptr<Entry>& found = entries[key];
     if (!found) found = std::make_shared<Entry>();
     return found;
   }
 
-  void forget(const fs::path& path) {
+  void forget(const fs::path& path, Content content) {
     const std::scoped_lock lock(mutex);
-    entries.erase(path.native());
+    entries.erase(Key{path.native(), content});
   }
 
   /// Why a file is not to be read at all.
@@ -108,20 +113,20 @@ struct Inspector::State {
   const Options options;
   std::atomic<std::uint64_t> filesRead = 0;
   std::mutex mutex;  // guards entries, not what they point to
-  std::unordered_map<std::string, std::shared_ptr<Entry>> entries;
+  std::map<Key, std::shared_ptr<Entry>> entries;
 };
 
 Inspector::Inspector(Options options) : state_(std::make_unique<State>(std::move(options))) {}
 
 Inspector::~Inspector() = default;
 
-Inspector::Glance Inspector::glance(const fs::path& path, file::Settling& settling) {
-  const std::shared_ptr<Entry> entry = state_->entry(path);
+Inspector::Glance Inspector::glance(const fs::path& path, file::Settling& settling, Content content) {
+  const std::shared_ptr<Entry> entry = state_->entry(path, content);
   const std::unique_lock lock(entry->mutex, std::try_to_lock);  // else it is being read
   if (lock && entry->holds(stampOf(path))) return {.image = entry->image};
   const Result<File> file = File::open(path);
   if (!file) {
-    state_->forget(path);
+    state_->forget(path, content);
     const bool written = file.error().reason == Reason::BeingWritten;
     return {.image = std::unexpected(file.error()),
             .lookAgainIn = written ? std::optional(askAgain) : std::nullopt,
@@ -135,17 +140,18 @@ Inspector::Glance Inspector::glance(const fs::path& path, file::Settling& settli
   return {.image = std::nullopt, .stamp = file->stamp()};
 }
 
-void Inspector::await(const fs::path& path, file::Settling& settling) {
+void Inspector::await(const fs::path& path, file::Settling& settling, Content content) {
   const auto end = std::chrono::steady_clock::now() + file::longestQuiet;
   for (;;) {
-    const Glance seen = glance(path, settling);
+    const Glance seen = glance(path, settling, content);
     if (!seen.lookAgainIn || seen.open || std::chrono::steady_clock::now() >= end) return;
     std::this_thread::sleep_for(*seen.lookAgainIn);
   }
 }
 
-Result<Image> Inspector::inspect(const fs::path& path, file::Settling* settling, const Progress& progress) {
-  const std::shared_ptr<Entry> entry = state_->entry(path);
+Result<Image> Inspector::inspect(const fs::path& path, file::Settling* settling, const Progress& progress,
+                                 Content content) {
+  const std::shared_ptr<Entry> entry = state_->entry(path, content);
   const std::scoped_lock lock(entry->mutex);
   if (entry->holds(stampOf(path))) return *entry->image;
   entry->image.reset();
@@ -153,7 +159,7 @@ Result<Image> Inspector::inspect(const fs::path& path, file::Settling* settling,
     const std::chrono::system_clock::time_point readAt = state_->options.now();
     const Result<File> file = File::open(path);
     if (!file) {
-      state_->forget(path);
+      state_->forget(path, content);
       return std::unexpected(file.error());
     }
     if (settling != nullptr) {
@@ -162,7 +168,7 @@ Result<Image> Inspector::inspect(const fs::path& path, file::Settling* settling,
     }
     if (auto error = state_->tooLarge(*file)) return std::unexpected(std::move(*error));
     ++state_->filesRead;
-    Result<Image> image = readImage(*file, path, progress);
+    Result<Image> image = readImage(*file, path, progress, content);
     if (!image && image.error().reason == Reason::ImageChanged && attempt < attempts) continue;
     const bool told = image || image.error().reason == Reason::ImageInvalid;
     if (told && !mayChangeUnseen(file->stamp(), readAt)) {

@@ -41,9 +41,9 @@ class Inspector {
   /// ImageTooLarge, ImageInvalid (not an ELF, truncated, no Solo5 notes, a note that breaks the format: says
   /// which and where), BeingWritten, ImageChanged (it changed each time that it was read), Cancelled (by
   /// `progress`). An image for another tender than hvt or spt is not an error here: that is for who deploys
-  /// it to judge.
+  /// it to judge. Of a file of any content nothing is ImageInvalid.
   Result<Image> inspect(const std::filesystem::path& path, file::Settling* settling = nullptr,
-                        const Progress& progress = {});
+                        const Progress& progress = {}, Content content = Content::Solo5);
 
   /// What can be said of a file without reading it.
   struct Glance {
@@ -52,11 +52,12 @@ class Inspector {
     bool open = false;                                          // by somebody who has it open
     file::Stamp stamp = {};                                     // where it must be read
   };
-  Glance glance(const std::filesystem::path& path, file::Settling& settling);
+  Glance glance(const std::filesystem::path& path, file::Settling& settling,
+                Content content = Content::Solo5);
 
   /// Waits, a minute at most, for a file that was not left alone for long enough to count; not for one that
   /// somebody has open for writing. For who looks once.
-  void await(const std::filesystem::path& path, file::Settling& settling);
+  void await(const std::filesystem::path& path, file::Settling& settling, Content content = Content::Solo5);
 
   /// How many files were read since the start, for tests and metrics.
   std::uint64_t filesRead() const;

@@ -55,7 +55,7 @@ struct Lookout::State {
   using Lock = std::unique_lock<std::mutex>;
   struct Reading {
     EntryPtr entry;
-    fs::path path;
+    Located file;
     Stamp stamp;
   };
 
@@ -142,9 +142,9 @@ void Lookout::State::forgetAllBut(const std::map<std::string, Locate>& images) {
 void Lookout::State::glance(Lock& lock, const EntryPtr& entry) {
   const Locate locate = entry->locate;
   lock.unlock();
-  const Result<fs::path> path = locate();
-  const Inspector::Glance seen =
-      path ? inspector->glance(*path, *settling) : Inspector::Glance{.image = std::unexpected(path.error())};
+  const Result<Located> file = locate();
+  const Inspector::Glance seen = file ? inspector->glance(file->path, *settling, file->content)
+                                      : Inspector::Glance{.image = std::unexpected(file.error())};
   lock.lock();
   if (seen.lookAgainIn) {
     entry->lookAt = Clock::now() + *seen.lookAgainIn;
@@ -153,11 +153,11 @@ void Lookout::State::glance(Lock& lock, const EntryPtr& entry) {
   }
   if (seen.image) return answer(entry, *seen.image);
   entry->reading = true;
-  toRead.push_back({.entry = entry, .path = *path, .stamp = seen.stamp});
+  toRead.push_back({.entry = entry, .file = *file, .stamp = seen.stamp});
   toDo.notify_one();
   // A file that changed just before it was read is read once more; as long as it looks the same, what was
   // found counts.
-  if (entry->stamp != seen.stamp) tell(*entry, beingRead(*path, 0, seen.stamp.size));
+  if (entry->stamp != seen.stamp) tell(*entry, beingRead(file->path, 0, seen.stamp.size));
 }
 
 void Lookout::State::read(Lock& lock, const Reading& reading) {
@@ -182,16 +182,17 @@ void Lookout::State::read(Lock& lock, const Reading& reading) {
 /// Without the lock.
 Result<Image> Lookout::State::readWhole(const Reading& reading) {
   Clock::time_point toldAt = Clock::now();
-  return inspector->inspect(reading.path, settling.get(), [&](std::uint64_t bytes) {
+  const auto progress = [&](std::uint64_t bytes) {
     const Clock::time_point now = Clock::now();
     const Lock lock(mutex);
     Entry& entry = *reading.entry;
     if (now - toldAt >= options.progress && entry.stamp != reading.stamp) {
       toldAt = now;
-      tell(entry, beingRead(reading.path, bytes, reading.stamp.size));
+      tell(entry, beingRead(reading.file.path, bytes, reading.stamp.size));
     }
     return entry.wanted && !stopping;
-  });
+  };
+  return inspector->inspect(reading.file.path, settling.get(), progress, reading.file.content);
 }
 
 void Lookout::State::answer(const EntryPtr& entry, Answer found) {

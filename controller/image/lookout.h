@@ -22,7 +22,12 @@ namespace rookery::image {
 class Lookout {
  public:
   /// Where the file is; called on a thread of the lookout. Its errors are what is told of the image.
-  using Locate = std::function<Result<std::filesystem::path>()>;
+  struct Located {
+    Located(std::filesystem::path at, Content what = Content::Solo5) : path(std::move(at)), content(what) {}
+    std::filesystem::path path;
+    Content content;
+  };
+  using Locate = std::function<Result<Located>()>;
 
   struct Options {
     /// Something that find() says has changed while nobody waited for it in look(). Called on one of the

@@ -121,6 +121,8 @@ std::string_view pluralOf(api::Kind kind) {
       return "unikernels";
     case api::Kind::UnikernelPolicy:
       return "unikernelpolicies";
+    case api::Kind::UnikernelVolume:
+      return "unikernelvolumes";
     case api::Kind::Secret:
       return "secrets";
   }

@@ -23,6 +23,21 @@ albatross::Name Desired::nameOf(const api::ObjectKey& key, const albatross::Name
   return name;
 }
 
+bool DesiredVolume::unsettled() const {
+  return missing &&
+         (missing->error.reason == Reason::BeingWritten || missing->error.reason == Reason::ImageBeingRead);
+}
+
+std::string DesiredVolume::digest() const {
+  if (content && *content) return (*content)->digest;
+  return missing ? image::fromHex(spec().source->sha256.value_or("")) : "";
+}
+
+bool DesiredVolume::goesWithItsObject() const {
+  return spec().reclaimPolicy == api::UnikernelVolume::ReclaimPolicy::Delete &&
+         !api::isReleased(object->metadata.annotations);
+}
+
 api::ObjectKey Desired::objectAt(const albatross::Name& name, const albatross::Name& base) const {
   const std::size_t depth = base.path.size();
   const bool inRoot = name.path.size() <= depth;
@@ -41,15 +56,16 @@ namespace {
 
 /// All but the unikernels. Another member does not compile here until it is thought of.
 auto othersOf(const Desired& desired) {
-  const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, absences, withheld,
-               withheldUnikernels, outdated, instances, prunes] = desired;
-  return std::tie(instance, identity, credentials, credentialsStand, policies, absences, withheld,
+  const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, volumes, absences,
+               withheld, withheldUnikernels, outdated, instances, prunes] = desired;
+  return std::tie(instance, identity, credentials, credentialsStand, policies, volumes, absences, withheld,
                   withheldUnikernels, outdated, instances, prunes);
 }
 
 }  // namespace
 
 std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after) {
+  if (!after.volumes.empty()) return std::nullopt;  // a unikernel is judged with its volumes
   if (othersOf(before) != othersOf(after)) return std::nullopt;
   using Unikernels = decltype(Desired::unikernels);
   std::set<api::ObjectKey> changed;

@@ -53,8 +53,27 @@ struct DesiredPolicy {
   friend bool operator==(const DesiredPolicy&, const DesiredPolicy&) = default;
 };
 
-/// What is to become of a unikernel of ours that the manifests do not want on this instance. Kept for
-/// Pruning: until it is sure that nobody declares it, or because pruning is off; for Moved: until it runs
+/// A volume as it is to be on one instance. What its source names is no image: only what it holds counts.
+struct DesiredVolume {
+  api::ObjectPtr object;
+  api::Identity identity;
+  std::optional<Result<image::Image>> content = {};  // absent: nothing is to be written
+  std::optional<image::Missing> missing = {};        // content is its error: not pulled yet, or unsettled
+  std::optional<Error> error = {};                   // a rule that it breaks
+  std::optional<std::string> notice = {};            // worth a word in the Ready condition
+
+  friend bool operator==(const DesiredVolume&, const DesiredVolume&) = default;
+  const api::UnikernelVolume& spec() const { return object->as<api::UnikernelVolume>(); }
+  /// Its content is a file that is still being written, or read.
+  bool unsettled() const;
+  /// Of the content that is to be written, raw; empty: there is none, or it is not known.
+  std::string digest() const;
+  /// Whether the block device is removed when the object is deleted.
+  bool goesWithItsObject() const;
+};
+
+/// What is to become of a unikernel or a volume of ours that the manifests do not want on this instance. Kept
+/// for Pruning: until it is sure that nobody declares it, or because pruning is off; for Moved: until it runs
 /// where it belongs.
 struct Absence {
   enum class Verdict { Keep, Release, Destroy };
@@ -73,9 +92,10 @@ struct Desired {
   std::optional<Error> credentialsStand;  // why they are those that its files held before
   SharedMap<api::ObjectKey, DesiredUnikernel> unikernels;
   std::map<std::string, DesiredPolicy> policies;  // by namespace
-  std::map<api::ObjectKey, Absence> absences;     // for our entries that are in neither; not listed: Keep
-  std::vector<Error> withheld;         // what the prune guard withholds here, and how to confirm it
-  std::size_t withheldUnikernels = 0;  // so many in all
+  std::map<api::ObjectKey, DesiredVolume> volumes;
+  std::map<api::ObjectKey, Absence> absences;  // for our entries that are in neither; not listed: Keep
+  std::vector<Error> withheld;                 // what the prune guard withholds here, and how to confirm it
+  std::size_t withheldUnikernels = 0;          // so many in all
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed

@@ -75,6 +75,17 @@ Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found
   return checkDevices(unikernel, found);
 }
 
+std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const image::Image& found,
+                                  Author author) {
+  if (const auto pinned = checkPin(*volume.source, found, author); !pinned) return pinned.error();
+  const auto room = static_cast<std::uint64_t>(volume.size) << 20U;
+  if (found.size <= room) return std::nullopt;
+  return Error{Reason::VolumeTooSmall,
+               fmt::format("The content {} has {} bytes, and the volume has room for {} ({} Mi). Declare a "
+                           "larger volume under another name, or less content.",
+                           volume.source->name(), found.size, room, volume.size)};
+}
+
 std::string_view imageField(Reason reason) {
   switch (reason) {
     case Reason::DigestMismatch:

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "api/object.h"
@@ -16,6 +17,10 @@ enum class Author { Operator, Anybody };
 /// found is not for Anybody), UnsupportedTarget (neither hvt nor spt), DeviceMismatch.
 Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found,
                       Author author = Author::Operator);
+
+/// Why what was found cannot be put on `volume`: DigestMismatch (as checkFit), VolumeTooSmall.
+std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const image::Image& found,
+                                  Author author = Author::Operator);
 
 /// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
 std::string_view imageField(Reason reason);

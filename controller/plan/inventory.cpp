@@ -13,8 +13,9 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::array verbs = {Verb::Create,  Verb::ForceCreate, Verb::Restart,
-                              Verb::Destroy, Verb::Adopt,       Verb::ApplyPolicy};
+constexpr std::array verbs = {Verb::Create,       Verb::ForceCreate, Verb::Restart,
+                              Verb::Destroy,      Verb::Adopt,       Verb::ApplyPolicy,
+                              Verb::CreateVolume, Verb::SetVolume,   Verb::DestroyVolume};
 
 json toJson(const Pending& pending) {
   json value = {{"verb", toString(pending.verb)},
@@ -38,6 +39,7 @@ constexpr std::size_t longestPath = 16'384;
 constexpr std::size_t longestRun = 256;    // two SHA-256 in hex
 constexpr std::size_t longestDigest = 64;  // in hex
 constexpr std::string_view nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+constexpr std::int64_t mostMi = std::int64_t{1} << 40;
 constexpr std::int64_t lastMillis = 9'000'000'000'000;  // a SystemTime holds little more
 
 std::string textFromJson(const json& value, std::size_t longest) {
@@ -75,6 +77,13 @@ std::optional<albatross::Time> startedFromJson(const json& value) {
 
 std::string restartedAtFromJson(const json& value) {
   return value.contains("restartedAt") ? textFromJson(value["restartedAt"], api::longestRequest) : "";
+}
+
+std::int64_t sizeFromJson(const json& value) {
+  if (!value.is_number_integer()) noEntry("a size is no whole number");
+  const auto size = value.get<std::int64_t>();
+  if (size < 0 || size > mostMi) noEntry("a size is out of this world");
+  return size;
 }
 
 Pending pendingFromJson(const json& value) {
@@ -150,6 +159,10 @@ json toJson(const Entry& entry) {
                 {"prune", entry.prune},
                 {"suspend", entry.suspend},
                 {"ranSpec", entry.ranSpec}};
+  if (entry.isVolume()) {
+    value["object"]["kind"] = api::toString(entry.object.kind);
+    value["size"] = entry.size;
+  }
   if (entry.since != SystemTime()) value["since"] = toMillis(entry.since);
   if (!entry.fingerprints.empty()) value["fingerprints"] = entry.fingerprints;
   if (entry.started) value["started"] = entry.started->time_since_epoch().count();
@@ -168,7 +181,11 @@ Entry entryFromJson(const json& value) {
   entry.name = *name;
   const json& object = value.at("object");
   entry.instance = wordFromJson(value.at("instance"), longestObject, nameLetters);
-  entry.object = {api::Kind::Unikernel, textFromJson(object.at("namespace"), longestObject),
+  const bool volume = object.contains("kind");
+  if (volume && object["kind"] != api::toString(api::Kind::UnikernelVolume)) noEntry("of another kind");
+  if (volume) entry.size = sizeFromJson(value.at("size"));
+  entry.object = {volume ? api::Kind::UnikernelVolume : api::Kind::Unikernel,
+                  textFromJson(object.at("namespace"), longestObject),
                   textFromJson(object.at("name"), longestObject)};
   entry.root = textFromJson(value.at("root"), longestPath);
   entry.file = textFromJson(value.at("file"), longestPath);
@@ -197,6 +214,7 @@ Entry entryFromJson(const json& value) {
 Inventories inventoriesOf(std::vector<Entry> entries) {
   Inventories inventories;
   for (Entry& entry : entries) {
+    if (entry.isVolume()) continue;
     albatross::Name name = entry.name;
     inventories[entry.serverKey].set(std::move(name), std::move(entry));
   }

@@ -37,18 +37,18 @@ struct Pending {
   friend bool operator==(const Pending&, const Pending&) = default;
 };
 
-/// A unikernel that is ours: Albatross keeps no labels, so this is all that says so. Written before the
-/// create is sent; the server's key is part of it, so that another server behind the same address inherits
-/// nothing.
+/// A unikernel or a block device that is ours: Albatross keeps no labels, so this is all that says so.
+/// Written before the create is sent; the server's key is part of it, so that another server behind the same
+/// address inherits nothing.
 struct Entry {
   std::string serverKey;  // albatross::Reply::serverKey
   albatross::Name name;   // on the wire
   std::string instance;
   api::ObjectKey object;
   std::filesystem::path root, file;  // where the object stands or stood
-  std::vector<std::string>
-      digests;             // raw; of the images that we sent or adopted, newest first, at most maxDigests
-  bool confirmed = false;  // seen to run with one of the digests, or adopted
+  std::vector<std::string> digests;  // raw; of the images that we sent or adopted, newest first, at most
+                                     // maxDigests. Of a volume: of what is on it, if that is known
+  bool confirmed = false;  // seen to run with one of the digests, or adopted; of a volume: made or adopted
   bool prune = true;       // whether it goes with its object, as last seen: DesiredUnikernel
   bool suspend = false;    // the object's, as last seen
   std::string ranSpec;     // runPolicy Once: runOf() the last run that the server acknowledged
@@ -61,8 +61,10 @@ struct Entry {
   std::optional<albatross::Time> started;  // of what ran when it was last seen to be ours
   std::string restartedAt;  // the request for a restart (api::restartedAtAnnotation) that was fulfilled last
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
+  std::int64_t size = 0;                  // Mi; of a volume
   friend bool operator==(const Entry&, const Entry&) = default;
 
+  bool isVolume() const { return object.kind == api::Kind::UnikernelVolume; }
   static constexpr std::size_t maxDigests = 5;
   static constexpr std::size_t maxFingerprints = 16;
   /// Whether an image is one that we sent, or that may have arrived.
@@ -93,10 +95,11 @@ SystemTime timeFromJson(const nlohmann::json& value);
 /// In hexadecimal digits: of what confirms a set that the prune guard withholds.
 inline constexpr std::size_t confirmationIdLength = 12;
 
-using Inventory = std::map<albatross::Name, Entry>;  // of one server
+using Inventory = std::map<albatross::Name, Entry>;  // of one server: its unikernels, or its volumes
 /// The same as it is kept, to be looked at: what has not changed since another look is the same item.
 using SharedInventory = SharedMap<albatross::Name, Entry>;
 using Inventories = std::map<std::string, SharedInventory>;  // by server key
+/// Of those that are of unikernels.
 Inventories inventoriesOf(std::vector<Entry> entries);
 
 /// How long a tombstone is kept.

@@ -18,11 +18,6 @@ namespace {
 
 bool sendsImage(Verb verb) { return verb == Verb::Create || verb == Verb::ForceCreate; }
 
-Entry* entryOf(Memory& memory, const Step& step) {
-  const auto it = memory.inventory.find(step.name);
-  return it == memory.inventory.end() ? nullptr : &it->second;
-}
-
 std::string textOf(const albatross::Success& success) {
   const auto* text = std::get_if<albatross::success::Text>(&success);
   return text == nullptr ? "" : text->text;
@@ -43,6 +38,40 @@ Entry makeEntry(const Step& step, const Desired& desired, const Observed& observ
   return entry;
 }
 
+/// It is as the step was to make it, or to find it.
+void arrivedVolume(Entry& entry, const Step& step) {
+  if (step.verb == Verb::DestroyVolume) return;
+  entry.confirmed = true;
+  entry.size = step.volume->size;
+  if (step.verb != Verb::CreateVolume) entry.remember(step.volume->digest);
+}
+
+/// Of what is on a volume nothing is known from the moment on at which it may change.
+void sendingVolume(Memory& memory, const Step& step, const Desired& desired, const Observed& observed,
+                   SystemTime now) {
+  const auto [it, added] = memory.volumes.try_emplace(step.name);
+  Entry& entry = it->second;
+  if (added) {
+    const DesiredVolume& volume = desired.volumes.at(step.object);
+    entry.serverKey = observed.serverKey;
+    entry.name = step.name;
+    entry.instance = desired.name();
+    entry.object = step.object;
+    entry.root = volume.object->origin.root;
+    entry.file = volume.object->origin.file;
+    entry.prune = volume.goesWithItsObject();
+    entry.since = now;
+  }
+  if (step.verb != Verb::DestroyVolume) entry.digests.clear();
+  if (step.verb == Verb::Adopt) return arrivedVolume(entry, step);
+  if (step.volume) entry.size = step.volume->size;
+  entry.pending.emplace();
+  entry.pending->verb = step.verb;
+  entry.pending->committed = true;
+  entry.pending->since = now;
+  if (step.verb == Verb::SetVolume) entry.pending->image = step.volume->digest;
+}
+
 /// What was sent is the server's.
 void arrived(Entry& entry) {
   if (startsUnikernel(entry.pending->verb)) entry.restartedAt = entry.pending->restartedAt;
@@ -54,7 +83,7 @@ void succeeded(Memory& memory, const Step& step, const Desired& desired) {
   ObjectMemory& object = memory.objects[step.object];
   object.lastError.reset();
   object.succeeded = step.verb;
-  Entry* entry = entryOf(memory, step);
+  Entry* entry = memory.entryOf(step);
   if (entry == nullptr) return;
   if (!startsUnikernel(step.verb)) return;
   entry->confirmed = true;
@@ -68,12 +97,18 @@ void failed(Memory& memory, const Step& step, const CallError& failure, SystemTi
   object.lastError = failure.error;
   object.succeeded.reset();
   object.nextAttempt = now + backoff(object.attempts++, step.object.toString());
-  Entry* entry = entryOf(memory, step);
+  Entry* entry = memory.entryOf(step);
   if (entry == nullptr || failure.inDoubt) return;
   object.startExpected = false;
 }
 
 }  // namespace
+
+Entry* Memory::entryOf(const Step& step) {
+  Inventory& kept = step.isAboutVolume() ? volumes : inventory;
+  const auto it = kept.find(step.name);
+  return it == kept.end() ? nullptr : &it->second;
+}
 
 void ObjectMemory::countRestart(SystemTime now) {
   ++restarts;
@@ -104,9 +139,11 @@ std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt) {
 }
 
 std::optional<CallError> failureOf(Verb verb, const CallResult& result) {
-  if (verb == Verb::Destroy) {
+  if (verb == Verb::Destroy || verb == Verb::DestroyVolume) {
+    const std::string_view notFound =
+        verb == Verb::Destroy ? "destroy: not found" : "remove block: not found";
     const bool gone = !result && result.error().error.reason == Reason::Refused &&
-                      result.error().error.message.find("destroy: not found") != std::string::npos;
+                      result.error().error.message.find(notFound) != std::string::npos;
     if (result || gone) return std::nullopt;
     return result.error();
   }
@@ -132,15 +169,22 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
   ObjectMemory& object = memory.objects[step.object];
   const auto policy =
       step.verb == Verb::ApplyPolicy ? std::optional(step.domains.back().policy) : std::nullopt;
-  if (object.tried != step.wanted || object.triedPolicy != policy) object.attempts = 0;
+  const bool same =
+      object.tried == step.wanted && object.triedPolicy == policy && object.triedVolume == step.volume;
+  if (!same) object.attempts = 0;
   object.tried = step.wanted;
   object.triedPolicy = policy;
+  object.triedVolume = step.volume;
   object.triedFields = step.fields;
   if (policy) return memory;
+  if (step.isAboutVolume()) {
+    sendingVolume(memory, step, desired, observed, now);
+    return memory;
+  }
   if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end()) {
     memory.inventory[step.name] = makeEntry(step, desired, observed, now);
   }
-  Entry* entry = entryOf(memory, step);
+  Entry* entry = memory.entryOf(step);
   check(entry != nullptr, "only what is ours is destroyed");
   if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins
     entry->confirmed = false;
@@ -174,7 +218,7 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
 }
 
 Memory committing(Memory memory, const Step& step) {
-  Entry* entry = entryOf(memory, step);
+  Entry* entry = memory.entryOf(step);
   check(entry != nullptr && entry->pending, "what is committed was sent");
   entry->pending->committed = true;
   return memory;
@@ -197,13 +241,14 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
   memory.objects[step.object].lastAction =
       api::LastAction{std::string(toString(step.verb)), sentAt, bytes,
                       std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
-  Entry* entry = entryOf(memory, step);
+  Entry* entry = memory.entryOf(step);
   if (entry == nullptr || !entry->pending) return memory;
   if (failure && failure->inDoubt) {
     entry->pending->since = now;
     return memory;
   }
-  if (!failure) arrived(*entry);
+  if (!failure && step.isAboutVolume()) arrivedVolume(*entry, step);
+  if (!failure && !step.isAboutVolume()) arrived(*entry);
   entry->pending.reset();
   if (!failure && step.verb == Verb::Destroy) entry->bury(now);
   return memory;

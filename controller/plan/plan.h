@@ -28,6 +28,14 @@ struct Wanted {
   friend bool operator==(const Wanted&, const Wanted&) = default;
 };
 
+/// What a volume is to be.
+struct WantedVolume {
+  std::int64_t size = 0;  // Mi
+  std::string digest;     // raw, of the content to be written; empty: none is
+  int compressionLevel = 0;
+  friend bool operator==(const WantedVolume&, const WantedVolume&) = default;
+};
+
 /// Somebody else takes back, again and again, what we change of an object.
 struct Contention {
   Wanted wanted;                            // of ours
@@ -52,6 +60,7 @@ struct ObjectMemory {
   // What it is to be and what was done to make it so
   std::optional<Wanted> tried;                   // by the last step
   std::optional<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy
+  std::optional<WantedVolume> triedVolume;       // the same for a UnikernelVolume
   std::vector<FieldChange> triedFields;          // what the last step was to change
   std::optional<Verb> succeeded;                 // the verb that was answered with success for `tried`
   std::optional<Wanted> inSync;                  // it was seen to be just this
@@ -70,12 +79,16 @@ struct ObjectMemory {
 };
 
 struct Memory {
-  Inventory inventory;  // persistent: what changes here must be on the disk before the step that it is about
-                        // is sent
+  Inventory inventory;  // persistent, as `volumes`: what changes here must be on the disk before the step
+                        // that it is about is sent
+  Inventory volumes;
   std::optional<bool> restartChangesMemory;  // persistent; absent: not known yet
   std::map<api::ObjectKey, ObjectMemory> objects;
   std::set<albatross::Name> watched;  // of the inventory, what was seen to be ours when somebody looked last
   SystemTime lookedAt;                // when that was
+
+  /// What is remembered of what a step is about; null: nothing.
+  Entry* entryOf(const struct Step& step);
 };
 
 /// One thing to do. It was judged by the world as it is once the due steps before it have succeeded.
@@ -89,7 +102,10 @@ struct Step {
   SystemTime notBefore;  // not due until then (back-off); max(): until something else changes
   std::vector<albatross::Domain> domains;  // the chain, each with the policy that it is to carry
   std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
-  std::optional<image::Image> image;       // Create, ForceCreate
+  std::optional<image::Image> image;       // Create, ForceCreate; SetVolume: the file with the content
+  std::optional<WantedVolume> volume;      // CreateVolume, SetVolume, Adopt of a volume
+
+  bool isAboutVolume() const { return object.kind == api::Kind::UnikernelVolume; }
 };
 
 /// Of a plan's steps those that may be taken one after the other without a look in between, as long as each
@@ -190,9 +206,10 @@ bool hasRun(const Entry& entry, const DesiredUnikernel& unikernel, const std::st
 /// ±20 % by `salt`, so that many do not come back at once.
 std::chrono::milliseconds backoff(unsigned attempts, std::string_view salt);
 
-/// Takes what could not be written down (by name on the wire) out of what is to be done, and says so on the
-/// object that each is of. All else goes on.
-void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now);
+/// Takes what could not be written down (of unikernels or of volumes, by name on the wire) out of what is to
+/// be done, and says so on the object that each is of. All else goes on.
+void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now,
+              api::Kind kind = api::Kind::Unikernel);
 
 inline constexpr std::chrono::minutes backoffLimit{5};
 inline constexpr std::chrono::minutes backoffReset{10};

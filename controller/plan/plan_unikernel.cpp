@@ -317,7 +317,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.spec().arguments);
   Entry* entry = subject.entry;
-  if (entry != nullptr && completed(subject.unikernel, *entry, step.wanted->digest)) {
+  if (entry != nullptr && !subject.stopped && completed(subject.unikernel, *entry, step.wanted->digest)) {
     entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently
     return {
         .ready = Ready::True,
@@ -327,7 +327,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
             subject.key.toString(), instance()),
         .state = UnikernelState::Ready};
   }
-  const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt;
+  const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt && !subject.stopped;
   return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));
 }
 
@@ -378,6 +378,7 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
     hangsTogether_ = true;
     return refusal(chain.error(), running);
   }
+  if (auto waits = awaitVolumes(subject)) return *std::move(waits);
   if (const auto error = world_.cannotRun(subject.name, subject.unikernel.arguments)) {
     waiting_[domainOf(subject.name)].push_back(subject.key);
     bool resolves = false;

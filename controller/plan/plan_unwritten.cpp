@@ -14,10 +14,10 @@ namespace rookery::plan {
 namespace {
 
 /// Takes the steps under a name out of what is due; true: there are some.
-bool putOffSteps(Plan& plan, const albatross::Name& name) {
+bool putOffSteps(Plan& plan, const albatross::Name& name, api::Kind kind) {
   bool some = false;
   for (Step& step : plan.steps) {
-    if (step.verb == Verb::ApplyPolicy || step.name != name) continue;
+    if (step.object.kind != kind || step.name != name) continue;
     step.notBefore = SystemTime::max();
     some = true;
   }
@@ -34,11 +34,13 @@ void addToReady(ObjectState& state, const Error& error) {
 
 }  // namespace
 
-void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now) {
+void withhold(Plan& plan, const std::map<albatross::Name, Error>& unwritten, SystemTime now, api::Kind kind) {
+  const Inventory& inventory =
+      kind == api::Kind::UnikernelVolume ? plan.memory.volumes : plan.memory.inventory;
   for (const auto& [name, error] : unwritten) {
-    const bool waits = putOffSteps(plan, name);
-    const auto entry = plan.memory.inventory.find(name);
-    if (entry == plan.memory.inventory.end()) {
+    const bool waits = putOffSteps(plan, name, kind);
+    const auto entry = inventory.find(name);
+    if (entry == inventory.end()) {
       plan.errors.push_back(error);
       continue;
     }

@@ -69,7 +69,7 @@ std::vector<Step> takeable(const std::vector<Step>& steps, SystemTime now) {
 
 bool sendsTheSame(const Step& a, const Step& b) {
   return a.verb == b.verb && a.object == b.object && a.name == b.name && a.domains == b.domains &&
-         a.wanted == b.wanted && a.image == b.image;
+         a.wanted == b.wanted && a.image == b.image && a.volume == b.volume;
 }
 
 Planner::Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
@@ -81,8 +81,9 @@ Planner::Planner(const Desired& desired, const std::set<api::ObjectKey>* changed
 Plan Planner::run() {
   dropClaims();
   settlePending();
+  settleVolumes();
   confirmEntries();
-  const std::vector<Subject> subjects = findSubjects();
+  std::vector<Subject> subjects = findSubjects();
   for (const Subject& subject : subjects) {
     refreshEntry(subject);
     trackLife(subject);
@@ -90,7 +91,9 @@ Plan Planner::run() {
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   if (changed_ == nullptr) countUnmanaged();
+  planVolumes(subjects);
   planUnikernels(subjects);
+  planVolumeRemovals();
   nameWaiting();
   planPolicies(PolicyPhase::AfterUnikernels);
   if (changed_ == nullptr) forgetObjects();
@@ -222,7 +225,7 @@ void Planner::trackLife(const Subject& subject) {
 /// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
 /// is, and what fails keeps nobody waiting.
 void Planner::emit(Step step) {
-  check(!desired_.spec().observe, "nothing is sent to a server that is only observed");
+  if (desired_.spec().observe) return plan_.later.push_back(std::move(step));
   if (step.notBefore <= now_) {
     foresee(step);
   } else if (step.notBefore != SystemTime::max()) {
@@ -241,7 +244,12 @@ void Planner::foresee(const Step& step) {
       return world_.remove(step.name);
     case Verb::ApplyPolicy:
       return world_.setPolicy(step.name, step.domains.back().policy);
+    case Verb::CreateVolume:
+      return world_.addBlockDevice(step.name, step.volume->size);
+    case Verb::DestroyVolume:
+      return world_.removeBlockDevice(step.name);
     case Verb::Adopt:
+    case Verb::SetVolume:
       return;
   }
 }
@@ -260,8 +268,9 @@ Planner::Verdict Planner::refusal(const Error& error, bool running) const {
 /// Puts off a step that failed when it was taken last, and returns why it did.
 const Error* Planner::putOff(Step& step) {
   const ObjectMemory& object = memoryOf(step.object);
-  const bool same = step.verb == Verb::ApplyPolicy ? object.triedPolicy == step.domains.back().policy
-                                                   : object.tried == step.wanted;
+  const bool same = step.verb == Verb::ApplyPolicy
+                        ? object.triedPolicy == step.domains.back().policy
+                        : object.tried == step.wanted && object.triedVolume == step.volume;
   if (!object.lastError || !same) return nullptr;
   step.notBefore = std::max(step.notBefore, object.nextAttempt);
   return &*object.lastError;
@@ -391,6 +400,8 @@ void Planner::forgetObjects() {
   for (const auto& [name, entry] : plan_.memory.inventory) {
     if (!desired_.unikernels.contains(entry.object)) known.insert(entry.object);
   }
+  for (const auto& [name, entry] : plan_.memory.volumes) known.insert(entry.object);
+  for (const auto& [key, volume] : desired_.volumes) known.insert(key);
   for (const auto& [nameSpace, policy] : desired_.policies) known.insert(policy.object->key());
   std::erase_if(plan_.memory.objects, [&](const auto& item) {
     return !known.contains(item.first) && !desired_.unikernels.contains(item.first);

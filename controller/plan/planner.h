@@ -41,8 +41,20 @@ class Planner {
     const albatross::UnikernelInfo* running;  // null: it does not run
     Entry* entry;                             // null: it is not ours
     ObjectMemory& memory;
+    bool stopped = false;  // to be destroyed in this plan, for a volume of it, and created again
 
     const api::Unikernel& spec() const { return unikernel.spec(); }
+  };
+
+  /// The same of a volume.
+  struct Volume {
+    const api::ObjectKey& key;
+    const DesiredVolume& wanted;
+    albatross::Name name;                  // on the wire
+    const albatross::BlockDevice* device;  // null: it is not there
+    Entry* entry;                          // null: it is not ours
+
+    const api::UnikernelVolume& spec() const { return wanted.spec(); }
   };
 
   // plan_ownership.cpp: what is ours
@@ -116,6 +128,29 @@ class Planner {
   Verdict awaitImage(const Subject& subject, Step step);
   bool notConverging(const Subject& subject, const Difference& difference, Step& step);
 
+  // plan_volume.cpp
+  void settleVolumes();
+  void settleVolume(Entry& entry);
+  void planVolumes(std::vector<Subject>& subjects);
+  void planVolume(const Volume& volume, std::vector<Subject>& subjects);
+  void refreshVolume(const Volume& volume) const;
+  Verdict judgeVolume(const Volume& volume, std::vector<Subject>& subjects);
+  std::optional<Verdict> obstacle(const Volume& volume) const;
+  Verdict judgeMissing(const Volume& volume);
+  Verdict judgeForeign(const Volume& volume);
+  Verdict judgeContent(const Volume& volume, std::vector<Subject>& subjects);
+  Verdict judgeUsed(const Volume& volume, Step step, std::vector<Subject>& subjects);
+  bool canStop(const Subject& subject) const;
+  bool stop(Subject& subject, const Volume& volume);
+  Verdict asDeclared(const Volume& volume) const;
+  Verdict taking(Step step);
+  Verdict awaitContent(const Volume& volume, std::string_view until) const;
+  Step volumeStep(const Volume& volume, Verb verb, Reason reason, std::string message) const;
+  std::optional<Verdict> awaitVolumes(const Subject& subject) const;
+  void planVolumeRemovals();
+  bool planVolumeRemoval(Entry& entry);
+  bool destroyVolume(Entry& entry, const Absence& absence);
+
   // plan_removal.cpp
   void planRemovals();
   void planKept(const Entry& entry, const Absence& absence);
@@ -154,6 +189,8 @@ class Planner {
   const Authority& authority_;
   const SystemTime now_;
   std::set<albatross::Name> inDoubt_;
+  std::set<albatross::Name> volumesInDoubt_;
+  std::set<albatross::Name> usableVolumes_;                         // now, or once due steps are done
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
   bool hangsTogether_ = false;           // something is as it is because of what others have

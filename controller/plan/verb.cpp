@@ -18,6 +18,12 @@ std::string_view toString(Verb verb) {
       return "adopt";
     case Verb::ApplyPolicy:
       return "applyPolicy";
+    case Verb::CreateVolume:
+      return "createVolume";
+    case Verb::SetVolume:
+      return "setVolume";
+    case Verb::DestroyVolume:
+      return "destroyVolume";
   }
   check(false, "every Verb has a word");
   return {};

@@ -5,9 +5,20 @@
 namespace rookery::plan {
 
 /// What a step does to an object. The words are the ones of `plan -o json` and of the metrics' label `verb`.
-enum class Verb { Create, ForceCreate, Restart, Destroy, Adopt, ApplyPolicy };
+enum class Verb {
+  Create,
+  ForceCreate,
+  Restart,
+  Destroy,
+  Adopt,
+  ApplyPolicy,
+  CreateVolume,
+  SetVolume,
+  DestroyVolume
+};
 
-/// "create", "forceCreate", "restart", "destroy", "adopt", "applyPolicy"
+/// "create", "forceCreate", "restart", "destroy", "adopt", "applyPolicy", "createVolume", "setVolume",
+/// "destroyVolume"
 std::string_view toString(Verb verb);
 
 }  // namespace rookery::plan

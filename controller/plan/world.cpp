@@ -172,6 +172,31 @@ void World::carryOut(const Change& change) const {
   foreseen_->unikernels[name] = std::move(info);
 }
 
+const albatross::BlockDevice* World::blockDevice(const Name& name) const {
+  const auto& devices = present().blockDevices;
+  if (!devices) return nullptr;
+  const auto found = devices->find(name);
+  return found == devices->end() ? nullptr : &found->second;
+}
+
+std::optional<Name> World::userOf(const Name& device) const {
+  countAll();
+  const auto user = users_.find(device);
+  return user == users_.end() ? std::nullopt : std::optional(user->second);
+}
+
+void World::addBlockDevice(const Name& name, std::int64_t size) {
+  if (!present().blockDevices) return;
+  if (!foreseen_) foreseen_ = seen_;
+  (*foreseen_->blockDevices)[name] = {size, false};
+}
+
+void World::removeBlockDevice(const Name& name) {
+  if (!present().blockDevices) return;
+  if (!foreseen_) foreseen_ = seen_;
+  foreseen_->blockDevices->erase(name);
+}
+
 World::Totals World::totals(const Name& domain, const Name& except) const {
   countAll();
   Totals sum;
@@ -297,6 +322,23 @@ std::optional<Error> World::blockDevices(const Name& name, const Arguments& argu
     if (!taken.insert(*device.label).second) return inUse(" by another device of the same unikernel");
   }
   return std::nullopt;
+}
+
+std::optional<Error> World::cannotAdd(const Name& name, std::int64_t size) const {
+  const Name domain = domainOf(name);
+  const Policy* limit = policy(domain);
+  if (limit == nullptr) return std::nullopt;
+  if (!limit->block) {
+    return exceeded(
+        fmt::format("The policy of {} allows no block devices. Set blockStorage in its UnikernelPolicy.",
+                    spoken(domain)));
+  }
+  const std::int64_t used = usage(domain).block;
+  if (used + size <= *limit->block) return std::nullopt;
+  return exceeded(fmt::format(
+      "spec.size asks for {} Mi, but the policy of {} allows {} Mi of block storage, of which {} Mi are "
+      "used. Lower spec.size, or raise blockStorage in the UnikernelPolicy.",
+      size, spoken(domain), *limit->block, used));
 }
 
 std::optional<Error> World::belowUsage(const Name& domain, const Policy& wanted) const {

@@ -32,15 +32,25 @@ class World {
   /// set.
   bool hasDomain(const std::string& label) const;
 
+  /// Null: there is none of that name, or nobody has asked.
+  const albatross::BlockDevice* blockDevice(const albatross::Name& name) const;
+  /// Who uses a block device; nothing: nobody who could be seen.
+  std::optional<albatross::Name> userOf(const albatross::Name& device) const;
+
   /// Has it run, in place of what runs there now.
   void run(const albatross::Name& name, const albatross::Arguments& arguments, const std::string& digest);
   void remove(const albatross::Name& name);
   void setPolicy(const albatross::Name& domain, const albatross::Policy& policy);
+  void addBlockDevice(const albatross::Name& name, std::int64_t size);
+  void removeBlockDevice(const albatross::Name& name);
 
   /// Why a unikernel with `arguments` could not run as `name`, in place of what runs there now:
   /// PolicyExceeded (the policy of its immediate domain, or the machine), BridgeNotFound,
   /// BlockDeviceNotFound, BlockDeviceInUse.
   std::optional<Error> cannotRun(const albatross::Name& name, const albatross::Arguments& arguments) const;
+
+  /// Why a block device of `size` Mi could not be made: PolicyExceeded.
+  std::optional<Error> cannotAdd(const albatross::Name& name, std::int64_t size) const;
 
   /// Why `policy` could not be set on `domain`: below what is used there or allowed below it, or above the
   /// policy over it.

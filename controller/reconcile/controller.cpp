@@ -35,6 +35,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
     : executor_(std::move(executor)),
       strand_(asio::make_strand(executor_)),
       consoles_(executor_, servers_),
+      dumps_(executor_, servers_),
       environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
       pruner_(environment_, std::move(guard)),
@@ -149,6 +150,7 @@ asio::awaitable<void> Controller::stopAll() {
   lookAgain_.cancel();
   leftovers_.clear();
   consoles_.stop();
+  dumps_.stop();
   loops_.stopAll();
   while (!loops_.ended()) co_await waitForEvent(asio::steady_timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more
@@ -165,7 +167,8 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 Resolution Controller::resolveSnapshot() {
   const plan::Inventories inventories = environment_.state.inventories();
   Resolution resolution = resolver_.resolve(snapshot_, inventories);
-  const SortedEntries entries = strays_.sort(inventories, resolution.instances, *snapshot_);
+  const SortedEntries entries =
+      strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
   return resolution;
 }
@@ -181,8 +184,13 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
       const plan::DesiredUnikernel& unikernel = item.second;
       return unikernel.imageUnsettled() && (!late || unikernel.missing->error.reason != Reason::BeingWritten);
     };
+    const auto awaitedVolume = [late](const auto& item) {
+      const plan::DesiredVolume& volume = item.second;
+      return volume.unsettled() && (!late || volume.missing->error.reason != Reason::BeingWritten);
+    };
     const bool done = std::ranges::none_of(resolution.instances, [&](const auto& item) {
-      return std::ranges::any_of(item.second->unikernels, awaited);
+      return std::ranges::any_of(item.second->unikernels, awaited) ||
+             std::ranges::any_of(item.second->volumes, awaitedVolume);
     });
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
     if (done || state.cancelled() != asio::cancellation_type::none) co_return resolution;

@@ -14,6 +14,7 @@
 #include "image/inspector.h"
 #include "plan/desired.h"
 #include "reconcile/consoles.h"
+#include "reconcile/volume_dumps.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
 #include "reconcile/leftovers.h"
@@ -43,6 +44,8 @@ class Controller {
 
   /// What unikernels print, while it runs.
   Consoles& consoles() { return consoles_; }
+  /// What is on volumes, the same.
+  VolumeDumps& dumps() { return dumps_; }
 
   /// Which instances are ours to command has changed (Environment::holds), or which images are there
   /// (Environment::puller, Environment::lookout). From any thread.
@@ -94,6 +97,7 @@ class Controller {
   Rivals rivals_;
   Servers servers_;
   Consoles consoles_;
+  VolumeDumps dumps_;
   Environment environment_;
   SnapshotResolver resolver_;
   Pruner pruner_;

@@ -35,6 +35,12 @@ std::string_view pastOf(plan::Verb verb) {
       return "Adopted";
     case plan::Verb::ApplyPolicy:
       return "PolicyApplied";
+    case plan::Verb::CreateVolume:
+      return "VolumeCreated";
+    case plan::Verb::SetVolume:
+      return "VolumeSet";
+    case plan::Verb::DestroyVolume:
+      return "VolumeDestroyed";
   }
   check(false, "every verb has a past");
   return {};

@@ -82,6 +82,16 @@ std::string whatVanished(const source::Root& root, const plan::Entry& entry, con
                      entry.instance, root.path.string());
 }
 
+/// Whether an object says that what it made is to be left when it goes.
+bool leaves(const api::Object& object) {
+  if (api::isReleased(object.metadata.annotations)) return true;
+  if (object.kind() == api::Kind::UnikernelVolume) {
+    return object.as<api::UnikernelVolume>().reclaimPolicy == api::UnikernelVolume::ReclaimPolicy::Retain;
+  }
+  const auto& spec = object.as<api::Unikernel>();
+  return spec.suspend || !spec.prune;
+}
+
 std::set<std::string> idsIn(const std::string& annotation) {
   constexpr std::string_view apart = ", \t\n";
   std::set<std::string> ids;
@@ -123,6 +133,7 @@ std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
   lines.reserve(entries.size());
   for (const plan::Entry* entry : entries) {
     std::string line = fmt::format("{} {}", entry->serverKey, entry->name.toString());
+    if (entry->isVolume()) line += " volume";
     if (entry->since != SystemTime()) line += fmt::format(" {}", plan::toMillis(entry->since));
     lines.push_back(line + "\n");
   }
@@ -175,7 +186,7 @@ bool PruneGuard::confirm(const std::string& id) {
 void PruneGuard::judgeEach(Judgement& now) {
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
-    const EntryKey key{entry.serverKey, entry.name};
+    const EntryKey key = keyOf(entry);
     if (now.snapshot.declared.contains(entry.object)) {
       if (!entry.withheld.empty()) returned_.insert(key);
       continue;
@@ -194,10 +205,6 @@ void PruneGuard::judgeEach(Judgement& now) {
 /// Whether its object says that what runs is to be left: as it stands, where the source still has it; or else
 /// as it was seen last, here or by whoever wrote the entry.
 bool PruneGuard::isReleased(const Judgement& now, const plan::Entry& entry) {
-  const auto leaves = [](const api::Object& object) {
-    const auto& spec = object.as<api::Unikernel>();
-    return spec.suspend || !spec.prune || api::isReleased(object.metadata.annotations);
-  };
   if (now.snapshot.released.contains(entry.object)) return true;
   if (const auto deleted = now.deleted.find(entry.object); deleted != now.deleted.end())
     return leaves(*deleted->second);
@@ -210,7 +217,7 @@ void PruneGuard::noteSeen(const Judgement& now) {
   std::map<EntryKey, SystemTime> seen;
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
-    const EntryKey key{entry.serverKey, entry.name};
+    const EntryKey key = keyOf(entry);
     const auto outdated = snapshot.outdated.find(entry.object);
     if (outdated != snapshot.outdated.end()) {
       seen[key] = outdated->second.seen;
@@ -231,7 +238,7 @@ std::optional<plan::Absence> PruneGuard::judgeAlone(const Judgement& now, const 
   const source::Root* root = rootOf(snapshot, entry.root);
   if (root == nullptr) return std::nullopt;  // somebody else's business
   if (!now.isRequested(entry)) {
-    const auto seen = seen_.find({entry.serverKey, entry.name});
+    const auto seen = seen_.find(keyOf(entry));
     // Before this process looked, it was declared when its life began.
     const SystemTime since = seen == seen_.end() ? entry.since : seen->second;
     if (const auto silence = snapshot.silenceAbout(entry.object, {entry.root, entry.file}, since)) {
@@ -265,7 +272,7 @@ void PruneGuard::forget(const Judgement& now) {
   std::set<EntryKey> marked;
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
-    if (!entry.withheld.empty()) marked.insert({entry.serverKey, entry.name});
+    if (!entry.withheld.empty()) marked.insert(keyOf(entry));
   }
   std::erase_if(returned_, [&](const EntryKey& key) { return !marked.contains(key); });
 }
@@ -274,8 +281,7 @@ void PruneGuard::useUpConfirmations(const Judgement& now) {
   std::set<std::string> waiting;
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
-    if (!entry.destroyedAt && now.undeclared.contains({entry.serverKey, entry.name}))
-      waiting.insert(setOf(entry));
+    if (!entry.destroyedAt && now.undeclared.contains(keyOf(entry))) waiting.insert(setOf(entry));
   }
   for (const std::string& before : waiting_) {
     if (!waiting.contains(before)) options_.confirmed.erase(before);
@@ -288,7 +294,7 @@ void PruneGuard::useUpConfirmations(const Judgement& now) {
 
 /// The ID of the set that it is withheld with; empty: with none.
 std::string PruneGuard::setOf(const plan::Entry& entry) const {
-  const EntryKey key{entry.serverKey, entry.name};
+  const EntryKey key = keyOf(entry);
   if (!entry.withheld.empty() && !returned_.contains(key)) return entry.withheld;
   const auto frozen = frozen_.find(key);
   return frozen == frozen_.end() ? "" : frozen->second;
@@ -304,8 +310,7 @@ void PruneGuard::sortOut(Judgement& now) {
 /// Whether it has vanished.
 bool PruneGuard::sortOut(Judgement& now, const plan::Entry& entry) {
   const source::Root* root = rootOf(now.snapshot, entry.root);
-  if (root == nullptr || entry.destroyedAt || now.isRequested(entry) ||
-      allowed_.contains({entry.serverKey, entry.name}))
+  if (root == nullptr || entry.destroyedAt || now.isRequested(entry) || allowed_.contains(keyOf(entry)))
     return false;
   const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
   Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
@@ -350,9 +355,7 @@ void PruneGuard::judgeTogether(Judgement& now) {
 /// Whether nothing has vanished lately that may be followed by more.
 bool PruneGuard::isComplete(const Judgement& now, const source::Root& root, const Tally& tally) {
   if (!options_.settle) return true;
-  const auto since = [&](const plan::Entry* entry) {
-    return absentSince_.at({entry->serverKey, entry->name});
-  };
+  const auto since = [&](const plan::Entry* entry) { return absentSince_.at(keyOf(*entry)); };
   const auto [first, last] = std::ranges::minmax(tally.vanished, {}, since);
   const auto end =
       std::min(since(last) + settlingTime(&root), since(first) + longestCascade * settlingTime(&root));
@@ -369,7 +372,7 @@ void PruneGuard::freeze(Judgement& now, Tally& tally) {
   }
   for (const auto& [part, entries] : parts) {
     const std::string id = confirmationId(entries);
-    for (const plan::Entry* entry : entries) frozen_[{entry->serverKey, entry->name}] = id;
+    for (const plan::Entry* entry : entries) frozen_[keyOf(*entry)] = id;
     now.sets[{part, id}] = entries;
     waiting_.insert(id);
   }
@@ -433,11 +436,11 @@ void PruneGuard::letGo(Judgement& now) {
   std::set<EntryKey> held;
   for (const auto& [key, entries] : now.sets) {
     if (isConfirmed(now, key.first.instance, key.second)) continue;
-    for (const plan::Entry* entry : entries) held.insert({entry->serverKey, entry->name});
+    for (const plan::Entry* entry : entries) held.insert(keyOf(*entry));
   }
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
-    const EntryKey key{entry.serverKey, entry.name};
+    const EntryKey key = keyOf(entry);
     const auto absence = now.absences.find(entry.object);
     if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))
       continue;

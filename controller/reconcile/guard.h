@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -91,7 +92,8 @@ class PruneGuard {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
+  using EntryKey = std::tuple<std::string, albatross::Name, bool>;  // server key, name, of a volume
+  static EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name, entry.isVolume()}; }
   /// What is judged, or withheld, together; an empty instance or namespace: all.
   struct Scope {
     std::filesystem::path root;

@@ -36,37 +36,41 @@ bool ImageAnswers::isFor(const ImagePlaces& places) const {
 
 /// Where the lookout can be asked for the image of an object: the same for all whose image is looked for in
 /// the same place by the same rules, whatever file they stand in.
-std::string ImageAnswers::nameOf(const api::Object& unikernel) const {
-  const bool anybodys = authorOf(unikernel.origin, places_.apiStore) == plan::Author::Anybody;
-  const api::Unikernel::Image& image = unikernel.as<api::Unikernel>().image;
+std::string ImageAnswers::nameOf(const api::Object& object) const {
+  const bool anybodys = authorOf(object.origin, places_.apiStore) == plan::Author::Anybody;
+  const api::Unikernel::Image& image = *imageOf(object);
   if (image.isStored()) return image.name();
-  return image.path.native() + '\0' + unikernel.origin.root.native() + '\0' + (anybodys ? '1' : '0');
+  return image.path.native() + '\0' + object.origin.root.native() + '\0' + (anybodys ? '1' : '0') +
+         (contentOf(object) == image::Content::Any ? "any" : "");
 }
 
-image::Remote ImageAnswers::remoteFor(const api::Object& unikernel) const {
-  return remoteOf(unikernel.as<api::Unikernel>().image, authorOf(unikernel.origin, places_.apiStore));
+image::Remote ImageAnswers::remoteFor(const api::Object& object) const {
+  return remoteOf(*imageOf(object), authorOf(object.origin, places_.apiStore), contentOf(object));
 }
 
-void ImageAnswers::add(const api::Object& unikernel) {
-  const api::Unikernel::Image& image = unikernel.as<api::Unikernel>().image;
+void ImageAnswers::add(const api::Object& object) {
+  const api::Unikernel::Image& image = *imageOf(object);
   if (image.url) {
-    ++remotes_[remoteFor(unikernel)].users;
+    ++remotes_[remoteFor(object)].users;
     return;
   }
-  File& file = files_[nameOf(unikernel)];
+  File& file = files_[nameOf(object)];
   if (file.users++ > 0) return;
-  file.locate = [image, origin = unikernel.origin, roots = roots_, store = places_.store,
-                 author = authorOf(unikernel.origin, places_.apiStore)] {
-    return image.isStored() ? locateStored(*image.sha256, store)
-                            : locateImage(image.path, origin, roots, author);
+  file.locate = [image, origin = object.origin, roots = roots_, store = places_.store,
+                 author = authorOf(object.origin, places_.apiStore),
+                 content = contentOf(object)]() -> Result<image::Lookout::Located> {
+    auto path = image.isStored() ? locateStored(*image.sha256, store)
+                                 : locateImage(image.path, origin, roots, author);
+    if (!path) return std::unexpected(path.error());
+    return image::Lookout::Located(*std::move(path), content);
   };
 }
 
-void ImageAnswers::remove(const api::Object& unikernel) {
-  if (unikernel.as<api::Unikernel>().image.url) {
-    release(remotes_, remoteFor(unikernel));
+void ImageAnswers::remove(const api::Object& object) {
+  if (imageOf(object)->url) {
+    release(remotes_, remoteFor(object));
   } else {
-    release(files_, nameOf(unikernel));
+    release(files_, nameOf(object));
   }
 }
 
@@ -83,12 +87,12 @@ bool ImageAnswers::ask() {
   return other;
 }
 
-const image::Lookout::Answer& ImageAnswers::ofFile(const api::Object& unikernel) const {
-  return *files_.at(nameOf(unikernel)).answer;
+const image::Lookout::Answer& ImageAnswers::ofFile(const api::Object& object) const {
+  return *files_.at(nameOf(object)).answer;
 }
 
-const ImageAnswers::Pulled& ImageAnswers::ofRemote(const api::Object& unikernel) const {
-  return *remotes_.at(remoteFor(unikernel)).answer;
+const ImageAnswers::Pulled& ImageAnswers::ofRemote(const api::Object& object) const {
+  return *remotes_.at(remoteFor(object)).answer;
 }
 
 }  // namespace rookery::reconcile

@@ -14,8 +14,8 @@
 
 namespace rookery::reconcile {
 
-/// What is known of the images that unikernels name: each is asked for once, however many name it. One thread
-/// at a time.
+/// What is known of the images that unikernels name, and of the files that are to be on volumes: each is
+/// asked for once, however many name it. One thread at a time.
 class ImageAnswers {
  public:
   using Pulled = std::expected<image::Image, image::Missing>;
@@ -24,17 +24,18 @@ class ImageAnswers {
   /// Whether that would be answers to the same questions.
   bool isFor(const ImagePlaces& places) const;
 
-  void add(const api::Object& unikernel);
+  /// One that names something (imageOf).
+  void add(const api::Object& object);
   /// One that was added.
-  void remove(const api::Object& unikernel);
+  void remove(const api::Object& object);
 
   /// Asks for all. True: of some, which were asked for before, something else is known now than then, or they
   /// cannot be asked for once for all.
   bool ask();
 
   /// Of what was added before ask(): by path, where there is a lookout, and by URL, where there is a puller.
-  const image::Lookout::Answer& ofFile(const api::Object& unikernel) const;
-  const Pulled& ofRemote(const api::Object& unikernel) const;
+  const image::Lookout::Answer& ofFile(const api::Object& object) const;
+  const Pulled& ofRemote(const api::Object& object) const;
 
   bool anyRemote() const { return !remotes_.empty(); }
   const std::vector<ImageRoot>& roots() const { return roots_; }
@@ -49,8 +50,8 @@ class ImageAnswers {
     image::Lookout::Locate locate;
   };
 
-  std::string nameOf(const api::Object& unikernel) const;
-  image::Remote remoteFor(const api::Object& unikernel) const;
+  std::string nameOf(const api::Object& object) const;
+  image::Remote remoteFor(const api::Object& object) const;
 
   const ImagePlaces places_;
   const std::vector<ImageRoot> roots_;  // besides those of the manifests

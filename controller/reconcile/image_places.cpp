@@ -173,8 +173,19 @@ std::vector<ImageRoot> canonical(const std::vector<fs::path>& imageRoots) {
   return found;
 }
 
-image::Remote remoteOf(const api::Unikernel::Image& image, plan::Author author) {
-  return {*image.url, *image.sha256, author == plan::Author::Anybody};
+image::Remote remoteOf(const api::Unikernel::Image& image, plan::Author author, image::Content content) {
+  return {*image.url, *image.sha256, author == plan::Author::Anybody, content};
+}
+
+const api::Unikernel::Image* imageOf(const api::Object& object) {
+  if (object.kind() == api::Kind::Unikernel) return &object.as<api::Unikernel>().image;
+  if (object.kind() != api::Kind::UnikernelVolume) return nullptr;
+  const auto& source = object.as<api::UnikernelVolume>().source;
+  return source ? &*source : nullptr;
+}
+
+image::Content contentOf(const api::Object& object) {
+  return object.kind() == api::Kind::UnikernelVolume ? image::Content::Any : image::Content::Solo5;
 }
 
 plan::Author authorOf(const api::Origin& origin, const fs::path& apiStore) {

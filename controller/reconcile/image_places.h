@@ -47,7 +47,13 @@ Result<image::Image> checkImage(const api::Unikernel& unikernel, const api::Orig
                                 const image::ImageStore* store = nullptr);
 
 /// What is to be pulled for an image that has a URL.
-image::Remote remoteOf(const api::Unikernel::Image& image, plan::Author author);
+image::Remote remoteOf(const api::Unikernel::Image& image, plan::Author author,
+                       image::Content content = image::Content::Solo5);
+
+/// The image that an object names, or what is to be on a volume; null: it names none.
+const api::Unikernel::Image* imageOf(const api::Object& object);
+/// What that holds.
+image::Content contentOf(const api::Object& object);
 
 /// Who wrote what comes from there: only what the operator gave as files, but not those that the API writes
 /// (in the folder `apiStore`; empty: it writes none), or on standard input is the operator's.

@@ -14,6 +14,10 @@ std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, con
     if (image.sha256) digests.insert(*image.sha256);
     if (view->status.digest) digests.insert(*view->status.digest);
   }
+  for (const ObjectViewPtr& view : objects.list(api::Kind::UnikernelVolume, std::nullopt).views) {
+    const auto& source = view->object->as<api::UnikernelVolume>().source;
+    if (source && source->sha256) digests.insert(*source->sha256);
+  }
   // What runs may have a manifest that no longer parses.
   for (const plan::Entry& entry : state.entries()) {
     if (!entry.destroyedAt && !entry.digests.empty()) digests.insert(image::toHex(entry.digests.front()));

@@ -145,9 +145,11 @@ asio::awaitable<bool> InstanceLoop::round() {
 
 /// Remembers and publishes what was planned. Returns the steps that are to be taken now.
 asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision, Round& told, RoundEnd& end) {
-  const Unwritten unwritten = co_await persist(decision);
+  const Failures failures = co_await persist(decision);
+  const Unwritten& unwritten = failures.unikernels;
   plan::Plan& plan = decision.plan;
   plan::withhold(plan, unwritten, environment_.now());
+  plan::withhold(plan, failures.volumes, environment_.now(), api::Kind::UnikernelVolume);
   const SystemTime now = environment_.now();
   std::vector<plan::Step> due;
   if (latest_ == desired_) due = plan::takeable(plan.steps, now);
@@ -170,8 +172,9 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
   failures_ = 0;
   reporter_.report(*desired_, plan, policies_, unwritten);
-  rest(decision, end, plan.steps.empty() && end.finished && unwritten.empty());
-  if (unwritten.empty() && end.errors.empty()) {
+  const bool allWritten = unwritten.empty() && failures.volumes.empty();
+  rest(decision, end, plan.steps.empty() && end.finished && allWritten);
+  if (allWritten && end.errors.empty()) {
     restOthers(decision);
   } else {
     others_.reset();
@@ -267,11 +270,16 @@ asio::awaitable<void> InstanceLoop::heedWishes() {
   for (plan::Entry& entry : environment_.state.entries()) {
     if (entry.instance != desired_->name() || entry.destroyedAt) continue;
     const auto unikernel = desired_->unikernels.find(entry.object);
+    const auto volume = desired_->volumes.find(entry.object);
     const auto absence = desired_->absences.find(entry.object);
     if (unikernel != desired_->unikernels.end()) {
       plan::Entry wished = entry;
       wished.prune = unikernel->second.goesWithItsObject();
       wished.suspend = unikernel->second.spec().suspend;
+      if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
+    } else if (volume != desired_->volumes.end()) {
+      plan::Entry wished = entry;
+      wished.prune = volume->second.goesWithItsObject();
       if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
     } else if (absence != desired_->absences.end() &&
                absence->second.verdict == plan::Absence::Verdict::Release) {
@@ -316,8 +324,8 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   if (auto connected = connection_.connect(*desired_); !connected)
     co_return std::unexpected(connected.error());
   lookedAt_ = environment_.now();
-  co_return co_await observe(*connection_.client(), needsBlockDevices(*desired_), desired_->name(),
-                             environment_.listener);
+  const bool blockDevices = needsBlockDevices(*desired_) || !environment_.state.volumes().empty();
+  co_return co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener);
 }
 
 void InstanceLoop::see(plan::Observed observed) {
@@ -338,6 +346,8 @@ InstanceLoop::Decision InstanceLoop::decide(plan::Observed observed) {
   if (statistics_) statistics_->keepOnlyRunning();
   Decision decision{.plan = {}, .before = ownInventory(), .changed = std::nullopt};
   memory_.inventory = {decision.before.begin(), decision.before.end()};
+  decision.volumesBefore = ownVolumes();
+  memory_.volumes = {decision.volumesBefore.begin(), decision.volumesBefore.end()};
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
   undisputed_ = desired == desired_;
@@ -383,12 +393,14 @@ void InstanceLoop::forgetReached() const {
 /// Of objects that this loop sees for the first time, what their status says: who had the instance before has
 /// counted restarts, and seen what runs.
 void InstanceLoop::recallObjects() {
-  for (const auto& [key, unikernel] : desired_->unikernels) {
-    if (memory_.objects.contains(key)) continue;
+  const auto recall = [&](const api::ObjectKey& key) {
+    if (memory_.objects.contains(key)) return;
     const ObjectViewPtr view = environment_.objects.find(key);
     if (view != nullptr && view->status.instance == desired_->name())
       memory_.objects.emplace(key, plan::recall(view->status));
-  }
+  };
+  for (const auto& [key, unikernel] : desired_->unikernels) recall(key);
+  for (const auto& [key, volume] : desired_->volumes) recall(key);
 }
 
 asio::awaitable<InstanceLoop::Preview> InstanceLoop::preview() {
@@ -405,6 +417,15 @@ plan::SharedInventory InstanceLoop::ownInventory() const {
   plan::SharedInventory inventory = environment_.state.inventoryOf(observed_->serverKey);
   inventory.keepOnly([&](const auto& item) { return isOwn(item.first, item.second); });
   return inventory;
+}
+
+plan::SharedInventory InstanceLoop::ownVolumes() const {
+  const plan::Inventories all = environment_.state.volumes();
+  const auto found = all.find(observed_->serverKey);
+  if (found == all.end()) return {};
+  plan::SharedInventory volumes = found->second;
+  volumes.keepOnly([&](const auto& item) { return isOwn(item.first, item.second); });
+  return volumes;
 }
 
 bool InstanceLoop::isOwn(const albatross::Name& name, const plan::Entry& entry) const {
@@ -481,6 +502,14 @@ std::vector<InstanceLoop::Change> InstanceLoop::changesOf(const Decision& decisi
   };
   if (!decision.changed) {
     for (const auto& [name, entry] : after) compare(name, entry);
+    const plan::Inventory& volumes = decision.plan.memory.volumes;
+    for (const auto& [name, entry] : decision.volumesBefore) {
+      if (!volumes.contains(name)) changes.push_back({mine(entry), true});
+    }
+    for (const auto& [name, entry] : volumes) {
+      const auto old = decision.volumesBefore.find(name);
+      if (old == decision.volumesBefore.end() || old->second != entry) changes.push_back({mine(entry)});
+    }
     return changes;
   }
   for (const api::ObjectKey& key : *decision.changed) {
@@ -491,7 +520,7 @@ std::vector<InstanceLoop::Change> InstanceLoop::changesOf(const Decision& decisi
 }
 
 /// Writes down what has changed; what could not be, and why, by name.
-asio::awaitable<Unwritten> InstanceLoop::persist(const Decision& decision) {
+asio::awaitable<InstanceLoop::Failures> InstanceLoop::persist(const Decision& decision) {
   std::vector<Change> changes = changesOf(decision);
   for (const Change& change : changes) {
     const auto old = decision.before.find(change.entry.name);
@@ -500,20 +529,21 @@ asio::awaitable<Unwritten> InstanceLoop::persist(const Decision& decision) {
     destroyed_ = destroyed_ || change.gone || buried;
   }
   const plan::Memory& memory = decision.plan.memory;
-  Unwritten unwritten = co_await write(std::move(changes));
+  Failures failures = co_await write(std::move(changes));
   if (memory.restartChangesMemory &&
       memory.restartChangesMemory != environment_.state.restartChangesMemory(observed_->serverKey)) {
     environment_.state.setRestartChangesMemory(observed_->serverKey, *memory.restartChangesMemory);
   }
-  co_return unwritten;
+  co_return failures;
 }
 
 /// All at once, as what is asked for together is made sure of together.
-asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
-  Unwritten unwritten;
+asio::awaitable<InstanceLoop::Failures> InstanceLoop::write(std::vector<Change> changes) {
+  Failures failures;
   std::size_t open = changes.size();
   asio::steady_timer done(strand_, asio::steady_timer::time_point::max());
   for (Change& change : changes) {
+    Unwritten& unwritten = change.entry.isVolume() ? failures.volumes : failures.unikernels;
     const auto end = [&, name = change.entry.name](const std::exception_ptr& thrown,
                                                    const Result<void>& written) {
       if (thrown) std::rethrow_exception(thrown);
@@ -526,7 +556,7 @@ asio::awaitable<Unwritten> InstanceLoop::write(std::vector<Change> changes) {
         end);
   }
   while (open > 0) (void)co_await done.async_wait(asio::as_tuple(asio::use_awaitable));
-  co_return unwritten;
+  co_return failures;
 }
 
 /// Takes them until it is time to look again. False: there was none.

@@ -80,6 +80,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   struct Decision {
     plan::Plan plan;
     plan::SharedInventory before;                     // of ours, as far as it is about them
+    plan::SharedInventory volumesBefore = {};         // of ours, where it is about all
     std::optional<std::set<api::ObjectKey>> changed;  // about these alone, as of others_; else about all
   };
   Decision decide(plan::Observed observed);
@@ -99,6 +100,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<bool> take(std::vector<plan::Step> steps, Round& told);
   asio::awaitable<void> sleep(SystemTime until);
   plan::SharedInventory ownInventory() const;
+  plan::SharedInventory ownVolumes() const;
   bool isOwn(const albatross::Name& name, const plan::Entry& entry) const;
   struct Change {
     plan::Entry entry;
@@ -106,8 +108,12 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   };
   plan::Entry mine(plan::Entry entry) const;
   std::vector<Change> changesOf(const Decision& decision) const;
-  asio::awaitable<Unwritten> persist(const Decision& decision);
-  asio::awaitable<Unwritten> write(std::vector<Change> changes);
+  /// What could not be written down, of which kind.
+  struct Failures {
+    Unwritten unikernels, volumes;
+  };
+  asio::awaitable<Failures> persist(const Decision& decision);
+  asio::awaitable<Failures> write(std::vector<Change> changes);
   plan::DesiredPtr judged();
   void noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) const;
   SystemTime nextLook(const plan::Plan* plan) const;

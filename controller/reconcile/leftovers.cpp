@@ -26,7 +26,11 @@ api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& 
                       {"kind", toString(key.kind)},
                       {"metadata", {{"name", key.name}, {"namespace", key.nameSpace}}},
                       {"spec", nlohmann::json::object()}};
-  object->spec = api::Unikernel{};
+  if (key.kind == api::Kind::UnikernelVolume) {
+    object->spec = api::UnikernelVolume{};
+  } else {
+    object->spec = api::Unikernel{};
+  }
   return object;
 }
 

@@ -86,7 +86,8 @@ asio::awaitable<Result<plan::Observed>> observe(albatross::Client& client, bool 
 
 bool needsBlockDevices(const plan::Desired& desired) {
   const auto uses = [](const auto& item) { return !item.second.arguments.blocks.empty(); };
-  return !desired.policies.empty() || std::any_of(desired.unikernels.begin(), desired.unikernels.end(), uses);
+  return !desired.policies.empty() || !desired.volumes.empty() ||
+         std::any_of(desired.unikernels.begin(), desired.unikernels.end(), uses);
 }
 
 Command commandOf(const plan::Step& step) {
@@ -105,6 +106,12 @@ Command commandOf(const plan::Step& step) {
       return albatross::UnikernelCommand(uk::Destroy{});
     case plan::Verb::ApplyPolicy:
       return albatross::PolicyCommand(albatross::policy::Info{});
+    case plan::Verb::CreateVolume:
+      return albatross::BlockCommand(albatross::block::Add{step.volume->size});
+    case plan::Verb::SetVolume:
+      return albatross::BlockCommand(albatross::block::Set{step.volume->compressionLevel > 0});
+    case plan::Verb::DestroyVolume:
+      return albatross::BlockCommand(albatross::block::Remove{});
     case plan::Verb::Adopt:
       break;
   }

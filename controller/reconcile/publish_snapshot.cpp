@@ -12,6 +12,7 @@ void disownOthers(const Environment& environment, const Instances& instances) {
     if (environment.commands(name)) continue;
     environment.objects.disown(desired->instance->key());
     for (const auto& [key, unikernel] : desired->unikernels) environment.objects.disown(key);
+    for (const auto& [key, volume] : desired->volumes) environment.objects.disown(key);
     for (const auto& [nameSpace, policy] : desired->policies)
       environment.objects.disown(policy.object->key());
   }

@@ -97,7 +97,7 @@ bool placeTheSame(const plan::Inventories& one, const plan::Inventories& other) 
 /// What the resolution of a unikernel hangs on besides its own manifest, its image, and where it was placed.
 struct Resolver::Context {
   std::set<std::string> declared;            // the names of instances, those with a mistake, too
-  std::vector<api::ObjectPtr> referredTo;    // instances and Secrets
+  std::vector<api::ObjectPtr> referredTo;    // instances, volumes and Secrets
   std::map<ObjectKey, std::string> missing;  // Snapshot::unreadable
   friend bool operator==(const Context&, const Context&) = default;
 };
@@ -136,12 +136,14 @@ class Resolver::Pass {
       addInstance(instance);
     for (const api::ObjectPtr& policy : allOf(api::Kind::UnikernelPolicy, *objects)) addPolicy(policy);
     for (const auto& [key, error] : resolution_.unplaced) dropPolicy(key);
+    for (const api::ObjectPtr& volume : allOf(api::Kind::UnikernelVolume, *objects)) addVolume(volume);
     if (isSame) {
       updateUnikernels();
     } else {
       resolveUnikernels();
     }
     for (const auto& [name, desired] : resolution_.instances) desired->unikernels = known_.unikernels[name];
+    if (!volumePlaces_.empty()) refuseWrongVolumes();
     resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
     resolution_.declarations = known_.declarations;
     resolution_.pulls = known_.images.anyRemote();
@@ -162,20 +164,17 @@ class Resolver::Pass {
   }
 
   void noteUse(const Difference& difference) {
-    const auto isUnikernel = [](const api::ObjectPtr& object) {
-      return object != nullptr && object->kind() == api::Kind::Unikernel;
+    const auto namesImage = [](const api::ObjectPtr& object) {
+      return object != nullptr && imageOf(*object) != nullptr;
     };
     const auto isUnnamed = [](const api::ObjectPtr& object) {
-      return object->as<api::Unikernel>().instance ? std::size_t{0} : std::size_t{1};
+      const bool unikernel = object != nullptr && object->kind() == api::Kind::Unikernel;
+      return unikernel && !object->as<api::Unikernel>().instance ? std::size_t{1} : std::size_t{0};
     };
-    if (isUnikernel(difference.after)) {
-      known_.images.add(*difference.after);
-      known_.unnamed += isUnnamed(difference.after);
-    }
-    if (isUnikernel(difference.before)) {
-      known_.images.remove(*difference.before);
-      known_.unnamed -= isUnnamed(difference.before);
-    }
+    if (namesImage(difference.after)) known_.images.add(*difference.after);
+    if (namesImage(difference.before)) known_.images.remove(*difference.before);
+    known_.unnamed += isUnnamed(difference.after);
+    known_.unnamed -= isUnnamed(difference.before);
   }
 
   void noteDeclarations() {
@@ -204,7 +203,8 @@ class Resolver::Pass {
   Context contextNow() const {
     Context context{
         .declared = source::instancesDeclared(snapshot_), .referredTo = {}, .missing = snapshot_.unreadable};
-    for (const api::Kind kind : {api::Kind::AlbatrossInstance, api::Kind::Secret}) {
+    for (const api::Kind kind :
+         {api::Kind::AlbatrossInstance, api::Kind::UnikernelVolume, api::Kind::Secret}) {
       const auto those = allOf(kind, *known_.objects);
       context.referredTo.insert(context.referredTo.end(), those.begin(), those.end());
     }
@@ -396,11 +396,102 @@ class Resolver::Pass {
     }
   }
 
+  void addVolume(const api::ObjectPtr& object) {
+    const ObjectKey key = object->key();
+    const auto& spec = object->as<api::UnikernelVolume>();
+    plan::DesiredVolume volume{.object = object, .identity = identityOf(key)};
+    const auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, volume.notice);
+    if (!instance) {
+      resolution_.unplaced[key] = instance.error();
+      return;
+    }
+    plan::Desired& desired = *resolution_.instances.at(*instance);
+    if (spec.source) findContent(volume);
+    if (auto error = notAllowed(key, desired)) volume.error = std::move(*error);
+    volumePlaces_.emplace(key, *instance);
+    desired.volumes.emplace(key, std::move(volume));
+  }
+
+  void findContent(plan::DesiredVolume& volume) const {
+    const api::Object& object = *volume.object;
+    const api::Unikernel::Image& source = *volume.spec().source;
+    const ImagePlaces& images = input_.images;
+    const plan::Author author = authorOf(object.origin, images.apiStore);
+    if (source.url && images.puller == nullptr) {
+      volume.missing =
+          image::Missing{{Reason::ImagePulling, fmt::format("{} is not pulled.", source.name())}};
+    } else if (source.url) {
+      if (const auto& found = known_.images.ofRemote(object); found) {
+        volume.content = *found;
+      } else {
+        volume.missing = found.error();
+      }
+    } else if (images.lookout == nullptr) {
+      const auto located = locateImage(source.path, object.origin, known_.images.roots(), author);
+      volume.content = located ? images.inspector.inspect(*located, images.settling, {}, image::Content::Any)
+                               : std::unexpected(located.error());
+      if (!*volume.content && volume.content->error().reason == Reason::BeingWritten)
+        volume.missing = image::Missing{volume.content->error()};
+    } else if (const auto& answer = known_.images.ofFile(object); answer) {
+      volume.content = *answer;
+    } else {
+      volume.missing = image::Missing{answer.error().error};
+    }
+    if (volume.missing) volume.content = std::unexpected(volume.missing->error);
+    if (!volume.content || !*volume.content) return;
+    if (auto unfit = plan::unfitContent(volume.spec(), **volume.content, author))
+      volume.content = std::unexpected(*std::move(unfit));
+  }
+
+  /// An error on each unikernel that names a declared volume which it cannot have, whatever becomes of that.
+  void refuseWrongVolumes() {
+    std::map<ObjectKey, std::vector<ObjectKey>> users;
+    forEachUse([&](plan::Desired&, const ObjectKey& unikernel, const ObjectKey& volume) {
+      users[volume].push_back(unikernel);
+    });
+    forEachUse([&](plan::Desired& desired, const ObjectKey& unikernel, const ObjectKey& volume) {
+      const std::vector<ObjectKey>& all = users.at(volume);
+      const std::string& place = volumePlaces_.at(volume);
+      if (all.size() > 1) {
+        const ObjectKey& other = all.front() == unikernel ? all.back() : all.front();
+        refuse(
+            desired, unikernel,
+            {Reason::VolumeConflict,
+             fmt::format("{} and {} both name {}, and only one can have it. Give each a volume of its own.",
+                         unikernel.toString(), other.toString(), volume.toString())});
+      } else if (place != desired.name()) {
+        refuse(desired, unikernel,
+               {Reason::VolumeConflict,
+                fmt::format("{} is to run on {}, and {} is on {}. Set the same spec.instance on both.",
+                            unikernel.toString(), desired.name(), volume.toString(), place)});
+      }
+    });
+  }
+
+  template <class F>
+  void forEachUse(const F& visit) {
+    for (const auto& [name, desired] : resolution_.instances) {
+      const Unikernels unikernels = desired->unikernels;  // what visits may put others in their places
+      for (const auto& [key, unikernel] : unikernels) {
+        for (const auto& device : unikernel.spec().blockDevices) {
+          const ObjectKey volume{api::Kind::UnikernelVolume, key.nameSpace, device.volume()};
+          if (volumePlaces_.contains(volume)) visit(*desired, key, volume);
+        }
+      }
+    }
+  }
+
+  static void refuse(plan::Desired& desired, const ObjectKey& key, Error error) {
+    plan::DesiredUnikernel unikernel = desired.unikernels.at(key);
+    unikernel.error = std::move(error);
+    desired.unikernels.set(key, std::move(unikernel));
+  }
+
   void addUnikernel(const api::ObjectPtr& object) {
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::Unikernel>();
     std::optional<std::string> notice;
-    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, notice);
+    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeWithVolumes(key, spec, notice);
     if (!instance) {
       known_.unplaced[key] = instance.error();
       return;
@@ -491,6 +582,16 @@ class Resolver::Pass {
     return told + ".";
   }
 
+  /// Where its volumes are; else as placeUnnamed().
+  Result<std::string> placeWithVolumes(const ObjectKey& key, const api::Unikernel& spec,
+                                       std::optional<std::string>& notice) {
+    for (const auto& device : spec.blockDevices) {
+      const auto place = volumePlaces_.find({api::Kind::UnikernelVolume, key.nameSpace, device.volume()});
+      if (place != volumePlaces_.end()) return place->second;
+    }
+    return placeUnnamed(key, notice);
+  }
+
   /// Placement is sticky: where an object without an instance was put, it stays.
   Result<std::string> placeUnnamed(const ObjectKey& key, std::optional<std::string>& notice) {
     const auto placed = placements().find(key);
@@ -513,6 +614,9 @@ class Resolver::Pass {
   const Placements& placements() {
     if (placed_) return *placed_;
     placed_.emplace();
+    for (const auto& [server, inventory] : input_.volumes) {
+      for (const auto& [name, entry] : inventory) (*placed_)[entry.object] = entry.instance;
+    }
     for (const auto& [server, inventory] : input_.inventories) {
       for (const auto& [name, entry] : inventory) {
         if (!entry.destroyedAt) (*placed_)[entry.object] = entry.instance;
@@ -554,6 +658,7 @@ class Resolver::Pass {
   std::vector<Difference> differences_;
   std::map<std::string, Unikernels> before_;  // by instance, where all are resolved again
   std::optional<Placements> placed_;          // once somebody has asked
+  Placements volumePlaces_;                   // of the volumes that are declared
   Resolution resolution_;
 };
 

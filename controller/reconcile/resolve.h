@@ -36,6 +36,7 @@ using Identify = std::function<api::Identity(const api::ObjectKey& key, const st
 struct ResolveInput {
   source::SnapshotPtr snapshot;
   plan::Inventories inventories;  // all: an object stays where it was placed
+  plan::Inventories volumes = {};
   ImagePlaces images;
   Identify identify;
   std::optional<std::uint64_t> identityChanges = std::nullopt;  // State::identityChanges, before identify()

@@ -16,6 +16,7 @@ Resolution SnapshotResolver::resolve(source::SnapshotPtr snapshot, plan::Invento
   };
   return resolver_.resolve({.snapshot = std::move(snapshot),
                             .inventories = std::move(inventories),
+                            .volumes = environment_.state.volumes(),
                             .images = {.inspector = inspector_,
                                        .roots = environment_.imageRoots,
                                        .puller = environment_.puller,

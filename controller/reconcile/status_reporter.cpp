@@ -130,6 +130,7 @@ void StatusReporter::reportUnavailable(const plan::Desired& desired, const Error
   };
   publishAll(desired.unikernels);
   publishAll(desired.policies);
+  publishAll(desired.volumes);
   api::Status status;
   status.observedGeneration = desired.identity.generation;
   const auto left = environment_.state.whyKept(desired.name());

@@ -71,23 +71,33 @@ asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
     ready = co_await commit();
     if (ready) co_return albatross::Reply{};
   }
-  if (ready && step_.image) {
-    sent_ = 0;
-    auto reader = image::Reader::open(step_.image->path, step_.image->digest);
-    if (reader) {
-      image_ = std::move(*reader);
-    } else {
-      ready = std::unexpected(reader.error());
-    }
-  }
+  // What is on a volume changes with the first byte that is sent, and its user may be stopped just before.
+  const bool writes = step_.verb == plan::Verb::SetVolume;
+  if (ready && writes) ready = co_await commit();
+  if (ready && step_.image) ready = openImage();
   if (!ready) co_return std::unexpected(CallError{ready.error(), false});
   albatross::Request request;
   request.domains = step_.domains;
   if (step_.verb != plan::Verb::ApplyPolicy) request.label = step_.name.label;
   request.command = commandOf(step_);
-  request.image = image_ ? this : nullptr;
-  request.commit = [this] { return commit(); };
+  request.image = step_.image ? this : nullptr;
+  if (!writes) request.commit = [this] { return commit(); };
   co_return co_await client.call(std::move(request));
+}
+
+Result<void> StepExecution::openImage() {
+  sent_ = 0;
+  auto reader = image::Reader::open(step_.image->path, step_.image->digest);
+  if (!reader) return std::unexpected(reader.error());
+  const int level = step_.volume ? step_.volume->compressionLevel : 0;
+  image_.reset();
+  compressed_.reset();
+  if (level > 0) {
+    compressed_.emplace(*std::move(reader), level);
+  } else {
+    image_ = *std::move(reader);
+  }
+  return {};
 }
 
 /// From this moment on the server may carry it out, which is written down before it comes.
@@ -96,7 +106,7 @@ asio::awaitable<Result<void>> StepExecution::commit() {
   check(!scene_->desired.spec().observe, "nothing is sent to a server that is only observed");
   begin();
   if (auto may = mayCommand(); !may) co_return may;
-  if (step_.image) memory_ = plan::committing(std::move(memory_), step_);
+  if (step_.image && !step_.isAboutVolume()) memory_ = plan::committing(std::move(memory_), step_);
   if (const plan::Entry* about = entry()) {
     plan::Entry kept = *about;
     if (auto written = co_await environment_.state.record(std::move(kept)); !written) co_return written;
@@ -125,14 +135,13 @@ asio::awaitable<StepExecution::End> StepExecution::finish(const CallResult& resu
 
 /// What is remembered of what the step is about, as its instance's, whatever it said (InstanceLoop::mine).
 plan::Entry* StepExecution::entry() {
-  const auto found = memory_.inventory.find(step_.name);
-  if (found == memory_.inventory.end()) return nullptr;
-  found->second.instance = instance_;
-  return &found->second;
+  plan::Entry* found = memory_.entryOf(step_);
+  if (found != nullptr) found->instance = instance_;
+  return found;
 }
 
 Result<std::span<const std::byte>> StepExecution::next() {
-  auto bytes = image_->next();
+  auto bytes = compressed_ ? compressed_->next() : image_->next();
   if (!bytes) return bytes;
   sent_ += bytes->size();
   if (begun_) tellSent();
@@ -140,7 +149,7 @@ Result<std::span<const std::byte>> StepExecution::next() {
 }
 
 void StepExecution::tellSent() const {
-  environment_.listener.imageSent(instance_, step_.object, sent_, image_->size());
+  environment_.listener.imageSent(instance_, step_.object, sent_, step_.image->size);
 }
 
 }  // namespace rookery::reconcile

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "albatross/client/client.h"
+#include "image/compressed.h"
 #include "image/image.h"
 #include "image/reader.h"
 #include "plan/desired.h"
@@ -57,6 +58,7 @@ class StepExecution : private albatross::ImageStream {
   asio::awaitable<bool> turn();
   void begin();
   asio::awaitable<albatross::CallResult> carryOut(albatross::Client& client);
+  Result<void> openImage();
   asio::awaitable<Result<void>> commit();
   asio::awaitable<End> finish(const albatross::CallResult& result);
   plan::Entry* entry();
@@ -76,7 +78,8 @@ class StepExecution : private albatross::ImageStream {
   SystemTime sentAt_;
   std::chrono::steady_clock::time_point start_;
   std::optional<image::Reader> image_;
-  std::uint64_t sent_ = 0;  // of the image
+  std::optional<image::Compressed> compressed_;  // of a volume's content, where it is to be; else image_
+  std::uint64_t sent_ = 0;                       // of the image
 };
 
 }  // namespace rookery::reconcile

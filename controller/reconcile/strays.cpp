@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ranges>
 #include <unordered_set>
+#include <utility>
 
 namespace rookery::reconcile {
 
@@ -62,8 +63,26 @@ bool Strays::declaresTheSame(const std::map<std::string, Unikernels>& unikernels
   return same;
 }
 
+void Strays::addVolumes(const Instances& instances, plan::Inventories volumes, SortedEntries& sorted) {
+  volumes_ = std::move(volumes);
+  const std::set<EntryKey> homeBefore = std::exchange(volumesHome_, {});
+  for (const auto& [server, inventory] : volumes_) {
+    for (const auto& [name, entry] : inventory) {
+      const EntryKey key{server, name};
+      const auto there = instances.find(entry.instance);
+      const bool home = there != instances.end() && there->second->volumes.contains(entry.object) &&
+                        entry.withheld.empty() && !outdated_.contains(entry.object);
+      if (home) {
+        volumesHome_.insert(key);
+      } else {
+        sorted.strays.push_back({&entry, homeBefore.contains(key)});
+      }
+    }
+  }
+}
+
 SortedEntries Strays::sort(plan::Inventories inventories, const Instances& instances,
-                           const source::Snapshot& snapshot) {
+                           const source::Snapshot& snapshot, plan::Inventories volumes) {
   std::map<std::string, Unikernels> unikernels;
   for (const auto& [name, desired] : instances) unikernels.emplace(name, desired->unikernels);
   const bool onlyEntries = declaresTheSame(unikernels) && snapshot.outdated == outdated_;
@@ -86,6 +105,7 @@ SortedEntries Strays::sort(plan::Inventories inventories, const Instances& insta
     sorted.strays.push_back({&entry, known && !straysBefore.contains(key)});
     apart.insert(&entry);
   }
+  addVolumes(instances, std::move(volumes), sorted);
   sorted.forEachAtHome = [this, apart = std::move(apart)](const SortedEntries::Visit& visit) {
     for (const auto& [server, inventory] : inventories_) {
       for (const auto& [name, entry] : inventory) {

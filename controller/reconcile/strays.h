@@ -35,13 +35,14 @@ class Strays {
 
   /// `instances`: what `snapshot` resolves to. The result is good until this is called again.
   SortedEntries sort(plan::Inventories inventories, const Instances& instances,
-                     const source::Snapshot& snapshot);
+                     const source::Snapshot& snapshot, plan::Inventories volumes = {});
 
  private:
   using Unikernels = decltype(plan::Desired::unikernels);
   using EntryKey = std::pair<std::string, albatross::Name>;  // server key, name
 
   bool isAtHome(const plan::Entry& entry) const;
+  void addVolumes(const Instances& instances, plan::Inventories volumes, SortedEntries& sorted);
   void sortAll();
   void sortAgain(const plan::Inventories& before);
   void sort(const EntryKey& key, const plan::Entry& entry);
@@ -51,6 +52,8 @@ class Strays {
   std::map<std::string, Unikernels> unikernels_;  // by instance
   std::map<api::ObjectKey, api::Outdated> outdated_;
   std::set<EntryKey> strays_;
+  plan::Inventories volumes_;       // few: each is looked at every time
+  std::set<EntryKey> volumesHome_;  // those that were at home
 };
 
 }  // namespace rookery::reconcile

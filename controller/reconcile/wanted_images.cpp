@@ -8,10 +8,16 @@ std::set<image::Remote> wantedImages(const Environment& environment, const Insta
   std::set<image::Remote> remotes;
   for (const auto& [name, desired] : instances) {
     if (!environment.commands(name)) continue;
+    const auto add = [&](const api::Object& object) {
+      const api::Unikernel::Image* image = imageOf(object);
+      if (image == nullptr || !image->url) return;
+      remotes.insert(remoteOf(*image, authorOf(object.origin, environment.apiStore), contentOf(object)));
+    };
     for (const auto& [key, unikernel] : desired->unikernels) {
-      const api::Unikernel::Image& image = unikernel.spec().image;
-      if (image.url && !unikernel.error)
-        remotes.insert(remoteOf(image, authorOf(unikernel.object->origin, environment.apiStore)));
+      if (!unikernel.error) add(*unikernel.object);
+    }
+    for (const auto& [key, volume] : desired->volumes) {
+      if (!volume.error) add(*volume.object);
     }
   }
   return remotes;

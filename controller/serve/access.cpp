@@ -28,11 +28,16 @@ bool covers(const std::set<std::string>& granted, const std::string& wanted) {
   return granted.contains(std::string(everything)) || (!wanted.empty() && granted.contains(wanted));
 }
 
+/// Whether a subresource takes a grant of its own.
+bool isApart(std::string_view subresource) { return subresource == "log" || subresource == "content"; }
+
 /// Whether the caller was named for the resource, or need not be: whoever has anything to do in a namespace
 /// may read what is served of it for reading only. kubectl asks for it beside the objects.
 bool coversResource(const Caller& caller, const RequestInfo& attempted) {
-  // What a unikernel prints is more than what its object says, as a pod's log is to RBAC.
-  if (attempted.subresource == "log") return covers(caller.resources, attempted.resource + "/log");
+  // What a unikernel prints is more than what its object says, as a pod's log is to RBAC; so is what is on a
+  // volume.
+  if (isApart(attempted.subresource))
+    return covers(caller.resources, attempted.resource + "/" + attempted.subresource);
   // What it uses is not.
   const std::string resource = attempted.resource == "unikernelusages" ? "unikernels" : attempted.resource;
   if (covers(caller.resources, resource)) return true;
@@ -49,7 +54,8 @@ std::string lackOf(const Caller& caller, const RequestInfo& attempted) {
   };
   if (!covers(caller.verbs, attempted.verb)) return lacks("verbs", attempted.verb);
   if (!coversResource(caller, attempted))
-    return lacks("resources", attempted.resource + (attempted.subresource == "log" ? "/log" : ""));
+    return lacks("resources",
+                 attempted.resource + (isApart(attempted.subresource) ? "/" + attempted.subresource : ""));
   if (!attempted.nameSpace.empty()) return lacks("namespaces", attempted.nameSpace);
   const std::string only = caller.namespaces.empty() ? ""
                                                      : fmt::format(", but {}: ask for one of them (-n)",

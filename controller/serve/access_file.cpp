@@ -93,7 +93,8 @@ std::set<std::string> readWords(const Node& node, std::span<const std::string_vi
 /// The plurals of what the API serves.
 const std::vector<std::string_view>& knownResources() {
   static const std::vector<std::string_view> all = [] {
-    std::vector<std::string_view> names = {"events", "namespaces", "secrets", "unikernels/log", "*"};
+    std::vector<std::string_view> names = {
+        "events", "namespaces", "secrets", "unikernels/log", "unikernelvolumes/content", "*"};
     for (const api::Kind kind : api::customKinds()) names.push_back(api::definitionOf(kind).plural);
     std::ranges::sort(names);
     return names;

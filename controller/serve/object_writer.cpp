@@ -456,7 +456,7 @@ ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::O
 /// Takes the object out of its file, and remembers that somebody wished just that.
 Result<void> ObjectWriter::erase(const api::Object& object) {
   const auto request = [&]() -> Result<void> {
-    if (object.kind() != api::Kind::Unikernel) return {};
+    if (object.kind() != api::Kind::Unikernel && object.kind() != api::Kind::UnikernelVolume) return {};
     return state_.requestDeletion(object, std::chrono::system_clock::now());
   };
   // Before, in case this process is killed in between; and after it, as a wish that the controller comes to

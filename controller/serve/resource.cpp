@@ -36,6 +36,7 @@ ResourceType typeOf(api::Kind kind) {
   type.namespaced = definition.namespaced;
   type.shortNames = definition.shortNames;
   if (kind == api::Kind::Unikernel) type.subresources = {"log", "usage"};
+  if (kind == api::Kind::UnikernelVolume) type.subresources = {"content"};
   return type;
 }
 

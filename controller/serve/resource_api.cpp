@@ -14,6 +14,7 @@
 #include "serve/representation.h"
 #include "serve/unikernel_log.h"
 #include "serve/usage_resource.h"
+#include "serve/volume_content.h"
 #include "serve/watch.h"
 #include "serve/write_request.h"
 #include "yaml/writer.h"
@@ -78,7 +79,7 @@ http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, co
 
 ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
                          ObjectWriter* writer, Streams streams)
-    : objects_(objects), writer_(writer), consoles_(streams.consoles) {
+    : objects_(objects), writer_(writer), consoles_(streams.consoles), dumps_(streams.dumps) {
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
@@ -186,6 +187,7 @@ http::Response ResourceApi::readSubresource(const Request& request, const http::
                                             RequestInfo info) const {
   if (!onlyReads(request.method)) return methodNotAllowed(request.method);
   if (info.subresource == "log") return log(target, info);
+  if (info.subresource == "content") return content(info);
   info.resource = "unikernelusages";
   const Resource* usages = find(info, versionIn(target));
   return usages == nullptr ? noSuchResource() : read(request, target, *usages, info);
@@ -199,6 +201,17 @@ http::Response ResourceApi::log(const http::Target& target, const RequestInfo& i
   }
   if (consoles_ == nullptr) return failure(503, "no console can be read here");
   return unikernelLog(target, *unikernel, *consoles_);
+}
+
+http::Response ResourceApi::content(const RequestInfo& info) const {
+  const reconcile::ObjectViewPtr volume =
+      objects_.find({api::Kind::UnikernelVolume, info.nameSpace, info.name});
+  if (volume == nullptr) {
+    return failure(404, fmt::format("unikernelvolumes.rookery.dev \"{}\" not found", info.name),
+                   {.name = info.name, .group = info.group, .kind = info.resource});
+  }
+  if (dumps_ == nullptr) return failure(503, "no volume can be read here");
+  return volumeContent(*volume, *dumps_);
 }
 
 http::Response ResourceApi::write(const Request& request, const http::Target& target,

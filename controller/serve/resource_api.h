@@ -9,6 +9,7 @@
 #include "reconcile/events.h"
 #include "reconcile/object_store.h"
 #include "reconcile/usage.h"
+#include "reconcile/volume_dumps.h"
 #include "serve/admission.h"
 #include "serve/discovery.h"
 #include "serve/object_writer.h"
@@ -21,6 +22,7 @@ namespace rookery::serve {
 struct Streams {
   reconcile::Consoles* consoles = nullptr;
   const reconcile::UsageStore* usages = nullptr;
+  reconcile::VolumeDumps* dumps = nullptr;
 };
 
 /// The API below /api, /apis, /openapi and /version as Kubernetes shapes it: discovery, and the objects of
@@ -41,6 +43,7 @@ class ResourceApi {
                       const RequestInfo& info) const;
   http::Response readSubresource(const Request& request, const http::Target& target, RequestInfo info) const;
   http::Response log(const http::Target& target, const RequestInfo& info) const;
+  http::Response content(const RequestInfo& info) const;
   http::Response write(const Request& request, const http::Target& target, const Resource& resource,
                        const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;
@@ -49,6 +52,7 @@ class ResourceApi {
   Resources resources_;
   ObjectWriter* writer_;
   reconcile::Consoles* consoles_;
+  reconcile::VolumeDumps* dumps_;
   // What a request holds in memory, it holds until its answer.
   mutable Admission parsing_{ObjectWriter::mostWriters, ObjectWriter::writersOfOne};
 };

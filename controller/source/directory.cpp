@@ -46,6 +46,10 @@ void addNamedBy(const api::Object& object, Files& named) {
     const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
     if (!image.url && !image.path.empty()) add(image.path);
   }
+  if (object.kind() == api::Kind::UnikernelVolume) {
+    const auto& source = object.as<api::UnikernelVolume>().source;
+    if (source && !source->url && !source->path.empty()) add(source->path);
+  }
   if (object.kind() == api::Kind::AlbatrossInstance) {
     const auto* files =
         std::get_if<api::AlbatrossInstance::Files>(&object.as<api::AlbatrossInstance>().credentials);

@@ -26,15 +26,22 @@ struct Known {
 
 /// All that is remembered.
 struct Content {
-  plan::Inventories inventories;
+  plan::Inventories inventories;                     // of unikernels
+  plan::Inventories volumes;                         // the same of block devices
   std::map<std::string, bool> restartChangesMemory;  // by server key
   std::map<api::ObjectKey, Known> identities;
+
+  /// Where an entry is kept, or is to be.
+  plan::SharedInventory& inventoryFor(bool volume, const std::string& serverKey) {
+    return (volume ? volumes : inventories)[serverKey];
+  }
 };
 
 /// An entry, by what tells it from others.
 struct EntryKey {
   std::string serverKey;
   albatross::Name name;
+  bool volume = false;  // a unikernel and a volume may have one name
   friend auto operator<=>(const EntryKey&, const EntryKey&) = default;
 };
 

@@ -24,10 +24,13 @@ class State {
   /// not, and why.
   virtual Result<void> held() const = 0;
 
+  /// Of unikernels and of volumes.
   virtual std::vector<plan::Entry> entries() const = 0;
-  /// The same, as cheap as it can be had.
+  /// Those of unikernels, as cheap as they can be had.
   virtual plan::Inventories inventories() const { return plan::inventoriesOf(entries()); }
   virtual plan::SharedInventory inventoryOf(const std::string& serverKey) const = 0;
+  /// Those of volumes. Where volumes cannot be remembered, there are none.
+  virtual plan::Inventories volumes() const { return {}; }
   /// Errors: StateUnwritable; then nothing may be sent that needs the entry.
   virtual boost::asio::awaitable<Result<void>> record(plan::Entry entry) = 0;
   virtual boost::asio::awaitable<Result<void>> discard(plan::Entry entry) = 0;

@@ -25,7 +25,7 @@ using nlohmann::json;
 
 namespace {
 
-EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name}; }
+EntryKey keyOf(const plan::Entry& entry) { return {entry.serverKey, entry.name, entry.isVolume()}; }
 
 }  // namespace
 
@@ -102,8 +102,10 @@ Result<void> StateDir::mayWrite() const {
 std::vector<plan::Entry> StateDir::entries() const {
   std::vector<plan::Entry> all;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, inventory] : content_.inventories) {
-    for (const auto& [name, entry] : inventory) all.push_back(entry);
+  for (const auto* kept : {&content_.inventories, &content_.volumes}) {
+    for (const auto& [key, inventory] : *kept) {
+      for (const auto& [name, entry] : inventory) all.push_back(entry);
+    }
   }
   return all;
 }
@@ -117,6 +119,11 @@ plan::SharedInventory StateDir::inventoryOf(const std::string& serverKey) const 
   const std::lock_guard lock(mutex_);
   const auto it = content_.inventories.find(serverKey);
   return it == content_.inventories.end() ? plan::SharedInventory{} : it->second;
+}
+
+plan::Inventories StateDir::volumes() const {
+  const std::lock_guard lock(mutex_);
+  return content_.volumes;
 }
 
 asio::awaitable<Result<void>> StateDir::record(plan::Entry entry) {
@@ -155,10 +162,11 @@ void StateDir::remember(const EntryKey& key, const std::optional<plan::Entry>& e
   const std::lock_guard lock(mutex_);
   const auto later = soon_.find(key);
   if (later != soon_.end() && later->second > call) return;
+  plan::SharedInventory& inventory = content_.inventoryFor(key.volume, key.serverKey);
   if (entry) {
-    content_.inventories[key.serverKey].set(key.name, *entry);
+    inventory.set(key.name, *entry);
   } else {
-    content_.inventories[key.serverKey].erase(key.name);
+    inventory.erase(key.name);
   }
 }
 
@@ -168,7 +176,7 @@ asio::awaitable<Result<void>> StateDir::recordSoon(plan::Entry entry) {
   const std::lock_guard lock(mutex_);
   const EntryKey key = keyOf(entry);
   const std::uint64_t call = ++calls_;
-  content_.inventories[entry.serverKey].set(entry.name, entry);
+  content_.inventoryFor(key.volume, key.serverKey).set(key.name, entry);
   soon_[key] = call;
   writer_->writeSoon(std::move(entry), [this, key, call] {
     const std::lock_guard relock(mutex_);

@@ -56,6 +56,7 @@ class StateDir : public State {
   std::vector<plan::Entry> entries() const override;
   plan::Inventories inventories() const override;
   plan::SharedInventory inventoryOf(const std::string& serverKey) const override;
+  plan::Inventories volumes() const override;
   boost::asio::awaitable<Result<void>> record(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   boost::asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;

@@ -51,6 +51,9 @@ DatabaseResult<void> fill(Database& database, const Content& content) {
   for (const auto& [server, inventory] : content.inventories) {
     for (const auto& [name, entry] : inventory) put(entry);
   }
+  for (const auto& [server, volumes] : content.volumes) {
+    for (const auto& [name, entry] : volumes) put(entry);
+  }
   for (const auto& [server, changes] : content.restartChangesMemory) put(ServerMemory{server, changes});
   for (const auto& [key, known] : content.identities) put(KnownObject{key, known});
   return done ? database.run("COMMIT;") : done;
@@ -164,7 +167,7 @@ std::vector<std::string> warningsAbout(const fs::path& folder, const Stored& sto
     warnings.push_back(fmt::format(
         "{}: {} in the table {} is not what it should be{}: {}.", file, row.key, row.table,
         setAside ? ", and is set aside in the table set_aside" : "",
-        row.table == "entries" ? "what it stood for counts as not owned" : "the object begins anew"));
+        row.table == "objects" ? "the object begins anew" : "what it stood for counts as not owned"));
   }
   return warnings;
 }

@@ -60,6 +60,20 @@ CREATE TABLE set_aside (      -- rows that were not what they should be
 ) STRICT;
 )";
 
+/// A database of a release that knew no volumes has no such table: it is made when it is opened for writing.
+constexpr std::string_view volumesTable = R"(
+CREATE TABLE IF NOT EXISTS volumes (  -- which block devices are ours, as `entries` says it of unikernels
+  server    TEXT NOT NULL,
+  name      TEXT NOT NULL,
+  instance  TEXT NOT NULL,
+  kind      TEXT NOT NULL,
+  namespace TEXT NOT NULL,
+  object    TEXT NOT NULL,
+  entry     TEXT NOT NULL,
+  PRIMARY KEY (server, name)
+) STRICT;
+)";
+
 DatabaseError damage(std::string message) { return {SQLITE_CORRUPT, 0, std::move(message)}; }
 
 /// Error: what SQLite finds damaged, in its words.
@@ -70,20 +84,28 @@ DatabaseResult<void> checkIntegrity(Database& database) {
   return checked;
 }
 
-DatabaseResult<void> readEntries(Database& database, Tables& tables) {
-  return database.run("SELECT rowid, server, name, entry FROM entries;", [&](const Row& row) {
+DatabaseResult<void> readEntries(Database& database, const std::string& table, Tables& tables) {
+  const bool volumes = table == "volumes";
+  return database.run(fmt::format("SELECT rowid, server, name, entry FROM {};", table), [&](const Row& row) {
     const std::string server = row.text(1), name = row.text(2);
     try {
       plan::Entry entry = plan::entryFromJson(json::parse(row.text(3), nullptr, false));
-      if (entry.serverKey == server && entry.name.toString() == name) {
+      if (entry.serverKey == server && entry.name.toString() == name && entry.isVolume() == volumes) {
         albatross::Name known = entry.name;
-        tables.content.inventories[server].set(std::move(known), std::move(entry));
+        tables.content.inventoryFor(volumes, server).set(std::move(known), std::move(entry));
         return;
       }
     } catch (const json::exception&) {  // as one that is another's
     }
-    tables.odd.push_back({"entries", row.integer(0), server + " " + name});
+    tables.odd.push_back({table, row.integer(0), server + " " + name});
   });
+}
+
+DatabaseResult<void> readVolumes(Database& database, Tables& tables) {
+  bool known = false;
+  auto read = database.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'volumes';",
+                           [&](const Row&) { known = true; });
+  return read && known ? readEntries(database, "volumes", tables) : read;
 }
 
 DatabaseResult<void> readServers(Database& database, Content& content) {
@@ -134,7 +156,8 @@ DatabaseResult<Tables> readTables(Database& database) {
   if (read && tables.version > schemaVersion) return tables;
   if (read && tables.version != schemaVersion) return std::unexpected(damage("it has no schema version"));
   if (read) read = checkIntegrity(database);
-  if (read) read = readEntries(database, tables);
+  if (read) read = readEntries(database, "entries", tables);
+  if (read) read = readVolumes(database, tables);
   if (read) read = readServers(database, tables.content);
   if (read) read = readObjects(database, tables);
   if (!read) return std::unexpected(read.error());
@@ -142,7 +165,7 @@ DatabaseResult<Tables> readTables(Database& database) {
 }
 
 DatabaseResult<void> setAside(Database& database, const OddRow& row) {
-  const char* const content = row.table == "entries" ? "entry" : "uid";
+  const char* const content = row.table == "objects" ? "uid" : "entry";
   auto copy = database.prepare(
       fmt::format("INSERT INTO set_aside SELECT ?, ?, {} FROM {} WHERE rowid = ?;", content, row.table));
   auto remove = database.prepare(fmt::format("DELETE FROM {} WHERE rowid = ?;", row.table));
@@ -153,7 +176,8 @@ DatabaseResult<void> setAside(Database& database, const OddRow& row) {
 }
 
 DatabaseResult<TableWriter> TableWriter::of(Database& database) {
-  DatabaseResult<void> prepared;
+  DatabaseResult<void> prepared = database.run(volumesTable);
+  if (!prepared) return std::unexpected(prepared.error());
   const auto prepare = [&](std::string_view sql) {
     auto statement = database.prepare(sql);
     if (statement) return *std::move(statement);
@@ -161,11 +185,18 @@ DatabaseResult<TableWriter> TableWriter::of(Database& database) {
     return Statement(nullptr);
   };
   // In place of what is there: an upsert, as `INSERT OR REPLACE` would take along what refers to the row.
+  const auto prepareEntries = [&](std::string_view table) {
+    auto put = prepare(
+        fmt::format("INSERT INTO {} VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                    " instance = excluded.instance, kind = excluded.kind, namespace = excluded.namespace,"
+                    " object = excluded.object, entry = excluded.entry;",
+                    table));
+    return EntryStatements{std::move(put),
+                           prepare(fmt::format("DELETE FROM {} WHERE server = ? AND name = ?;", table))};
+  };
   Statements statements{
-      prepare("INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-              " instance = excluded.instance, kind = excluded.kind, namespace = excluded.namespace,"
-              " object = excluded.object, entry = excluded.entry;"),
-      prepare("DELETE FROM entries WHERE server = ? AND name = ?;"),
+      prepareEntries("entries"),
+      prepareEntries("volumes"),
       prepare("INSERT INTO servers VALUES (?, ?) ON CONFLICT DO UPDATE SET"
               " restart_changes_memory = excluded.restart_changes_memory;"),
       prepare("INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
@@ -187,13 +218,14 @@ DatabaseResult<void> TableWriter::write(const plan::Entry& entry) {
   // A path need not be UTF-8. One that is not is of no source after a restart, and so nothing of it is
   // pruned.
   const std::string name = entry.name.toString(), text = yaml::dump(plan::toJson(entry));
-  return statements_.putEntry.run({entry.serverKey, name, entry.instance, api::toString(entry.object.kind),
-                                   entry.object.nameSpace, entry.object.name, text});
+  EntryStatements& table = entry.isVolume() ? statements_.volumes : statements_.entries;
+  return table.put.run({entry.serverKey, name, entry.instance, api::toString(entry.object.kind),
+                        entry.object.nameSpace, entry.object.name, text});
 }
 
 DatabaseResult<void> TableWriter::write(const EntryKey& erased) {
   const std::string name = erased.name.toString();
-  return statements_.eraseEntry.run({erased.serverKey, name});
+  return (erased.volume ? statements_.volumes : statements_.entries).erase.run({erased.serverKey, name});
 }
 
 DatabaseResult<void> TableWriter::write(const ServerMemory& memory) {

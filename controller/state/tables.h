@@ -46,8 +46,12 @@ class TableWriter {
   DatabaseResult<void> apply(const Change& change);
 
  private:
+  struct EntryStatements {
+    Statement put, erase;
+  };
   struct Statements {
-    Statement putEntry, eraseEntry, putServer, putObject, eraseObject, putDeletion, eraseDeletion;
+    EntryStatements entries, volumes;
+    Statement putServer, putObject, eraseObject, putDeletion, eraseDeletion;
   };
   explicit TableWriter(Statements statements) : statements_(std::move(statements)) {}
   DatabaseResult<void> write(const plan::Entry& entry);

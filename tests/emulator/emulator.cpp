@@ -67,9 +67,11 @@ Result<tcp::acceptor> listen(asio::io_context& context, const tcp::endpoint& end
                           endpoint.port(), error.message()));
 }
 
-/// The image that a command leaves to be streamed; null when there is none.
-std::string* streamedImage(albatross::Command& command) {
-  auto* unikernel = std::get_if<albatross::UnikernelCommand>(&command);
+/// Where the image or the content goes that a command leaves to be streamed; null when there is none.
+std::string* streamed(Request& request) {
+  const auto* block = std::get_if<albatross::BlockCommand>(&request.command);
+  if (block != nullptr && std::holds_alternative<albatross::block::Set>(*block)) return &request.content;
+  auto* unikernel = std::get_if<albatross::UnikernelCommand>(&request.command);
   if (unikernel == nullptr) return nullptr;
   std::string* image = nullptr;
   if (auto* create = std::get_if<albatross::unikernel::Create>(unikernel)) image = &create->config.image;
@@ -94,9 +96,11 @@ std::string unknownFrame() {
   return albatross::frameHeader(message.size()) + message;
 }
 
-bool isSubscription(const albatross::Command& command) {
+bool isAnsweredWithStream(const albatross::Command& command) {
   const auto* console = std::get_if<albatross::ConsoleCommand>(&command);
   if (console != nullptr) return std::holds_alternative<albatross::console::Subscribe>(*console);
+  const auto* block = std::get_if<albatross::BlockCommand>(&command);
+  if (block != nullptr) return std::holds_alternative<albatross::block::Dump>(*block);
   const auto* stats = std::get_if<albatross::StatsCommand>(&command);
   return stats != nullptr && std::holds_alternative<albatross::stats::Subscribe>(*stats);
 }
@@ -264,7 +268,7 @@ asio::awaitable<void> Emulator::drain(Connection& client) {
 }
 
 /// Whether the stream came to its end.
-asio::awaitable<bool> Emulator::receiveImage(Connection& client) {
+asio::awaitable<bool> Emulator::receiveStream(Connection& client) {
   FrameCollector frames;
   std::array<char, 1U << 16U> buffer{};
   while (true) {
@@ -281,7 +285,7 @@ asio::awaitable<bool> Emulator::receiveImage(Connection& client) {
     if (ended) break;
     if (error) co_return false;
   }
-  *streamedImage(client.request.command) = frames.takeContent();
+  *streamed(client.request) = frames.takeContent();
   co_return true;
 }
 
@@ -296,9 +300,9 @@ asio::awaitable<Answer> Emulator::carryOut(Connection& client) {
   client.entry.name = client.request.name.toString();
   client.name = client.request.name;
   client.mutation = isMutation(client.request.command);
-  if (isSubscription(client.request.command)) client.subscription = client.request.command;
-  if (streamedImage(client.request.command) != nullptr) {
-    const bool complete = co_await receiveImage(client);
+  if (isAnsweredWithStream(client.request.command)) client.subscription = client.request.command;
+  if (streamed(client.request) != nullptr) {
+    const bool complete = co_await receiveStream(client);
     if (!complete) {
       client.entry.outcome = Outcome::Aborted;
       co_return std::nullopt;
@@ -343,7 +347,11 @@ asio::awaitable<void> Emulator::stream(Connection& client) {
   using asio::experimental::awaitable_operators::operator||;
   if (server_.faults().stallStreams) co_return co_await drainTls(client);
   const auto* console = std::get_if<albatross::ConsoleCommand>(&*client.subscription);
-  if (console != nullptr) {
+  const auto* block = std::get_if<albatross::BlockCommand>(&*client.subscription);
+  if (block != nullptr) {
+    const auto level = static_cast<int>(std::get<albatross::block::Dump>(*block).compressionLevel);
+    co_await (streamContent(client, level) || drainTls(client));
+  } else if (console != nullptr) {
     co_await (streamConsole(client, std::get<albatross::console::Subscribe>(*console)) || drainTls(client));
   } else {
     co_await (streamStatistics(client) || drainTls(client));
@@ -394,6 +402,21 @@ asio::awaitable<void> Emulator::streamStatistics(Connection& client) {
       if (!co_await sendData(client, std::move(name), std::move(statistics))) co_return;
     }
   }
+}
+
+/// All of the block device, what was never written included, and its end.
+asio::awaitable<void> Emulator::streamContent(Connection& client, int compressionLevel) {
+  constexpr std::size_t chunk = 4096;
+  const auto* device = server_.resources().blocks().find(client.name);
+  if (device == nullptr) co_return;
+  const ContentPtr written = server_.resources().content(client.name);
+  std::string bytes = written == nullptr ? "" : written->bytes;
+  bytes.resize(sizeInBytes(*device));
+  if (compressionLevel > 0) bytes = compress(bytes, compressionLevel);
+  for (std::size_t at = 0; at < bytes.size(); at += chunk) {
+    if (!co_await sendData(client, client.name, albatross::data::Block{bytes.substr(at, chunk)})) co_return;
+  }
+  co_await sendData(client, client.name, albatross::data::Block{});
 }
 
 /// False: the connection is of no use any more.

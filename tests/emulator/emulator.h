@@ -74,12 +74,13 @@ class Emulator {
   static void breakOffLater(const std::shared_ptr<Connection>& connection);
   static asio::awaitable<void> drain(Connection& connection);
   static asio::awaitable<void> drainTls(Connection& connection);
-  asio::awaitable<bool> receiveImage(Connection& connection);
+  asio::awaitable<bool> receiveStream(Connection& connection);
   asio::awaitable<Answer> carryOut(Connection& connection);
   asio::awaitable<void> reply(Connection& connection, Answer answer);
   asio::awaitable<void> stream(Connection& connection);
   asio::awaitable<void> streamConsole(Connection& connection, albatross::console::Subscribe subscription);
   asio::awaitable<void> streamStatistics(Connection& connection);
+  asio::awaitable<void> streamContent(Connection& connection, int compressionLevel);
   asio::awaitable<bool> sendData(Connection& connection, albatross::Name name, albatross::Data data);
   void scheduleTick();
 

@@ -18,12 +18,6 @@ namespace {
 
 constexpr std::uint32_t tenderAbi = 2;  // of the solo5-hvt and solo5-spt that the emulated machine has
 
-std::string sha256(std::string_view bytes) {
-  image::Sha256 hash;
-  hash.update(bytes);
-  return hash.finish();
-}
-
 /// The server's word for what zlib calls by several.
 std::string describe(const z_stream& stream, int code) {
   const std::string_view message = stream.msg == nullptr ? "" : stream.msg;
@@ -35,6 +29,12 @@ std::string describe(const z_stream& stream, int code) {
 }
 
 }  // namespace
+
+std::string sha256(std::string_view bytes) {
+  image::Sha256 hash;
+  hash.update(bytes);
+  return hash.finish();
+}
 
 std::expected<std::string, Failure> uncompress(const std::string& bytes) {
   z_stream stream{};

@@ -3,6 +3,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "albatross/wire.h"
 #include "image/image.h"
@@ -12,6 +13,8 @@ namespace rookery::emulator {
 /// zlib (RFC 1950). The failure is in the server's words.
 std::expected<std::string, albatross::Failure> uncompress(const std::string& bytes);
 std::string compress(const std::string& bytes, int level);  // 1–9
+
+std::string sha256(std::string_view bytes);  // raw
 
 /// An image as it was received, and what the server finds out about it when it looks, which is late.
 class GuestImage {

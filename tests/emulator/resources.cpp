@@ -68,6 +68,10 @@ std::unexpected<albatross::Failure> refuse(std::string message) {
   return std::unexpected(albatross::Failure{std::move(message)});
 }
 
+std::size_t sizeInBytes(const albatross::BlockDevice& device) {
+  return static_cast<std::size_t>(device.size) << 20U;
+}
+
 std::string hostDevice(const albatross::Block& block) { return block.device.value_or(block.name); }
 std::string hostDevice(const albatross::Bridge& bridge) { return bridge.bridge.value_or(bridge.netif); }
 
@@ -217,7 +221,24 @@ Verdict Resources::removeBlock(const Name& name) {
   if (block == nullptr) return refuse("remove block: not found");
   if (block->active) return refuse("remove block: is in use");
   blocks_.erase(name);
+  contents_.erase(name.toString());
   return {};
+}
+
+Verdict Resources::setBlock(const Name& name, std::string bytes) {
+  const auto* block = blocks_.find(name);
+  if (block == nullptr || block->active) return refuse("writing block data");
+  ContentPtr& content = contents_[name.toString()];
+  if (content != nullptr && content->bytes.size() > bytes.size())
+    bytes.append(content->bytes, bytes.size(), std::string::npos);
+  std::string digest = sha256(bytes);
+  content = std::make_shared<const Content>(std::move(bytes), std::move(digest));
+  return {};
+}
+
+ContentPtr Resources::content(const Name& name) const {
+  const auto found = contents_.find(name.toString());
+  return found == contents_.end() ? nullptr : found->second;
 }
 
 }  // namespace rookery::emulator

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <expected>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +39,14 @@ struct Unikernel {
   std::optional<Ticking> ticking = {};  // it prints a line now and then
 };
 
+/// What was written to a block device, from its beginning: the rest of it is zeros. Shared by who copies
+/// resources.
+struct Content {
+  std::string bytes;
+  std::string digest;  // SHA-256, raw
+};
+using ContentPtr = std::shared_ptr<const Content>;
+
 /// Who may use what and who does: policies, block devices and unikernels, and the server's rules about them.
 /// Not thread-safe.
 class Resources {
@@ -57,6 +66,10 @@ class Resources {
 
   Verdict addBlock(const albatross::Name& name, std::int64_t size);
   Verdict removeBlock(const albatross::Name& name);
+  /// Overwrites its beginning. Refused where it is missing or in use.
+  Verdict setBlock(const albatross::Name& name, std::string bytes);
+  /// Null: nothing was ever written to it.
+  ContentPtr content(const albatross::Name& name) const;
 
   const Tree<albatross::Policy>& policies() const { return policies_; }
   const Tree<albatross::BlockDevice>& blocks() const { return blocks_; }
@@ -75,8 +88,12 @@ class Resources {
 
   Tree<albatross::Policy> policies_;
   Tree<albatross::BlockDevice> blocks_;
+  std::map<std::string, ContentPtr> contents_;  // of block devices, by name on the wire
   Tree<Unikernel> unikernels_;
 };
+
+/// The bytes that fit on it.
+std::size_t sizeInBytes(const albatross::BlockDevice& device);
 
 /// The block device or bridge on the host's side.
 std::string hostDevice(const albatross::Block& block);

@@ -156,6 +156,7 @@ Server::Server(const Machine& machine, ServerHooks hooks) : machine_(machine), h
 
 void Server::restore(const State& state, Time now) {
   for (const auto& [name, size] : state.blocks) std::ignore = resources_.addBlock(name, size);
+  for (const auto& [name, content] : state.contents) std::ignore = resources_.setBlock(name, content);
   for (const auto& [path, policy] : state.policies) std::ignore = resources_.addPolicy(path, policy);
   auto unikernels = state.unikernels;
   std::ranges::stable_sort(unikernels, {}, [](const auto& entry) {
@@ -178,7 +179,7 @@ void Server::submit(Request request, Time now, Done done) {
                           handle(request.name, std::move(command), now, done);
                         },
                         [&](const albatross::PolicyCommand& command) { done(handle(request.name, command)); },
-                        [&](const albatross::BlockCommand& command) { done(handle(request.name, command)); },
+                        [&](const albatross::BlockCommand& command) { handle(request, command, done); },
                         [&](const auto&) {}},
              request.command);
   tick(now);
@@ -235,31 +236,53 @@ Answer Server::handle(const Name& name, const albatross::PolicyCommand& command)
   return Success(std::move(list));
 }
 
-Answer Server::handle(const Name& name, const albatross::BlockCommand& command) {
+void Server::handle(const Request& request, const albatross::BlockCommand& command, const Done& done) {
+  namespace block = albatross::block;
+  const Name& name = request.name;
   const auto changed = [&](const Verdict& verdict, const char* text) {
     if (verdict) hooks_.blocksChanged(resources_);
-    return say(verdict, text);
+    done(say(verdict, text));
   };
-  return std::visit(
-      Overloaded{[&](const albatross::block::Info&) -> Answer {
-                   success::BlockDeviceList list;
-                   if (!name.label) {
-                     for (const auto& block : resources_.blocks().below(name.path)) {
-                       list.blockDevices.emplace_back(block.relative, *block.value);
-                     }
-                   } else if (const auto* block = resources_.blocks().find(name)) {
-                     list.blockDevices.emplace_back(name, *block);
-                   }
-                   return Success(std::move(list));
-                 },
-                 [&](const albatross::block::Add& add) -> Answer {
-                   return changed(resources_.addBlock(name, add.size), "added block device");
-                 },
-                 [&](const albatross::block::Remove&) -> Answer {
-                   return changed(resources_.removeBlock(name), "removed block");
-                 },
-                 [](const auto&) -> Answer { return std::nullopt; }},  // contents are not emulated
-      command);
+  std::visit(Overloaded{[&](const block::Info&) { done(blocks(name)); },
+                        [&](const block::Add& add) {
+                          changed(resources_.addBlock(name, add.size), "added block device");
+                        },
+                        [&](const block::Remove&) { changed(resources_.removeBlock(name), "removed block"); },
+                        [&](const block::Dump& wanted) { done(dump(name, wanted.compressionLevel)); },
+                        [&](const block::Set& order) { set(request, order.compressed, done); },
+                        [&](const auto&) { done(std::nullopt); }},
+             command);
+}
+
+Answer Server::blocks(const Name& name) const {
+  success::BlockDeviceList list;
+  if (!name.label) {
+    for (const auto& block : resources_.blocks().below(name.path))
+      list.blockDevices.emplace_back(block.relative, *block.value);
+  } else if (const auto* block = resources_.blocks().find(name)) {
+    list.blockDevices.emplace_back(name, *block);
+  }
+  return Success(std::move(list));
+}
+
+/// What is too much is written as far as it fits, and never answered.
+void Server::set(const Request& request, bool compressed, const Done& done) {
+  auto content = compressed ? uncompress(request.content) : request.content;
+  if (!content) return done(say(content.error()));
+  const auto* block = resources_.blocks().find(request.name);
+  const bool fits = block == nullptr || content->size() <= sizeInBytes(*block);
+  if (!fits) content->resize(sizeInBytes(*block));
+  const Verdict written = resources_.setBlock(request.name, *std::move(content));
+  if (written) hooks_.blocksChanged(resources_);
+  if (!written || fits) done(say(written, "set block device"));
+}
+
+Answer Server::dump(const Name& name, std::int64_t compressionLevel) const {
+  const auto* block = resources_.blocks().find(name);
+  if (compressionLevel < 0 || compressionLevel > 9) return std::nullopt;
+  if (block == nullptr) return say(Failure{"dump block: not found"});
+  if (block->active) return say(Failure{"dump block: is in use"});
+  return Success(success::BlockDeviceImage{compressionLevel > 0});
 }
 
 Answer Server::handle(const Name& name, const albatross::ConsoleCommand& command) const {

@@ -29,6 +29,7 @@ struct Request {
   std::vector<std::pair<Path, albatross::Policy>> policies;  // from the root down
   albatross::Name name;
   albatross::Command command;
+  std::string content = {};  // of a block set: what was streamed
 };
 
 /// What the server says; nothing: it closes without a word.
@@ -38,6 +39,7 @@ using Answer = std::optional<std::variant<albatross::Success, albatross::Failure
 struct State {
   std::vector<std::pair<Path, albatross::Policy>> policies;  // outer before inner
   std::vector<std::pair<albatross::Name, std::int64_t>> blocks;
+  std::vector<std::pair<albatross::Name, std::string>> contents = {};  // of block devices
   std::vector<std::pair<albatross::Name, Configuration>> unikernels;
 };
 
@@ -65,8 +67,8 @@ class Server {
   using Done = std::function<void(Answer)>;
 
   /// Carries out one command. `done` is called at most once: now, or in a tick() when the old process has to
-  /// end first, or never, when another command for that name has taken its place meanwhile. It must not call
-  /// the server.
+  /// end first, or never: when another command for that name has taken its place meanwhile, or more is
+  /// written to a block device than fits on it. It must not call the server.
   void submit(Request request, albatross::Time now, Done done);
 
   /// Lets time pass: processes end, and are started again where their failure behaviour says so.
@@ -90,7 +92,10 @@ class Server {
   Answer handle(const albatross::Name& name, const albatross::PolicyCommand& command) const;
   void handle(const albatross::Name& name, albatross::UnikernelCommand command, albatross::Time now,
               const Done& done);
-  Answer handle(const albatross::Name& name, const albatross::BlockCommand& command);
+  void handle(const Request& request, const albatross::BlockCommand& command, const Done& done);
+  Answer blocks(const albatross::Name& name) const;
+  void set(const Request& request, bool compressed, const Done& done);
+  Answer dump(const albatross::Name& name, std::int64_t compressionLevel) const;
   Answer handle(const albatross::Name& name, const albatross::ConsoleCommand& command) const;
   Answer handle(const albatross::StatsCommand& command) const;
 

@@ -32,6 +32,14 @@ Result<void> replace(const fs::path& path, std::string_view content) {
   return {};
 }
 
+/// A file too many does no harm.
+void keepOnly(const fs::path& folder, const std::set<std::string>& used) {
+  std::error_code ignored;
+  for (const auto& file : fs::directory_iterator(folder, ignored)) {
+    if (!used.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
+  }
+}
+
 /// The files are this program's own: whatever is wrong in one is said in one way.
 template <class Parse>
 Result<void> parseFile(const fs::path& path, const Parse& parse) {
@@ -88,11 +96,15 @@ bool parseUnikernels(const json& document, const fs::path& images, State& state)
   return true;
 }
 
-bool parseBlocks(const json& document, State& state) {
+bool parseBlocks(const json& document, const fs::path& contents, State& state) {
   for (const auto& entry : document.at("blocks")) {
     const auto name = Name::parse(entry.at("name").get<std::string>());
     if (!name) return false;
     state.blocks.emplace_back(*name, entry.at("size").get<std::int64_t>());
+    if (!entry.contains("content")) continue;
+    auto bytes = readFile(contents / entry.at("content").get<std::string>());
+    if (!bytes) return false;
+    state.contents.emplace_back(*name, *std::move(bytes));
   }
   return true;
 }
@@ -102,6 +114,7 @@ bool parseBlocks(const json& document, State& state) {
 Result<StateDir> StateDir::open(fs::path path) {
   std::error_code error;
   fs::create_directories(path / "images", error);
+  if (!error) fs::create_directories(path / "contents", error);
   if (!error) fs::permissions(path, fs::perms::owner_all, error);
   if (error) {
     return fail(Reason::StateUnwritable,
@@ -116,8 +129,9 @@ Result<State> StateDir::load() const {
     return parsePolicies(document, state) && parseUnikernels(document, path_ / "images", state);
   });
   if (parsed) {
-    parsed =
-        parseFile(path_ / "blocks.json", [&](const json& document) { return parseBlocks(document, state); });
+    parsed = parseFile(path_ / "blocks.json", [&](const json& document) {
+      return parseBlocks(document, path_ / "contents", state);
+    });
   }
   if (!parsed) return std::unexpected(parsed.error());
   return state;
@@ -151,19 +165,29 @@ Result<void> StateDir::save(const Resources& resources) const {
       !written) {
     return written;
   }
-  std::error_code ignored;  // an image too many does no harm
-  for (const auto& file : fs::directory_iterator(path_ / "images", ignored)) {
-    if (!used.contains(file.path().filename().string())) fs::remove(file.path(), ignored);
-  }
+  keepOnly(path_ / "images", used);
   return {};
 }
 
 Result<void> StateDir::saveBlocks(const Resources& resources) const {
   json blocks = json::array();
+  std::set<std::string> used;
   for (const auto& block : resources.blocks().all()) {
-    blocks.push_back({{"name", block.name.toString()}, {"size", block.value->size}});
+    json entry = {{"name", block.name.toString()}, {"size", block.value->size}};
+    if (const ContentPtr content = resources.content(block.name)) {
+      const std::string digest = image::toHex(content->digest);
+      const fs::path file = path_ / "contents" / digest;
+      if (used.insert(digest).second && !fs::exists(file)) {
+        if (auto written = replace(file, content->bytes); !written) return written;
+      }
+      entry["content"] = digest;
+    }
+    blocks.push_back(std::move(entry));
   }
-  return replace(path_ / "blocks.json", json{{"blocks", blocks}}.dump(1));
+  if (auto written = replace(path_ / "blocks.json", json{{"blocks", blocks}}.dump(1)); !written)
+    return written;
+  keepOnly(path_ / "contents", used);
+  return {};
 }
 
 }  // namespace rookery::emulator

@@ -8,8 +8,8 @@
 namespace rookery::emulator {
 
 /// A folder in which the emulated server's state outlives the emulator: state.json (policies and unikernels),
-/// blocks.json, and the images by their digest. Boot arguments, and so secrets, are in it: it is for its
-/// owner only.
+/// blocks.json, and the images and the contents of block devices by their digest. Boot arguments, and so
+/// secrets, are in it: it is for its owner only.
 class StateDir {
  public:
   /// Makes the folder where it is missing. Error: StateUnwritable.

@@ -25,6 +25,8 @@ using asio::experimental::awaitable_operators::operator||;
 using Options = std::shared_ptr<const ClientOptions>;
 
 bool isStreamed(const Command& command) {
+  if (const auto* blockCommand = std::get_if<BlockCommand>(&command))
+    return std::holds_alternative<block::Set>(*blockCommand);
   const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
   if (unikernelCommand == nullptr) return false;
   const auto* create = std::get_if<unikernel::Create>(unikernelCommand);
@@ -148,8 +150,8 @@ class Call {
 
 asio::awaitable<CallResult> callServer(Options options, Request request) {
   check(isStreamed(request.command) == (request.image != nullptr),
-        "an image stream goes with a create or force-create without an image in its configuration, and only "
-        "there");
+        "a stream goes with a block set, and with a create or force-create without an image in its "
+        "configuration, and only there");
   const auto issue = [&](SystemTime now) {
     return options->credential->prepare(request.domains, request.label, request.command, now);
   };

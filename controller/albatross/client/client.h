@@ -37,7 +37,8 @@ struct Timeouts {
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 
-/// What is streamed after the handshake of a create or force-create. Called from one coroutine at a time.
+/// What is streamed after the handshake of a create, force-create or block set. Called from one coroutine at
+/// a time.
 class ImageStream {
  public:
   virtual ~ImageStream() = default;
@@ -51,8 +52,8 @@ struct Request {
   std::vector<Domain> domains = {};       // below the credential's own, outermost first
   std::optional<std::string> label = {};  // absent: the domain itself
   Command command;
-  ImageStream* image = nullptr;  // for a create or force-create whose config has no image, and only for it;
-                                 // must outlive the call
+  ImageStream* image = nullptr;  // for a block set, and a create or force-create whose config has no image,
+                                 // and only for these; must outlive the call
   /// Awaited at the last moment at which nothing has happened on the server: an image has been sent, all but
   /// the frame that ends it; of a command without one, the certificate has been issued, and no connection is
   /// opened yet. It may take as long as it likes. An Error is the call's, and nothing happens. Empty: goes on
@@ -60,9 +61,9 @@ struct Request {
   std::function<asio::awaitable<Result<void>>()> commit = {};
 };
 
-/// What a server sends once it has accepted a subscription, message by message. To be used on the executor
-/// on which it was opened, by one coroutine at a time; its destructor closes the connection. It does not need
-/// the client to live on.
+/// What a server sends once it has accepted a subscription or a dump, message by message. To be used on the
+/// executor on which it was opened, by one coroutine at a time; its destructor closes the connection. It does
+/// not need the client to live on.
 class DataStream {
  public:
   struct Message {
@@ -99,7 +100,8 @@ class Client {
   /// longestForeignText.
   virtual asio::awaitable<CallResult> call(Request request) = 0;
 
-  /// Begins a subscription: to a console, or to the statistics. Never throws but for the coroutine's
+  /// Begins a subscription: to a console, or to the statistics; or a block dump, whose data ends with a
+  /// data::Block without bytes. Never throws but for the coroutine's
   /// cancellation. Errors: as call().
   virtual asio::awaitable<Result<std::unique_ptr<DataStream>>> stream(Request request) = 0;
 };

@@ -232,8 +232,10 @@ std::optional<Transfer::Failure> Puller::Worker::store(Job& job) {
         job.remote().anybodys ? digestMismatch(name, job.sha256) : digestMismatch(name, sha256, job.sha256),
         true};
   }
-  if (const auto image = bytes.inspect(fmt::format("image {}", name)); !image)
-    return Transfer::Failure{image.error(), image.error().reason == Reason::ImageInvalid};
+  if (job.remote().content == Content::Solo5) {
+    if (const auto image = bytes.inspect(fmt::format("image {}", name)); !image)
+      return Transfer::Failure{image.error(), image.error().reason == Reason::ImageInvalid};
+  }
   auto stored = bytes.commit();
   if (!stored) return Transfer::Failure{stored.error()};
   stored->keep();
@@ -336,7 +338,8 @@ void Puller::want(const std::set<Remote>& remotes) {
 
 std::expected<Image, Missing> Puller::find(const Remote& remote) {
   if (state_->store.contains(remote.sha256)) {
-    const Result<Image> found = state_->inspector.inspect(state_->store.path(remote.sha256));
+    const Result<Image> found =
+        state_->inspector.inspect(state_->store.path(remote.sha256), nullptr, {}, remote.content);
     if (found && toHex(found->digest) == remote.sha256) return *found;
     const bool broken = found || found.error().reason == Reason::ImageInvalid;
     if (!broken) return std::unexpected(Missing{found.error()});

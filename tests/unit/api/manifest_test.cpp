@@ -160,6 +160,32 @@ TEST(Manifest, DecodesAPolicy) {
   EXPECT_THAT(policy.bridges, ElementsAre("br0", "br1"));
 }
 
+std::string volume(std::string_view spec) {
+  return "{apiVersion: rookery.dev/v1alpha1, kind: UnikernelVolume, metadata: {name: data}, spec: {" +
+         std::string(spec) + "}}";
+}
+
+TEST(Manifest, DecodesAVolume) {
+  const Manifest manifest = parse(
+      volume("instance: eu-1, size: 1Gi, source: {path: data.img, compressionLevel: 9}, reclaimPolicy: "
+             "Delete"));
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const auto& decoded = manifest.objects.at(0)->as<UnikernelVolume>();
+  EXPECT_EQ(decoded.instance, "eu-1");
+  EXPECT_EQ(decoded.size, 1024);
+  EXPECT_EQ(decoded.source->path.filename(), "data.img");
+  EXPECT_EQ(decoded.compressionLevel, 9);
+  EXPECT_EQ(decoded.reclaimPolicy, UnikernelVolume::ReclaimPolicy::Delete);
+}
+
+TEST(Manifest, AVolumeIsRetainedAndNothingIsWrittenToItUnlessItSaysSo) {
+  const Manifest manifest = parse(volume("size: 4Mi"));
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const auto& decoded = manifest.objects.at(0)->as<UnikernelVolume>();
+  EXPECT_EQ(decoded.source, std::nullopt);
+  EXPECT_EQ(decoded.reclaimPolicy, UnikernelVolume::ReclaimPolicy::Retain);
+}
+
 constexpr std::string_view secretText = R"(apiVersion: v1
 kind: Secret
 metadata:
@@ -514,14 +540,28 @@ TEST(Manifest, ADocumentThatIsJsonAlreadyReadsAsItsText) {
   EXPECT_THAT(describe(refused.problems), ElementsAre("f: the value is nested more than 64 levels deep"));
 }
 
+TEST(Mistakes, InAVolume) {
+  expectProblems(
+      {{volume("source: {}"),
+        {"1:83: spec.size: this field is required",
+         "1:90: spec.source: exactly one of path and url must be given"}},
+       {volume("size: 0Mi"), {"1:96: spec.size: the size must be more than 0 and at most 1Pi"}},
+       {volume("size: 1.5Mi"),
+        {"1:96: spec.size: \"1.5Mi\" is not a whole number of Mi; write one such as \"2Mi\""}},
+       {volume("size: 1Mi, source: {url: 'https://a/b'}"),
+        {"1:110: spec.source.url: content from a URL needs its SHA-256, which tells that it is the one that "
+         "is meant; add sha256"}},
+       {volume("size: 1Mi, source: {path: a, compressionLevel: 10}"),
+        {"1:137: spec.source.compressionLevel: this must be from 0 to 9, not 10"}}});
+}
+
 TEST(Mistakes, InWhatADocumentIs) {
   expectProblems(
       {{"apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a}\n",
         {"2:7: kind: \"Unikernl\" is not a kind that rookery knows; did you mean Unikernel?"}},
        {"apiVersion: rookery.dev/v1alpha1\nkind: Zebra\nmetadata: {name: a}\n",
         {"2:7: kind: \"Zebra\" is not a kind that rookery knows; it knows AlbatrossInstance, Unikernel, "
-         "UnikernelPolicy, "
-         "Secret"}},
+         "UnikernelPolicy, UnikernelVolume, Secret"}},
        {"apiVersion: apps/v1\nkind: Deployment\nmetadata: {}\n",
         {"2:7: kind: \"Deployment\" of \"apps/v1\" is not a kind that rookery knows; keep it in another "
          "folder"}},
@@ -547,7 +587,8 @@ TEST(Mistakes, AnUnknownKindOfOursMayBeAnyOfOurs) {
       parse("apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a, namespace: b}\n");
   EXPECT_THAT(manifest.invalid,
               ElementsAre(ObjectKey{Kind::AlbatrossInstance, "", "a"}, ObjectKey{Kind::Unikernel, "b", "a"},
-                          ObjectKey{Kind::UnikernelPolicy, "b", "a"}, ObjectKey{Kind::Secret, "b", "a"}));
+                          ObjectKey{Kind::UnikernelPolicy, "b", "a"}, ObjectKey{Kind::UnikernelVolume, "b", "a"},
+                          ObjectKey{Kind::Secret, "b", "a"}));
   EXPECT_EQ(parse("apiVersion: rookery.dev/v1alpha1\nmetadata: {name: a, namespace: b}\n").invalid,
             manifest.invalid);
   EXPECT_THAT(parse("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n").invalid, IsEmpty());
@@ -560,7 +601,8 @@ TEST(Mistakes, WhatHidesWhichObjectIsMeantHidesTheFile) {
       {"just text\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"[]\n", "7:1: a document is a mapping with apiVersion, kind, metadata and spec"},
       {"apiVersion: v1\nmetadata: {}\n",
-       "7:1: kind: a document says its kind, one of AlbatrossInstance, Unikernel, UnikernelPolicy, Secret"},
+       "7:1: kind: a document says its kind, one of AlbatrossInstance, Unikernel, UnikernelPolicy, "
+       "UnikernelVolume, Secret"},
       {"apiVersion: v1\nkind: Secret\n", "7:1: metadata: this field is required"},
       {"apiVersion: v1\nkind: Secret\nmetadata: {}\n", "9:1: metadata.name: this field is required"},
       {"apiVersion: v1\nkind: Secret\nmetadata: {name: 5}\n",

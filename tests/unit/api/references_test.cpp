@@ -7,6 +7,10 @@ namespace rookery::api {
 namespace {
 
 using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
 
 std::string instance(std::string_view name, std::string_view spec = "") {
   return "apiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {name: " + std::string(name) +
@@ -96,6 +100,25 @@ TEST(References, Secrets) {
               ElementsAre("12:5: spec.credentials.secretRef: the Secret shop/db has no key ca.crt",
                           "12:5: spec.credentials.secretRef: the Secret shop/db has no key tls.crt",
                           "12:5: spec.credentials.secretRef: the Secret shop/db has no key tls.key"));
+}
+
+TEST(References, Volumes) {
+  const std::string volume =
+      "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {name: data, namespace: shop}\n"
+      "spec: {size: 4Mi}\n---\n";
+  std::string other = unikernel("  blockDevices: [{name: disk, volumeName: data}]\n");
+  const std::string one = unikernel("  blockDevices: [{name: data}]\n");
+  const std::size_t name = other.find("name: web");
+  ASSERT_NE(name, std::string::npos);
+  other.replace(name, 9, "name: www");
+  EXPECT_THAT(check(instance("eu-1") + volume + one), IsEmpty());
+  EXPECT_THAT(check(instance("eu-1") + one + "---\n" + other), IsEmpty()) << "nobody declares it";
+  EXPECT_THAT(check(volume), SizeIs(1)) << "there is no instance";
+  EXPECT_THAT(check(instance("eu-1") + volume + one + "---\n" + other),
+              UnorderedElementsAre(HasSubstr("spec.blockDevices[0].name: the Unikernel www names the "
+                                             "UnikernelVolume data, too, and only one can have it"),
+                                   HasSubstr("spec.blockDevices[0].volumeName: the Unikernel web names the "
+                                             "UnikernelVolume data, too, and only one can have it")));
 }
 
 TEST(References, Policies) {

@@ -62,8 +62,9 @@ TEST(Schema, IsStructuralAndUsesOnlyKeywordsThatAreChecked) {
       "format",  // says the width of an integer, or documents a string of the status
       "anyOf",
       "not",
-      "oneOf"};  // of spec.credentials and spec.image: the decoder says it in words
-  for (const Kind kind : {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy, Kind::Secret}) {
+      "oneOf"};  // of spec.credentials, spec.image and spec.source: the decoder says it in words
+  for (const Kind kind : {Kind::AlbatrossInstance, Kind::Unikernel, Kind::UnikernelPolicy,
+                          Kind::UnikernelVolume, Kind::Secret}) {
     forEachSchema(
         manifestSchemaOf(kind), std::string(toString(kind)),
         [&](const json& schema, const std::string& path) {
@@ -106,7 +107,7 @@ TEST(Schema, KindsHaveTheNamesThatKubectlTakes) {
   EXPECT_EQ(unknown.error(),
             (Error{Reason::UsageError,
                    "\"pods\" is not a kind; write one of albatrossinstances (alba), unikernels (uk), "
-                   "unikernelpolicies (ukpol)"}));
+                   "unikernelpolicies (ukpol), unikernelvolumes (ukvol)"}));
 }
 
 }  // namespace

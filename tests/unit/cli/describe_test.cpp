@@ -83,8 +83,9 @@ TEST(Description, OfWhatHasNoStatusYet) {
 }
 
 TEST(Description, SaysWhyThereAreNoEvents) {
-  EXPECT_THAT(description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), "", describedAt),
-              HasSubstr("Events:   Error from server (Forbidden): no\n"));
+  EXPECT_THAT(
+      description(webObject, fail(Reason::Refused, "Error from server (Forbidden): no"), "", describedAt),
+      HasSubstr("Events:   Error from server (Forbidden): no\n"));
 }
 
 /// Objects and no events.

@@ -70,6 +70,7 @@ albatross::Policy shopPolicy() {
   policy.cpuIDs = {0};
   policy.unikernels = 4;
   policy.memory = 256;
+  policy.block = 16;
   return policy;
 }
 
@@ -105,6 +106,29 @@ class EmulatorTest : public testing::Test {
     auto result = asio::co_spawn(context, client_->call(std::move(request)), asio::use_future);
     context.run();
     return result.get();
+  }
+  /// What a dump of `shop:NAME` gives, up to its end.
+  std::string dump(const std::string& label, std::int64_t level) {
+    asio::io_context context;
+    std::string content;
+    const auto read = [&]() -> asio::awaitable<Result<void>> {
+      albatross::Request request{
+          {{"shop", shopPolicy()}}, label, albatross::BlockCommand(albatross::block::Dump{level})};
+      const auto stream = co_await client_->stream(std::move(request));
+      if (!stream) co_return std::unexpected(stream.error());
+      for (;;) {
+        const auto message = co_await (*stream)->next();
+        if (!message) co_return std::unexpected(message.error());
+        const auto& data = std::get<albatross::data::Block>(message->data);
+        if (!data.bytes) co_return Result<void>{};
+        content += *data.bytes;
+      }
+    };
+    auto result = asio::co_spawn(context, read(), asio::use_future);
+    context.run();
+    const Result<void> ended = result.get();
+    EXPECT_TRUE(ended) << ended.error().message;
+    return content;
   }
   CallResult createUnikernel(const std::string& label, const std::string& image) {
     return call(label, albatross::UnikernelCommand(albatross::unikernel::Create{}), &image);
@@ -154,6 +178,20 @@ TEST_F(EmulatorTest, RunsAUnikernelThatIsStreamed) {
     EXPECT_EQ(300'000U, emulator.journal().imageBytes());
     EXPECT_EQ(3U, emulator.journal().mutations());
   });
+}
+
+TEST_F(EmulatorTest, TakesAndGivesTheContentOfABlockDevice) {
+  namespace block = albatross::block;
+  start();
+  emulator_->ask(
+      [](Emulator& emulator) { ASSERT_TRUE(emulator.server().resources().addBlock({{"shop"}, "disk"}, 1)); });
+  const std::string content(300'000, 'x');
+  EXPECT_EQ("set block device", textOf(call("disk", albatross::BlockCommand(block::Set{false}), &content)));
+  std::string whole = content;
+  whole.resize(std::size_t{1} << 20);
+  EXPECT_TRUE(whole == dump("disk", 0));
+  const auto inflated = uncompress(dump("disk", 9));
+  EXPECT_TRUE(inflated && whole == *inflated);
 }
 
 TEST_F(EmulatorTest, CarriesOutWhatItDoesNotReplyTo) {
@@ -466,7 +504,7 @@ TEST_F(EmulatorTest, KnowsNobodyFromAnotherAuthority) {
 TEST_F(EmulatorTest, ClosesWithoutAReplyWhereNothingIsEmulated) {
   start();
   const RawReplies replies =
-      exchange({{"web", extension(albatross::BlockCommand(albatross::block::Dump{0}))}});
+      exchange({{"web", extension(albatross::BlockCommand(albatross::block::OldDump{0}))}});
   EXPECT_THAT(replies.messages, IsEmpty());
   EXPECT_TRUE(replies.clean);
   EXPECT_EQ(R"(command=block-dump name=:web bytes=0 outcome=closed result="no answer")", log_.next());

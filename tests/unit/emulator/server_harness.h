@@ -51,12 +51,13 @@ class ServerHarness {
 
   /// The answer, or nothing when there is none yet. `answers` keeps those that come later, too.
   Answer submit(const std::string& name, albatross::Command command,
-                std::vector<std::pair<Path, albatross::Policy>> policies = {}) {
+                std::vector<std::pair<Path, albatross::Policy>> policies = {}, std::string content = {}) {
     const std::size_t index = answers.size();
     answers.emplace_back();
     const auto parsed = albatross::Name::parse(name);
     check(parsed.has_value(), "a test's name is right");
-    server.submit({std::move(policies), *parsed, std::move(command)}, now, [this, index](Answer answer) {
+    Request request{std::move(policies), *parsed, std::move(command), std::move(content)};
+    server.submit(std::move(request), now, [this, index](Answer answer) {
       answers[index] = summary(answer);
       last = std::move(answer);
     });
@@ -65,8 +66,8 @@ class ServerHarness {
 
   /// The same in words; "pending" as long as there is no answer.
   std::string say(const std::string& name, albatross::Command command,
-                  std::vector<std::pair<Path, albatross::Policy>> policies = {}) {
-    submit(name, std::move(command), std::move(policies));
+                  std::vector<std::pair<Path, albatross::Policy>> policies = {}, std::string content = {}) {
+    submit(name, std::move(command), std::move(policies), std::move(content));
     return answers.back().value_or("pending");
   }
 
@@ -84,6 +85,9 @@ class ServerHarness {
   }
   std::string addBlock(const std::string& name, std::int64_t size) {
     return say(name, albatross::BlockCommand(albatross::block::Add{size}));
+  }
+  std::string setBlock(const std::string& name, std::string content, bool compressed = false) {
+    return say(name, albatross::BlockCommand(albatross::block::Set{compressed}), {}, std::move(content));
   }
   std::string applyPolicies(std::vector<std::pair<Path, albatross::Policy>> policies) {
     const albatross::Name domain{policies.back().first, std::nullopt};

@@ -348,6 +348,36 @@ TEST(Server, TellsTheSizeOfABlockDeviceOnlyByName) {
             harness.say("shop:disk", albatross::BlockCommand(albatross::block::Remove{})));
 }
 
+TEST(Server, WritesTheContentOfABlockDevice) {
+  ServerHarness harness;
+  EXPECT_EQ("writing block data", harness.setBlock(":disk", "text"));
+  ASSERT_EQ("added block device", harness.addBlock(":disk", 1));
+  const auto content = [&] { return harness.server.resources().content({{}, "disk"})->bytes; };
+  EXPECT_EQ("set block device", harness.setBlock(":disk", "some content"));
+  EXPECT_EQ("set block device", harness.setBlock(":disk", compress("else", 9), true));
+  EXPECT_EQ("else content", content());
+  EXPECT_EQ("failed to uncompress: Invalid Zlib header", harness.setBlock(":disk", "no zlib", true));
+  const std::size_t size = std::size_t{1} << 20;
+  EXPECT_EQ("pending", harness.setBlock(":disk", std::string(size + 1, 'A'))) << "nobody is ever told";
+  EXPECT_EQ(std::string(size, 'A'), content());
+}
+
+TEST(Server, DumpsABlockDeviceThatIsNotInUse) {
+  ServerHarness harness;
+  const auto dump = [&](std::int64_t level) {
+    return harness.say(":disk", albatross::BlockCommand(albatross::block::Dump{level}));
+  };
+  EXPECT_EQ("dump block: not found", dump(0));
+  ASSERT_EQ("added block device", harness.addBlock(":disk", 1));
+  EXPECT_EQ("success", dump(0));
+  EXPECT_EQ("no answer", dump(10));
+  Config config = configOf({}, {.blocks = {"data"}});
+  config.arguments.blocks = {{"data", "disk", std::nullopt}};
+  ASSERT_EQ(created, harness.create(":web", config));
+  EXPECT_EQ("dump block: is in use", dump(0));
+  EXPECT_EQ("writing block data", harness.setBlock(":disk", "text"));
+}
+
 TEST(Server, DoesNotGiveABlockDeviceTwice) {
   ServerHarness harness;
   ASSERT_EQ("added block device", harness.addBlock(":disk", 10));

@@ -30,6 +30,7 @@ TEST(StateDir, BringsBackPoliciesBlockDevicesAndUnikernels) {
   ServerHarness before(keeping(*folder));
   before.applyPolicies({{{"shop"}, policyOf(4, 500)}, {{"shop", "eu"}, policyOf(2, 50)}});
   before.addBlock("shop:disk", 10);
+  ASSERT_EQ("set block device", before.setBlock("shop:disk", "content"));
   albatross::Config config = configOf({"--secret"}, {.networks = {"service"}, .blocks = {"data"}});
   config.arguments.bridges = {{"service", "br0", std::nullopt}};
   config.arguments.blocks = {{"data", "disk", 4096}};
@@ -52,6 +53,7 @@ TEST(StateDir, BringsBackPoliciesBlockDevicesAndUnikernels) {
     return unikernels;
   };
   EXPECT_EQ(sorted(before.info(":")), sorted(after.info(":")));
+  EXPECT_EQ("content", after.server.resources().content({{"shop"}, "disk"})->bytes);
   EXPECT_EQ("remove block: is in use",
             after.say("shop:disk", albatross::BlockCommand(albatross::block::Remove{})));
 }

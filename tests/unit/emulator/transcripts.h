@@ -16,8 +16,9 @@ struct Step {
   std::string command;                // DER
   bool streams = false;
   std::string stream;
-  std::vector<albatross::Wire> replies;
-  bool elsewhere = false;     // the contents of block devices, which are not emulated
+  std::vector<albatross::Wire> replies;  // of a dump, the first
+  bool dumps = false;                    // a block device
+  bool unanswered = false;               // the server kept the connection open
   bool subscription = false;  // to a console or to statistics: the replies go on until somebody closes
 };
 

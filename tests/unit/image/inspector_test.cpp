@@ -51,6 +51,17 @@ TEST(Inspector, TellsWhatAnImageIs) {
 }
 
 // The reference digest is sha256sum's of the same file.
+TEST(Inspector, TellsTheDigestOfAnythingWhereThatIsAskedFor) {
+  const fixtures::TempDir dir;
+  const fs::path path = dir.write("data.img", "no image");
+  Inspector inspector;
+  EXPECT_EQ(inspector.inspect(path).error().reason, Reason::ImageInvalid);
+  const Result<Image> content = inspector.inspect(path, nullptr, {}, Content::Any);
+  ASSERT_TRUE(content) << content.error().message;
+  EXPECT_EQ(content->size, 8u);
+  EXPECT_EQ(inspector.inspect(path).error().reason, Reason::ImageInvalid) << "each has its own answer";
+}
+
 TEST(Inspector, HashesTheWholeFile) {
   const fixtures::TempDir dir;
   const fs::path path = dir.write("web.hvt", images::makeImage({.size = 300'000, .content = "hello"}));

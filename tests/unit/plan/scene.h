@@ -132,6 +132,64 @@ struct Scene {
         nameSpace, DesiredPolicy{makeObject(nameSpace, "limits", api::UnikernelPolicy{}), {}, policy});
   }
 
+  static api::ObjectKey volumeKey(const std::string& path) {
+    const api::ObjectKey key = keyOf(path);
+    return {api::Kind::UnikernelVolume, key.nameSpace, key.name};
+  }
+
+  /// The server is asked for block devices, of which shop may have 100 Mi.
+  void knowDevices() {
+    if (observed.blockDevices) return;
+    observed.blockDevices.emplace();
+    observed.policies[domain("shop")].block = 100;
+  }
+
+  /// Declares a volume of 4 Mi, filled with content 'c' unless that is 0; or changes its declaration.
+  DesiredVolume& declareVolume(const std::string& path, char content = 'c',
+                               const std::function<void(api::UnikernelVolume&)>& edit = {}) {
+    knowDevices();
+    const api::ObjectKey key = volumeKey(path);
+    api::UnikernelVolume spec;
+    spec.size = 4;
+    DesiredVolume volume;
+    if (content != 0) {
+      spec.source = api::Unikernel::Image{.path = std::string("/manifests/") + content + ".img"};
+      volume.content = makeImage(content);
+    }
+    if (edit) edit(spec);
+    volume.object = makeObject(key.nameSpace, key.name, spec);
+    desired.absences.erase(key);
+    return desired.volumes.insert_or_assign(key, std::move(volume)).first->second;
+  }
+
+  /// It has that volume as its device "disk".
+  void attach(const std::string& unikernel, const std::string& volume) {
+    declare(unikernel, [&](api::Unikernel& spec, DesiredUnikernel& wanted) {
+      spec.blockDevices = {{.name = "disk", .volumeName = volume, .sectorSize = {}}};
+      wanted.arguments.blocks = {{"disk", volume, std::nullopt}};
+    });
+  }
+
+  /// Somebody has made that block device.
+  void putDevice(const std::string& path, std::int64_t size = 4, bool active = false) {
+    knowDevices();
+    (*observed.blockDevices)[name(path)] = {size, active};
+  }
+
+  /// It is ours, with that content on it; 0: none that is known.
+  Entry& putOurs(const std::string& path, char content = 'c') {
+    putDevice(path);
+    Entry& entry = memory.volumes[name(path)];
+    entry.serverKey = "key";
+    entry.name = name(path);
+    entry.instance = "eu-1";
+    entry.object = volumeKey(path);
+    entry.size = 4;
+    entry.confirmed = true;
+    if (content != 0) entry.digests = {digestOf(content)};
+    return entry;
+  }
+
   /// Takes the declaration away, and what then becomes of it.
   void undeclare(const std::string& path, Absence::Verdict verdict = Absence::Verdict::Destroy,
                  Reason reason = Reason::ManifestRemoved) {
@@ -173,7 +231,7 @@ struct Scene {
 
   void beginStep(const Step& step) {
     memory = sending(std::move(memory), step, desired, observed, now);
-    if (step.image) memory = committing(std::move(memory), step);
+    if (step.image && !step.isAboutVolume()) memory = committing(std::move(memory), step);
   }
   void endStep(const Step& step, const albatross::CallResult& result) {
     memory = answered(std::move(memory), step, desired, result, 0, now, now);
@@ -186,7 +244,9 @@ struct Scene {
       observed.unikernels[step.name] =
           infoOf(step.wanted->arguments, observed.unikernels.at(step.name).digest, step.name, ++lastStarted);
     }
-    if (step.image)
+    if (step.verb == Verb::CreateVolume) (*observed.blockDevices)[step.name] = {step.volume->size, false};
+    if (step.verb == Verb::DestroyVolume) observed.blockDevices->erase(step.name);
+    if (step.image && !step.isAboutVolume())
       observed.unikernels[step.name] =
           infoOf(step.wanted->arguments, step.wanted->digest, step.name, ++lastStarted);
   }

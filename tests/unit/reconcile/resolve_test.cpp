@@ -68,6 +68,21 @@ class Resolve : public testing::Test {
             }};
   }
 
+  api::UnikernelVolume volume(std::optional<std::string> on = std::nullopt) {
+    api::UnikernelVolume spec;
+    spec.instance = std::move(on);
+    spec.size = 1;
+    spec.source = api::Unikernel::Image{.path = folder_.write("data.img", "content")};
+    return spec;
+  }
+  /// One that has shop/data as its device.
+  api::Unikernel user(std::optional<std::string> on = std::nullopt) const {
+    api::Unikernel spec = unikernel(std::move(on));
+    spec.blockDevices = {{.name = "disk", .volumeName = "data", .sectorSize = {}}};
+    return spec;
+  }
+  const api::ObjectKey data_{api::Kind::UnikernelVolume, "shop", "data"};
+
   /// The only unikernel of a fleet with one instance.
   plan::DesiredUnikernel resolveOnly(const api::Unikernel& spec) {
     add(plan::makeObject("", "eu-1", instance()));
@@ -91,6 +106,84 @@ TEST_F(Resolve, PutsAnObjectThatNamesNoneOnTheOnlyInstance) {
   EXPECT_EQ(web.image->path, folder_.path() / "web.hvt");
   EXPECT_FALSE(web.error);
   EXPECT_FALSE(web.notice);
+}
+
+TEST_F(Resolve, AVolumeHasAnyContent) {
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "data", volume()));
+  const plan::DesiredVolume data = resolved().instances.at("eu-1")->volumes.at(data_);
+  ASSERT_TRUE(data.content && *data.content) << (*data.content).error().message;
+  EXPECT_EQ((*data.content)->size, 7u);
+  EXPECT_FALSE(data.missing);
+}
+
+TEST_F(Resolve, AVolumeFindsItsContentBesideTheLoop) {
+  image::Lookout lookout(std::make_shared<image::Inspector>(), std::make_shared<file::Settling>(), {});
+  places_.lookout = &lookout;
+  add(plan::makeObject("", "eu-1", instance()));
+  add(plan::makeObject("shop", "data", volume()));
+  Resolver resolver(credentials_);
+  const auto settledContent = [&] {
+    const plan::DesiredVolume data = resolver.resolve(input()).instances.at("eu-1")->volumes.at(data_);
+    return data.unsettled() ? std::nullopt : data.content;
+  };
+  std::optional<Result<image::Image>> content;
+  for (int i = 0; i < 1000 && !content; ++i) content = settledContent();
+  ASSERT_TRUE(content && *content);
+  EXPECT_EQ((*content)->size, 7u);
+}
+
+TEST_F(Resolve, RefusesContentThatDoesNotFitOrIsNotTheOneThatIsPinned) {
+  add(plan::makeObject("", "eu-1", instance()));
+  api::UnikernelVolume large = volume();
+  large.source->path = folder_.write("large.img", std::string((1 << 20) + 1, 'x'));
+  add(plan::makeObject("shop", "data", large));
+  api::UnikernelVolume pinned = volume();
+  pinned.source->sha256 = std::string(64, '0');
+  add(plan::makeObject("shop", "pinned", pinned));
+  const auto volumes = resolved().instances.at("eu-1")->volumes;
+  EXPECT_EQ(volumes.at(data_).content->error().reason, Reason::VolumeTooSmall);
+  EXPECT_EQ(volumes.at({api::Kind::UnikernelVolume, "shop", "pinned"}).content->error().reason,
+            Reason::DigestMismatch);
+}
+
+TEST_F(Resolve, AUnikernelIsWhereItsVolumeIs) {
+  for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
+  add(plan::makeObject("shop", "data", volume("eu-2")));
+  add(plan::makeObject("shop", "web", user()));
+  EXPECT_TRUE(resolved().instances.at("eu-2")->unikernels.contains(plan::keyOf("shop/web")));
+}
+
+TEST_F(Resolve, AVolumeStaysWhereItWasMade) {
+  for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
+  add(plan::makeObject("shop", "data", volume()));
+  EXPECT_EQ(resolved().unplaced.at(data_).reason, Reason::InstanceAmbiguous);
+  plan::Entry entry;
+  entry.serverKey = "key";
+  entry.name = {{"shop"}, "data"};
+  entry.instance = "eu-2";
+  entry.object = data_;
+  ResolveInput placed = input();
+  placed.volumes["key"].set(entry.name, entry);
+  EXPECT_TRUE(Resolver(credentials_).resolve(placed).instances.at("eu-2")->volumes.contains(data_));
+}
+
+TEST_F(Resolve, AVolumeIsForOneUnikernelOnItsInstance) {
+  for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
+  add(plan::makeObject("shop", "data", volume("eu-2")));
+  add(plan::makeObject("shop", "web", user("eu-1")));
+  Resolver resolver(credentials_);
+  const auto errorOf = [&](const std::string& on, const std::string& path) {
+    return resolver.resolve(input()).instances.at(on)->unikernels.at(plan::keyOf(path)).error;
+  };
+  EXPECT_THAT(errorOf("eu-1", "shop/web")->message, HasSubstr("UnikernelVolume shop/data is on eu-2"));
+  add(plan::makeObject("shop", "www", user("eu-2")));
+  EXPECT_EQ(errorOf("eu-2", "shop/www")->reason, Reason::VolumeConflict);
+  EXPECT_THAT(errorOf("eu-1", "shop/web")->message, HasSubstr("Unikernel shop/web and Unikernel shop/www"));
+  snapshot_.objects.pop_back();
+  snapshot_.objects.pop_back();
+  add(plan::makeObject("shop", "www", user("eu-2")));
+  EXPECT_FALSE(errorOf("eu-2", "shop/www"));
 }
 
 TEST_F(Resolve, KnowsNothingOfAnImageThatIsBeingWritten) {

@@ -54,6 +54,38 @@ TEST_F(StateFiles, OutlivesTheProcess) {
   EXPECT_EQ(state->restartChangesMemory("60"), std::nullopt);
 }
 
+TEST_F(StateFiles, AVolumeAndAUnikernelMayHaveOneName) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->put(writtenEntry()));
+    ASSERT_TRUE(state->put(writtenVolume()));
+  }
+  {
+    const auto state = open();
+    EXPECT_THAT(state->inventoryOf("5f"), SizeIs(1));
+    EXPECT_EQ(state->volumes().at("5f").at(writtenVolume().name), writtenVolume());
+    EXPECT_THAT(state->entries(), UnorderedElementsAre(writtenEntry(), writtenVolume()));
+    ASSERT_TRUE(state->erase(writtenEntry()));
+  }
+  const auto state = open();
+  EXPECT_THAT(state->entries(), ElementsAre(writtenVolume()));
+  ASSERT_TRUE(state->erase(writtenVolume()));
+  EXPECT_THAT(state->entries(), IsEmpty());
+}
+
+TEST_F(StateFiles, OfAReleaseThatKnewNoVolumesTakesSome) {
+  {
+    const auto state = open();
+    ASSERT_TRUE(state->put(writtenEntry()));
+  }
+  execute("DROP TABLE volumes;");
+  EXPECT_THAT(read()->entries(), ElementsAre(writtenEntry()));
+  const auto state = open();
+  EXPECT_THAT(state->entries(), ElementsAre(writtenEntry()));
+  ASSERT_TRUE(state->put(writtenVolume()));
+  EXPECT_THAT(read()->entries(), UnorderedElementsAre(writtenEntry(), writtenVolume()));
+}
+
 TEST_F(StateFiles, AnotherServerInheritsNothing) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));

@@ -47,6 +47,19 @@ inline plan::Entry writtenEntry() {
   return entry;
 }
 
+/// A volume that has the name of the unikernel in writtenEntry().
+inline plan::Entry writtenVolume() {
+  plan::Entry entry;
+  entry.serverKey = "5f";
+  entry.name = writtenEntry().name;
+  entry.instance = "eu-1";
+  entry.object = {api::Kind::UnikernelVolume, "shop", "web"};
+  entry.digests = {plan::digestOf('c')};
+  entry.confirmed = true;
+  entry.size = 4;
+  return entry;
+}
+
 /// An entry like others, but for its name.
 inline plan::Entry entryNamed(const std::string& label) {
   plan::Entry entry;
