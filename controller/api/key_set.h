@@ -26,7 +26,8 @@ class KeySet {
   std::size_t size() const { return keys_->size(); }
   bool empty() const { return keys_->empty(); }
   bool contains(const ObjectKey& key) const { return keys_->contains(key); }
-  const_iterator lower_bound(const ObjectKey& key) const { return keys_->lower_bound(key); }
+  /// The first that is not less.
+  const_iterator firstFrom(const ObjectKey& key) const { return keys_->lower_bound(key); }
   const Keys& keys() const { return *keys_; }
   /// Whether both have the same without a look at it; false: they may.
   bool isSharedWith(const KeySet& other) const { return keys_ == other.keys_; }

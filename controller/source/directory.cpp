@@ -257,7 +257,7 @@ std::shared_ptr<const api::Manifest> DirectorySource::State::reload(const std::f
       manifests[static_cast<std::size_t>(known - tree.files.begin())];
   if (before == nullptr || before->objects.empty()) return nullptr;
   known->stamp = file::stampOf(status);
-  const auto manifest = cache.load(*known, now, [](const std::filesystem::path&) { return true; });
+  auto manifest = cache.load(*known, now, [](const std::filesystem::path&) { return true; });
   if (manifest == nullptr || !isPlainEdit(*before, *manifest)) return nullptr;
   before = manifest;
   return manifest;

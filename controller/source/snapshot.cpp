@@ -86,7 +86,7 @@ std::vector<api::Silence> Snapshot::silences(const Root& root) const {
 std::set<std::string> instancesDeclared(const Snapshot& snapshot) {
   constexpr auto kind = api::Kind::AlbatrossInstance;
   std::set<std::string> names;
-  const auto first = snapshot.declared.lower_bound({kind, "", ""});
+  const auto first = snapshot.declared.firstFrom({kind, "", ""});
   for (auto key = first; key != snapshot.declared.end() && key->kind == kind; ++key) names.insert(key->name);
   return names;
 }

@@ -6,6 +6,7 @@
 #include "api/manifest.h"
 #include "fixtures/temp_dir.h"
 #include "problems.h"
+#include "yaml/yaml.h"
 
 namespace rookery::api {
 namespace {

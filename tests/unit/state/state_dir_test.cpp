@@ -280,6 +280,40 @@ TEST_F(StateFiles, IsNotTakenForLostWhereItCannotBeRead) {
   EXPECT_TRUE(fs::is_symlink(database()));
 }
 
+TEST_F(StateFiles, SharesTheEntriesThatAreAsTheyWere) {
+  const auto state = open();
+  plan::Entry web = writtenEntry(), other = writtenEntry();
+  other.name.label = "other";
+  ASSERT_TRUE(state->put(web) && state->put(other));
+  const auto before = state->inventoryOf(web.serverKey);
+  web.suspend = !web.suspend;
+  ASSERT_TRUE(state->put(web));
+
+  const auto after = state->inventories().at(web.serverKey);
+  EXPECT_EQ(after.item(other.name), before.item(other.name));
+  EXPECT_EQ(after.at(web.name), web);
+  EXPECT_NE(before.at(web.name), web) << "what was given away does not change";
+}
+
+TEST_F(StateFiles, SaysWhenIdentitiesMayBeOthers) {
+  const auto state = open();
+  api::Object object;
+  object.metadata = {.name = "web", .nameSpace = "shop", .labels = {}, .annotations = {}};
+  object.spec = api::Unikernel{};
+  const auto first = state->identityChanges();
+  state->identify(object.key(), "1", {});
+  state->identify(object.key(), "2", {});
+  EXPECT_EQ(state->identityChanges(), first) << "who asks is told";
+  ASSERT_TRUE(state->requestDeletion(object, {}));
+  const auto second = state->identityChanges();
+  EXPECT_NE(second, first);
+  state->forgetIdentity({api::Kind::Unikernel, "shop", "never-seen"});
+  EXPECT_EQ(state->identityChanges(), second);
+  state->forgetIdentity(object.key());
+  EXPECT_NE(state->identityChanges(), second);
+  EXPECT_THAT(state->deletionRequests(), IsEmpty());
+}
+
 TEST_F(StateFiles, IsForItsOwnerAlone) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
