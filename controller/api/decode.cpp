@@ -244,6 +244,7 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
                              .serverName = take(spec["serverName"], checkPrintable),
                              .rootNamespace = take(spec["rootNamespace"], checkNamespace),
                              .allowedNamespaces = {},
+                             .observe = spec["observe"].flag(false),
                              .suspend = spec["suspend"].flag(false)};
   takeCredentials(spec["credentials"], folder, instance);
   if (const Field allowed = spec["allowedNamespaces"]; allowed.present()) {

@@ -96,6 +96,7 @@ struct AlbatrossInstance {
   std::optional<std::string> rootNamespace;
   std::optional<std::set<std::string>> allowedNamespaces;  // absent: all
   std::chrono::milliseconds connectTimeout{5'000}, commandTimeout{30'000}, streamTimeout{600'000};
+  bool observe = false;
   bool suspend = false;
 };
 

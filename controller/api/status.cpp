@@ -31,6 +31,13 @@ json toJson(const Condition& condition) {
           {"message", condition.message}};
 }
 
+json toJson(const Use& use) {
+  json value = {{"memory", fmt::format("{}Mi", use.memory)}};
+  if (use.unikernels < Use::unlimited) value["unikernels"] = use.unikernels;
+  if (use.blockStorage) value["blockStorage"] = fmt::format("{}Mi", *use.blockStorage);
+  return value;
+}
+
 json toJson(const LastAction& action) {
   return {{"verb", action.verb},
           {"time", toRfc3339(action.time)},
@@ -98,6 +105,8 @@ json toJson(const Status& status) {
   if (status.lastAction) object["lastAction"] = toJson(*status.lastAction);
   if (!status.history.empty()) object["history"] = status.history;
   if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
+  if (status.used) object["used"] = toJson(*status.used);
+  if (status.capacity) object["capacity"] = toJson(*status.capacity);
   return object;
 }
 

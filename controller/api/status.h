@@ -34,6 +34,17 @@ struct LastAction {
   friend bool operator==(const LastAction&, const LastAction&) = default;
 };
 
+/// How much of what a policy limits is used, or can be.
+struct Use {
+  std::int64_t unikernels = 0;
+  std::int64_t memory = 0;                   // Mi
+  std::optional<std::int64_t> blockStorage;  // Mi; absent: nobody asked
+
+  /// What a server says of unikernels where only the memory limits them.
+  static constexpr std::int64_t unlimited = (std::int64_t{1} << 62) - 1;
+  friend bool operator==(const Use&, const Use&) = default;
+};
+
 /// Status of an object; what a kind does not have stays empty.
 struct Status {
   std::vector<Condition> conditions;
@@ -46,6 +57,9 @@ struct Status {
   std::optional<LastAction> lastAction;
   std::vector<std::string> history;  // digests of the last 5 images, newest first
   std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
+  // UnikernelPolicy and AlbatrossInstance
+  std::optional<Use> used;
+  std::optional<Use> capacity;  // of an AlbatrossInstance: what the credential's own domain may use
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;

@@ -30,8 +30,9 @@ void addPlan(PlanReport& report, const std::string& instance, const plan::Plan& 
     if (moving != nullptr && moving->reason == Reason::BeingWritten)
       report.errors.push_back({{}, key.toString(), "", moving->message});
     const api::Condition* stalled = state.status.condition(api::Condition::Type::Stalled);
+    // What is only observed stands among the changes.
     if (stalled == nullptr || stalled->reason == Reason::Suspended ||
-        stalled->reason == Reason::InstanceSuspended)
+        stalled->reason == Reason::InstanceSuspended || stalled->reason == Reason::Observed)
       continue;
     report.errors.push_back({{}, key.toString(), "", stalled->message});
   }

@@ -2,12 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <ranges>
-#include <string_view>
 #include <tuple>
 #include <utility>
-
-#include "plan/compare.h"
 
 namespace rookery::plan {
 
@@ -19,21 +15,6 @@ bool DesiredUnikernel::imageUnsettled() const {
 std::string DesiredUnikernel::digest() const {
   if (image) return image->digest;
   return missing ? image::fromHex(spec().image.sha256.value_or("")) : "";
-}
-
-std::string DesiredUnikernel::withoutSecrets(std::string text) const {
-  const auto blot = [&](std::string_view secret) {
-    if (secret.size() < shortestSecret) return;
-    for (std::size_t at = text.find(secret); at != std::string::npos;
-         at = text.find(secret, at + redacted.size()))
-      text.replace(at, secret.size(), redacted);
-  };
-  for (const std::string& secret : secrets) {
-    blot(secret);
-    if (secret.find('\n') == std::string::npos) continue;
-    for (const auto line : secret | std::views::split('\n')) blot({line.begin(), line.end()});
-  }
-  return text;
 }
 
 albatross::Name Desired::nameOf(const api::ObjectKey& key, const albatross::Name& base) const {
@@ -95,6 +76,37 @@ std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before,
                         if (same && *was != *is) changed.insert(is->first);
                       });
   return same ? std::optional(std::move(changed)) : std::nullopt;
+}
+
+namespace {
+
+/// All but the unikernels, as above.
+auto othersOf(const Observed& observed) {
+  const auto& [serverKey, base, unikernels, policies, blockDevices] = observed;
+  return std::tie(serverKey, base, policies, blockDevices);
+}
+
+}  // namespace
+
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Observed& before, const Observed& after,
+                                                          const Desired& desired) {
+  if (othersOf(before) != othersOf(after)) return std::nullopt;
+  std::set<api::ObjectKey> changed;
+  bool declared = true;
+  const auto note = [&](const albatross::Name& name) {
+    api::ObjectKey key = desired.objectAt(name, after.base);
+    declared = declared && desired.unikernels.contains(key) && desired.nameOf(key, after.base) == name;
+    changed.insert(std::move(key));
+  };
+  auto was = before.unikernels.begin();
+  for (const auto& [name, info] : after.unikernels) {
+    while (was != before.unikernels.end() && was->first < name) note(was++->first);
+    const bool known = was != before.unikernels.end() && was->first == name;
+    if (!known || was->second != info) note(name);
+    if (known) ++was;
+  }
+  while (was != before.unikernels.end()) note(was++->first);
+  return declared ? std::optional(std::move(changed)) : std::nullopt;
 }
 
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence) {

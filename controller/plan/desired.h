@@ -15,6 +15,7 @@
 #include "api/outdated.h"
 #include "error.h"
 #include "image/image.h"
+#include "plan/observed.h"
 #include "plan/shared_map.h"
 
 namespace rookery::plan {
@@ -28,7 +29,8 @@ struct DesiredUnikernel {
   std::optional<image::Missing> missing;  // image is its error: it was not pulled yet, or is unsettled
   std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
-  std::vector<std::string> secrets = {};  // the values in `arguments` that came from Secrets
+  std::vector<std::string> secrets =
+      {};  // the values in `arguments` that came from Secrets; not all: `error`
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
@@ -36,10 +38,6 @@ struct DesiredUnikernel {
   bool imageUnsettled() const;
   /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
   std::string digest() const;
-  /// `text` of the unikernel's, with whatever of its secrets stands in it redacted; a value of less than
-  /// shortestSecret bytes is not looked for: it stands in too much else.
-  std::string withoutSecrets(std::string text) const;
-  static constexpr std::size_t shortestSecret = 4;
   /// Which restart somebody has asked for; empty: none.
   std::string restartedAt() const {
     return api::requestOf(object->metadata.annotations, api::restartedAtAnnotation);
@@ -121,6 +119,9 @@ using DesiredPtr = std::shared_ptr<const Desired>;
 /// The unikernels that are wanted otherwise in `after` than in `before`. Nothing: that is not all the
 /// difference, or there are others.
 std::optional<std::set<api::ObjectKey>> changedUnikernels(const Desired& before, const Desired& after);
+/// Those that are seen otherwise in `after` than in `before`. Nothing: that is not all the difference.
+std::optional<std::set<api::ObjectKey>> changedUnikernels(const Observed& before, const Observed& after,
+                                                          const Desired& desired);
 
 /// What is said of an object that is missing, and kept all the same.
 std::string whyKept(const api::ObjectKey& object, const api::Silence& silence);

@@ -140,13 +140,20 @@ struct Plan {
   std::map<api::ObjectKey, ObjectState> objects;
   Counts counts;
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
-  std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
+  std::vector<api::ObjectKey> ended;  // unikernels that are first seen to have ended by themselves
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
-  /// Nothing is left to do, and what is said of one object hangs on nothing that is said of another: it
-  /// stands until wakeAt, as long as the same is wanted and seen of it.
-  bool rests = false;
+  /// How what was judged stands by itself, for decideAgain().
+  struct Rest {
+    /// What is said of one object hangs on nothing that is said of another, nor on what is done about it.
+    bool each = false;
+    /// Unikernels of which something is to be done or awaited. Of the others nothing is: what is said of them
+    /// stands until `until`, as long as the same is wanted and seen of them.
+    std::set<api::ObjectKey> restless = {};
+    std::optional<SystemTime> until = {};
+  };
+  Rest rest;
   Memory memory;
 };
 
@@ -161,10 +168,11 @@ struct Authority {
 Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
             SystemTime now);
 
-/// What decide() would say, where the last plan rested and only the manifests of these unikernels are others
-/// since: the rest was neither taken away, nor added, nor seen otherwise, and its time to wake has not come.
-/// `counts`: of that plan. `memory` has, of all others, what that plan left. `objects` has only these, and
-/// the policies.
+/// What decide() would say, where Plan::Rest::each held of the last plan and only these unikernels are wanted
+/// or seen otherwise since, or were restless: nothing was added, taken away, or seen that is not declared,
+/// the policies are the same, and Plan::Rest::until has not come. `counts`: of that plan. `memory` has, of
+/// all others, what that plan left. In the result, `objects` has only these, and the policies; `rest` and
+/// `wakeAt` are about these.
 Plan decideAgain(const Desired& desired, const std::set<api::ObjectKey>& changed, const Observed& observed,
                  Memory memory, Counts counts, const Authority& authority, SystemTime now);
 

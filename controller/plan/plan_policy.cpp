@@ -42,9 +42,11 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
   if (phase == PolicyPhase::BeforeUnikernels) {
     // What is only widened for now, or is below present usage, is for the second phase to speak about.
     const bool onlyWidened = verdict.step && verdict.step->domains.back().policy != policy.policy;
+    if (onlyWidened && desired_.spec().observe) return;
     if (onlyWidened) return emit(std::move(*verdict.step));
     if (!verdict.step && verdict.reason == Reason::PolicyExceeded) return;
   }
+  onlyObserve(verdict);
   qualify(key, verdict);
   conclude(key, policy.identity.generation, std::move(verdict));
 }

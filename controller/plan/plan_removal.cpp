@@ -115,6 +115,11 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
   step.reason = reason;
   step.message = std::move(message);
   step.domains = std::move(*chain);
+  if (desired_.spec().observe) {
+    keep(entry, {Reason::Observed, sentences({step.message, whyNothingIsSent()})});
+    plan_.later.push_back(std::move(step));
+    return true;
+  }
   if (const Error* error = putOff(step)) {
     keep(entry, {error->reason,
                  fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "plan/desired.h"
 #include "plan/planner.h"
@@ -73,12 +74,17 @@ void Planner::planUnikernel(const Subject& subject) {
     shown.digest = image::toHex(subject.running->digest);
     if (subject.running->started) shown.startedAt = SystemTime(*subject.running->started);
   }
+  const std::optional<SystemTime> wakeBefore = std::exchange(plan_.wakeAt, std::nullopt);
   Verdict verdict = judge(subject);
+  onlyObserve(verdict);
   qualify(subject.key, verdict);
+  const std::optional<SystemTime> itsOwn = std::exchange(plan_.wakeAt, wakeBefore);
   subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
-  api::Status& status =
-      conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict)).status;
+  ObjectState& state = conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict));
+  if (itsOwn) wakeAt(*itsOwn);
+  if (itsOwn && state.settled) restUntil_ = std::min(restUntil_.value_or(*itsOwn), *itsOwn);
+  api::Status& status = state.status;
   status.instance = instance();
   status.digest = std::move(shown.digest);
   status.startedAt = shown.startedAt;
@@ -98,7 +104,7 @@ Planner::Verdict Planner::judge(const Subject& subject) {
 }
 
 /// What keeps us from even looking at the difference.
-std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const {
+std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) {
   const DesiredUnikernel& unikernel = subject.unikernel;
   const bool running = subject.running != nullptr;
   if (subject.spec().suspend || desired_.spec().suspend) {
@@ -117,6 +123,7 @@ std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) const 
   if (const auto& authority = authorityFor(subject.name); !authority)
     return refusal(authority.error(), running);
   if (isRoot(subject.key.nameSpace) && world_.hasDomain(subject.key.name)) {
+    hangsTogether_ = true;
     return refusal({Reason::NameConflict,
                     fmt::format("{} would run in the root domain under the name of the domain {}, and "
                                 "the server mixes the two up. Give it another name.",
@@ -368,7 +375,7 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   const bool running = subject.running != nullptr;
   auto chain = chainFor(subject.name);
   if (!chain) {
-    wantsPolicy_ = true;
+    hangsTogether_ = true;
     return refusal(chain.error(), running);
   }
   if (auto waits = awaitVolumes(subject)) return *std::move(waits);

@@ -97,7 +97,7 @@ Plan Planner::run() {
   nameWaiting();
   planPolicies(PolicyPhase::AfterUnikernels);
   if (changed_ == nullptr) forgetObjects();
-  plan_.rests = rests();
+  plan_.rest = rest();
   return std::move(plan_);
 }
 
@@ -225,6 +225,7 @@ void Planner::trackLife(const Subject& subject) {
 /// Only what is due counts as done for the steps after it: the first that is due is judged by the world as it
 /// is, and what fails keeps nobody waiting.
 void Planner::emit(Step step) {
+  check(!desired_.spec().observe, "nothing is sent to a server that is only observed");
   if (step.notBefore <= now_) {
     foresee(step);
   } else if (step.notBefore != SystemTime::max()) {
@@ -312,6 +313,25 @@ void Planner::qualify(const api::ObjectKey& key, Verdict& verdict) const {
   verdict.state = outdated.silence.passing ? UnikernelState::Progressing : UnikernelState::Failed;
 }
 
+std::string Planner::whyNothingIsSent() const {
+  return fmt::format("Nothing is sent, as {} is only observed (spec.observe).",
+                     desired_.instance->key().toString());
+}
+
+/// What would be done is shown, and is not. What runs as declared, and would only be taken over, is Ready.
+void Planner::onlyObserve(Verdict& verdict) {
+  if (!desired_.spec().observe || !verdict.step) return;
+  Step step = *std::exchange(verdict.step, std::nullopt);
+  const bool same = step.verb == Verb::Adopt && step.fields.empty();
+  verdict.ready = same ? api::Condition::Status::True : api::Condition::Status::False;
+  verdict.reason = Reason::Observed;
+  verdict.message = sentences({step.message, whyNothingIsSent()});
+  verdict.reconciling = false;
+  verdict.stalled = !same;
+  verdict.state = same ? UnikernelState::Ready : UnikernelState::Failed;
+  plan_.later.push_back(std::move(step));
+}
+
 /// Puts what is said of an object into its status, and returns that.
 ObjectState& Planner::conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict) {
   using Type = api::Condition::Type;
@@ -345,11 +365,34 @@ void Planner::countUnmanaged() {
 }
 
 /// What fits nowhere, or waits for a policy, may do so because of others.
-bool Planner::rests() const {
-  const bool nothingToDo = plan_.steps.empty() && plan_.later.empty() && inDoubt_.empty();
+Plan::Rest Planner::rest() const {
+  Plan::Rest rest{.each = false, .restless = {}, .until = restUntil_};
+  bool policiesRest = true;
+  const auto note = [&](const api::ObjectKey& key) {
+    if (key.kind == api::Kind::Unikernel) {
+      rest.restless.insert(key);
+    } else {
+      policiesRest = false;
+    }
+  };
+  for (const auto& [key, state] : plan_.objects) {
+    if (!state.settled) note(key);
+  }
+  bool removes = !plan_.later.empty();
+  for (const Step& step : plan_.steps) {
+    note(step.object);
+    removes = removes || step.verb == Verb::Destroy;
+  }
+  bool ofOthers = false;
+  for (const Name& name : inDoubt_) {
+    const api::ObjectKey key = desired_.objectAt(name, world_.seen().base);
+    const bool declared = desired_.unikernels.contains(key) && nameOf(key) == name;
+    if (declared) note(key);
+    ofOthers = ofOthers || !declared;
+  }
   const bool nothingToSay = plan_.errors.empty() && plan_.unpruned.empty() && plan_.removals.empty();
-  return nothingToDo && nothingToSay && waiting_.empty() && !wantsPolicy_ &&
-         std::ranges::all_of(plan_.objects, [](const auto& item) { return item.second.settled; });
+  rest.each = policiesRest && !removes && !ofOthers && nothingToSay && waiting_.empty() && !hangsTogether_;
+  return rest;
 }
 
 void Planner::forgetObjects() {

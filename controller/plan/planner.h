@@ -80,7 +80,7 @@ class Planner {
   void trackLife(const Subject& subject);
   void countUnmanaged();
   void forgetObjects();
-  bool rests() const;
+  Plan::Rest rest() const;
 
   // plan_trouble.cpp: what does not last
   bool loops(const ObjectMemory& object) const;
@@ -99,6 +99,8 @@ class Planner {
   // planner.cpp: results
   void qualify(const api::ObjectKey& key, Verdict& verdict) const;
   ObjectState& conclude(const api::ObjectKey& key, std::int64_t generation, Verdict verdict);
+  std::string whyNothingIsSent() const;
+  void onlyObserve(Verdict& verdict);
   void emit(Step step);
   void foresee(const Step& step);
   void report(Error error);
@@ -112,7 +114,7 @@ class Planner {
   void planUnikernels(const std::vector<Subject>& subjects);
   void planUnikernel(const Subject& subject);
   Verdict judge(const Subject& subject);
-  std::optional<Verdict> obstacle(const Subject& subject) const;
+  std::optional<Verdict> obstacle(const Subject& subject);
   Verdict judgeUnsettled(const Subject& subject) const;
   Verdict judgeRunning(const Subject& subject);
   Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
@@ -138,7 +140,7 @@ class Planner {
   Verdict judgeForeign(const Volume& volume);
   Verdict judgeContent(const Volume& volume, std::vector<Subject>& subjects);
   Verdict judgeUsed(const Volume& volume, Step step, std::vector<Subject>& subjects);
-  bool canStop(const Subject& subject) const;
+  bool canStop(const Subject& subject);
   bool stop(Subject& subject, const Volume& volume);
   Verdict asDeclared(const Volume& volume) const;
   Verdict taking(Step step);
@@ -191,7 +193,8 @@ class Planner {
   std::set<albatross::Name> usableVolumes_;                         // now, or once due steps are done
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
-  bool wantsPolicy_ = false;                                        // something does that has none
+  bool hangsTogether_ = false;           // something is as it is because of what others have
+  std::optional<SystemTime> restUntil_;  // what of wakeAt is about unikernels of which nothing is to be done
   Plan plan_;
 };
 

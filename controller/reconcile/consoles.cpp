@@ -14,31 +14,63 @@
 #include <functional>
 #include <utility>
 
+#include "plan/redact.h"
 #include "text.h"
 
 namespace rookery::reconcile {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+
+/// What our clock can say, less a day at both ends.
+using SystemClock = std::chrono::system_clock;
+constexpr auto firstTime = std::chrono::ceil<albatross::Time::duration>(SystemClock::time_point::min() +
+                                                                        std::chrono::days(1)),
+               lastTime = std::chrono::floor<albatross::Time::duration>(SystemClock::time_point::max() -
+                                                                        std::chrono::days(1));
+
+/// That all is known that came from Secrets into the arguments of a unikernel. One that is to run elsewhere,
+/// or not at all, may still print what it was started with.
+Result<void> checkSecrets(const plan::Desired& desired, const api::ObjectKey& unikernel) {
+  const auto found = desired.unikernels.find(unikernel);
+  if (found == desired.unikernels.end()) {
+    return fail(Reason::InstanceUnavailable,
+                fmt::format("{} is not to run on {} now, so nobody knows what of its console is secret.",
+                            unikernel.toString(), desired.name()));
+  }
+  if (found->second.secrets.size() == found->second.spec().argumentsFrom.size()) return {};
+  return fail(Reason::ReferenceNotFound,
+              fmt::format("The Secrets that the arguments of {} are from cannot be read now, so nobody knows "
+                          "what of its console is secret.",
+                          unikernel.toString()));
+}
+
+}  // namespace
+
 /// One subscription, and the lines that it brought. Read on its strand; all others look at it under its lock.
 class Consoles::Console : public std::enable_shared_from_this<Consoles::Console> {
  public:
   /// `closed`: called once, on the strand, when the subscription has ended.
-  Console(const asio::any_io_executor& executor, ServerPtr server, api::ObjectKey unikernel,
-          std::function<void(const Console*)> closed)
+  Console(const asio::any_io_executor& executor, const Options& options, const Servers& servers,
+          ServerPtr server, api::ObjectKey unikernel, std::function<void(const Console*)> closed)
       : strand_(asio::make_strand(executor)),
+        options_(options),
+        servers_(servers),
         server_(std::move(server)),
         unikernel_(std::move(unikernel)),
         closed_(std::move(closed)),
         silence_(strand_),
         idle_(strand_) {}
 
+  /// From any thread; cancel() after it.
   void start(albatross::Request request) {
-    asio::co_spawn(
-        strand_, follow(std::move(request)),
-        asio::bind_cancellation_slot(cancel_.slot(), [self = shared_from_this()](const std::exception_ptr&) {
-          self->end({Reason::Cancelled, "The console is not read any more."});
-        }));
+    asio::post(strand_, [self = shared_from_this(), request = std::move(request)]() mutable {
+      asio::co_spawn(self->strand_, self->follow(std::move(request)),
+                     asio::bind_cancellation_slot(self->cancel_.slot(), [self](const std::exception_ptr&) {
+                       self->end({Reason::Cancelled, "The console is not read any more."});
+                     }));
+    });
   }
 
   void cancel() {
@@ -46,12 +78,22 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
                [self = shared_from_this()] { self->cancel_.emit(asio::cancellation_type::terminal); });
   }
 
-  /// One more reader; false: it is over.
-  bool join() {
+  /// One more reader, from the line of that number on; nothing: it is over.
+  std::optional<std::size_t> join() {
     const std::lock_guard lock(mutex_);
-    if (closing_ || ended_) return false;
+    if (closing_ || ended_) return std::nullopt;
     ++readers_;
-    return true;
+    return first_;
+  }
+
+  /// Whether it is of the server as it is reached now.
+  bool isOf(const Server& server) const { return server_->client == server.client; }
+
+  /// It takes no further reader, if it has none; whether that is so.
+  bool closeIfIdle() {
+    const std::lock_guard lock(mutex_);
+    closing_ = closing_ || readers_ == 0;
+    return closing_;
   }
 
   void leave() {
@@ -84,6 +126,7 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
     if (said != nullptr && said->text == "waiting for VM") {
       noteReplayed();  // there was nothing to replay
     } else {
+      replayEnd_ = Clock::now() + options_.longestReplay;
       awaitSilence();
     }
     for (;;) {
@@ -94,10 +137,12 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   }
 
   void add(albatross::data::Console line) {
-    ConsoleLine kept{line.timestamp, blotted(std::move(line.line))};
+    ConsoleLine kept{std::clamp(line.timestamp, firstTime, lastTime), blotted(line.line)};
     const std::lock_guard lock(mutex_);
+    bytes_ += kept.text.size();
     lines_.push_back(std::move(kept));
-    if (lines_.size() > keptLines) {
+    while (lines_.size() > keptLines || bytes_ > keptBytes) {
+      bytes_ -= lines_.front().text.size();
       lines_.pop_front();
       ++first_;
     }
@@ -105,15 +150,25 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
     if (!replayed_) awaitSilence();
   }
 
-  /// Secrets first: what is escaped would not be found any more.
-  std::string blotted(std::string line) const {
-    const auto found = server_->desired->unikernels.find(unikernel_);
-    if (found != server_->desired->unikernels.end()) line = found->second.withoutSecrets(std::move(line));
-    return visible(line, longestLine);
+  /// Secrets first: what is escaped would not be found any more. Those of when it was opened, too: what was
+  /// started with them may run still.
+  std::string blotted(std::string_view line) const {
+    std::vector<std::string> secrets = secretsOf(*server_);
+    if (const ServerPtr now = servers_.find(server_->desired->name()); now != nullptr && now != server_) {
+      const std::vector<std::string> more = secretsOf(*now);
+      secrets.insert(secrets.end(), more.begin(), more.end());
+    }
+    std::string shown = visible(plan::withoutSecrets(line, secrets, longestLine));
+    return line.size() <= longestLine ? shown : fmt::format("{}… ({} bytes)", shown, line.size());
+  }
+
+  std::vector<std::string> secretsOf(const Server& server) const {
+    const auto found = server.desired->unikernels.find(unikernel_);
+    return found == server.desired->unikernels.end() ? std::vector<std::string>() : found->second.secrets;
   }
 
   void awaitSilence() {
-    silence_.expires_after(quiet);
+    silence_.expires_at(std::min(Clock::now() + options_.quiet, replayEnd_));
     silence_.async_wait([self = weak_from_this()](boost::system::error_code cancelled) {
       const auto console = self.lock();
       if (!cancelled && console != nullptr) console->noteReplayed();
@@ -127,18 +182,12 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   }
 
   void closeWhenIdle() {
-    idle_.expires_after(lingering);
+    idle_.expires_after(options_.lingering);
     idle_.async_wait([self = weak_from_this()](boost::system::error_code cancelled) {
       const auto console = self.lock();
-      if (!cancelled && console != nullptr && console->isIdle())
+      if (!cancelled && console != nullptr && console->closeIfIdle())
         console->cancel_.emit(asio::cancellation_type::terminal);
     });
-  }
-
-  bool isIdle() {
-    const std::lock_guard lock(mutex_);
-    closing_ = readers_ == 0;
-    return closing_;
   }
 
   void end(Error error) {
@@ -154,22 +203,27 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   }
 
   const asio::strand<asio::any_io_executor> strand_;
+  const Options options_;
+  const Servers& servers_;
   const ServerPtr server_;
   const api::ObjectKey unikernel_;
   const std::function<void(const Console*)> closed_;
   asio::cancellation_signal cancel_;
   asio::steady_timer silence_, idle_;
+  Clock::time_point replayEnd_ = Clock::time_point::max();
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<ConsoleLine> lines_;
   std::size_t first_ = 0;  // the number of the first of them
+  std::size_t bytes_ = 0;  // of all of them
   bool replayed_ = false;
   std::size_t readers_ = 0;
-  bool closing_ = false;  // it had no reader for too long
+  bool closing_ = false;  // it has had no reader for too long, and takes none any more
   std::optional<Error> ended_;
 };
 
-Consoles::Reader::Reader(std::shared_ptr<Console> console) : console_(std::move(console)) {}
+Consoles::Reader::Reader(std::shared_ptr<Console> console, std::size_t next)
+    : console_(std::move(console)), next_(next) {}
 Consoles::Reader::~Reader() { console_->leave(); }
 
 Consoles::Lines Consoles::Reader::read(Clock::time_point deadline) {
@@ -185,26 +239,55 @@ Result<std::unique_ptr<Consoles::Reader>> Consoles::open(const api::ObjectKey& u
   }
   auto request = server->about(unikernel);
   if (!request) return std::unexpected(request.error());
+  if (auto known = checkSecrets(*server->desired, unikernel); !known) return std::unexpected(known.error());
   request->command =
       albatross::ConsoleCommand(albatross::console::Subscribe{static_cast<std::int64_t>(keptLines)});
   const Key key{instance, unikernel};
   const std::lock_guard lock(mutex_);
-  const auto known = open_.find(key);
-  if (known != open_.end() && known->second->join()) return std::make_unique<Reader>(known->second);
-  if (stopped_ || open_.size() >= mostOpen) {
+  if (auto reader = joined(key, *server)) return reader;
+  if (stopped_ || !makeRoom()) {
     return fail(Reason::ServiceUnavailable,
                 fmt::format("{} consoles are read already; that is as many as can be.", open_.size()));
   }
+  const auto console = add(key, server);
+  auto reader = std::make_unique<Reader>(console, *console->join());
+  console->start(*std::move(request));
+  return reader;
+}
+
+/// A reader of what is read already, where that goes on.
+std::unique_ptr<Consoles::Reader> Consoles::joined(const Key& key, const Server& server) {
+  const auto known = open_.find(key);
+  if (known == open_.end()) return nullptr;
+  const auto console = known->second;
+  if (console->isOf(server)) {
+    if (const auto next = console->join()) return std::make_unique<Reader>(console, *next);
+  }
+  console->cancel();
+  open_.erase(known);
+  return nullptr;
+}
+
+/// For one more subscription, if need be in the place of one that nobody reads.
+bool Consoles::makeRoom() {
+  if (open_.size() < options_.mostOpen) return true;
+  const auto idle = std::ranges::find_if(open_, [](const auto& item) { return item.second->closeIfIdle(); });
+  if (idle == open_.end()) return false;
+  idle->second->cancel();
+  open_.erase(idle);
+  return true;
+}
+
+std::shared_ptr<Consoles::Console> Consoles::add(const Key& key, ServerPtr server) {
   const auto closed = [this, key](const Console* console) {
     const std::lock_guard locked(mutex_);
     const auto found = open_.find(key);
     if (found != open_.end() && found->second.get() == console) open_.erase(found);
   };
-  const auto console = std::make_shared<Console>(executor_, server, unikernel, closed);
-  open_[key] = console;
-  check(console->join(), "a new console takes readers");
-  console->start(*std::move(request));
-  return std::make_unique<Reader>(console);
+  auto console =
+      std::make_shared<Console>(executor_, options_, servers_, std::move(server), key.second, closed);
+  open_.emplace(key, console);
+  return console;
 }
 
 void Consoles::stop() {

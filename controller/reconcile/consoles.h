@@ -20,8 +20,8 @@ namespace rookery::reconcile {
 
 namespace asio = boost::asio;
 
-/// One line that a unikernel printed, at the server's time. It is visible(), and cut to
-/// Consoles::longestLine; what a Secret put into the unikernel's arguments is blotted out.
+/// One line that a unikernel printed, at the server's time, as far as our clock reaches. It is visible(), and
+/// cut to Consoles::longestLine; what a Secret put into the unikernel's arguments is blotted out.
 struct ConsoleLine {
   albatross::Time time;
   std::string text;
@@ -35,10 +35,15 @@ class Consoles {
  public:
   static constexpr std::size_t keptLines = 1024;       // of one unikernel: as many as a server keeps
   static constexpr std::size_t longestLine = 4 << 10;  // bytes, as they came
-  static constexpr std::size_t mostOpen = 64;          // subscriptions at the same time
-  static constexpr std::chrono::milliseconds quiet{
-      300};                                             // without a line: a server has replayed what it kept
-  static constexpr std::chrono::seconds lingering{10};  // after the last reader
+  static constexpr std::size_t keptBytes = 4 << 20;    // of one unikernel's lines
+
+  struct Options {
+    std::size_t mostOpen = 64;  // subscriptions at the same time
+    /// A server says nowhere where what it kept ends: so long without a line it has replayed that, or so long
+    /// after it began, whatever comes.
+    std::chrono::milliseconds quiet{300}, longestReplay{3'000};
+    std::chrono::milliseconds lingering{10'000};  // after the last reader
+  };
 
   class Console;
 
@@ -53,7 +58,8 @@ class Consoles {
   /// Reads one console from what its server has kept on. For one thread at a time.
   class Reader {
    public:
-    explicit Reader(std::shared_ptr<Console> console);
+    /// Of one that it has joined, from the line of that number on.
+    Reader(std::shared_ptr<Console> console, std::size_t next);
     ~Reader();
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
@@ -63,18 +69,22 @@ class Consoles {
 
    private:
     const std::shared_ptr<Console> console_;
-    std::size_t next_ = 0;  // the number of the next line
+    std::size_t next_;  // the number of the next line
     bool replayed_ = false;
   };
 
   /// Subscriptions are read on strands of `executor`. `servers` must outlive it, and this the executor's
   /// work.
   Consoles(asio::any_io_executor executor, const Servers& servers)
-      : executor_(std::move(executor)), servers_(servers) {}
+      : Consoles(std::move(executor), servers, {}) {}
+  Consoles(asio::any_io_executor executor, const Servers& servers, Options options)
+      : executor_(std::move(executor)), servers_(servers), options_(options) {}
 
   /// The console of a unikernel on an instance, at once; what keeps it from being read, its reader is told.
-  /// Errors: InstanceUnavailable (the instance was not reached yet), NoPolicy, ServiceUnavailable (too many
-  /// consoles are read).
+  /// Where the instance is another server than before, or is reached otherwise, what was read ends.
+  /// Errors: InstanceUnavailable (the instance was not reached yet, or it is not to run there), NoPolicy,
+  /// ReferenceNotFound (which secrets it may print is not known), ServiceUnavailable (too many consoles are
+  /// read, or it has been stopped).
   Result<std::unique_ptr<Reader>> open(const api::ObjectKey& unikernel, const std::string& instance);
 
   /// Ends all that is read, and nothing can be opened any more.
@@ -83,8 +93,13 @@ class Consoles {
  private:
   using Key = std::pair<std::string, api::ObjectKey>;  // instance, unikernel
 
+  std::unique_ptr<Reader> joined(const Key& key, const Server& server);
+  bool makeRoom();
+  std::shared_ptr<Console> add(const Key& key, ServerPtr server);
+
   const asio::any_io_executor executor_;
   const Servers& servers_;
+  const Options options_;
   std::mutex mutex_;
   bool stopped_ = false;
   std::map<Key, std::shared_ptr<Console>> open_;

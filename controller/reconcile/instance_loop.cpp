@@ -80,7 +80,17 @@ asio::awaitable<void> InstanceLoop::run() {
   using asio::experimental::awaitable_operators::operator||;
   co_await asio::this_coro::throw_if_cancelled(false);
   if (statistics_) {
-    co_await (reconcile() || statistics_->run());
+    // What it throws must not wait for the other to end as well.
+    std::exception_ptr failure;
+    const auto guarded = [&]() -> asio::awaitable<void> {
+      try {
+        co_await reconcile();
+      } catch (...) {
+        failure = std::current_exception();
+      }
+    };
+    co_await (guarded() || statistics_->run());
+    if (failure) std::rethrow_exception(failure);
   } else {
     co_await reconcile();
   }
@@ -122,6 +132,7 @@ asio::awaitable<bool> InstanceLoop::round() {
     due = co_await follow(decide(std::move(*observed)), told, end);
   } else {
     rest_.reset();
+    others_.reset();
     co_await heedWishes();
     missLook(observed.error(), told, end);
   }
@@ -157,10 +168,17 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   end.destroyed = destroyed_ && !moreToGo;
   if (end.destroyed) destroyed_ = false;
   tell(decision, *desired_, now, told);
+  told.policies = policies_;
   for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
   failures_ = 0;
-  reporter_.report(*desired_, plan, unwritten);
-  rest(decision, end, plan.steps.empty() && end.finished && unwritten.empty() && failures.volumes.empty());
+  reporter_.report(*desired_, plan, policies_, unwritten);
+  const bool allWritten = unwritten.empty() && failures.volumes.empty();
+  rest(decision, end, plan.steps.empty() && end.finished && allWritten);
+  if (allWritten && end.errors.empty()) {
+    restOthers(decision);
+  } else {
+    others_.reset();
+  }
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
   co_return due;
@@ -181,19 +199,28 @@ void InstanceLoop::tell(const Decision& decision, const plan::Desired& desired, 
   }
 }
 
-/// Nothing is to be done, if `nothingLeft`. What was decided about some stands beside what is known of the
-/// others.
+/// Nothing is to be done, if `nothingLeft`.
 void InstanceLoop::rest(const Decision& decision, const RoundEnd& end, bool nothingLeft) {
-  const plan::Plan& plan = decision.plan;
-  const std::optional<Rest> before = std::exchange(rest_, std::nullopt);
+  rest_.reset();
   if (!nothingLeft) return;
-  rest_ = Rest{desired_, plan.wakeAt.value_or(SystemTime::max()), end};
+  rest_ = Rest{desired_, decision.plan.wakeAt.value_or(SystemTime::max()), end};
   rest_->end.destroyed = rest_->end.located = false;  // news once
-  rest_->counts = plan.counts;
-  rest_->authority = connection_.authority();
-  rest_->restartChangesMemory = plan.memory.restartChangesMemory;
-  rest_->each = plan.rests && (decision.changed ? before->each : undisputed_);
-  if (decision.changed) rest_->looks = before->looks + 1;
+}
+
+/// What was decided about some stands beside what is known of the others.
+void InstanceLoop::restOthers(const Decision& decision) {
+  const plan::Plan& plan = decision.plan;
+  const std::optional<RestOfOthers> before = std::exchange(others_, std::nullopt);
+  if (!plan.rest.each || (!decision.changed && !undisputed_)) return;
+  others_ = RestOfOthers{.desired = desired_,
+                         .rest = plan.rest,
+                         .since = decision.changed ? before->since : environment_.now(),
+                         .counts = plan.counts,
+                         .authority = connection_.authority(),
+                         .restartChangesMemory = plan.memory.restartChangesMemory};
+  if (!decision.changed || !before->rest.until) return;
+  auto& until = others_->rest.until;
+  until = std::min(until.value_or(*before->rest.until), *before->rest.until);
 }
 
 /// Whether this is what was seen when there was nothing to do. Now and then all is judged anyway: what is
@@ -203,20 +230,23 @@ bool InstanceLoop::isResting(const plan::Observed& observed) const {
          environment_.now() < rest_->until && observed == *observed_;
 }
 
-/// The unikernels that are desired otherwise than when there was nothing to do, where nothing else is
-/// otherwise that could matter to them or to others. Nothing: all has to be judged.
+/// The unikernels that are to be judged, where nothing that could matter to the others is otherwise than when
+/// they were. Nothing: all are.
 std::optional<std::set<api::ObjectKey>> InstanceLoop::changedAtRest(const plan::Observed& observed) const {
-  if (!rest_ || !rest_->each || rest_->looks >= mostRests || environment_.now() >= rest_->until ||
-      observed != *observed_)
+  const SystemTime now = environment_.now();
+  if (!others_ || !memory_.volumes.empty() || now >= others_->rest.until.value_or(SystemTime::max()) ||
+      now >= others_->since + mostRests * environment_.resync || now - memory_.lookedAt > plan::watchGap)
     return std::nullopt;
-  const plan::Authority authority = connection_.authority();
-  if (authority != rest_->authority || environment_.now() - memory_.lookedAt > plan::watchGap ||
-      environment_.state.restartChangesMemory(observed.serverKey) != rest_->restartChangesMemory)
+  if (connection_.authority() != others_->authority ||
+      environment_.state.restartChangesMemory(observed.serverKey) != others_->restartChangesMemory)
     return std::nullopt;
-  auto changed = plan::changedUnikernels(*rest_->desired, *desired_);
-  if (!changed) return std::nullopt;
+  auto changed = plan::changedUnikernels(*others_->desired, *desired_);
+  const auto seen = plan::changedUnikernels(*observed_, observed, *desired_);
+  if (!changed || !seen) return std::nullopt;
   if (environment_.rivals != nullptr && !environment_.rivals->clashesOf(*desired_).empty())
     return std::nullopt;
+  changed->insert(seen->begin(), seen->end());
+  changed->insert(others_->rest.restless.begin(), others_->rest.restless.end());
   // What runs and is not ours may be somebody else's, which it takes a look at all to tell.
   const bool foreign = std::ranges::any_of(*changed, [&](const api::ObjectKey& key) {
     const albatross::Name name = desired_->nameOf(key, observed.base);
@@ -298,12 +328,20 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   co_return co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener);
 }
 
+void InstanceLoop::see(plan::Observed observed) {
+  observed_ = std::move(observed);
+  policies_ = plan::policyUse(*observed_);
+}
+
 InstanceLoop::Decision InstanceLoop::decide(plan::Observed observed) {
-  if (auto changed = changedAtRest(observed)) return decideAgain(*std::move(changed));
+  if (auto changed = changedAtRest(observed)) {
+    see(std::move(observed));
+    return decideAgain(*std::move(changed));
+  }
   recallObjects();
   if (observed_ && observed_->serverKey != observed.serverKey)
     memory_ = {};  // another server behind the same address
-  observed_ = std::move(observed);
+  see(std::move(observed));
   noteReached();
   if (statistics_) statistics_->keepOnlyRunning();
   Decision decision{.plan = {}, .before = ownInventory(), .changed = std::nullopt};
@@ -331,10 +369,10 @@ InstanceLoop::Decision InstanceLoop::decideAgain(std::set<api::ObjectKey> change
     decision.before.set(std::move(name), entry->second);
   }
   decision.plan = plan::decideAgain(*desired_, *decision.changed, *observed_, std::move(memory_),
-                                    rest_->counts, connection_.authority(), environment_.now());
+                                    others_->counts, connection_.authority(), environment_.now());
   // The others wake when they would have.
   auto& wakeAt = decision.plan.wakeAt;
-  if (rest_->until != SystemTime::max()) wakeAt = wakeAt ? std::min(*wakeAt, rest_->until) : rest_->until;
+  if (const auto until = others_->rest.until) wakeAt = std::min(wakeAt.value_or(*until), *until);
   return decision;
 }
 

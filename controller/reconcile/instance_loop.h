@@ -75,17 +75,19 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<void> reconcile();
   asio::awaitable<bool> round();
   asio::awaitable<Result<plan::Observed>> ask();
+  void see(plan::Observed observed);
   /// What was decided, and about what.
   struct Decision {
     plan::Plan plan;
     plan::SharedInventory before;                     // of ours, as far as it is about them
     plan::SharedInventory volumesBefore = {};         // of ours, where it is about all
-    std::optional<std::set<api::ObjectKey>> changed;  // about these alone, as of a Rest; else about all
+    std::optional<std::set<api::ObjectKey>> changed;  // about these alone, as of others_; else about all
   };
   Decision decide(plan::Observed observed);
   Decision decideAgain(std::set<api::ObjectKey> changed);
   std::optional<std::set<api::ObjectKey>> changedAtRest(const plan::Observed& observed) const;
   void rest(const Decision& decision, const RoundEnd& end, bool nothingLeft);
+  void restOthers(const Decision& decision);
   bool isResting(const plan::Observed& observed) const;
   void goOnResting(Round& told);
   asio::awaitable<std::vector<plan::Step>> follow(Decision decision, Round& told, RoundEnd& end);
@@ -123,11 +125,16 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
     SystemTime until;
     RoundEnd end;
     unsigned looks = 0;  // that found the same
-    /// Of what is desired otherwise, only that has to be judged (plan::decideAgain); these are for that.
-    bool each = false;
-    plan::Counts counts = {};
-    plan::Authority authority = {};
-    std::optional<bool> restartChangesMemory = {};
+  };
+  /// Of all but the restless, nothing was to be done: what is desired or seen otherwise is all that has to be
+  /// judged (plan::decideAgain).
+  struct RestOfOthers {
+    plan::DesiredPtr desired;
+    plan::Plan::Rest rest;
+    SystemTime since;  // when all was judged
+    plan::Counts counts;
+    plan::Authority authority;
+    std::optional<bool> restartChangesMemory;
   };
 
   asio::any_io_executor strand_;
@@ -140,8 +147,10 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
+  Policies policies_;                     // as observed
   std::optional<Statistics> statistics_;  // absent: nobody wants them
   std::optional<Rest> rest_;
+  std::optional<RestOfOthers> others_;
   bool undisputed_ = false;  // nobody else had what was desired when all was judged last
   SystemTime lookedAt_;      // when observed_ was asked for
   plan::Memory memory_;

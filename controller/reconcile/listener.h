@@ -11,6 +11,7 @@
 #include "api/object.h"
 #include "error.h"
 #include "image/pull/puller.h"
+#include "plan/policy_use.h"
 #include "plan/unikernel_state.h"
 #include "plan/verb.h"
 #include "source/source.h"
@@ -31,7 +32,8 @@ struct Round {
       unikernels;                                        // by namespace and state; if observed
   std::map<api::ObjectKey, std::int64_t> restarts = {};  // of each declared unikernel, so far; if observed
   std::map<api::ObjectKey, bool> ready = {};  // of each that is declared and not suspended; if observed
-  std::size_t withheld = 0;                   // unikernels that the prune guard withholds
+  std::map<std::string, plan::PolicyUse> policies = {};  // by namespace; if observed
+  std::size_t withheld = 0;                              // unikernels that the prune guard withholds
 };
 
 /// One command to a server and how it ended.

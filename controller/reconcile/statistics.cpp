@@ -16,9 +16,14 @@ namespace {
 
 constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
-/// Before a server that has ended the stream, or knows no statistics, is asked again.
-constexpr std::chrono::seconds shortestPause{2};
-constexpr std::chrono::minutes longestPause{5};
+/// So many names are waited for.
+constexpr std::size_t mostMentions = 16'384;
+
+/// A caller may have switched off that a cancelled coroutine throws.
+asio::awaitable<bool> isCancelled() {
+  const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
+  co_return state.cancelled() != asio::cancellation_type::none;
+}
 
 }  // namespace
 
@@ -29,23 +34,23 @@ SteadyClock::time_point Statistics::Mention::due() const {
 }
 
 Statistics::Statistics(asio::any_io_executor strand, UsageStore& usages,
-                       const std::optional<plan::Observed>& observed, std::function<void()> missed)
+                       const std::optional<plan::Observed>& observed, std::function<void()> missed,
+                       Pauses pauses)
     : strand_(std::move(strand)),
       usages_(usages),
       observed_(observed),
       missed_(std::move(missed)),
+      pauses_(pauses),
       changed_(strand_, asio::steady_timer::time_point::max()),
       overdue_(strand_) {}
 
 asio::awaitable<void> Statistics::run() {
   co_await asio::this_coro::throw_if_cancelled(false);
-  std::chrono::milliseconds pausing = shortestPause;
-  for (;;) {
-    const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none) break;
+  std::chrono::milliseconds pausing = pauses_.shortest;
+  while (!co_await isCancelled()) {
     const ServerPtr server = server_;
     if (server == nullptr) {
-      co_await pause(longestPause);
+      co_await pause(pauses_.longest);
       continue;
     }
     const auto before = SteadyClock::now();
@@ -53,11 +58,9 @@ asio::awaitable<void> Statistics::run() {
     overdue_.cancel();
     awaiting_ = false;
     mentions_.clear();
-    // What went well for a while is worth another try soon.
-    pausing = SteadyClock::now() - before > longestPause
-                  ? shortestPause
-                  : std::min<std::chrono::milliseconds>(2 * pausing, longestPause);
-    if (server == server_) co_await pause(pausing);
+    if (SteadyClock::now() - before > pauses_.longest) pausing = pauses_.shortest;
+    if (server->client == server_->client && !co_await isCancelled()) co_await pause(pausing);
+    pausing = std::min(2 * pausing, pauses_.longest);
   }
   overdue_.cancel();
 }
@@ -75,7 +78,7 @@ asio::awaitable<void> Statistics::read(const Server& server) {
   const auto stream = co_await server.client->stream(std::move(request));
   if (!stream) co_return;
   changed_.expires_at(asio::steady_timer::time_point::max());
-  while (server_->client == server.client) {
+  while (server_->client == server.client && !co_await isCancelled()) {
     auto next = co_await ((*stream)->next() || changed_.async_wait(asTuple));
     if (next.index() == 1) break;
     auto& message = std::get<0>(next);
@@ -87,10 +90,7 @@ asio::awaitable<void> Statistics::read(const Server& server) {
 
 void Statistics::note(const Server& server, const albatross::Name& name,
                       const albatross::data::Statistics& statistics) {
-  const auto now = SteadyClock::now();
-  const auto [mention, first] = mentions_.try_emplace(name, Mention{now, std::nullopt});
-  if (!first) mention->second = {now, now - mention->second.last};
-  if (!awaiting_) awaitMentions();
+  const bool first = noteMention(name);
   const auto running = observed_->unikernels.find(name);
   if (running == observed_->unikernels.end()) {
     if (first) missed_();  // it has begun since the last look
@@ -100,6 +100,18 @@ void Statistics::note(const Server& server, const albatross::Name& name,
   if (!server.desired->unikernels.contains(key)) return;
   usages_.tell(server.desired->name(), key,
                usageOf(statistics, running->second, std::chrono::system_clock::now()));
+}
+
+/// Whether it is the first of that name.
+bool Statistics::noteMention(const albatross::Name& name) {
+  const auto now = SteadyClock::now();
+  const auto known = mentions_.find(name);
+  if (known == mentions_.end()) {
+    return mentions_.size() < mostMentions && mentions_.emplace(name, Mention{now, std::nullopt}).second;
+  }
+  known->second = {now, now - known->second.last};
+  if (!awaiting_) awaitMentions();
+  return false;
 }
 
 /// Until the first of those that are mentioned regularly is due, or was when this was asked: each mention

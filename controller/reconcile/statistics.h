@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "plan/observed.h"
 #include "reconcile/environment.h"
@@ -23,10 +24,19 @@ namespace asio = boost::asio;
 /// all. On the strand of the instance's loop.
 class Statistics {
  public:
+  /// Before a server that has ended the stream, or knows no statistics, is asked again: longer each time,
+  /// until one has lasted longer than the longest.
+  struct Pauses {
+    std::chrono::milliseconds shortest{2'000}, longest{300'000};
+  };
+
   /// `observed`: what was seen last; absent: nothing yet. `missed`: something that ran is not mentioned any
   /// more, or something is that did not: somebody should look. Both are the loop's, on its strand.
   Statistics(asio::any_io_executor strand, UsageStore& usages, const std::optional<plan::Observed>& observed,
-             std::function<void()> missed);
+             std::function<void()> missed)
+      : Statistics(std::move(strand), usages, observed, std::move(missed), {}) {}
+  Statistics(asio::any_io_executor strand, UsageStore& usages, const std::optional<plan::Observed>& observed,
+             std::function<void()> missed, Pauses pauses);
 
   /// Until the coroutine is cancelled. Once.
   asio::awaitable<void> run();
@@ -45,6 +55,7 @@ class Statistics {
 
   asio::awaitable<void> read(const Server& server);
   void note(const Server& server, const albatross::Name& name, const albatross::data::Statistics& statistics);
+  bool noteMention(const albatross::Name& name);
   void awaitMentions();
   void lookForMissing();
   asio::awaitable<void> pause(std::chrono::milliseconds longest);
@@ -53,6 +64,7 @@ class Statistics {
   UsageStore& usages_;
   const std::optional<plan::Observed>& observed_;
   const std::function<void()> missed_;
+  const Pauses pauses_;
   asio::steady_timer changed_;  // cancelled when there is another server
   asio::steady_timer overdue_;  // when the next mention is
   ServerPtr server_;

@@ -52,10 +52,15 @@ bool isLasting(Reason reason) {
   }
 }
 
-void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan,
+void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan, const Policies& policies,
                             const Unwritten& unwritten) {
-  for (const auto& [key, state] : plan.objects)
-    environment_.objects.report(key, state.status, environment_.listener);
+  for (const auto& [key, state] : plan.objects) {
+    api::Status status = state.status;
+    const auto policy = policies.find(key.nameSpace);
+    if (key.kind == api::Kind::UnikernelPolicy && policy != policies.end()) status.used = policy->second.used;
+    environment_.objects.report(key, std::move(status), environment_.listener);
+  }
+  if (const auto own = policies.find(""); own != policies.end()) machine_ = own->second;
   reportInstance(desired, unwritten);
   std::vector<Error> errors = plan.errors;
   if (desired.credentialsStand) errors.push_back(*desired.credentialsStand);
@@ -87,6 +92,9 @@ api::Status StatusReporter::instanceStatus(const plan::Desired& desired, const U
   api::Status status;
   status.observedGeneration = desired.identity.generation;
   status.conditions = {std::move(ready)};
+  if (!machine_) return status;
+  status.used = machine_->used;
+  status.capacity = {machine_->limit.unikernels, machine_->limit.memory, machine_->limit.block};
   return status;
 }
 

@@ -1,18 +1,23 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "plan/desired.h"
 #include "plan/plan.h"
+#include "plan/policy_use.h"
 #include "reconcile/environment.h"
 
 namespace rookery::reconcile {
 
 /// What could not be written down, and why, by name on the wire.
 using Unwritten = std::map<albatross::Name, Error>;
+
+/// The policies of an instance, by namespace.
+using Policies = std::map<std::string, plan::PolicyUse>;
 
 /// Whether time alone does not mend what kept an instance from being observed.
 bool isLasting(Reason reason);
@@ -26,7 +31,9 @@ class StatusReporter {
 
   /// The instance was looked at, and the objects that `plan` tells of were judged. Says of `plan`'s errors
   /// those that the last one did not have.
-  void report(const plan::Desired& desired, const plan::Plan& plan, const Unwritten& unwritten);
+  /// `policies`: as plan::policyUse() has them now.
+  void report(const plan::Desired& desired, const plan::Plan& plan, const Policies& policies,
+              const Unwritten& unwritten);
   /// It was looked at, and the objects on it stand as they did.
   void reportInstance(const plan::Desired& desired) { reportInstance(desired, {}); }
   /// It could not be.
@@ -38,7 +45,8 @@ class StatusReporter {
   void warn(const std::string& instance, const std::vector<Error>& errors);
 
   const Environment& environment_;
-  std::set<std::string> warned_;  // messages of the last plan's errors
+  std::optional<plan::PolicyUse> machine_;  // of the credential's own domain, as it was seen last
+  std::set<std::string> warned_;            // messages of the last plan's errors
 };
 
 }  // namespace rookery::reconcile

@@ -103,6 +103,7 @@ Result<void> StepExecution::openImage() {
 /// From this moment on the server may carry it out, which is written down before it comes.
 asio::awaitable<Result<void>> StepExecution::commit() {
   if (!co_await turn()) co_return fail(Reason::Cancelled, "The step was withdrawn before it was taken.");
+  check(!scene_->desired.spec().observe, "nothing is sent to a server that is only observed");
   begin();
   if (auto may = mayCommand(); !may) co_return may;
   if (step_.image && !step_.isAboutVolume()) memory_ = plan::committing(std::move(memory_), step_);

@@ -4,11 +4,16 @@
 #include <limits>
 #include <utility>
 
+#include "text.h"
+
 namespace rookery::reconcile {
 
 namespace {
 
 constexpr std::uint64_t pageBytes = 4'096;
+
+/// More than an image can have, and what their names are cut to.
+constexpr std::size_t mostInterfaces = 64, longestName = 64;
 
 std::uint64_t count(std::int64_t told) { return static_cast<std::uint64_t>(std::max<std::int64_t>(told, 0)); }
 
@@ -64,11 +69,13 @@ Usage usageOf(const albatross::data::Statistics& statistics, const albatross::Un
   usage.minorFaults = count(statistics.rusage.minflt);
   usage.majorFaults = count(statistics.rusage.majflt);
   auto names = namesByBridge(running);
+  std::set<std::string> told;
   for (const albatross::IfData& data : statistics.interfaces) {
+    if (told.size() == mostInterfaces) break;
     const auto named = names.find(data.bridge);
-    std::string name = named == names.end() ? data.bridge : named->second;
+    std::string name = visible(named == names.end() ? data.bridge : named->second, longestName);
     if (named != names.end()) names.erase(named);
-    usage.interfaces.push_back(interfaceUsage(data, std::move(name)));
+    if (told.insert(name).second) usage.interfaces.push_back(interfaceUsage(data, std::move(name)));
   }
   std::ranges::sort(usage.interfaces, {}, &InterfaceUsage::name);
   return usage;

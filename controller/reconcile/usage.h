@@ -48,7 +48,8 @@ struct Usage {
 
 /// What an Albatross' statistics say of a unikernel that runs as `running` (albatross-protocol: pages of
 /// 4 KiB, an interface's input is what the unikernel sent). Numbers that no machine can have count as 0.
-/// Of interfaces on one bridge, which the statistics do not name, the first is the first by name.
+/// Of interfaces on one bridge, which the statistics do not name, the first is the first by name; names are
+/// visible(), cut, and each is there once.
 Usage usageOf(const albatross::data::Statistics& statistics, const albatross::UnikernelInfo& running,
               SystemTime now);
 

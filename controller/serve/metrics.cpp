@@ -164,6 +164,16 @@ struct Metrics::State {
   /// that it is to remove.
   std::map<std::string, std::map<api::ObjectKey, std::int64_t>> restarts;
   std::map<std::string, std::map<api::ObjectKey, bool>> ready;
+  PerInstance<Gauge> policyMemory{gauges(
+      registry, "rookery_policy_memory_bytes",
+      "Memory that the policy of a namespace allows (limit), and that its unikernels have (used); of the "
+      "namespace \"\" the credential's own domain.")};
+  PerInstance<Gauge> policyUnikernels{
+      gauges(registry, "rookery_policy_unikernels",
+             "Unikernels that the policy of a namespace allows (limit), and that run (used).")};
+  PerInstance<Gauge> policyBlocks{gauges(
+      registry, "rookery_policy_block_storage_bytes",
+      "Block storage that the policy of a namespace allows (limit), and that its devices have (used).")};
   PerInstance<Gauge> withheld{
       gauges(registry, "rookery_prune_withheld_unikernels",
              "Unikernels that are not declared any more, and that the prune guard withholds from being "
@@ -228,6 +238,7 @@ struct Metrics::State {
                                    .Add({});
 
   void countUnikernels(const std::string& instance, const reconcile::Round& round);
+  void tellPolicies(const std::string& instance, const reconcile::Round& round);
   prometheus::MetricFamily restartFamily();
   prometheus::MetricFamily readyFamily();
 };
@@ -280,6 +291,28 @@ void Metrics::State::countUnikernels(const std::string& instance, const reconcil
       unikernels.at(instance, {{"namespace", nameSpace}, {"state", std::string(toString(state))}})
           .Set(counted == round.unikernels.end() ? 0 : static_cast<double>(counted->second));
     }
+  }
+}
+
+void Metrics::State::tellPolicies(const std::string& instance, const reconcile::Round& round) {
+  constexpr double mebi = 1 << 20;
+  const auto gone = [&](const Labels& labels) { return !round.policies.contains(labels.at("namespace")); };
+  for (PerInstance<Gauge>* family : {&policyMemory, &policyUnikernels, &policyBlocks})
+    family->removeIf(instance, gone);
+  for (const auto& [nameSpace, policy] : round.policies) {
+    const auto set = [&](PerInstance<Gauge>& family, double limit, double used) {
+      family.at(instance, {{"namespace", nameSpace}, {"kind", "limit"}}).Set(limit);
+      family.at(instance, {{"namespace", nameSpace}, {"kind", "used"}}).Set(used);
+    };
+    const api::Use& used = policy.used;
+    set(policyMemory, static_cast<double>(policy.limit.memory) * mebi,
+        static_cast<double>(used.memory) * mebi);
+    if (policy.limit.unikernels < api::Use::unlimited)
+      set(policyUnikernels, static_cast<double>(policy.limit.unikernels),
+          static_cast<double>(used.unikernels));
+    if (policy.limit.block && used.blockStorage)
+      set(policyBlocks, static_cast<double>(*policy.limit.block) * mebi,
+          static_cast<double>(*used.blockStorage) * mebi);
   }
 }
 
@@ -395,6 +428,7 @@ void Metrics::roundEnded(const std::string& instance, const reconcile::Round& ro
   if (round.error) return;
   state_->lastObservations.at(instance).SetToCurrentTime();
   state_->countUnikernels(instance, round);
+  state_->tellPolicies(instance, round);
   if (!round.partly) {
     state_->restarts[instance] = round.restarts;
     state_->ready[instance] = round.ready;
@@ -462,6 +496,9 @@ void Metrics::instanceForgotten(const std::string& instance) {
   state_->restarts.erase(instance);
   state_->ready.erase(instance);
   state_->withheld.remove(instance);
+  state_->policyMemory.remove(instance);
+  state_->policyUnikernels.remove(instance);
+  state_->policyBlocks.remove(instance);
   state_->queued.remove(instance);
   state_->certificateExpiry.remove(instance);
   state_->serverExpiry.remove(instance);

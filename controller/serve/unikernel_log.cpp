@@ -106,7 +106,8 @@ class LogReader {
 
   std::string textOf(const ConsoleLine& line) const {
     if (!options_.timestamps) return line.text + "\n";
-    return fmt::format("{:%Y-%m-%dT%H:%M:%S}Z {}\n", line.time, line.text);
+    const auto second = std::chrono::floor<std::chrono::seconds>(line.time);
+    return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z {}\n", second, (line.time - second).count(), line.text);
   }
 
   /// The last lines of it.

@@ -11,12 +11,12 @@ using namespace std::chrono_literals;
 
 /// Writes an annotation on a declared unikernel; an empty value takes it away.
 void annotate(Scene& scene, const std::string& path, std::string_view annotation, const std::string& value) {
-  DesiredUnikernel unikernel = scene.desired.unikernels.at(keyOf(path));
-  auto object = std::make_shared<api::Object>(*unikernel.object);
-  object->metadata.annotations.erase(std::string(annotation));
-  if (!value.empty()) object->metadata.annotations.emplace(annotation, value);
-  unikernel.object = std::move(object);
-  scene.desired.unikernels.set(keyOf(path), std::move(unikernel));
+  scene.change(path, [&](DesiredUnikernel& unikernel) {
+    auto object = std::make_shared<api::Object>(*unikernel.object);
+    object->metadata.annotations.erase(std::string(annotation));
+    if (!value.empty()) object->metadata.annotations.emplace(annotation, value);
+    unikernel.object = std::move(object);
+  });
 }
 
 void requestRestart(Scene& scene, const std::string& value) {

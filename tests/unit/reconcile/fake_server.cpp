@@ -160,6 +160,10 @@ void FakeServer::destroy(const albatross::Name& name) {
 asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> FakeServer::subscribe(
     albatross::Request request) {
   ++subscriptions;
+  if (hang) {
+    co_await wait();
+    co_return std::unexpected(failed(Reason::Cancelled, false).error().error);
+  }
   if (down) co_return std::unexpected(failed(Reason::ConnectionFailed, false).error().error);
   albatross::Name name{{}, request.label};
   for (const auto& domain : request.domains) name.path.push_back(domain.label);
@@ -178,6 +182,12 @@ void FakeServer::tellStatistics() {
   for (Stream* stream : std::set(open_)) {
     if (!stream->isOfStatistics()) continue;
     for (auto& [name, statistics] : server.statistics({}, now())) stream->add({name, std::move(statistics)});
+  }
+}
+
+void FakeServer::mention(const albatross::Name& name) {
+  for (Stream* stream : open_) {
+    if (stream->isOfStatistics()) stream->add({name, albatross::data::Statistics{}});
   }
 }
 

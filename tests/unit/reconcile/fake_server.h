@@ -52,6 +52,8 @@ class FakeServer {
 
   /// Tells all who have subscribed what runs uses.
   void tellStatistics();
+  /// The same of something, whether it runs or not.
+  void mention(const albatross::Name& name);
   /// Ends all subscriptions.
   void endStreams();
   /// So many are open.

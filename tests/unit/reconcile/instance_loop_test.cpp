@@ -57,13 +57,15 @@ class Told : public Listener {
   void roundEnded(const std::string&, const Round& round) override {
     last = round;
     if (round.partly) partly.push_back(round);
+    if (!first) first = round;
   }
 
   std::vector<Reason> warnings, failures;
   std::vector<std::string> steps;
   std::uint64_t bytes = 0, total = 0;
   std::optional<Round> last;
-  std::vector<Round> partly;  // those in which not all was judged
+  std::vector<Round> partly;   // those in which not all was judged
+  std::optional<Round> first;  // since somebody forgot it
 };
 
 /// One loop on one thread, and the server that it talks to.
@@ -126,6 +128,8 @@ class Loop : public testing::Test {
                                .listener = told_,
                                .connect = environment_.connect,
                                .permit = permit_,
+                               .servers = &servers_,
+                               .usages = usages_,
                                .stateLost = [this](const Error& error) { lost_ = error.reason; }});
     }
     strand_ = asio::make_strand(context_);
@@ -136,7 +140,7 @@ class Loop : public testing::Test {
     running_ = true;
     asio::co_spawn(strand_, loop_->run(),
                    asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
-                     EXPECT_FALSE(failure);
+                     EXPECT_EQ(failure != nullptr, failing_);
                      running_ = false;
                    }));
   }
@@ -185,6 +189,9 @@ class Loop : public testing::Test {
   std::optional<WrappedState> wrapped_;
   std::optional<std::string> kept_;  // an instance, though it is being deleted
   ObjectStore objects_;
+  Servers servers_;
+  UsageStore store_;
+  UsageStore* usages_ = nullptr;
   Told told_;
   std::optional<Environment> own_;
   asio::io_context context_;
@@ -194,6 +201,7 @@ class Loop : public testing::Test {
   std::optional<RoundEnd> end_;
   int rounds_ = 0;
   bool running_ = false;
+  bool failing_ = false;  // it is to throw
   std::optional<Reason> lost_;
 };
 
@@ -218,6 +226,83 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   update();
   until([&] { return rounds_ > rounds; });
   EXPECT_EQ(server_->sent("create"), 2) << "a look at what is as it should be changes nothing";
+}
+
+// -- What a server says beside what is observed
+// ----------------------------------------------------------------------
+
+TEST_F(Loop, TellsWhatUnikernelsUseAndLooksForWhatIsMentionedNoMore) {
+  usages_ = &store_;
+  declare("shop/web");
+  start();
+  untilFinished();
+  until([&] { return server_->openStreams() == 1; });
+  for (int i = 0; i < 2; ++i) {
+    server_->tellStatistics();
+    until([&] { return store_.find(plan::keyOf("shop/web")).has_value(); });
+  }
+  until([&] { return server_->sent("create") == 1; });
+  server_->destroy(plan::Scene::name("shop/web"));
+  until([&] { return server_->sent("create") == 2; });
+}
+
+TEST_F(Loop, AsksForNoStatisticsThatNobodyWants) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  EXPECT_EQ(server_->subscriptions, 0);
+}
+
+TEST_F(Loop, TellsHowItsServerIsReachedUntilItEnds) {
+  usages_ = &store_;
+  declare("shop/web");
+  start();
+  untilFinished();
+  const ServerPtr server = servers_.find("eu-1");
+  ASSERT_NE(server, nullptr);
+  EXPECT_TRUE(server->policies.contains(plan::Scene::domain("shop")));
+  EXPECT_TRUE(server->about(plan::keyOf("shop/web")));
+  declare("shop/cart");
+  update();
+  untilFinished();
+  const ServerPtr later = servers_.find("eu-1");
+  EXPECT_EQ(later->client, server->client) << "reached as before";
+  EXPECT_TRUE(later->desired->unikernels.contains(plan::keyOf("shop/cart")));
+  const fixtures::Identity ca = fixtures::makeIdentity({});
+  scene_.desired.credentials = albatross::Pem{ca.certificate, ca.certificate, ca.privateKey};
+  update();
+  untilFinished();
+  EXPECT_NE(servers_.find("eu-1")->client, server->client) << "with another credential";
+  until([&] { return server_->subscriptions == 2 && server_->openStreams() == 1; });
+  server_->tellStatistics();
+  until([&] { return store_.find(plan::keyOf("shop/web")).has_value(); });
+  stop();
+  EXPECT_EQ(servers_.find("eu-1"), nullptr);
+  EXPECT_THAT(store_.all(), IsEmpty());
+  EXPECT_EQ(server_->openStreams(), 0);
+}
+
+TEST_F(Loop, GoesOnWithoutStatistics) {
+  usages_ = &store_;
+  server_->noStatistics = true;
+  declare("shop/web");
+  start();
+  untilFinished();
+  until([&] { return server_->subscriptions == 1; });
+  declare("shop/web", "--b");
+  update();
+  until([&] { return server_->sent("restart") == 1; });
+}
+
+/// Who follows the statistics must not keep it quiet.
+TEST_F(Loop, EndsWithWhatItDidNotExpect) {
+  usages_ = &store_;
+  environment_.connect = [](const albatross::ClientOptions&) -> std::unique_ptr<albatross::Client> {
+    throw std::runtime_error("out of everything");
+  };
+  failing_ = true;
+  start();
+  until([&] { return !running_; });
 }
 
 TEST_F(Loop, TakesUpANewDeclaration) {
@@ -255,6 +340,7 @@ class RestingLoop : public Loop {
     until([&] { return rounds_ > before; });
     untilFinished();
     told_.partly.clear();
+    told_.first.reset();
   }
   void updateAndFinish() {
     update();
@@ -289,24 +375,28 @@ TEST_F(RestingLoop, GoesOnRestingWhereNothingIsToBeDone) {
   EXPECT_EQ(server_->sent("restart"), 0);
 }
 
-TEST_F(RestingLoop, JudgesAllWhereSomethingElseIsOtherAsWell) {
+TEST_F(RestingLoop, JudgesWhatIsSeenOtherwiseBesideIt) {
   server_->destroy(plan::Scene::name("shop/a"));
   declare("shop/b", "--b");
   updateAndFinish();
-  EXPECT_EQ(told_.partly.size(), 0) << "the server is not as it was";
   until([&] { return server_->sent("create") == 4; });
   until([&] { return told_.last->unikernels.contains(ready_) && told_.last->unikernels.at(ready_) == 3; });
-  rest();
 
+  ASSERT_FALSE(told_.partly.empty());
+  EXPECT_THAT(told_.partly.front().restarts, SizeIs(2));
+  EXPECT_EQ(server_->sent("restart"), 1);
+}
+
+TEST_F(RestingLoop, JudgesAllWhereSomethingElseIsOtherAsWell) {
   scene_.declarePolicy("shop", plan::makePolicy(20, 512));
   declare("shop/b", "--c");
   updateAndFinish();
-  EXPECT_EQ(told_.partly.size(), 0) << "a policy is another";
+  EXPECT_FALSE(told_.first->partly) << "a policy is another";
   rest();
 
   declare("shop/d");
   updateAndFinish();
-  EXPECT_EQ(told_.partly.size(), 0) << "there is one more";
+  EXPECT_FALSE(told_.first->partly) << "there is one more";
   EXPECT_EQ(told_.last->unikernels.at(ready_), 4);
   rest();
 
@@ -315,7 +405,7 @@ TEST_F(RestingLoop, JudgesAllWhereSomethingElseIsOtherAsWell) {
   rest();
   declare("shop/foreign", "--a");
   updateAndFinish();
-  EXPECT_EQ(told_.partly.size(), 0);
+  EXPECT_FALSE(told_.first->partly);
   EXPECT_EQ(ready("shop/foreign").reason, Reason::NotOwned);
   rest();
   scene_.declare("shop/foreign", [](api::Unikernel& spec, plan::DesiredUnikernel&) {
@@ -323,19 +413,20 @@ TEST_F(RestingLoop, JudgesAllWhereSomethingElseIsOtherAsWell) {
   });
   update();
   until([&] { return ready("shop/foreign").reason == Reason::Running; });
-  EXPECT_EQ(told_.partly.size(), 0) << "what is not ours may be somebody else's";
+  EXPECT_FALSE(told_.first->partly) << "what is not ours may be somebody else's";
 }
 
 TEST_F(RestingLoop, JudgesAllNowAndThen) {
-  std::size_t all = 0;
-  for (std::int64_t generation = 2; generation < 25; ++generation) {
+  const auto change = [&](std::int64_t generation) {
     scene_.change("shop/b", [&](plan::DesiredUnikernel& b) { b.identity.generation = generation; });
-    const std::size_t before = told_.partly.size();
     updateAndFinish();
-    if (told_.partly.size() == before) ++all;
-  }
-  EXPECT_GE(all, 2);
-  EXPECT_LE(all, 4);
+    return told_.partly.size();
+  };
+  EXPECT_EQ(change(2), 1);
+  EXPECT_EQ(change(3), 2);
+  own_->now = [now = own_->now] { return now() + 9 * 30s; };
+  EXPECT_EQ(change(4), 2) << "all was judged";
+  EXPECT_EQ(change(5), 3);
 }
 
 TEST_F(Loop, SeesADeclarationThatCameWhileACommandWasUnderWay) {

@@ -1,0 +1,229 @@
+#include "reconcile/statistics.h"
+
+#include <gmock/gmock.h>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/strand.hpp>
+#include <functional>
+
+#include "images/image_maker.h"
+#include "unit/plan/scene.h"
+#include "unit/reconcile/fake_server.h"
+
+namespace rookery::reconcile {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// The statistics of one server, and a loop that has looked at it: both on the test's thread.
+class StatisticsTest : public testing::Test {
+ protected:
+  StatisticsTest() {
+    server_.server.resources().addPolicy({"shop"}, plan::makePolicy(10, 512));
+    scene_.declare("shop/web");
+    run("shop/web");
+    look();
+  }
+  ~StatisticsTest() override { stop(); }
+
+  void run(const std::string& path) { server_.start(plan::Scene::name(path), {}, images::makeImage({})); }
+
+  /// As the loop does after a look.
+  void look() {
+    observed_ = scene_.observed;
+    for (const auto& unikernel : server_.server.resources().unikernels().all())
+      observed_->unikernels[unikernel.name] = plan::infoOf({}, plan::digestOf('a'), unikernel.name, 1);
+    seen();
+  }
+  void seen() {
+    Server reached{client_, std::make_shared<plan::Desired>(scene_.desired), {}, observed_->policies};
+    const ServerPtr known = servers_.reached(std::move(reached));
+    if (statistics_) statistics_->seen(known);
+  }
+
+  void start() {
+    statistics_.emplace(strand_, usages_, observed_, [this] { ++missed_; }, pauses_);
+    running_ = true;
+    asio::co_spawn(strand_, statistics_->run(),
+                   asio::bind_cancellation_slot(cancel_.slot(), [this](const std::exception_ptr& failure) {
+                     EXPECT_FALSE(failure);
+                     running_ = false;
+                   }));
+  }
+  void startSeen() {
+    start();
+    seen();
+    until([&] { return server_.openStreams() == 1; });
+  }
+  void until(const std::function<bool()>& done) {
+    const auto end = std::chrono::steady_clock::now() + 30s;
+    while (!done()) {
+      context_.restart();
+      context_.run_one_until(end);
+      ASSERT_LT(std::chrono::steady_clock::now(), end) << "it does not come to that";
+    }
+  }
+  void stop() {
+    if (!running_) return;
+    asio::post(strand_, [this] { cancel_.emit(asio::cancellation_type::terminal); });
+    until([this] { return !running_; });
+    EXPECT_EQ(server_.openStreams(), 0);
+  }
+  void tell() {
+    server_.tellStatistics();
+    context_.restart();
+    context_.poll();
+  }
+  bool isTold(const std::string& path) { return usages_.find(plan::keyOf(path)).has_value(); }
+
+  asio::io_context context_;
+  asio::any_io_executor strand_ = asio::make_strand(context_);
+  asio::cancellation_signal cancel_;
+  plan::Scene scene_;
+  FakeServer server_;
+  std::shared_ptr<albatross::Client> client_ = server_.connect();
+  Servers servers_;
+  UsageStore usages_;
+  std::optional<plan::Observed> observed_;
+  Statistics::Pauses pauses_{.shortest = 1ms, .longest = 5ms};
+  std::optional<Statistics> statistics_;
+  int missed_ = 0;  // so often was asked for a look
+  bool running_ = false;
+};
+
+TEST_F(StatisticsTest, WaitForTheFirstLook) {
+  start();
+  context_.run_for(20ms);
+  EXPECT_EQ(server_.subscriptions, 0);
+  seen();
+  until([&] { return server_.openStreams() == 1; });
+}
+
+TEST_F(StatisticsTest, AreToldOfWhatIsDeclaredAndRuns) {
+  scene_.declare("shop/absent");
+  run("shop/foreign");
+  look();
+  startSeen();
+  tell();
+  EXPECT_TRUE(isTold("shop/web"));
+  EXPECT_FALSE(isTold("shop/foreign"));
+  EXPECT_FALSE(isTold("shop/absent"));
+  EXPECT_EQ(usages_.find(plan::keyOf("shop/web"))->instance, "eu-1");
+  EXPECT_EQ(missed_, 0);
+  scene_.desired.unikernels.erase(plan::keyOf("shop/web"));
+  look();
+  EXPECT_FALSE(isTold("shop/web"));
+  tell();
+  EXPECT_FALSE(isTold("shop/web"));
+}
+
+TEST_F(StatisticsTest, HaveALookTakenAtWhatTheyMentionNoMore) {
+  startSeen();
+  tell();
+  tell();
+  server_.destroy(plan::Scene::name("shop/web"));
+  until([&] { return missed_ == 1; });
+  look();
+  EXPECT_FALSE(isTold("shop/web"));
+  tell();
+  context_.run_for(400ms);
+  EXPECT_EQ(missed_, 1) << "what is known not to run is not missed";
+}
+
+TEST_F(StatisticsTest, MissNothingThatTheyHaveMentionedOnce) {
+  startSeen();
+  tell();
+  context_.run_for(400ms);
+  EXPECT_EQ(missed_, 0) << "nobody knows when it is due";
+}
+
+TEST_F(StatisticsTest, HaveALookTakenAtWhatHasBegun) {
+  startSeen();
+  run("shop/new");
+  tell();
+  EXPECT_EQ(missed_, 1);
+  tell();
+  EXPECT_EQ(missed_, 1) << "once";
+}
+
+TEST_F(StatisticsTest, AreAskedForAgainWhenTheyEnd) {
+  startSeen();
+  for (std::size_t i = 2; i < 6; ++i) {
+    tell();
+    server_.endStreams();
+    until([&] { return server_.subscriptions == i && server_.openStreams() == 1; });
+  }
+  tell();
+  EXPECT_TRUE(isTold("shop/web"));
+  EXPECT_EQ(missed_, 0) << "that a stream ends says nothing of who runs";
+}
+
+TEST_F(StatisticsTest, AreAskedForLessAndLessWhereThereAreNone) {
+  server_.noStatistics = true;
+  pauses_ = {.shortest = 1ms, .longest = 1h};
+  start();
+  seen();
+  context_.run_for(200ms);
+  EXPECT_GT(server_.subscriptions, 1);
+  EXPECT_LE(server_.subscriptions, 8) << "1 + 2 + 4 + … ms";
+  stop();
+}
+
+TEST_F(StatisticsTest, AreAskedOfAnotherServerAtOnce) {
+  pauses_ = {.shortest = 1h, .longest = 1h};
+  startSeen();
+  scene_.declare("shop/cart");
+  look();
+  context_.run_for(10ms);
+  EXPECT_EQ(server_.subscriptions, 1) << "the same server";
+  client_ = server_.connect();
+  seen();
+  until([&] { return server_.subscriptions == 2 && server_.openStreams() == 1; });
+  server_.endStreams();
+  until([&] { return server_.openStreams() == 0; });
+  context_.run_for(10ms);
+  client_ = server_.connect();
+  seen();
+  until([&] { return server_.subscriptions == 3; });
+}
+
+TEST_F(StatisticsTest, EndWhereverTheyAreCancelled) {
+  start();
+  stop();
+  server_.hang = true;
+  start();
+  seen();
+  until([&] { return server_.subscriptions == 1; });
+  stop();
+  server_.hang = false;
+  pauses_ = {.shortest = 1h, .longest = 1h};
+  server_.noStatistics = true;
+  start();
+  seen();
+  until([&] { return server_.subscriptions == 2; });
+  context_.run_for(5ms);
+  stop();
+}
+
+/// A server that never stops talking, and a cancellation between two of its messages.
+TEST_F(StatisticsTest, EndWhereTheyAreCancelledBetweenTwoMessages) {
+  startSeen();
+  for (int i = 0; i < 100; ++i) server_.tellStatistics();
+  asio::post(strand_, [this] { cancel_.emit(asio::cancellation_type::terminal); });
+  until([this] { return !running_; });
+}
+
+TEST_F(StatisticsTest, WaitForSoManyNamesOnly) {
+  startSeen();
+  for (int i = 0; i < 17'000; ++i) server_.mention({{"x"}, "n" + std::to_string(i)});
+  tell();
+  EXPECT_EQ(missed_, 16'384);
+  EXPECT_TRUE(isTold("shop/web"));
+}
+
+}  // namespace
+}  // namespace rookery::reconcile
