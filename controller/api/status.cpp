@@ -104,9 +104,9 @@ json toJson(const Status& status) {
   if (status.restarts > 0) object["restarts"] = status.restarts;
   if (status.lastAction) object["lastAction"] = toJson(*status.lastAction);
   if (!status.history.empty()) object["history"] = status.history;
-  if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   if (status.used) object["used"] = toJson(*status.used);
   if (status.capacity) object["capacity"] = toJson(*status.capacity);
+  if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;
 }
 

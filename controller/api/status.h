@@ -56,10 +56,10 @@ struct Status {
   std::int64_t restarts = 0;
   std::optional<LastAction> lastAction;
   std::vector<std::string> history;  // digests of the last 5 images, newest first
-  std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
   // UnikernelPolicy and AlbatrossInstance
   std::optional<Use> used;
   std::optional<Use> capacity;  // of an AlbatrossInstance: what the credential's own domain may use
+  std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;

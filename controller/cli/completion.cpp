@@ -175,7 +175,8 @@ std::vector<std::string> objectArguments(const Line& line) {
 std::vector<std::string> argumentsOf(const Line& line) {
   const std::string& verb = line.verb().name;
   if (verb == "get" || verb == "describe") return objectArguments(line);
-  if (verb == "deploy" && line.arguments().empty()) return objectNames("unikernels", line);
+  const bool namesOne = verb == "deploy" || verb == "logs";
+  if (verb == "restart" || (namesOne && line.arguments().empty())) return objectNames("unikernels", line);
   if (verb == "completion") return {"bash", "fish", "zsh"};
   const bool takesAny = std::ranges::any_of(line.verb().options, [](const OptionDescription& option) {
     return option.value == "PATH" && !option.argument.empty();

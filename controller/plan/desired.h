@@ -29,8 +29,7 @@ struct DesiredUnikernel {
   std::optional<image::Missing> missing;  // image is its error: it was not pulled yet, or is unsettled
   std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
-  std::vector<std::string> secrets =
-      {};  // the values in `arguments` that came from Secrets; not all: `error`
+  std::vector<std::string> secrets = {};  // values in `arguments` from Secrets; all, unless there is `error`
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }

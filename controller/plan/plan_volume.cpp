@@ -89,8 +89,8 @@ void Planner::planVolume(const Volume& volume, std::vector<Subject>& subjects) {
   api::Status shown;
   if (volume.device != nullptr) shown.size = volume.device->size;
   Verdict verdict = judgeVolume(volume, subjects);
-  onlyObserve(verdict);
   if (volume.wanted.notice) verdict.message = sentences({verdict.message, *volume.wanted.notice});
+  onlyObserve(verdict);
   qualify(volume.key, verdict);
   const bool foreseen = verdict.step && verdict.step->notBefore <= now_ &&
                         (verdict.step->verb != Verb::CreateVolume || !volume.wanted.content);

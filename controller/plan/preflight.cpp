@@ -8,6 +8,8 @@ namespace rookery::plan {
 
 std::optional<Error> cannotRun(const Desired& desired, const Observed& observed,
                                const api::Object& unikernel) {
+  const auto& spec = unikernel.as<api::Unikernel>();
+  if (spec.suspend || desired.spec().suspend) return std::nullopt;
   const std::string& nameSpace = unikernel.metadata.nameSpace;
   World world(observed);
   albatross::Name name{observed.base.path, std::nullopt};
@@ -18,7 +20,7 @@ std::optional<Error> cannotRun(const Desired& desired, const Observed& observed,
     if (world.policy(name) == nullptr) return noPolicy(nameSpace, desired.name());
   }
   name.label = unikernel.metadata.name;
-  const auto arguments = toArguments(unikernel.as<api::Unikernel>());
+  const auto arguments = toArguments(spec);
   if (!arguments) return arguments.error();
   return world.cannotRun(name, *arguments);
 }

@@ -158,8 +158,9 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
       const std::vector<std::string> more = secretsOf(*now);
       secrets.insert(secrets.end(), more.begin(), more.end());
     }
-    std::string shown = visible(plan::withoutSecrets(line, secrets, longestLine));
-    return line.size() <= longestLine ? shown : fmt::format("{}… ({} bytes)", shown, line.size());
+    if (line.size() <= longestLine) return visible(plan::withoutSecrets(line, secrets, longestLine));
+    const std::size_t whole = longestLine - unfinishedBytes(line.substr(0, longestLine));
+    return fmt::format("{}… ({} bytes)", visible(plan::withoutSecrets(line, secrets, whole)), line.size());
   }
 
   std::vector<std::string> secretsOf(const Server& server) const {

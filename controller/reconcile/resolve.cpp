@@ -94,7 +94,8 @@ bool placeTheSame(const plan::Inventories& one, const plan::Inventories& other) 
 
 }  // namespace
 
-/// What the resolution of a unikernel hangs on besides its own manifest, its image, and where it was placed.
+/// What the resolution of a unikernel hangs on besides its own manifest and identity, its image, and where it
+/// was placed.
 struct Resolver::Context {
   std::set<std::string> declared;            // the names of instances, those with a mistake, too
   std::vector<api::ObjectPtr> referredTo;    // instances, volumes and Secrets
@@ -128,9 +129,10 @@ class Resolver::Pass {
     known_.objects = objects;
     for (const Difference& difference : differences_) noteUse(difference);
     const bool otherImages = known_.images.ask();
-    noteDeclarations();
+    const bool otherIdentities = noteDeclarations();
+    const bool otherPlaces = notePlaces();
     Context context = contextNow();
-    const bool isSame = context == known_.context && !otherImages && placesSame();
+    const bool isSame = context == known_.context && !otherImages && !otherIdentities && !otherPlaces;
     known_.context = std::move(context);
     for (const api::ObjectPtr& instance : allOf(api::Kind::AlbatrossInstance, *objects))
       addInstance(instance);
@@ -177,7 +179,8 @@ class Resolver::Pass {
     known_.unnamed -= isUnnamed(difference.before);
   }
 
-  void noteDeclarations() {
+  /// True: objects that stand as they stood may have another identity.
+  bool noteDeclarations() {
     const auto declare = [&](const api::ObjectPtr& object) {
       ObjectKey key = object->key();
       Declaration declared{object, input_.identify(key, object->specDigest)};
@@ -191,13 +194,14 @@ class Resolver::Pass {
       if (difference.after == nullptr) known_.declarations.erase(difference.before->key());
       if (difference.after != nullptr && stand) declare(difference.after);
     }
-    if (stand) return;
+    if (stand) return false;
     Declarations before;
     std::swap(before, known_.declarations);
     for (const api::ObjectPtr& object : *known_.objects) {
       if (const auto same = before.item(object->key())) known_.declarations.share(same);
       declare(object);
     }
+    return true;
   }
 
   Context contextNow() const {
@@ -211,14 +215,15 @@ class Resolver::Pass {
     return context;
   }
 
-  bool placesSame() {
+  /// True: objects that name no instance may be placed elsewhere.
+  bool notePlaces() {
     if (known_.unnamed == 0) {
       known_.inventories.clear();
-      return true;
+      return false;
     }
     const bool same = placeTheSame(known_.inventories, input_.inventories);
     known_.inventories = input_.inventories;
-    return same;
+    return !same;
   }
 
   const api::Identity& identityOf(const ObjectKey& key) const { return known_.declarations.at(key).identity; }

@@ -60,7 +60,9 @@ void ServerProcess::start(const std::string& listen) {
                                         "--memory",
                                         std::to_string(options_.memory),
                                         "--cpus",
-                                        std::to_string(options_.cpus)};
+                                        std::to_string(options_.cpus),
+                                        "--statistics-interval",
+                                        std::to_string(options_.statisticsInterval)};
   for (const std::string& bridge : options_.bridges) arguments.insert(arguments.end(), {"--bridge", bridge});
   if (!options_.fault.empty()) arguments.insert(arguments.end(), {"--fault", options_.fault});
   if (options_.keepsState) arguments.insert(arguments.end(), {"--state-dir", (folder_ / "state").string()});

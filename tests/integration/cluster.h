@@ -22,6 +22,7 @@ class ServerProcess {
     int cpus = 4;
     std::string fault = {};
     bool keepsState = false;
+    int statisticsInterval = 10'000;  // ms
   };
 
   ServerProcess(const std::filesystem::path& folder, Options options);

@@ -152,6 +152,7 @@ void Simulation::mishap() {
 
 void Simulation::die() {
   scene_.memory = {};
+  known_.reset();
   alive_ = false;
 }
 
@@ -320,8 +321,10 @@ bool Simulation::round() {
   }
   scene_.memory.inventory = disk_;
   scene_.memory.restartChangesMemory = diskRestartChangesMemory_;
+  const plan::Memory before = scene_.memory;
   const Plan plan =
       plan::decide(scene_.desired, observed, std::move(scene_.memory), scene_.authority, scene_.now);
+  checkAgain(observed, before, plan);
   scene_.memory = plan.memory;
   noteStrangers(observed);
   persist(plan.memory.inventory);
@@ -339,6 +342,34 @@ bool Simulation::round() {
   if (due == plan.steps.end()) return false;
   take(*due, observed);
   return true;
+}
+
+/// Who judges only what has to be judged comes to the same.
+void Simulation::checkAgain(const Observed& observed, const plan::Memory& memory, const Plan& plan) {
+  constexpr std::chrono::minutes longest{5};  // as a loop does
+  const auto changed = known_ && scene_.now - knownSince_ < longest
+                           ? known_->changed(scene_.desired, observed, scene_.now)
+                           : std::nullopt;
+  if (!changed) {
+    known_.emplace(scene_.desired, observed, plan);
+    knownSince_ = scene_.now;
+    return;
+  }
+  const Plan again = plan::decideAgain(scene_.desired, *changed, observed, memory, known_->counts,
+                                       scene_.authority, scene_.now);
+  known_->add(scene_.desired, observed, again);
+  const bool sameSteps = std::ranges::equal(again.steps, plan.steps, [](const Step& one, const Step& other) {
+    return plan::sendsTheSame(one, other) && one.notBefore == other.notBefore;
+  });
+  if (!sameSteps) fail("judging what has changed alone plans other steps");
+  const bool sameObjects =
+      std::ranges::equal(known_->objects, plan.objects, [](const auto& one, const auto& other) {
+        return one.first == other.first && plan::timeless(one.second) == plan::timeless(other.second);
+      });
+  if (!sameObjects) fail("judging what has changed alone says something else of an object");
+  if (again.counts != plan.counts) fail("judging what has changed alone counts something else");
+  if (again.memory.inventory != plan.memory.inventory)
+    fail("judging what has changed alone holds something else to be ours");
 }
 
 void Simulation::take(const Step& step, const Observed& observed) {

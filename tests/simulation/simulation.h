@@ -13,6 +13,7 @@
 
 #include "emulator/server.h"
 #include "plan/desired.h"
+#include "unit/plan/known.h"
 #include "unit/plan/scene.h"
 
 namespace rookery::simulation {
@@ -66,6 +67,7 @@ class Simulation {
   // What must always hold, and what must hold in the end
   void checkStep(const plan::Step& step);
   void checkPeace();
+  void checkAgain(const plan::Observed& observed, const plan::Memory& memory, const plan::Plan& plan);
   void fail(const std::string& what) const;
 
   void declareAll();
@@ -87,7 +89,9 @@ class Simulation {
   std::map<albatross::Name, std::int64_t> unseen_;     // what somebody started since a look was written down
   std::map<albatross::Name, std::int64_t> strangers_;  // and what was so when a new controller looked first
 
-  plan::Scene scene_;  // desired, volatile memory, time
+  std::optional<plan::Known> known_;  // by judging only what has to be
+  SystemTime knownSince_;             // when all was judged
+  plan::Scene scene_;                 // desired, volatile memory, time
   plan::Inventory disk_;
   std::optional<bool> diskRestartChangesMemory_;
   std::size_t writes_ = 0;  // to the disk

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "plan/plan.h"
+#include "unit/plan/known.h"
 #include "unit/plan/scene.h"
 
 namespace rookery::plan {
@@ -107,12 +108,6 @@ class Fleet {
   std::vector<std::string> names_;
 };
 
-/// The conditions without the time of the look that they are from.
-ObjectState timeless(ObjectState state) {
-  for (api::Condition& condition : state.status.conditions) condition.lastTransitionTime = {};
-  return state;
-}
-
 void expectSameSteps(const Plan& again, const Plan& full) {
   ASSERT_EQ(again.steps.size(), full.steps.size());
   for (std::size_t i = 0; i < full.steps.size(); ++i) {
@@ -123,43 +118,6 @@ void expectSameSteps(const Plan& again, const Plan& full) {
     EXPECT_EQ(again.steps[i].notBefore, full.steps[i].notBefore);
   }
 }
-
-/// What is known by judging only what has to be judged.
-struct Known {
-  /// `plan`: about all.
-  Known(const Scene& scene, const Plan& plan)
-      : desired(scene.desired),
-        observed(scene.observed),
-        objects(plan.objects),
-        counts(plan.counts),
-        rest(plan.rest) {}
-
-  /// What has to be judged now; nothing: all.
-  std::optional<std::set<api::ObjectKey>> changed(const Scene& scene) const {
-    if (!rest.each || (rest.until && *rest.until <= scene.now)) return std::nullopt;
-    auto wanted = changedUnikernels(desired, scene.desired);
-    const auto seen = changedUnikernels(observed, scene.observed, scene.desired);
-    if (!wanted || !seen) return std::nullopt;
-    wanted->insert(seen->begin(), seen->end());
-    wanted->insert(rest.restless.begin(), rest.restless.end());
-    return wanted;
-  }
-  void add(const Scene& scene, const Plan& again) {
-    desired = scene.desired;
-    observed = scene.observed;
-    for (const auto& [key, state] : again.objects) objects[key] = state;
-    counts = again.counts;
-    const auto until = rest.until;
-    rest = again.rest;
-    if (until) rest.until = std::min(rest.until.value_or(*until), *until);
-  }
-
-  Desired desired;
-  Observed observed;
-  std::map<api::ObjectKey, ObjectState> objects;
-  Counts counts;
-  Plan::Rest rest;
-};
 
 void expectSameObjects(const Known& known, const Plan& full) {
   ASSERT_EQ(known.objects.size(), full.objects.size());
@@ -185,11 +143,11 @@ TEST(DecideAgain, SaysWhatDecidingAboutEverythingSays) {
     for (unsigned round = 0; round < rounds && !testing::Test::HasFailure(); ++round) {
       SCOPED_TRACE(std::to_string(seed) + ", " + std::to_string(round));
       const Plan full = decide(scene.desired, scene.observed, scene.memory, scene.authority, scene.now);
-      const auto changed = known ? known->changed(scene) : std::nullopt;
+      const auto changed = known ? known->changed(scene.desired, scene.observed, scene.now) : std::nullopt;
       if (changed) {
         const Plan again = decideAgain(scene.desired, *changed, scene.observed, scene.memory, known->counts,
                                        scene.authority, scene.now);
-        known->add(scene, again);
+        known->add(scene.desired, scene.observed, again);
         expectSameSteps(again, full);
         expectSameObjects(*known, full);
         expectSameMemory(again.memory, full.memory);
@@ -206,7 +164,7 @@ TEST(DecideAgain, SaysWhatDecidingAboutEverythingSays) {
         few += changed->size() * 3 < scene.desired.unikernels.size() ? 1 : 0;
         steps += static_cast<int>(full.steps.size());
       } else {
-        known.emplace(scene, full);
+        known.emplace(scene.desired, scene.observed, full);
       }
       scene.memory = full.memory;
       fleet.work(full);

@@ -61,5 +61,17 @@ TEST(Preflight, ADeclaredPolicyCountsBeforeItIsSet) {
   EXPECT_EQ(reasonFor(scene, unikernelWith("shop/web", 2'000)), std::nullopt) << "it is about to be raised";
 }
 
+TEST(Preflight, NothingSpeaksAgainstWhatIsSuspended) {
+  Scene scene;
+  api::Unikernel spec;
+  spec.suspend = true;
+  EXPECT_EQ(reasonFor(scene, makeObject("new", "web", spec)), std::nullopt);
+  EXPECT_EQ(reasonFor(scene, unikernelWith("new/web", 32)), Reason::NoPolicy);
+  api::AlbatrossInstance instance;
+  instance.suspend = true;
+  scene.setInstance(instance);
+  EXPECT_EQ(reasonFor(scene, unikernelWith("new/web", 32)), std::nullopt);
+}
+
 }  // namespace
 }  // namespace rookery::plan

@@ -204,11 +204,13 @@ TEST_F(ConsolesTest, ShowWhatMovesACursorAndCutWhatIsLong) {
   print("\x1b[2J\a\xff\xc3\u202e");
   print("");
   print(std::string(1 << 20, 'x'));
+  print(std::string(Consoles::longestLine - 1, 'x') + "é");
   const auto texts = textsOf(replay(*open()));
-  ASSERT_THAT(texts, SizeIs(3));
+  ASSERT_THAT(texts, SizeIs(4));
   EXPECT_EQ(texts[0], "\\u001b[2J\\u0007\\xff\\xc3\\u202e");
   EXPECT_EQ(texts[1], "");
   EXPECT_EQ(texts[2], std::string(Consoles::longestLine, 'x') + "… (1048576 bytes)");
+  EXPECT_EQ(texts[3], std::string(Consoles::longestLine - 1, 'x') + "… (4097 bytes)") << "no half character";
 }
 
 // -- Secrets

@@ -616,16 +616,17 @@ class Edited : public Resolve {
     }
     if (broken_) snapshot_.declared.insert({api::Kind::AlbatrossInstance, "", "broken"});
     ResolveInput now = input();
-    now.identify = [](const api::ObjectKey&, const std::string& digest) {
-      return api::Identity{digest, {}, std::nullopt, 1};
+    now.identify = [this](const api::ObjectKey&, const std::string& digest) {
+      return api::Identity{digest, {}, std::nullopt, identities_};
     };
-    now.identityChanges = 1;
+    if (identities_ % 3 > 0) now.identityChanges = static_cast<std::uint64_t>(identities_);
     return now;
   }
 
   std::mt19937 random_{1};
   int edits_ = 0;
   bool broken_ = false;
+  std::int64_t identities_ = 1;  // another number: identities are others, whatever became of the objects
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
   std::optional<image::Lookout> lookout_;
 };
@@ -638,6 +639,7 @@ TEST_F(Edited, ResolvesToWhatItWouldIfItWereSeenForTheFirstTime) {
     SCOPED_TRACE(step);
     edit();
     if (chance(10)) broken_ = !broken_;
+    if (chance(10)) ++identities_;
     const Resolution again = resolver.resolve(inputNow());
     CredentialFiles fresh(settling_);
     const Resolution anew = Resolver(fresh).resolve(inputNow());

@@ -42,7 +42,9 @@ class StatisticsTest : public testing::Test {
   void seen() {
     Server reached{client_, std::make_shared<plan::Desired>(scene_.desired), {}, observed_->policies};
     const ServerPtr known = servers_.reached(std::move(reached));
-    if (statistics_) statistics_->seen(known);
+    if (!statistics_) return;
+    statistics_->follow(known);
+    statistics_->keepOnlyRunning();
   }
 
   void start() {
