@@ -188,7 +188,7 @@ Planner::Verdict Planner::judgeMissing(const Volume& volume) {
   step.fields = {{"spec.size", nullptr, fmt::format("{}Mi", volume.spec().size)}};
   Verdict verdict = taking(std::move(step));
   const bool due = verdict.step && verdict.step->notBefore <= now_;
-  if (!due || !volume.wanted.content || volume.wanted.missing) return verdict;
+  if (!due || !volume.wanted.content || volume.wanted.missing || desired_.spec().observe) return verdict;
   emit(*std::exchange(verdict.step, std::nullopt));
   Step write = volumeStep(volume, Verb::SetVolume, Reason::ContentDiffers,
                           fmt::format("{} is to be filled.", volume.key.toString()));
@@ -258,7 +258,7 @@ Planner::Verdict Planner::judgeUsed(const Volume& volume, Step step, std::vector
   }
   if (known && canStop(*subject)) {
     Verdict verdict = taking(std::move(step));
-    if (!verdict.step || verdict.step->notBefore > now_) return verdict;
+    if (!verdict.step || verdict.step->notBefore > now_ || desired_.spec().observe) return verdict;
     if (!stop(*subject, volume)) verdict.step->notBefore = SystemTime::max();
     return verdict;
   }
@@ -272,7 +272,7 @@ Planner::Verdict Planner::judgeUsed(const Volume& volume, Step step, std::vector
 }
 
 /// Whether it runs, is ours, and could be created again.
-bool Planner::canStop(const Subject& subject) const {
+bool Planner::canStop(const Subject& subject) {
   const bool image = subject.unikernel.image.has_value() && !subject.unikernel.missing;
   return image && !obstacle(subject) && subject.running->type == albatross::UnikernelType::Solo5 &&
          chainFor(subject.name) && !world_.cannotRun(subject.name, subject.unikernel.arguments);
@@ -371,6 +371,11 @@ bool Planner::destroyVolume(Entry& entry, const Absence& absence) {
   step.reason = absence.reason;
   step.message = absence.message;
   step.domains = *std::move(chain);
+  if (desired_.spec().observe) {
+    keep(entry, {Reason::Observed, sentences({step.message, whyNothingIsSent()})});
+    plan_.later.push_back(std::move(step));
+    return true;
+  }
   if (const Error* error = putOff(step)) wait(error->reason, error->message);
   emit(std::move(step));
   return true;

@@ -140,7 +140,7 @@ class Planner {
   Verdict judgeForeign(const Volume& volume);
   Verdict judgeContent(const Volume& volume, std::vector<Subject>& subjects);
   Verdict judgeUsed(const Volume& volume, Step step, std::vector<Subject>& subjects);
-  bool canStop(const Subject& subject) const;
+  bool canStop(const Subject& subject);
   bool stop(Subject& subject, const Volume& volume);
   Verdict asDeclared(const Volume& volume) const;
   Verdict taking(Step step);

@@ -234,7 +234,7 @@ bool InstanceLoop::isResting(const plan::Observed& observed) const {
 /// they were. Nothing: all are.
 std::optional<std::set<api::ObjectKey>> InstanceLoop::changedAtRest(const plan::Observed& observed) const {
   const SystemTime now = environment_.now();
-  if (!others_ || now >= others_->rest.until.value_or(SystemTime::max()) ||
+  if (!others_ || !memory_.volumes.empty() || now >= others_->rest.until.value_or(SystemTime::max()) ||
       now >= others_->since + mostRests * environment_.resync || now - memory_.lookedAt > plan::watchGap)
     return std::nullopt;
   if (connection_.authority() != others_->authority ||

@@ -27,8 +27,8 @@ TEST(ResourceArguments, NameKindsAndObjects) {
       {{"uk,alba"}, "Unikernel[] AlbatrossInstance[]"},
       {{"alba,uk,unikernels,events"}, "AlbatrossInstance[] Unikernel[] Event[]"},
       {{"uk,ukpol", "shop"}, "Unikernel[shop] UnikernelPolicy[shop]"},
-      {{"all"}, "AlbatrossInstance[] Unikernel[] UnikernelPolicy[]"},
-      {{"ALL,secrets"}, "AlbatrossInstance[] Unikernel[] UnikernelPolicy[] Secret[]"},
+      {{"all"}, "AlbatrossInstance[] Unikernel[] UnikernelPolicy[] UnikernelVolume[]"},
+      {{"ALL,secrets"}, "AlbatrossInstance[] Unikernel[] UnikernelPolicy[] UnikernelVolume[] Secret[]"},
       {{"uk/web"}, "Unikernel[web]"},
       {{"uk/web", "alba/eu-1", "unikernels/db"}, "Unikernel[web, db] AlbatrossInstance[eu-1]"},
   };

@@ -58,134 +58,189 @@ void missing(DesiredVolume& volume, Reason reason, bool lasting = false) {
 INSTANTIATE_TEST_SUITE_P(
     Volumes, AVolume,
     testing::Values(
-        VolumeCase{"Absent", [](auto& scene) { scene.declareVolume("shop/data"); },
-             {"createVolume data", "setVolume data"}, Reason::Reconciling},
-        VolumeCase{"AbsentWithoutASource", [](auto& scene) { scene.declareVolume("shop/data", 0); },
-             {"createVolume data"}, Reason::Reconciling},
+        VolumeCase{"Absent",
+                   [](auto& scene) { scene.declareVolume("shop/data"); },
+                   {"createVolume data", "setVolume data"},
+                   Reason::Reconciling},
+        VolumeCase{"AbsentWithoutASource",
+                   [](auto& scene) { scene.declareVolume("shop/data", 0); },
+                   {"createVolume data"},
+                   Reason::Reconciling},
         VolumeCase{"AbsentWhileItsContentIsPulled",
-             [](auto& scene) { missing(scene.declareVolume("shop/data"), Reason::ImagePulling); },
-             {"createVolume data"}, Reason::Reconciling},
+                   [](auto& scene) { missing(scene.declareVolume("shop/data"), Reason::ImagePulling); },
+                   {"createVolume data"},
+                   Reason::Reconciling},
         VolumeCase{"AsDeclared",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.putOurs("shop/data");
-             },
-             {}, Reason::Succeeded},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.putOurs("shop/data");
+                   },
+                   {},
+                   Reason::Succeeded},
         VolumeCase{"OfWhichTheContentIsNotKnown",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.putOurs("shop/data", 0);
-             },
-             {"setVolume data"}, Reason::Reconciling},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.putOurs("shop/data", 0);
+                   },
+                   {"setVolume data"},
+                   Reason::Reconciling},
         VolumeCase{"WithOtherContent",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'd');
-               scene.putOurs("shop/data", 'c');
-             },
-             {"setVolume data"}, Reason::Reconciling, "differs in spec.source"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                   },
+                   {"setVolume data"},
+                   Reason::Reconciling,
+                   "differs in spec.source"},
         VolumeCase{"WithoutASourceIsLeft",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 0);
-               scene.putOurs("shop/data", 'c');
-             },
-             {}, Reason::Succeeded},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 0);
+                     scene.putOurs("shop/data", 'c');
+                   },
+                   {},
+                   Reason::Succeeded},
         VolumeCase{"WhoseContentIsBeingPulled",
-             [](auto& scene) {
-               missing(scene.declareVolume("shop/data"), Reason::ImagePulling);
-               scene.putOurs("shop/data", 'd');
-             },
-             {}, Reason::ImagePulling, "left as it is"},
+                   [](auto& scene) {
+                     missing(scene.declareVolume("shop/data"), Reason::ImagePulling);
+                     scene.putOurs("shop/data", 'd');
+                   },
+                   {},
+                   Reason::ImagePulling,
+                   "left as it is"},
         VolumeCase{"OfAnotherSize",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.putOurs("shop/data", 'd');
-               scene.putDevice("shop/data", 8);
-             },
-             {}, Reason::VolumeSizeDiffers, "Albatross cannot change the size"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.putOurs("shop/data", 'd');
+                     scene.putDevice("shop/data", 8);
+                   },
+                   {},
+                   Reason::VolumeSizeDiffers,
+                   "Albatross cannot change the size"},
         VolumeCase{"TooSmallForItsContent",
-             [](auto& scene) { (*scene.declareVolume("shop/data").content)->size = (4 << 20) + 1; },
-             {}, Reason::VolumeTooSmall, "4194305 bytes"},
+                   [](auto& scene) { (*scene.declareVolume("shop/data").content)->size = (4 << 20) + 1; },
+                   {},
+                   Reason::VolumeTooSmall,
+                   "4194305 bytes"},
         VolumeCase{"ThatItsContentFillsExactly",
-             [](auto& scene) { (*scene.declareVolume("shop/data").content)->size = 4 << 20; },
-             {"createVolume data", "setVolume data"}, Reason::Reconciling},
+                   [](auto& scene) { (*scene.declareVolume("shop/data").content)->size = 4 << 20; },
+                   {"createVolume data", "setVolume data"},
+                   Reason::Reconciling},
         VolumeCase{"WhoseSourceIsNotThere",
-             [](auto& scene) {
-               scene.declareVolume("shop/data").content =
-                   fail(Reason::ImageNotFound, "It cannot be found.");
-             },
-             {}, Reason::ImageNotFound},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data").content =
+                         fail(Reason::ImageNotFound, "It cannot be found.");
+                   },
+                   {},
+                   Reason::ImageNotFound},
         VolumeCase{"OverThePolicy",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'c', [](auto& spec) { spec.size = 60; });
-               scene.putDevice("shop/other", 50);
-             },
-             {}, Reason::PolicyExceeded, "of which 50 Mi are used"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'c', [](auto& spec) { spec.size = 60; });
+                     scene.putDevice("shop/other", 50);
+                   },
+                   {},
+                   Reason::PolicyExceeded,
+                   "of which 50 Mi are used"},
         VolumeCase{"WhereThePolicyAllowsNone",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.observed.policies[Scene::domain("shop")].block.reset();
-             },
-             {}, Reason::PolicyExceeded, "allows no block devices"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.observed.policies[Scene::domain("shop")].block.reset();
+                   },
+                   {},
+                   Reason::PolicyExceeded,
+                   "allows no block devices"},
         VolumeCase{"MadeByHandIsAdopted",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.putDevice("shop/data");
-             },
-             {"adopt data"}, Reason::Reconciling, "with what is on it"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.putDevice("shop/data");
+                   },
+                   {"adopt data"},
+                   Reason::Reconciling,
+                   "with what is on it"},
         VolumeCase{"MadeByHandWithAnotherSize",
-             [](auto& scene) {
-               scene.declareVolume("shop/data");
-               scene.putDevice("shop/data", 5);
-             },
-             {}, Reason::VolumeSizeDiffers},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data");
+                     scene.putDevice("shop/data", 5);
+                   },
+                   {},
+                   Reason::VolumeSizeDiffers},
         VolumeCase{"MadeByHandWaitsUntilItsSourceIsRead",
-             [](auto& scene) {
-               missing(scene.declareVolume("shop/data"), Reason::ImageBeingRead);
-               scene.putDevice("shop/data");
-             },
-             {}, Reason::ImageBeingRead},
+                   [](auto& scene) {
+                     missing(scene.declareVolume("shop/data"), Reason::ImageBeingRead);
+                     scene.putDevice("shop/data");
+                   },
+                   {},
+                   Reason::ImageBeingRead},
         VolumeCase{"OfASuspendedInstance",
-             [](auto& scene) {
-               api::AlbatrossInstance instance;
-               instance.suspend = true;
-               scene.setInstance(instance);
-               scene.declareVolume("shop/data");
-             },
-             {}, Reason::InstanceSuspended},
+                   [](auto& scene) {
+                     api::AlbatrossInstance instance;
+                     instance.suspend = true;
+                     scene.setInstance(instance);
+                     scene.declareVolume("shop/data");
+                   },
+                   {},
+                   Reason::InstanceSuspended},
+        VolumeCase{"OfAnInstanceThatIsOnlyObserved",
+                   [](auto& scene) {
+                     api::AlbatrossInstance instance;
+                     instance.observe = true;
+                     scene.setInstance(instance);
+                     scene.declareVolume("shop/data");
+                   },
+                   {},
+                   Reason::Observed,
+                   "is not on eu-1"},
+        VolumeCase{"UsedByAUnikernelThatIsOnlyObserved",
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                     scene.runWith("shop/web", "data");
+                     api::AlbatrossInstance instance;
+                     instance.observe = true;
+                     scene.setInstance(instance);
+                   },
+                   {},
+                   Reason::Observed},
         VolumeCase{"UsedByAUnikernelThatMayBeStopped",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'd');
-               scene.putOurs("shop/data", 'c');
-               scene.runWith("shop/web", "data");
-             },
-             {"destroy web", "setVolume data", "create web"}, Reason::Reconciling},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                     scene.runWith("shop/web", "data");
+                   },
+                   {"destroy web", "setVolume data", "create web"},
+                   Reason::Reconciling},
         VolumeCase{"UsedByAUnikernelThatIsOnlyReplacedOnDelete",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'd');
-               scene.putOurs("shop/data", 'c');
-               scene.runWith("shop/web", "data");
-               scene.declare("shop/web", [](api::Unikernel& spec, auto&) {
-                 spec.updateStrategy = api::Unikernel::UpdateStrategy::OnDelete;
-               });
-             },
-             {}, Reason::UpdateOnDelete, "Unikernel shop/web uses it"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                     scene.runWith("shop/web", "data");
+                     scene.declare("shop/web", [](api::Unikernel& spec, auto&) {
+                       spec.updateStrategy = api::Unikernel::UpdateStrategy::OnDelete;
+                     });
+                   },
+                   {},
+                   Reason::UpdateOnDelete,
+                   "Unikernel shop/web uses it"},
         VolumeCase{"UsedByAUnikernelThatCouldNotBeStartedAgain",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'd');
-               scene.putOurs("shop/data", 'c');
-               scene.runWith("shop/web", "data");
-               scene.declare("shop/web", [](auto&, DesiredUnikernel& unikernel) {
-                 unikernel.image = fail(Reason::ImageNotFound, "It cannot be found.");
-               });
-             },
-             {}, Reason::BlockDeviceInUse, "could not be started again"},
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                     scene.runWith("shop/web", "data");
+                     scene.declare("shop/web", [](auto&, DesiredUnikernel& unikernel) {
+                       unikernel.image = fail(Reason::ImageNotFound, "It cannot be found.");
+                     });
+                   },
+                   {},
+                   Reason::BlockDeviceInUse,
+                   "could not be started again"},
         VolumeCase{"UsedBySomebodyElse",
-             [](auto& scene) {
-               scene.declareVolume("shop/data", 'd');
-               scene.putOurs("shop/data", 'c');
-               scene.putDevice("shop/data", 4, true);
-             },
-             {}, Reason::BlockDeviceInUse, "whoever has it"}),
+                   [](auto& scene) {
+                     scene.declareVolume("shop/data", 'd');
+                     scene.putOurs("shop/data", 'c');
+                     scene.putDevice("shop/data", 4, true);
+                   },
+                   {},
+                   Reason::BlockDeviceInUse,
+                   "whoever has it"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(Volumes, AUnikernelWaitsForItsVolume) {
