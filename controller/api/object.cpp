@@ -8,8 +8,8 @@
 namespace rookery::api {
 
 std::string_view toString(Kind kind) {
-  constexpr std::array<std::string_view, 5> names = {"AlbatrossInstance", "Unikernel", "UnikernelPolicy", "UnikernelVolume",
-                                                     "Secret"};
+  constexpr std::array<std::string_view, 5> names = {"AlbatrossInstance", "Unikernel", "UnikernelPolicy",
+                                                     "UnikernelVolume", "Secret"};
   return names.at(static_cast<std::size_t>(kind));
 }
 

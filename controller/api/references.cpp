@@ -128,8 +128,8 @@ class Checker {
       const Unikernel::BlockDevice& device = unikernel.blockDevices[i];
       const ObjectKey volume{Kind::UnikernelVolume, object.metadata.nameSpace, device.volume()};
       if (!named_.contains(volume)) continue;
-      users_[volume].push_back({&object, yaml::itemPath("spec.blockDevices", i) +
-                                             (device.volumeName ? ".volumeName" : ".name")});
+      users_[volume].push_back(
+          {&object, yaml::itemPath("spec.blockDevices", i) + (device.volumeName ? ".volumeName" : ".name")});
     }
   }
 
@@ -207,7 +207,7 @@ class Checker {
   std::map<ObjectKey, const Object*> named_;  // those that others name
   std::set<std::string> instances_;
   std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
-      policies_;  // by instance and namespace
+      policies_;                                  // by instance and namespace
   std::map<ObjectKey, std::vector<User>> users_;  // of volumes
 };
 

@@ -58,7 +58,7 @@ struct Status {
   std::vector<std::string> history;  // digests of the last 5 images, newest first
   // UnikernelPolicy and AlbatrossInstance
   std::optional<Use> used;
-  std::optional<Use> capacity;  // of an AlbatrossInstance: what the credential's own domain may use
+  std::optional<Use> capacity;       // of an AlbatrossInstance: what the credential's own domain may use
   std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
   friend bool operator==(const Status&, const Status&) = default;
 

@@ -387,26 +387,35 @@ Result<ApiClient::Patched> ApiClient::patch(const std::string& path, const json&
   return std::unexpected(refused);
 }
 
-Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
-                                             const std::function<bool(const json&)>& take) const {
-  const auto client = connect(watchReadTimeout);
-  int status = 0;
-  std::string refused;
-  Events events(take);
-  const httplib::Result result = client->Get(
+/// GET of an answer that goes on: the bytes of a good one are handed to `take`, of another the body is kept.
+Result<ApiClient::Flow> ApiClient::flow(httplib::ClientImpl& client, const std::string& path,
+                                        const std::function<bool(std::string_view)>& take) const {
+  Flow flow;
+  const httplib::Result result = client.Get(
       path,
       [&](const httplib::Response& response) {
-        status = response.status;
+        flow.answer.status = response.status;
         return true;
       },
       [&](const char* data, std::size_t size) {
-        if (status == 200) return events.feed({data, size});
-        refused.append(data, size);
-        return refused.size() <= longestRefusal;
+        if (flow.answer.status == 200) return !(flow.stopped = !take({data, size}));
+        flow.answer.body.append(data, size);
+        return flow.answer.body.size() <= longestRefusal;
       });
-  if (status == 0) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
+  if (flow.answer.status == 0) return std::unexpected(unreachable(client, static_cast<int>(result.error())));
+  flow.whole = static_cast<bool>(result);
+  return flow;
+}
+
+Result<ApiClient::WatchEnd> ApiClient::watch(const std::string& path,
+                                             const std::function<bool(const json&)>& take) const {
+  const auto client = connect(watchReadTimeout);
+  Events events(take);
+  const auto ended = flow(*client, path, [&](std::string_view bytes) { return events.feed(bytes); });
+  if (!ended) return std::unexpected(ended.error());
+  const auto& [status, body] = ended->answer;
   if (status == 410) return WatchEnd::Gone;
-  if (status != 200) return std::unexpected(refusal(status, refused));
+  if (status != 200) return std::unexpected(refusal(status, body));
   return events.end(url_);
 }
 
@@ -414,23 +423,10 @@ Result<void> ApiClient::read(const std::string& path,
                              const std::function<bool(std::string_view)>& take) const {
   const auto client = connect(silentReadTimeout);
   client->set_socket_options(&probePeer);
-  int status = 0;
-  bool stopped = false;
-  std::string refused;
-  const httplib::Result result = client->Get(
-      path,
-      [&](const httplib::Response& response) {
-        status = response.status;
-        return true;
-      },
-      [&](const char* data, std::size_t size) {
-        if (status == 200) return !(stopped = !take({data, size}));
-        refused.append(data, size);
-        return refused.size() <= longestRefusal;
-      });
-  if (status == 0) return std::unexpected(unreachable(*client, static_cast<int>(result.error())));
-  if (status != 200) return std::unexpected(refusal(status, refused));
-  if (result || stopped) return {};
+  const auto ended = flow(*client, path, take);
+  if (!ended) return std::unexpected(ended.error());
+  if (ended->answer.status != 200) return std::unexpected(refusal(ended->answer.status, ended->answer.body));
+  if (ended->whole || ended->stopped) return {};
   return fail(Reason::ConnectionFailed,
               fmt::format("The controller at {} broke off its answer: this is not the end.", url_));
 }

@@ -103,6 +103,13 @@ class ApiClient {
     int status = 0;
     std::string body;
   };
+  struct Flow {
+    Answer answer;         // without the body that was handed on
+    bool whole = false;    // its end has come
+    bool stopped = false;  // nobody wanted more
+  };
+  Result<Flow> flow(httplib::ClientImpl& client, const std::string& path,
+                    const std::function<bool(std::string_view)>& take) const;
   Result<Answer> exchange(httplib::ClientImpl& client, httplib::Request request, std::size_t longest) const;
   Error unreachable(httplib::ClientImpl& client, int error) const;
   Result<nlohmann::json> parse(const std::string& body) const;

@@ -50,10 +50,10 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
 
 /// What is to be on a volume: that it is there, is what it should be, and fits.
 std::optional<Error> contentTrouble(const api::Object& object, image::Inspector& inspector,
-                                    const std::vector<reconcile::ImageRoot>& roots, file::Settling& settling) {
+                                    const std::vector<reconcile::ImageRoot>& roots,
+                                    file::Settling& settling) {
   const auto& volume = object.as<api::UnikernelVolume>();
-  const auto path =
-      reconcile::locateImage(volume.source->path, object.origin, roots, plan::Author::Operator);
+  const auto path = reconcile::locateImage(volume.source->path, object.origin, roots, plan::Author::Operator);
   if (!path) return path.error();
   inspector.await(*path, settling, image::Content::Any);
   const auto content = inspector.inspect(*path, &settling, {}, image::Content::Any);

@@ -140,7 +140,7 @@ struct Plan {
   std::map<api::ObjectKey, ObjectState> objects;
   Counts counts;
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
-  std::vector<api::ObjectKey> ended;  // unikernels that are first seen to have ended by themselves
+  std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest

@@ -14,7 +14,6 @@
 #include "image/inspector.h"
 #include "plan/desired.h"
 #include "reconcile/consoles.h"
-#include "reconcile/volume_dumps.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
 #include "reconcile/leftovers.h"
@@ -23,6 +22,7 @@
 #include "reconcile/resolve.h"
 #include "reconcile/snapshot_resolver.h"
 #include "reconcile/strays.h"
+#include "reconcile/volume_dumps.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {

@@ -14,7 +14,8 @@ using testing::HasSubstr;
 const std::string limits = policyManifest("shop", "eu-1");
 
 std::string volumeManifest(const std::string& spec) {
-  return "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {name: data, namespace: shop}\n"
+  return "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {name: data, namespace: "
+         "shop}\n"
          "spec: {" +
          spec + "}\n";
 }
@@ -98,7 +99,8 @@ TEST_F(Volumes, GoesWhereThatIsWished) {
 
 TEST_F(Volumes, IsFilledAlsoWhenTheControllerIsKilledMeanwhile) {
   cluster_.write("data.img", std::string(8 << 20, 'a'));
-  cluster_.write("shop.yaml", limits + volumeManifest("size: 16Mi, source: {path: data.img}") + webManifest());
+  cluster_.write("shop.yaml",
+                 limits + volumeManifest("size: 16Mi, source: {path: data.img}") + webManifest());
   cluster_.server().restart("drop-reply");
   cluster_.run();
   ASSERT_TRUE(eventually([&] { return cluster_.server().journal().contains("command=block-set"); }))

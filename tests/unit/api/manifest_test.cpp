@@ -166,9 +166,9 @@ std::string volume(std::string_view spec) {
 }
 
 TEST(Manifest, DecodesAVolume) {
-  const Manifest manifest = parse(
-      volume("instance: eu-1, size: 1Gi, source: {path: data.img, compressionLevel: 9}, reclaimPolicy: "
-             "Delete"));
+  const Manifest manifest =
+      parse(volume("instance: eu-1, size: 1Gi, source: {path: data.img, compressionLevel: 9}, reclaimPolicy: "
+                   "Delete"));
   ASSERT_THAT(describe(manifest.problems), IsEmpty());
   const auto& decoded = manifest.objects.at(0)->as<UnikernelVolume>();
   EXPECT_EQ(decoded.instance, "eu-1");
@@ -587,8 +587,8 @@ TEST(Mistakes, AnUnknownKindOfOursMayBeAnyOfOurs) {
       parse("apiVersion: rookery.dev/v1alpha1\nkind: Unikernl\nmetadata: {name: a, namespace: b}\n");
   EXPECT_THAT(manifest.invalid,
               ElementsAre(ObjectKey{Kind::AlbatrossInstance, "", "a"}, ObjectKey{Kind::Unikernel, "b", "a"},
-                          ObjectKey{Kind::UnikernelPolicy, "b", "a"}, ObjectKey{Kind::UnikernelVolume, "b", "a"},
-                          ObjectKey{Kind::Secret, "b", "a"}));
+                          ObjectKey{Kind::UnikernelPolicy, "b", "a"},
+                          ObjectKey{Kind::UnikernelVolume, "b", "a"}, ObjectKey{Kind::Secret, "b", "a"}));
   EXPECT_EQ(parse("apiVersion: rookery.dev/v1alpha1\nmetadata: {name: a, namespace: b}\n").invalid,
             manifest.invalid);
   EXPECT_THAT(parse("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n").invalid, IsEmpty());

@@ -44,8 +44,8 @@ Result<std::string> drainCompressed(Compressed& content) {
 TEST(Compressed, HoldsAllThatWasRead) {
   const fixtures::TempDir dir;
   Inspector inspector;
-  for (const std::string& bytes : {std::string(), std::string("few"), std::string(1'000'000, 'x'),
-                                   noise(65'536), noise(300'001)}) {
+  for (const std::string& bytes :
+       {std::string(), std::string("few"), std::string(1'000'000, 'x'), noise(65'536), noise(300'001)}) {
     const auto path = dir.write("data.img", bytes);
     const auto found = inspector.inspect(path, nullptr, {}, Content::Any);
     ASSERT_TRUE(found) << found.error().message;
