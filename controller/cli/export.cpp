@@ -172,11 +172,17 @@ class Export {
 
   /// Returns the program's exit status.
   int conclude() const {
+    const auto counted = [](std::size_t count, std::string_view one, std::string_view many) {
+      return fmt::format("{} {}", count, count == 1 ? one : many);
+    };
     const std::string& instance = ground_.instance->name();
-    console_.out << fmt::format("From {}: {} unikernels, {} policies and {} images", instance, unikernels_,
-                                policies_, images_.size());
-    if (wasThere_ > 0) console_.out << fmt::format("; {} files of them were there", wasThere_);
-    if (declared_ > 0) console_.out << fmt::format("; {} objects are declared already", declared_);
+    console_.out << fmt::format(
+        "From {}: {}, {} and {}", instance, counted(unikernels_, "unikernel", "unikernels"),
+        counted(policies_, "policy", "policies"), counted(images_.size(), "image", "images"));
+    if (wasThere_ > 0)
+      console_.out << "; " << counted(wasThere_, "file was there", "files were there") << " already";
+    if (declared_ > 0)
+      console_.out << "; " << counted(declared_, "object is declared", "objects are declared") << " already";
     if (leftOut_ > 0) console_.out << fmt::format("; {} left out", leftOut_);
     console_.out << ".\nNext: rookery plan" << asOptions(rootsOfPlan()) << '\n';
     return leftOut_ == 0 ? 0 : 1;

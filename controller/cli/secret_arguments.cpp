@@ -14,8 +14,8 @@ namespace rookery::cli {
 namespace {
 
 /// What the name of an argument with a secret holds, in lower case.
-constexpr std::array<std::string_view, 9> tellingWords = {
-    "password", "passwd", "passphrase", "passwort", "secret", "credential", "token", "seed", "pwd"};
+constexpr std::array<std::string_view, 7> tellingWords = {"passw", "passphrase", "pwd", "secret",
+                                                          "token", "credential", "seed"};
 /// What one of its words ends in: "--ssh-key", "--apikey", but not "--keyboard".
 constexpr std::array<std::string_view, 4> tellingEnds = {"key", "keys", "pass", "psk"};
 

@@ -157,7 +157,9 @@ plan::Desired instance(const std::string& extra) {
           extra,
       {.root = "/r", .file = "/r/x"});
   EXPECT_THAT(manifest.problems, IsEmpty());
-  return {.instance = manifest.objects.at(0), .identity = {}, .credentials = albatross::Pem{}};
+  plan::Desired desired;
+  desired.instance = manifest.objects.at(0);
+  return desired;
 }
 
 struct PlaceCase {
@@ -197,13 +199,21 @@ TEST(ExportedManifests, AreOfTheNamespacesThatTheInstanceHas) {
 }
 
 TEST(ExportedManifests, HoldThePoliciesOfNamespaces) {
+  const auto policy = [](std::int64_t memory) {
+    albatross::Policy some;
+    some.cpuIDs = {0, 1};
+    some.unikernels = 3;
+    some.memory = memory;
+    return some;
+  };
   plan::Observed observed;
-  observed.policies = {{{{}, std::nullopt}, {.cpuIDs = {0}, .unikernels = 10, .memory = 1024}},
-                       {{{"shop"}, std::nullopt},
-                        {.cpuIDs = {0, 1}, .unikernels = 3, .memory = 100, .block = 5, .bridges = {"br0"}}},
-                       {{{"small"}, std::nullopt}, {.cpuIDs = {0}, .unikernels = 1, .memory = 1}},
-                       {{{"shop", "deep"}, std::nullopt}, {.cpuIDs = {0}, .unikernels = 1, .memory = 64}},
-                       {{{"db"}, std::nullopt}, {.cpuIDs = {0}, .unikernels = 1, .memory = 64}}};
+  observed.policies = {{{{}, std::nullopt}, policy(1024)},
+                       {{{"shop"}, std::nullopt}, policy(100)},
+                       {{{"small"}, std::nullopt}, policy(1)},
+                       {{{"shop", "deep"}, std::nullopt}, policy(64)},
+                       {{{"db"}, std::nullopt}, policy(64)}};
+  observed.policies.at({{"shop"}, std::nullopt}).block = 5;
+  observed.policies.at({{"shop"}, std::nullopt}).bridges = {"br0"};
   const auto found = exportManifests(instance(""), observed,
                                      [](const api::ObjectKey& key) { return key.nameSpace != "db"; });
   ASSERT_EQ(found.policies.size(), 1u);

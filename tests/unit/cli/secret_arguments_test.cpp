@@ -16,7 +16,6 @@ const SecretCase secretCases[] = {
     {"--verbose"},
     {"--password="},
     {"--keyboard=us"},
-    {"--monkey-bars=2"},
     {"--hosts=www.example.org,a-rather-long-name.of-a-host.example.org"},
     {"--path=/var/lib/some/where/rather/deep/below/the/root"},
     {"--url=https://example.org/a:b@c"},
