@@ -183,8 +183,8 @@ class Exporter {
   }
 
  private:
-  void leaveOut(std::string_view what, const albatross::Name& name, std::string_view why) {
-    found_.leftOut.push_back(fmt::format("{} {}: {}.", what, name.toString(), withoutFullStop(why)));
+  void leaveOut(std::string_view what, const std::string& name, std::string_view why) {
+    found_.leftOut.push_back(fmt::format("{} {}: {}.", what, name, withoutFullStop(why)));
   }
 
   /// Why what is there can be no object; empty: it can be one.
@@ -210,23 +210,32 @@ class Exporter {
     const std::size_t depth = observed_.base.path.size();
     if (domain.path.size() <= depth) return;  // the credential's own, which is set elsewhere
     const std::string& nameSpace = domain.path[depth];
+    const std::string domainName = fmt::format("{}", fmt::join(domain.path, ":"));
     const std::string why = whyNone(domain);
     ObjectKey key = policyKey(instance_.name(), nameSpace);
     if (!why.empty()) key.name.clear();  // there can be no such object
     if (!wanted_(key)) return;
-    if (!why.empty()) return leaveOut("The policy of", domain, why);
+    if (!why.empty()) return leaveOut("The policy of", domainName, why);
     if (instance_.policies.contains(nameSpace)) return;
     auto exported = exportPolicy(instance_.name(), nameSpace, policy);
-    if (!exported) return leaveOut("The policy of", domain, exported.error().message);
+    if (!exported) return leaveOut("The policy of", domainName, exported.error().message);
     found_.policies.push_back(*std::move(exported));
   }
 
   void addUnikernel(const albatross::Name& name, const UnikernelInfo& running) {
     const ObjectKey key = instance_.objectAt(name, observed_.base);
     if (!wanted_(key)) return;
-    if (const std::string why = whyNone(name); !why.empty()) return leaveOut("Unikernel", name, why);
+    if (const std::string why = whyNone(name); !why.empty())
+      return leaveOut("Unikernel", name.toString(), why);
+    if (name.path != observed_.base.path && !observed_.policies.contains({name.path, std::nullopt})) {
+      return leaveOut(
+          "Unikernel", name.toString(),
+          fmt::format("namespace {} has no policy on the server, without which nothing in it can be "
+                      "asked for or deployed; declare a UnikernelPolicy and apply it first",
+                      key.nameSpace));
+    }
     auto exported = exportUnikernel(instance_.name(), key, name, running);
-    if (!exported) return leaveOut("Unikernel", name, exported.error().message);
+    if (!exported) return leaveOut("Unikernel", name.toString(), exported.error().message);
     found_.unikernels.push_back(*std::move(exported));
   }
 

@@ -180,13 +180,18 @@ TEST(ExportedManifests, AreOfTheNamespacesThatTheInstanceHas) {
       {"", {{"org", ".."}, "web"}, "", "namespace"},
       {"", {{"org", "shop"}, ".."}, "", "name"},
       {"", {{"org", "shop"}, "a."}, "", "name"},
+      {"", {{"org", "wild"}, "web"}, "", "no policy"},
   };
   for (const PlaceCase& each : cases) {
     SCOPED_TRACE(each.name.toString() + each.extra);
     plan::Observed observed;
     observed.base = {{"org"}, std::nullopt};
     observed.unikernels[each.name] = plain();
-    const auto found = exportManifests(instance(each.extra), observed, [](const auto&) { return true; });
+    albatross::Policy small;  // which no manifest can declare, and nobody asks for here
+    if (each.name.path.back() != "wild") observed.policies[{each.name.path, std::nullopt}] = small;
+    const auto found = exportManifests(instance(each.extra), observed, [](const api::ObjectKey& key) {
+      return key.kind == api::Kind::Unikernel;
+    });
     if (each.exported.empty()) {
       EXPECT_THAT(found.unikernels, IsEmpty());
       EXPECT_THAT(found.leftOut, ElementsAre(HasSubstr(each.leftOut)));
