@@ -17,7 +17,6 @@
 #include "cli/fleet_options.h"
 #include "cli/manifests.h"
 #include "cli/verbs.h"
-#include "image/digest.h"
 #include "image/inspector.h"
 #include "reconcile/observe.h"
 #include "reconcile/resolve.h"
@@ -111,23 +110,6 @@ Result<std::unique_ptr<albatross::Client>> clientFor(const plan::Desired& instan
        .credential = *std::move(credential),
        .serverName = spec.serverName,
        .timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout}});
-}
-
-/// The image in a reply. Error: DigestMismatch, ImageTooLarge, ProtocolError.
-Result<std::string> imageIn(albatross::Reply reply, const ExportedUnikernel& unikernel,
-                            std::uint64_t largest) {
-  auto* got = std::get_if<albatross::success::UnikernelImage>(&reply.success);
-  if (got == nullptr || got->compressed)
-    return fail(Reason::ProtocolError, "the server did not answer with the image as it is");
-  if (got->image.size() > largest)
-    return fail(Reason::ImageTooLarge, fmt::format("its image has {} bytes, and --max-image-size allows {}",
-                                                   got->image.size(), largest));
-  image::Sha256 hash;
-  hash.update(got->image);
-  const std::string digest = hash.finish();
-  if (digest == unikernel.digest) return std::move(got->image);
-  return std::unexpected(
-      image::digestMismatch("that the server sent", image::toHex(digest), image::toHex(unikernel.digest)));
 }
 
 /// Whether what failed concerns one object only, rather than all that follow.
@@ -253,8 +235,12 @@ class Export {
     about->largestImage = largest;
     auto reply =
         co_await reconcile::send(client_, *std::move(about), "get", ground_.instance->name(), listener_);
-    if (!reply) co_return std::unexpected(std::move(reply.error().error));
-    co_return imageIn(*std::move(reply), unikernel, largest);
+    if (reply) co_return imageIn(*std::move(reply), unikernel.digest, largest);
+    Error error = std::move(reply.error().error);
+    if (error.reason == Reason::ProtocolError)  // of its length, perhaps
+      error.message =
+          sentences({error.message, fmt::format("--max-image-size allows an image of {} bytes.", largest)});
+    co_return std::unexpected(std::move(error));
   }
 
   /// A request about it. The server applies the policies of a request's chain, so that they are asked for

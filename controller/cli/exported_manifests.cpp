@@ -6,12 +6,16 @@
 #include <array>
 #include <cctype>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "api/expand.h"
 #include "api/manifest.h"
 #include "api/syntax.h"
 #include "cli/secret_arguments.h"
+#include "image/digest.h"
 #include "image/image.h"
 #include "plan/compare.h"
 #include "sentence.h"
@@ -309,6 +313,23 @@ ObjectKey argumentsKey(const ObjectKey& unikernel) {
 std::string imageFile(const std::string& digest) {
   constexpr std::size_t digits = 12;
   return image::toHex(digest).substr(0, digits) + ".hvt";
+}
+
+Result<std::string> imageIn(albatross::Reply reply, const std::string& digest, std::uint64_t largest) {
+  auto* got = std::get_if<albatross::success::UnikernelImage>(&reply.success);
+  if (got == nullptr || got->compressed)
+    return fail(Reason::ProtocolError, "the server did not answer with the image as it is");
+  if (got->image.size() > largest) {
+    return fail(Reason::ImageTooLarge, fmt::format("its image has {} bytes, and --max-image-size allows {}",
+                                                   got->image.size(), largest));
+  }
+  image::Sha256 hash;
+  hash.update(got->image);
+  const std::string found = hash.finish();
+  if (found == digest) return std::move(got->image);
+  return fail(Reason::DigestMismatch,
+              fmt::format("the image that the server sent has the SHA-256 {}, and what runs has {}",
+                          image::toHex(found), image::toHex(digest)));
 }
 
 }  // namespace rookery::cli

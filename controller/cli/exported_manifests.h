@@ -1,12 +1,13 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "albatross/name.h"
+#include "albatross/reply.h"
 #include "albatross/wire.h"
 #include "api/object.h"
 #include "error.h"
@@ -60,5 +61,9 @@ api::ObjectKey argumentsKey(const api::ObjectKey& unikernel);
 
 /// The name of the file with the image of that digest (raw).
 std::string imageFile(const std::string& digest);
+
+/// The image in the reply to a unikernel::Get. Errors: ProtocolError (there is none, or not as it is),
+/// ImageTooLarge (it has more than `largest` bytes), DigestMismatch (`digest` is raw).
+Result<std::string> imageIn(albatross::Reply reply, const std::string& digest, std::uint64_t largest);
 
 }  // namespace rookery::cli

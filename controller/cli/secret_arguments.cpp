@@ -27,6 +27,9 @@ bool holdsAny(std::string_view text, bool (*wanted)(unsigned char)) {
   return std::ranges::any_of(text, [&](char c) { return wanted(static_cast<unsigned char>(c)); });
 }
 
+constexpr auto isWord = [](unsigned char c) {
+  return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+};
 constexpr auto isHex = [](unsigned char c) { return std::isxdigit(c) != 0; };
 constexpr auto isUpper = [](unsigned char c) { return std::isupper(c) != 0; };
 constexpr auto isLower = [](unsigned char c) { return std::islower(c) != 0; };
@@ -35,6 +38,20 @@ constexpr auto isDigit = [](unsigned char c) { return std::isdigit(c) != 0; };
 constexpr auto isBase64 = [](unsigned char c) {
   return std::isalnum(c) != 0 || std::string_view("+/-_=").contains(static_cast<char>(c));
 };
+
+/// `host=db password=x`, `?token=x`, `{"secret": "x"}`
+bool namesSecret(std::string_view value) {
+  const std::string lower = toLower(value);
+  return std::ranges::any_of(tellingWords, [&](std::string_view word) {
+    for (std::size_t at = lower.find(word); at != std::string::npos; at = lower.find(word, at + 1)) {
+      std::size_t end = at + word.size();
+      while (end < lower.size() && (isWord(static_cast<unsigned char>(lower[end])) || lower[end] == '"'))
+        ++end;
+      if (end + 1 < lower.size() && (lower[end] == '=' || lower[end] == ':')) return true;
+    }
+    return false;
+  });
+}
 
 bool isNotText(std::string_view value) { return findInvalidByte(value).has_value(); }
 
@@ -61,7 +78,8 @@ bool isLongBase64(std::string_view value) {
          holdsAny(value, isLower) && holdsAny(value, isDigit);
 }
 
-constexpr std::array valueRules = {isNotText, isPem, isWebToken, isUrlWithPassword, isLongHex, isLongBase64};
+constexpr std::array valueRules = {namesSecret,       isNotText, isPem,       isWebToken,
+                                   isUrlWithPassword, isLongHex, isLongBase64};
 
 bool looksSecret(std::string_view value) {
   return std::ranges::any_of(valueRules, [&](const auto rule) { return rule(value); });
@@ -71,10 +89,7 @@ bool looksSecret(std::string_view value) {
 std::size_t nameLength(std::string_view argument) {
   constexpr std::size_t longest = 64;
   const std::size_t dashes = std::min(argument.find_first_not_of('-'), argument.size());
-  const auto isPart = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  };
-  const auto* const end = std::ranges::find_if_not(argument, isPart);
+  const auto* const end = std::ranges::find_if_not(argument, isWord);
   const auto length = static_cast<std::size_t>(end - argument.begin());
   if (dashes > 2 || length == dashes || length > longest) return 0;
   // A word that is a secret itself, with the padding of its base64 behind it, is no name.

@@ -15,9 +15,9 @@ struct SecretArgument {
 };
 
 /// The arguments that look like secrets: by their names (`--password=…`, `--token …`), or by their values
-/// (PEM, JSON Web Tokens, URLs with a password, long random-looking words). And those that are no text, which
-/// no manifest can hold as they are. One too many is hidden rather than one too few. In the order of
-/// `arguments`.
+/// (PEM, JSON Web Tokens, URLs with a password, `…password=…` within, long random-looking words). And those
+/// that are no text, which no manifest can hold as they are. One too many is hidden rather than one too few.
+/// In the order of `arguments`.
 std::vector<SecretArgument> secretsAmong(const std::vector<std::string>& arguments);
 
 }  // namespace rookery::cli

@@ -7,6 +7,7 @@
 
 #include "api/expand.h"
 #include "api/manifest.h"
+#include "image/digest.h"
 #include "plan/compare.h"
 
 namespace rookery::cli {
@@ -227,6 +228,21 @@ TEST(ExportedManifests, HoldThePoliciesOfNamespaces) {
               AllOf(HasSubstr("memory: 100Mi"), HasSubstr("blockStorage: 5Mi"), HasSubstr("br0")));
   EXPECT_THAT(found.leftOut, testing::UnorderedElementsAre(AllOf(HasSubstr("small"), HasSubstr("memory")),
                                                            HasSubstr("deep")));
+}
+
+TEST(ExportedImage, IsTheOneThatRuns) {
+  image::Sha256 hash;
+  hash.update(std::string_view("image"));
+  const std::string digest = hash.finish();
+  const auto got = [&](albatross::Success success, std::uint64_t largest = 5) {
+    return imageIn({.serverKey = "", .name = web, .success = std::move(success)}, digest, largest);
+  };
+  using albatross::success::UnikernelImage;
+  EXPECT_EQ(got(UnikernelImage{false, "image"}), "image");
+  EXPECT_EQ(got(UnikernelImage{false, "other"}).error().reason, Reason::DigestMismatch);
+  EXPECT_EQ(got(UnikernelImage{false, "image"}, 4).error().reason, Reason::ImageTooLarge);
+  EXPECT_EQ(got(UnikernelImage{true, "image"}).error().reason, Reason::ProtocolError);
+  EXPECT_EQ(got(albatross::success::Empty{}).error().reason, Reason::ProtocolError);
 }
 
 }  // namespace

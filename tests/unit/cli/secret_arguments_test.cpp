@@ -44,6 +44,10 @@ const SecretCase secretCases[] = {
      "aGVsbG8gd29ybGQsIHRoaXMgaXMgbG9uZyBlbm91Z2g0=="},
     {"--id=eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "--id", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"},
     {"--remote=https://me:pw@example.org/x", "--remote", "https://me:pw@example.org/x"},
+    {"--db=host=db password=x", "--db", "host=db password=x"},
+    {"--hook=https://example.org/?token=x", "--hook", "https://example.org/?token=x"},
+    {"--json={\"secret\": 1}", "--json", "{\"secret\": 1}"},
+    {"--note=the password is not here"},
     {"--raw=\xff", "--raw", "\xff"},
     {"\xff=x", "argument 1", "\xff=x"},
 };
