@@ -51,9 +51,13 @@ std::string confirmAtController(const FleetOptions& options, const std::string& 
 }
 
 std::string confirmByApply(const std::vector<std::filesystem::path>& roots, const std::string& id) {
-  std::string command = "rookery apply";
-  for (const auto& root : roots) command += " -f " + forShell(root);
-  return command + " --prune --confirm-prune " + id;
+  return "rookery apply" + asOptions(roots) + " --prune --confirm-prune " + id;
+}
+
+std::string asOptions(const std::vector<std::filesystem::path>& roots) {
+  std::string options;
+  for (const auto& root : roots) options += " -f " + forShell(root);
+  return options;
 }
 
 CLI::Option* addStateDir(CLI::App& verb, std::filesystem::path& stateDir, const std::string& help) {

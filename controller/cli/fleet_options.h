@@ -57,4 +57,7 @@ Result<reconcile::GuardOptions> guardOf(const FleetOptions& options);
 std::string confirmAtController(const FleetOptions& options, const std::string& id);
 std::string confirmByApply(const std::vector<std::filesystem::path>& roots, const std::string& id);
 
+/// " -f ROOT" for each, as a shell takes it.
+std::string asOptions(const std::vector<std::filesystem::path>& roots);
+
 }  // namespace rookery::cli

@@ -31,6 +31,7 @@ void addVolume(CLI::App& app, Console console, int& status);
 void addDeploy(CLI::App& app, Console console, int& status);
 void addConfirmPrune(CLI::App& app, Console console, int& status);
 void addState(CLI::App& app, Console console, int& status);
+void addExport(CLI::App& app, Console console, int& status);
 void addInspect(CLI::App& app, Console console, int& status);
 void addVersion(CLI::App& app, Console console, int& status);
 void addCompletion(CLI::App& app, Console console, int& status);

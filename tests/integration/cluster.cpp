@@ -166,13 +166,18 @@ fixtures::Process& Cluster::run(const std::vector<std::string>& extra) {
   return *controller_;
 }
 
-int Cluster::rookery(const std::vector<std::string>& arguments) {
+std::unique_ptr<fixtures::Process> Cluster::start(const std::vector<std::string>& arguments) {
   std::vector<std::string> all = {(programs() / "rookery").string()};
   all.insert(all.end(), arguments.begin(), arguments.end());
-  fixtures::Process process(all, folder_.path() / fmt::format("rookery-{}", ++runs_), sanitizerOptions);
-  const int status = process.wait();
-  out = process.out();
-  err = process.err();
+  return std::make_unique<fixtures::Process>(all, folder_.path() / fmt::format("rookery-{}", ++runs_),
+                                             sanitizerOptions);
+}
+
+int Cluster::rookery(const std::vector<std::string>& arguments) {
+  const auto process = start(arguments);
+  const int status = process->wait();
+  out = process->out();
+  err = process->err();
   return status;
 }
 

@@ -74,6 +74,8 @@ class Cluster {
   fixtures::Process& controller() { return *controller_; }
   /// Runs another verb to its end and returns its exit status; what it wrote is in out and err.
   int rookery(const std::vector<std::string>& arguments);
+  /// Starts another verb.
+  std::unique_ptr<fixtures::Process> start(const std::vector<std::string>& arguments);
   std::string out, err;
 
   /// GET from the running controller; empty when it does not answer with 200.

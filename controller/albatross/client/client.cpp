@@ -15,6 +15,7 @@
 #include "albatross/client/connection.h"
 #include "albatross/client/data_stream.h"
 #include "albatross/client/deadline.h"
+#include "albatross/client/frame.h"
 #include "albatross/reply.h"
 
 namespace rookery::albatross {
@@ -33,6 +34,16 @@ bool isStreamed(const Command& command) {
   const auto* forceCreate = std::get_if<unikernel::ForceCreate>(unikernelCommand);
   return (create != nullptr && create->config.image.empty()) ||
          (forceCreate != nullptr && forceCreate->config.image.empty());
+}
+
+bool getsImage(const Command& command) {
+  const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
+  return unikernelCommand != nullptr && std::holds_alternative<unikernel::Get>(*unikernelCommand);
+}
+
+/// Bytes of the frame that answers it: what stands around an image is little.
+std::size_t longestReplyTo(const Request& request) {
+  return getsImage(request.command) ? longestReply + request.largestImage : longestReply;
 }
 
 /// Whether somebody has to find out what became of the command when its reply is lost. A question about
@@ -97,7 +108,7 @@ class Call {
     const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
     if (cancellation.cancelled() != asio::cancellation_type::none) co_return cancelled();
 
-    const bool streams = request_.image != nullptr;
+    const bool streams = request_.image != nullptr || getsImage(request_.command);
     const auto limit = streams ? timeouts.stream : timeouts.command;
     auto frame = co_await within(limit, exchange());
     if (!frame) co_return late("did not answer", limit, streams ? "stream" : "command");
@@ -129,8 +140,9 @@ class Call {
 
  private:
   asio::awaitable<Result<std::string>> exchange() {
-    if (request_.image == nullptr) co_return co_await connection_.readFrame();
-    auto first = co_await (connection_.readFrame() || upload(connection_, request_, ending_));
+    const std::size_t longest = longestReplyTo(request_);
+    if (request_.image == nullptr) co_return co_await connection_.readFrame(longest);
+    auto first = co_await (connection_.readFrame(longest) || upload(connection_, request_, ending_));
     if (first.index() == 1) co_return std::unexpected(std::get<1>(std::move(first)));
     co_return std::get<0>(std::move(first));
   }

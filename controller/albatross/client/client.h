@@ -33,7 +33,7 @@ struct Endpoint {
 struct Timeouts {
   std::chrono::milliseconds connect{5'000};   // TCP and TLS handshake
   std::chrono::milliseconds command{30'000};  // from the handshake to the reply
-  std::chrono::milliseconds stream{600'000};  // the same for a command that streams an image
+  std::chrono::milliseconds stream{600'000};  // the same for a command that streams an image, or gets one
   friend bool operator==(const Timeouts&, const Timeouts&) = default;
 };
 
@@ -52,8 +52,10 @@ struct Request {
   std::vector<Domain> domains = {};       // below the credential's own, outermost first
   std::optional<std::string> label = {};  // absent: the domain itself
   Command command;
-  ImageStream* image = nullptr;  // for a block set, and a create or force-create whose config has no image,
-                                 // and only for these; must outlive the call
+  std::uint64_t largestImage = 0;  // of a unikernel::Get: bytes of the image that is taken; it is held in
+                                   // memory twice for a moment
+  ImageStream* image = nullptr;    // for a block set, and a create or force-create whose config has no image,
+                                   // and only for these; must outlive the call
   /// Awaited at the last moment at which nothing has happened on the server: an image has been sent, all but
   /// the frame that ends it; of a command without one, the certificate has been issued, and no connection is
   /// opened yet. It may take as long as it likes. An Error is the call's, and nothing happens. Empty: goes on

@@ -116,12 +116,12 @@ asio::awaitable<bool> Connection::writeEnd() {
   co_return !error;
 }
 
-asio::awaitable<Result<std::string>> Connection::readFrame() {
-  co_return co_await readReplyFrame(stream_, name_);
+asio::awaitable<Result<std::string>> Connection::readFrame(std::size_t longest) {
+  co_return co_await readReplyFrame(stream_, name_, longest);
 }
 
 asio::awaitable<Result<std::string>> Connection::readMessage() {
-  co_return co_await readReplyFrame(stream_, name_, streamError);
+  co_return co_await readReplyFrame(stream_, name_, longestReply, streamError);
 }
 
 void Connection::probeWhenSilent() {

@@ -44,9 +44,9 @@ class Connection {
   /// Sends the empty frame that ends a stream.
   asio::awaitable<bool> writeEnd();
 
-  /// Reads one frame and returns its bytes. May run while a write does. Errors as readError, and
-  /// ProtocolError for a length that no reply has.
-  asio::awaitable<Result<std::string>> readFrame();
+  /// Reads one frame of no more than `longest` bytes and returns them. May run while a write does. Errors as
+  /// readError, and ProtocolError for a length that no reply has.
+  asio::awaitable<Result<std::string>> readFrame(std::size_t longest);
 
   /// The same of what a server sends after its reply. Errors as streamError, and ProtocolError as above.
   asio::awaitable<Result<std::string>> readMessage();

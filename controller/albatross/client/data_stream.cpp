@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "albatross/client/deadline.h"
+#include "albatross/client/frame.h"
 
 namespace rookery::albatross {
 
@@ -36,7 +37,7 @@ asio::awaitable<Result<void>> TlsDataStream::open(const std::optional<std::strin
   if (cancellation.cancelled() != asio::cancellation_type::none)
     co_return fail(Reason::Cancelled, fmt::format("The call to {} was cancelled.", server_));
   connection_.probeWhenSilent();
-  auto frame = co_await within(timeouts_.command, connection_.readFrame());
+  auto frame = co_await within(timeouts_.command, connection_.readFrame(longestReply));
   if (!frame) co_return lateStream(server_, "did not answer", timeouts_.command, "command");
   if (!*frame) co_return std::unexpected((*frame).error());
   auto reply = interpretReply(**frame, connection_.serverKey(), server_);

@@ -24,14 +24,14 @@ TEST(Cli, HelpListsEveryVerb) {
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.err, IsEmpty());
   for (const std::string verb :
-       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "inspect", "version"}) {
+       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "export", "inspect", "version"}) {
     EXPECT_THAT(help.out, HasSubstr("\n  " + verb + " "));
   }
 }
 
 TEST(Cli, EveryVerbHasHelp) {
   for (const std::string verb :
-       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "inspect", "version"}) {
+       {"run", "apply", "plan", "validate", "get", "describe", "deploy", "export", "inspect", "version"}) {
     SCOPED_TRACE(verb);
     const Invocation help = invoke({verb, "--help"});
     EXPECT_EQ(help.status, 0);

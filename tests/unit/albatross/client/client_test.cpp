@@ -184,6 +184,27 @@ TEST_F(ClientTest, SendsTheCommandInItsChain) {
   EXPECT_EQ(extensionIn(peer.chain()[2].get()), "");
 }
 
+TEST_F(ClientTest, TakesAnImageAsLargeAsItWasAskedFor) {
+  const Request get{.domains = {{"shop", policy}},
+                    .label = "web",
+                    .command = UnikernelCommand(unikernel::Get{0}),
+                    .largestImage = 20 << 20};
+  const Success image = success::UnikernelImage{false, bytesOf(20 << 20)};
+  const auto reply = call(answering(webName, image), get);
+  ASSERT_TRUE(reply.has_value()) << reply.error().error.message;
+  EXPECT_TRUE(reply->success == image);
+
+  constexpr std::size_t tooLarge = (36 << 20) + 1;
+  const auto refused = call(sending(frameHeader(tooLarge)), get);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().error.reason, Reason::ProtocolError);
+  EXPECT_THAT(refused.error().error.message, HasSubstr("37748737 bytes; one has 1 to 37748736"));
+  EXPECT_FALSE(refused.error().inDoubt);
+  Request question = info();
+  question.largestImage = 20 << 20;
+  EXPECT_FALSE(call(sending(frameHeader((16 << 20) + 1)), question).has_value());
+}
+
 TEST_F(ClientTest, TellsWhichServerItIs) {
   TlsPeer peer = makePeer();
   TlsPeer same = makePeer();
