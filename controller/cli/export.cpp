@@ -8,7 +8,10 @@
 #include <map>
 #include <memory>
 #include <ostream>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "albatross/client/client.h"
 #include "cli/export_folder.h"
@@ -20,6 +23,7 @@
 #include "image/inspector.h"
 #include "reconcile/observe.h"
 #include "reconcile/resolve.h"
+#include "reconcile/servers.h"
 #include "sentence.h"
 
 namespace rookery::cli {
@@ -39,7 +43,7 @@ struct ExportOptions {
 };
 
 /// The manifests that are there, and the instance of them that is to be exported from.
-struct Ground {
+struct Given {
   source::SnapshotPtr snapshot;
   std::map<api::ObjectKey, api::ObjectPtr> objects;
   plan::DesiredPtr instance;
@@ -68,17 +72,17 @@ Result<std::string> instanceNamed(const std::string& name, const source::Snapsho
 }
 
 /// Errors: UsageError, InstanceNotFound.
-Result<Ground> groundOf(const ExportOptions& options, const Console& console) {
-  Ground ground;
-  ground.snapshot = readManifests(absoluteRoots(options.roots), console.in);
-  for (const api::Problem& problem : ground.snapshot->problems)
+Result<Given> readGiven(const ExportOptions& options, const Console& console) {
+  Given given;
+  given.snapshot = readManifests(absoluteRoots(options.roots), console.in);
+  for (const api::Problem& problem : given.snapshot->problems)
     say(console.err, "warning: ", problem.toString());
-  const auto name = instanceNamed(options.instance, *ground.snapshot);
+  const auto name = instanceNamed(options.instance, *given.snapshot);
   if (!name) return std::unexpected(name.error());
   // Nobody asks what unikernels refer to: their images need not be looked at.
-  auto others = std::make_shared<source::Snapshot>(*ground.snapshot);
+  auto others = std::make_shared<source::Snapshot>(*given.snapshot);
   std::erase_if(others->objects, [](const auto& object) { return object->kind() == api::Kind::Unikernel; });
-  for (const api::ObjectPtr& object : ground.snapshot->objects) ground.objects[object->key()] = object;
+  for (const api::ObjectPtr& object : given.snapshot->objects) given.objects[object->key()] = object;
 
   file::Settling settling;
   reconcile::CredentialFiles credentials(settling);
@@ -93,8 +97,8 @@ Result<Ground> groundOf(const ExportOptions& options, const Console& console) {
   if (found == resolution.instances.end())
     return fail(Reason::InstanceNotFound,
                 fmt::format("The manifest of AlbatrossInstance {} has an error. Correct that first.", *name));
-  ground.instance = found->second;
-  return ground;
+  given.instance = found->second;
+  return given;
 }
 
 /// Errors: as Desired::credentials, Credential::load and Endpoint::parse.
@@ -121,20 +125,19 @@ bool concernsOne(Reason reason) {
 /// One run of the verb.
 class Export {
  public:
-  Export(const ExportOptions& options, const Console& console, const Ground& ground,
-         albatross::Client& client)
+  Export(const ExportOptions& options, const Console& console, const Given& given, albatross::Client& client)
       : options_(options),
         console_(console),
-        ground_(ground),
+        given_(given),
         client_(client),
         folder_(options.out, options.force) {}
 
   /// Error: what keeps the rest from being exported, too.
   asio::awaitable<Result<void>> run() {
-    const auto observed = co_await reconcile::observe(client_, false, ground_.instance->name(), listener_);
+    const auto observed = co_await reconcile::observe(client_, false, given_.instance->name(), listener_);
     if (!observed) co_return std::unexpected(observed.error());
     const auto manifests =
-        exportManifests(*ground_.instance, *observed, [&](const api::ObjectKey& key) { return wants(key); });
+        exportManifests(*given_.instance, *observed, [&](const api::ObjectKey& key) { return wants(key); });
     for (const std::string& note : manifests.leftOut) leaveOut(note);
     for (const ExportedPolicy& policy : manifests.policies) {
       const auto written = write(fs::path(policy.nameSpace) / "policy.yaml", policy.manifest);
@@ -157,7 +160,7 @@ class Export {
     const auto counted = [](std::size_t count, std::string_view one, std::string_view many) {
       return fmt::format("{} {}", count, count == 1 ? one : many);
     };
-    const std::string& instance = ground_.instance->name();
+    const std::string& instance = given_.instance->name();
     console_.out << fmt::format(
         "From {}: {}, {} and {}", instance, counted(unikernels_, "unikernel", "unikernels"),
         counted(policies_, "policy", "policies"), counted(images_.size(), "image", "images"));
@@ -173,12 +176,12 @@ class Export {
  private:
   bool wants(const api::ObjectKey& key) {
     if (!options_.nameSpace.empty() && key.nameSpace != options_.nameSpace) return false;
-    if (!ground_.declares(key)) return true;
+    if (!given_.declares(key)) return true;
     ++declared_;
-    const auto known = ground_.objects.find(key);
-    if (known == ground_.objects.end() || key.kind != api::Kind::Unikernel) return false;
+    const auto known = given_.objects.find(key);
+    if (known == given_.objects.end() || key.kind != api::Kind::Unikernel) return false;
     const auto& named = known->second->as<api::Unikernel>().instance;
-    if (named && *named != ground_.instance->name())
+    if (named && *named != given_.instance->name())
       leaveOut(fmt::format("{} is declared already, for AlbatrossInstance {}.", key.toString(), *named));
     return false;
   }
@@ -200,8 +203,9 @@ class Export {
   Result<void> addSecret(const ExportedUnikernel& unikernel) {
     const api::ObjectKey key = argumentsKey(unikernel.key);
     const fs::path file = fs::path(key.nameSpace) / fmt::format("{}-secret.yaml", unikernel.key.name);
-    const auto known = ground_.objects.find(key);
-    if (known != ground_.objects.end() && known->second->origin.file != fs::absolute(folder_.path(file)))
+    const auto known = given_.objects.find(key);
+    if (known != given_.objects.end() &&
+        known->second->origin.file != fs::absolute(folder_.path(file)).lexically_normal())
       return fail(Reason::Conflict, fmt::format("it needs {}, which is declared already in {}",
                                                 key.toString(), known->second->origin.toString()));
     const auto written = write(file, *unikernel.secret, ExportFolder::Access::Owner);
@@ -234,7 +238,7 @@ class Export {
     about->command = albatross::UnikernelCommand(albatross::unikernel::Get{level});
     about->largestImage = largest;
     auto reply =
-        co_await reconcile::send(client_, *std::move(about), "get", ground_.instance->name(), listener_);
+        co_await reconcile::send(client_, *std::move(about), "get", given_.instance->name(), listener_);
     if (reply) co_return imageIn(*std::move(reply), unikernel.digest, largest);
     Error error = std::move(reply.error().error);
     if (error.reason == Reason::ProtocolError)  // of its length, perhaps
@@ -246,10 +250,10 @@ class Export {
   /// A request about it. The server applies the policies of a request's chain, so that they are asked for
   /// anew: another's change of one must not be undone.
   asio::awaitable<Result<albatross::Request>> ask(api::ObjectKey unikernel) {
-    auto observed = co_await reconcile::observe(client_, false, ground_.instance->name(), listener_);
+    auto observed = co_await reconcile::observe(client_, false, given_.instance->name(), listener_);
     if (!observed) co_return std::unexpected(observed.error());
     const reconcile::Server server{.client = nullptr,
-                                   .desired = ground_.instance,
+                                   .desired = given_.instance,
                                    .base = std::move(observed->base),
                                    .policies = std::move(observed->policies)};
     co_return server.about(unikernel);
@@ -293,7 +297,7 @@ class Export {
 
   const ExportOptions& options_;
   const Console& console_;
-  const Ground& ground_;
+  const Given& given_;
   albatross::Client& client_;
   ExportFolder folder_;
   reconcile::Listener listener_;
@@ -303,11 +307,11 @@ class Export {
 
 int exportInstance(ExportOptions options, const Console& console) {
   if (auto named = orCurrentFolder(options.roots, console.err); !named) return failed(console, named.error());
-  const auto ground = groundOf(options, console);
-  if (!ground) return failed(console, ground.error());
-  const auto client = clientFor(*ground->instance);
+  const auto given = readGiven(options, console);
+  if (!given) return failed(console, given.error());
+  const auto client = clientFor(*given->instance);
   if (!client) return failed(console, client.error());
-  Export run(options, console, *ground, **client);
+  Export run(options, console, *given, **client);
   asio::io_context context(1);
   Result<void> done;
   asio::co_spawn(context, run.run(), [&](const std::exception_ptr& failure, Result<void> result) {

@@ -151,6 +151,7 @@ Result<std::map<api::Kind, api::ObjectPtr>> readAgain(const std::string& text, c
 
 std::unexpected<Error> differs(const plan::Difference& difference) {
   std::vector<std::string> fields;
+  fields.reserve(difference.fields.size());
   for (const plan::FieldChange& change : difference.fields) fields.push_back(change.path);
   return fail(Reason::InvalidManifest, fmt::format("no manifest can say its {}", fmt::join(fields, ", ")));
 }
@@ -260,6 +261,7 @@ Result<ExportedUnikernel> exportUnikernel(const std::string& instance, const Obj
   json data = json::object();
   if (running.arguments && !running.arguments->empty()) {
     const std::vector<SecretArgument> secrets = secretsAmong(*running.arguments);
+    unikernel.hidden.reserve(secrets.size());
     for (const SecretArgument& secret : secrets) unikernel.hidden.push_back(secret.name);
     putArguments(unikernel, secrets, *running.arguments, spec, data);
   }
