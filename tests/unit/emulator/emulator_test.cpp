@@ -101,8 +101,10 @@ class EmulatorTest : public testing::Test {
                   const std::string* image = nullptr) {
     asio::io_context context;
     BytesStream stream(image == nullptr ? "" : *image);
-    albatross::Request request{
-        {{"shop", shopPolicy()}}, std::move(label), std::move(command), image == nullptr ? nullptr : &stream};
+    albatross::Request request{.domains = {{"shop", shopPolicy()}},
+                               .label = std::move(label),
+                               .command = std::move(command),
+                               .image = image == nullptr ? nullptr : &stream};
     auto result = asio::co_spawn(context, client_->call(std::move(request)), asio::use_future);
     context.run();
     return result.get();
@@ -213,10 +215,10 @@ TEST_F(EmulatorTest, ForgetsAnImageThatIsWholeAndWasNotCommitted) {
   log_.next();
   asio::io_context context;
   BytesStream stream(images::makeImage({.size = 300'000}));
-  albatross::Request request{{{"shop", shopPolicy()}},
-                             "web",
-                             albatross::UnikernelCommand(albatross::unikernel::ForceCreate{}),
-                             &stream};
+  albatross::Request request{.domains = {{"shop", shopPolicy()}},
+                             .label = "web",
+                             .command = albatross::UnikernelCommand(albatross::unikernel::ForceCreate{}),
+                             .image = &stream};
   request.commit = []() -> asio::awaitable<Result<void>> {
     co_return fail(Reason::Cancelled, "Something else is wanted now.");
   };
