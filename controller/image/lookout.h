@@ -23,6 +23,7 @@ class Lookout {
  public:
   /// Where the file is; called on a thread of the lookout. Its errors are what is told of the image.
   struct Located {
+    // NOLINTNEXTLINE(google-explicit-constructor): a path by itself is that of a Solo5 image
     Located(std::filesystem::path at, Content what = Content::Solo5) : path(std::move(at)), content(what) {}
     std::filesystem::path path;
     Content content;

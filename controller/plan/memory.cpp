@@ -102,6 +102,50 @@ void failed(Memory& memory, const Step& step, const CallError& failure, SystemTi
   object.startExpected = false;
 }
 
+/// It runs already, and is ours from now on; `running` null: it does not, any more.
+void adopt(Entry& entry, const Step& step, const DesiredUnikernel& unikernel,
+           const albatross::UnikernelInfo* running) {
+  entry.confirmed = true;
+  entry.remember(running != nullptr ? running->digest : step.wanted->digest);
+  entry.restartedAt = unikernel.restartedAt();
+  if (running == nullptr) return;
+  entry.remember(plan::fingerprintOf(*running, step.name));
+  entry.started = running->started;
+}
+
+Pending pendingOf(const Step& step, const Desired& desired, const albatross::UnikernelInfo* running,
+                  SystemTime now) {
+  Pending pending;
+  pending.verb = step.verb;
+  pending.committed = !sendsImage(step.verb);
+  pending.since = now;
+  if (running != nullptr) pending.digest = running->digest;
+  if (running != nullptr) pending.started = running->started;
+  if (sendsImage(step.verb)) pending.image = step.wanted->digest;
+  if (!startsUnikernel(step.verb)) return pending;
+  pending.fingerprint = plan::fingerprintOf(step.wanted->arguments, step.name);
+  pending.restartedAt = desired.unikernels.at(step.object).restartedAt();
+  return pending;
+}
+
+void sendingUnikernel(Memory& memory, const Step& step, const Desired& desired, const Observed& observed,
+                      SystemTime now) {
+  if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end())
+    memory.inventory[step.name] = makeEntry(step, desired, observed, now);
+  Entry* entry = memory.entryOf(step);
+  check(entry != nullptr, "only what is ours is destroyed");
+  if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins
+    entry->confirmed = false;
+    entry->since = now;
+  }
+  entry->destroyedAt.reset();
+  const auto found = observed.unikernels.find(step.name);
+  const auto* running = found == observed.unikernels.end() ? nullptr : &found->second;
+  if (step.verb == Verb::Adopt) return adopt(*entry, step, desired.unikernels.at(step.object), running);
+  entry->pending = pendingOf(step, desired, running, now);
+  if (startsUnikernel(step.verb)) memory.objects[step.object].startExpected = true;
+}
+
 }  // namespace
 
 Entry* Memory::entryOf(const Step& step) {
@@ -181,39 +225,7 @@ Memory sending(Memory memory, const Step& step, const Desired& desired, const Ob
     sendingVolume(memory, step, desired, observed, now);
     return memory;
   }
-  if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end()) {
-    memory.inventory[step.name] = makeEntry(step, desired, observed, now);
-  }
-  Entry* entry = memory.entryOf(step);
-  check(entry != nullptr, "only what is ours is destroyed");
-  if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins
-    entry->confirmed = false;
-    entry->since = now;
-  }
-  entry->destroyedAt.reset();
-  const auto running = observed.unikernels.find(step.name);
-  const bool present = running != observed.unikernels.end();
-  if (step.verb == Verb::Adopt) {
-    entry->confirmed = true;
-    entry->remember(present ? running->second.digest : step.wanted->digest);
-    if (present) entry->remember(fingerprintOf(running->second, step.name));
-    if (present) entry->started = running->second.started;
-    entry->restartedAt = desired.unikernels.at(step.object).restartedAt();
-    return memory;
-  }
-  Pending pending;
-  pending.verb = step.verb;
-  pending.committed = !sendsImage(step.verb);
-  pending.since = now;
-  if (present) pending.digest = running->second.digest;
-  if (present) pending.started = running->second.started;
-  if (sendsImage(step.verb)) pending.image = step.wanted->digest;
-  if (startsUnikernel(step.verb)) {
-    pending.fingerprint = fingerprintOf(step.wanted->arguments, step.name);
-    pending.restartedAt = desired.unikernels.at(step.object).restartedAt();
-  }
-  entry->pending = std::move(pending);
-  if (startsUnikernel(step.verb)) object.startExpected = true;
+  sendingUnikernel(memory, step, desired, observed, now);
   return memory;
 }
 

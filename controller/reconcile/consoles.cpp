@@ -132,11 +132,11 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
     for (;;) {
       auto message = co_await (*stream)->next();
       if (!message) co_return end(message.error());
-      if (auto* line = std::get_if<albatross::data::Console>(&message->data)) add(std::move(*line));
+      if (auto* line = std::get_if<albatross::data::Console>(&message->data)) add(*line);
     }
   }
 
-  void add(albatross::data::Console line) {
+  void add(const albatross::data::Console& line) {
     ConsoleLine kept{std::clamp(line.timestamp, firstTime, lastTime), blotted(line.line)};
     const std::lock_guard lock(mutex_);
     bytes_ += kept.text.size();

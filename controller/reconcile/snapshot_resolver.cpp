@@ -19,6 +19,7 @@ Resolution SnapshotResolver::resolve(source::SnapshotPtr snapshot, plan::Invento
                             .volumes = environment_.state.volumes(),
                             .images = {.inspector = inspector_,
                                        .roots = environment_.imageRoots,
+                                       .store = environment_.imageStore,
                                        .puller = environment_.puller,
                                        .lookout = environment_.lookout,
                                        .apiStore = environment_.apiStore},

@@ -58,9 +58,9 @@ std::expected<LogOptions, http::Response> parseLogOptions(const http::Target& ta
 /// One log on its way. Used by one thread at a time.
 class LogReader {
  public:
-  LogReader(LogOptions options, std::optional<SystemTime> startedAt,
+  LogReader(const LogOptions& options, std::optional<SystemTime> startedAt,
             std::unique_ptr<Consoles::Reader> console)
-      : options_(std::move(options)), console_(std::move(console)) {
+      : options_(options), console_(std::move(console)) {
     // The server says it in whole seconds; rather a line too many than the first ones missing.
     if (startedAt) startedAt_ = std::chrono::floor<std::chrono::seconds>(*startedAt);
   }
@@ -145,7 +145,7 @@ http::Response unikernelLog(const http::Target& target, const reconcile::ObjectV
     return failure(503, fmt::format("{} is on no instance yet, so it has printed nothing.", key.toString()));
   auto console = consoles.open(key, *status.instance);
   if (!console) return failure(503, console.error().message);
-  const auto reader = std::make_shared<LogReader>(*std::move(options), status.startedAt, *std::move(console));
+  const auto reader = std::make_shared<LogReader>(*options, status.startedAt, *std::move(console));
   http::Response response = failure(503, "too many logs and watches are open at once; try again later");
   response.later = [reader] { return reader->begin(reader); };
   return response;

@@ -89,6 +89,7 @@ std::vector<MetricFamily> usageFamilies(const reconcile::UsageStore& usages) {
                       MetricType::Counter,
                       {}};
   std::vector<MetricFamily> network;
+  network.reserve(interfaceCounters.size() + 4);
   for (const InterfaceCounter& counter : interfaceCounters)
     network.push_back({counter.name, counter.help, MetricType::Counter, {}});
   for (const auto& [key, known] : usages.all()) {
