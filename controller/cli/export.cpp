@@ -134,16 +134,20 @@ class Export {
 
   /// Error: what keeps the rest from being exported, too.
   asio::awaitable<Result<void>> run() {
-    const auto observed = co_await reconcile::observe(client_, false, given_.instance->name(), listener_);
+    const auto observed = co_await reconcile::observe(client_, true, given_.instance->name(), listener_);
     if (!observed) co_return std::unexpected(observed.error());
     const auto manifests =
         exportManifests(*given_.instance, *observed, [&](const api::ObjectKey& key) { return wants(key); });
     for (const std::string& note : manifests.leftOut) leaveOut(note);
     for (const ExportedPolicy& policy : manifests.policies) {
-      const auto written = write(fs::path(policy.nameSpace) / "policy.yaml", policy.manifest);
-      if (!written && written.error().reason != Reason::Conflict) co_return written;
-      if (written) ++policies_;
-      if (!written) leaveOut(written.error().message);
+      const auto written =
+          writeOrLeaveOut(fs::path(policy.nameSpace) / "policy.yaml", policy.manifest, policies_);
+      if (!written) co_return written;
+    }
+    for (const ExportedVolume& volume : manifests.volumes) {
+      const auto written = writeOrLeaveOut(
+          fs::path(volume.key.nameSpace) / (volume.key.name + "-volume.yaml"), volume.manifest, volumes_);
+      if (!written) co_return written;
     }
     for (const ExportedUnikernel& unikernel : manifests.unikernels) {
       const auto exported = co_await add(unikernel);
@@ -162,8 +166,9 @@ class Export {
     };
     const std::string& instance = given_.instance->name();
     console_.out << fmt::format(
-        "From {}: {}, {} and {}", instance, counted(unikernels_, "unikernel", "unikernels"),
-        counted(policies_, "policy", "policies"), counted(images_.size(), "image", "images"));
+        "From {}: {}, {}, {} and {}", instance, counted(unikernels_, "unikernel", "unikernels"),
+        counted(policies_, "policy", "policies"), counted(volumes_, "volume", "volumes"),
+        counted(images_.size(), "image", "images"));
     if (wasThere_ > 0)
       console_.out << "; " << counted(wasThere_, "file was there", "files were there") << " already";
     if (declared_ > 0)
@@ -174,6 +179,18 @@ class Export {
   }
 
  private:
+  /// What somebody else has written there stays, and is told. Error: nothing can be written.
+  Result<void> writeOrLeaveOut(const fs::path& file, const std::string& manifest, std::size_t& count) {
+    const auto written = write(file, manifest);
+    if (!written && written.error().reason != Reason::Conflict) return written;
+    if (written) {
+      ++count;
+    } else {
+      leaveOut(written.error().message);
+    }
+    return {};
+  }
+
   bool wants(const api::ObjectKey& key) {
     if (!options_.nameSpace.empty() && key.nameSpace != options_.nameSpace) return false;
     if (!given_.declares(key)) return true;
@@ -277,10 +294,11 @@ class Export {
     say(console_.err, "left out: ", note);
   }
 
-  /// No other unikernel's, nor that of a policy or of a Secret.
+  /// No other unikernel's, nor that of a policy, a Secret or a volume.
   static fs::path fileOf(const api::ObjectKey& unikernel) {
     const std::string& name = unikernel.name;
-    const bool taken = name == "policy" || name.ends_with("-secret") || name.ends_with(".unikernel");
+    const bool taken = name == "policy" || name.ends_with("-secret") || name.ends_with("-volume") ||
+                       name.ends_with(".unikernel");
     return fs::path(unikernel.nameSpace) / (name + (taken ? ".unikernel.yaml" : ".yaml"));
   }
 
@@ -302,7 +320,7 @@ class Export {
   ExportFolder folder_;
   reconcile::Listener listener_;
   std::set<std::string> images_;  // digests of those that are in the folder
-  std::size_t unikernels_ = 0, policies_ = 0, wasThere_ = 0, declared_ = 0, leftOut_ = 0;
+  std::size_t unikernels_ = 0, policies_ = 0, volumes_ = 0, wasThere_ = 0, declared_ = 0, leftOut_ = 0;
 };
 
 int exportInstance(ExportOptions options, const Console& console) {
@@ -332,8 +350,10 @@ void addExport(CLI::App& app, Console console, int& status) {
       "export", "Write manifests and images of what runs on a server; changes nothing there");
   verb->footer(
       "Writes what the manifests do not declare yet, such that `plan` with DIR finds nothing to do but "
-      "adoptions: DIR/NAMESPACE/NAME.yaml for each Solo5 unikernel, DIR/NAMESPACE/policy.yaml, and "
-      "DIR/images. The manifests need to declare no more than the AlbatrossInstance. Arguments that look "
+      "adoptions: DIR/NAMESPACE/NAME.yaml for each Solo5 unikernel, DIR/NAMESPACE/policy.yaml, "
+      "DIR/NAMESPACE/NAME-volume.yaml for each block device (not what is on it: `rookery volume dump` saves "
+      "that), and DIR/images. The manifests need to declare no more than the AlbatrossInstance. Arguments "
+      "that look "
       "like "
       "secrets go into DIR/NAMESPACE/NAME-secret.yaml, which only its owner can read. Whether a server puts "
       "--name= before the arguments (addName) it does not say; the default is assumed.\n\n"

@@ -183,6 +183,9 @@ class Exporter {
 
   ExportedManifests run() && {
     for (const auto& [domain, policy] : observed_.policies) addPolicy(domain, policy);
+    if (observed_.blockDevices) {
+      for (const auto& [name, device] : *observed_.blockDevices) addVolume(name, device);
+    }
     for (const auto& [name, running] : observed_.unikernels) addUnikernel(name, running);
     return std::move(found_);
   }
@@ -225,6 +228,17 @@ class Exporter {
     auto exported = exportPolicy(instance_.name(), nameSpace, policy);
     if (!exported) return leaveOut("The policy of", domainName, exported.error().message);
     found_.policies.push_back(*std::move(exported));
+  }
+
+  void addVolume(const albatross::Name& name, const albatross::BlockDevice& device) {
+    ObjectKey key = instance_.objectAt(name, observed_.base);
+    key.kind = api::Kind::UnikernelVolume;
+    if (!wanted_(key)) return;
+    if (const std::string why = whyNone(name); !why.empty())
+      return leaveOut("The block device", name.toString(), why);
+    auto exported = exportVolume(instance_.name(), key, device);
+    if (!exported) return leaveOut("The block device", name.toString(), exported.error().message);
+    found_.volumes.push_back(*std::move(exported));
   }
 
   void addUnikernel(const albatross::Name& name, const UnikernelInfo& running) {
@@ -297,6 +311,15 @@ Result<ExportedPolicy> exportPolicy(const std::string& instance, const std::stri
   const plan::Difference difference = plan::compare(wanted, present);
   if (difference.any()) return differs(difference);
   return policy;
+}
+
+Result<ExportedVolume> exportVolume(const std::string& instance, const ObjectKey& key,
+                                    const albatross::BlockDevice& device) {
+  json manifest = document(api::groupVersion, key);
+  manifest["spec"] = {{"instance", instance}, {"size", quantity(device.size)}};
+  ExportedVolume volume{.key = key, .manifest = yaml::toYaml(manifest, exportOrder)};
+  if (const auto objects = readAgain(volume.manifest, key); !objects) return std::unexpected(objects.error());
+  return volume;
 }
 
 ExportedManifests exportManifests(const plan::Desired& instance, const plan::Observed& observed,

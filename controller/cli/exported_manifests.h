@@ -32,9 +32,16 @@ struct ExportedPolicy {
   std::string manifest;  // YAML
 };
 
+/// The manifest of a block device that is there. What is on it is not exported.
+struct ExportedVolume {
+  api::ObjectKey key;
+  std::string manifest;  // YAML
+};
+
 /// What a server runs as manifests, and what of it no manifest can be written for: sentences.
 struct ExportedManifests {
   std::vector<ExportedPolicy> policies;
+  std::vector<ExportedVolume> volumes;
   std::vector<ExportedUnikernel> unikernels;
   std::vector<std::string> leftOut;
 };
@@ -53,6 +60,10 @@ Result<ExportedUnikernel> exportUnikernel(const std::string& instance, const api
 /// The same of a policy. Error: InvalidManifest.
 Result<ExportedPolicy> exportPolicy(const std::string& instance, const std::string& nameSpace,
                                     const albatross::Policy& present);
+
+/// The same of a block device.
+Result<ExportedVolume> exportVolume(const std::string& instance, const api::ObjectKey& key,
+                                    const albatross::BlockDevice& device);
 
 /// What the object that stands for a policy of that namespace is called.
 api::ObjectKey policyKey(const std::string& instance, const std::string& nameSpace);

@@ -87,7 +87,7 @@ class Export : public testing::Test {
 
 TEST_F(Export, IsTakenOverWithoutAChange) {
   EXPECT_EQ(cluster_.rookery(command()), 0) << cluster_.err;
-  EXPECT_THAT(cluster_.out, AllOf(HasSubstr("50 unikernels, 4 policies and 7 images"),
+  EXPECT_THAT(cluster_.out, AllOf(HasSubstr("50 unikernels, 4 policies, 0 volumes and 7 images"),
                                   HasSubstr("Next: rookery plan -f ")));
   EXPECT_THAT(cluster_.err, AllOf(HasSubstr("Unikernel ns-1/uk-2"), HasSubstr("--password")));
   EXPECT_THAT(cluster_.out + cluster_.err, Not(HasSubstr("hunter2")));

@@ -204,6 +204,21 @@ TEST(ExportedManifests, AreOfTheNamespacesThatTheInstanceHas) {
   }
 }
 
+TEST(ExportedManifests, HoldTheBlockDevicesOfNamespaces) {
+  plan::Observed observed;
+  observed.blockDevices = {{{{"shop"}, "data"}, {.size = 2'048, .active = true}},
+                           {{{"shop"}, "declared"}, {.size = 1}},
+                           {{{"shop"}, "Odd.Name"}, {.size = 1}},
+                           {{{"shop", "deep"}, "data"}, {.size = 1}}};
+  const auto found = exportManifests(instance(""), observed,
+                                     [](const api::ObjectKey& key) { return key.name != "declared"; });
+  ASSERT_EQ(found.volumes.size(), 1u);
+  EXPECT_EQ(found.volumes[0].key.toString(), "UnikernelVolume shop/data");
+  EXPECT_THAT(found.volumes[0].manifest,
+              AllOf(HasSubstr("instance: eu-1"), HasSubstr("size: 2048Mi"), Not(HasSubstr("source"))));
+  EXPECT_THAT(found.leftOut, testing::UnorderedElementsAre(HasSubstr("Odd.Name"), HasSubstr("deep")));
+}
+
 TEST(ExportedManifests, HoldThePoliciesOfNamespaces) {
   const auto policy = [](std::int64_t memory) {
     albatross::Policy some;
