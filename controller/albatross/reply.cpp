@@ -13,8 +13,6 @@ namespace rookery::albatross {
 
 namespace {
 
-using SystemTime = std::chrono::system_clock::time_point;
-
 /// How the messages begin that come from a server's TLS endpoint because it lost its daemon on the way.
 constexpr std::array<std::string_view, 3> endpointTrouble{"error reading from fd",
                                                           "couldn't write unikernel to VMMD", "exception"};
@@ -26,10 +24,6 @@ constexpr std::size_t mostBridgesText = 16 << 10, mostCPUs = 4096;
 
 /// More than any machine has, and little enough that sums of what a reply can hold stay numbers.
 constexpr std::int64_t mostMegabytes = std::int64_t{1} << 40;
-
-/// What the clock can say, less a day at both ends.
-constexpr Time firstTime = std::chrono::ceil<Time::duration>(SystemTime::min() + std::chrono::days(1)),
-               lastTime = std::chrono::floor<Time::duration>(SystemTime::max() - std::chrono::days(1));
 
 /// A server's text is bytes that nobody validated, and as many as it likes; it goes into messages,
 /// conditions, events and logs.

@@ -12,6 +12,12 @@
 
 namespace rookery::albatross {
 
+/// What our clock can say, less a day at both ends: a server may send any time.
+inline constexpr Time firstTime =
+    std::chrono::ceil<Time::duration>(std::chrono::system_clock::time_point::min() + std::chrono::days(1));
+inline constexpr Time lastTime =
+    std::chrono::floor<Time::duration>(std::chrono::system_clock::time_point::max() - std::chrono::days(1));
+
 struct Reply {
   std::string serverKey;  // SHA-256 of the server's SubjectPublicKeyInfo (RFC 5280, 4.1.2.7), lower-case hex
   Name name;              // as the reply's header gives it

@@ -23,17 +23,18 @@ std::string textOf(const albatross::Success& success) {
   return text == nullptr ? "" : text->text;
 }
 
-Entry makeEntry(const Step& step, const Desired& desired, const Observed& observed, SystemTime now) {
-  const DesiredUnikernel& unikernel = desired.unikernels.at(step.object);
+/// Of what a step is the first about; `wanted`: the unikernel or volume that is desired.
+template <class Wanted>
+Entry makeEntry(const Step& step, const Wanted& wanted, const Desired& desired, const Observed& observed,
+                SystemTime now) {
   Entry entry;
   entry.serverKey = observed.serverKey;
   entry.name = step.name;
   entry.instance = desired.name();
   entry.object = step.object;
-  entry.root = unikernel.object->origin.root;
-  entry.file = unikernel.object->origin.file;
-  entry.prune = unikernel.goesWithItsObject();
-  entry.suspend = unikernel.spec().suspend;
+  entry.root = wanted.object->origin.root;
+  entry.file = wanted.object->origin.file;
+  entry.prune = wanted.goesWithItsObject();
   entry.since = now;
   return entry;
 }
@@ -51,17 +52,7 @@ void sendingVolume(Memory& memory, const Step& step, const Desired& desired, con
                    SystemTime now) {
   const auto [it, added] = memory.volumes.try_emplace(step.name);
   Entry& entry = it->second;
-  if (added) {
-    const DesiredVolume& volume = desired.volumes.at(step.object);
-    entry.serverKey = observed.serverKey;
-    entry.name = step.name;
-    entry.instance = desired.name();
-    entry.object = step.object;
-    entry.root = volume.object->origin.root;
-    entry.file = volume.object->origin.file;
-    entry.prune = volume.goesWithItsObject();
-    entry.since = now;
-  }
+  if (added) entry = makeEntry(step, desired.volumes.at(step.object), desired, observed, now);
   if (step.verb != Verb::DestroyVolume) entry.digests.clear();
   if (step.verb == Verb::Adopt) return arrivedVolume(entry, step);
   if (step.volume) entry.size = step.volume->size;
@@ -130,8 +121,12 @@ Pending pendingOf(const Step& step, const Desired& desired, const albatross::Uni
 
 void sendingUnikernel(Memory& memory, const Step& step, const Desired& desired, const Observed& observed,
                       SystemTime now) {
-  if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end())
-    memory.inventory[step.name] = makeEntry(step, desired, observed, now);
+  if (step.verb != Verb::Destroy && memory.inventory.find(step.name) == memory.inventory.end()) {
+    const DesiredUnikernel& unikernel = desired.unikernels.at(step.object);
+    Entry made = makeEntry(step, unikernel, desired, observed, now);
+    made.suspend = unikernel.spec().suspend;
+    memory.inventory[step.name] = std::move(made);
+  }
   Entry* entry = memory.entryOf(step);
   check(entry != nullptr, "only what is ours is destroyed");
   if (entry->destroyedAt && step.verb == Verb::Create) {  // another life begins

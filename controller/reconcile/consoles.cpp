@@ -14,6 +14,7 @@
 #include <functional>
 #include <utility>
 
+#include "albatross/reply.h"
 #include "plan/redact.h"
 #include "text.h"
 
@@ -22,13 +23,6 @@ namespace rookery::reconcile {
 using Clock = std::chrono::steady_clock;
 
 namespace {
-
-/// What our clock can say, less a day at both ends.
-using SystemClock = std::chrono::system_clock;
-constexpr auto firstTime = std::chrono::ceil<albatross::Time::duration>(SystemClock::time_point::min() +
-                                                                        std::chrono::days(1)),
-               lastTime = std::chrono::floor<albatross::Time::duration>(SystemClock::time_point::max() -
-                                                                        std::chrono::days(1));
 
 /// That all is known that came from Secrets into the arguments of a unikernel. One that is to run elsewhere,
 /// or not at all, may still print what it was started with.
@@ -137,7 +131,8 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   }
 
   void add(const albatross::data::Console& line) {
-    ConsoleLine kept{std::clamp(line.timestamp, firstTime, lastTime), blotted(line.line)};
+    ConsoleLine kept{std::clamp(line.timestamp, albatross::firstTime, albatross::lastTime),
+                     blotted(line.line)};
     const std::lock_guard lock(mutex_);
     bytes_ += kept.text.size();
     lines_.push_back(std::move(kept));
