@@ -371,20 +371,31 @@ Result<std::optional<json>> ApiClient::getUnless(int absent, const std::string& 
   return parse(answer->body);
 }
 
-Result<ApiClient::Patched> ApiClient::patch(const std::string& path, const json& change) const {
+Result<ApiClient::Changed> ApiClient::change(httplib::Request request) const {
+  const auto client = connect(readTimeout);
+  const auto answer = exchange(*client, std::move(request), longestAnswer);
+  if (!answer) return std::unexpected(answer.error());
+  if (answer->status >= 200 && answer->status <= 299) return Changed{};
+  const Error refused = refusal(answer->status, answer->body);
+  if (answer->status == 403 || answer->status == 405) return Changed{Changed::End::Refused, refused.message};
+  if (answer->status == 409) return Changed{Changed::End::Conflict, refused.message};
+  return std::unexpected(refused);
+}
+
+Result<ApiClient::Changed> ApiClient::patch(const std::string& path, const json& change) const {
   httplib::Request request;
   request.method = "PATCH";
   request.path = path;
   request.set_header("Content-Type", "application/merge-patch+json");
   request.body = yaml::dump(change);
-  const auto client = connect(readTimeout);
-  const auto answer = exchange(*client, std::move(request), longestAnswer);
-  if (!answer) return std::unexpected(answer.error());
-  if (answer->status >= 200 && answer->status <= 299) return Patched{};
-  const Error refused = refusal(answer->status, answer->body);
-  if (answer->status == 403 || answer->status == 405) return Patched{Patched::End::Refused, refused.message};
-  if (answer->status == 409) return Patched{Patched::End::Conflict, refused.message};
-  return std::unexpected(refused);
+  return this->change(std::move(request));
+}
+
+Result<ApiClient::Changed> ApiClient::remove(const std::string& path) const {
+  httplib::Request request;
+  request.method = "DELETE";
+  request.path = path;
+  return change(std::move(request));
 }
 
 /// GET of an answer that goes on: the bytes of a good one are handed to `take`, of another the body is kept.

@@ -82,7 +82,7 @@ class ApiClient {
   Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
 
   /// What became of a change that the server may have good reasons to refuse.
-  struct Patched {
+  struct Changed {
     enum class End {
       Done,
       Conflict,  // 409: somebody else changed the object meanwhile
@@ -92,7 +92,9 @@ class ApiClient {
     std::string refusal;  // worded as kubectl words it; empty where it is Done
   };
   /// A JSON merge patch (RFC 7396).
-  Result<Patched> patch(const std::string& path, const nlohmann::json& change) const;
+  Result<Changed> patch(const std::string& path, const nlohmann::json& change) const;
+  /// DELETE. Done says that it is to go, not that it is gone.
+  Result<Changed> remove(const std::string& path) const;
 
  private:
   ApiClient() = default;
@@ -111,6 +113,7 @@ class ApiClient {
   Result<Flow> flow(httplib::ClientImpl& client, const std::string& path,
                     const std::function<bool(std::string_view)>& take) const;
   Result<Answer> exchange(httplib::ClientImpl& client, httplib::Request request, std::size_t longest) const;
+  Result<Changed> change(httplib::Request request) const;
   Error unreachable(httplib::ClientImpl& client, int error) const;
   Result<nlohmann::json> parse(const std::string& body) const;
   Error explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const;

@@ -115,7 +115,7 @@ Result<std::string> confirmByApi(const ApiClient& client, const ConfirmOptions& 
                            {"annotations", {{std::string(api::confirmPruneAnnotation), all}}}}}};
     const auto patched = client.patch(resource->path(std::nullopt, name), change);
     if (!patched) return std::unexpected(patched.error());
-    using End = ApiClient::Patched::End;
+    using End = ApiClient::Changed::End;
     if (patched->end == End::Refused) return std::unexpected(cannotConfirmThere(patched->refusal, name, id));
     if (patched->end == End::Done)
       return fmt::format("Confirmed on AlbatrossInstance {}: the set {} is destroyed now.", name, id);

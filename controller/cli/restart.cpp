@@ -33,13 +33,13 @@ Result<void> requestRestart(const ApiClient& client, const ApiResource& unikerne
   const std::string now = api::toRfc3339(std::chrono::system_clock::now());
   const nlohmann::json change = {
       {"metadata", {{"annotations", {{std::string(api::restartedAtAnnotation), now}}}}}};
-  ApiClient::Patched patched;
+  ApiClient::Changed patched;
   for (int attempt = 0; attempt < mostAttempts; ++attempt) {
     auto answer = client.patch(unikernels.path(options.nameSpace, name), change);
     if (!answer) return std::unexpected(answer.error());
     patched = *std::move(answer);
-    if (patched.end == ApiClient::Patched::End::Done) return {};
-    if (patched.end == ApiClient::Patched::End::Refused) break;
+    if (patched.end == ApiClient::Changed::End::Done) return {};
+    if (patched.end == ApiClient::Changed::End::Refused) break;
   }
   return fail(Reason::Refused,
               sentences({patched.refusal,

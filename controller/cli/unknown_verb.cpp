@@ -21,7 +21,7 @@ struct Habit {
 constexpr std::string_view removal =
     "What is to go is removed from the manifests: `rookery run` destroys it then, and `rookery apply --prune "
     "-f "
-    "PATH`. What came through the API is deleted with `kubectl delete`.";
+    "PATH`. What came through the API is deleted with `rookery delete`.";
 constexpr std::string_view listing =
     "`rookery get uk -A` lists what there is, `rookery describe uk NAME` tells all of one.";
 constexpr std::string_view sending =
@@ -41,7 +41,6 @@ constexpr std::array habits = {
     Habit{"check", "`rookery validate -f PATH` checks manifests, and needs no server."},
     Habit{"console", consoles},
     Habit{"create", sending},
-    Habit{"delete", removal},
     Habit{"destroy", removal},
     Habit{"diff", "`rookery plan -f PATH` shows what differs, field by field."},
     Habit{"edit", "Edit the manifest; what came through the API is edited with `kubectl edit`."},

@@ -68,7 +68,7 @@ TEST(Cli, UnderstandsWhatOtherProgramsAreAsked) {
 
 TEST(Cli, SaysWhatToDoInsteadOfAVerbThatThereIsNot) {
   const std::vector<std::pair<std::string, std::string>> verbs = {
-      {"plann", "Did you mean plan?"},  {"decribe", "Did you mean describe?"}, {"delete", "apply --prune"},
+      {"plann", "Did you mean plan?"},  {"decribe", "Did you mean describe?"}, {"destroy", "apply --prune"},
       {"console", "rookery logs NAME"}, {"list", "rookery get uk -A"},         {"diff", "rookery plan"},
   };
   for (const auto& [verb, advice] : verbs) {

@@ -199,5 +199,68 @@ TEST_F(RestartVerb, TriesAgainWhereSomebodyElseWroteAndGoesOnWithTheOthers) {
   EXPECT_NE(one.err, "");
 }
 
+// -- delete
+// ------------------------------------------------------------------------------------------------------
+
+/// A controller that answers a DELETE with `status`, and then each GET with the next of `states`: what keeps
+/// the object, or nothing where it is gone.
+class DeleteVerb : public testing::Test {
+ protected:
+  Invocation remove(std::vector<std::string> words, int status, std::vector<std::string> states = {}) {
+    ScriptedServer server([&](const httplib::Request& request) -> ScriptedServer::Answer {
+      if (request.method == "DELETE") {
+        targets_.push_back(request.path);
+        const json answer = {{"kind", "Status"}, {"message", "It is declared in a file."}, {"code", status}};
+        return {status, {answer.dump()}};
+      }
+      const std::string state = states.empty() ? "" : states.front();
+      if (!states.empty()) states.erase(states.begin());
+      if (state.empty()) return {404, {R"({"kind": "Status", "message": "not found", "code": 404})"}};
+      const json ready = {{"type", "Ready"}, {"status", "False"}, {"message", state}};
+      return {
+          200,
+          {json{{"metadata", {{"name", "web"}, {"uid", "1"}, {"deletionTimestamp", "2026-01-01T00:00:00Z"}}},
+                {"status", {{"conditions", {ready}}}}}
+               .dump()}};
+    });
+    words.insert(words.begin(), "delete");
+    words.insert(words.end(), {"--server", server.url()});
+    return invoke(words);
+  }
+  std::vector<std::string> targets_;
+};
+
+TEST_F(DeleteVerb, WaitsUntilTheObjectIsGoneAndTellsWhatIsInTheWay) {
+  const Invocation done = remove({"uk", "web", "-n", "shop"}, 200,
+                                 {"It waits for the second look.", "It waits for the second look."});
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(done.out, "Unikernel shop/web is gone.\n");
+  EXPECT_THAT(linesIn(done.err), ElementsAre("Unikernel shop/web: It waits for the second look."));
+  EXPECT_THAT(targets_, ElementsAre("/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web"));
+}
+
+TEST_F(DeleteVerb, DoesNotWaitWhereItIsNotAsked) {
+  const Invocation done = remove({"alba", "eu-1", "--no-wait"}, 200, {"It waits."});
+  EXPECT_EQ(done.status, 0) << done.err;
+  EXPECT_EQ(done.out, "AlbatrossInstance eu-1 is to be deleted.\n");
+}
+
+TEST_F(DeleteVerb, SaysWhatIsLeftInTheEnd) {
+  const Invocation late =
+      remove({"uk", "web", "--timeout", "1ms"}, 200, {"The prune guard holds it.", "The same."});
+  EXPECT_NE(late.status, 0);
+  EXPECT_THAT(late.err, AllOf(HasSubstr("is not gone yet"), HasSubstr("The prune guard holds it.")));
+}
+
+TEST_F(DeleteVerb, SaysWhyItIsRefused) {
+  for (const int status : {403, 405, 409}) {
+    const Invocation refused = remove({"uk", "web", "-n", "shop"}, status);
+    EXPECT_NE(refused.status, 0);
+    EXPECT_EQ(refused.out, "");
+    EXPECT_THAT(refused.err, HasSubstr("It is declared in a file."));
+  }
+  EXPECT_NE(remove({"uk", "web"}, 404).status, 0);
+}
+
 }  // namespace
 }  // namespace rookery::cli
