@@ -24,6 +24,10 @@ inline constexpr std::string_view restartedAtAnnotation = "rookery.dev/restarted
 /// tried now.
 inline constexpr std::string_view reconcileAnnotation = "rookery.dev/reconcile";
 
+/// On a Unikernel, or an AlbatrossInstance for all that runs there: a time (RFC 3339) until which what runs
+/// may be stopped outside of maintenance windows.
+inline constexpr std::string_view overrideWindowAnnotation = "rookery.dev/override-window";
+
 /// More of a value than this tells no two of them apart.
 inline constexpr std::size_t longestRequest = 128;
 

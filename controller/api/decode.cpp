@@ -222,6 +222,34 @@ void takeFailBehaviour(const Field& field, Unikernel& unikernel) {
   }
 }
 
+schedule::TimeZone takeTimeZone(const Field& field) {
+  const auto name = take(field, checkPrintable);
+  if (!name) return {};
+  const Result<schedule::TimeZone> zone = schedule::TimeZone::find(*name);
+  if (!zone) field.problem(zone.error().message);
+  return zone.value_or(schedule::TimeZone());
+}
+
+std::vector<schedule::Window> takeWindows(const Field& list) {
+  std::vector<schedule::Window> windows;
+  for (const Field& item : list.items()) {
+    const Field times = item["schedule"], duration = item["duration"];
+    std::chrono::milliseconds length = std::chrono::minutes(1);
+    takeDuration(duration, length);
+    if (length < std::chrono::minutes(1) || length > std::chrono::days(7))
+      duration.problem("a maintenance window is open for at least 1m and at most 168h");
+    const schedule::TimeZone zone = takeTimeZone(item["timeZone"]);
+    const auto text = times.text();
+    if (!text) continue;
+    if (auto opens = schedule::Cron::parse(*text)) {
+      windows.push_back({*std::move(opens), std::chrono::floor<std::chrono::minutes>(length), zone});
+    } else {
+      times.problem(opens.error().message);
+    }
+  }
+  return windows;
+}
+
 }  // namespace
 
 Metadata decodeMetadata(const Field& metadata, Kind kind) {
@@ -245,7 +273,8 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
                              .rootNamespace = take(spec["rootNamespace"], checkNamespace),
                              .allowedNamespaces = {},
                              .observe = spec["observe"].flag(false),
-                             .suspend = spec["suspend"].flag(false)};
+                             .suspend = spec["suspend"].flag(false),
+                             .maintenanceWindows = takeWindows(spec["maintenanceWindows"])};
   takeCredentials(spec["credentials"], folder, instance);
   if (const Field allowed = spec["allowedNamespaces"]; allowed.present()) {
     instance.allowedNamespaces = takeTexts(allowed, checkNamespace);
@@ -286,6 +315,7 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   unikernel.minReadySeconds = spec["minReadySeconds"].number().value_or(3);
   unikernel.prune = spec["prune"].flag(true);
   unikernel.suspend = spec["suspend"].flag(false);
+  unikernel.maintenanceWindows = takeWindows(spec["maintenanceWindows"]);
   return unikernel;
 }
 

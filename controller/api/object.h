@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "error.h"
+#include "schedule/window.h"
 #include "yaml/place.h"
 
 /// The kinds of API group rookery.dev as C++ values. A value of these types is valid: schema, defaults and
@@ -98,6 +99,7 @@ struct AlbatrossInstance {
   std::chrono::milliseconds connectTimeout{5'000}, commandTimeout{30'000}, streamTimeout{600'000};
   bool observe = false;
   bool suspend = false;
+  std::vector<schedule::Window> maintenanceWindows;  // empty: what runs may be stopped at any time
 };
 
 struct SecretKeyRef {
@@ -159,6 +161,7 @@ struct Unikernel {
   std::int64_t minReadySeconds = 0;
   bool prune = true;
   bool suspend = false;
+  std::vector<schedule::Window> maintenanceWindows;  // empty: those of its instance
 };
 
 struct UnikernelPolicy {

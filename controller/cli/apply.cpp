@@ -75,6 +75,16 @@ Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapsho
   return failures;
 }
 
+/// How many have an update that waits for a maintenance window.
+std::ptrdiff_t countPending(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot) {
+  return std::ranges::count_if(snapshot.objects, [&](const api::ObjectPtr& object) {
+    const reconcile::ObjectViewPtr view = objects.find(object->key());
+    const api::Condition* ready =
+        view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
+    return ready != nullptr && ready->reason == Reason::UpdatePending;
+  });
+}
+
 /// What runs and is not declared any more, and was left. Returns how many there are.
 std::size_t tellUnpruned(const reconcile::Controller::Outcome& outcome, std::ostream& err) {
   constexpr std::size_t shown = 10;
@@ -123,7 +133,7 @@ int applyByController(const ApplyOptions& options, std::chrono::milliseconds tim
 
 /// What has come of it, on both streams. Returns the exit status.
 int tell(const ApplyOptions& options, const reconcile::Controller::Outcome& outcome, const Failures& failures,
-         const source::Snapshot& snapshot, const Console& console) {
+         const reconcile::ObjectStore& objects, const source::Snapshot& snapshot, const Console& console) {
   for (const api::Problem& warning : snapshot.warnings) say(console.err, "warning: ", warning.toString());
   const std::size_t unpruned = tellUnpruned(outcome, console.err);
   failures.tell(console.err);
@@ -132,7 +142,10 @@ int tell(const ApplyOptions& options, const reconcile::Controller::Outcome& outc
                             fmt::format("Not everything was done within {}.", options.timeout)});
   }
   if (failures.count() > 0) return 1;
-  const std::string left = unpruned == 0 ? "" : fmt::format("; {} not pruned (--prune)", unpruned);
+  std::string left;
+  if (const auto pending = countPending(objects, snapshot); pending > 0)
+    left += fmt::format("; of {} an update waits for a maintenance window", pending);
+  if (unpruned > 0) left += fmt::format("; {} not pruned (--prune)", unpruned);
   console.out << fmt::format("All {} objects are Ready{}.\n", snapshot.objects.size(), left);
   return 0;
 }
@@ -158,7 +171,7 @@ int applyHere(const ApplyOptions& options, const Fleet::Options& fleetOptions,
       [&](reconcile::Controller& controller) { return work(controller, snapshot, timeout, outcome); });
   if (const auto& failure = (*fleet)->failure()) return failed(console, *failure);
   const Failures failures = failuresOf(objects, *snapshot, outcome, progress);
-  if (!signalled) return tell(options, outcome, failures, *snapshot, console);
+  if (!signalled) return tell(options, outcome, failures, objects, *snapshot, console);
   failures.tell(console.err);
   return failed(console, {Reason::Cancelled, "Interrupted by a signal; what was under way was broken off."});
 }

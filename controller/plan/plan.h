@@ -164,9 +164,18 @@ struct Authority {
   friend bool operator==(const Authority&, const Authority&) = default;
 };
 
+/// The time, by the two clocks that there are.
+struct Now {
+  SystemTime time;  // what waits, waits by this one, which nobody sets (reconcile/clock.h)
+  SystemTime wall;  // the machine's: what people mean who say when something may be done
+
+  Now(SystemTime both) : Now(both, both) {}  // NOLINT(google-explicit-constructor): they agree, mostly
+  Now(SystemTime waiting, SystemTime machines) : time(waiting), wall(machines) {}
+};
+
 /// Decides. `observed` must be from the server that `memory.inventory` is of.
 Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
-            SystemTime now);
+            Now now);
 
 /// What decide() would say, where Plan::Rest::each held of the last plan and only these unikernels are wanted
 /// or seen otherwise since, or were restless: nothing was added, taken away, or seen that is not declared,
@@ -174,7 +183,7 @@ Plan decide(const Desired& desired, const Observed& observed, Memory memory, con
 /// all others, what that plan left. In the result, `objects` has only these, and the policies; `rest` and
 /// `wakeAt` are about these.
 Plan decideAgain(const Desired& desired, const std::set<api::ObjectKey>& changed, const Observed& observed,
-                 Memory memory, Counts counts, const Authority& authority, SystemTime now);
+                 Memory memory, Counts counts, const Authority& authority, Now now);
 
 /// What is remembered of an object that another controller, or this one before, has reported this status of.
 ObjectMemory recall(const api::Status& status);

@@ -124,6 +124,7 @@ bool Planner::destroy(Entry& entry, Reason reason, std::string message) {
     keep(entry, {error->reason,
                  fmt::format("{} could not be destroyed: {}", entry.object.toString(), error->message)});
   }
+  awaitWindow(entry, step);
   emit(std::move(step));
   return true;
 }

@@ -394,6 +394,7 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);
+  awaitWindow(subject, verdict);
   return verdict;
 }
 

@@ -259,6 +259,12 @@ Planner::Verdict Planner::judgeUsed(const Volume& volume, Step step, std::vector
   if (known && canStop(*subject)) {
     Verdict verdict = taking(std::move(step));
     if (!verdict.step || verdict.step->notBefore > now_ || desired_.spec().observe) return verdict;
+    if (const auto opening = closedUntil(subject->unikernel.object.get(), now_)) {
+      holdBack(
+          verdict, *opening, subject->unikernel.object.get(),
+          fmt::format("{} uses it, and is left as it is until it may be stopped.", subject->key.toString()));
+      return verdict;
+    }
     if (!stop(*subject, volume)) verdict.step->notBefore = SystemTime::max();
     return verdict;
   }

@@ -37,12 +37,12 @@ bool needsSomebody(Reason reason) {
 }  // namespace
 
 Plan decide(const Desired& desired, const Observed& observed, Memory memory, const Authority& authority,
-            SystemTime now) {
+            Now now) {
   return Planner(desired, nullptr, observed, std::move(memory), authority, now).run();
 }
 
 Plan decideAgain(const Desired& desired, const std::set<api::ObjectKey>& changed, const Observed& observed,
-                 Memory memory, Counts counts, const Authority& authority, SystemTime now) {
+                 Memory memory, Counts counts, const Authority& authority, Now now) {
   for (const api::ObjectKey& key : changed) {
     const auto known = memory.objects.find(key);
     if (known == memory.objects.end() || !known->second.state) continue;
@@ -73,8 +73,13 @@ bool sendsTheSame(const Step& a, const Step& b) {
 }
 
 Planner::Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
-                 Memory memory, const Authority& authority, SystemTime now)
-    : desired_(desired), changed_(changed), world_(observed), authority_(authority), now_(now) {
+                 Memory memory, const Authority& authority, Now now)
+    : desired_(desired),
+      changed_(changed),
+      world_(observed),
+      authority_(authority),
+      now_(now.time),
+      wallAhead_(now.wall - now.time) {
   plan_.memory = std::move(memory);
 }
 

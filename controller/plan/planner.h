@@ -18,7 +18,7 @@ class Planner {
  public:
   /// `changed`: what decideAgain() is asked about; null: all.
   Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
-          Memory memory, const Authority& authority, SystemTime now);
+          Memory memory, const Authority& authority, Now now);
   Plan run();
 
  private:
@@ -110,6 +110,14 @@ class Planner {
   void applyBackoff(Verdict& verdict, Step& step);
   bool leftBehind(const Step& step);
 
+  // plan_window.cpp: when what runs may be stopped
+  bool isWindowOverridden(const api::Object& object, SystemTime time) const;
+  std::optional<SystemTime> closedUntil(const api::Object* unikernel, SystemTime due) const;
+  std::string nameOpening(SystemTime opening, const api::Object* unikernel) const;
+  void holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel, std::string why) const;
+  void awaitWindow(const Subject& subject, Verdict& verdict) const;
+  void awaitWindow(const Entry& entry, Step& step);
+
   // plan_unikernel.cpp
   void planUnikernels(const std::vector<Subject>& subjects);
   void planUnikernel(const Subject& subject);
@@ -188,6 +196,7 @@ class Planner {
   World world_;
   const Authority& authority_;
   const SystemTime now_;
+  const SystemTime::duration wallAhead_;  // of now_: the machine's clock
   std::set<albatross::Name> inDoubt_;
   std::set<albatross::Name> volumesInDoubt_;
   std::set<albatross::Name> usableVolumes_;                         // now, or once due steps are done

@@ -351,8 +351,8 @@ InstanceLoop::Decision InstanceLoop::decide(plan::Observed observed) {
   memory_.restartChangesMemory = environment_.state.restartChangesMemory(observed_->serverKey);
   const plan::DesiredPtr desired = judged();
   undisputed_ = desired == desired_;
-  decision.plan =
-      plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(), environment_.now());
+  decision.plan = plan::decide(*desired, *observed_, std::move(memory_), connection_.authority(),
+                               {environment_.now(), environment_.wallTime()});
   return decision;
 }
 
@@ -368,8 +368,9 @@ InstanceLoop::Decision InstanceLoop::decideAgain(std::set<api::ObjectKey> change
     memory_.inventory.emplace(name, entry->second);
     decision.before.set(std::move(name), entry->second);
   }
-  decision.plan = plan::decideAgain(*desired_, *decision.changed, *observed_, std::move(memory_),
-                                    others_->counts, connection_.authority(), environment_.now());
+  decision.plan =
+      plan::decideAgain(*desired_, *decision.changed, *observed_, std::move(memory_), others_->counts,
+                        connection_.authority(), {environment_.now(), environment_.wallTime()});
   // The others wake when they would have.
   auto& wakeAt = decision.plan.wakeAt;
   if (const auto until = others_->rest.until) wakeAt = std::min(wakeAt.value_or(*until), *until);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include "api/schema.h"
 #include "problems.h"
 #include "yaml/yaml.h"
 
@@ -29,6 +30,7 @@ spec:
   rootNamespace: default
   allowedNamespaces: [shop, db]
   timeouts: {connect: 1s, stream: 1h}
+  maintenanceWindows: [{schedule: 0 2 * * 1-5, duration: 2h, timeZone: Europe/Berlin}]
   suspend: true
 )";
 
@@ -84,6 +86,9 @@ TEST(Manifest, DecodesAnInstance) {
   EXPECT_EQ(instance.commandTimeout, 30s);
   EXPECT_EQ(instance.streamTimeout, 1h);
   EXPECT_TRUE(instance.suspend);
+  ASSERT_EQ(instance.maintenanceWindows.size(), 1);
+  EXPECT_EQ(instance.maintenanceWindows[0].duration, 2h);
+  EXPECT_NE(instance.maintenanceWindows[0].zone, schedule::TimeZone());
 }
 
 TEST(Manifest, DecodesAUnikernel) {
@@ -315,14 +320,19 @@ const std::string badName =
     "with a letter "
     "or digit at both ends and beside each dot";
 
+std::string fieldsOfAUnikernel() {
+  std::string fields;
+  for (const auto& [name, field] :
+       manifestSchemaOf(Kind::Unikernel).at("properties").at("spec").at("properties").items())
+    fields += (fields.empty() ? "" : ", ") + name;
+  return fields;
+}
+
 TEST(Mistakes, InAUnikernel) {
   const std::vector<std::pair<std::string, std::string>> mistakes = {
       {"  instanc: a", "6:3: spec.instanc: there is no such field; did you mean \"instance\"?"},
       {"  MEMORY: 1Mi", "6:3: spec.MEMORY: there is no such field; did you mean \"memory\"?"},
-      {"  healthCheck: {}",
-       "6:3: spec.healthCheck: there is no such field; there are addName, adopt, arguments, "
-       "argumentsFrom, blockDevices, cpuIDs, failBehaviour, image, instance, memory, "
-       "minReadySeconds, networkInterfaces, prune, runPolicy, startup, suspend, update"},
+      {"  unheardOf: {}", "6:3: spec.unheardOf: there is no such field; there are " + fieldsOfAUnikernel()},
       {"  memory: 32", "6:11: spec.memory: expected a string, got the number 32; write \"32Mi\""},
       {"  memory: \"32\"", "6:11: spec.memory: \"32\" has no unit; write \"32Mi\""},
       {"  memory: 32M", "6:11: spec.memory: \"32M\" is not a whole number of Mi; write one such as \"31Mi\""},
@@ -384,6 +394,16 @@ TEST(Mistakes, InAUnikernel) {
       {"  update: {strategy: Recreate}",
        "6:22: spec.update.strategy: this must be one of ForceCreate, OnDelete, not \"Recreate\""},
       {"  minReadySeconds: -1", "6:20: spec.minReadySeconds: this must be from 0 to 86400, not -1"},
+      {"  maintenanceWindows: []", "6:23: spec.maintenanceWindows: this must not be empty"},
+      {"  maintenanceWindows: [{schedule: 0 25 * * *, duration: 2h}]",
+       "6:35: spec.maintenanceWindows[0].schedule: the hour must be from 0 to 23, not \"25\""},
+      {"  maintenanceWindows: [{schedule: 0 2 * * *, duration: 30s}]",
+       "6:56: spec.maintenanceWindows[0].duration: a maintenance window is open for at least 1m and at most "
+       "168h"},
+      {"  maintenanceWindows: [{schedule: 0 2 * * *, duration: 2h, timeZone: Mars/Olympus}]",
+       "6:70: spec.maintenanceWindows[0].timeZone: this machine knows no time zone \"Mars/Olympus\": write "
+       "one "
+       "of its database (Debian's package tzdata), such as Europe/Berlin"},
       {"  suspend: true\n  suspend: false",
        "7:3: spec.suspend: this key is given twice, first in line 6; remove one"},
       {"  startup: 1\nextra: 1",
