@@ -369,6 +369,18 @@ TEST(Metrics, TellOfEachRootWhatKeepsItsThings) {
             0);
 }
 
+TEST(Metrics, TellHowNotificationsStand) {
+  Metrics metrics(build);
+  metrics.setNotifications([] {
+    return std::map<std::string, NotificationCount>{
+        {"ops", {.sent = 4, .failures = 3, .dropped = 2, .waiting = 1}}};
+  });
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_sent_total{receiver="ops"})"), 4);
+  EXPECT_EQ(sample(metrics, R"(rookery_notification_failures_total{receiver="ops"})"), 3);
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_dropped_total{receiver="ops"})"), 2);
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_waiting{receiver="ops"})"), 1);
+}
+
 TEST(Metrics, TellWhichCommitEachRootHas) {
   Metrics metrics(build);
   source::Snapshot snapshot;
