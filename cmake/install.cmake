@@ -8,6 +8,8 @@ install(FILES README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONE
 install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT rookery FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY crds manifests DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery COMPONENT rookery
   FILES_MATCHING PATTERN "*.yaml")
+install(DIRECTORY manifests/ci DESTINATION ${CMAKE_INSTALL_DATADIR}/rookery/manifests COMPONENT rookery
+  USE_SOURCE_PERMISSIONS)
 
 # Man pages and completion, by the program itself.
 install(CODE "

@@ -38,6 +38,12 @@ json toJson(const Use& use) {
   return value;
 }
 
+json toJson(const SourceStatus& source) {
+  json value = {{"root", source.root}, {"lastAttemptedRevision", source.lastAttemptedRevision}};
+  if (!source.lastAppliedRevision.empty()) value["lastAppliedRevision"] = source.lastAppliedRevision;
+  return value;
+}
+
 json toJson(const LastAction& action) {
   return {{"verb", action.verb},
           {"time", toRfc3339(action.time)},
@@ -106,6 +112,7 @@ json toJson(const Status& status) {
   if (!status.history.empty()) object["history"] = status.history;
   if (status.used) object["used"] = toJson(*status.used);
   if (status.capacity) object["capacity"] = toJson(*status.capacity);
+  for (const SourceStatus& source : status.sources) object["sources"].push_back(toJson(source));
   if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;
 }

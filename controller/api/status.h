@@ -45,6 +45,15 @@ struct Use {
   friend bool operator==(const Use&, const Use&) = default;
 };
 
+/// How far what one manifest root declares of an AlbatrossInstance has been carried out, where the root is a
+/// checkout of Git. Revisions as source::Revision writes them.
+struct SourceStatus {
+  std::string root;
+  std::string lastAttemptedRevision;  // that was read last
+  std::string lastAppliedRevision;    // at which all was seen to be as it is declared; empty: none was yet
+  friend bool operator==(const SourceStatus&, const SourceStatus&) = default;
+};
+
 /// Status of an object; what a kind does not have stays empty.
 struct Status {
   std::vector<Condition> conditions;
@@ -60,6 +69,7 @@ struct Status {
   std::optional<Use> used;
   std::optional<Use> capacity;       // of an AlbatrossInstance: what the credential's own domain may use
   std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
+  std::vector<SourceStatus> sources = {};  // of an AlbatrossInstance
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;

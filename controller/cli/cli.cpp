@@ -18,10 +18,10 @@ namespace rookery::cli {
 namespace {
 
 // In the order in which --help lists them.
-constexpr std::array verbs = {addRun,      addApply,      addPlan,         addValidate, addGet,
-                              addDescribe, addLogs,       addTop,          addRestart,  addDelete,
-                              addVolume,   addDeploy,     addConfirmPrune, addState,    addExport,
-                              addInspect,  addCompletion, addVersion,      addComplete, addReference};
+constexpr std::array verbs = {
+    addRun,   addApply,   addPlan,    addValidate,   addGet,     addDescribe,     addLogs,
+    addTop,   addRestart, addDelete,  addVolume,     addDeploy,  addConfirmPrune, addNotify,
+    addState, addExport,  addInspect, addCompletion, addVersion, addComplete,     addReference};
 
 constexpr const char* summary =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";

@@ -8,6 +8,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <ranges>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "api/path.h"
 #include "cli/running_controller.h"
 #include "cli/version.h"
+#include "reconcile/key_file.h"
 #include "serve/deploy.h"
 #include "serve/object_writer.h"
 #include "source/manifest_store.h"
@@ -124,11 +126,14 @@ ControllerManager::ControllerManager(const RunOptions& options, std::chrono::mil
   metrics_.setObjects(objects_);
 }
 
-ControllerManager::~ControllerManager() = default;
+ControllerManager::~ControllerManager() {
+  if (notifier_) notifier_->stop();  // it writes down what it does, into the fleet's state
+}
 
 Result<void> ControllerManager::open() {
   tellStart();
   if (auto opened = openCluster(); !opened) return opened;
+  if (auto opened = openNotifier(); !opened) return opened;
   if (auto opened = openFleet(); !opened) return opened;
   if (auto opened = openFolders(); !opened) return opened;
   return startServer();
@@ -148,6 +153,7 @@ void ControllerManager::tellStart() {
       {"apiStore", options_.apiStore.empty() ? "none: the API is read-only" : apiStoreOf(options_).string()}};
   std::vector<std::string> roots;
   for (const auto& root : absoluteRoots(options_.fleet.roots)) roots.push_back(root.string());
+  if (!options_.notifications.empty()) fields["notifications"] = options_.notifications.string();
   if (!roots.empty()) fields["manifests"] = fmt::format("{}", fmt::join(roots, " "));
   if (options_.kubernetes.follow) fields["kubernetes"] = "followed";
   log_.info("Rookery starts.", fields);
@@ -164,9 +170,32 @@ Result<void> ControllerManager::openCluster() {
   return {};
 }
 
+Result<void> ControllerManager::openNotifier() {
+  const std::filesystem::path& file = options_.notifications;
+  if (file.empty()) return {};
+  auto settings = notify::readSettings(file);
+  if (!settings) return std::unexpected(settings.error());
+  for (const std::filesystem::path& secret : settings->files | std::views::drop(1)) {
+    if (const auto exposed = reconcile::exposureOf(secret, "secret of notifications")) log_.warn(*exposed);
+  }
+  notifier_.emplace(objects_, notify::Notifier::Options{
+                                  .file = file,
+                                  .settings = *std::move(settings),
+                                  .warn = [this](const std::string& message) { log_.warn(message); },
+                                  .inform = [this](const std::string& message) { log_.info(message); }});
+  metrics_.setNotifications([this] {
+    std::map<std::string, serve::NotificationCount> counts;
+    for (const auto& [receiver, count] : notifier_->counts())
+      counts[receiver] = {count.sent, count.failed, count.dropped, count.waiting};
+    return counts;
+  });
+  return {};
+}
+
 Result<void> ControllerManager::openFleet() {
   std::vector<reconcile::Listener*> listening = {&metrics_, &log_, &events_};
   if (cluster_) listening.push_back(cluster_.get());
+  if (notifier_) listening.push_back(&*notifier_);
   listeners_.emplace(std::move(listening));
   Fleet::Options fleetOptions = cli::fleetOptions(options_, resync_, cluster_.get());
   fleetOptions.usages = &usages_;
@@ -174,6 +203,11 @@ Result<void> ControllerManager::openFleet() {
   if (!fleet) return std::unexpected(fleet.error());
   fleet_ = *std::move(fleet);
   metrics_.setImageStore([this] { return fleet_->images().usage(); });
+  if (notifier_) {
+    notifier_->start(fleet_->stateDir().notes(), [this](std::string key, std::optional<std::string> value) {
+      fleet_->stateDir().note(std::move(key), std::move(value));
+    });
+  }
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : fleet_->stateDir().deletions())
     objects_.declare(object, identity, std::chrono::system_clock::now());
@@ -235,6 +269,7 @@ Result<void> ControllerManager::run() {
               });
   log_.info("Stopped.");
   server_->stop();
+  if (notifier_) notifier_->stop();
   withdraw(options_.fleet.stateDir);
   expectNoMoreUse();
   if (const auto& failure = fleet_->failure()) return std::unexpected(*failure);

@@ -14,6 +14,7 @@
 #include "cli/free_memory.h"
 #include "cli/kubernetes_options.h"
 #include "cli/log.h"
+#include "notify/notifier.h"
 #include "reconcile/confirmations.h"
 #include "reconcile/events.h"
 #include "serve/metrics.h"
@@ -27,7 +28,8 @@ namespace rookery::cli {
 struct RunOptions {
   FleetOptions fleet;
   serve::Server::Options server;
-  std::filesystem::path apiStore;  // empty: the API is read-only
+  std::filesystem::path apiStore;       // empty: the API is read-only
+  std::filesystem::path notifications;  // empty: nobody is told
   std::string resync = "30s";
   bool noPrune = false;
   LogFormat logFormat = LogFormat::Text;
@@ -58,6 +60,7 @@ class ControllerManager {
   struct Writing;
 
   Result<void> openCluster();
+  Result<void> openNotifier();
   Result<void> openFleet();
   Result<void> openFolders();
   Result<void> startServer();
@@ -74,7 +77,8 @@ class ControllerManager {
   reconcile::UsageStore usages_;
   reconcile::EventRecorder events_;                 // knows the objects
   std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
-  std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster
+  std::optional<notify::Notifier> notifier_;        // objects, log; none: nobody is told
+  std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster, notifier
   std::unique_ptr<Fleet> fleet_;                    // the controller; objects, listeners, cluster
   std::optional<source::DirectorySource> folders_;  // what else it follows; none: only the cluster
   std::unique_ptr<Writing> writing_;                // fleet, objects, folders; null: the API is read-only

@@ -163,6 +163,27 @@ void Log::tellFirst(const source::Snapshot& snapshot) {
                   fmt::join(roots, ", "), api::groupVersion));
 }
 
+/// Which commits the roots have that are checkouts, each once.
+void Log::tellRevisions(const source::Snapshot& snapshot) {
+  for (const source::Root& root : snapshot.roots) {
+    const std::string revision = root.revision ? root.revision->toString() : "";
+    std::string before;
+    {
+      const std::lock_guard lock(mutex_);
+      before = std::exchange(revisions_[root.path.string()], revision);
+    }
+    if (before == revision) continue;
+    Fields fields = {{"root", root.path.string()}};
+    if (!before.empty()) fields["before"] = before;
+    if (revision.empty()) {
+      info("The commit that the manifests have cannot be told any more.", fields);
+    } else {
+      fields["revision"] = revision;
+      info("The manifests have this commit.", fields);
+    }
+  }
+}
+
 void Log::scanned(const source::Snapshot& snapshot) {
   std::map<std::string, Reason> now;
   for (const api::Problem& problem : snapshot.problems) now.emplace(problem.toString(), problem.reason);
@@ -175,6 +196,7 @@ void Log::scanned(const source::Snapshot& snapshot) {
     first = snapshot.synced && !std::exchange(scanned_, true);
   }
   if (first) tellFirst(snapshot);
+  tellRevisions(snapshot);
   for (const auto& [problem, reason] : now) {
     if (before.contains(problem)) continue;
     if (reason == Reason::BeingWritten) {
@@ -278,6 +300,12 @@ void Log::warned(const std::string& instance, Reason reason, const std::string& 
   Fields fields = {{"reason", std::string(toString(reason))}};
   if (!instance.empty()) fields["instance"] = instance;
   warn(message, fields);
+}
+
+void Log::revisionApplied(const std::string& instance, const std::string& root,
+                          const source::Revision& revision) {
+  info("All is as it is declared at this commit.",
+       {{"instance", instance}, {"root", root}, {"revision", revision.toString()}});
 }
 
 void Log::instanceForgotten(const std::string& instance) {

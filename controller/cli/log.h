@@ -51,11 +51,14 @@ class Log : public reconcile::Listener {
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
+  void revisionApplied(const std::string& instance, const std::string& root,
+                       const source::Revision& revision) override;
   void instanceForgotten(const std::string& instance) override;
 
  private:
   enum class Level { Info, Warn, Error };
   void tellFirst(const source::Snapshot& snapshot);
+  void tellRevisions(const source::Snapshot& snapshot);
   void write(Level level, const std::string& message, const Fields& fields);
   void tellFailure(Level level, const std::string& failure, const Fields& fields);
   bool tellOfCause(const std::string& message);
@@ -67,6 +70,7 @@ class Log : public reconcile::Listener {
   std::mutex mutex_;
   std::map<std::string, std::string> failures_;  // of the last round, by instance
   std::map<image::Remote, std::string> failedPulls_;
+  std::map<std::string, std::string> revisions_;                           // of the roots, at the last scan
   std::map<std::string, Reason> problems_;                                 // of the last scan
   bool scanned_ = false;                                                   // something was
   std::deque<std::pair<Repeats::Clock::time_point, std::string>> causes_;  // of failures, as they were told

@@ -10,6 +10,7 @@
 #include "cli/fleet_options.h"
 #include "cli/manifests.h"
 #include "cli/plan_file.h"
+#include "cli/plan_markdown.h"
 #include "cli/plan_report.h"
 #include "cli/verbs.h"
 #include "yaml/writer.h"
@@ -62,6 +63,8 @@ int plan(PlanOptions options, const Console& console) {
   const PlanReport report = preview(**fleet, snapshot);
   if (options.output == "json") {
     console.out << yaml::dump(toJson(report), 2) << '\n';
+  } else if (options.output == "markdown") {
+    console.out << toMarkdown(report);
   } else {
     writeText(report, console.out, console.colour);
   }
@@ -84,13 +87,14 @@ void addPlan(CLI::App& app, Console console, int& status) {
       "relative paths start at the current folder.\n\n"
       "Examples:\n"
       "  rookery plan -f manifests/ --prune\n"
+      "  rookery plan -f manifests/ -o markdown > comment.md\n"
       "  kustomize build overlays/eu | rookery plan -f -");
   const auto options = std::make_shared<PlanOptions>();
   addManifestPaths(*verb, options->fleet.roots);
   addFleetOptions(*verb, options->fleet);
   addPruneOptions(*verb, options->fleet);
-  verb->add_option("-o,--output", options->output, "text or json")
-      ->check(oneOf({"text", "json"}))
+  verb->add_option("-o,--output", options->output, "text, json, or markdown for a comment under a change")
+      ->check(oneOf({"text", "json", "markdown"}))
       ->capture_default_str();
   verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan");
   verb->callback([options, console, &status] { status = plan(*options, console); });

@@ -66,12 +66,6 @@ Style styleOf(Verb verb) {
   }
 }
 
-std::string where(const PlanReport::Trouble& trouble) {
-  std::string place = trouble.object.empty() ? trouble.origin.toString() : trouble.object;
-  if (!trouble.field.empty()) place += ": " + trouble.field;
-  return place;
-}
-
 std::string notCompared(const std::vector<api::ObjectKey>& instances) {
   constexpr std::size_t named = 3;
   if (instances.size() > named) return fmt::format("{} instances could not be compared", instances.size());
@@ -79,6 +73,16 @@ std::string notCompared(const std::vector<api::ObjectKey>& instances) {
   names.reserve(instances.size());
   for (const api::ObjectKey& instance : instances) names.push_back(instance.toString());
   return fmt::format("{} could not be compared", fmt::join(names, ", "));
+}
+
+}  // namespace
+
+std::string_view markOf(Verb verb) { return styleOf(verb).mark; }
+
+std::string placeOf(const PlanReport::Trouble& trouble) {
+  std::string place = trouble.object.empty() ? trouble.origin.toString() : trouble.object;
+  if (!trouble.field.empty()) place += ": " + trouble.field;
+  return place;
 }
 
 std::string summaryOf(const PlanReport& report) {
@@ -95,10 +99,8 @@ std::string summaryOf(const PlanReport& report) {
     clauses.push_back(fmt::format("{} not pruned (--prune)", report.unpruned.size()));
   if (!report.errors.empty())
     clauses.push_back(fmt::format("{} error{}", report.errors.size(), report.errors.size() == 1 ? "" : "s"));
-  return fmt::format("{}.\n", fmt::join(clauses, "; "));
+  return fmt::format("{}.", fmt::join(clauses, "; "));
 }
-
-}  // namespace
 
 PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Controller::Preview& preview) {
   PlanReport report;
@@ -181,10 +183,10 @@ void writeText(const PlanReport& report, std::ostream& out, bool colour) {
                fmt::format("  not pruned  {} on {}: {}", left.object.toString(), left.instance, left.message))
         << '\n';
   for (const auto& error : report.errors) {
-    out << set(colourRed) << "! " << visible(where(error)) << set(colourReset) << ": "
+    out << set(colourRed) << "! " << visible(placeOf(error)) << set(colourReset) << ": "
         << visible(error.message) << '\n';
   }
-  out << summaryOf(report);
+  out << summaryOf(report) << '\n';
 }
 
 }  // namespace rookery::cli

@@ -3,6 +3,7 @@
 #include <iosfwd>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "reconcile/controller.h"
@@ -44,6 +45,12 @@ PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Control
 
 /// The form that `plan -o json` has: {"changes": […], "notPruned": […], "errors": […]}.
 nlohmann::json toJson(const PlanReport& report);
+
+/// The parts that its forms share: a sign for what a change does ("+", "-", "~", "="), where a mistake is,
+/// and what there is of each in one line.
+std::string_view markOf(plan::Verb verb);
+std::string placeOf(const PlanReport::Trouble& trouble);
+std::string summaryOf(const PlanReport& report);
 
 /// Writes the form for people; with escape sequences for colours when `colour`.
 void writeText(const PlanReport& report, std::ostream& out, bool colour);

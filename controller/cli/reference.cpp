@@ -12,6 +12,7 @@
 #include "cli/manual/manual.h"
 #include "cli/verbs.h"
 #include "cli/version.h"
+#include "notify/fields.h"
 
 namespace rookery::cli {
 
@@ -41,7 +42,9 @@ std::map<std::string, std::string> manPages(const CLI::App& app) {
 }
 
 std::map<std::string, std::string> documents(const CLI::App& app) {
-  return {{"commands.md", commandReference(describeVerbs(app))}, {"kinds.md", kindReference()}};
+  return {{"commands.md", commandReference(describeVerbs(app))},
+          {"kinds.md", kindReference()},
+          {"notifications.md", notify::settingsReference()}};
 }
 
 }  // namespace

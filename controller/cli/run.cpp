@@ -68,6 +68,11 @@ void addRun(CLI::App& app, Console console, int& status) {
           "Let the API write: each change becomes a manifest in this folder, inside or beside the manifest "
           "roots. Without it the API is read-only")
       ->type_name("DIR");
+  verb->add_option("--notifications", options->notifications,
+                   "YAML that says whom to tell of what goes wrong, and how: webhooks, chats, e-mail, commit "
+                   "statuses; "
+                   "read again when it changes")
+      ->type_name("FILE");
   verb->add_option(
           "--resync", options->resync,
           "How often every instance is looked at when nothing changes; also the manifests, where the "

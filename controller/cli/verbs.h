@@ -30,6 +30,7 @@ void addRestart(CLI::App& app, Console console, int& status);
 void addDelete(CLI::App& app, Console console, int& status);
 void addVolume(CLI::App& app, Console console, int& status);
 void addDeploy(CLI::App& app, Console console, int& status);
+void addNotify(CLI::App& app, Console console, int& status);
 void addConfirmPrune(CLI::App& app, Console console, int& status);
 void addState(CLI::App& app, Console console, int& status);
 void addExport(CLI::App& app, Console console, int& status);

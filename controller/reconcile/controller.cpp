@@ -47,6 +47,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
                   },
               .roundEnded = [this](const RoundEnd& end) { roundEnded(end); }}),
       leftovers_(environment_, [this](const std::string& instance) { return loops_.standing(instance); }),
+      revisions_(environment_, [this](const std::string& instance) { return loops_.standing(instance); }),
       lookAgain_(strand_),
       event_(strand_, asio::steady_timer::time_point::max()) {}
 
@@ -213,6 +214,7 @@ void Controller::distribute() {
                                                : std::set<image::Remote>{});
   loops_.wake(changed);
   leftovers_.reportAll();
+  revisions_.distributed(*snapshot_, loops_.desired());
   noteReadiness();
   event_.cancel();
 }
@@ -232,6 +234,7 @@ void Controller::lookAgainIn(std::optional<std::chrono::milliseconds> delay) {
 void Controller::roundEnded(const RoundEnd& end) {
   noteReadiness();
   if (end.destroyed) leftovers_.forgetGone();
+  revisions_.roundEnded(end.desired->name());
   if (pruner_.moveArrived()) distribute();
   event_.cancel();
 }

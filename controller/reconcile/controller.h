@@ -13,6 +13,7 @@
 #include "image/image.h"
 #include "image/inspector.h"
 #include "plan/desired.h"
+#include "reconcile/applied_revisions.h"
 #include "reconcile/consoles.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
@@ -103,6 +104,7 @@ class Controller {
   Pruner pruner_;
   InstanceLoops loops_;
   Leftovers leftovers_;
+  AppliedRevisions revisions_;
   asio::steady_timer lookAgain_;  // at the snapshot: a file was being written
   /// Cancelled whenever something happened that a waiting coroutine may want to know.
   asio::steady_timer event_;

@@ -82,10 +82,29 @@ json toJson(const Event& event) {
 EventRecorder::EventRecorder(const ObjectStore& objects, std::function<api::SystemTime()> now)
     : objects_(objects), now_(std::move(now)) {}
 
+void EventRecorder::scanned(const source::Snapshot& snapshot) {
+  const std::lock_guard lock(mutex_);
+  revisions_.clear();
+  for (const source::Root& root : snapshot.roots) {
+    if (root.revision) revisions_.emplace(root.path.native(), root.revision->toString());
+  }
+}
+
+/// The commit that declares an object; empty: there is none, or the object is not known.
+std::string EventRecorder::revisionOf(const api::ObjectKey& object) {
+  const ObjectViewPtr view = objects_.find(object);
+  if (view == nullptr) return {};
+  const std::lock_guard lock(mutex_);
+  const auto found = revisions_.find(view->object->origin.root.native());
+  return found == revisions_.end() ? std::string() : found->second;
+}
+
 void EventRecorder::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
                                 Reason reason, const std::string& message) {
+  const std::string revision = revisionOf(object);
   record(object, Event::Type::Normal, std::string(toString(reason)),
-         fmt::format("{} on {}: {}", toString(verb), instance, message));
+         fmt::format("{} on {}{}: {}", toString(verb), instance,
+                     revision.empty() ? "" : fmt::format(", as of {}", revision), message));
 }
 
 void EventRecorder::stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
@@ -120,6 +139,12 @@ void EventRecorder::warned(const std::string& instance, Reason reason, const std
   if (instance.empty()) return;  // about no object: for the log
   record({api::Kind::AlbatrossInstance, "", instance}, Event::Type::Warning, std::string(toString(reason)),
          message);
+}
+
+void EventRecorder::revisionApplied(const std::string& instance, const std::string& root,
+                                    const source::Revision& revision) {
+  record({api::Kind::AlbatrossInstance, "", instance}, Event::Type::Normal, "RevisionApplied",
+         fmt::format("All that {} declares here is as it is declared at {}.", root, revision.toString()));
 }
 
 /// Whether a message only goes on from why the last step failed.

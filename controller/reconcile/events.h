@@ -51,6 +51,7 @@ class EventRecorder : public Listener {
 
   const EventCache& events() const { return cache_; }
 
+  void scanned(const source::Snapshot& snapshot) override;
   void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
   void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
@@ -59,6 +60,8 @@ class EventRecorder : public Listener {
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
+  void revisionApplied(const std::string& instance, const std::string& root,
+                       const source::Revision& revision) override;
 
  private:
   using Key = std::pair<std::string, std::string>;
@@ -70,6 +73,7 @@ class EventRecorder : public Listener {
   bool hasToldCause(const api::ObjectKey& about, Reason reason, const std::string& message);
   void forgetCauses(const api::ObjectKey& about);
   void trim(api::SystemTime now);
+  std::string revisionOf(const api::ObjectKey& object);
 
   const ObjectStore& objects_;
   const std::function<api::SystemTime()> now_;
@@ -81,6 +85,7 @@ class EventRecorder : public Listener {
     std::string cause = {};  // why a step failed, while it is the last one
     std::list<const Sameness*>::iterator order = {};
   };
+  std::map<std::string, std::string> revisions_;  // of the manifest roots that are checkouts
   std::map<Sameness, Known> known_;
   std::list<const Sameness*> order_;  // keys of known_, the one that happened longest ago first
 };

@@ -73,6 +73,9 @@ class Listener {
   virtual void readyChanged(const api::ObjectKey& /*object*/, bool /*ready*/, Reason /*reason*/,
                             const std::string& /*message*/) {}
   virtual void warned(const std::string& /*instance*/, Reason /*reason*/, const std::string& /*message*/) {}
+  /// All that a manifest root declares of an instance was seen to be as it is declared at that commit.
+  virtual void revisionApplied(const std::string& /*instance*/, const std::string& /*root*/,
+                               const source::Revision& /*revision*/) {}
   /// The instance is not declared any more: what is known of it can be forgotten.
   virtual void instanceForgotten(const std::string& /*instance*/) {}
 };
@@ -118,6 +121,10 @@ class Listeners : public Listener {
   }
   void warned(const std::string& instance, Reason reason, const std::string& message) override {
     tell(&Listener::warned, instance, reason, message);
+  }
+  void revisionApplied(const std::string& instance, const std::string& root,
+                       const source::Revision& revision) override {
+    tell(&Listener::revisionApplied, instance, root, revision);
   }
   void instanceForgotten(const std::string& instance) override {
     tell(&Listener::instanceForgotten, instance);

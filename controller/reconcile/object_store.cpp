@@ -99,6 +99,7 @@ void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener
   const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
     if (known == nullptr) return std::nullopt;
     api::keepTransitions(known->status, status.conditions);
+    status.sources = known->status.sources;
     if (known->ours && known->status == status) return std::nullopt;
     ObjectView view = *known;
     view.status = status;
@@ -108,6 +109,15 @@ void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener
   if (before == nullptr || !readyDiffers(before->status, status)) return;
   const Condition& ready = *status.condition(Condition::Type::Ready);
   listener.readyChanged(key, ready.status == Condition::Status::True, ready.reason, ready.message);
+}
+
+void ObjectStore::noteSources(const api::ObjectKey& key, const std::vector<api::SourceStatus>& sources) {
+  cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
+    if (known == nullptr || known->status.sources == sources) return std::nullopt;
+    ObjectView view = *known;
+    view.status.sources = sources;
+    return view;
+  });
 }
 
 void ObjectStore::mirror(const api::ObjectKey& key, const api::Status& status) {

@@ -59,6 +59,9 @@ class ObjectStore {
   /// is passed over: it has been removed meanwhile. Tells `listener` when Ready changed its status or reason.
   /// A condition keeps the time of its last transition. Messages are made visible() and cut to 4 KiB.
   void report(const api::ObjectKey& key, api::Status status, Listener& listener);
+  /// How far what declares an AlbatrossInstance has been carried out; the rest of its status stays, as this
+  /// does whatever is reported.
+  void noteSources(const api::ObjectKey& key, const std::vector<api::SourceStatus>& sources);
   /// The object's status as another controller has reported it; passed over where ours is known.
   void mirror(const api::ObjectKey& key, const api::Status& status);
   /// The object is another controller's from now on.

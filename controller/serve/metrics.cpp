@@ -130,6 +130,35 @@ prometheus::MetricFamily leaseFamily(const std::map<std::string, bool>& leases) 
   return family;
 }
 
+std::vector<prometheus::MetricFamily> notificationFamilies(
+    const std::map<std::string, NotificationCount>& counts) {
+  using prometheus::MetricType;
+  std::vector<prometheus::MetricFamily> families = {
+      {"rookery_notifications_sent_total",
+       "Notifications that a receiver has taken.",
+       MetricType::Counter,
+       {}},
+      {"rookery_notification_failures_total",
+       "Attempts to tell a receiver that failed.",
+       MetricType::Counter,
+       {}},
+      {"rookery_notifications_dropped_total",
+       "Notifications for a receiver that were given up.",
+       MetricType::Counter,
+       {}},
+      gaugeFamily("rookery_notifications_waiting", "Notifications that are still to be sent to a receiver.")};
+  for (const auto& [receiver, count] : counts) {
+    const std::uint64_t values[] = {count.sent, count.failures, count.dropped, count.waiting};
+    for (std::size_t i = 0; i < families.size(); ++i) {
+      prometheus::ClientMetric metric;
+      metric.label = {{"receiver", receiver}};
+      metric.counter.value = metric.gauge.value = static_cast<double>(values[i]);
+      families[i].metric.push_back(std::move(metric));
+    }
+  }
+  return families;
+}
+
 }  // namespace
 
 struct Metrics::State {
@@ -218,10 +247,11 @@ struct Metrics::State {
 
   RootGauges roots{registry};
 
-  std::function<std::map<std::string, bool>()> leases;   // empty: there are none
-  std::function<image::ImageStore::Usage()> imageStore;  // empty: there is none
-  const reconcile::UsageStore* usages = nullptr;         // null: nobody tells any
-  const reconcile::ObjectStore* objects = nullptr;       // null: nobody knows them
+  std::function<std::map<std::string, bool>()> leases;                      // empty: there are none
+  std::function<image::ImageStore::Usage()> imageStore;                     // empty: there is none
+  std::function<std::map<std::string, NotificationCount>()> notifications;  // empty: nobody is told
+  const reconcile::UsageStore* usages = nullptr;                            // null: nobody tells any
+  const reconcile::ObjectStore* objects = nullptr;                          // null: nobody knows them
 
   prometheus::Family<Counter>& requests =
       counters(registry, "rookery_http_requests_total", "HTTP requests answered, by method and status code.");
@@ -338,6 +368,7 @@ std::string Metrics::text() const {
   };
   if (state_->objects != nullptr) add(lifeFamilies(*state_->objects));
   if (state_->usages != nullptr) add(usageFamilies(*state_->usages));
+  if (state_->notifications) add(notificationFamilies(state_->notifications()));
   if (state_->leases) families.push_back(leaseFamily(state_->leases()));
   if (state_->imageStore) {
     const image::ImageStore::Usage usage = state_->imageStore();
@@ -356,6 +387,10 @@ std::string Metrics::text() const {
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
+}
+
+void Metrics::setNotifications(std::function<std::map<std::string, NotificationCount>()> notifications) {
+  state_->notifications = std::move(notifications);
 }
 
 void Metrics::setUsages(const reconcile::UsageStore& usages) { state_->usages = &usages; }

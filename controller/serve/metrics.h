@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,6 +22,12 @@ struct BuildInfo {
   std::string revision;
 };
 
+/// How the notifications for one receiver stand.
+struct NotificationCount {
+  std::uint64_t sent = 0, failures = 0, dropped = 0;
+  std::size_t waiting = 0;
+};
+
 /// The metrics of /metrics, kept up to date by what happens in the reconciler and on the listener.
 /// Thread-safe.
 class Metrics : public reconcile::Listener, public http::Observer {
@@ -37,6 +44,9 @@ class Metrics : public reconcile::Listener, public http::Observer {
   void setResync(std::chrono::milliseconds resync);
   /// Tells, at each text(), how full the image store is. Before the first text().
   void setImageStore(std::function<image::ImageStore::Usage()> usage);
+
+  /// Tells, at each text(), how the notifications stand, by receiver. Before the first text().
+  void setNotifications(std::function<std::map<std::string, NotificationCount>()> notifications);
 
   /// What unikernels use, as it is known at each text(). Before the first text().
   void setUsages(const reconcile::UsageStore& usages);

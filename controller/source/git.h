@@ -3,6 +3,9 @@
 #include <chrono>
 #include <filesystem>
 #include <optional>
+#include <vector>
+
+#include "source/revision.h"
 
 namespace rookery::source {
 
@@ -30,5 +33,17 @@ inline constexpr std::chrono::minutes staleLock{10};
 std::optional<GitLock> findGitLock(const std::filesystem::path& entry, const std::filesystem::path& folder,
                                    std::chrono::system_clock::time_point now,
                                    const std::filesystem::path& processes = "/proc");
+
+/// Which commit is checked out, and where that is written.
+struct Head {
+  std::optional<Revision> revision;          // nothing: no commit yet, or it cannot be told
+  std::vector<std::filesystem::path> files;  // a change of one of these may change it; they need not exist
+};
+
+/// Reads, without running git, what the HEAD in `folder` (gitFolder()) leads to: through symbolic refs and,
+/// of a linked work tree, in the repository that its `commondir` names; loose or packed. Whatever the files
+/// hold, no more than a few of them are looked at, each up to a bound, none of which is a FIFO or a device;
+/// nothing is told of them but a name of a branch and what is a digest of its form.
+Head readHead(const std::filesystem::path& folder);
 
 }  // namespace rookery::source

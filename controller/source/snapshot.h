@@ -15,6 +15,7 @@
 #include "api/object.h"
 #include "api/outdated.h"
 #include "api/status.h"
+#include "source/revision.h"
 
 namespace rookery::source {
 
@@ -43,6 +44,8 @@ struct Root {
   std::optional<SystemTime> lockedSince = {};  // the oldest lock, a stale one left out
   std::optional<api::Silence> hidden = {};     // why nothing that is missing from it is taken for removed
   std::vector<Obstacle> obstacles = {};        // below it
+  /// The commit of the work tree that it lies in, or, where it lies in none, of the only one below it.
+  std::optional<Revision> revision = {};
   friend bool operator==(const Root&, const Root&) = default;
 };
 

@@ -95,6 +95,7 @@ class Walk {
       checkEnclosingGit(folder);
       addFile(path, status);
     }
+    if (!root_.revision && checkoutsBelow_ == 1) root_.revision = std::move(revisionBelow_);
     return std::move(root_);
   }
 
@@ -199,7 +200,10 @@ class Walk {
   void visit(const fs::directory_entry& entry) {
     const fs::path& path = entry.path();
     // That of the root itself was met on the way up.
-    if (path.filename() == ".git" && path.parent_path() != root_.path) checkGit(path);
+    if (path.filename() == ".git" && path.parent_path() != root_.path) {
+      if (std::optional<Revision> revision = checkGit(path); revision && checkoutsBelow_++ == 0)
+        revisionBelow_ = std::move(revision);
+    }
     if (isHidden(path)) return;
     std::error_code unknown;
     const bool isLink = entry.is_symlink(unknown);
@@ -242,15 +246,21 @@ class Walk {
   }
 
   void checkEnclosingGit(const fs::path& folder) {
-    if (const std::optional<fs::path> git = enclosingGit(folder)) checkGit(*git);
+    if (const std::optional<fs::path> git = enclosingGit(folder)) root_.revision = checkGit(*git);
   }
 
-  void checkGit(const fs::path& entry) {
+  /// Heeds what git is doing there; the commit that is checked out.
+  std::optional<Revision> checkGit(const fs::path& entry) {
     const std::optional<fs::path> folder = gitFolder(entry);
-    if (!folder) return;
+    if (!folder) return std::nullopt;
     if (watcher_ != nullptr) watcher_->watchEntry(*folder, "index.lock");
     const std::optional<GitLock> lock = findGitLock(entry, *folder, now_);
     if (lock) heed(*lock);
+    Head head = readHead(*folder);
+    if (watcher_ != nullptr) {
+      for (const fs::path& file : head.files) watcher_->follow(file);
+    }
+    return std::move(head.revision);
   }
 
   /// A checkout takes seconds; one that takes longer is worth a word.
@@ -292,6 +302,8 @@ class Walk {
   std::map<FileId, std::size_t>& known_;  // index in Tree::files
   std::set<FileId> entered_;
   IgnoreStack ignores_;
+  std::size_t checkoutsBelow_ = 0;         // that have a commit
+  std::optional<Revision> revisionBelow_;  // of the first of them
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 
@@ -30,6 +31,7 @@ struct Content {
   plan::Inventories volumes;                         // the same of block devices
   std::map<std::string, bool> restartChangesMemory;  // by server key
   std::map<api::ObjectKey, Known> identities;
+  std::map<std::string, std::string> notes;  // of others than the reconciler, by keys of theirs
 
   /// Where an entry is kept, or is to be.
   plan::SharedInventory& inventoryFor(bool volume, const std::string& serverKey) {
@@ -55,7 +57,12 @@ struct KnownObject {
   Known known;
 };
 
+struct Note {
+  std::string key;
+  std::optional<std::string> value;  // nothing: there is none any more
+};
+
 /// What is to be written: an entry, that there is none, …
-using Change = std::variant<plan::Entry, EntryKey, ServerMemory, KnownObject, api::ObjectKey>;
+using Change = std::variant<plan::Entry, EntryKey, ServerMemory, KnownObject, api::ObjectKey, Note>;
 
 }  // namespace rookery::state

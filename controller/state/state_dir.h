@@ -90,6 +90,13 @@ class StateDir : public State {
   void forgetIdentity(const api::ObjectKey& key) override;
   Result<void> saveIdentities() override;
 
+  /// What others than the reconciler have to remember, by keys of theirs, as it was when the folder was
+  /// opened.
+  const std::map<std::string, std::string>& notes() const { return content_.notes; }
+  /// Remembers a value in place of the one before, or none any more. It rides on the next commit, in the
+  /// order of the calls, and is tried again until it is on the disk.
+  void note(std::string key, std::optional<std::string> value);
+
  private:
   struct FileId {
     dev_t device;

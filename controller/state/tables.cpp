@@ -74,6 +74,14 @@ CREATE TABLE IF NOT EXISTS volumes (  -- which block devices are ours, as `entri
 ) STRICT;
 )";
 
+/// Nor has that of one that told nobody of anything.
+constexpr std::string_view notesTable = R"(
+CREATE TABLE IF NOT EXISTS notes (  -- what waits to be told to somebody, and what was
+  key   TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) STRICT;
+)";
+
 DatabaseError damage(std::string message) { return {SQLITE_CORRUPT, 0, std::move(message)}; }
 
 /// Error: what SQLite finds damaged, in its words.
@@ -101,11 +109,28 @@ DatabaseResult<void> readEntries(Database& database, const std::string& table, T
   });
 }
 
-DatabaseResult<void> readVolumes(Database& database, Tables& tables) {
+/// Whether there is a table that former releases did not make.
+DatabaseResult<bool> hasTable(Database& database, std::string_view name) {
   bool known = false;
-  auto read = database.run("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'volumes';",
-                           [&](const Row&) { known = true; });
-  return read && known ? readEntries(database, "volumes", tables) : read;
+  auto read =
+      database.run(fmt::format("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{}';", name),
+                   [&](const Row&) { known = true; });
+  if (!read) return std::unexpected(read.error());
+  return known;
+}
+
+DatabaseResult<void> readVolumes(Database& database, Tables& tables) {
+  const auto known = hasTable(database, "volumes");
+  if (!known) return std::unexpected(known.error());
+  return *known ? readEntries(database, "volumes", tables) : DatabaseResult<void>();
+}
+
+DatabaseResult<void> readNotes(Database& database, Content& content) {
+  const auto known = hasTable(database, "notes");
+  if (!known) return std::unexpected(known.error());
+  if (!*known) return {};
+  return database.run("SELECT key, value FROM notes;",
+                      [&](const Row& row) { content.notes[row.text(0)] = row.text(1); });
 }
 
 DatabaseResult<void> readServers(Database& database, Content& content) {
@@ -160,6 +185,7 @@ DatabaseResult<Tables> readTables(Database& database) {
   if (read) read = readVolumes(database, tables);
   if (read) read = readServers(database, tables.content);
   if (read) read = readObjects(database, tables);
+  if (read) read = readNotes(database, tables.content);
   if (!read) return std::unexpected(read.error());
   return tables;
 }
@@ -177,6 +203,7 @@ DatabaseResult<void> setAside(Database& database, const OddRow& row) {
 
 DatabaseResult<TableWriter> TableWriter::of(Database& database) {
   DatabaseResult<void> prepared = database.run(volumesTable);
+  if (prepared) prepared = database.run(notesTable);
   if (!prepared) return std::unexpected(prepared.error());
   const auto prepare = [&](std::string_view sql) {
     auto statement = database.prepare(sql);
@@ -205,7 +232,9 @@ DatabaseResult<TableWriter> TableWriter::of(Database& database) {
       prepare("DELETE FROM objects WHERE kind = ? AND namespace = ? AND name = ?;"),
       prepare("INSERT INTO deletions VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
               " manifest = excluded.manifest, root = excluded.root, file = excluded.file;"),
-      prepare("DELETE FROM deletions WHERE kind = ? AND namespace = ? AND name = ?;")};
+      prepare("DELETE FROM deletions WHERE kind = ? AND namespace = ? AND name = ?;"),
+      prepare("INSERT INTO notes VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value;"),
+      prepare("DELETE FROM notes WHERE key = ?;")};
   if (!prepared) return std::unexpected(prepared.error());
   return TableWriter(std::move(statements));
 }
@@ -248,6 +277,11 @@ DatabaseResult<void> TableWriter::write(const KnownObject& object) {
 
 DatabaseResult<void> TableWriter::write(const api::ObjectKey& erased) {
   return statements_.eraseObject.run({api::toString(erased.kind), erased.nameSpace, erased.name});
+}
+
+DatabaseResult<void> TableWriter::write(const Note& note) {
+  return note.value ? statements_.putNote.run({note.key, *note.value})
+                    : statements_.eraseNote.run({note.key});
 }
 
 }  // namespace rookery::state

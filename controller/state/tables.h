@@ -51,7 +51,7 @@ class TableWriter {
   };
   struct Statements {
     EntryStatements entries, volumes;
-    Statement putServer, putObject, eraseObject, putDeletion, eraseDeletion;
+    Statement putServer, putObject, eraseObject, putDeletion, eraseDeletion, putNote, eraseNote;
   };
   explicit TableWriter(Statements statements) : statements_(std::move(statements)) {}
   DatabaseResult<void> write(const plan::Entry& entry);
@@ -59,6 +59,7 @@ class TableWriter {
   DatabaseResult<void> write(const ServerMemory& memory);
   DatabaseResult<void> write(const KnownObject& object);
   DatabaseResult<void> write(const api::ObjectKey& erased);
+  DatabaseResult<void> write(const Note& note);
 
   Statements statements_;
 };

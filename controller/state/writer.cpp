@@ -20,6 +20,7 @@ std::pair<std::string, std::string> subjectOf(const Change& change) {
   if (const auto* key = std::get_if<EntryKey>(&change)) return {key->serverKey, key->name.toString()};
   if (const auto* server = std::get_if<ServerMemory>(&change)) return {server->serverKey, ""};
   if (const auto* object = std::get_if<KnownObject>(&change)) return {"", object->key.toString()};
+  if (const auto* note = std::get_if<Note>(&change)) return {"note", note->key};
   return {"", std::get<api::ObjectKey>(change).toString()};
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "http/client/curl.h"
 #include "image/digest.h"
 
 namespace rookery::image {
@@ -51,18 +52,13 @@ Missing pulling(const Remote& remote) {
   return {{Reason::ImagePulling, fmt::format("Image {} is being pulled.", remote.name())}};
 }
 
-void initializeCurl() {
-  static const CURLcode result = ::curl_global_init(CURL_GLOBAL_DEFAULT);
-  check(result == CURLE_OK, "libcurl can be initialized");
-}
-
 }  // namespace
 
 /// What the callers share with the thread.
 struct Puller::State {
   State(ImageStore& of, Inspector& by, Options chosen)
       : store(of), inspector(by), options(std::move(chosen)) {
-    initializeCurl();
+    http::initializeCurl();
     multi = ::curl_multi_init();
     check(multi != nullptr, "libcurl has memory");
   }

@@ -7,39 +7,27 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
 #include <utility>
 
+#include "http/client/curl.h"
+
 namespace rookery::image {
+
+using http::headerOf;
+using http::isCertificateError;
+using http::isHttps;
+using http::setOption;
+using http::statusOf;
 
 namespace {
 
 constexpr long slowest = 100;                  // bytes per second: less counts as nothing
 constexpr std::size_t longestRefusal = 65536;  // bytes of an answer that is no image which are let pass
 
-template <class Value>
-void set(CURL* handle, CURLoption option, Value value) {
-  check(::curl_easy_setopt(handle, option, value) == CURLE_OK, "libcurl knows the options that are set");
-}
-
-/// A header of the last answer; empty: it has none.
-std::string headerOf(CURL* handle, const char* name) {
-  curl_header* found = nullptr;
-  return ::curl_easy_header(handle, name, 0, CURLH_HEADER, -1, &found) == CURLHE_OK ? found->value : "";
-}
-
-long statusOf(CURL* handle) {
-  long status = 0;
-  ::curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
-  return status;
-}
-
 bool begins(std::string_view text, std::string_view lowerCase) {
   return text.size() >= lowerCase.size() && std::equal(lowerCase.begin(), lowerCase.end(), text.begin(),
                                                        [](char a, char b) { return a == (b | 0x20); });
 }
-
-bool isHttps(std::string_view url) { return begins(url, "https:"); }
 
 /// Where the part begins that an answer 206 has: "bytes 100-199/200".
 std::optional<std::uint64_t> startOf(std::string_view contentRange) {
@@ -59,12 +47,6 @@ std::string validatorOf(CURL* handle) {
   return tag.starts_with('"') ? tag : headerOf(handle, "Last-Modified");
 }
 
-/// libcurl itself leaves HTTP_PROXY alone, which a CGI program gets from its clients. This is none.
-const char* proxyFor(std::string_view url) {
-  if (isHttps(url) || std::getenv("http_proxy") != nullptr) return nullptr;
-  return std::getenv("HTTP_PROXY");
-}
-
 /// As libcurl reads it; empty where it cannot.
 std::string hostOf(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&::curl_url_cleanup)> parsed(::curl_url(), &::curl_url_cleanup);
@@ -74,17 +56,6 @@ std::string hostOf(const std::string& url) {
     return {};
   const std::unique_ptr<char, decltype(&::curl_free)> owned(host, &::curl_free);
   return host;
-}
-
-void setTrust(CURL* handle) {
-  if (const char* file = std::getenv("SSL_CERT_FILE")) set(handle, CURLOPT_CAINFO, file);
-  if (const char* folder = std::getenv("SSL_CERT_DIR")) set(handle, CURLOPT_CAPATH, folder);
-  set(handle, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-}
-
-bool isCertificateError(CURLcode result) {
-  return result == CURLE_PEER_FAILED_VERIFICATION || result == CURLE_SSL_CACERT_BADFILE ||
-         result == CURLE_SSL_ISSUER_ERROR;
 }
 
 bool isLasting(CURLcode result) {
@@ -105,10 +76,10 @@ struct Transfer::Request {
 
   /// Asks for what follows the first `offset` bytes, or for all of it when the file is another one by now.
   void askFrom(std::uint64_t offset, const std::string& validator) {
-    set(handle, CURLOPT_RANGE, fmt::format("{}-", offset).c_str());
+    setOption(handle, CURLOPT_RANGE, fmt::format("{}-", offset).c_str());
     if (!validator.empty())
       headers = ::curl_slist_append(headers, fmt::format("If-Range: {}", validator).c_str());
-    set(handle, CURLOPT_HTTPHEADER, headers);
+    setOption(handle, CURLOPT_HTTPHEADER, headers);
   }
 
   CURL* handle;
@@ -125,25 +96,25 @@ Transfer::Transfer(ImageStore& store, const std::string& url, std::string name, 
       limits_(limits),
       request_(std::make_unique<Request>()) {
   CURL* handle = request_->handle;
-  set(handle, CURLOPT_URL, url.c_str());
-  set(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  if (const char* proxy = proxyFor(url)) set(handle, CURLOPT_PROXY, proxy);
+  setOption(handle, CURLOPT_URL, url.c_str());
+  setOption(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  setOption(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  http::setProxy(handle, url);
   if (limits_.hosts != nullptr && !limits_.hosts->allowsName(hostOf(url))) guard();
-  setTrust(handle);
-  set(handle, CURLOPT_USERAGENT, "rookery");
-  set(handle, CURLOPT_NOSIGNAL, 1L);
-  set(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  set(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(patience.connect.count()));
-  set(handle, CURLOPT_LOW_SPEED_LIMIT, slowest);
-  set(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.stall.count()));
-  set(handle, CURLOPT_ERRORBUFFER, request_->message.data());
+  http::setTrust(handle);
+  setOption(handle, CURLOPT_USERAGENT, "rookery");
+  setOption(handle, CURLOPT_NOSIGNAL, 1L);
+  setOption(handle, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  setOption(handle, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(patience.connect.count()));
+  setOption(handle, CURLOPT_LOW_SPEED_LIMIT, slowest);
+  setOption(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.stall.count()));
+  setOption(handle, CURLOPT_ERRORBUFFER, request_->message.data());
   using Write = std::size_t (*)(char*, std::size_t, std::size_t, void*);
   const Write write = [](char* bytes, std::size_t size, std::size_t count, void* self) -> std::size_t {
     return static_cast<Transfer*>(self)->take({bytes, size * count}) ? size * count : 0;
   };
-  set(handle, CURLOPT_WRITEFUNCTION, write);
-  set(handle, CURLOPT_WRITEDATA, static_cast<void*>(this));
+  setOption(handle, CURLOPT_WRITEFUNCTION, write);
+  setOption(handle, CURLOPT_WRITEDATA, static_cast<void*>(this));
   if (partial_.size() > 0) request_->askFrom(partial_.size(), partial_.validator);
 }
 
@@ -154,16 +125,16 @@ Transfer::~Transfer() = default;
 void Transfer::guard() {
   guarded_ = true;
   CURL* handle = request_->handle;
-  set(handle, CURLOPT_PROXY, "");
+  setOption(handle, CURLOPT_PROXY, "");
   // A connection that somebody else made, who may reach more, is not for this one.
-  set(handle, CURLOPT_FRESH_CONNECT, 1L);
-  set(handle, CURLOPT_FORBID_REUSE, 1L);
+  setOption(handle, CURLOPT_FRESH_CONNECT, 1L);
+  setOption(handle, CURLOPT_FORBID_REUSE, 1L);
   using Open = curl_socket_t (*)(void*, curlsocktype, curl_sockaddr*);
   const Open open = [](void* self, curlsocktype, curl_sockaddr* address) -> curl_socket_t {
     return static_cast<Transfer*>(self)->connectTo(*address);
   };
-  set(handle, CURLOPT_OPENSOCKETFUNCTION, open);
-  set(handle, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  setOption(handle, CURLOPT_OPENSOCKETFUNCTION, open);
+  setOption(handle, CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
 }
 
 /// A socket for that address, if it may be used.

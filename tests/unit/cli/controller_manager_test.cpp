@@ -42,6 +42,15 @@ TEST_F(Manager, RefusesAFolderThatIsNotThere) {
   EXPECT_THAT(opened.error().message, testing::HasSubstr("typo is not there"));
 }
 
+TEST_F(Manager, RefusesNotificationsThatAreNone) {
+  options_.notifications = folder_.write("notifications.yaml", "receivers: [{name: ops}]\n");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message, testing::HasSubstr("notifications.yaml:1:13: receivers[0]: must have"));
+  folder_.write("notifications.yaml", "receivers: []\n");
+  EXPECT_TRUE(open());
+}
+
 TEST_F(Manager, SaysWhatItCannotHave) {
   const auto file = folder_.write("file", "");
   options_.server.listen = "nowhere";

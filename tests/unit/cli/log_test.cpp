@@ -127,5 +127,22 @@ TEST_F(LogTest, NothingThatOthersWroteActsOrFillsIt) {
   EXPECT_TRUE(nlohmann::json::accept(lines_[0]));
 }
 
+TEST_F(LogTest, SaysWhichCommitTheManifestsHaveWhenItIsAnother) {
+  Log log(LogFormat::Text, sink());
+  source::Snapshot snapshot;
+  snapshot.roots = {{.path = "/live", .complete = true}};
+  snapshot.objects.push_back(nullptr);  // there is something
+  snapshot.synced = false;
+  for (const char* commit : {"aaa", "aaa", "bbb"}) {
+    snapshot.roots[0].revision = source::Revision{.branch = "main", .commit = commit};
+    log.scanned(snapshot);
+  }
+  ASSERT_THAT(lines_, SizeIs(2));
+  EXPECT_THAT(lines_[0], AllOf(HasSubstr("main@sha"), HasSubstr(":aaa"), Not(HasSubstr("before="))));
+  EXPECT_THAT(lines_[1], AllOf(HasSubstr(":bbb"), HasSubstr("before=\"main@sha")));
+  log.revisionApplied("eu-1", "/live", *snapshot.roots[0].revision);
+  EXPECT_THAT(lines_.back(), AllOf(HasSubstr("instance=\"eu-1\""), HasSubstr(":bbb")));
+}
+
 }  // namespace
 }  // namespace rookery::cli

@@ -54,7 +54,11 @@ class Notices : public Listener {
     reasons[object].push_back(reason);
   }
   void scanned(const source::Snapshot&) override { ++scans; }
-  std::vector<std::string> forgotten, warnings;
+  void revisionApplied(const std::string& instance, const std::string&,
+                       const source::Revision& revision) override {
+    applied.push_back(instance + " " + revision.commit);
+  }
+  std::vector<std::string> forgotten, warnings, applied;
   std::map<api::ObjectKey, std::vector<Reason>> reasons;  // of their Ready conditions, one after the other
   int scans = 0;
 };
@@ -110,6 +114,8 @@ class Fleet : public testing::Test {
       made->declared.insert(key);
     }
     made->roots = {{folder_.path(), true, false, objects_.size()}};
+    made->roots[0].revision = revision_;
+    made->problems = problems_;
     made->scannedAt = std::chrono::system_clock::now();
     return made;
   }
@@ -172,6 +178,8 @@ class Fleet : public testing::Test {
   ObjectStore store_;
   Notices listener_;
   std::map<api::ObjectKey, api::ObjectPtr> objects_;
+  std::optional<source::Revision> revision_;  // of the folder
+  std::vector<api::Problem> problems_;        // in it
   asio::io_context context_;
 };
 
@@ -189,6 +197,48 @@ TEST_F(Fleet, IsBroughtToWhatIsDeclared) {
   EXPECT_TRUE(store_.ready());
   EXPECT_TRUE(apply().finished);
   EXPECT_EQ(servers_.at(1)->sent("create"), 1);
+}
+
+/// The last that was attempted, and the last that was applied, of the only root.
+std::pair<std::string, std::string> revisionsOf(const api::Status& status) {
+  if (status.sources.size() != 1) return {"no source", ""};
+  return {status.sources[0].lastAttemptedRevision, status.sources[0].lastAppliedRevision};
+}
+
+TEST_F(Fleet, SaysAtWhichCommitItStands) {
+  const api::ObjectKey eu{api::Kind::AlbatrossInstance, "", "eu-1"};
+  const api::ObjectKey us{api::Kind::AlbatrossInstance, "", "us-1"};
+  declareUnikernel("sys/web", "eu-1");
+  revision_ = {.branch = "main", .commit = std::string(40, 'a')};
+  const std::string first = revision_->toString();
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(revisionsOf(statusOf(eu)), std::pair(first, first));
+  EXPECT_EQ(revisionsOf(statusOf(us)), std::pair(first, first));
+  EXPECT_THAT(listener_.applied,
+              UnorderedElementsAre("eu-1 " + revision_->commit, "us-1 " + revision_->commit));
+}
+
+TEST_F(Fleet, DoesNotStandAtACommitThatCannotBeCarriedOut) {
+  const api::ObjectKey eu{api::Kind::AlbatrossInstance, "", "eu-1"};
+  const api::ObjectKey us{api::Kind::AlbatrossInstance, "", "us-1"};
+  declareUnikernel("sys/web", "eu-1");
+  std::filesystem::remove(folder_.path() / "web.hvt");
+  revision_ = {.branch = "main", .commit = std::string(40, 'a')};
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(revisionsOf(statusOf(eu)), std::pair(revision_->toString(), std::string()));
+  EXPECT_EQ(revisionsOf(statusOf(us)), std::pair(revision_->toString(), revision_->toString()));
+}
+
+TEST_F(Fleet, DoesNotStandAtACommitWithAMistake) {
+  revision_ = {.branch = "main", .commit = std::string(40, 'a')};
+  problems_ = {{.origin = {.root = folder_.path(), .file = folder_.path() / "bad.yaml"}}};
+  EXPECT_TRUE(apply().finished);
+  EXPECT_THAT(listener_.applied, IsEmpty());
+}
+
+TEST_F(Fleet, OfNoCheckoutSaysNoCommit) {
+  EXPECT_TRUE(apply().finished);
+  EXPECT_THAT(statusOf({api::Kind::AlbatrossInstance, "", "eu-1"}).sources, IsEmpty());
 }
 
 asio::awaitable<bool> follow(Controller& controller, source::Source& source) {

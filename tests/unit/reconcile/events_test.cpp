@@ -48,6 +48,22 @@ TEST_F(Events, TellWhatHappenedToWhat) {
   EXPECT_EQ(event["firstTimestamp"], "2023-11-14T22:13:20Z");
 }
 
+TEST_F(Events, NameTheCommitThatAChangeComesFrom) {
+  source::Snapshot snapshot;
+  snapshot.roots = {{.path = objects_.find(web_)->object->origin.root, .complete = true}};
+  snapshot.roots[0].revision = source::Revision{.branch = "main", .commit = std::string(40, 'a')};
+  recorder_.scanned(snapshot);
+  recorder_.stepStarted("eu-1", web_, plan::Verb::Create, Reason::Absent, "It is missing.");
+  EXPECT_EQ(all().at(0)["message"],
+            "create on eu-1, as of main@sha1:" + std::string(40, 'a') + ": It is missing.");
+  recorder_.revisionApplied("eu-1", "/live", *snapshot.roots[0].revision);
+  const json events = all();
+  const auto applied =
+      std::ranges::find_if(events, [](const json& event) { return event["reason"] == "RevisionApplied"; });
+  ASSERT_NE(applied, events.end());
+  EXPECT_EQ((*applied)["involvedObject"]["kind"], "AlbatrossInstance");
+}
+
 TEST_F(Events, TellOutcomes) {
   recorder_.stepEnded("eu-1", web_, plan::Verb::Create, {});
   now_ += 1s;

@@ -369,6 +369,36 @@ TEST(Metrics, TellOfEachRootWhatKeepsItsThings) {
             0);
 }
 
+TEST(Metrics, TellHowNotificationsStand) {
+  Metrics metrics(build);
+  metrics.setNotifications([] {
+    return std::map<std::string, NotificationCount>{
+        {"ops", {.sent = 4, .failures = 3, .dropped = 2, .waiting = 1}}};
+  });
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_sent_total{receiver="ops"})"), 4);
+  EXPECT_EQ(sample(metrics, R"(rookery_notification_failures_total{receiver="ops"})"), 3);
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_dropped_total{receiver="ops"})"), 2);
+  EXPECT_EQ(sample(metrics, R"(rookery_notifications_waiting{receiver="ops"})"), 1);
+}
+
+TEST(Metrics, TellWhichCommitEachRootHas) {
+  Metrics metrics(build);
+  source::Snapshot snapshot;
+  snapshot.roots = {{.path = "/live", .complete = true}, {.path = "/plain", .complete = true}};
+  for (const char* commit : {"aaa", "bbb"}) {
+    snapshot.roots[0].revision = source::Revision{.branch = "main", .commit = commit};
+    metrics.scanned(snapshot);
+    const std::string name =
+        std::string(R"(rookery_manifest_root_info{branch="main",commit=")") + commit + R"(",root="/live"})";
+    EXPECT_EQ(sample(metrics, name), 1) << name;
+  }
+  const auto isInfo = [](const auto& item) { return item.first.starts_with("rookery_manifest_root_info"); };
+  EXPECT_EQ(std::ranges::count_if(samples(metrics), isInfo), 1) << "one for each checkout";
+  snapshot.roots[0].revision.reset();
+  metrics.scanned(snapshot);
+  EXPECT_EQ(std::ranges::count_if(samples(metrics), isInfo), 0);
+}
+
 TEST(Metrics, TellOfTheProcessItself) {
   const Metrics metrics(build);
   const auto found = samples(metrics);

@@ -948,5 +948,54 @@ TEST_F(DirectorySourceTest, EndsEmptyWhenCancelled) {
   EXPECT_THAT(objectsOf(next()), ElementsAre(Pair("web", 32))) << "and can be used again";
 }
 
+/// A repository beside the root, and the root as a linked work tree of it, or as one itself.
+class CheckedOut : public DirectorySourceTest {
+ protected:
+  void commit(char digit) const { folder_.write("root/.git/refs/heads/main", std::string(40, digit) + "\n"); }
+  static std::string revisionOf(const SnapshotPtr& snapshot) {
+    const auto& revision = snapshot->roots.at(0).revision;
+    return revision ? revision->toString() : "";
+  }
+};
+
+TEST_F(CheckedOut, SaysAtWhichCommitAndWhenThatIsAnother) {
+  folder_.write("root/.git/HEAD", "ref: refs/heads/main\n");
+  commit('a');
+  folder_.write("root/web.yaml", unikernel("web"));
+  EXPECT_EQ(revisionOf(open().scan()), "main@sha1:" + std::string(40, 'a'));
+
+  commit('b');  // of nothing that is declared
+  EXPECT_EQ(revisionOf(next()), "main@sha1:" + std::string(40, 'b'));
+
+  folder_.write("root/.git/packed-refs", std::string(40, 'c') + " refs/heads/main\n");
+  fs::remove(root() / ".git/refs/heads/main");
+  SnapshotPtr packed = next();
+  while (packed != nullptr && revisionOf(packed) != "main@sha1:" + std::string(40, 'c')) packed = next();
+  EXPECT_NE(packed, nullptr);
+}
+
+TEST_F(CheckedOut, SaysTheCommitOfTheLinkThatWasSwapped) {
+  for (const char digit : {'a', 'b'}) {
+    const std::string name(40, digit);
+    folder_.write("git/worktrees/" + name + "/HEAD", name + "\n");
+    folder_.write("git/worktrees/" + name + "/commondir", "../..\n");
+    folder_.write("trees/" + name + "/.git", "gitdir: ../../git/worktrees/" + name + "\n");
+    folder_.write("trees/" + name + "/web.yaml", unikernel("web"));
+  }
+  const fs::path link = folder_.path() / "current";
+  fs::create_directory_symlink("trees/" + std::string(40, 'a'), link);
+  EXPECT_EQ(revisionOf(open({link}).scan()), "sha1:" + std::string(40, 'a'));
+  fs::create_directory_symlink("trees/" + std::string(40, 'b'), folder_.path() / "new");
+  fs::rename(folder_.path() / "new", link);
+  EXPECT_EQ(revisionOf(next()), "sha1:" + std::string(40, 'b'));
+}
+
+TEST_F(CheckedOut, SaysNothingWhereSeveralLieBelow) {
+  folder_.write("root/one/.git/HEAD", std::string(40, 'a'));
+  EXPECT_EQ(revisionOf(open().scan()), "sha1:" + std::string(40, 'a'));
+  folder_.write("root/two/.git/HEAD", std::string(40, 'b'));
+  EXPECT_EQ(revisionOf(open().scan()), "");
+}
+
 }  // namespace
 }  // namespace rookery::source

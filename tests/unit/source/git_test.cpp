@@ -6,8 +6,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fixtures/temp_dir.h"
 
@@ -105,6 +107,133 @@ TEST_F(Lock, IsOneWhetherItCanBeReadOrNot) {
   EXPECT_FALSE(findGitLock(git, git, {}));
   fs::create_symlink("nowhere", lock_);
   EXPECT_TRUE(findGitLock(git, git, {}));
+}
+
+const std::string sha1(40, 'a'), otherSha1(40, 'b'), sha256(64, 'c');
+
+struct HeadCase {
+  const char* name;
+  std::function<void(const fixtures::TempDir& folder)> make;  // what is in "git" and around it
+  std::string revision;                                       // empty: none can be told
+};
+
+class HeadOf : public testing::TestWithParam<HeadCase> {};
+
+TEST_P(HeadOf, IsRead) {
+  const fixtures::TempDir folder;
+  fs::create_directory(folder.path() / "git");
+  GetParam().make(folder);
+  const auto revision = readHead(folder.path() / "git").revision;
+  EXPECT_EQ(revision ? revision->toString() : "", GetParam().revision);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Readable, HeadOf,
+    testing::Values(
+        HeadCase{"Detached", [](const auto& in) { in.write("git/HEAD", sha1 + "\n"); }, "sha1:" + sha1},
+        HeadCase{"OfTheLongerKind", [](const auto& in) { in.write("git/HEAD", sha256); }, "sha256:" + sha256},
+        HeadCase{"ABranch",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/topic/new\n");
+                   in.write("git/refs/heads/topic/new", sha1 + "\n");
+                 },
+                 "topic/new@sha1:" + sha1},
+        HeadCase{"APackedBranch",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/main\n");
+                   in.write("git/packed-refs", "# pack-refs with: peeled fully-peeled sorted\n" + otherSha1 +
+                                                   " refs/heads/main2\n" + sha1 + " refs/heads/main\n^" +
+                                                   otherSha1 + "\n");
+                 },
+                 "main@sha1:" + sha1},
+        HeadCase{"ALooseBranchThatWasPackedBefore",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/main\n");
+                   in.write("git/refs/heads/main", sha1 + "\n");
+                   in.write("git/packed-refs", otherSha1 + " refs/heads/main\n");
+                 },
+                 "main@sha1:" + sha1},
+        HeadCase{"OfALinkedWorkTree",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/live\n");
+                   in.write("git/commondir", "../main\n");
+                   in.write("main/refs/heads/live", sha1 + "\n");
+                 },
+                 "live@sha1:" + sha1},
+        HeadCase{"ALinkOfFormerDays",
+                 [](const auto& in) {
+                   fs::create_symlink("refs/heads/main", in.path() / "git/HEAD");
+                   in.write("git/refs/heads/main", sha1 + "\n");
+                 },
+                 "main@sha1:" + sha1},
+        HeadCase{"ASymbolicBranch",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/alias\n");
+                   in.write("git/refs/heads/alias", "ref: refs/heads/main\n");
+                   in.write("git/refs/heads/main", sha1 + "\n");
+                 },
+                 "main@sha1:" + sha1}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(
+    OfNoUse, HeadOf,
+    testing::Values(
+        HeadCase{"Missing", [](const auto&) {}, ""},
+        HeadCase{"NotADigest", [](const auto& in) { in.write("git/HEAD", std::string(40, 'g')); }, ""},
+        HeadCase{"TooLong", [](const auto& in) { in.write("git/HEAD", sha1 + std::string(1 << 20, '\n')); },
+                 ""},
+        HeadCase{"OfNoCommitYet", [](const auto& in) { in.write("git/HEAD", "ref: refs/heads/main\n"); }, ""},
+        HeadCase{"OfReftables",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/.invalid\n");
+                   in.write("git/refs/heads/.invalid", sha1);
+                 },
+                 ""},
+        HeadCase{"OutsideItsRefs",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/../../secret\n");
+                   in.write("secret", sha1);
+                 },
+                 ""},
+        HeadCase{"ALinkToSomethingElse",
+                 [](const auto& in) {
+                   in.write("secret", sha1);
+                   in.write("git/HEAD", "ref: refs/heads/main\n");
+                   fs::create_directories(in.path() / "git/refs/heads");
+                   fs::create_symlink("../../../secret", in.path() / "git/refs/heads/main");
+                 },
+                 ""},
+        HeadCase{"ALinkOutside",
+                 [](const auto& in) {
+                   in.write("secret", sha1);
+                   fs::create_symlink("../secret", in.path() / "git/HEAD");
+                 },
+                 ""},
+        HeadCase{"AFifo", [](const auto& in) { ::mkfifo((in.path() / "git/HEAD").c_str(), 0600); }, ""},
+        HeadCase{"ACircle",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/a\n");
+                   in.write("git/refs/heads/a", "ref: refs/heads/a\n");
+                 },
+                 ""},
+        HeadCase{"PackedWithoutADigest",
+                 [](const auto& in) {
+                   in.write("git/HEAD", "ref: refs/heads/main\n");
+                   in.write("git/packed-refs", "secret refs/heads/main\n");
+                 },
+                 ""}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(ReadHead, TellsNothingOfABranchThatCannotBeSeen) {
+  const fixtures::TempDir folder;
+  folder.write("git/HEAD",
+               "ref: refs/heads/\xe2\x80\xae"
+               "evil\n");
+  folder.write(
+      "git/refs/heads/\xe2\x80\xae"
+      "evil",
+      sha1);
+  EXPECT_EQ(readHead(folder.path() / "git").revision->branch, "\\u202eevil");
 }
 
 }  // namespace

@@ -86,6 +86,25 @@ TEST_F(StateFiles, OfAReleaseThatKnewNoVolumesTakesSome) {
   EXPECT_THAT(read()->entries(), UnorderedElementsAre(writtenEntry(), writtenVolume()));
 }
 
+TEST_F(StateFiles, KeepsTheNotesOfOthers) {
+  {
+    const auto state = open();
+    EXPECT_THAT(state->notes(), IsEmpty());
+    state->note("a", "1");
+    state->note("b", "2");
+    state->note("a", "3");
+    state->note("b", std::nullopt);
+    state->note("c", std::nullopt);
+  }
+  EXPECT_THAT(open()->notes(), ElementsAre(std::pair("a", "3")));
+  execute("DROP TABLE notes;");  // as a former release left it
+  EXPECT_THAT(read()->notes(), IsEmpty());
+  open()->note("d", "4");
+  EXPECT_THAT(open()->notes(), ElementsAre(std::pair("d", "4")));
+  read()->note("e", "5");
+  EXPECT_THAT(open()->notes(), SizeIs(1)) << "who only reads remembers nothing";
+}
+
 TEST_F(StateFiles, AnotherServerInheritsNothing) {
   const auto state = open();
   ASSERT_TRUE(state->put(writtenEntry()));
