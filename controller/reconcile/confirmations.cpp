@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
@@ -19,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "clock/clock.h"
 #include "file/atomic.h"
 #include "file/content.h"
 #include "file/stamp.h"
@@ -105,9 +105,9 @@ std::string printable(std::string text) {
 
 /// Nothing: there is no answer within that time.
 std::optional<std::string> awaitMessage(const fs::path& answer, std::chrono::milliseconds patience) {
-  const auto end = std::chrono::steady_clock::now() + patience;
+  const auto end = clock::Steady::now() + patience;
   std::optional<std::string> said;
-  while (!(said = messageIn(answer, maxAnswer)) && std::chrono::steady_clock::now() < end)
+  while (!(said = messageIn(answer, maxAnswer)) && clock::Steady::now() < end)
     std::this_thread::sleep_for(answerInterval);
   return said;
 }
@@ -120,7 +120,7 @@ asio::awaitable<void> Confirmations::serve(Controller& controller) const {
   fs::create_directories(folder_, error);
   ::chmod(folder_.c_str(), 0700);
   for (const fs::path& left : filesIn(folder_)) ::unlink(left.c_str());
-  asio::steady_timer timer(co_await asio::this_coro::executor);
+  clock::Timer timer(co_await asio::this_coro::executor);
   for (;;) {
     answerAll(controller);
     timer.expires_after(lookInterval);

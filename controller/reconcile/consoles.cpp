@@ -7,7 +7,6 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <condition_variable>
 #include <deque>
@@ -15,12 +14,13 @@
 #include <utility>
 
 #include "albatross/reply.h"
+#include "clock/clock.h"
 #include "plan/redact.h"
 #include "text.h"
 
 namespace rookery::reconcile {
 
-using Clock = std::chrono::steady_clock;
+using Clock = clock::Steady;
 
 namespace {
 
@@ -205,7 +205,7 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
   const api::ObjectKey unikernel_;
   const std::function<void(const Console*)> closed_;
   asio::cancellation_signal cancel_;
-  asio::steady_timer silence_, idle_;
+  clock::Timer silence_, idle_;
   Clock::time_point replayEnd_ = Clock::time_point::max();
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -12,6 +12,7 @@
 #include <set>
 #include <utility>
 
+#include "clock/clock.h"
 #include "reconcile/publish_snapshot.h"
 #include "reconcile/wanted_images.h"
 
@@ -49,7 +50,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       leftovers_(environment_, [this](const std::string& instance) { return loops_.standing(instance); }),
       revisions_(environment_, [this](const std::string& instance) { return loops_.standing(instance); }),
       lookAgain_(strand_),
-      event_(strand_, asio::steady_timer::time_point::max()) {}
+      event_(strand_, clock::Timer::time_point::max()) {}
 
 // -- What it is asked to do
 // ------------------------------------------------------------------------------------------
@@ -73,7 +74,7 @@ asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::Source& so
   using asio::experimental::awaitable_operators::operator||;
   const auto rescan = pruner_.rescanAt();
   if (!rescan) co_return co_await source.next();
-  asio::steady_timer timer(strand_);
+  clock::Timer timer(strand_);
   timer.expires_at(*rescan);
   auto either = co_await (source.next() || timer.async_wait(quiet));
   if (either.index() == 0) co_return std::get<0>(std::move(either));
@@ -83,13 +84,13 @@ asio::awaitable<source::SnapshotPtr> Controller::nextSnapshot(source::Source& so
 asio::awaitable<Controller::Outcome> Controller::apply(source::SnapshotPtr snapshot,
                                                        std::chrono::milliseconds timeout) {
   co_await asio::this_coro::throw_if_cancelled(false);
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const auto deadline = clock::Steady::now() + timeout;
   previewing_ = false;
   snapshot_ = std::move(snapshot);
   environment_.listener.scanned(*snapshot_);
   distribute();
   Outcome outcome;
-  while (!(outcome.finished = loops_.finished()) && std::chrono::steady_clock::now() < deadline) {
+  while (!(outcome.finished = loops_.finished()) && clock::Steady::now() < deadline) {
     co_await waitForEvent(deadline);
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) break;
@@ -153,7 +154,7 @@ asio::awaitable<void> Controller::stopAll() {
   consoles_.stop();
   dumps_.stop();
   loops_.stopAll();
-  while (!loops_.ended()) co_await waitForEvent(asio::steady_timer::time_point::max());
+  while (!loops_.ended()) co_await waitForEvent(clock::Timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more
 }
 
@@ -177,10 +178,10 @@ Resolution Controller::resolveSnapshot() {
 /// Once all images have been read. Those that are still being written are waited for as long as a file has to
 /// be left alone.
 asio::awaitable<Resolution> Controller::resolveSettled() {
-  const auto deadline = std::chrono::steady_clock::now() + file::longestQuiet;
+  const auto deadline = clock::Steady::now() + file::longestQuiet;
   for (;;) {
     Resolution resolution = resolveSnapshot();
-    const bool late = std::chrono::steady_clock::now() >= deadline;
+    const bool late = clock::Steady::now() >= deadline;
     const auto awaited = [late](const auto& item) {
       const plan::DesiredUnikernel& unikernel = item.second;
       return unikernel.imageUnsettled() && (!late || unikernel.missing->error.reason != Reason::BeingWritten);
@@ -195,7 +196,7 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
     });
     const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
     if (done || state.cancelled() != asio::cancellation_type::none) co_return resolution;
-    co_await waitForEvent(late ? asio::steady_timer::time_point::max() : deadline);
+    co_await waitForEvent(late ? clock::Timer::time_point::max() : deadline);
   }
 }
 

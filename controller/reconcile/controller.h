@@ -3,13 +3,13 @@
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "clock/clock.h"
 #include "image/image.h"
 #include "image/inspector.h"
 #include "plan/desired.h"
@@ -105,9 +105,9 @@ class Controller {
   InstanceLoops loops_;
   Leftovers leftovers_;
   AppliedRevisions revisions_;
-  asio::steady_timer lookAgain_;  // at the snapshot: a file was being written
+  clock::Timer lookAgain_;  // at the snapshot: a file was being written
   /// Cancelled whenever something happened that a waiting coroutine may want to know.
-  asio::steady_timer event_;
+  clock::Timer event_;
   source::SnapshotPtr snapshot_;
   Strays strays_;
   Declarations declared_;                     // in the object store

@@ -12,6 +12,7 @@
 #include <exception>
 #include <utility>
 
+#include "clock/clock.h"
 #include "image/reader.h"
 #include "plan/preflight.h"
 #include "reconcile/observe.h"
@@ -116,7 +117,7 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
 
 /// Looks, plans, publishes and takes what is due. True: look again at once.
 asio::awaitable<bool> InstanceLoop::round() {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = clock::Steady::now();
   desired_ = latest_;
   Result<plan::Observed> observed = co_await ask();
   if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
@@ -138,7 +139,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   }
   roundEnded_(end);
   const bool stepTaken = co_await take(std::move(due), told);
-  told.duration = std::chrono::steady_clock::now() - start;
+  told.duration = clock::Steady::now() - start;
   environment_.listener.roundEnded(desired_->name(), told);
   co_return stepTaken;
 }
@@ -542,7 +543,7 @@ asio::awaitable<InstanceLoop::Failures> InstanceLoop::persist(const Decision& de
 asio::awaitable<InstanceLoop::Failures> InstanceLoop::write(std::vector<Change> changes) {
   Failures failures;
   std::size_t open = changes.size();
-  asio::steady_timer done(strand_, asio::steady_timer::time_point::max());
+  clock::Timer done(strand_, clock::Timer::time_point::max());
   for (Change& change : changes) {
     Unwritten& unwritten = change.entry.isVolume() ? failures.volumes : failures.unikernels;
     const auto end = [&, name = change.entry.name](const std::exception_ptr& thrown,

@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -11,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "clock/clock.h"
 #include "plan/desired.h"
 #include "plan/plan.h"
 #include "reconcile/environment.h"
@@ -140,7 +140,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::any_io_executor strand_;
   const Environment& environment_;
   std::function<void(const RoundEnd&)> roundEnded_;
-  asio::steady_timer timer_;
+  clock::Timer timer_;
   ServerConnection connection_;
   StatusReporter reporter_;
   LastWords lastWords_;

@@ -3,11 +3,12 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <utility>
+
+#include "clock/clock.h"
 
 namespace rookery::reconcile {
 
@@ -27,15 +28,15 @@ asio::awaitable<void> LastWords::tell(const Environment& environment, std::strin
                                       api::ObjectKey unikernel) {
   const auto console = environment.consoles->open(unikernel, instance);
   if (!console) co_return;
-  asio::steady_timer pause(co_await asio::this_coro::executor);
-  const auto deadline = std::chrono::steady_clock::now() + longestReading;
+  clock::Timer pause(co_await asio::this_coro::executor);
+  const auto deadline = clock::Steady::now() + longestReading;
   std::string last;
   for (;;) {
-    const Consoles::Lines read = (*console)->read(std::chrono::steady_clock::now());
+    const Consoles::Lines read = (*console)->read(clock::Steady::now());
     for (const ConsoleLine& line : read.lines) {
       if (line.text.find_first_not_of(' ') != std::string::npos) last = line.text;
     }
-    if (read.replayed || read.ended || std::chrono::steady_clock::now() > deadline) break;
+    if (read.replayed || read.ended || clock::Steady::now() > deadline) break;
     pause.expires_after(betweenReads);
     (void)co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
   }

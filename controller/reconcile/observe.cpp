@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
 
+#include "clock/clock.h"
+
 namespace rookery::reconcile {
 
 using albatross::CallResult;
@@ -40,12 +42,12 @@ asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request r
     co_return std::unexpected(
         albatross::CallError{{Reason::Cancelled, "The controller is about to stop."}, false});
   }
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = clock::Steady::now();
   CallResult result = co_await client.call(std::move(request));
   CommandResult told;
   told.verb = verb;
   if (!result) told.error = result.error().error;
-  told.duration = std::chrono::steady_clock::now() - start;
+  told.duration = clock::Steady::now() - start;
   listener.commandEnded(instance, told);
   co_return result;
 }

@@ -5,13 +5,13 @@
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
 #include <utility>
 
+#include "clock/clock.h"
 #include "plan/desired.h"
 
 namespace rookery::reconcile {
@@ -21,14 +21,14 @@ namespace {
 /// The looks that are under way, told from the strand of who waits for them.
 struct Looks {
   explicit Looks(const asio::any_io_executor& waiting)
-      : strand(waiting), ended(waiting, asio::steady_timer::time_point::max()) {}
+      : strand(waiting), ended(waiting, clock::Timer::time_point::max()) {}
 
   struct Open {
     asio::any_io_executor strand;
     std::shared_ptr<asio::cancellation_signal> cancel;  // to be emitted on that strand
   };
   asio::any_io_executor strand;
-  asio::steady_timer ended;  // cancelled whenever one has ended
+  clock::Timer ended;  // cancelled whenever one has ended
   std::map<std::string, Open> open;
   InstancePreviews seen;
 };

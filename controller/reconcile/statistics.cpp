@@ -7,10 +7,12 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "clock/clock.h"
+
 namespace rookery::reconcile {
 
 using asio::experimental::awaitable_operators::operator||;
-using SteadyClock = std::chrono::steady_clock;
+using SteadyClock = clock::Steady;
 
 namespace {
 
@@ -41,7 +43,7 @@ Statistics::Statistics(asio::any_io_executor strand, UsageStore& usages,
       observed_(observed),
       missed_(std::move(missed)),
       pauses_(pauses),
-      changed_(strand_, asio::steady_timer::time_point::max()),
+      changed_(strand_, clock::Timer::time_point::max()),
       overdue_(strand_) {}
 
 asio::awaitable<void> Statistics::run() {
@@ -77,7 +79,7 @@ asio::awaitable<void> Statistics::read(const Server& server) {
   request.command = albatross::StatsCommand(albatross::stats::Subscribe{});
   const auto stream = co_await server.client->stream(std::move(request));
   if (!stream) co_return;
-  changed_.expires_at(asio::steady_timer::time_point::max());
+  changed_.expires_at(clock::Timer::time_point::max());
   while (server_->client == server.client && !co_await isCancelled()) {
     auto next = co_await ((*stream)->next() || changed_.async_wait(asTuple));
     if (next.index() == 1) break;

@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -10,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "clock/clock.h"
 #include "plan/observed.h"
 #include "reconcile/environment.h"
 #include "reconcile/servers.h"
@@ -65,8 +65,8 @@ class Statistics {
   const std::optional<plan::Observed>& observed_;
   const std::function<void()> missed_;
   const Pauses pauses_;
-  asio::steady_timer changed_;  // cancelled when there is another server
-  asio::steady_timer overdue_;  // when the next mention is
+  clock::Timer changed_;  // cancelled when there is another server
+  clock::Timer overdue_;  // when the next mention is
   ServerPtr server_;
   bool awaiting_ = false;  // overdue_ is set
   std::map<albatross::Name, Mention> mentions_;

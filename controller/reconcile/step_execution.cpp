@@ -5,6 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "clock/clock.h"
 #include "reconcile/observe.h"
 
 namespace rookery::reconcile {
@@ -18,7 +19,7 @@ StepExecution::StepExecution(const asio::any_io_executor& strand, const Environm
       instance_(std::move(instance)),
       step_(std::move(step)),
       memory_(memory),
-      turn_(strand, asio::steady_timer::time_point::max()) {}
+      turn_(strand, clock::Timer::time_point::max()) {}
 
 void StepExecution::proceed(const Scene& scene) {
   if (!scene_) scene_.emplace(scene);
@@ -54,7 +55,7 @@ asio::awaitable<StepExecution::End> StepExecution::run(albatross::Client& client
 void StepExecution::begin() {
   begun_ = true;
   sentAt_ = environment_.now();
-  start_ = std::chrono::steady_clock::now();
+  start_ = clock::Steady::now();
   environment_.listener.stepStarted(instance_, step_.object, step_.verb, step_.reason, step_.message);
   if (sent_ > 0) tellSent();
   memory_ = plan::sending(std::move(memory_), step_, scene_->desired, scene_->observed, sentAt_);
@@ -117,7 +118,7 @@ asio::awaitable<Result<void>> StepExecution::commit() {
 asio::awaitable<StepExecution::End> StepExecution::finish(const CallResult& result) {
   CommandResult told;
   told.verb = toString(step_.verb);
-  told.duration = std::chrono::steady_clock::now() - start_;
+  told.duration = clock::Steady::now() - start_;
   told.bytes = sent_;
   memory_ = plan::answered(std::move(memory_), step_, scene_->desired, result, told.bytes, sentAt_,
                            environment_.now());

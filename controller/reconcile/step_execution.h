@@ -2,7 +2,6 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -10,6 +9,7 @@
 #include <string>
 
 #include "albatross/client/client.h"
+#include "clock/clock.h"
 #include "image/compressed.h"
 #include "image/image.h"
 #include "image/reader.h"
@@ -71,7 +71,7 @@ class StepExecution : private albatross::ImageStream {
   const std::string instance_;
   const plan::Step step_;
   plan::Memory& memory_;
-  asio::steady_timer turn_;  // cancelled when it is known
+  clock::Timer turn_;  // cancelled when it is known
   std::optional<Scene> scene_;
   bool withdrawn_ = false;
   bool begun_ = false;  // in its turn

@@ -8,6 +8,8 @@
 #include <exception>
 #include <utility>
 
+#include "clock/clock.h"
+
 namespace rookery::reconcile {
 
 namespace {
@@ -44,7 +46,7 @@ asio::awaitable<StepExecution::End> StepPipeline::frontEnded() {
     if (cancellation.cancelled() != asio::cancellation_type::none)
       front.cancel.emit(asio::cancellation_type::terminal);
     if (front.end) break;
-    ended_.expires_at(asio::steady_timer::time_point::max());
+    ended_.expires_at(clock::Timer::time_point::max());
     (void)co_await ended_.async_wait(asio::as_tuple(asio::use_awaitable));
   }
   const StepExecution::End end = *front.end;

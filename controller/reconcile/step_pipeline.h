@@ -3,7 +3,6 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -13,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "clock/clock.h"
 #include "plan/plan.h"
 #include "reconcile/environment.h"
 #include "reconcile/step_execution.h"
@@ -58,7 +58,7 @@ class StepPipeline {
   const Environment& environment_;
   plan::Memory& memory_;
   std::deque<std::unique_ptr<UnderWay>> underWay_;  // in the order of their turns
-  asio::steady_timer ended_;                        // cancelled when one of them has
+  clock::Timer ended_;                              // cancelled when one of them has
 };
 
 }  // namespace rookery::reconcile

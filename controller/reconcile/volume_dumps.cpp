@@ -8,13 +8,14 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <exception>
 #include <variant>
+
+#include "clock/clock.h"
 
 namespace rookery::reconcile {
 
@@ -72,7 +73,7 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
 
   asio::awaitable<void> waitForRoom() {
     while (isFull()) {
-      room_.expires_at(asio::steady_timer::time_point::max());
+      room_.expires_at(clock::Timer::time_point::max());
       (void)co_await room_.async_wait(asio::as_tuple(asio::use_awaitable));
       const asio::cancellation_state state = co_await asio::this_coro::cancellation_state;
       if (state.cancelled() != asio::cancellation_type::none) co_return;
@@ -102,8 +103,8 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
 
   const asio::any_io_executor strand_;
   const ServerPtr server_;
-  asio::steady_timer room_;     // cancelled when something was taken
-  asio::steady_timer silence_;  // of the server
+  clock::Timer room_;     // cancelled when something was taken
+  clock::Timer silence_;  // of the server
   asio::cancellation_signal cancel_;
   std::mutex mutex_;
   std::condition_variable changed_;

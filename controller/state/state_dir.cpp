@@ -41,7 +41,7 @@ StateDir::StateDir(fs::path path) : path_(std::move(path)) {}
 
 StateDir::~StateDir() = default;
 
-Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
+Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path, asio::any_io_executor executor) {
   if (const int cause = file::makeFolder(path); cause != 0) return stateUnwritable(path, cause);
   auto lock = FolderLock::take(path);
   if (!lock) return std::unexpected(lock.error());
@@ -53,7 +53,7 @@ Result<std::unique_ptr<StateDir>> StateDir::open(const fs::path& path) {
   state->lock_.emplace(*std::move(lock));
   state->warnings_ = warningsAbout(path, *stored, true);
   state->take(std::move(stored->content));
-  if (auto started = state->startWriting(*std::move(database)); !started)
+  if (auto started = state->startWriting(*std::move(database), std::move(executor)); !started)
     return std::unexpected(started.error());
   return state;
 }
@@ -67,12 +67,12 @@ Result<std::unique_ptr<StateDir>> StateDir::read(const fs::path& path) {
   return state;
 }
 
-Result<void> StateDir::startWriting(Database database) {
+Result<void> StateDir::startWriting(Database database, asio::any_io_executor executor) {
   const fs::path file = databaseIn(path_);
   struct stat status{};
   if (::stat(file.c_str(), &status) != 0) return stateUnreadable(file, errno);
   database_ = {status.st_dev, status.st_ino};
-  auto writer = Writer::start(std::move(database), file, [this] { return held(); });
+  auto writer = Writer::start(std::move(database), file, [this] { return held(); }, std::move(executor));
   if (!writer) return std::unexpected(writer.error());
   writer_ = *std::move(writer);
   return {};
@@ -136,12 +136,19 @@ asio::awaitable<Result<void>> StateDir::discard(plan::Entry entry) {
   co_return co_await toldOf(begin);
 }
 
+/// The thread that asks for it writes it.
+Result<void> StateDir::written(const std::function<void(Tell tell)>& begin) {
+  return waitFor(begin, [this] {
+    if (writer_) writer_->flush();
+  });
+}
+
 Result<void> StateDir::put(const plan::Entry& entry) {
-  return waitFor([&](Tell tell) { submit(keyOf(entry), entry, std::move(tell)); });
+  return written([&](Tell tell) { submit(keyOf(entry), entry, std::move(tell)); });
 }
 
 Result<void> StateDir::erase(const plan::Entry& entry) {
-  return waitFor([&](Tell tell) { submit(keyOf(entry), std::nullopt, std::move(tell)); });
+  return written([&](Tell tell) { submit(keyOf(entry), std::nullopt, std::move(tell)); });
 }
 
 /// Under the mutex until the writer has it: the order of the calls is that on the disk.
@@ -317,7 +324,7 @@ std::optional<std::uint64_t> StateDir::identityChanges() const {
 
 Result<void> StateDir::saveIdentities() {
   if (auto may = mayWrite(); !may) return may;
-  return waitFor([this](Tell tell) {
+  return written([this](Tell tell) {
     const std::lock_guard lock(mutex_);
     if (unsaved_.empty()) return tell({});
     auto end = [this, keys = unsaved_, tell = std::move(tell)](Result<void> ended) mutable {

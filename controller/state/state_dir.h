@@ -2,8 +2,10 @@
 
 #include <sys/types.h>
 
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +33,10 @@ class StateDir : public State {
   /// taken over. Errors: StateDirLocked (says the process that has it), StateUnwritable, StateUnreadable
   /// (says which file: what cannot be read is not lost; also where a later release wrote it). A database that
   /// is damaged is set aside (".corrupt"), as is a row that is none of ours, and listed in warnings(): a lost
-  /// entry destroys nothing.
-  static Result<std::unique_ptr<StateDir>> open(const std::filesystem::path& path);
+  /// entry destroys nothing. What coroutines ask for is written on `executor`, which must be run by one
+  /// thread, that which destroys it; empty: on a thread of its own.
+  static Result<std::unique_ptr<StateDir>> open(const std::filesystem::path& path,
+                                                boost::asio::any_io_executor executor = {});
 
   /// Reads what is in the folder now, and changes nothing of it: beside the process that has it, too. It can
   /// remember nothing: what is to be written fails with StateUnwritable. A folder that is missing is an empty
@@ -104,7 +108,8 @@ class StateDir : public State {
   };
 
   explicit StateDir(std::filesystem::path path);
-  Result<void> startWriting(Database database);
+  Result<void> startWriting(Database database, boost::asio::any_io_executor executor);
+  Result<void> written(const std::function<void(Tell tell)>& begin);
   Result<void> mayWrite() const;
   void submit(const EntryKey& key, const std::optional<plan::Entry>& entry, Tell tell);
   void remember(const EntryKey& key, const std::optional<plan::Entry>& entry, std::uint64_t call);

@@ -95,10 +95,11 @@ asio::awaitable<Result<void>> toldOf(std::move_only_function<void(Tell tell)> be
       initiate, token, std::move(begin));
 }
 
-Result<void> waitFor(const std::function<void(Tell tell)>& begin) {
+Result<void> waitFor(const std::function<void(Tell tell)>& begin, const std::function<void()>& meanwhile) {
   std::promise<Result<void>> promise;
   std::future<Result<void>> future = promise.get_future();
   begin([told = std::move(promise)](Result<void> ended) mutable { told.set_value(std::move(ended)); });
+  meanwhile();
   return future.get();
 }
 

@@ -14,7 +14,7 @@ using Tell = std::move_only_function<void(Result<void> ended)>;
 /// then on: nothing is touched of a context that has been destroyed when it is told.
 boost::asio::awaitable<Result<void>> toldOf(std::move_only_function<void(Tell tell)> begin);
 
-/// The same for who is no coroutine: the thread waits.
-Result<void> waitFor(const std::function<void(Tell tell)>& begin);
+/// The same for who is no coroutine: the thread waits, once it has done `meanwhile`.
+Result<void> waitFor(const std::function<void(Tell tell)>& begin, const std::function<void()>& meanwhile);
 
 }  // namespace rookery::state

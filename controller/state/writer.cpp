@@ -27,28 +27,25 @@ std::pair<std::string, std::string> subjectOf(const Change& change) {
 }  // namespace
 
 Result<std::unique_ptr<Writer>> Writer::start(Database database, std::filesystem::path file,
-                                              std::function<Result<void>()> may) {
+                                              std::function<Result<void>()> may,
+                                              asio::any_io_executor executor) {
   auto tables = TableWriter::of(database);
   if (!tables) return stateUnwritable(file, tables.error());
-  return std::unique_ptr<Writer>(
-      new Writer(std::move(database), *std::move(tables), std::move(file), std::move(may)));
+  return std::unique_ptr<Writer>(new Writer(std::move(database), *std::move(tables), std::move(file),
+                                            std::move(may), std::move(executor)));
 }
 
 Writer::Writer(Database database, TableWriter tables, std::filesystem::path file,
-               std::function<Result<void>()> may)
+               std::function<Result<void>()> may, asio::any_io_executor executor)
     : database_(std::move(database)),
       tables_(std::move(tables)),
       file_(std::move(file)),
       may_(std::move(may)),
-      thread_([this] { work(); }) {}
+      alarm_(Alarm::make(std::move(executor), [this] { flush(); })) {}
 
 Writer::~Writer() {
-  {
-    const std::lock_guard lock(mutex_);
-    ending_ = true;
-  }
-  changed_.notify_one();
-  thread_.join();
+  alarm_->stop();
+  flush();
 }
 
 void Writer::write(std::vector<Change> changes, Tell tell) {
@@ -63,36 +60,24 @@ void Writer::writeSoon(Change change, std::move_only_function<void()> written) {
 }
 
 void Writer::add(Job job, Clock::time_point due) {
-  {
-    const std::lock_guard lock(mutex_);
-    jobs_.push_back(std::move(job));
-    if (due_ && *due_ <= due) return;  // the thread wakes by then
-    due_ = due;
-  }
-  changed_.notify_one();
+  const std::lock_guard lock(mutex_);
+  jobs_.push_back(std::move(job));
+  if (due_ && *due_ <= due) return;  // it is committed by then
+  due_ = due;
+  alarm_->set(due);
 }
 
-void Writer::work() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    while (!ending_ && (!due_ || *due_ > Clock::now())) {
-      if (due_) {
-        changed_.wait_until(lock, *due_);
-      } else {
-        changed_.wait(lock);
-      }
-    }
-    const bool last = ending_;
-    std::vector<Job> jobs = std::exchange(jobs_, {});
+void Writer::flush() {
+  const std::lock_guard writing(writing_);
+  std::vector<Job> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs = std::exchange(jobs_, {});
     due_.reset();
-    lock.unlock();
-    if (!jobs.empty()) {
-      const Result<void> committed = commit(jobs);
-      settle(std::move(jobs), committed);
-    }
-    lock.lock();
-    if (last) return;
   }
+  if (jobs.empty()) return;
+  const Result<void> committed = commit(jobs);
+  settle(std::move(jobs), committed);
 }
 
 Result<void> Writer::commit(const std::vector<Job>& jobs) {
@@ -127,6 +112,7 @@ void Writer::settle(std::vector<Job> jobs, const Result<void>& committed) {
     std::ranges::move(jobs_, std::back_inserter(left));
     jobs_ = std::move(left);
     due_ = std::min(due_.value_or(Clock::time_point::max()), Clock::now() + longestDelay);
+    alarm_->set(*due_);
   }
   for (Job& job : jobs) {
     if (job.tell) {

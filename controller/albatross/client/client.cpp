@@ -5,7 +5,6 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/multiple_exceptions.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/system/system_error.hpp>
@@ -17,6 +16,7 @@
 #include "albatross/client/deadline.h"
 #include "albatross/client/frame.h"
 #include "albatross/reply.h"
+#include "clock/clock.h"
 
 namespace rookery::albatross {
 
@@ -61,7 +61,7 @@ bool mutates(const Request& request) {
 }
 
 asio::awaitable<void> waitForCancellation() {
-  asio::steady_timer never(co_await asio::this_coro::executor, asio::steady_timer::time_point::max());
+  clock::Timer never(co_await asio::this_coro::executor, clock::Timer::time_point::max());
   co_await never.async_wait(asio::use_awaitable);
 }
 

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <boost/asio/as_tuple.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
+
+#include "clock/clock.h"
 
 namespace rookery::albatross {
 
@@ -17,10 +18,10 @@ namespace {
 /// Shared by the coroutine that waits and the look-up, which may outlive it.
 struct Lookup {
   explicit Lookup(const asio::any_io_executor& executor)
-      : resolver(executor), finished(executor, asio::steady_timer::time_point::max()) {}
+      : resolver(executor), finished(executor, clock::Timer::time_point::max()) {}
 
   tcp::resolver resolver;
-  asio::steady_timer finished;  // never expires: its cancellation is the signal
+  clock::Timer finished;  // never expires: its cancellation is the signal
   boost::system::error_code error = asio::error::operation_aborted;
   std::vector<tcp::endpoint> addresses;
 };
