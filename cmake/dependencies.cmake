@@ -15,6 +15,8 @@ find_package(date REQUIRED)  # time zones, which libstdc++ 12 has none of
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 add_library(httplib ALIAS PkgConfig::HTTPLIB)
+pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
+add_library(cares ALIAS PkgConfig::CARES)
 
 # Boost.Asio is header-only by default; compiling its body once keeps every other translation unit small.
 file(WRITE ${CMAKE_BINARY_DIR}/asio.cpp

@@ -250,6 +250,42 @@ std::vector<schedule::Window> takeWindows(const Field& list) {
   return windows;
 }
 
+/// Of one that is not there: a target that nobody asks, as what lacks it is an error.
+HttpCheck takeHttpCheck(const Field& field) {
+  return {.url = take(field["url"], checkUrl).value_or(""),
+          .expectedStatus = field["expectedStatus"].number(),
+          .insecure = field["insecure"].flag(false)};
+}
+
+DnsCheck takeDnsCheck(const Field& field) {
+  return {.server = take(field["server"], checkNameServer).value_or(""),
+          .name = take(field["name"], checkPrintable).value_or(""),
+          .type = field["type"].text().value_or("A")};
+}
+
+void takeBoundedDuration(const Field& field, std::chrono::milliseconds& duration,
+                         std::chrono::milliseconds longest, std::string_view bounds) {
+  takeDuration(field, duration);
+  if (duration < std::chrono::seconds(1) || duration > longest)
+    field.problem(fmt::format("this must be {}", bounds));
+}
+
+std::optional<HealthCheck> takeHealthCheck(const Field& field) {
+  if (!field.present()) return std::nullopt;
+  HealthCheck check;
+  const Field http = field["http"], tcp = field["tcp"], dns = field["dns"];
+  if (http.present()) check.target = takeHttpCheck(http);
+  if (tcp.present()) check.target = TcpCheck{take(tcp["address"], checkAddress).value_or("")};
+  if (dns.present()) check.target = takeDnsCheck(dns);
+  const int given = int{http.present()} + int{tcp.present()} + int{dns.present()};
+  if (given != 1) field.problemWithName("exactly one of http, tcp and dns must be given");
+  takeBoundedDuration(field["interval"], check.interval, std::chrono::hours(1), "1s to 1h");
+  takeBoundedDuration(field["timeout"], check.timeout, std::chrono::hours(24), "1s to 24h");
+  check.failureThreshold = field["failureThreshold"].number().value_or(3);
+  check.rollback = field["rollback"].flag(false);
+  return check;
+}
+
 }  // namespace
 
 Metadata decodeMetadata(const Field& metadata, Kind kind) {
@@ -307,7 +343,12 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
       unikernel.arguments, [](const auto& argument) { return argument.starts_with("--name="); });
   unikernel.addName = spec["addName"].flag(!named);
   takeFailBehaviour(spec["failBehaviour"], unikernel);
+  unikernel.healthCheck = takeHealthCheck(spec["healthCheck"]);
   unikernel.runPolicy = takeWord<Unikernel::RunPolicy>(spec["runPolicy"], {"Always", "Once"});
+  const bool once = unikernel.runPolicy == Unikernel::RunPolicy::Once;
+  if (once && unikernel.healthCheck && unikernel.healthCheck->rollback)
+    spec["healthCheck"]["rollback"].problemWithName(
+        "nothing can be put back of what is run once; remove it, or runPolicy: Once");
   unikernel.startup = spec["startup"].number();
   unikernel.updateStrategy =
       takeWord<Unikernel::UpdateStrategy>(spec["update"]["strategy"], {"ForceCreate", "OnDelete"});

@@ -47,6 +47,7 @@ std::string sha256(std::string_view text) {
 /// `spec`: that of `object`, without defaults.
 RunDigest runDigestOf(const Object& object, json spec) {
   RunDigest run;
+  spec.erase("healthCheck");
   if (object.as<Unikernel>().runPolicy == Unikernel::RunPolicy::Once) {
     spec["minReadySeconds"] = object.as<Unikernel>().minReadySeconds;
     run.former.push_back(sha256(spec.dump()));

@@ -110,6 +110,29 @@ struct SecretKeyRef {
 /// say, as with adopt: Always and ForceCreate. Once the spec is another, it means nothing any more.
 inline constexpr std::string_view forceCreateAnnotation = "rookery.dev/force-create";
 
+/// What a health check asks.
+struct HttpCheck {
+  std::string url;
+  std::optional<std::int64_t> expectedStatus = {};  // absent: 200 to 399
+  bool insecure = false;                            // the certificate is not verified
+};
+struct TcpCheck {
+  std::string address;  // host:port
+};
+struct DnsCheck {
+  std::string server;  // an IP address, with a port or without
+  std::string name, type;
+};
+
+/// How it is found out whether a unikernel is well.
+struct HealthCheck {
+  std::variant<HttpCheck, TcpCheck, DnsCheck> target;
+  std::chrono::milliseconds interval{10'000};
+  std::chrono::milliseconds timeout{60'000};  // until it is healthy
+  std::int64_t failureThreshold = 3;
+  bool rollback = false;  // what ran well before is put back where an update does not get healthy
+};
+
 struct Unikernel {
   enum class RunPolicy { Always, Once };
   enum class UpdateStrategy { ForceCreate, OnDelete };
@@ -158,6 +181,7 @@ struct Unikernel {
   std::optional<std::int64_t> startup;
   UpdateStrategy updateStrategy = UpdateStrategy::ForceCreate;
   Adopt adopt = Adopt::IfIdentical;
+  std::optional<HealthCheck> healthCheck;
   std::int64_t minReadySeconds = 0;
   bool prune = true;
   bool suspend = false;
@@ -188,7 +212,7 @@ struct Secret {
 };
 
 /// Stands for what a Unikernel's spec runs, besides the image's content: no digest of where the image comes
-/// from or of how its object is looked after (adopt, minReadySeconds, prune, suspend, update).
+/// from or of how its object is looked after (adopt, healthCheck, minReadySeconds, prune, suspend, update).
 struct RunDigest {
   std::string current;  // SHA-256 hex
   /// What former versions, which covered the whole spec, may have written for this one: they left out what

@@ -68,6 +68,11 @@ bool isPort(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() && port >= 1 && port <= 65535;
 }
 
+bool isIPv4(std::string_view text) {
+  in_addr address{};
+  return ::inet_pton(AF_INET, std::string(text).c_str(), &address) == 1;
+}
+
 bool isIPv6(std::string_view text) {
   in6_addr address{};
   return ::inet_pton(AF_INET6, std::string(text).c_str(), &address) == 1;
@@ -214,6 +219,28 @@ Complaint checkEndpoint(std::string_view text) {
     valid = isHost(host) && !port.contains('/');
   }
   if (!valid) return fmt::format("{} is not host:port, such as \"10.0.42.15:1025\"", quote(text));
+  if (!isPort(port)) return fmt::format("{} is not a port, which is a number from 1 to 65535", quote(port));
+  return std::nullopt;
+}
+
+Complaint checkAddress(std::string_view text) {
+  if (Complaint complaint = checkEndpoint(text)) return complaint;
+  const std::size_t colon = text.rfind(':');
+  const bool portless = colon == std::string_view::npos || text.ends_with(']');
+  if (portless) return fmt::format("{} has no port; write \"{}:443\", say", quote(text), text);
+  return std::nullopt;
+}
+
+Complaint checkNameServer(std::string_view text) {
+  std::string_view host = text, port = "53";
+  if (!isIPv6(text)) {
+    const std::size_t colon = text.ends_with(']') ? std::string_view::npos : text.rfind(':');
+    host = text.substr(0, colon);
+    if (colon != std::string_view::npos) port = text.substr(colon + 1);
+    const bool bracketed = host.starts_with('[') && host.ends_with(']');
+    if (bracketed ? !isIPv6(host.substr(1, host.size() - 2)) : !isIPv4(host))
+      return fmt::format("{} is not the IP address of a name server, such as \"10.0.42.53\"", quote(text));
+  }
   if (!isPort(port)) return fmt::format("{} is not a port, which is a number from 1 to 65535", quote(port));
   return std::nullopt;
 }

@@ -32,6 +32,10 @@ Complaint checkSecretKey(std::string_view text);
 Complaint checkVariable(std::string_view text);
 /// "host:port", "[v6]:port" or "host".
 Complaint checkEndpoint(std::string_view text);
+/// The same with a port.
+Complaint checkAddress(std::string_view text);
+/// An IP address, or "v4:port" or "[v6]:port".
+Complaint checkNameServer(std::string_view text);
 /// Six octets in hex, unicast.
 Complaint checkMac(std::string_view text);
 /// "https://host[:port]/path?query", or http: without credentials, which everybody could read who reads the

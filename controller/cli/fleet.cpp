@@ -73,12 +73,17 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .permit = options.permit,
               .imageRoots = withFolder(options.imageRoots, images_->folder()),
               .imageStore = images_.get(),
+              .keptImages = options.readOnly ? nullptr : images_.get(),
               .lookout = &lookout_,
               .settling = settling_.get(),
               .apiStore = options.apiStore,
               .puller = &puller_,
               .holds = options.holds,
               .usages = options.usages,
+              .probe =
+                  [this](probe::Target target, std::chrono::milliseconds patience, probe::Prober::Done done) {
+                    prober_.probe(std::move(target), patience, std::move(done));
+                  },
               .ownedElsewhere = [this](const std::string& serverKey) { return others_.ownedOn(serverKey); },
               .stateLost = [this](const Error& error) { loseState(error); }},
           *inspector_, options.guard) {}
@@ -131,6 +136,7 @@ bool Fleet::run(const std::function<asio::awaitable<void>(reconcile::Controller&
   threads.clear();
   puller_.stop();
   lookout_.stop();
+  prober_.stop();
   context_.restart();
   return signalled;
 }

@@ -18,6 +18,7 @@
 #include "image/pull/hosts.h"
 #include "image/pull/puller.h"
 #include "image/store.h"
+#include "probe/prober.h"
 #include "reconcile/controller.h"
 #include "reconcile/object_store.h"
 #include "state/other_states.h"
@@ -91,6 +92,7 @@ class Fleet {
   std::unique_ptr<image::ImageStore> images_;
   image::Puller puller_;
   image::Lookout lookout_;
+  probe::Prober prober_;
   boost::asio::io_context context_;
   reconcile::Controller controller_;
   std::function<void()> stop_;  // ends what run() runs; both on the controller's strand

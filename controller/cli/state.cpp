@@ -84,9 +84,15 @@ void printTables(const state::StateDir& state, std::ostream& out) {
   printTable(out, std::move(rows));
 }
 
+/// Without what may be secret.
+json shown(plan::Entry entry) {
+  if (entry.rollback && entry.rollback->good) entry.rollback->good->arguments.reset();
+  return plan::toJson(entry);
+}
+
 json toJson(const state::StateDir& state) {
   json entries = json::array(), deletions = json::array();
-  for (const plan::Entry& entry : state.entries()) entries.push_back(plan::toJson(entry));
+  for (plan::Entry& entry : state.entries()) entries.push_back(shown(std::move(entry)));
   for (const auto& [key, identity] : deletionsIn(state)) {
     deletions.push_back({{"kind", toString(key.kind)},
                          {"namespace", key.nameSpace},

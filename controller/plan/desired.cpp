@@ -82,8 +82,22 @@ namespace {
 
 /// All but the unikernels, as above.
 auto othersOf(const Observed& observed) {
-  const auto& [serverKey, base, unikernels, policies, blockDevices] = observed;
-  return std::tie(serverKey, base, policies, blockDevices);
+  const auto& [serverKey, base, unikernels, policies, blockDevices, health, lastLines, kept] = observed;
+  return std::tie(serverKey, base, policies, blockDevices, kept);
+}
+
+/// Calls `note` for each name of which the two do not say the same.
+template <class Value, class F>
+void noteDifferent(const std::map<albatross::Name, Value>& before,
+                   const std::map<albatross::Name, Value>& after, const F& note) {
+  auto was = before.begin();
+  for (const auto& [name, value] : after) {
+    while (was != before.end() && was->first < name) note(was++->first);
+    const bool known = was != before.end() && was->first == name;
+    if (!known || was->second != value) note(name);
+    if (known) ++was;
+  }
+  while (was != before.end()) note(was++->first);
 }
 
 }  // namespace
@@ -98,14 +112,9 @@ std::optional<std::set<api::ObjectKey>> changedUnikernels(const Observed& before
     declared = declared && desired.unikernels.contains(key) && desired.nameOf(key, after.base) == name;
     changed.insert(std::move(key));
   };
-  auto was = before.unikernels.begin();
-  for (const auto& [name, info] : after.unikernels) {
-    while (was != before.unikernels.end() && was->first < name) note(was++->first);
-    const bool known = was != before.unikernels.end() && was->first == name;
-    if (!known || was->second != info) note(name);
-    if (known) ++was;
-  }
-  while (was != before.unikernels.end()) note(was++->first);
+  noteDifferent(before.unikernels, after.unikernels, note);
+  noteDifferent(before.health, after.health, note);
+  noteDifferent(before.lastLines, after.lastLines, note);
   return declared ? std::optional(std::move(changed)) : std::nullopt;
 }
 

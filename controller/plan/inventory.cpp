@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "api/annotations.h"
+#include "api/syntax.h"
 #include "image/image.h"
 
 namespace rookery::plan {
@@ -36,8 +37,11 @@ constexpr std::size_t longestKey = 128;     // a SHA-256 in hex is 64
 constexpr std::size_t longestName = 512;    // on the wire
 constexpr std::size_t longestObject = 253;  // of a Kubernetes name
 constexpr std::size_t longestPath = 16'384;
-constexpr std::size_t longestRun = 256;    // two SHA-256 in hex
-constexpr std::size_t longestDigest = 64;  // in hex
+constexpr std::size_t longestRun = 256;            // two SHA-256 in hex
+constexpr std::size_t longestDigest = 64;          // in hex
+constexpr std::size_t longestTold = 8 << 10;       // of how an update failed
+constexpr std::size_t longestArgument = 64 << 10;  // in base64
+constexpr std::size_t mostItems = 1024;            // of what a unikernel is started with
 constexpr std::string_view nameLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
 constexpr std::int64_t mostMi = std::int64_t{1} << 40;
 constexpr std::int64_t lastMillis = 9'000'000'000'000;  // a SystemTime holds little more
@@ -103,6 +107,148 @@ Pending pendingFromJson(const json& value) {
   return pending;
 }
 
+json toJson(const albatross::Arguments& arguments) {
+  json blocks = json::array(), bridges = json::array();
+  for (const albatross::Block& block : arguments.blocks) {
+    json& item = blocks.emplace_back(json{{"name", block.name}});
+    if (block.device) item["device"] = *block.device;
+    if (block.sectorSize) item["sectorSize"] = *block.sectorSize;
+  }
+  for (const albatross::Bridge& bridge : arguments.bridges) {
+    json& item = bridges.emplace_back(json{{"name", bridge.netif}});
+    if (bridge.bridge) item["bridge"] = *bridge.bridge;
+    if (bridge.mac) item["mac"] = albatross::toString(*bridge.mac);
+  }
+  json value = {{"restart", arguments.failBehaviour.restart},
+                {"exitCodes", arguments.failBehaviour.exitCodes},
+                {"addName", arguments.addName},
+                {"cpuIDs", arguments.cpuIDs},
+                {"memory", arguments.memory},
+                {"blocks", std::move(blocks)},
+                {"bridges", std::move(bridges)}};
+  if (arguments.startup) value["startup"] = *arguments.startup;
+  if (arguments.arguments) {
+    // Bytes, of which the servers do not say that they are text.
+    json& boot = value["arguments"] = json::array();
+    for (const std::string& argument : *arguments.arguments) boot.push_back(api::encodeBase64(argument));
+  }
+  return value;
+}
+
+std::int64_t numberFromJson(const json& value, std::int64_t most) {
+  if (!value.is_number_integer()) noEntry("not a whole number");
+  const auto number = value.get<std::int64_t>();
+  if (number < 0 || number > most) noEntry("a number is out of this world");
+  return number;
+}
+
+std::set<std::int64_t> numbersFromJson(const json& list) {
+  if (!list.is_array() || list.size() > mostItems) noEntry("not a list of numbers");
+  std::set<std::int64_t> numbers;
+  for (const json& number : list) numbers.insert(numberFromJson(number, mostMi));
+  return numbers;
+}
+
+std::optional<std::string> nameFromJson(const json& item, const char* member) {
+  if (!item.contains(member)) return std::nullopt;
+  return textFromJson(item[member], longestObject);
+}
+
+std::vector<std::string> bootArgumentsFromJson(const json& list) {
+  if (!list.is_array() || list.size() > mostItems) noEntry("not a list of arguments");
+  std::vector<std::string> arguments;
+  for (const json& item : list) {
+    auto argument = api::decodeBase64(textFromJson(item, longestArgument));
+    if (!argument) noEntry("not base64");
+    arguments.push_back(*std::move(argument));
+  }
+  return arguments;
+}
+
+albatross::Arguments argumentsFromJson(const json& value) {
+  albatross::Arguments arguments;
+  arguments.failBehaviour.restart = value.at("restart");
+  arguments.failBehaviour.exitCodes = numbersFromJson(value.at("exitCodes"));
+  arguments.addName = value.at("addName");
+  arguments.cpuIDs = numbersFromJson(value.at("cpuIDs"));
+  arguments.memory = numberFromJson(value.at("memory"), mostMi);
+  if (value.contains("startup")) arguments.startup = numberFromJson(value["startup"], mostMi);
+  if (value.at("blocks").size() > mostItems || value.at("bridges").size() > mostItems)
+    noEntry("too many devices");
+  for (const json& item : value.at("blocks")) {
+    albatross::Block& block = arguments.blocks.emplace_back();
+    block.name = textFromJson(item.at("name"), longestObject);
+    block.device = nameFromJson(item, "device");
+    if (item.contains("sectorSize")) block.sectorSize = numberFromJson(item["sectorSize"], mostMi);
+  }
+  for (const json& item : value.at("bridges")) {
+    albatross::Bridge& bridge = arguments.bridges.emplace_back();
+    bridge.netif = textFromJson(item.at("name"), longestObject);
+    bridge.bridge = nameFromJson(item, "bridge");
+    if (!item.contains("mac")) continue;
+    const auto mac = albatross::parseMac(textFromJson(item["mac"], longestObject));
+    if (!mac) noEntry("not a MAC address");
+    bridge.mac = *mac;
+  }
+  if (value.contains("arguments")) arguments.arguments = bootArgumentsFromJson(value["arguments"]);
+  return arguments;
+}
+
+json toJson(const Revision& revision) {
+  json value = {{"digest", image::toHex(revision.digest)},
+                {"fingerprint", revision.fingerprint},
+                {"memory", revision.memory}};
+  if (revision.arguments) value["arguments"] = toJson(*revision.arguments);
+  return value;
+}
+
+Revision revisionFromJson(const json& value) {
+  Revision revision{.digest = digestFromJson(value.at("digest")),
+                    .fingerprint = fingerprintFromJson(value.at("fingerprint")),
+                    .memory = numberFromJson(value.at("memory"), mostMi)};
+  if (value.contains("arguments")) revision.arguments = argumentsFromJson(value["arguments"]);
+  return revision;
+}
+
+json toJson(const Trial& trial) {
+  json value = {{"attempt", trial.attempt},
+                {"digest", image::toHex(trial.digest)},
+                {"since", toMillis(trial.since)},
+                {"failed", trial.failed}};
+  if (trial.before) value["before"] = trial.before->time_since_epoch().count();
+  if (!trial.failure.empty()) value["failure"] = trial.failure;
+  if (!trial.console.empty()) value["console"] = trial.console;
+  return value;
+}
+
+Trial trialFromJson(const json& value) {
+  Trial trial{.attempt = textFromJson(value.at("attempt"), longestRun),
+              .digest = digestFromJson(value.at("digest")),
+              .since = timeFromJson(value.at("since")),
+              .before = {}};
+  trial.failed = value.at("failed");
+  if (value.contains("before"))
+    trial.before = albatross::Time(std::chrono::milliseconds(millisFromJson(value["before"])));
+  if (value.contains("failure")) trial.failure = textFromJson(value["failure"], longestTold);
+  if (value.contains("console")) trial.console = textFromJson(value["console"], longestTold);
+  return trial;
+}
+
+json toJson(const Rollback& rollback) {
+  json value = json::object();
+  if (rollback.good) value["good"] = toJson(*rollback.good);
+  if (rollback.trial) value["trial"] = toJson(*rollback.trial);
+  return value;
+}
+
+Rollback rollbackFromJson(const json& value) {
+  if (!value.is_object()) noEntry("not what is remembered of updates");
+  Rollback rollback;
+  if (value.contains("good")) rollback.good = revisionFromJson(value["good"]);
+  if (value.contains("trial")) rollback.trial = trialFromJson(value["trial"]);
+  return rollback;
+}
+
 /// The newest `limit` of them with `value` before all others.
 template <class T>
 void putFirst(std::vector<T>& values, const T& value, std::size_t limit) {
@@ -136,6 +282,7 @@ void Entry::bury(SystemTime now) {
   ranSpec.clear();
   withheld.clear();
   restartedAt.clear();
+  rollback.reset();
 }
 
 bool Entry::sent(Fingerprint fingerprint) const {
@@ -169,6 +316,7 @@ json toJson(const Entry& entry) {
   if (!entry.restartedAt.empty()) value["restartedAt"] = entry.restartedAt;
   if (entry.pending) value["pending"] = toJson(*entry.pending);
   if (!entry.withheld.empty()) value["withheld"] = entry.withheld;
+  if (entry.rollback) value["rollback"] = toJson(*entry.rollback);
   if (entry.destroyedAt) value["destroyedAt"] = toMillis(*entry.destroyedAt);
   return value;
 }
@@ -207,6 +355,7 @@ Entry entryFromJson(const json& value) {
   if (value.contains("pending")) entry.pending = pendingFromJson(value["pending"]);
   if (value.contains("withheld"))
     entry.withheld = wordFromJson(value["withheld"], confirmationIdLength, "0123456789abcdef");
+  if (value.contains("rollback")) entry.rollback = rollbackFromJson(value["rollback"]);
   if (value.contains("destroyedAt")) entry.destroyedAt = timeFromJson(value["destroyedAt"]);
   return entry;
 }

@@ -37,6 +37,36 @@ struct Pending {
   friend bool operator==(const Pending&, const Pending&) = default;
 };
 
+/// What a unikernel was when it was well.
+struct Revision {
+  std::string digest;           // raw, of its image
+  Fingerprint fingerprint = 0;  // of its arguments
+  std::int64_t memory = 0;      // Mi
+  /// Absent: they are not written down, as others may read it who must not read them, or as they are too
+  /// long.
+  std::optional<albatross::Arguments> arguments = {};
+  friend bool operator==(const Revision&, const Revision&) = default;
+};
+
+/// An update that has not been seen to run well yet, or that failed.
+struct Trial {
+  std::string attempt;                    // what is tried, of which spec: plan::attemptOf()
+  std::string digest;                     // raw, of its image
+  SystemTime since;                       // it was sent
+  std::optional<albatross::Time> before;  // when that began which ran until then
+  bool failed = false;
+  std::string failure = {};  // how, in sentences
+  std::string console = {};  // the last lines that it printed
+  friend bool operator==(const Trial&, const Trial&) = default;
+};
+
+/// What is remembered of a unikernel whose updates are taken back where they fail (healthCheck.rollback).
+struct Rollback {
+  std::optional<Revision> good;  // the last one that was well; absent: none was yet
+  std::optional<Trial> trial;
+  friend bool operator==(const Rollback&, const Rollback&) = default;
+};
+
 /// A unikernel or a block device that is ours: Albatross keeps no labels, so this is all that says so.
 /// Written before the create is sent; the server's key is part of it, so that another server behind the same
 /// address inherits nothing.
@@ -62,6 +92,7 @@ struct Entry {
   std::string restartedAt;  // the request for a restart (api::restartedAtAnnotation) that was fulfilled last
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   std::int64_t size = 0;                  // Mi; of a volume
+  std::optional<Rollback> rollback;       // absent: its updates are not taken back
   friend bool operator==(const Entry&, const Entry&) = default;
 
   bool isVolume() const { return object.kind == api::Kind::UnikernelVolume; }

@@ -7,6 +7,7 @@
 
 #include "plan/desired.h"
 #include "plan/plan.h"
+#include "plan/rollback.h"
 #include "plan/world.h"
 
 namespace rookery::plan {
@@ -138,7 +139,11 @@ void sendingUnikernel(Memory& memory, const Step& step, const Desired& desired, 
   const auto* running = found == observed.unikernels.end() ? nullptr : &found->second;
   if (step.verb == Verb::Adopt) return adopt(*entry, step, desired.unikernels.at(step.object), running);
   entry->pending = pendingOf(step, desired, running, now);
-  if (startsUnikernel(step.verb)) memory.objects[step.object].startExpected = true;
+  if (!startsUnikernel(step.verb)) return;
+  ObjectMemory& object = memory.objects[step.object];
+  object.startExpected = true;
+  const bool tries = beginTrial(*entry, *step.wanted, desired.unikernels.at(step.object), now);
+  if (tries) object.recentRestarts.clear();  // those were another's
 }
 
 }  // namespace
@@ -254,6 +259,7 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
     entry->pending->since = now;
     return memory;
   }
+  if (failure && !entry->pending->committed && entry->rollback) entry->rollback->trial.reset();  // never sent
   if (!failure && step.isAboutVolume()) arrivedVolume(*entry, step);
   if (!failure && !step.isAboutVolume()) arrived(*entry);
   entry->pending.reset();

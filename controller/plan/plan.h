@@ -104,6 +104,7 @@ struct Step {
   std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
   std::optional<image::Image> image;       // Create, ForceCreate; SetVolume: the file with the content
   std::optional<WantedVolume> volume;      // CreateVolume, SetVolume, Adopt of a volume
+  std::string keeps = {};  // raw, of the image that must be kept before this is sent; empty: none
 
   bool isAboutVolume() const { return object.kind == api::Kind::UnikernelVolume; }
 };
@@ -141,6 +142,7 @@ struct Plan {
   Counts counts;
   std::vector<Error> errors;  // about what has no object any more: the prune guard, an unreadable source
   std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
+  std::vector<api::ObjectKey> rolledBack;    // unikernels of which an update is first seen to have failed
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest

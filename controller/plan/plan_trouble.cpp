@@ -28,10 +28,13 @@ Planner::Verdict Planner::judgeLoop(const Subject& subject, Verdict verdict) {
   wakeAt(subject.memory.upSince + loopCalm);
   return {
       .reason = Reason::CrashLoopBackOff,
-      .message = fmt::format(
-          "{} does not stay up on {}: it was restarted more than {} times within {} min. It counts as ready "
-          "once it has been up for a minute; its console says why it ends.",
-          subject.key.toString(), instance(), restartsOfALoop - 1, loopWindow.count()),
+      .message = sentences(
+          {fmt::format("{} does not stay up on {}: it was restarted {} times in all, and more than {} times "
+                       "within {} min. It counts as ready once it has been up for a minute; its console says "
+                       "why it ends.",
+                       subject.key.toString(), instance(), subject.memory.restarts, restartsOfALoop - 1,
+                       loopWindow.count()),
+           lastWordsOf(subject)}),
       .stalled = true,
       .state = UnikernelState::Failed};
 }

@@ -26,8 +26,6 @@ std::string pathsOf(const Difference& difference) {
   return fmt::format("{}", fmt::join(paths, ", "));
 }
 
-Wanted wantedOf(const DesiredUnikernel& unikernel) { return {unikernel.arguments, unikernel.digest()}; }
-
 Reason reasonOf(const Difference& difference) {
   if (difference.image) return Reason::ImageDiffers;
   return difference.arguments ? Reason::ArgumentsDiffer : Reason::MemoryDiffers;
@@ -35,11 +33,11 @@ Reason reasonOf(const Difference& difference) {
 
 /// Whether a step needs nothing of the image: a restart with the devices that the running one has, of which
 /// the server knows that they are the image's.
-bool canDoWithout(const DesiredUnikernel& unikernel, const UnikernelInfo* running, const Step& step) {
+bool canDoWithout(const albatross::Arguments& arguments, const UnikernelInfo* running, const Step& step) {
   if (step.verb != Verb::Restart || running == nullptr) return false;
   std::set<std::string> wanted, present;
-  for (const auto& bridge : unikernel.arguments.bridges) wanted.insert("net " + bridge.netif);
-  for (const auto& block : unikernel.arguments.blocks) wanted.insert("block " + block.name);
+  for (const auto& bridge : arguments.bridges) wanted.insert("net " + bridge.netif);
+  for (const auto& block : arguments.blocks) wanted.insert("block " + block.name);
   for (const auto& bridge : running->bridges) present.insert("net " + bridge.unikernelDevice);
   for (const auto& block : running->blocks) present.insert("block " + block.unikernelDevice);
   return wanted == present;
@@ -56,7 +54,7 @@ bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std:
 void Planner::planUnikernels(const std::vector<Subject>& subjects) {
   // What shrinks goes first: it may make room for what grows.
   const auto growth = [](const Subject& subject) {
-    return subject.unikernel.arguments.memory - (subject.running == nullptr ? 0 : subject.running->memory);
+    return subject.arguments().memory - (subject.running == nullptr ? 0 : subject.running->memory);
   };
   std::vector<const Subject*> order;
   order.reserve(subjects.size());
@@ -77,6 +75,7 @@ void Planner::planUnikernel(const Subject& subject) {
   const std::optional<SystemTime> wakeBefore = std::exchange(plan_.wakeAt, std::nullopt);
   Verdict verdict = judge(subject);
   onlyObserve(verdict);
+  verdict = judgeUpdate(subject, judgeHealth(subject, std::move(verdict)));
   qualify(subject.key, verdict);
   const std::optional<SystemTime> itsOwn = std::exchange(plan_.wakeAt, wakeBefore);
   subject.memory.state = verdict.state;
@@ -171,7 +170,7 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
         .stalled = true,
         .state = UnikernelState::Failed};
   }
-  Wanted wanted = wantedOf(subject.unikernel);
+  Wanted wanted = subject.wanted();
   const Difference difference =
       compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments);
   if (subject.entry != nullptr && !difference.any()) {
@@ -313,7 +312,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.verb = Verb::Create;
   step.object = subject.key;
   step.name = subject.name;
-  step.wanted = wantedOf(subject.unikernel);
+  step.wanted = subject.wanted();
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.spec().arguments);
   Entry* entry = subject.entry;
@@ -328,6 +327,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
         .state = UnikernelState::Ready};
   }
   const bool ranBefore = entry != nullptr && entry->confirmed && !entry->destroyedAt && !subject.stopped;
+  if (subject.former && subject.memory.tried != step.wanted) return takeStep(subject, std::move(step));
   return ranBefore ? judgeEnded(subject, std::move(step)) : takeStep(subject, std::move(step));
 }
 
@@ -350,9 +350,10 @@ Planner::Verdict Planner::judgeEnded(const Subject& subject, Step step) {
   if (!verdict.step || verdict.reason != Reason::Reconciling) return verdict;
   verdict.reason = Reason::CrashLoopBackOff;
   verdict.message =
-      fmt::format("{} has ended on {}{}; it is created again at {}.", who, instance(),
-                  object.attempts == 0 ? "" : fmt::format(" after {} attempts", object.attempts),
-                  api::toRfc3339(object.nextAttempt));
+      sentences({fmt::format("{} has ended on {}{}; it is created again at {}.", who, instance(),
+                             object.attempts == 0 ? "" : fmt::format(" after {} attempts", object.attempts),
+                             api::toRfc3339(object.nextAttempt)),
+                 lastWordsOf(subject)});
   verdict.state = UnikernelState::Failed;
   return verdict;
 }
@@ -379,7 +380,7 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
     return refusal(chain.error(), running);
   }
   if (auto waits = awaitVolumes(subject)) return *std::move(waits);
-  if (const auto error = world_.cannotRun(subject.name, subject.unikernel.arguments)) {
+  if (const auto error = world_.cannotRun(subject.name, subject.arguments())) {
     waiting_[domainOf(subject.name)].push_back(subject.key);
     bool resolves = false;
     Verdict verdict = refusal(nameLeaving(subject.name, *error, resolves), running);
@@ -388,9 +389,16 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
     return verdict;
   }
   step.domains = std::move(*chain);
-  if (subject.unikernel.missing && !canDoWithout(subject.unikernel, subject.running, step))
-    return awaitImage(subject, std::move(step));
-  if (step.verb != Verb::Restart) step.image = *subject.unikernel.image;
+  const bool lacksImage = subject.former ? !subject.formerImage : subject.unikernel.missing.has_value();
+  if (lacksImage && !canDoWithout(subject.arguments(), subject.running, step)) {
+    if (!subject.former) return awaitImage(subject, std::move(step));
+    return refusal({Reason::ImageNotFound,
+                    fmt::format("The image of {} of before is not kept here.", subject.key.toString())},
+                   running);
+  }
+  if (step.verb != Verb::Restart)
+    step.image = subject.former ? *subject.formerImage : *subject.unikernel.image;
+  step.keeps = keptFor(subject, step);
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);

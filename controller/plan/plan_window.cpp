@@ -68,8 +68,10 @@ void Planner::holdBack(Verdict& verdict, SystemTime opening, const api::Object* 
   verdict.state = UnikernelState::Ready;
 }
 
+/// What was well before comes back at any time.
 void Planner::awaitWindow(const Subject& subject, Verdict& verdict) const {
-  if (!verdict.step || subject.running == nullptr || !stopsWhatRuns(verdict.step->verb)) return;
+  const bool stops = verdict.step && subject.running != nullptr && stopsWhatRuns(verdict.step->verb);
+  if (!stops || subject.former) return;
   const api::Object* object = subject.unikernel.object.get();
   const auto opening = closedUntil(object, std::max(verdict.step->notBefore, now_));
   if (!opening) return;

@@ -89,9 +89,10 @@ Plan Planner::run() {
   settleVolumes();
   confirmEntries();
   std::vector<Subject> subjects = findSubjects();
-  for (const Subject& subject : subjects) {
+  for (Subject& subject : subjects) {
     refreshEntry(subject);
     trackLife(subject);
+    followUpdate(subject);
   }
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();

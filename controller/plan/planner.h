@@ -42,8 +42,16 @@ class Planner {
     Entry* entry;                             // null: it is not ours
     ObjectMemory& memory;
     bool stopped = false;  // to be destroyed in this plan, for a volume of it, and created again
+    // Where its last update failed: what it is to be instead, and the image of that, as far as it is there;
+    // or why it is not put back
+    std::optional<Wanted> former = std::nullopt;
+    std::optional<image::Image> formerImage = std::nullopt;
+    std::string notPutBack = {};
 
     const api::Unikernel& spec() const { return unikernel.spec(); }
+    const albatross::Arguments& arguments() const { return former ? former->arguments : unikernel.arguments; }
+    /// What it is to be.
+    Wanted wanted() const { return former ? *former : Wanted{unikernel.arguments, unikernel.digest()}; }
   };
 
   /// The same of a volume.
@@ -81,6 +89,20 @@ class Planner {
   void countUnmanaged();
   void forgetObjects();
   Plan::Rest rest() const;
+
+  // plan_health.cpp: whether what runs is well
+  const Health* healthOf(const Subject& subject) const;
+  Verdict judgeHealth(const Subject& subject, Verdict verdict);
+  std::string lastWordsOf(const Subject& subject) const;
+
+  // plan_rollback.cpp: updates that fail
+  void followUpdate(Subject& subject);
+  Rollback firstRollback(const Subject& subject) const;
+  std::string failureOf(const Subject& subject, const Trial& trial);
+  void putBack(Subject& subject);
+  std::string keptFor(const Subject& subject, const Step& step) const;
+  Verdict judgeUpdate(const Subject& subject, Verdict verdict);
+  Verdict judgeFailed(const Subject& subject, Verdict verdict);
 
   // plan_trouble.cpp: what does not last
   bool loops(const ObjectMemory& object) const;

@@ -12,6 +12,7 @@
 #include "image/lookout.h"
 #include "image/pull/puller.h"
 #include "plan/plan.h"
+#include "probe/prober.h"
 #include "reconcile/clock.h"
 #include "reconcile/consoles.h"
 #include "reconcile/listener.h"
@@ -42,6 +43,8 @@ struct Environment {
   std::vector<std::filesystem::path> imageRoots = {};
   /// Has the images that manifests name by their digest alone; null: there are none.
   const image::ImageStore* imageStore = nullptr;
+  /// Keeps the images that may have to be put back; null: none is kept.
+  image::ImageStore* keptImages = nullptr;
   /// Reads the images that manifests name by path; null: whoever resolves a snapshot does. When find() says
   /// something else, somebody calls Controller::redistribute().
   image::Lookout* lookout = nullptr;
@@ -64,6 +67,10 @@ struct Environment {
   Consoles* consoles = nullptr;
   /// Told what the unikernels use; null: no server is asked for statistics.
   UsageStore* usages = nullptr;
+  /// Asks a target of a health check whether it is well, as probe::Prober::probe does; empty: nobody asks,
+  /// and what has a health check does not become Ready.
+  std::function<void(probe::Target target, std::chrono::milliseconds patience, probe::Prober::Done done)>
+      probe = {};
   /// The unikernels on a server that another Rookery of this machine counts as its own, each with its state
   /// directory: they are not adopted. Empty: nobody looks for one. From any thread.
   std::function<std::map<albatross::Name, std::filesystem::path>(const std::string& serverKey)>

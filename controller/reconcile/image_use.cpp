@@ -21,6 +21,7 @@ std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, con
   // What runs may have a manifest that no longer parses.
   for (const plan::Entry& entry : state.entries()) {
     if (!entry.destroyedAt && !entry.digests.empty()) digests.insert(image::toHex(entry.digests.front()));
+    if (entry.rollback && entry.rollback->good) digests.insert(image::toHex(entry.rollback->good->digest));
     if (entry.pending) digests.insert(image::toHex(entry.pending->image));
   }
   return digests;

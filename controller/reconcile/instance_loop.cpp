@@ -51,6 +51,12 @@ InstanceLoop::InstanceLoop(asio::any_io_executor strand, const Environment& envi
       connection_(environment_),
       reporter_(environment_),
       lastWords_(strand_, environment_),
+      health_(std::make_shared<HealthChecks>(strand_, environment_,
+                                             [this] {
+                                               news_ = true;
+                                               timer_.cancel();
+                                             })),
+      kept_(environment_),
       latest_(std::move(desired)),
       desired_(latest_),
       pipeline_(strand_, environment_, memory_) {
@@ -95,6 +101,7 @@ asio::awaitable<void> InstanceLoop::run() {
   } else {
     co_await reconcile();
   }
+  health_->stop();
   forgetReached();
 }
 
@@ -104,7 +111,7 @@ asio::awaitable<void> InstanceLoop::reconcile() {
     const bool again = co_await round();
     const auto state = co_await asio::this_coro::cancellation_state;
     if (state.cancelled() != asio::cancellation_type::none) break;
-    if (!again && latest_ == desired_) co_await sleep(wake_);
+    if (!again && latest_ == desired_ && !news_) co_await sleep(wake_);
   }
   co_await pipeline_.withdraw();
 }
@@ -119,6 +126,7 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
 asio::awaitable<bool> InstanceLoop::round() {
   const auto start = clock::Steady::now();
   desired_ = latest_;
+  news_ = false;
   Result<plan::Observed> observed = co_await ask();
   if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
   Round told;
@@ -126,6 +134,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   RoundEnd end;
   end.desired = desired_;
   std::vector<plan::Step> due;
+  if (observed) addFindings(*observed);
   if (observed && isResting(*observed)) {
     goOnResting(told);
     end = rest_->end;
@@ -146,9 +155,13 @@ asio::awaitable<bool> InstanceLoop::round() {
 
 /// Remembers and publishes what was planned. Returns the steps that are to be taken now.
 asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision, Round& told, RoundEnd& end) {
-  const Failures failures = co_await persist(decision);
-  const Unwritten& unwritten = failures.unikernels;
   plan::Plan& plan = decision.plan;
+  co_await tellRollbacks(plan);
+  const Unwritten unkept = co_await keepImages(plan);
+  const Failures failures = co_await persist(decision);
+  co_await keepFiles(plan);
+  const Unwritten& unwritten = failures.unikernels;
+  plan::withhold(plan, unkept, environment_.now());
   plan::withhold(plan, unwritten, environment_.now());
   plan::withhold(plan, failures.volumes, environment_.now(), api::Kind::UnikernelVolume);
   const SystemTime now = environment_.now();
@@ -173,7 +186,7 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
   failures_ = 0;
   reporter_.report(*desired_, plan, policies_, unwritten);
-  const bool allWritten = unwritten.empty() && failures.volumes.empty();
+  const bool allWritten = unwritten.empty() && failures.volumes.empty() && unkept.empty();
   rest(decision, end, plan.steps.empty() && end.finished && allWritten);
   if (allWritten && end.errors.empty()) {
     restOthers(decision);
@@ -327,6 +340,18 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
   lookedAt_ = environment_.now();
   const bool blockDevices = needsBlockDevices(*desired_) || !environment_.state.volumes().empty();
   co_return co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener);
+}
+
+/// What was found out of what runs there besides, and is from now on.
+void InstanceLoop::addFindings(plan::Observed& observed) {
+  news_ = false;
+  health_->follow(*desired_, observed);
+  observed.health = health_->all();
+  observed.kept = kept_.find(*desired_, observed);
+  for (const auto& [key, line] : lastWords_.lines()) {
+    if (desired_->unikernels.contains(key))
+      observed.lastLines.emplace(desired_->nameOf(key, observed.base), line);
+  }
 }
 
 void InstanceLoop::see(plan::Observed observed) {
@@ -519,6 +544,56 @@ std::vector<InstanceLoop::Change> InstanceLoop::changesOf(const Decision& decisi
     if (entry != after.end()) compare(entry->first, entry->second);
   }
   return changes;
+}
+
+/// Of updates that failed, what they printed is read before it is lost among what is printed next.
+asio::awaitable<void> InstanceLoop::tellRollbacks(plan::Plan& plan) {
+  constexpr std::size_t lines = 20;
+  for (const api::ObjectKey& key : plan.rolledBack) {
+    std::string console = co_await lastWords_.tail(desired_->name(), key, lines);
+    const auto entry = plan.memory.inventory.find(desired_->nameOf(key, observed_->base));
+    check(entry != plan.memory.inventory.end() && entry->second.rollback && entry->second.rollback->trial,
+          "what is taken back was tried");
+    entry->second.rollback->trial->console = std::move(console);
+    environment_.listener.rolledBack(desired_->name(), key);
+  }
+}
+
+/// What is about to be replaced, and may have to be put back, is got from the server where there is no copy
+/// of it. What could not be, and why, by name: it is not replaced.
+asio::awaitable<Unwritten> InstanceLoop::keepImages(const plan::Plan& plan) {
+  Unwritten unkept;
+  for (const plan::Step& step : plan.steps) {
+    const bool needed = !step.keeps.empty() && step.notBefore <= environment_.now();
+    if (!needed || environment_.keptImages == nullptr || !environment_.mayCommand(desired_->name())) continue;
+    const auto kept = co_await kept_.fetch(
+        step.keeps, step.object, {connection_.client(), desired_, observed_->base, observed_->policies});
+    if (kept) continue;
+    unkept.emplace(
+        step.name,
+        Error{kept.error().reason,
+              sentences({fmt::format("The image that {} runs on {} cannot be kept, to be put back if "
+                                     "its update fails, and so it is not updated.",
+                                     step.object.toString(), desired_->name()),
+                         kept.error().message})});
+  }
+  co_return unkept;
+}
+
+/// What runs well is copied, before its file becomes another.
+asio::awaitable<void> InstanceLoop::keepFiles(const plan::Plan& plan) {
+  if (environment_.keptImages == nullptr) co_return;
+  for (const auto& [key, state] : plan.objects) {
+    const auto unikernel = desired_->unikernels.find(key);
+    if (unikernel == desired_->unikernels.end() || !unikernel->second.image) continue;
+    const image::Image& image = *unikernel->second.image;
+    const auto entry = plan.memory.inventory.find(desired_->nameOf(key, observed_->base));
+    if (entry == plan.memory.inventory.end() || !entry->second.rollback) continue;
+    const auto& good = entry->second.rollback->good;
+    if (!good || good->digest != image.digest || observed_->kept.contains(good->digest)) continue;
+    const auto kept = co_await kept_.copy(image);
+    if (!kept) environment_.listener.warned(desired_->name(), kept.error().reason, kept.error().message);
+  }
 }
 
 /// Writes down what has changed; what could not be, and why, by name.

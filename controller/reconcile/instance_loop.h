@@ -14,6 +14,8 @@
 #include "plan/desired.h"
 #include "plan/plan.h"
 #include "reconcile/environment.h"
+#include "reconcile/health.h"
+#include "reconcile/kept_images.h"
 #include "reconcile/last_words.h"
 #include "reconcile/server_connection.h"
 #include "reconcile/statistics.h"
@@ -75,6 +77,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   asio::awaitable<void> reconcile();
   asio::awaitable<bool> round();
   asio::awaitable<Result<plan::Observed>> ask();
+  void addFindings(plan::Observed& observed);
   void see(plan::Observed observed);
   /// What was decided, and about what.
   struct Decision {
@@ -113,6 +116,9 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
     Unwritten unikernels, volumes;
   };
   asio::awaitable<Failures> persist(const Decision& decision);
+  asio::awaitable<void> tellRollbacks(plan::Plan& plan);
+  asio::awaitable<Unwritten> keepImages(const plan::Plan& plan);
+  asio::awaitable<void> keepFiles(const plan::Plan& plan);
   asio::awaitable<Failures> write(std::vector<Change> changes);
   plan::DesiredPtr judged();
   void noteOwnedElsewhere(std::map<api::ObjectKey, Error>& errors) const;
@@ -144,6 +150,8 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   ServerConnection connection_;
   StatusReporter reporter_;
   LastWords lastWords_;
+  const std::shared_ptr<HealthChecks> health_;
+  KeptImages kept_;
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
@@ -151,6 +159,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   std::optional<Statistics> statistics_;  // absent: nobody wants them
   std::optional<Rest> rest_;
   std::optional<RestOfOthers> others_;
+  bool news_ = false;        // health checks have said something since the last look
   bool undisputed_ = false;  // nobody else had what was desired when all was judged last
   SystemTime lookedAt_;      // when observed_ was asked for
   plan::Memory memory_;

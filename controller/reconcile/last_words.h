@@ -2,6 +2,8 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <map>
+#include <memory>
 #include <string>
 
 #include "api/object.h"
@@ -9,7 +11,8 @@
 
 namespace rookery::reconcile {
 
-/// Tells the environment's listener what unikernels printed last before they ended: their servers keep that.
+/// Tells the environment's listener what unikernels printed last before they ended, and remembers it: their
+/// servers keep that.
 class LastWords {
  public:
   /// `environment` must outlive the strand's work.
@@ -19,13 +22,20 @@ class LastWords {
   /// One that ran on the instance has ended, and may live again. Told later, or not at all: its console
   /// cannot be read, or is silent.
   void ask(const std::string& instance, const api::ObjectKey& unikernel);
+  /// The last `count` lines that one printed, with nothing secret in them, each cut; empty: they cannot be
+  /// read, or it is silent.
+  asio::awaitable<std::string> tail(std::string instance, api::ObjectKey unikernel, std::size_t count) const;
+  /// Of those that were asked for, the last line of each that is known.
+  const std::map<api::ObjectKey, std::string>& lines() const { return *lines_; }
 
  private:
+  using Lines = std::shared_ptr<std::map<api::ObjectKey, std::string>>;
   static asio::awaitable<void> tell(const Environment& environment, std::string instance,
-                                    api::ObjectKey unikernel);
+                                    api::ObjectKey unikernel, Lines lines);
 
   const asio::any_io_executor strand_;
   const Environment& environment_;
+  const Lines lines_ = std::make_shared<Lines::element_type>();
 };
 
 }  // namespace rookery::reconcile

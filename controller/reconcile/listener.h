@@ -61,6 +61,11 @@ class Listener {
   /// A unikernel has ended that nobody here told to: the last line of its console, with nothing secret in it.
   virtual void ended(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                      const std::string& /*lastLine*/) {}
+  /// A health check of a unikernel has succeeded, or not.
+  virtual void healthChecked(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
+                             bool /*healthy*/) {}
+  /// An update of a unikernel has failed, and what ran before is put back.
+  virtual void rolledBack(const std::string& /*instance*/, const api::ObjectKey& /*object*/) {}
   /// While an image is streamed, about every 64 KiB.
   virtual void imageSent(const std::string& /*instance*/, const api::ObjectKey& /*object*/,
                          std::uint64_t /*bytes*/, std::uint64_t /*total*/) {}
@@ -103,6 +108,12 @@ class Listeners : public Listener {
   void ended(const std::string& instance, const api::ObjectKey& object,
              const std::string& lastLine) override {
     tell(&Listener::ended, instance, object, lastLine);
+  }
+  void healthChecked(const std::string& instance, const api::ObjectKey& object, bool healthy) override {
+    tell(&Listener::healthChecked, instance, object, healthy);
+  }
+  void rolledBack(const std::string& instance, const api::ObjectKey& object) override {
+    tell(&Listener::rolledBack, instance, object);
   }
   void imageSent(const std::string& instance, const api::ObjectKey& object, std::uint64_t bytes,
                  std::uint64_t total) override {

@@ -214,6 +214,12 @@ struct Metrics::State {
   PerInstance<Gauge> serverExpiry{
       gauges(registry, "rookery_server_certificate_expiry_timestamp_seconds",
              "When the certificate expires that the instance's server has shown, since the Unix epoch.")};
+  PerInstance<Counter> rollbacks{
+      counters(registry, "rookery_unikernel_rollbacks_total",
+               "Updates of a unikernel that failed, so that what was healthy before was put back.")};
+  PerInstance<Counter> healthChecks{
+      counters(registry, "rookery_health_checks_total",
+               "Health checks of unikernels that have ended, by their result: success or failure.")};
   PerInstance<Counter> warnings{counters(registry, "rookery_warnings_total", "Warnings, by reason.")};
 
   prometheus::Family<Counter>& imagePulls =
@@ -485,6 +491,18 @@ void Metrics::commandEnded(const std::string& instance, const reconcile::Command
   state_->imageBytes.at(instance).Increment(static_cast<double>(result.bytes));
 }
 
+void Metrics::healthChecked(const std::string& instance, const api::ObjectKey& object, bool healthy) {
+  const std::lock_guard lock(state_->mutex);
+  state_->healthChecks
+      .at(instance, {{"namespace", object.nameSpace}, {"result", healthy ? "success" : "failure"}})
+      .Increment();
+}
+
+void Metrics::rolledBack(const std::string& instance, const api::ObjectKey& object) {
+  const std::lock_guard lock(state_->mutex);
+  state_->rollbacks.at(instance, {{"namespace", object.nameSpace}, {"name", object.name}}).Increment();
+}
+
 void Metrics::imagePulled(const image::Puller::Attempt& attempt) {
   const std::lock_guard lock(state_->mutex);
   state_->imagePulls.Add({{"result", resultLabel(attempt.error)}}).Increment();
@@ -538,6 +556,8 @@ void Metrics::instanceForgotten(const std::string& instance) {
   state_->certificateExpiry.remove(instance);
   state_->serverExpiry.remove(instance);
   state_->warnings.remove(instance);
+  state_->healthChecks.remove(instance);
+  state_->rollbacks.remove(instance);
 }
 
 }  // namespace rookery::serve

@@ -63,6 +63,8 @@ class Metrics : public reconcile::Listener, public http::Observer {
   void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void commandEnded(const std::string& instance, const reconcile::CommandResult& result) override;
+  void healthChecked(const std::string& instance, const api::ObjectKey& object, bool healthy) override;
+  void rolledBack(const std::string& instance, const api::ObjectKey& object) override;
   void imagePulled(const image::Puller::Attempt& attempt) override;
   void credentialLoaded(const std::string& instance, reconcile::SystemTime notAfter) override;
   void serverCertificateSeen(const std::string& instance, reconcile::SystemTime notAfter) override;

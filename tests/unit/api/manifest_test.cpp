@@ -259,6 +259,7 @@ TEST(Manifest, TheRunDigestFollowsWhatRuns) {
   const std::string plain = runDigestOf("").current;
   EXPECT_THAT(plain, SizeIs(64));
   const std::pair<const char*, bool> specs[] = {{"  minReadySeconds: 5\n", true},
+                                                {"  healthCheck: {tcp: {address: a:1}}\n", true},
                                                 {"  prune: false\n", true},
                                                 {"  suspend: true\n", true},
                                                 {"  adopt: Always\n", true},
@@ -408,6 +409,64 @@ TEST(Mistakes, InAUnikernel) {
        "7:3: spec.suspend: this key is given twice, first in line 6; remove one"},
       {"  startup: 1\nextra: 1",
        "7:1: extra: there is no such field; there are apiVersion, kind, metadata, spec"},
+  };
+  for (const auto& [spec, problem] : mistakes) expectProblems({{unikernel(spec), {problem}}});
+}
+
+TEST(Manifest, DecodesAHealthCheck) {
+  const auto checkOf = [](const char* spec) {
+    const Manifest manifest = parse(unikernel(spec));
+    EXPECT_THAT(describe(manifest.problems), IsEmpty()) << spec;
+    return manifest.objects.at(0)->as<Unikernel>().healthCheck;
+  };
+  EXPECT_FALSE(checkOf(""));
+  const auto http = checkOf(
+      "  healthCheck: {http: {url: \"https://10.0.42.20/healthz\", expectedStatus: 204, insecure: true}, "
+      "interval: 1m, timeout: 30s, failureThreshold: 5, rollback: true}\n");
+  ASSERT_TRUE(http && std::holds_alternative<HttpCheck>(http->target));
+  EXPECT_EQ(std::get<HttpCheck>(http->target).url, "https://10.0.42.20/healthz");
+  EXPECT_EQ(std::get<HttpCheck>(http->target).expectedStatus, 204);
+  EXPECT_TRUE(std::get<HttpCheck>(http->target).insecure);
+  EXPECT_EQ(http->interval, 1min);
+  EXPECT_EQ(http->timeout, 30s);
+  EXPECT_EQ(http->failureThreshold, 5);
+  EXPECT_TRUE(http->rollback);
+  const auto tcp = checkOf("  healthCheck: {tcp: {address: \"[fd00::1]:443\"}}\n");
+  ASSERT_TRUE(tcp && std::holds_alternative<TcpCheck>(tcp->target));
+  EXPECT_EQ(std::get<TcpCheck>(tcp->target).address, "[fd00::1]:443");
+  EXPECT_EQ(tcp->interval, 10s);
+  EXPECT_EQ(tcp->timeout, 1min);
+  EXPECT_EQ(tcp->failureThreshold, 3);
+  EXPECT_FALSE(tcp->rollback);
+  const auto dns =
+      checkOf("  healthCheck: {dns: {server: \"10.0.42.53:5353\", name: example.org, type: MX}}\n");
+  ASSERT_TRUE(dns && std::holds_alternative<DnsCheck>(dns->target));
+  EXPECT_EQ(std::get<DnsCheck>(dns->target).server, "10.0.42.53:5353");
+  EXPECT_EQ(std::get<DnsCheck>(dns->target).name, "example.org");
+  EXPECT_EQ(std::get<DnsCheck>(dns->target).type, "MX");
+}
+
+TEST(Mistakes, InAHealthCheck) {
+  const std::vector<std::pair<std::string, std::string>> mistakes = {
+      {"  healthCheck: {}", "6:3: spec.healthCheck: exactly one of http, tcp and dns must be given"},
+      {"  healthCheck: {tcp: {address: a:1}, dns: {server: 10.0.0.1, name: a}}",
+       "6:3: spec.healthCheck: exactly one of http, tcp and dns must be given"},
+      {"  healthCheck: {tcp: {address: web}}",
+       "6:32: spec.healthCheck.tcp.address: \"web\" has no port; write \"web:443\", say"},
+      {"  healthCheck: {tcp: {address: \"[fd00::1]\"}}",
+       "6:32: spec.healthCheck.tcp.address: \"[fd00::1]\" has no port; write \"[fd00::1]:443\", say"},
+      {"  healthCheck: {dns: {server: ns1, name: a}}",
+       "6:31: spec.healthCheck.dns.server: \"ns1\" is not the IP address of a name server, such as "
+       "\"10.0.42.53\""},
+      {"  healthCheck: {dns: {server: \"10.0.0.1:x\", name: a}}",
+       "6:31: spec.healthCheck.dns.server: \"x\" is not a port, which is a number from 1 to 65535"},
+      {"  healthCheck: {tcp: {address: a:1}, interval: 10ms}",
+       "6:48: spec.healthCheck.interval: this must be 1s to 1h"},
+      {"  healthCheck: {tcp: {address: a:1}, timeout: 25h}",
+       "6:47: spec.healthCheck.timeout: this must be 1s to 24h"},
+      {"  runPolicy: Once\n  healthCheck: {tcp: {address: a:1}, rollback: true}",
+       "7:38: spec.healthCheck.rollback: nothing can be put back of what is run once; remove it, or "
+       "runPolicy: Once"},
   };
   for (const auto& [spec, problem] : mistakes) expectProblems({{unikernel(spec), {problem}}});
 }

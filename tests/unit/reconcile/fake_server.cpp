@@ -30,6 +30,7 @@ std::string verbOf(const albatross::Request& request) {
     if (std::holds_alternative<uk::ForceCreate>(*command)) return "forceCreate";
     if (std::holds_alternative<uk::Restart>(*command)) return "restart";
     if (std::holds_alternative<uk::Destroy>(*command)) return "destroy";
+    if (std::holds_alternative<uk::Get>(*command)) return "get";
     return "info";
   }
   if (std::holds_alternative<albatross::BlockCommand>(request.command)) return "blockInfo";
@@ -37,7 +38,7 @@ std::string verbOf(const albatross::Request& request) {
 }
 
 bool mutates(const std::string& verb) {
-  return verb != "info" && verb != "policyInfo" && verb != "blockInfo";
+  return verb != "info" && verb != "get" && verb != "policyInfo" && verb != "blockInfo";
 }
 
 std::string& imageOf(albatross::Command& command) {

@@ -60,6 +60,11 @@ class Told : public Listener {
     if (!first) first = round;
   }
 
+  void rolledBack(const std::string&, const api::ObjectKey& object) override {
+    rollbacks.push_back(object.nameSpace + "/" + object.name);
+  }
+
+  std::vector<std::string> rollbacks;
   std::vector<Reason> warnings, failures;
   std::vector<std::string> steps;
   std::uint64_t bytes = 0, total = 0;
@@ -128,8 +133,10 @@ class Loop : public testing::Test {
                                .listener = told_,
                                .connect = environment_.connect,
                                .permit = permit_,
+                               .keptImages = images_.get(),
                                .servers = &servers_,
                                .usages = usages_,
+                               .probe = probe_,
                                .stateLost = [this](const Error& error) { lost_ = error.reason; }});
     }
     strand_ = asio::make_strand(context_);
@@ -184,6 +191,8 @@ class Loop : public testing::Test {
   plan::Scene scene_;  // of which only what is desired counts
   Wiring environment_;
   std::function<bool(const std::string&, const plan::Step&)> permit_;
+  std::function<void(probe::Target, std::chrono::milliseconds, probe::Prober::Done)> probe_;
+  std::unique_ptr<image::ImageStore> images_;  // for what may have to be put back
   std::unique_ptr<FakeServer> server_ = std::make_unique<FakeServer>();
   std::unique_ptr<state::StateDir> state_;
   std::optional<WrappedState> wrapped_;
@@ -226,6 +235,111 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   update();
   until([&] { return rounds_ > rounds; });
   EXPECT_EQ(server_->sent("create"), 2) << "a look at what is as it should be changes nothing";
+}
+
+// -- Health checks
+// -----------------------------------------------------------------------------------------------------------
+
+class Checked : public Loop {
+ protected:
+  Checked() {
+    images_ = *image::ImageStore::open(folder_.path() / "images", {});
+    probe_ = [this](const probe::Target&, std::chrono::milliseconds, const probe::Prober::Done& done) {
+      ++probes_;
+      if (well_) done(*well_ ? Result<void>() : fail(Reason::Unhealthy, "It refuses."));
+    };
+  }
+  void declareChecked(const std::string& argument, bool rollback) {
+    declare("shop/web", argument);
+    scene_.declare("shop/web", [&](api::Unikernel& spec, plan::DesiredUnikernel&) {
+      spec.healthCheck = api::HealthCheck{.target = api::TcpCheck{"10.0.42.20:80"}, .rollback = rollback};
+    });
+  }
+  std::string digest() { return server_->find(plan::Scene::name("shop/web"))->digest; }
+  bool isKept(const std::string& digest) const { return images_->contains(image::toHex(digest)); }
+  void untilReason(Reason reason) {
+    until([&] { return ready("shop/web").reason == reason; });
+  }
+
+  std::optional<bool> well_ = true;  // nothing: no check ever ends
+  int probes_ = 0;
+};
+
+TEST_F(Checked, IsWaitedFor) {
+  well_.reset();
+  declareChecked("--a", false);
+  start();
+  until([&] { return probes_ == 1; });
+  EXPECT_EQ(ready("shop/web").reason, Reason::Reconciling);
+  EXPECT_FALSE(end_->finished);
+  stop();
+  well_ = true;
+  start();
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Checked, AnUpdateThatEndsIsPutBackThoughItsFileIsAnother) {
+  declareChecked("--a", true);
+  start();
+  untilReason(Reason::Running);
+  const std::string good = digest();
+  until([&] { return isKept(good); });
+  well_ = false;
+  writeImage("b");
+  declareChecked("--b", true);
+  update();
+  until([&] { return server_->sent("forceCreate") == 1; });
+  EXPECT_NE(digest(), good);
+  server_->destroy(plan::Scene::name("shop/web"));
+  loop_->lookNow();
+  until([&] { return server_->sent("create") == 2; });
+  EXPECT_EQ(digest(), good);
+  EXPECT_EQ(server_->find(plan::Scene::name("shop/web"))->configuration.arguments.arguments,
+            std::vector<std::string>{"--a"});
+  well_ = true;
+  loop_->lookNow();
+  untilReason(Reason::RolledBack);
+  untilFinished();
+  EXPECT_THAT(told_.rollbacks, ElementsAre("shop/web"));
+  EXPECT_TRUE(entry("shop/web").rollback->trial->failed) << "it is on the disk";
+  stop();
+  start();
+  untilFinished();
+  EXPECT_EQ(ready("shop/web").reason, Reason::RolledBack) << "also after the next start";
+  EXPECT_EQ(server_->sent("forceCreate") + server_->sent("create"), 3);
+}
+
+TEST_F(Checked, WhatThereIsNoCopyOfIsGotBeforeItIsReplaced) {
+  declare("shop/web");
+  start();
+  untilReason(Reason::Running);
+  const std::string good = digest();
+  EXPECT_FALSE(isKept(good)) << "nobody asked for it to be put back";
+  writeImage("b");
+  declareChecked("--a", true);
+  update();
+  until([&] { return server_->sent("forceCreate") == 1; });
+  EXPECT_EQ(server_->sent("get"), 1);
+  EXPECT_TRUE(isKept(good));
+}
+
+TEST_F(Checked, WhatCannotBeKeptIsNotReplaced) {
+  declare("shop/web");
+  start();
+  untilReason(Reason::Running);
+  const std::string good = digest();
+  images_ = *image::ImageStore::open(folder_.path() / "small", {.largestImage = 1'000});
+  stop();
+  own_->keptImages = images_.get();
+  writeImage("b");
+  declareChecked("--a", true);
+  end_.reset();
+  start();
+  untilFinished();
+  EXPECT_EQ(digest(), good);
+  EXPECT_EQ(server_->sent("forceCreate"), 0);
+  EXPECT_THAT(ready("shop/web").message, HasSubstr("and so it is not updated"));
 }
 
 // -- What a server says beside what is observed

@@ -123,6 +123,23 @@ TEST(Metrics, CountsPulls) {
   EXPECT_EQ(sample(metrics, "rookery_image_pull_duration_seconds_sum"), 2);
 }
 
+TEST(Metrics, CountHealthChecksAndRollbacks) {
+  Metrics metrics(build);
+  const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"}, dns{api::Kind::Unikernel, "shop", "dns"};
+  metrics.healthChecked("eu-1", web, true);
+  metrics.healthChecked("eu-1", dns, true);
+  metrics.healthChecked("eu-1", dns, false);
+  metrics.rolledBack("eu-1", web);
+  const std::string checks = R"(rookery_health_checks_total{instance="eu-1",namespace="shop",result=")";
+  EXPECT_EQ(sample(metrics, checks + R"(success"})"), 2);
+  EXPECT_EQ(sample(metrics, checks + R"(failure"})"), 1);
+  EXPECT_EQ(
+      sample(metrics, R"(rookery_unikernel_rollbacks_total{instance="eu-1",name="web",namespace="shop"})"),
+      1);
+  metrics.instanceForgotten("eu-1");
+  EXPECT_THAT(metrics.text(), Not(HasSubstr(R"(instance="eu-1")")));
+}
+
 TEST(Metrics, CountsWhatTheReconcilerReports) {
   Metrics metrics(build);
   report(metrics, "eu-1");
