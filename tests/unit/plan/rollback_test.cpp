@@ -116,6 +116,16 @@ class Updates : public testing::Test {
   Scene scene_;
 };
 
+TEST_F(Updates, ThatFailAreTakenBackAlsoWhileNoMaintenanceWindowIsOpen) {
+  want('b', "--b");
+  take();
+  api::AlbatrossInstance instance = scene_.desired.spec();
+  instance.maintenanceWindows = {{*schedule::Cron::parse("0 0 29 2 *"), 1min}};
+  scene_.setInstance(instance);
+  scene_.now += 31s;
+  expectPutBack(Verb::ForceCreate, "It did not get healthy within 30 s.");
+}
+
 TEST_F(Updates, ThatGetHealthyAreWhatIsPutBackNext) {
   want('b', "--b");
   EXPECT_EQ(take().verb, Verb::ForceCreate);
