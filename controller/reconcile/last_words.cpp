@@ -32,7 +32,7 @@ asio::awaitable<void> LastWords::tell(const Environment& environment, std::strin
   const auto deadline = clock::Steady::now() + longestReading;
   std::string last;
   for (;;) {
-    const Consoles::Lines read = (*console)->read(clock::Steady::now());
+    const Consoles::Lines read = (*console)->read({});  // what is there: a moment long ago is not waited for
     for (const ConsoleLine& line : read.lines) {
       if (line.text.find_first_not_of(' ') != std::string::npos) last = line.text;
     }
