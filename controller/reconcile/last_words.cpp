@@ -34,7 +34,7 @@ asio::awaitable<std::deque<std::string>> readLast(const Environment& environment
   clock::Timer pause(co_await asio::this_coro::executor);
   const auto deadline = clock::Steady::now() + longest;
   for (;;) {
-    const Consoles::Lines read = (*console)->read(clock::Steady::now());
+    const Consoles::Lines read = (*console)->read({});  // what is there: a moment long ago is not waited for
     for (const ConsoleLine& line : read.lines) {
       if (line.text.find_first_not_of(' ') == std::string::npos) continue;
       last.push_back(line.text);

@@ -1,5 +1,7 @@
 #include "reconcile/step_execution.h"
 
+#include <fmt/format.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -14,9 +16,11 @@ using albatross::CallError;
 using albatross::CallResult;
 
 StepExecution::StepExecution(const asio::any_io_executor& strand, const Environment& environment,
-                             std::string instance, plan::Step step, plan::Memory& memory)
+                             std::string instance, std::string serverKey, plan::Step step,
+                             plan::Memory& memory)
     : environment_(environment),
       instance_(std::move(instance)),
+      serverKey_(std::move(serverKey)),
       step_(std::move(step)),
       memory_(memory),
       turn_(strand, clock::Timer::time_point::max()) {}
@@ -46,6 +50,7 @@ asio::awaitable<StepExecution::End> StepExecution::run(albatross::Client& client
   CallResult result = co_await carryOut(client);
   if (!scene_) {
     if (!co_await turn()) co_return End::Withdrawn;
+    serverKey_ = scene_->observed.serverKey;
     result = co_await carryOut(scene_->client);
   }
   if (!begun_) begin();
@@ -79,6 +84,7 @@ asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
   if (!ready) co_return std::unexpected(CallError{ready.error(), false});
   albatross::Request request;
   request.domains = step_.domains;
+  request.serverKey = serverKey_;
   if (step_.verb != plan::Verb::ApplyPolicy) request.label = step_.name.label;
   request.command = commandOf(step_);
   request.image = step_.image ? this : nullptr;
@@ -106,6 +112,12 @@ asio::awaitable<Result<void>> StepExecution::commit() {
   if (!co_await turn()) co_return fail(Reason::Cancelled, "The step was withdrawn before it was taken.");
   check(!scene_->desired.spec().observe, "nothing is sent to a server that is only observed");
   begin();
+  if (scene_->observed.serverKey != serverKey_) {
+    co_return fail(Reason::ConnectionFailed,
+                   fmt::format("The image was sent to another server than is behind the address of "
+                               "AlbatrossInstance {} now. It is sent again.",
+                               instance_));
+  }
   if (auto may = mayCommand(); !may) co_return may;
   if (step_.image && !step_.isAboutVolume()) memory_ = plan::committing(std::move(memory_), step_);
   if (const plan::Entry* about = entry()) {

@@ -28,8 +28,9 @@ namespace asio = boost::asio;
 class StepExecution : private albatross::ImageStream {
  public:
   /// `environment` and `memory`, the loop's, must outlive it. `memory` changes once it is the step's turn.
+  /// `serverKey`: of the server that was looked at, and no other gets it.
   StepExecution(const asio::any_io_executor& strand, const Environment& environment, std::string instance,
-                plan::Step step, plan::Memory& memory);
+                std::string serverKey, plan::Step step, plan::Memory& memory);
 
   enum class End {
     AsForeseen,  // it was done, as plan foresaw
@@ -69,6 +70,7 @@ class StepExecution : private albatross::ImageStream {
 
   const Environment& environment_;
   const std::string instance_;
+  std::string serverKey_;
   const plan::Step step_;
   plan::Memory& memory_;
   clock::Timer turn_;  // cancelled when it is known

@@ -100,7 +100,8 @@ class Call {
   /// Throws only when it is cancelled, or returns some Error then.
   asio::awaitable<Result<Reply>> run(SystemTime now) {
     const Timeouts& timeouts = options_->timeouts;
-    auto opened = co_await within(timeouts.connect, connection_.open(options_->serverName, now));
+    auto opened =
+        co_await within(timeouts.connect, connection_.open(options_->serverName, now, request_.serverKey));
     if (!opened) co_return late("did not complete a TLS handshake", timeouts.connect, "connect");
     if (!*opened) co_return std::unexpected(opened->error());
 

@@ -52,6 +52,7 @@ struct Request {
   std::vector<Domain> domains = {};       // below the credential's own, outermost first
   std::optional<std::string> label = {};  // absent: the domain itself
   Command command;
+  std::string serverKey = {};      // Reply::serverKey of the server that it is for; empty: whichever there is
   std::uint64_t largestImage = 0;  // of a unikernel::Get: bytes of the image that is taken; it is held in
                                    // memory twice for a moment
   ImageStream* image = nullptr;    // for a block set, and a create or force-create whose config has no image,
@@ -95,9 +96,10 @@ class Client {
   virtual ~Client() = default;
 
   /// Carries out one command. Never throws but for the coroutine's cancellation. The errors' reasons are:
-  /// ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused (ours, by the
-  /// server), Credential…, ProtocolError, Refused (the server's own message), EndpointFailed (its endpoint's
-  /// message: in doubt), ServiceUnavailable (its daemon cannot be reached: nothing happened), Cancelled,
+  /// ConnectionFailed (also where another server is there than Request::serverKey says), TlsFailed,
+  /// ServerCertificate…, ServerNameMismatch, CertificateRefused (ours, by the server), Credential…,
+  /// ProtocolError, Refused (the server's own message), EndpointFailed (its endpoint's message: in doubt),
+  /// ServiceUnavailable (its daemon cannot be reached: nothing happened), Cancelled,
   /// DeadlineExceeded, the ImageStream's, and commit's. A server's text is visible() and cut to
   /// longestForeignText.
   virtual asio::awaitable<CallResult> call(Request request) = 0;

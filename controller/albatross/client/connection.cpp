@@ -46,8 +46,10 @@ Connection::Connection(const asio::any_io_executor& executor, SslPtr client, End
       stream_(tcp::socket(executor), client.release()),  // it frees what it is given
       ssl_(stream_.native_handle()) {}
 
-asio::awaitable<Result<void>> Connection::open(const std::optional<std::string>& serverName, SystemTime now) {
-  if (auto prepared = prepareVerification(serverName, now); !prepared) co_return prepared;
+asio::awaitable<Result<void>> Connection::open(const std::optional<std::string>& serverName, SystemTime now,
+                                               std::string serverKey) {
+  if (auto prepared = prepareVerification(serverName, now, std::move(serverKey)); !prepared)
+    co_return prepared;
   Result<void> connected = co_await connect();
   if (!connected) co_return connected;
   const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::client, asTuple);
@@ -56,7 +58,8 @@ asio::awaitable<Result<void>> Connection::open(const std::optional<std::string>&
   co_return std::unexpected(rejection_ ? *rejection_ : handshakeError(error, name_));
 }
 
-Result<void> Connection::prepareVerification(const std::optional<std::string>& serverName, SystemTime now) {
+Result<void> Connection::prepareVerification(const std::optional<std::string>& serverName, SystemTime now,
+                                             std::string serverKey) {
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_);
   X509_VERIFY_PARAM_set_time(parameters, std::chrono::system_clock::to_time_t(now));
   // OpenSSL takes an empty name for none.
@@ -69,13 +72,25 @@ Result<void> Connection::prepareVerification(const std::optional<std::string>& s
   if (std::string host = endpoint_.host; !isAddress(host)) {
     SSL_ctrl(ssl_, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host.data());
   }
-  stream_.set_verify_callback([this, serverName](bool preverified, asio::ssl::verify_context& verification) {
+  stream_.set_verify_callback([this, serverName, serverKey = std::move(serverKey)](
+                                  bool preverified, asio::ssl::verify_context& verification) {
     if (!preverified && !rejection_) {
       rejection_ = verificationError(verification.native_handle(), name_, serverName);
     }
-    return preverified;
+    return preverified && isExpected(verification.native_handle(), serverKey);
   });
   return {};
+}
+
+/// Asked before our certificate, and with it the command, is sent.
+bool Connection::isExpected(X509_STORE_CTX* verification, const std::string& serverKey) {
+  if (serverKey.empty() || X509_STORE_CTX_get_error_depth(verification) > 0) return true;
+  if (tls::keyFingerprintOf(X509_STORE_CTX_get_current_cert(verification)) == serverKey) return true;
+  rejection_ = Error{Reason::ConnectionFailed,
+                     fmt::format("The server {} is another one than was looked at: nothing was sent. It is "
+                                 "looked at again.",
+                                 name_)};
+  return false;
 }
 
 asio::awaitable<Result<void>> Connection::connect() {

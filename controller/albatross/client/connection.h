@@ -27,8 +27,10 @@ class Connection {
   ~Connection() = default;
 
   /// Resolves, connects, and checks the server's certificate as of `now`, for `serverName` where given.
-  /// Errors: ConnectionFailed, TlsFailed, ServerCertificate…, ServerNameMismatch, CertificateRefused.
-  asio::awaitable<Result<void>> open(const std::optional<std::string>& serverName, SystemTime now);
+  /// `serverKey`: which key it must have; empty: any. Errors: ConnectionFailed, TlsFailed,
+  /// ServerCertificate…, ServerNameMismatch, CertificateRefused.
+  asio::awaitable<Result<void>> open(const std::optional<std::string>& serverName, SystemTime now,
+                                     std::string serverKey = {});
 
   /// Whether the server may have our whole handshake, and in it the command.
   bool established() const { return opened_ || SSL_is_init_finished(ssl_) == 1; }
@@ -57,7 +59,9 @@ class Connection {
 
  private:
   asio::awaitable<Result<void>> connect();
-  Result<void> prepareVerification(const std::optional<std::string>& serverName, SystemTime now);
+  Result<void> prepareVerification(const std::optional<std::string>& serverName, SystemTime now,
+                                   std::string serverKey);
+  bool isExpected(X509_STORE_CTX* verification, const std::string& serverKey);
 
   const Endpoint endpoint_;
   const std::string name_;  // host:port

@@ -231,6 +231,8 @@ asio::awaitable<CallResult> FakeServer::carryOut(albatross::Request request) {
     if (const auto committed = co_await commit(); !committed)
       co_return std::unexpected(albatross::CallError{committed.error(), false});
   }
+  if (!request.serverKey.empty() && request.serverKey != key)
+    co_return failed(Reason::ConnectionFailed, false);
   if (arriving) arriving(request);
   if (hang) {
     verbs.push_back(verb);

@@ -903,6 +903,23 @@ TEST_F(Loop, AnotherServerBehindTheSameAddressInheritsNothing) {
               ElementsAre("--foreign"));
 }
 
+TEST_F(Loop, AServerThatTakesThePlaceOfTheOneThatWasLookedAtGetsNoCommand) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  server_->arriving = [&](const albatross::Request& request) {
+    if (!std::holds_alternative<albatross::PolicyCommand>(request.command)) return;
+    server_->key = "another key";  // once the look has ended
+    server_->arriving = {};
+  };
+  scene_.declare("shop/web", [](api::Unikernel&, plan::DesiredUnikernel& unikernel) {
+    unikernel.arguments.arguments = {{"--edit"}};
+  });
+  update();
+  untilFinished();
+  EXPECT_EQ(server_->sent("restart"), 0);
+}
+
 TEST_F(Loop, LearnsAboutMemoryForTheServerAndRemembersIt) {
   declare("shop/web");
   server_->server.faults().restartIgnoresMemory = true;

@@ -219,6 +219,19 @@ TEST_F(ClientTest, TellsWhichServerItIs) {
             std::chrono::system_clock::now());
 }
 
+TEST_F(ClientTest, SendsNothingToAnotherServerThanTheOneThatItIsFor) {
+  TlsPeer peer = makePeer();
+  TlsPeer other = makePeer(makeIdentity({.commonName = "server", .ca = false}, &ca()));
+  Request request = restart();
+  request.serverKey = call(peer, answering(webName, created), info())->serverKey;
+  EXPECT_TRUE(call(peer, answering(webName, created), request));
+  const auto refused = call(other, answering(webName, created), request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.reason, Reason::ConnectionFailed);
+  EXPECT_THAT(refused.error().error.message, testing::HasSubstr("is another one than was looked at"));
+  EXPECT_FALSE(refused.error().inDoubt);
+}
+
 TEST_F(ClientTest, TakesARepliesBytesAsTheyCome) {
   const Success large = success::UnikernelImage{false, std::string(300'000, 'x')};
   const auto reply = call(answering(webName, large), info());

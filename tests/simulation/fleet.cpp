@@ -1,0 +1,84 @@
+#include "simulation/fleet.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace rookery::simulation {
+
+namespace {
+
+std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel) {
+  std::string text = fmt::format(
+      "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: {}}}\nspec:\n"
+      "  instance: {}\n  image: {{path: images/{}.hvt}}\n  memory: {}Mi\n"
+      "  networkInterfaces: [{{name: service, bridge: br0}}]\n",
+      key.name, key.nameSpace, unikernel.server, unikernel.image, unikernel.memory);
+  if (unikernel.secret) {
+    text += fmt::format(
+        "  argumentsFrom: [{{name: PASSWORD, secretKeyRef: {{name: login, key: password}}}}]\n"
+        "  arguments: [\"--edit={}\", \"--password=$(PASSWORD)\"]\n",
+        unikernel.edit);
+  } else {
+    text += fmt::format("  arguments: [\"--edit={}\"]\n", unikernel.edit);
+  }
+  if (unikernel.once) text += "  runPolicy: Once\n";
+  if (unikernel.adoptAlways) text += "  adopt: Always\n";
+  if (unikernel.suspend) text += "  suspend: true\n";
+  return text;
+}
+
+}  // namespace
+
+Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
+  const auto add = [this](const std::string& nameSpace, const std::string& name, const std::string& server,
+                          const std::string& file) -> Unikernel& {
+    return unikernels[{api::Kind::Unikernel, nameSpace, name}] = {.server = server, .file = file};
+  };
+  add("sys", "dns", "eu", "sys.yaml");
+  add("shop", "web", "eu", "shop.yaml");
+  add("shop", "cart", "eu", "shop.yaml");
+  add("shop", "job", "us", "shop.yaml").once = true;
+  add("shop", "edge", "us", "edge.yaml");
+  add("db", "main", "eu", "db.yaml").secret = true;
+  add("db", "replica", "us", "db.yaml");
+  policyMemory = {{"shop", 512}, {"db", 512}};
+}
+
+std::map<std::string, std::string> Fleet::files() const {
+  std::map<std::string, std::string> files = {{"instances.yaml", instances()}, {"policies.yaml", policies()}};
+  for (const auto& [key, unikernel] : unikernels) files[unikernel.file] += documentOf(key, unikernel);
+  return files;
+}
+
+std::string Fleet::instances() const {
+  std::string text;
+  int port = 1;
+  for (const char* server : serverNames) {
+    text += fmt::format(
+        "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}}}\nspec:\n"
+        "  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n"
+        "  credentials: {{files: {{ca: {}, certificate: {}, privateKey: {}}}}}\n",
+        server, port++, (pki_ / "cert.pem").string(), (pki_ / "cert.pem").string(),
+        (pki_ / "key.pem").string());
+  }
+  return text;
+}
+
+std::string Fleet::policies() const {
+  std::string text = fmt::format(
+      "---\napiVersion: v1\nkind: Secret\nmetadata: {{name: login, namespace: db}}\nstringData: {{password: "
+      "{}-{}}}\n",
+      secretMark, password);
+  for (const auto& [nameSpace, memory] : policyMemory) {
+    for (const char* server : serverNames) {
+      text += fmt::format(
+          "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: {}, namespace: "
+          "{}}}\nspec: {{instance: {}, unikernels: 8, memory: {}Mi, cpuIDs: [0, 1], bridges: [br0]}}\n",
+          server, nameSpace, server, memory);
+    }
+  }
+  return text;
+}
+
+}  // namespace rookery::simulation

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "api/object.h"
+
+namespace rookery::simulation {
+
+/// What people mean to run, and the files in which they say so.
+class Fleet {
+ public:
+  struct Unikernel {
+    std::string server;
+    std::string file;
+    char image = 'a';
+    int memory = 32;
+    int edit = 0;
+    bool suspend = false;
+    bool once = false;
+    bool secret = false;  // has the password among its arguments
+    bool adoptAlways = false;
+  };
+
+  /// `pki`: has cert.pem and key.pem.
+  explicit Fleet(std::filesystem::path pki);
+
+  std::map<api::ObjectKey, Unikernel> unikernels;
+  std::map<std::string, int> policyMemory;  // by namespace
+  int password = 0;                         // another number, another password
+
+  /// By name.
+  std::map<std::string, std::string> files() const;
+  /// Nobody but the server may ever be told.
+  static constexpr const char* secretMark = "s3cr3t";
+
+ private:
+  std::string instances() const;
+  std::string policies() const;
+
+  const std::filesystem::path pki_;
+};
+
+/// Where unikernels run in the simulation.
+inline constexpr const char* serverNames[] = {"eu", "us"};
+
+}  // namespace rookery::simulation

@@ -1,0 +1,59 @@
+#include "simulation/process.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <exception>
+#include <utility>
+
+#include "clock/clock.h"
+
+namespace rookery::simulation {
+
+namespace asio = boost::asio;
+
+namespace {
+
+/// Files on the real disk have the times of the real clock, and are whole as they are.
+file::Settling::Clocks clocksFarAhead() {
+  return {.wall = [] { return std::chrono::system_clock::now() + std::chrono::hours(24); },
+          .steady = clock::Steady::now};
+}
+
+}  // namespace
+
+Process::Process(const World& world)
+    : world_(world),
+      work_(asio::make_work_guard(context_)),
+      events_(objects_, world_.now),
+      listeners_({&world_.listener, &events_}),
+      settling_(clocksFarAhead()),
+      source_(world_.folder, world_.now) {}
+
+Result<std::unique_ptr<Process>> Process::start(const World& world) {
+  std::unique_ptr<Process> process(new Process(world));
+  auto state = state::StateDir::open(world.stateDir, process->context_.get_executor());
+  if (!state) return std::unexpected(state.error());
+  process->state_ = *std::move(state);
+  process->run();
+  return process;
+}
+
+void Process::run() {
+  reconcile::Environment environment{.state = *state_, .objects = objects_, .listener = listeners_};
+  environment.now = world_.now;
+  environment.wallTime = world_.wallTime;
+  environment.connect = world_.connect;
+  environment.settling = &settling_;
+  controller_ = std::make_unique<reconcile::Controller>(context_.get_executor(), std::move(environment),
+                                                        inspector_, reconcile::GuardOptions{});
+  asio::co_spawn(controller_->strand(), controller_->run(source_), [](const std::exception_ptr& failure) {
+    if (failure) std::rethrow_exception(failure);
+  });
+}
+
+Process::~Process() {
+  context_.kill();
+  controller_.reset();
+  state_.reset();
+}
+
+}  // namespace rookery::simulation

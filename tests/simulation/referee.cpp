@@ -1,0 +1,156 @@
+#include "simulation/referee.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "image/digest.h"
+
+namespace rookery::simulation {
+
+using albatross::Name;
+namespace uk = albatross::unikernel;
+
+namespace {
+
+/// So many commands for one unikernel in ten minutes, without news, are more than any back-off allows.
+constexpr std::size_t mostAttempts = 25;
+constexpr std::chrono::minutes whileAttempts{10};
+
+const albatross::UnikernelCommand* unikernelCommandOf(const emulator::Request& request) {
+  return std::get_if<albatross::UnikernelCommand>(&request.command);
+}
+
+template <class T>
+const T* get(const emulator::Request& request) {
+  const auto* command = unikernelCommandOf(request);
+  return command == nullptr ? nullptr : std::get_if<T>(command);
+}
+
+const albatross::Config* configOf(const emulator::Request& request) {
+  if (const auto* create = get<uk::Create>(request)) return &create->config;
+  if (const auto* create = get<uk::ForceCreate>(request)) return &create->config;
+  return nullptr;
+}
+
+std::string wordOf(const emulator::Request& request) {
+  if (get<uk::Create>(request) != nullptr) return "create";
+  if (get<uk::ForceCreate>(request) != nullptr) return "force-create";
+  if (get<uk::Restart>(request) != nullptr) return "restart";
+  if (get<uk::Destroy>(request) != nullptr) return "destroy";
+  return "policy";
+}
+
+std::string digestOf(const std::string& bytes) {
+  image::Sha256 digest;
+  digest.update(bytes);
+  return digest.finish();
+}
+
+}  // namespace
+
+api::ObjectKey keyOf(const Name& name) {
+  return {api::Kind::Unikernel, name.path.empty() ? "sys" : name.path.front(), name.label.value_or("")};
+}
+
+Name nameOf(const api::ObjectKey& key) {
+  if (key.nameSpace == "sys") return {{}, key.name};
+  return {{key.nameSpace}, key.name};
+}
+
+void Referee::looked(const std::string& server, const albatross::Unikernels& unikernels,
+                     std::uint64_t changes) {
+  Seen& seen = seen_[server];
+  seen.unikernels.clear();
+  for (const auto& [name, info] : unikernels) seen.unikernels[name] = info;
+  seen.unikernelsAt = changes;
+}
+
+const albatross::UnikernelInfo* Referee::seen(const std::string& server, const Name& name) const {
+  const auto known = seen_.find(server);
+  if (known == seen_.end()) return nullptr;
+  const auto found = known->second.unikernels.find(name);
+  return found == known->second.unikernels.end() ? nullptr : &found->second;
+}
+
+void Referee::begins(const Command& command) {
+  ++commands_;
+  const std::string what =
+      fmt::format("{} of {} on {}", wordOf(command.request), command.request.name.toString(), command.server);
+  if (++executing_[command.server] > 1) fail(what + " is sent while another command is carried out");
+  checkPolicies(command);
+  if (unikernelCommandOf(command.request) == nullptr) return;
+  if (!command.onDisk) fail(what + " is sent before it is on the disk");
+  checkOwner(command);
+  checkDestroy(command);
+  checkImage(command);
+  checkPatience(command);
+}
+
+void Referee::checkOwner(const Command& command) const {
+  const std::string name = command.request.name.toString();
+  if (foreign_.contains({command.server, command.request.name}))
+    fail(fmt::format("{} on {} is not ours", name, command.server));
+  const emulator::Unikernel* runs = command.resources.unikernels().find(command.request.name);
+  if (runs == nullptr || !foreignImages_.contains(runs->digest) || runs->started >= controllerStarted_)
+    return;
+  const auto* before = seen(command.server, command.request.name);
+  if (before != nullptr && before->digest == runs->digest)
+    fail(fmt::format("what runs as {} on {} was started by somebody else, as had been seen", name,
+                     command.server));
+}
+
+void Referee::checkDestroy(const Command& command) const {
+  if (get<uk::Destroy>(command.request) == nullptr) return;
+  const api::ObjectKey key = keyOf(command.request.name);
+  const auto home = home_.find(key);
+  const bool moved = home != home_.end() && home->second != command.server;
+  if (!removed_.contains(key) && !moved)
+    fail(fmt::format("{} is destroyed on {}, and nobody wanted that", key.toString(), command.server));
+}
+
+void Referee::checkImage(const Command& command) {
+  const std::pair place{command.server, command.request.name};
+  const auto restarted = restarted_.extract(place);
+  if (const auto* restart = get<uk::Restart>(command.request))
+    restarted_[place] = restart->arguments.value_or(albatross::Arguments{});
+  const albatross::Config* config = configOf(command.request);
+  if (config == nullptr || get<uk::ForceCreate>(command.request) == nullptr) return;
+  const auto* before = seen(command.server, command.request.name);
+  // A restart that was answered with success and changed nothing is followed by one that does.
+  const bool escalates = !restarted.empty() && restarted.mapped() == config->arguments;
+  if (before != nullptr && before->digest == digestOf(config->image) && !escalates &&
+      !command.restartIgnoresMemory)
+    fail(fmt::format("{} on {} gets an image that it was seen to have", command.request.name.toString(),
+                     command.server));
+}
+
+void Referee::checkPolicies(const Command& command) const {
+  const auto seen = seen_.find(command.server);
+  if (unikernelCommandOf(command.request) == nullptr || seen == seen_.end() || seen->second.isStale()) return;
+  for (const auto& [path, policy] : command.request.policies) {
+    const albatross::Policy* live = command.resources.findPolicy(path);
+    if (live == nullptr || *live != policy)
+      fail(fmt::format("{} of {} on {} would change the policy of {}", wordOf(command.request),
+                       command.request.name.toString(), command.server, path.back()));
+  }
+}
+
+void Referee::checkPatience(const Command& command) {
+  std::deque<SystemTime>& times = attempts_[{command.server, command.request.name}];
+  times.push_back(command.now);
+  while (times.front() + whileAttempts < command.now) times.pop_front();
+  if (times.size() > mostAttempts)
+    fail(fmt::format("{} on {} is tried again and again", command.request.name.toString(), command.server));
+}
+
+void Referee::killedInVain(const std::string& server, const Name& name) const {
+  const auto seen = seen_.find(server);
+  if (seen == seen_.end() || seen->second.isStale()) return;
+  fail(fmt::format("{} on {} was replaced by what cannot run there, which could have been known",
+                   name.toString(), server));
+}
+
+}  // namespace rookery::simulation

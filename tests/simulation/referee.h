@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "albatross/client/client.h"
+#include "albatross/wire.h"
+#include "api/object.h"
+#include "emulator/server.h"
+
+namespace rookery::simulation {
+
+using api::SystemTime;
+
+/// What must always hold of what the controller sends, by what it was told before; it sees each command at
+/// the moment at which a server is about to carry it out. The first violation counts.
+class Referee {
+ public:
+  /// `violated` is told what.
+  explicit Referee(std::function<void(const std::string& what)> violated) : violated_(std::move(violated)) {}
+
+  // What people mean, and do
+  /// Somebody has taken it out of its file on purpose, or puts it (back) there.
+  void removedOnPurpose(const api::ObjectKey& key) { removed_.insert(key); }
+  void declared(const api::ObjectKey& key) { removed_.erase(key); }
+  /// It belongs on that server.
+  void placed(const api::ObjectKey& key, const std::string& server) { home_[key] = server; }
+  /// What runs there is somebody else's, whatever becomes of it.
+  void foreign(const std::string& server, const albatross::Name& name) { foreign_.insert({server, name}); }
+  /// What has one of these images was started by somebody else, and is his unless the controller saw that
+  /// happen to what was its own.
+  void foreignImage(const std::string& digest) { foreignImages_.insert(digest); }
+  /// From now on what others started may be taken over: that was asked for.
+  void everythingMayBeTaken() { foreignImages_.clear(); }
+  /// Somebody or something has changed what there is on a server, or may have.
+  void changed(const std::string& server) { ++seen_[server].changes; }
+  /// So often.
+  std::uint64_t changes(const std::string& server) { return seen_[server].changes; }
+  void controllerStarts(SystemTime now) { controllerStarted_ = now; }
+  /// Something happened, whereupon it is right to try again.
+  void newsFor(SystemTime /*now*/) { attempts_.clear(); }
+
+  // What the servers tell, and are told
+  /// The controller has been told what there was after so many changes.
+  void looked(const std::string& server, const albatross::Unikernels& unikernels, std::uint64_t changes);
+  void lookedAtPolicies(const std::string& server, std::uint64_t changes) {
+    seen_[server].policiesAt = changes;
+  }
+  struct Command {
+    std::string server;
+    const emulator::Request& request;
+    const emulator::Resources& resources;  // before it
+    bool restartIgnoresMemory = false;
+    bool onDisk = false;  // that it is about to be sent
+    SystemTime now;
+  };
+  void begins(const Command& command);
+  /// Its sender has an answer, or waits for none any more.
+  void ends(const std::string& server) { --executing_[server]; }
+  /// A command has failed, and what ran before does not run any more.
+  void killedInVain(const std::string& server, const albatross::Name& name) const;
+
+  const albatross::UnikernelInfo* seen(const std::string& server, const albatross::Name& name) const;
+  std::size_t commands() const { return commands_; }
+
+ private:
+  void checkOwner(const Command& command) const;
+  void checkDestroy(const Command& command) const;
+  void checkImage(const Command& command);
+  void checkPolicies(const Command& command) const;
+  void checkPatience(const Command& command);
+  void fail(const std::string& what) const { violated_(what); }
+
+  struct Seen {
+    std::map<albatross::Name, albatross::UnikernelInfo> unikernels;  // as it was told last
+    std::uint64_t changes = 1, unikernelsAt = 0, policiesAt = 0;
+    /// There may be something else than what was told.
+    bool isStale() const { return unikernelsAt != changes || policiesAt != changes; }
+  };
+
+  const std::function<void(const std::string& what)> violated_;
+  std::set<api::ObjectKey> removed_;
+  std::map<api::ObjectKey, std::string> home_;
+  std::set<std::pair<std::string, albatross::Name>> foreign_;
+  std::set<std::string> foreignImages_;
+  SystemTime controllerStarted_;
+  std::map<std::string, Seen> seen_;
+  std::map<std::string, int> executing_;  // commands of this controller
+  std::map<std::pair<std::string, albatross::Name>, std::deque<SystemTime>> attempts_;
+  std::map<std::pair<std::string, albatross::Name>, albatross::Arguments> restarted_;  // the last step
+  std::size_t commands_ = 0;
+};
+
+/// What a unikernel on the wire is called in manifests: the root is the namespace sys.
+api::ObjectKey keyOf(const albatross::Name& name);
+albatross::Name nameOf(const api::ObjectKey& key);
+
+}  // namespace rookery::simulation

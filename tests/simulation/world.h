@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "clock/clock.h"
+#include "fixtures/temp_dir.h"
+#include "reconcile/listener.h"
+#include "simulation/disk.h"
+#include "simulation/fleet.h"
+#include "simulation/folder.h"
+#include "simulation/history.h"
+#include "simulation/process.h"
+#include "simulation/referee.h"
+#include "simulation/server.h"
+
+namespace rookery::simulation {
+
+/// What was found wrong; the message says what happened when.
+struct Wrong : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// The whole controller on one thread, between a folder that people work in and servers that it does not own
+/// alone, in a time, on a network and on a disk of its own. The same actions are the same history.
+class World : private reconcile::Listener {
+ public:
+  World();
+  ~World() override;
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  /// Lets it all happen, then mends everything and waits for peace. Throws Wrong, unless all that must hold
+  /// held, the declared state was reached in the end, and nothing was sent after that.
+  void run(const std::vector<Action>& actions);
+
+  /// A line for each thing that happened.
+  const std::vector<std::string>& story() const { return story_; }
+
+ private:
+  using Time = clock::Steady::time_point;
+
+  // Time
+  SystemTime now() const;
+  SystemTime wallTime() const { return now() + wallOffset_; }
+  void live(Time time);
+  Time nextEvent(Time latest);
+  void startProcess();
+  void endProcess(bool powerCut);
+  bool survives();
+
+  // What happens
+  void apply(const Action& action);
+  bool applyEdit(const Action& action);
+  bool applyMishap(const Action& action);
+  bool applyToServers(const Action& action);
+  bool applyStranger(const Action& action);
+  bool applyToMachine(const Action& action);
+  void mendFolder();
+  void mendServers();
+  void mendMachine();
+  void publish();
+  void writeImage(char image, bool whole) const;
+  void stranger(Server& server, const albatross::Name& name, albatross::UnikernelCommand command);
+  albatross::Arguments strangersArguments();
+  std::pair<const api::ObjectKey, Fleet::Unikernel>& chosen(const Action& action);
+  Server& chosenServer(const Action& action) { return *servers_.at(action.which % servers_.size()); }
+  Server& serverOf(const std::string& name);
+  std::string chosenFile(const Action& action) const;
+
+  // The end
+  void makePeace();
+  std::optional<std::string> unrest();
+  std::optional<std::string> unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
+  void checkForeigners();
+  void checkStateHoldsNoSecret();
+
+  // What is told
+  void roundEnded(const std::string& instance, const reconcile::Round& round) override;
+  void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
+                   const std::string& message) override;
+  void stepEnded(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,
+                 const reconcile::CommandResult& result) override;
+  void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
+                    const std::string& message) override;
+  void warned(const std::string& instance, Reason reason, const std::string& message) override;
+  void checkSecrecy(const std::string& text);
+  void checkTruth(const std::string& instance);
+
+  void tell(std::string line);
+  void violated(const std::string& what);
+
+  clock::Simulation time_;
+  boost::asio::io_context nobody_;  // runs while there is no controller
+  fixtures::TempDir temp_;
+  Disk disk_;
+  Referee referee_;
+  Fleet fleet_;
+  Folder folder_;
+  std::vector<std::unique_ptr<Server>> servers_;
+  struct Foreigner {
+    std::string server;
+    albatross::Name name;
+    albatross::UnikernelInfo info;
+  };
+  std::vector<Foreigner> foreigners_;
+  std::unique_ptr<Process> process_;
+  Time startAt_;                  // when the next process starts, where there is none
+  bool dying_ = false;            // its present handler is its last
+  bool powerCut_ = false;         // takes the machine with it
+  std::optional<int> survivals_;  // so many moments it has left
+  SystemTime::duration wallOffset_{0};
+  std::int64_t meddled_ = 0;
+  std::vector<std::string> story_;
+  std::optional<std::string> wrong_;
+};
+
+}  // namespace rookery::simulation

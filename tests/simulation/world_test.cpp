@@ -1,0 +1,124 @@
+#include "simulation/world.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <cstdlib>
+#include <string>
+
+#include "simulation/minimise.h"
+
+namespace rookery::simulation {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::Not;
+
+std::string environment(const char* name, const std::string& usual = "") {
+  const char* value = std::getenv(name);
+  return value == nullptr ? usual : value;
+}
+
+void run(const Replay& replay) {
+  try {
+    World().run(replay.actions());
+  } catch (const Wrong& wrong) {
+    FAIL() << wrong.what() << "\n\nAgain:  ROOKERY_SIMULATION_REPLAY=" << replay.toString()
+           << " build/asan/bin/simulation-test --gtest_filter=World.Replays\nThe few that matter:  "
+              "ROOKERY_SIMULATION_MINIMISE="
+           << replay.toString() << " build/asan/bin/simulation-test --gtest_filter=World.IsMinimised";
+  }
+}
+
+/// ROOKERY_SIMULATION_SEEDS, for a longer search than a test can afford.
+TEST(World, EverySeedEndsInTheDeclaredState) {
+  const auto first = std::stoull(environment("ROOKERY_SIMULATION_FIRST", "1"));
+  const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "15"));
+  for (std::uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) run({seed, std::nullopt});
+}
+
+/// What has gone wrong once.
+constexpr const char* found[] = {
+    "19:10,12,14,18,19",  // a command was sent to the machine that came back behind the address
+};
+
+TEST(World, StaysMended) {
+  for (const char* replay : found) run(*Replay::parse(replay));
+}
+
+TEST(World, IsTheSameForTheSameSeed) {
+  const auto storyOf = [](std::uint64_t seed) {
+    World world;
+    world.run(historyOf(seed));
+    return world.story();
+  };
+  const auto story = storyOf(3);
+  EXPECT_THAT(story, Not(IsEmpty()));
+  EXPECT_EQ(story, storyOf(3));
+}
+
+TEST(World, Replays) {
+  const std::string wanted = environment("ROOKERY_SIMULATION_REPLAY");
+  if (wanted.empty()) GTEST_SKIP() << "ROOKERY_SIMULATION_REPLAY=SEED or SEED:PLACE,… says what";
+  const auto replay = Replay::parse(wanted);
+  ASSERT_TRUE(replay) << replay.error().message;
+  run(*replay);
+}
+
+TEST(World, IsMinimised) {
+  const std::string wanted = environment("ROOKERY_SIMULATION_MINIMISE");
+  if (wanted.empty()) GTEST_SKIP() << "ROOKERY_SIMULATION_MINIMISE=SEED or SEED:PLACE,… says what";
+  const auto replay = Replay::parse(wanted);
+  ASSERT_TRUE(replay) << replay.error().message;
+  ASSERT_TRUE(goesWrong(*replay)) << "nothing goes wrong";
+  const Replay few = minimised(*replay, goesWrong);
+  for (const Action& action : few.actions())
+    std::printf("%8lld ms %s\n", static_cast<long long>(action.at.count()), toString(action.what).data());
+  std::printf("ROOKERY_SIMULATION_REPLAY=%s\n", few.toString().c_str());
+}
+
+/// How many rows of one that were committed are there after a power cut.
+int rowsAfterPowerCut(const std::string& synchronous) {
+  const fixtures::TempDir temp;
+  Disk disk;
+  const auto ask = [&](const std::string& sql) {
+    sqlite3* database = nullptr;
+    EXPECT_EQ(sqlite3_open((temp.path() / "rows.db").c_str(), &database), SQLITE_OK);
+    int answer = 0;
+    const auto take = [](void* into, int, char** values, char**) {
+      *static_cast<int*>(into) = std::atoi(values[0]);
+      return 0;
+    };
+    EXPECT_EQ(sqlite3_exec(database, sql.c_str(), take, &answer, nullptr), SQLITE_OK) << sql;
+    disk.freeze();
+    sqlite3_close(database);
+    disk.thaw(true);
+    return answer;
+  };
+  ask("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE rows (number);");
+  ask("PRAGMA synchronous = " + synchronous + "; INSERT INTO rows VALUES (1);");
+  return ask("SELECT count(*) FROM rows;");
+}
+
+TEST(Disk, ForgetsWhatWasNotMadeSureOf) {
+  EXPECT_EQ(rowsAfterPowerCut("FULL"), 1);
+  EXPECT_EQ(rowsAfterPowerCut("OFF"), 0);
+}
+
+TEST(Minimised, LeavesTheFewThatMatter) {
+  const auto wrong = [](const Replay& replay) {
+    return replay.only->contains(3) && replay.only->contains(11);
+  };
+  EXPECT_THAT(*minimised({7, std::nullopt}, wrong).only, ElementsAre(3, 11));
+}
+
+TEST(Replay, IsWrittenAsItIsRead) {
+  for (const char* text : {"17", "17:3,5,9", "17:"}) EXPECT_EQ(Replay::parse(text)->toString(), text);
+  for (const char* text : {"", "x", "17:x", "17:3,,x"}) EXPECT_FALSE(Replay::parse(text)) << text;
+  EXPECT_EQ(Replay::parse("17:0,2")->actions().at(1).at, historyOf(17).at(2).at);
+}
+
+}  // namespace
+}  // namespace rookery::simulation
