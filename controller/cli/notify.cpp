@@ -95,17 +95,21 @@ int testNotifications(const NotifyTestOptions& options, const Console& console) 
   return status;
 }
 
+constexpr const char* notifyNotes =
+    "`rookery notify test --notifications FILE [--receiver NAME]` sends a test to each receiver that the "
+    "file "
+    "names, or to those that are named, and shows what each answers. Exit status: 1 where one does not take "
+    "it. A commit status has \"/test\" behind its context.\n\n"
+    "Examples:\n"
+    "  rookery notify test --notifications /etc/rookery/notifications.yaml\n"
+    "  rookery notify test --notifications notifications.yaml --receiver ops";
+
 }  // namespace
 
 void addNotify(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("notify", "Try the receivers of notifications");
-  verb->require_subcommand(1);
+  verb->require_subcommand(1)->footer(notifyNotes);
   auto* trying = verb->add_subcommand("test", "Send a test to each receiver, and show what it answers");
-  trying->footer(
-      "Exit status: 1 where one does not take it. A commit status has \"/test\" behind its context.\n\n"
-      "Examples:\n"
-      "  rookery notify test --notifications /etc/rookery/notifications.yaml\n"
-      "  rookery notify test --notifications notifications.yaml --receiver ops");
   const auto options = std::make_shared<NotifyTestOptions>();
   trying->add_option("--notifications", options->file, "The file of run --notifications")
       ->required()

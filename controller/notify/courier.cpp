@@ -74,7 +74,7 @@ void Courier::configure(Settings settings) {
   for (auto& [name, way] : before) giveUp(way, way.queue.numbers(), "it is not named any more");
 }
 
-void Courier::giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) {
+void Courier::giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) const {
   for (const std::uint64_t number : numbers) options_.note(messageKey(number), std::nullopt);
   way.count.dropped += numbers.size();
   if (!numbers.empty())
@@ -156,12 +156,12 @@ void Courier::judgeCommits(SystemTime now) {
     changed.push_back(root);
     told.push_back(std::move(status));
   }
-  post(std::move(told));
+  post(told);
   for (const std::string& root : changed) options_.note(std::string(commitNote) + root, commits_[root]);
 }
 
 /// To whom it may concern; what matters is noted down first.
-void Courier::post(std::vector<Notification> notifications) {
+void Courier::post(const std::vector<Notification>& notifications) {
   for (const Notification& notification : notifications) {
     for (auto& [name, way] : ways_) {
       if (!way.receiver.wants(notification)) continue;
@@ -186,9 +186,9 @@ void Courier::getOn(SystemTime now) {
 
 void Courier::work(SystemTime now) {
   getOn(now);
-  std::vector<Notification> told = rules_.take(now);
+  const std::vector<Notification> told = rules_.take(now);
   const bool news = !told.empty();
-  post(std::move(told));  // before it is noted that they were told: a crash in between tells them again
+  post(told);  // before it is noted that they were told: a crash in between tells them again
   noteRules();
   if (news) judgeCommits(now);
   for (auto& [name, way] : ways_) {

@@ -92,9 +92,9 @@ class Courier {
   void judgeCommits(SystemTime now);
   std::pair<std::string, std::string> stateOf(const std::string& root,
                                               const source::Revision& revision) const;
-  void post(std::vector<Notification> notifications);
+  void post(const std::vector<Notification>& notifications);
   void noteRules();
-  void giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why);
+  void giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) const;
   void getOn(SystemTime now);
   void end(Way& way, const Outcome& outcome, SystemTime now);
 

@@ -34,6 +34,7 @@ std::string titleOf(const Receiver& receiver, const std::vector<Notification>& n
   std::map<std::string_view, std::size_t> counts;
   for (const Notification& each : notifications) ++counts[toString(each.type)];
   std::vector<std::string> parts;
+  parts.reserve(counts.size());
   for (const auto& [type, count] : counts) parts.push_back(fmt::format("{} {}", count, type));
   return fmt::format("{} notifications: {}", notifications.size(), fmt::join(parts, ", "));
 }
@@ -192,6 +193,24 @@ Request requestOf(const CommitStatusWay& way, const Receiver& /*receiver*/,
   return request;
 }
 
+/// What must not be shown, though the receiver may repeat it.
+std::vector<std::string> secretsOf(const Receiver& receiver) {
+  if (const auto* webhook = std::get_if<Webhook>(&receiver.way))
+    return {webhook->secret, webhook->bearer, webhook->url};
+  if (const auto* slack = std::get_if<Slack>(&receiver.way)) return {slack->url};
+  if (const auto* matrix = std::get_if<Matrix>(&receiver.way)) return {matrix->token};
+  if (const auto* email = std::get_if<Email>(&receiver.way)) return {email->password};
+  return {std::get<CommitStatusWay>(receiver.way).token};
+}
+
+/// What a receiver says, to be shown; nothing where that has a secret in it.
+std::string shownAnswer(const Receiver& receiver, std::string_view text) {
+  for (const std::string& secret : secretsOf(receiver)) {
+    if (!secret.empty() && text.contains(secret)) return {};
+  }
+  return visible(trimmed(text), longestAnswer);
+}
+
 }  // namespace
 
 std::string signatureOf(std::string_view body, std::string_view secret) {
@@ -211,7 +230,7 @@ Request requestFor(const Receiver& receiver, const std::vector<Notification>& no
 
 Outcome outcomeOf(const Receiver& receiver, long status, std::chrono::seconds retryAfter,
                   std::string_view text) {
-  const std::string said = visible(trimmed(text), longestAnswer);
+  const std::string said = shownAnswer(receiver, text);
   const std::string answer = fmt::format("it answers {}{}{}", status, said.empty() ? "" : ": ", said);
   if (status / 100 == 2) return {Outcome::End::Sent, answer, {}};
   if (std::holds_alternative<Email>(receiver.way))

@@ -209,5 +209,11 @@ TEST(Answers, OfMailServersAndGitLabAreOtherOnes) {
             std::string::npos);
 }
 
+TEST(Answers, DoNotShowASecretThatTheReceiverRepeats) {
+  const Receiver receiver{.name = "ops", .way = Webhook{.url = "https://x", .bearer = "s3cret"}};
+  EXPECT_EQ(outcomeOf(receiver, 400, 0s, "Authorization: Bearer s3cret").answer, "it answers 400");
+  EXPECT_EQ(outcomeOf(receiver, 400, 0s, "no").answer, "it answers 400: no");
+}
+
 }  // namespace
 }  // namespace rookery::notify

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "file/content.h"
 #include "fixtures/temp_dir.h"
 
 namespace rookery::notify {
@@ -134,6 +135,15 @@ TEST(Settings, AreReadOfAFile) {
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(std::get<Slack>(settings->receivers[0].way).url, "http://127.0.0.1:9/x");
   EXPECT_FALSE(readSettings(folder.path() / "missing"));
+}
+
+TEST(Settings, AreWhatThePackageShows) {
+  const auto example = std::filesystem::path(TEST_DATA) / "../../../packaging/example/notifications.yaml";
+  const auto text = file::read(example, 1 << 20);
+  ASSERT_TRUE(text) << text.error().why;
+  const auto settings = parse(text->bytes);
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->receivers.size(), 2U);
 }
 
 struct Match {

@@ -231,7 +231,9 @@ TEST_F(Fleet, DoesNotStandAtACommitThatCannotBeCarriedOut) {
 
 TEST_F(Fleet, DoesNotStandAtACommitWithAMistake) {
   revision_ = {.branch = "main", .commit = std::string(40, 'a')};
-  problems_ = {{.origin = {.root = folder_.path(), .file = folder_.path() / "bad.yaml"}}};
+  api::Problem mistake;
+  mistake.origin = {.root = folder_.path(), .file = folder_.path() / "bad.yaml"};
+  problems_ = {mistake};
   EXPECT_TRUE(apply().finished);
   EXPECT_THAT(listener_.applied, IsEmpty());
 }
