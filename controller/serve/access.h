@@ -21,7 +21,7 @@ namespace rookery::serve {
 
 /// Nothing when the caller may do that; otherwise 403 in the API server's own words. Of Secrets, only an
 /// authenticated caller may know anything. What the API serves only to be read (Events, Namespaces) needs no
-/// name of its own among the caller's resources.
+/// name of its own among the caller's resources, and what it is that the caller may, everybody may ask.
 std::optional<http::Response> authorize(const Caller& caller, const RequestInfo& attempted);
 
 /// What a caller's rate and shares are counted under: its name, or the address where nobody is authenticated.

@@ -13,6 +13,7 @@
 #include "serve/failure.h"
 #include "serve/page.h"
 #include "serve/request_info.h"
+#include "serve/self_review.h"
 #include "text.h"
 #include "yaml/yaml.h"
 
@@ -47,6 +48,13 @@ http::Response encodingRefused() {
   http::Response response = failure(415, "a body is taken as it is only: send it without Content-Encoding");
   response.headers["Accept-Encoding"] = "identity";  // RFC 9110, section 12.5.3
   return response;
+}
+
+/// What is asked by POST all the same changes nothing.
+bool changesSomething(const Request& request) {
+  if (onlyReads(request.method)) return false;
+  const auto target = http::parseTarget(request.target);
+  return !target || !isSelfReview(requestInfoOf(request.method, *target));
 }
 
 std::string_view firstOf(const http::Target& target) {
@@ -121,7 +129,7 @@ class AllowedBody : public http::Body {
 http::Response Router::handle(http::Request received) const {
   Request request{std::move(received)};
   http::Response response = answer(request);
-  if (audit_ && !onlyReads(request.method)) {
+  if (audit_ && changesSomething(request)) {
     const std::size_t end = std::min(request.target.find('?'), longestAuditPath);
     audit_({request.caller.name, request.peer.address, request.method, request.target.substr(0, end),
             response.status});
