@@ -144,11 +144,6 @@ bool mayAnywhere(const Caller& caller, std::string_view verb) {
 
 bool mayScrape(const Caller& caller) { return covers(caller.verbs, "get") && covers(caller.namespaces, ""); }
 
-bool mayEverywhere(const Caller& caller, std::string_view verb) {
-  return covers(caller.verbs, std::string(verb)) && covers(caller.namespaces, "") &&
-         covers(caller.resources, "");
-}
-
 Result<std::unique_ptr<Access>> Access::load(Options options) {
   std::unique_ptr<Access> access(new Access(std::move(options)));
   const std::filesystem::path& path = access->options_.tokenFile;

@@ -34,9 +34,6 @@ bool mayAnywhere(const Caller& caller, std::string_view verb);
 /// unikernels of all, and show nothing else of an object.
 bool mayScrape(const Caller& caller);
 
-/// Whether the caller may do that with all kinds in all namespaces, and with what is in none.
-bool mayEverywhere(const Caller& caller, std::string_view verb);
-
 /// Tells who sends a request, by the token file and the client certificates. The file is read again when it
 /// changes, at most once a second. One that is gone or emptied lets nobody in; while it is being written,
 /// does not parse or cannot be read, the last good one stays. Thread-safe.
