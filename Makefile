@@ -82,7 +82,7 @@ format-check:
 lint: ## Check all sources with clang-tidy (files=REGEX: some of them)
 	@scripts/install-dependencies build test lint
 	cmake --preset lint
-	cmake --build --preset lint --target crds
+	cmake --build --preset lint --target crds web
 	run-clang-tidy-19 -p build/lint -quiet -j $(jobs) -extra-arg=-Wno-unknown-warning-option -extra-arg=-Wno-unused-command-line-argument \
 	  -extra-arg=-Wno-deprecated-declarations -extra-arg=-Wno-cast-qual -extra-arg=-Wno-shadow \
 	  '$(files)' 2>/dev/null

@@ -14,7 +14,7 @@ namespace {
 
 void addServerOptions(CLI::App& verb, serve::Server::Options& options) {
   verb.add_option("--listen", options.listen,
-                  "Address of the HTTP listener: metrics, health, API, status page; port 0 takes a free one. "
+                  "Address of the HTTP listener: metrics, health, API, the page; port 0 takes a free one. "
                   "Without TLS a loopback address")
       ->capture_default_str();
   verb.add_option("--tls-cert", options.tls.certificate,

@@ -21,7 +21,7 @@ namespace rookery::serve {
 
 /// Nothing when the caller may do that; otherwise 403 in the API server's own words. Of Secrets, only an
 /// authenticated caller may know anything. What the API serves only to be read (Events, Namespaces) needs no
-/// name of its own among the caller's resources.
+/// name of its own among the caller's resources, and what it is that the caller may, everybody may ask.
 std::optional<http::Response> authorize(const Caller& caller, const RequestInfo& attempted);
 
 /// What a caller's rate and shares are counted under: its name, or the address where nobody is authenticated.
@@ -33,9 +33,6 @@ bool mayAnywhere(const Caller& caller, std::string_view verb);
 /// Whether the caller may read the metrics: to `get` in all namespaces, of whatever kinds. They name the
 /// unikernels of all, and show nothing else of an object.
 bool mayScrape(const Caller& caller);
-
-/// Whether the caller may do that with all kinds in all namespaces, and with what is in none.
-bool mayEverywhere(const Caller& caller, std::string_view verb);
 
 /// Tells who sends a request, by the token file and the client certificates. The file is read again when it
 /// changes, at most once a second. One that is gone or emptied lets nobody in; while it is being written,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace rookery::serve {
@@ -21,7 +22,8 @@ json resourceJson(const ResourceType& type) {
                    {"kind", type.kind},
                    {"verbs", type.verbs}};
   if (!type.shortNames.empty()) resource["shortNames"] = type.shortNames;
-  if (!type.group.empty()) resource["categories"] = {"rookery"};
+  const bool isListed = std::ranges::find(type.verbs, "list") != type.verbs.end();
+  if (!type.group.empty() && isListed) resource["categories"] = {"rookery"};
   return resource;
 }
 

@@ -71,6 +71,9 @@ class ObjectWriter {
   Answer remove(const Resource& resource, const api::ObjectKey& key, const Preconditions& preconditions,
                 const WriteOptions& options);
 
+  /// Whether it stands in a file that is written here. Another must be edited where it is.
+  bool writes(const api::Object& object) const { return store_.holds(object.origin); }
+
   /// How long the controller may take to read what was written.
   static constexpr std::chrono::seconds patience{10};
   /// How many may be at it at the same time.

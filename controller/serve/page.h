@@ -1,17 +1,18 @@
 #pragma once
 
-#include <string>
-#include <string_view>
+#include "http/message.h"
+#include "http/target.h"
+#include "serve/request.h"
 
-#include "reconcile/object_store.h"
-
+/// The web page: files that are the same for everybody. They show nothing of the fleet; what they show in a
+/// browser they ask the API for, as whoever sits there.
 namespace rookery::serve {
 
-/// The status page: instances, unikernels and policies with their condition Ready, as HTML that needs nothing
-/// else.
-std::string statusPage(const reconcile::ObjectStore& store);
+/// Whether a path is the page's: "/", or below "/web".
+bool isPage(const http::Target& target);
 
-/// What a browser shows instead to who may not see that: how it is done.
-std::string signInPage(std::string_view refusal);
+/// A file of the page; 404 for one that there is not. "/" names its files by their version, so that a browser
+/// keeps them for good and never mixes two pages.
+http::Response page(const Request& request, const http::Target& target);
 
 }  // namespace rookery::serve

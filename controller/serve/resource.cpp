@@ -35,8 +35,9 @@ ResourceType typeOf(api::Kind kind) {
   type.singular = definition.singular;
   type.namespaced = definition.namespaced;
   type.shortNames = definition.shortNames;
-  if (kind == api::Kind::Unikernel) type.subresources = {"log", "usage"};
-  if (kind == api::Kind::UnikernelVolume) type.subresources = {"content"};
+  type.subresources = {"source"};
+  if (kind == api::Kind::Unikernel) type.subresources = {"log", "source", "usage"};
+  if (kind == api::Kind::UnikernelVolume) type.subresources = {"content", "source"};
   return type;
 }
 

@@ -12,6 +12,8 @@
 #include "serve/openapi/openapi.h"
 #include "serve/patch.h"
 #include "serve/representation.h"
+#include "serve/review_protobuf.h"
+#include "serve/self_review.h"
 #include "serve/unikernel_log.h"
 #include "serve/usage_resource.h"
 #include "serve/volume_content.h"
@@ -84,6 +86,7 @@ ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile:
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
   if (streams.usages != nullptr) resources_.push_back(usageResource(*streams.usages, objects));
+  for (auto& reviews : selfReviewResources()) resources_.push_back(std::move(reviews));
 }
 
 http::Response ResourceApi::handle(const Request& request, const http::Target& target) const {
@@ -94,12 +97,13 @@ http::Response ResourceApi::handle(const Request& request, const http::Target& t
   }
   const Resource* resource = find(info, versionIn(target));
   if (resource == nullptr || !fits(resource->type(), info)) return noSuchResource();
+  if (isSelfReview(info)) return review(request, target, info);
   const bool isStatus = info.subresource == "status" && !info.name.empty();
   const auto& subresources = resource->type().subresources;
   const bool known = std::ranges::find(subresources, info.subresource) != subresources.end();
   if (!info.subresource.empty() && !isStatus && !known) return noSuchResource();
   if (!objects_.synced()) return notSynced();  // an empty list would be a lie
-  if (known) return readSubresource(request, target, info);
+  if (known) return readSubresource(request, target, *resource, info);
   if (onlyReads(request.method)) return read(request, target, *resource, info);
   if (isStatus) {
     return failure(405, "the status is the controller's to say: it cannot be written",
@@ -184,10 +188,11 @@ http::Response ResourceApi::read(const Request& request, const http::Target& tar
 
 /// What is not the object, but of it: its log, what it uses.
 http::Response ResourceApi::readSubresource(const Request& request, const http::Target& target,
-                                            RequestInfo info) const {
+                                            const Resource& resource, RequestInfo info) const {
   if (!onlyReads(request.method)) return methodNotAllowed(request.method);
   if (info.subresource == "log") return log(target, info);
   if (info.subresource == "content") return content(info);
+  if (info.subresource == "source") return source(resource, info);
   info.resource = "unikernelusages";
   const Resource* usages = find(info, versionIn(target));
   return usages == nullptr ? noSuchResource() : read(request, target, *usages, info);
@@ -212,6 +217,42 @@ http::Response ResourceApi::content(const RequestInfo& info) const {
   }
   if (dumps_ == nullptr) return failure(503, "no volume can be read here");
   return volumeContent(*volume, *dumps_);
+}
+
+/// Where an object is declared: what has to be edited, and whether the API does that.
+http::Response ResourceApi::source(const Resource& resource, const RequestInfo& info) const {
+  const ResourceType& type = resource.type();
+  const auto kind = api::kindNamed(type.kind);
+  check(kind.has_value(), "what has a source is of a kind that has manifests");
+  const reconcile::ObjectViewPtr view = objects_.find({*kind, info.nameSpace, info.name});
+  if (view == nullptr) {
+    return failure(404, fmt::format("{} \"{}\" not found", type.qualifiedName(), info.name),
+                   detailsOf(type, info));
+  }
+  const api::Origin& origin = view->object->origin;
+  json answer = {{"apiVersion", type.apiVersion()},
+                 {"kind", "ManifestSource"},
+                 {"metadata", {{"name", info.name}}},
+                 {"writable", writer_ != nullptr && writer_->writes(*view->object)}};
+  if (type.namespaced) answer["metadata"]["namespace"] = info.nameSpace;
+  if (!origin.file.empty()) answer["file"] = origin.file.string();
+  if (origin.line != 0) answer["line"] = origin.line;
+  return ok(answer);
+}
+
+http::Response ResourceApi::review(const Request& request, const http::Target& target,
+                                   const RequestInfo& info) const {
+  if (request.body != nullptr && request.contentType.starts_with(kubernetesProtobuf)) {
+    constexpr std::size_t longest = std::size_t{64} << 10;
+    const auto bytes = http::readAll(*request.body, longest);
+    if (!bytes) return failure(bytes.error());
+    auto review = reviewOfProtobuf(*bytes);
+    if (!review) return failure(400, "the body is not a review in Kubernetes' protobuf");
+    return reviewSelf(request, info, *std::move(review), writer_ != nullptr);
+  }
+  auto asked = readWriteRequest(request, target, info.verb, parsing_);
+  if (!asked) return std::move(asked.error());
+  return reviewSelf(request, info, std::move(asked->body), writer_ != nullptr);
 }
 
 http::Response ResourceApi::write(const Request& request, const http::Target& target,

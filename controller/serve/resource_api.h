@@ -41,9 +41,12 @@ class ResourceApi {
   http::Response document(const Request& request, const http::Target& target) const;
   http::Response read(const Request& request, const http::Target& target, const Resource& resource,
                       const RequestInfo& info) const;
-  http::Response readSubresource(const Request& request, const http::Target& target, RequestInfo info) const;
+  http::Response readSubresource(const Request& request, const http::Target& target, const Resource& resource,
+                                 RequestInfo info) const;
   http::Response log(const http::Target& target, const RequestInfo& info) const;
   http::Response content(const RequestInfo& info) const;
+  http::Response source(const Resource& resource, const RequestInfo& info) const;
+  http::Response review(const Request& request, const http::Target& target, const RequestInfo& info) const;
   http::Response write(const Request& request, const http::Target& target, const Resource& resource,
                        const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;

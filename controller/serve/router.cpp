@@ -3,16 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <utility>
 
-#include "api/json_path.h"
 #include "api/syntax.h"
 #include "http/loopback.h"
 #include "http/target.h"
 #include "serve/failure.h"
 #include "serve/page.h"
 #include "serve/request_info.h"
+#include "serve/self_review.h"
 #include "text.h"
 #include "yaml/yaml.h"
 
@@ -49,26 +48,15 @@ http::Response encodingRefused() {
   return response;
 }
 
+/// What is asked by POST all the same changes nothing.
+bool changesSomething(const Request& request) {
+  if (onlyReads(request.method)) return false;
+  const auto target = http::parseTarget(request.target);
+  return !target || !isSelfReview(requestInfoOf(request.method, *target));
+}
+
 std::string_view firstOf(const http::Target& target) {
   return target.segments.empty() ? std::string_view() : target.segments.front();
-}
-
-http::Response asPage(http::Response response, std::string html) {
-  response.contentType = "text/html; charset=utf-8";
-  response.body = std::move(html);
-  response.headers["Content-Security-Policy"] =
-      "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
-      "frame-ancestors 'none'";
-  return response;
-}
-
-/// A person who opens the status page in a browser gets words instead of JSON.
-http::Response forItsReader(const Request& request, const http::Target& target, http::Response refused) {
-  const bool browser = target.segments.empty() && onlyReads(request.method) &&
-                       request.accept.find("text/html") != std::string::npos;
-  if (!browser || (refused.status != 401 && refused.status != 403)) return refused;
-  const nlohmann::json status = nlohmann::json::parse(refused.body, nullptr, false);
-  return asPage(std::move(refused), signInPage(api::textAt(status, "message")));
 }
 
 /// Probes have no token.
@@ -87,8 +75,7 @@ std::optional<http::Response> refusal(const Caller& caller, const RequestInfo& i
   };
   if (first == "deploy" && !mayAnywhere(caller, "deploy"))
     return authorize(caller, {.verb = "deploy", .group = "rookery.dev", .resource = "unikernels"});
-  // Both tell of all namespaces; the metrics only names, and who scrapes needs no more.
-  if (first.empty() && !mayEverywhere(caller, "list")) return forbidden("list");
+  // They tell of all namespaces, but only names, and who scrapes needs no more.
   if (first == "metrics" && !mayScrape(caller)) return forbidden("get");
   return std::nullopt;
 }
@@ -121,7 +108,7 @@ class AllowedBody : public http::Body {
 http::Response Router::handle(http::Request received) const {
   Request request{std::move(received)};
   http::Response response = answer(request);
-  if (audit_ && !onlyReads(request.method)) {
+  if (audit_ && changesSomething(request)) {
     const std::size_t end = std::min(request.target.find('?'), longestAuditPath);
     audit_({request.caller.name, request.peer.address, request.method, request.target.substr(0, end),
             response.status});
@@ -140,7 +127,7 @@ http::Response Router::answer(Request& request) const {
   }
   const auto target = http::parseTarget(request.target);
   if (!target) return failure(400, "the request target is not a percent-encoded absolute path of UTF-8");
-  if (auto refused = admit(request, *target)) return forItsReader(request, *target, *std::move(refused));
+  if (auto refused = admit(request, *target)) return *std::move(refused);
   if (request.body != nullptr && isEncoded(request)) return encodingRefused();
   const Refusal refused = refusalOf(request, *target);
   AllowedBody body(request.body, refused);
@@ -154,6 +141,8 @@ http::Response Router::answer(Request& request) const {
 /// Fills in the caller. Nothing, or why the request is not answered.
 std::optional<http::Response> Router::admit(Request& request, const http::Target& target) const {
   if (isProbe(target)) return std::nullopt;
+  // Who is not known yet needs the page to say who it is.
+  if (isPage(target)) return access_.admit({}, request.peer);
   auto caller = access_.authenticate(request.authorization, request.peer);
   if (!caller) return std::move(caller.error());
   if (auto refused = access_.admit(*caller, request.peer)) return refused;
@@ -212,9 +201,9 @@ http::Response Router::route(const Request& request, const http::Target& target)
     return api_.handle(request, target);
   }
   if (name == "deploy" && target.segments.size() == 1) return deploy(request, target);
+  if (isPage(target)) return page(request, target);
 
   static constexpr std::pair<std::string_view, http::Response (Router::*)() const> routes[] = {
-      {"", &Router::page},
       {"healthz", &Router::health},
       {"metrics", &Router::prometheus},
       {"readyz", &Router::readiness},
@@ -240,10 +229,6 @@ http::Response Router::readiness() const {
   if (store_.ready()) return plainText(200, "ok");
   return plainText(
       503, "Not ready: waiting for the first complete observation of every instance, or its deadline.");
-}
-
-http::Response Router::page() const {
-  return asPage({.status = 200, .contentType = "", .body = "", .headers = {}}, statusPage(store_));
 }
 
 http::Response Router::prometheus() const {

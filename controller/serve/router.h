@@ -31,11 +31,11 @@ using Audit = std::function<void(const AuditRecord&)>;
 /// Answers requests: what is served and to whom, without sockets. Thread-safe; what it is made of must
 /// outlive it.
 ///
-/// /healthz and /readyz are open to everybody. For anything else the caller must be known (Access),
-/// within its rate, and allowed what the request does (RequestInfo); a handler that does more than that
-/// (a patch that creates) asks authorize() itself. An answer that goes on (a watch) ends, and the body of a
-/// request is read no further, once the caller may not have it any more: the token was revoked or has
-/// expired, say.
+/// /healthz and /readyz are open to everybody, and so are the files of the page. For anything else the caller
+/// must be known (Access), within its rate, and allowed what the request does (RequestInfo); a handler that
+/// does more than that (a patch that creates) asks authorize() itself. An answer that goes on (a watch) ends,
+/// and the body of a request is read no further, once the caller may not have it any more: the token was
+/// revoked or has expired, say.
 class Router {
  public:
   /// `deployer` null: nothing can be deployed here. `audit` is told of every request but those that only
@@ -62,7 +62,6 @@ class Router {
   http::Response route(const Request& request, const http::Target& target) const;
   http::Response deploy(const Request& request, const http::Target& target) const;
   http::Response health() const;
-  http::Response page() const;
   http::Response prometheus() const;
   http::Response readiness() const;
 

@@ -18,6 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -190,6 +191,18 @@ TEST_P(Kubectl, IsToldWhatIsWrong) {
       err_, HasSubstr("User \"viewer\" cannot delete resource \"unikernels\" in API group \"rookery.dev\""));
   config_ = api_.kubeconfig(cluster_, "forged");
   EXPECT_NE(kubectl({"get", "uk", "-n", "shop"}), 0);
+}
+
+TEST_P(Kubectl, AsksWhatItMay) {
+  run();
+  EXPECT_EQ(kubectl({"auth", "can-i", "delete", "uk", "-n", "shop"}), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("yes"));
+  config_ = api_.kubeconfig(cluster_, SecureApi::viewerToken);
+  EXPECT_EQ(kubectl({"auth", "can-i", "get", "unikernels.rookery.dev", "-n", "shop"}), 0) << err_;
+  EXPECT_NE(kubectl({"auth", "can-i", "delete", "uk/git", "-n", "shop"}), 0);
+  EXPECT_THAT(out_, AllOf(HasSubstr("no"), HasSubstr("do not name delete")));
+  EXPECT_NE(kubectl({"auth", "can-i", "get", "uk", "-n", "db"}), 0);
+  EXPECT_NE(kubectl({"auth", "can-i", "list", "alba"}), 0);
 }
 
 TEST_P(Kubectl, Watches) {

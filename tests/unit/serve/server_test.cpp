@@ -204,7 +204,7 @@ TEST_F(ServerTest, ReadersAndTheReconcilerMeet) {
   for (int thread = 0; thread < 3; ++thread) {
     threads.emplace_back([&] {
       for (int i = 0; i < 30; ++i) {
-        for (const char* path : {"/", "/metrics", "/apis/rookery.dev/v1alpha1/unikernels"}) {
+        for (const char* path : {"/version", "/metrics", "/apis/rookery.dev/v1alpha1/unikernels"}) {
           const auto answer = client().Get(path);
           ASSERT_TRUE(answer) << path << ": " << to_string(answer.error());
           EXPECT_EQ(answer->status, 200);

@@ -1,0 +1,276 @@
+// One unikernel: what is declared beside what runs, what happened, what it prints and uses, and what can be done to it.
+import { html, useEffect, useMemo, useState } from './html.js';
+import { bytes, counted, parseQuantity, percent, shortDigest } from './format.js';
+import { ConsoleView } from './console.js';
+import { session, wordsOf } from './session.js';
+import { conditionOf, stateOf } from './state.js';
+import { collectionOf, keyOf, pathOf, useCan, useCollection, usePolled } from './store.js';
+import { Age, Badge, Chart, Copy, Dialog, Fact, ListState, Notice, useNow, useTitle } from './ui.js';
+import { manifestOf } from './yaml.js';
+
+/** @typedef {import('./types.js').KubeObject} KubeObject */
+/** @typedef {import('./types.js').Usage} Usage */
+
+const samplePeriod = 5_000;
+const keptSamples = 120;
+
+/** @type {Map<string, Usage[]>} what was seen of each while the page is open */
+const samplesOf = new Map();
+
+/** @param {string} key @param {Usage | undefined} usage @returns {Usage[]} */
+function noteSample(key, usage) {
+  const samples = samplesOf.get(key) ?? [];
+  if (usage && samples.at(-1)?.timestamp !== usage.timestamp) {
+    samples.push(usage);
+    if (samples.length > keptSamples) samples.shift();
+    samplesOf.set(key, samples);
+  }
+  return samples;
+}
+
+/** @param {Usage} usage @param {'receivedBytes' | 'sentBytes'} what */
+const traffic = (usage, what) => (usage.networkInterfaces ?? []).reduce((sum, each) => sum + each[what], 0);
+
+/** Bytes a second between each sample and the one before. @param {Usage[]} samples @param {'receivedBytes' | 'sentBytes'} what */
+function rates(samples, what) {
+  return samples.slice(1).map((usage, index) => {
+    const before = /** @type {Usage} */ (samples[index]);
+    const seconds = (Date.parse(usage.timestamp) - Date.parse(before.timestamp)) / 1000;
+    const grown = traffic(usage, what) - traffic(before, what);
+    return grown >= 0 && seconds > 0 ? grown / seconds : NaN;
+  });
+}
+
+/** @param {{samples: Usage[], asked: boolean}} props */
+function Usages({ samples, asked }) {
+  const last = samples.at(-1);
+  if (!last) return html`<p class="dim">${asked ? 'Its server says nothing of what it uses.' : 'Asking …'}</p>`;
+  const rate = (/** @type {number} */ value) => `${bytes(value)}/s`;
+  return html`
+    <div class="charts">
+      <${Chart} label="Memory" values=${samples.map((each) => parseQuantity(each.usage.memory))} show=${bytes} top=${parseQuantity(last.memoryLimit)} />
+      <${Chart} label="CPU" values=${samples.map((each) => parseQuantity(each.usage.cpu))} show=${percent} />
+      ${(last.networkInterfaces ?? []).length > 0 && html`
+        <${Chart} label="Received" values=${rates(samples, 'receivedBytes')} show=${rate} />
+        <${Chart} label="Sent" values=${rates(samples, 'sentBytes')} show=${rate} />`}
+    </div>
+  `;
+}
+
+/** @param {import('./types.js').Device[] | undefined} devices @param {(device: import('./types.js').Device) => string} words */
+const devicesIn = (devices, words) => (devices ?? []).map(words).join(', ') || 'none';
+
+/** What is declared, and what is seen of it: undefined where servers do not show it or nobody has told.
+ * @param {KubeObject} object @param {Usage | undefined} usage
+ * @returns {{name: string, declared: any, running?: any, differs?: boolean}[]} */
+export function comparison({ spec, status }, usage) {
+  const image = spec.image ?? {};
+  const limit = parseQuantity(usage?.memoryLimit);
+  const seen = (usage?.networkInterfaces ?? []).map((each) => each.name).sort();
+  const wanted = (spec.networkInterfaces ?? []).map((each) => each.name).sort();
+  const fail = spec.failBehaviour;
+  return [
+    { name: 'Instance', declared: spec.instance ?? 'the only one', running: status?.instance, differs: !!spec.instance && !!status?.instance && spec.instance !== status.instance },
+    {
+      name: 'Image',
+      declared: image.path ?? image.url ?? shortDigest(image.sha256),
+      running: status?.digest && shortDigest(status.digest),
+      differs: !!image.sha256 && !!status?.digest && image.sha256.toLowerCase() !== status.digest,
+    },
+    { name: 'Memory', declared: bytes(parseQuantity(spec.memory)), running: usage && bytes(limit), differs: !!usage && limit !== parseQuantity(spec.memory) },
+    { name: 'CPUs', declared: (spec.cpuIDs ?? []).join(', ') },
+    {
+      name: 'Network',
+      declared: devicesIn(spec.networkInterfaces, (each) => `${each.name} → ${each.bridge ?? each.name}${each.mac ? ` (${each.mac})` : ''}`),
+      running: usage && (seen.join(', ') || 'none'),
+      differs: !!usage && seen.join() !== wanted.join(),
+    },
+    { name: 'Volumes', declared: devicesIn(spec.blockDevices, (each) => `${each.name} → ${each.volumeName ?? each.name}`) },
+    { name: 'On failure', declared: fail?.restart ? `restart${fail.exitCodes?.length ? ` on ${fail.exitCodes.join(', ')}` : ''}` : 'quit' },
+    { name: 'Arguments', declared: (spec.arguments ?? []).length === 0 ? 'none' : html`<ul class="plain mono">${spec.arguments?.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>` },
+  ];
+}
+
+/** @param {{object: KubeObject, usage: Usage | undefined}} props */
+function Comparison({ object, usage }) {
+  const ready = conditionOf(object, 'Ready');
+  const current = object.status?.observedGeneration === object.metadata.generation;
+  const same = current && ready?.status === 'True' && ready.reason === 'Running';
+  const rows = comparison(object, usage);
+  return html`
+    <table class="facts">
+      <thead><tr><th scope="col">Field</th><th scope="col">Declared</th><th scope="col">Runs</th></tr></thead>
+      <tbody>
+        ${rows.map((row) => html`
+          <tr class=${row.differs ? 'differs' : ''}>
+            <th scope="row">${row.name}</th><td>${row.declared}</td>
+            <td>${row.differs && html`<b class="mark">differs: </b>`}${row.running ?? html`<span class="dim">${same ? 'as declared' : 'not told'}</span>`}</td>
+          </tr>`)}
+      </tbody>
+    </table>
+    ${!current && html`<p class="dim">The manifest is newer than what was last judged.</p>`}
+  `;
+}
+
+/** Conditions and Events, the newest first. @param {{object: KubeObject, events: any[], now: number}} props */
+function Timeline({ object, events, now }) {
+  const entries = useMemo(() => [
+    ...(object.status?.conditions ?? []).map((each) => ({
+      key: `condition ${each.type}`, time: each.lastTransitionTime, word: `${each.type} ${each.status === 'True' ? '' : `is ${each.status}`}`.trim(),
+      reason: each.reason, message: each.message, tone: (each.type === 'Ready') === (each.status === 'True') ? (each.type === 'Ready' ? 'good' : 'off') : each.type === 'Reconciling' ? 'work' : 'bad', now: true,
+    })),
+    ...events.map((each) => ({
+      key: each.metadata.name, time: each.lastTimestamp ?? each.firstTimestamp, word: '', reason: each.reason,
+      message: each.message, tone: each.type === 'Warning' ? 'bad' : 'off', count: each.count,
+    })),
+  ].sort((a, b) => Date.parse(b.time) - Date.parse(a.time)), [object, events]);
+  if (entries.length === 0) return html`<p class="dim">Nothing has happened yet.</p>`;
+  return html`
+    <ol class="timeline">
+      ${entries.map((/** @type {any} */ entry) => html`
+        <li key=${entry.key} class=${entry.tone}>
+          <${Age} time=${entry.time} now=${now} />
+          <div><b>${entry.reason}</b> ${entry.now && html`<span class="tag">${entry.word} now</span>`} ${entry.count > 1 && html`<span class="dim">${entry.count} times</span>`}
+          <p><bdi>${entry.message}</bdi></p></div>
+        </li>`)}
+    </ol>
+  `;
+}
+
+/** @param {{object: KubeObject}} props */
+function Actions({ object }) {
+  const { name, namespace = '' } = object.metadata;
+  const patch = useCan({ verb: 'patch', resource: 'unikernels', namespace, name });
+  const remove = useCan({ verb: 'delete', resource: 'unikernels', namespace, name });
+  const path = pathOf('unikernels', namespace, name);
+  const { value: source } = usePolled(`${path}/source`, 60_000);
+  const [asked, setAsked] = useState('');
+  const [busy, setBusy] = useState('');
+  const [told, setTold] = useState({ text: '', bad: false });
+  const act = async (/** @type {string} */ what, /** @type {any} */ options) => {
+    setBusy(what);
+    setTold({ text: '', bad: false });
+    try {
+      await session.json(path, options);
+      setTold({ text: `${what}: told. What comes of it is shown below.`, bad: false });
+    } catch (error) {
+      setTold({ text: wordsOf(error), bad: true });
+    } finally {
+      setBusy('');
+      setAsked('');
+    }
+  };
+  const merge = (/** @type {any} */ body) => ({ method: 'PATCH', type: 'application/merge-patch+json', body });
+  const restart = () => act('Restart', merge({ metadata: { annotations: { 'rookery.dev/restartedAt': new Date().toISOString() } } }));
+  const suspended = object.spec.suspend === true;
+  const suspend = () => act(suspended ? 'Resume' : 'Suspend', merge({ spec: { suspend: !suspended } }));
+  if (!patch || !remove || !source) return html`<div class="actions" role="status"><span class="dim">Asking what you may do …</span></div>`;
+  const elsewhere = !source.writable && (patch.allowed || remove.allowed);
+  if (!patch.allowed && !remove.allowed)
+    return html`<div class="actions"><${Notice} title="You may only read here.">${patch.reason ?? ''}${source.file ? html`<br />It is declared in <code>${source.file}${source.line ? `:${source.line}` : ''}</code>.` : ''}<//></div>`;
+  if (elsewhere)
+    return html`<div class="actions"><${Notice} title="It is changed in its file.">It comes from a folder that is only read. Edit <code>${source.file ?? 'its source'}${source.line ? `:${source.line}` : ''}</code>.<//></div>`;
+  return html`
+    <div class="actions">
+      ${patch.allowed && html`
+        <button type="button" disabled=${busy !== ''} onClick=${() => setAsked('restart')}>Restart</button>
+        <button type="button" disabled=${busy !== ''} onClick=${suspend}>${suspended ? 'Resume' : 'Suspend'}</button>`}
+      ${remove.allowed && html`<button type="button" class="danger" disabled=${busy !== ''} onClick=${() => setAsked('delete')}>Delete</button>`}
+      <span role=${told.bad ? 'alert' : 'status'} class=${told.bad ? 'bad' : 'dim'}>${busy ? `${busy} …` : told.text}</span>
+      ${asked === 'restart' && html`
+        <${Dialog} title="Restart ${namespace}/${name}?" onClose=${() => setAsked('')}>
+          <p>It ends, and begins another life as it is declared.</p>
+          <div class="buttons"><button type="button" class="primary" onClick=${restart}>Restart</button><button type="button" onClick=${() => setAsked('')}>Cancel</button></div>
+        <//>`}
+      ${asked === 'delete' && html`<${DeleteDialog} object=${object} onClose=${() => setAsked('')} onDelete=${() => act('Delete', { method: 'DELETE', body: { preconditions: { uid: object.metadata.uid } } })} />`}
+    </div>
+  `;
+}
+
+/** @param {{object: KubeObject, onClose: () => void, onDelete: () => void}} props */
+function DeleteDialog({ object, onClose, onDelete }) {
+  const [typed, setTyped] = useState('');
+  const { name, namespace } = object.metadata;
+  const kept = object.spec.suspend === true || object.spec.prune === false;
+  return html`
+    <${Dialog} title="Delete ${namespace}/${name}?" onClose=${onClose}>
+      <form onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), typed === name && onDelete())}>
+        <p>${kept ? 'Its manifest is removed; what runs is let go, and goes on.' : 'Its manifest is removed, and what runs is destroyed.'}</p>
+        <label>Type its name, <b>${name}</b>, to go on <input value=${typed} onInput=${(/** @type {any} */ event) => setTyped(event.target.value)} autocomplete="off" spellcheck=${false} /></label>
+        <div class="buttons"><button type="submit" class="danger" disabled=${typed !== name}>Delete</button><button type="button" onClick=${onClose}>Cancel</button></div>
+      </form>
+    <//>
+  `;
+}
+
+/** @param {{object: KubeObject}} props */
+function Manifest({ object }) {
+  const path = pathOf('unikernels', object.metadata.namespace, object.metadata.name);
+  const { value: source } = usePolled(`${path}/source`, 60_000);
+  const text = manifestOf(object);
+  return html`
+    <p class="tools">${source?.file ? html`<code>${source.file}${source.line ? `:${source.line}` : ''}</code>` : html`<span class="dim">with defaults, as the API has it</span>`} <${Copy} text=${text} /></p>
+    <pre tabindex="0" role="region" aria-label="Its text">${text}</pre>
+  `;
+}
+
+/** @param {{object: KubeObject, now: number}} props */
+function History({ object, now }) {
+  const action = object.status?.lastAction;
+  const history = [...(object.status?.history ?? [])].reverse();
+  const running = object.status?.digest;
+  return html`
+    <dl class="factlist">
+      <${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>
+      ${action?.verb && html`<${Fact} name="It took">${action.duration ?? '–'}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
+      <${Fact} name="Runs since">${object.status?.startedAt ? html`<${Age} full time=${object.status.startedAt} now=${now} />` : '–'}<//>
+      <${Fact} name="Restarts">${counted(object.status?.restarts ?? 0, 'time')} unasked<//>
+      <${Fact} name="Images">${history.length === 0 ? 'none yet' : html`<ol class="plain mono">${history.map((digest) => html`<li title=${digest}>${shortDigest(digest)} ${digest === running && html`<span class="tag">runs</span>`}</li>`)}</ol>`}<//>
+    </dl>
+  `;
+}
+
+/** @param {{namespace: string, name: string}} props */
+export function Unikernel({ namespace, name }) {
+  useTitle(`${namespace}/${name}`);
+  const now = useNow();
+  const found = useCollection(collectionOf('unikernels', namespace, name));
+  const object = found.items.get(keyOf(/** @type {any} */ ({ metadata: { namespace, name } })));
+  // As a list: of one that does not run there is none, and that is no failure.
+  const { value: usages } = usePolled(`${pathOf('unikernelusages', namespace)}?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`, samplePeriod);
+  const usage = usages?.items[0];
+  const samples = noteSample(`${namespace}/${name}`, usage);
+  const selector = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=Unikernel`);
+  const { value: events, again } = usePolled(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events?fieldSelector=${selector}`, 15_000);
+  const version = object?.metadata.resourceVersion;
+  // What happens to it is seen in its status at once; its Events come with that.
+  useEffect(() => {
+    const timer = setTimeout(again, 300);
+    return () => clearTimeout(timer);
+  }, [version]);
+  const crumbs = html`<nav class="crumbs" aria-label="Where this is"><a href="#/">Fleet</a> / <a href="#/?ns=${encodeURIComponent(namespace)}">${namespace}</a></nav>`;
+  if (!object) {
+    return html`${crumbs}<h1>${name}</h1><${ListState} collection=${found} what="unikernels" />
+      ${found.state === 'live' && html`<${Notice} title="There is no unikernel ${namespace}/${name}.">It is not declared, or not any more. <a href="#/">All of them</a><//>`}`;
+  }
+  const state = stateOf(object);
+  const live = found.state === 'live' ? usage : undefined;
+  return html`
+    ${crumbs}
+    <header class="head">
+      <h1>${name}</h1> <${Badge} tone=${state.tone} word=${state.word} title=${state.means} />
+      ${object.metadata.labels && html`<span class="labels">${Object.entries(object.metadata.labels).map(([key, value]) => html`<a class="tag" href="#/?label=${encodeURIComponent(`${key}=${value}`)}">${key}=${value}</a> `)}</span>`}
+    </header>
+    <p class="lead"><b>${state.reason}</b>${state.reason && ': '}<bdi>${state.message}</bdi></p>
+    <${Actions} key=${object.metadata.uid} object=${object} />
+    <div class="columns">
+      <section aria-labelledby="declared"><h2 id="declared">Declared and running</h2><${Comparison} object=${object} usage=${live} /></section>
+      <section aria-labelledby="history"><h2 id="history">Life</h2><${History} object=${object} now=${now} /><h2>Usage</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
+    </div>
+    <section aria-labelledby="console"><h2 id="console">Console</h2>${object.status?.instance ? html`<${ConsoleView} namespace=${namespace} name=${name} />` : html`<p class="dim">It is on no instance yet, so it has printed nothing.</p>`}</section>
+    <div class="columns">
+      <section aria-labelledby="timeline"><h2 id="timeline">What happened</h2><${Timeline} object=${object} events=${events?.items ?? []} now=${now} /></section>
+      <section aria-labelledby="manifest"><h2 id="manifest">Manifest</h2><${Manifest} object=${object} /></section>
+    </div>
+  `;
+}
