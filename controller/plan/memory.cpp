@@ -143,7 +143,7 @@ void sendingUnikernel(Memory& memory, const Step& step, const Desired& desired, 
   ObjectMemory& object = memory.objects[step.object];
   object.startExpected = true;
   const bool tries = beginTrial(*entry, *step.wanted, desired.unikernels.at(step.object), now);
-  if (tries) object.recentRestarts.clear();  // those were another's
+  if (tries || step.reason == Reason::RolledBack) object.recentRestarts.clear();  // those were another's
 }
 
 }  // namespace

@@ -216,9 +216,10 @@ Planner::Verdict Planner::judgeFailed(const Subject& subject, Verdict verdict) {
     verdict.message = sentences({verdict.message, failed, subject.notPutBack, console});
     return verdict;
   }
-  const bool done = verdict.ready == Ready::True;
+  const bool done = subject.running != nullptr && !verdict.step;
   // Of what is put back there is more to say where it is not there, or not well.
-  const std::string besides = done || isProgress(verdict.reason) ? "" : verdict.message;
+  const bool well = verdict.ready == Ready::True || isProgress(verdict.reason);
+  const std::string besides = well ? "" : verdict.message;
   verdict.ready = Ready::False;
   verdict.reason = Reason::RolledBack;
   verdict.message =
