@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "plan/desired.h"
@@ -26,7 +28,12 @@ std::string pathsOf(const Difference& difference) {
   return fmt::format("{}", fmt::join(paths, ", "));
 }
 
-Wanted wantedOf(const DesiredUnikernel& unikernel) { return {unikernel.arguments, unikernel.digest()}; }
+/// As far as a server of that era can be told, and tells.
+Wanted wantedOf(const DesiredUnikernel& unikernel, albatross::Era era) {
+  Wanted wanted{unikernel.arguments, unikernel.digest()};
+  if (era == albatross::Era::V25) wanted.arguments.startup.reset();
+  return wanted;
+}
 
 Reason reasonOf(const Difference& difference) {
   if (difference.image) return Reason::ImageDiffers;
@@ -61,9 +68,15 @@ void Planner::planUnikernels(const std::vector<Subject>& subjects) {
   std::vector<const Subject*> order;
   order.reserve(subjects.size());
   for (const Subject& subject : subjects) order.push_back(&subject);
+  // What waits for others is judged behind those: what has become Ready is known by then.
+  const std::map<api::ObjectKey, std::size_t> waits = depths(subjects);
+  const auto depth = [&](const Subject& subject) {
+    const auto found = waits.find(subject.key);
+    return found == waits.end() ? std::size_t{0} : found->second;
+  };
   // Among equals in the order of their keys, which is the one of their addresses.
   std::sort(order.begin(), order.end(), [&](const Subject* a, const Subject* b) {
-    return std::pair(growth(*a), a) < std::pair(growth(*b), b);
+    return std::tuple(depth(*a), growth(*a), a) < std::tuple(depth(*b), growth(*b), b);
   });
   for (const Subject* subject : order) planUnikernel(*subject);
 }
@@ -81,7 +94,9 @@ void Planner::planUnikernel(const Subject& subject) {
   const std::optional<SystemTime> itsOwn = std::exchange(plan_.wakeAt, wakeBefore);
   subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
+  subject.memory.ready = verdict.ready == Ready::True;
   ObjectState& state = conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict));
+  subject.memory.settled = state.settled;
   if (itsOwn) wakeAt(*itsOwn);
   if (itsOwn && state.settled) restUntil_ = std::min(restUntil_.value_or(*itsOwn), *itsOwn);
   api::Status& status = state.status;
@@ -100,6 +115,7 @@ Planner::Verdict Planner::judge(const Subject& subject) {
                     : subject.running == nullptr       ? judgeAbsent(subject)
                                                        : judgeLoop(subject, judgeRunning(subject));
   if (subject.unikernel.notice) verdict.message = sentences({verdict.message, *subject.unikernel.notice});
+  if (subject.running != nullptr) verdict.message = sentences({verdict.message, absentDependencies(subject)});
   return verdict;
 }
 
@@ -171,7 +187,7 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
         .stalled = true,
         .state = UnikernelState::Failed};
   }
-  Wanted wanted = wantedOf(subject.unikernel);
+  Wanted wanted = wantedOf(subject.unikernel, world_.seen().era);
   const Difference difference =
       compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments);
   if (subject.entry != nullptr && !difference.any()) {
@@ -313,7 +329,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.verb = Verb::Create;
   step.object = subject.key;
   step.name = subject.name;
-  step.wanted = wantedOf(subject.unikernel);
+  step.wanted = wantedOf(subject.unikernel, world_.seen().era);
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.spec().arguments);
   Entry* entry = subject.entry;
@@ -388,9 +404,17 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
     return verdict;
   }
   step.domains = std::move(*chain);
+  step.era = world_.seen().era;
+  if (auto waits = awaitDependencies(subject, step)) {
+    waits->step = std::move(step);
+    return *std::move(waits);
+  }
   if (subject.unikernel.missing && !canDoWithout(subject.unikernel, subject.running, step))
     return awaitImage(subject, std::move(step));
-  if (step.verb != Verb::Restart) step.image = *subject.unikernel.image;
+  if (step.verb != Verb::Restart) {
+    step.image = *subject.unikernel.image;
+    if (!desired_.spec().isLocal()) step.compressionLevel = subject.spec().compressionLevel;
+  }
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);

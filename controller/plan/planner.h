@@ -128,6 +128,12 @@ class Planner {
   Verdict awaitImage(const Subject& subject, Step step);
   bool notConverging(const Subject& subject, const Difference& difference, Step& step);
 
+  // plan_dependency.cpp
+  std::map<api::ObjectKey, std::size_t> depths(const std::vector<Subject>& subjects) const;
+  std::optional<Verdict> awaitDependencies(const Subject& subject, Step& step) const;
+  std::string absentDependencies(const Subject& subject) const;
+  Dependency dependencyOf(const api::ObjectKey& key) const;
+
   // plan_volume.cpp
   void settleVolumes();
   void settleVolume(Entry& entry);
@@ -139,6 +145,7 @@ class Planner {
   Verdict judgeMissing(const Volume& volume);
   Verdict judgeForeign(const Volume& volume);
   Verdict judgeContent(const Volume& volume, std::vector<Subject>& subjects);
+  std::optional<Verdict> judgeLoad(const Volume& volume, std::vector<Subject>& subjects);
   Verdict judgeUsed(const Volume& volume, Step step, std::vector<Subject>& subjects);
   bool canStop(const Subject& subject);
   bool stop(Subject& subject, const Volume& volume);
