@@ -195,19 +195,45 @@ constexpr auto restart = choice<std::optional<Arguments>>(
     legacy("old", 2, some<Arguments>(ref<argumentsV1>)),
     alternative("arguments", 3, some<Arguments>(ref<arguments>)));
 
+/// A restart with arguments, in the form of its era.
+struct RestartForms {
+  using Value = unikernel::Restart;
+  static bool read(Reader& in, Value& value) {
+    if (in.next(der::context(1))) value.era = Era::V25;
+    if (in.next(der::context(2))) value.era = Era::V26;
+    return restart.read(in, value.arguments);
+  }
+  static void write(Writer& out, const Value& value) {
+    if (value.arguments && value.era == Era::V25)
+      return tagged(1, ref<argumentsV0>).write(out, *value.arguments);
+    if (value.arguments && value.era == Era::V26)
+      return tagged(2, ref<argumentsV1>).write(out, *value.arguments);
+    restart.write(out, value.arguments);
+  }
+};
+constexpr RestartForms restartForms;
+
 constexpr auto unikernelCmd = choice<UnikernelCommand>(
     alternative("destroy", 3, null(unikernel::Destroy{})),
-    legacy("create-v3", 9, only(&unikernel::Create::config, ref<configV3>)),
-    legacy("force-create-v3", 10, only(&unikernel::ForceCreate::config, ref<configV3>)),
+    alternative("create-v3", 9,
+                when(&unikernel::Create::era, Era::V25, only(&unikernel::Create::config, ref<configV3>))),
+    alternative(
+        "force-create-v3", 10,
+        when(&unikernel::ForceCreate::era, Era::V25, only(&unikernel::ForceCreate::config, ref<configV3>))),
     alternative("get", 11, only(&unikernel::Get::compressionLevel, integer)),
-    alternative("restart", 14, only(&unikernel::Restart::arguments, ref<restart>)),
-    alternative("info4", 15, null(unikernel::Info{Era::V25})),
-    legacy("create-v4", 16, only(&unikernel::Create::config, ref<configV4>)),
-    legacy("force-create-v4", 17, only(&unikernel::ForceCreate::config, ref<configV4>)),
+    alternative("restart", 14, restartForms), alternative("info4", 15, null(unikernel::Info{Era::V25})),
+    alternative("create-v4", 16,
+                when(&unikernel::Create::era, Era::V26, only(&unikernel::Create::config, ref<configV4>))),
+    alternative(
+        "force-create-v4", 17,
+        when(&unikernel::ForceCreate::era, Era::V26, only(&unikernel::ForceCreate::config, ref<configV4>))),
     alternative("info5", 18, null(unikernel::Info{Era::V26})),
     alternative("info", 19, null(unikernel::Info{Era::Current})),
-    alternative("create", 20, only(&unikernel::Create::config, ref<config>)),
-    alternative("force-create", 21, only(&unikernel::ForceCreate::config, ref<config>)));
+    alternative("create", 20,
+                when(&unikernel::Create::era, Era::Current, only(&unikernel::Create::config, ref<config>))),
+    alternative("force-create", 21,
+                when(&unikernel::ForceCreate::era, Era::Current,
+                     only(&unikernel::ForceCreate::config, ref<config>))));
 
 // Policy ::= SEQUENCE { cpuids SEQUENCE OF INTEGER, unikernels INTEGER, memory INTEGER (MB),
 //              block INTEGER (MB) OPTIONAL, bridges SEQUENCE OF UTF8String }

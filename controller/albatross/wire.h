@@ -140,14 +140,18 @@ struct Info {
 };
 struct Create {
   Config config;
+  Era era = Era::Current;  // the form; the older ones have exactly one CPU id, and no numcpus, and V25
+                           // neither startup nor addName
   friend bool operator==(const Create&, const Create&) = default;
 };
 struct ForceCreate {
   Config config;
+  Era era = Era::Current;
   friend bool operator==(const ForceCreate&, const ForceCreate&) = default;
 };
 struct Restart {
   std::optional<Arguments> arguments;  // absent: as it ran
+  Era era = Era::Current;              // as of Create
   friend bool operator==(const Restart&, const Restart&) = default;
 };
 struct Destroy {
@@ -376,8 +380,8 @@ struct Wire {
   friend bool operator==(const Wire&, const Wire&) = default;
 };
 
-/// DER of a message. Sets are sorted as DER wants them. Only current forms are written for what has several
-/// (Create, ForceCreate, Restart); Info in the form of its era.
+/// DER of a message. Sets are sorted as DER wants them. Info, Create, ForceCreate and Restart are written in
+/// the form of their era.
 std::string encode(const Wire& message);
 
 /// Decodes one whole message, in the form of any era. Memory is bounded by a multiple of the input's size.

@@ -214,6 +214,49 @@ std::vector<std::string> takeArguments(const Field& list) {
   return arguments;
 }
 
+LabelSelector::Requirement takeExpression(const Field& item) {
+  using Operator = LabelSelector::Requirement::Operator;
+  LabelSelector::Requirement requirement{
+      .key = take(item["key"], checkLabelKey).value_or(""),
+      .op = takeWord<Operator>(item["operator"], {"In", "NotIn", "Exists", "DoesNotExist"}),
+      .values = {},
+      .bound = 0};
+  for (std::string value : takeTexts(item["values"], checkLabelValue))
+    requirement.values.insert(std::move(value));
+  const bool compares = requirement.op == Operator::In || requirement.op == Operator::NotIn;
+  const std::string word = item["operator"].text().value_or("");
+  if (compares && item["values"].items().empty())
+    item["operator"].problem(fmt::format("{} needs values; give one at least", word));
+  if (!compares && !item["values"].items().empty())
+    item["values"].problemWithName(fmt::format("{} takes no values; remove them", word));
+  return requirement;
+}
+
+/// Where an object belongs.
+template <class Spec>
+void takePlace(const Field& spec, Spec& decoded) {
+  decoded.instance = takeName(spec["instance"]);
+  const Field selector = spec["instanceSelector"];
+  if (!selector.present()) return;
+  if (spec["instance"].present())
+    selector.problemWithName("only one of instance and instanceSelector may be given");
+  std::vector<LabelSelector::Requirement> requirements;
+  for (const auto& [key, value] : takeLabels(selector["matchLabels"], true)) {
+    requirements.push_back(
+        {.key = key, .op = LabelSelector::Requirement::Operator::In, .values = {value}, .bound = 0});
+  }
+  for (const Field& item : selector["matchExpressions"].items()) requirements.push_back(takeExpression(item));
+  decoded.instanceSelector = LabelSelector(std::move(requirements));
+}
+
+std::vector<std::string> takeDependencies(const Field& list) {
+  std::vector<std::string> names;
+  for (const Field& item : list.items()) {
+    if (auto name = takeName(item["name"])) names.push_back(*std::move(name));
+  }
+  return names;
+}
+
 void takeFailBehaviour(const Field& field, Unikernel& unikernel) {
   unikernel.restart = field["restart"].flag(false);
   unikernel.exitCodes = takeNumbers(field["exitCodes"]);
@@ -312,6 +355,15 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
                              .suspend = spec["suspend"].flag(false),
                              .maintenanceWindows = takeWindows(spec["maintenanceWindows"])};
   takeCredentials(spec["credentials"], folder, instance);
+  if (instance.isLocal()) {
+    for (const char* field : {"credentials", "serverName"}) {
+      if (spec[field].present())
+        spec[field].problemWithName("a local server (unix:) asks for none; remove it");
+    }
+    instance.credentials = AlbatrossInstance::NoCredentials{};
+  } else if (!spec["credentials"].present() && spec["endpoint"].present()) {
+    spec["credentials"].problem("this field is required, unless the endpoint is a local server's (unix:)");
+  }
   if (const Field allowed = spec["allowedNamespaces"]; allowed.present()) {
     instance.allowedNamespaces = takeTexts(allowed, checkNamespace);
   }
@@ -324,8 +376,9 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
 
 Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   Unikernel unikernel;
-  unikernel.instance = takeName(spec["instance"]);
+  takePlace(spec, unikernel);
   unikernel.image = takeImage(spec["image"], folder);
+  unikernel.compressionLevel = static_cast<int>(spec["image"]["compressionLevel"].number().value_or(0));
   unikernel.cpuIDs = takeNumbers(spec["cpuIDs"]);
   unikernel.memory = takeMi(spec["memory"]).value_or(1);
   constexpr std::int64_t mostMemory =
@@ -339,6 +392,7 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   unikernel.blockDevices = takeBlockDevices(spec["blockDevices"]);
   unikernel.arguments = takeArguments(spec["arguments"]);
   unikernel.argumentsFrom = takeArgumentsFrom(spec["argumentsFrom"]);
+  unikernel.dependsOn = takeDependencies(spec["dependsOn"]);
   const bool named = std::ranges::any_of(
       unikernel.arguments, [](const auto& argument) { return argument.starts_with("--name="); });
   unikernel.addName = spec["addName"].flag(!named);
@@ -361,12 +415,14 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
 }
 
 UnikernelPolicy decodePolicy(const Field& spec) {
-  UnikernelPolicy policy{.instance = takeName(spec["instance"]),
+  UnikernelPolicy policy{.instance = {},
+                         .instanceSelector = {},
                          .unikernels = spec["unikernels"].number().value_or(0),
                          .memory = takeMi(spec["memory"]).value_or(0),
                          .cpuIDs = takeNumbers(spec["cpuIDs"]),
                          .blockStorage = takeMi(spec["blockStorage"]),
                          .bridges = takeTexts(spec["bridges"], checkPrintable)};
+  takePlace(spec, policy);
   if (spec["memory"].present() && policy.memory <= 16) {
     spec["memory"].problem("the memory must be more than 16Mi, or no unikernel fits in");
   }
@@ -375,7 +431,7 @@ UnikernelPolicy decodePolicy(const Field& spec) {
 
 UnikernelVolume decodeVolume(const Field& spec, const fs::path& folder) {
   UnikernelVolume volume;
-  volume.instance = takeName(spec["instance"]);
+  takePlace(spec, volume);
   volume.size = takeMi(spec["size"]).value_or(1);
   constexpr std::int64_t mostMi = 1 << 30;  // 1Pi: more than any disk has, less than what overflows a sum
   if (volume.size <= 0 || volume.size > mostMi)

@@ -264,6 +264,29 @@ Result<LabelValues> LabelSelectorParser::parseExactValue() {
   return LabelValues{take().text};
 }
 
+std::string textOf(const LabelRequirement& requirement) {
+  const std::string& key = requirement.key;
+  const auto& values = requirement.values;
+  switch (requirement.op) {
+    case Operator::In:
+      if (values.size() == 1) return fmt::format("{}={}", key, *values.begin());
+      return fmt::format("{} in ({})", key, fmt::join(values, ","));
+    case Operator::NotIn:
+      if (values.size() == 1) return fmt::format("{}!={}", key, *values.begin());
+      return fmt::format("{} notin ({})", key, fmt::join(values, ","));
+    case Operator::Exists:
+      return key;
+    case Operator::DoesNotExist:
+      return "!" + key;
+    case Operator::GreaterThan:
+      return fmt::format("{}>{}", key, requirement.bound);
+    case Operator::LessThan:
+      return fmt::format("{}<{}", key, requirement.bound);
+  }
+  check(false, "an operator is one of those");
+  return {};
+}
+
 }  // namespace
 
 bool LabelSelector::Requirement::matches(const Labels& labels) const {
@@ -302,6 +325,29 @@ Result<LabelSelector> LabelSelector::parse(std::string_view text) {
 bool LabelSelector::matches(const Labels& labels) const {
   return std::ranges::all_of(
       requirements_, [&](const LabelRequirement& requirement) { return requirement.matches(labels); });
+}
+
+std::string LabelSelector::toString() const {
+  std::vector<std::string> texts;
+  texts.reserve(requirements_.size());
+  for (const LabelRequirement& requirement : requirements_) texts.push_back(textOf(requirement));
+  return fmt::format("{}", fmt::join(texts, ","));
+}
+
+std::string listLabels(const std::map<std::string, Labels>& objects) {
+  constexpr std::size_t most = 20;
+  std::vector<std::string> texts;
+  for (const auto& [name, labels] : objects) {
+    if (texts.size() == most) {
+      texts.push_back(fmt::format("and {} more", objects.size() - most));
+      break;
+    }
+    std::vector<std::string> pairs;
+    for (const auto& [key, value] : labels) pairs.push_back(key + "=" + value);
+    if (pairs.empty()) pairs.emplace_back("none");
+    texts.push_back(fmt::format("{} ({})", name, fmt::join(pairs, ", ")));
+  }
+  return texts.empty() ? "there is none" : fmt::format("{}", fmt::join(texts, "; "));
 }
 
 }  // namespace rookery::api

@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "api/selector.h"
 #include "error.h"
 #include "schedule/window.h"
 #include "yaml/place.h"
@@ -91,8 +92,9 @@ struct AlbatrossInstance {
   struct SecretRef {
     std::string nameSpace, name;  // keys ca.crt, tls.crt, tls.key
   };
+  struct NoCredentials {};  // of a local server, which asks for none
   std::string endpoint;
-  std::variant<Files, SecretRef> credentials;
+  std::variant<Files, SecretRef, NoCredentials> credentials;
   std::optional<std::string> serverName;
   std::optional<std::string> rootNamespace;
   std::optional<std::set<std::string>> allowedNamespaces;  // absent: all
@@ -100,6 +102,10 @@ struct AlbatrossInstance {
   bool observe = false;
   bool suspend = false;
   std::vector<schedule::Window> maintenanceWindows;  // empty: what runs may be stopped at any time
+
+  /// How the endpoint of a local server begins, of which the folder of its sockets follows.
+  static constexpr std::string_view localScheme = "unix://";
+  bool isLocal() const { return endpoint.starts_with(localScheme); }
 };
 
 struct SecretKeyRef {
@@ -166,14 +172,17 @@ struct Unikernel {
     std::string name;
     SecretKeyRef secretKeyRef;
   };
-  std::optional<std::string> instance;  // absent: the only instance there is
+  std::optional<std::string> instance;  // absent: one that the selector selects, or the only one there is
+  std::optional<LabelSelector> instanceSelector;  // not with `instance`
   Image image;
+  int compressionLevel = 0;  // of the image on its way: 0–9, zlib's
   std::set<std::int64_t> cpuIDs = {0};
   std::int64_t memory = 32;  // Mi
   std::vector<NetworkInterface> networkInterfaces;
   std::vector<BlockDevice> blockDevices;
   std::vector<std::string> arguments;  // as written, before expansion
   std::vector<ArgumentFrom> argumentsFrom;
+  std::vector<std::string> dependsOn;  // names of unikernels of its namespace
   bool addName = true;   // the default has been worked out: false when an argument begins with --name=
   bool restart = false;  // failBehaviour
   std::set<std::int64_t> exitCodes;  // failBehaviour; empty: on any
@@ -189,7 +198,8 @@ struct Unikernel {
 };
 
 struct UnikernelPolicy {
-  std::optional<std::string> instance;
+  std::optional<std::string> instance;  // as of a Unikernel
+  std::optional<LabelSelector> instanceSelector;
   std::int64_t unikernels = 1;
   std::int64_t memory = 0;  // Mi
   std::set<std::int64_t> cpuIDs;
@@ -199,7 +209,8 @@ struct UnikernelPolicy {
 
 struct UnikernelVolume {
   enum class ReclaimPolicy { Retain, Delete };
-  std::optional<std::string> instance;     // absent: the only instance there is
+  std::optional<std::string> instance;  // as of a Unikernel
+  std::optional<LabelSelector> instanceSelector;
   std::int64_t size = 1;                   // Mi
   std::optional<Unikernel::Image> source;  // a file of any content; absent: nothing is written
   int compressionLevel = 0;                // 0–9, zlib's
@@ -212,7 +223,8 @@ struct Secret {
 };
 
 /// Stands for what a Unikernel's spec runs, besides the image's content: no digest of where the image comes
-/// from or of how its object is looked after (adopt, healthCheck, minReadySeconds, prune, suspend, update).
+/// from or of how its object is looked after (adopt, dependsOn, healthCheck, maintenanceWindows,
+/// minReadySeconds, prune, suspend, update).
 struct RunDigest {
   std::string current;  // SHA-256 hex
   /// What former versions, which covered the whole spec, may have written for this one: they left out what

@@ -8,6 +8,7 @@
 #include <span>
 #include <tuple>
 
+#include "api/cycles.h"
 #include "api/manifest.h"
 #include "yaml/yaml.h"
 
@@ -52,6 +53,7 @@ class Checker {
     for (const Object* object : objects_) {
       const Kind kind = object->kind();
       if (kind == Kind::AlbatrossInstance) instances_.insert(object->metadata.name);
+      if (kind == Kind::Unikernel) unikernels_.emplace(object->key(), object);
       if (kind != Kind::Unikernel && kind != Kind::UnikernelPolicy) named_.emplace(object->key(), object);
     }
   }
@@ -61,11 +63,14 @@ class Checker {
       if (object->kind() == Kind::AlbatrossInstance) checkCredentials(*object);
       if (object->kind() == Kind::Unikernel) checkUnikernel(*object);
       if (object->kind() == Kind::UnikernelPolicy) checkPolicy(*object);
-      if (object->kind() == Kind::UnikernelVolume)
-        resolveInstance(*object, object->as<UnikernelVolume>().instance);
+      if (object->kind() == Kind::UnikernelVolume) {
+        const auto& volume = object->as<UnikernelVolume>();
+        resolveInstance(*object, volume.instance, volume.instanceSelector);
+      }
     }
     for (const auto& [domain, policies] : policies_) checkOnlyPolicy(domain.first, policies);
     for (const auto& [volume, users] : users_) checkOnlyUser(volume, users);
+    checkCycles();
   }
 
  private:
@@ -84,7 +89,9 @@ class Checker {
 
   /// The instance that `object` is for: the one that it names, or the only one; none and told when there is
   /// none, or when it is not open to the object's namespace.
-  const Object* resolveInstance(const Object& object, const std::optional<std::string>& named) {
+  const Object* resolveInstance(const Object& object, const std::optional<std::string>& named,
+                                const std::optional<LabelSelector>& selector) {
+    if (selector) return selectInstance(object, *selector);
     const Object* instance = named ? find(Kind::AlbatrossInstance, "", *named) : onlyInstance(object);
     if (named && instance == nullptr && !instances_.contains(*named)) {
       tell(object, "spec.instance", Reason::InstanceNotFound,
@@ -104,6 +111,41 @@ class Checker {
     return nullptr;
   }
 
+  /// The only instance that is selected; null where several are: which of them it will be is not known here.
+  const Object* selectInstance(const Object& object, const LabelSelector& selector) {
+    std::vector<const Object*> selected, open;
+    std::map<std::string, Labels> labels;
+    for (const auto& [key, candidate] : named_) {
+      if (key.kind != Kind::AlbatrossInstance) continue;
+      labels.emplace(key.name, candidate->metadata.labels);
+      if (!selector.matches(candidate->metadata.labels)) continue;
+      selected.push_back(candidate);
+      const auto& allowed = candidate->as<AlbatrossInstance>().allowedNamespaces;
+      if (!allowed || allowed->contains(object.metadata.nameSpace)) open.push_back(candidate);
+    }
+    if (selected.empty() && !anyBrokenInstance()) {
+      tell(object, "spec.instanceSelector", Reason::InstanceNotFound,
+           fmt::format("{} selects no AlbatrossInstance; their labels are: {}", selector.toString(),
+                       listLabels(labels)),
+           problems_);
+    } else if (open.empty() && !selected.empty()) {
+      tell(
+          object, "spec.instanceSelector", Reason::NamespaceNotAllowed,
+          fmt::format("none of the AlbatrossInstances that it selects is open to the namespace {}; add it to "
+                      "their spec.allowedNamespaces",
+                      object.metadata.nameSpace),
+          problems_);
+    }
+    return open.size() == 1 ? open.front() : nullptr;
+  }
+
+  /// It may have the labels.
+  bool anyBrokenInstance() const {
+    return std::ranges::any_of(broken_, [&](const ObjectKey& key) {
+      return key.kind == Kind::AlbatrossInstance && !named_.contains(key);
+    });
+  }
+
   const Object* onlyInstance(const Object& object) {
     if (instances_.size() == 1) return find(Kind::AlbatrossInstance, "", *instances_.begin());
     if (instances_.empty()) {
@@ -118,7 +160,7 @@ class Checker {
 
   void checkUnikernel(const Object& object) {
     const auto& unikernel = object.as<Unikernel>();
-    resolveInstance(object, unikernel.instance);
+    resolveInstance(object, unikernel.instance, unikernel.instanceSelector);
     for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i) {
       const SecretKeyRef& reference = unikernel.argumentsFrom[i].secretKeyRef;
       checkSecret(object, yaml::itemPath("spec.argumentsFrom", i) + ".secretKeyRef",
@@ -130,6 +172,25 @@ class Checker {
       if (!named_.contains(volume)) continue;
       users_[volume].push_back(
           {&object, yaml::itemPath("spec.blockDevices", i) + (device.volumeName ? ".volumeName" : ".name")});
+    }
+    checkDependencies(object);
+  }
+
+  void checkDependencies(const Object& object) {
+    const std::vector<std::string>& names = object.as<Unikernel>().dependsOn;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const ObjectKey other{Kind::Unikernel, object.metadata.nameSpace, names[i]};
+      waitsFor_[object.key()].push_back(other);
+      if (unikernels_.contains(other) || broken_.contains(other)) continue;
+      tell(object, yaml::itemPath("spec.dependsOn", i) + ".name", Reason::ReferenceNotFound,
+           fmt::format("there is no Unikernel {} in the namespace {}", names[i], other.nameSpace), problems_);
+    }
+  }
+
+  void checkCycles() {
+    for (const auto& [key, cycle] : cyclesOf(waitsFor_)) {
+      tell(*unikernels_.at(key), "spec.dependsOn", Reason::DependencyCycle,
+           fmt::format("this unikernel depends on itself: {}; take one of these out", cycle), problems_);
     }
   }
 
@@ -175,7 +236,8 @@ class Checker {
   }
 
   void checkPolicy(const Object& object) {
-    const Object* instance = resolveInstance(object, object.as<UnikernelPolicy>().instance);
+    const auto& policy = object.as<UnikernelPolicy>();
+    const Object* instance = resolveInstance(object, policy.instance, policy.instanceSelector);
     if (instance == nullptr) return;
     const std::string& nameSpace = object.metadata.nameSpace;
     if (instance->as<AlbatrossInstance>().rootNamespace == nameSpace) {
@@ -204,7 +266,9 @@ class Checker {
   std::vector<Problem>& problems_;
   const std::vector<const Object*> objects_;
   const std::set<ObjectKey>& broken_;
-  std::map<ObjectKey, const Object*> named_;  // those that others name
+  std::map<ObjectKey, const Object*> named_;  // those that others name, but for unikernels
+  std::map<ObjectKey, const Object*> unikernels_;
+  WaitsFor waitsFor_;  // of those that wait for any
   std::set<std::string> instances_;
   std::map<std::pair<std::string, std::string>, std::vector<const Object*>>
       policies_;                                  // by instance and namespace

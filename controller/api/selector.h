@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "error.h"
@@ -39,13 +40,24 @@ class LabelSelector {
   /// empty one selects everything. Error: UsageError, in the words of Kubernetes' API server.
   static Result<LabelSelector> parse(std::string_view text);
 
+  /// One that selects everything.
+  LabelSelector() = default;
+  /// What a selector's matchLabels and matchExpressions say. Their syntax has been seen to.
+  explicit LabelSelector(std::vector<Requirement> requirements) : requirements_(std::move(requirements)) {}
+
   bool matches(const Labels& labels) const;
+  /// As parse() reads it, for a message.
+  std::string toString() const;
   bool empty() const { return requirements_.empty(); }
   const std::vector<Requirement>& requirements() const { return requirements_; }
 
  private:
   std::vector<Requirement> requirements_;
 };
+
+/// The labels of some objects, by their names, for a message: "eu-1 (region=eu); eu-2 (none)". Not more than
+/// fit in one.
+std::string listLabels(const std::map<std::string, Labels>& objects);
 
 /// What `fieldSelector` selects: objects whose fields meet every requirement.
 class FieldSelector {

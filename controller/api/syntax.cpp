@@ -199,6 +199,17 @@ Complaint checkVariable(std::string_view text) {
 }
 
 Complaint checkEndpoint(std::string_view text) {
+  if (constexpr std::string_view local = "unix:"; text.starts_with(local)) {
+    constexpr std::size_t longestFolder = 94;  // so that the path of a socket in it is one
+    const std::string_view folder = text.substr(local.size());
+    if (!folder.starts_with("///") || checkPrintable(folder))
+      return fmt::format(
+          "{} does not say unix:// and an absolute path, such as \"unix:///run/albatross/util\"",
+          quote(text));
+    if (folder.size() - 2 > longestFolder)
+      return fmt::format("a folder of sockets has a path of at most {} bytes", longestFolder);
+    return std::nullopt;
+  }
   std::string_view host = text;
   std::string_view port = "1025";
   bool valid = true;

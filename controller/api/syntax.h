@@ -30,7 +30,7 @@ std::vector<std::string> labelValueErrors(std::string_view value);
 Complaint checkSecretKey(std::string_view text);
 /// What arguments refer to as $(NAME); Kubernetes' rule for environment variables.
 Complaint checkVariable(std::string_view text);
-/// "host:port", "[v6]:port" or "host".
+/// "host:port", "[v6]:port", "host", or "unix:///FOLDER".
 Complaint checkEndpoint(std::string_view text);
 /// The same with a port.
 Complaint checkAddress(std::string_view text);

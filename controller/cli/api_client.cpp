@@ -147,10 +147,11 @@ Error refusal(int code, const std::string& body) {
   return {Reason::Refused, describeFailure(code, answerOf(body))};
 }
 
-/// A POST whose body is to be made piece by piece.
-httplib::Request postOf(const std::string& path, const std::string& contentType, std::uint64_t size) {
+/// A request whose body is to be made piece by piece.
+httplib::Request uploadOf(const std::string& method, const std::string& path, const std::string& contentType,
+                          std::uint64_t size) {
   httplib::Request request;
-  request.method = "POST";
+  request.method = method;
   request.path = path;
   request.set_header("Content-Type", contentType);
   request.content_length_ = size;
@@ -443,11 +444,20 @@ Result<void> ApiClient::read(const std::string& path,
 }
 
 Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chrono::seconds patience) const {
+  return send("POST", path, body, patience);
+}
+
+Result<json> ApiClient::put(const std::string& path, BodySource& body, std::chrono::seconds patience) const {
+  return send("PUT", path, body, patience);
+}
+
+Result<json> ApiClient::send(const std::string& method, const std::string& path, BodySource& body,
+                             std::chrono::seconds patience) const {
   const auto client = connect(readTimeout + patience);
   std::optional<Error> broken;
   std::uint64_t sent = 0;
   bool cut = false;
-  httplib::Request request = postOf(path, body.contentType(), body.size());
+  httplib::Request request = uploadOf(method, path, body.contentType(), body.size());
   request.content_provider_ = [&](std::size_t offset, std::size_t /*length*/, httplib::DataSink& sink) {
     sent = offset;
     const auto piece = body.read(offset);
@@ -460,7 +470,7 @@ Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chr
   };
   const auto answer = exchange(*client, std::move(request), longestAnswer);
   if (broken) return std::unexpected(*broken);
-  if (!answer && cut) return std::unexpected(explainCut(path, body, sent));
+  if (!answer && cut) return std::unexpected(explainCut(method, path, body, sent));
   if (!answer) return std::unexpected(answer.error());
   if (answer->status < 200 || answer->status > 299) {
     return std::unexpected(refusal(answer->status, answer->body));
@@ -469,10 +479,11 @@ Result<json> ApiClient::post(const std::string& path, BodySource& body, std::chr
 }
 
 /// The client library does not read an answer that comes while the body is still being sent.
-Error ApiClient::explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const {
+Error ApiClient::explainCut(const std::string& method, const std::string& path, BodySource& body,
+                            std::uint64_t sent) const {
   const auto client = connect(readTimeout);
   const std::uint64_t size = body.headSize();
-  httplib::Request request = postOf(path, body.contentType(), size);
+  httplib::Request request = uploadOf(method, path, body.contentType(), size);
   request.content_provider_ = [&](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
     const auto piece = body.read(offset);
     if (!piece) return false;

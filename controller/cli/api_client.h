@@ -80,6 +80,8 @@ class ApiClient {
   /// POST of a body of any size; waits for the answer `patience` longer than usual. When the server ends the
   /// connection before it has everything, the head of the body is sent once more, alone, to learn why.
   Result<nlohmann::json> post(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
+  /// The same as PUT.
+  Result<nlohmann::json> put(const std::string& path, BodySource& body, std::chrono::seconds patience) const;
 
   /// What became of a change that the server may have good reasons to refuse.
   struct Changed {
@@ -116,7 +118,10 @@ class ApiClient {
   Result<Changed> change(httplib::Request request) const;
   Error unreachable(httplib::ClientImpl& client, int error) const;
   Result<nlohmann::json> parse(const std::string& body) const;
-  Error explainCut(const std::string& path, BodySource& body, std::uint64_t sent) const;
+  Result<nlohmann::json> send(const std::string& method, const std::string& path, BodySource& body,
+                              std::chrono::seconds patience) const;
+  Error explainCut(const std::string& method, const std::string& path, BodySource& body,
+                   std::uint64_t sent) const;
 
   std::string url_;
   bool tls_ = false;

@@ -235,9 +235,12 @@ Result<void> ControllerManager::openFolders() {
 }
 
 Result<void> ControllerManager::startServer() {
-  resourceApi_.emplace(
-      objects_, events_.events(), writing_ ? &writing_->writer : nullptr,
-      serve::Streams{.consoles = &fleet_->consoles(), .usages = &usages_, .dumps = &fleet_->dumps()});
+  resourceApi_.emplace(objects_, events_.events(), writing_ ? &writing_->writer : nullptr,
+                       serve::Streams{.consoles = &fleet_->consoles(),
+                                      .usages = &usages_,
+                                      .dumps = &fleet_->dumps(),
+                                      .loads = &fleet_->loads(),
+                                      .images = &fleet_->images()});
   auto server =
       serve::Server::start(serverOptions(options_.server, writing_ ? &writing_->deployer : nullptr, log_),
                            objects_, *resourceApi_, metrics_);

@@ -104,16 +104,19 @@ Result<Given> readGiven(const ExportOptions& options, const Console& console) {
 /// Errors: as Desired::credentials, Credential::load and Endpoint::parse.
 Result<std::unique_ptr<albatross::Client>> clientFor(const plan::Desired& instance) {
   if (!instance.credentials) return std::unexpected(instance.credentials.error());
-  auto credential = albatross::Credential::load(*instance.credentials);
-  if (!credential) return std::unexpected(credential.error());
   const api::AlbatrossInstance& spec = instance.spec();
+  std::shared_ptr<const albatross::Credential> credential;
+  if (!spec.isLocal()) {
+    auto loaded = albatross::Credential::load(*instance.credentials);
+    if (!loaded) return std::unexpected(loaded.error());
+    credential = *std::move(loaded);
+  }
   auto endpoint = albatross::Endpoint::parse(spec.endpoint);
   if (!endpoint) return std::unexpected(endpoint.error());
-  return albatross::makeTlsClient(
-      {.endpoint = *std::move(endpoint),
-       .credential = *std::move(credential),
-       .serverName = spec.serverName,
-       .timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout}});
+  return albatross::makeClient({.endpoint = *std::move(endpoint),
+                                .credential = std::move(credential),
+                                .serverName = spec.serverName,
+                                .timeouts = {spec.connectTimeout, spec.commandTimeout, spec.streamTimeout}});
 }
 
 /// Whether what failed concerns one object only, rather than all that follow.

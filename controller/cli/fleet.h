@@ -71,6 +71,7 @@ class Fleet {
   /// What unikernels print.
   reconcile::Consoles& consoles() { return controller_.consoles(); }
   reconcile::VolumeDumps& dumps() { return controller_.dumps(); }
+  reconcile::VolumeLoads& loads() { return controller_.loads(); }
   boost::asio::any_io_executor executor() { return context_.get_executor(); }
   /// Tells which files are still being written; who sees one being closed tells it.
   const std::shared_ptr<file::Settling>& settling() const { return settling_; }

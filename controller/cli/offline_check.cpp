@@ -97,6 +97,7 @@ std::optional<api::Problem> checkCredential(const plan::Desired& desired, System
     if (error.reason == Reason::ReferenceNotFound) return std::nullopt;
     return api::Problem{error.reason, instance.originOf(field), instance.key(), "", error.message};
   }
+  if (desired.spec().isLocal()) return std::nullopt;
   const auto credential = Credential::load(*desired.credentials);
   if (!credential) return problemOf(instance, field, credential.error().reason, credential.error().message);
   const auto issuable = (*credential)->canIssue(depthOf(desired), now);

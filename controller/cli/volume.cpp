@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +16,7 @@
 #include "cli/failure.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
+#include "image/file.h"
 
 namespace rookery::cli {
 
@@ -115,12 +118,74 @@ int dump(const DumpOptions& options, const Console& console) {
   return 0;
 }
 
-}  // namespace
+struct LoadOptions {
+  std::string name;
+  std::string nameSpace = "default";
+  std::string file;
+  bool force = false;
+  ClientOptions client;
 
-void addVolume(CLI::App& app, Console console, int& status) {
-  auto* verb = app.add_subcommand("volume", "Save what is on a volume");
-  verb->require_subcommand(1);
-  auto* saving = verb->add_subcommand("dump", "Write what is on a volume to a file");
+  api::ObjectKey object() const { return {api::Kind::UnikernelVolume, nameSpace, name}; }
+};
+
+/// A file on its way, shown as it goes.
+class FileUpload : public BodySource {
+ public:
+  FileUpload(const image::File& file, const LoadOptions& options, Progress& progress)
+      : file_(file), options_(options), progress_(progress) {}
+
+  std::string contentType() const override { return "application/octet-stream"; }
+  std::uint64_t size() const override { return file_.size(); }
+  std::uint64_t headSize() const override { return 0; }  // what is written begins with the first byte
+
+  Result<std::string_view> read(std::uint64_t offset) override {
+    piece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(pieceSize, size() - offset)));
+    if (auto filled = file_.readInto(offset, piece_); !filled) return std::unexpected(filled.error());
+    const std::uint64_t sent = offset + piece_.size();
+    // What was sent is one state of the file, or it never ends.
+    if (sent == size() && !file_.unchanged()) return file_.changed();
+    progress_.imageSent(options_.client.server, options_.object(), sent, size());
+    if (sent == size())
+      progress_.imageSentWhole(options_.client.server, options_.object(), sent,
+                               std::chrono::steady_clock::now() - start_);
+    return std::string_view(piece_);
+  }
+
+ private:
+  static constexpr std::uint64_t pieceSize = std::uint64_t{1} << 18;
+
+  const image::File& file_;
+  const LoadOptions& options_;
+  Progress& progress_;
+  std::string piece_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+int load(const LoadOptions& options, const Console& console) {
+  constexpr std::chrono::hours patience{1};  // for the controller to write it
+  const auto resource = ApiResource::named("unikernelvolumes");
+  check(resource.has_value(), "unikernelvolumes are a kind");
+  const auto client = ApiClient::to(options.client);
+  if (!client) return failed(console, client.error());
+  const auto file = image::File::open(options.file);
+  if (!file) return failed(console, file.error());
+  if (file->size() == 0)
+    return failed(console,
+                  {Reason::UsageError, fmt::format("{} is empty: there is nothing to write.", options.file)});
+  Progress progress(console.err, console.errTerminal);
+  FileUpload upload(*file, options, progress);
+  const auto answer = client->put(
+      resource->path(options.nameSpace, options.name) + "/content" + (options.force ? "?force=true" : ""),
+      upload, patience);
+  progress.finish();
+  if (!answer) return failed(console, answer.error());
+  console.out << fmt::format("{}: {} written from {}.\n", options.object().toString(),
+                             humanBytes(file->size()), options.file);
+  return 0;
+}
+
+void addDump(CLI::App& verb, const Console& console, int& status) {
+  auto* saving = verb.add_subcommand("dump", "Write what is on a volume to a file");
   saving->footer(
       "All of the block device, as the server gives it: only while no unikernel uses it. A file that is "
       "there "
@@ -133,6 +198,36 @@ void addVolume(CLI::App& app, Console console, int& status) {
   saving->add_option("-o,--output", options->output, "The file")->required()->type_name("FILE");
   addClientOptions(*saving, options->client);
   saving->callback([options, console, &status] { status = dump(*options, console); });
+}
+
+void addLoad(CLI::App& verb, const Console& console, int& status) {
+  auto* loading = verb.add_subcommand("load", "Write a file to a volume");
+  loading->footer(
+      "From the beginning of the block device; what is behind the end of the file stays as it was. Of a "
+      "volume "
+      "whose content is declared (spec.source), change that instead. The controller needs --api-store, and "
+      "room "
+      "for the file in its image store; a token needs to update the resource unikernelvolumes/content.\n\n"
+      "Examples:\n"
+      "  rookery volume load ledger ledger.img -n db\n"
+      "  rookery volume load ledger ledger.img -n db --force");
+  const auto options = std::make_shared<LoadOptions>();
+  loading->add_option("NAME", options->name, "The volume")->required();
+  loading->add_option("FILE", options->file, "The file")->required();
+  addNamespaceOption(*loading, options->nameSpace);
+  loading->add_flag("--force", options->force,
+                    "Stop a unikernel that uses the volume for it, and start that again");
+  addClientOptions(*loading, options->client);
+  loading->callback([options, console, &status] { status = load(*options, console); });
+}
+
+}  // namespace
+
+void addVolume(CLI::App& app, Console console, int& status) {
+  auto* verb = app.add_subcommand("volume", "Save or replace what is on a volume");
+  verb->require_subcommand(1);
+  addDump(*verb, console, status);
+  addLoad(*verb, console, status);
 }
 
 }  // namespace rookery::cli

@@ -32,7 +32,10 @@ constexpr std::size_t mostNamed = 5;
 
 bool isOurs(const Entry& entry) { return entry.root == clusterRoot; }
 
-bool sameUnikernel(const Entry& a, const Entry& b) { return a.serverKey == b.serverKey && a.name == b.name; }
+/// The same unikernel, or the same volume.
+bool sameUnikernel(const Entry& a, const Entry& b) {
+  return a.serverKey == b.serverKey && a.name == b.name && a.isVolume() == b.isVolume();
+}
 
 void remove(std::vector<Entry>& entries, const Entry& entry) {
   std::erase_if(entries, [&](const Entry& each) { return sameUnikernel(each, entry); });
@@ -59,10 +62,10 @@ std::string targetOf(const api::ObjectKey& key) {
 
 /// The merge patch that gives an object these entries and the finalizer, or takes it.
 json patchOf(const CachedObject& cached, const std::vector<Entry>& entries, bool held) {
-  const bool unikernel = cached.key.kind == api::Kind::Unikernel;
+  const bool own = hasInventory(cached.key.kind);
   // Of this version: another instance's loop, here or in another replica, may have changed the list since.
   json metadata = {{"uid", cached.meta.uid}, {"resourceVersion", cached.meta.resourceVersion}};
-  metadata["annotations"][std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation)] =
+  metadata["annotations"][std::string(own ? inventoryAnnotation : tombstonesAnnotation)] =
       entries.empty() ? json() : json(toAnnotation(entries));
   if (held != cached.held()) {
     std::vector<std::string> finalizers = cached.meta.finalizers;
@@ -121,14 +124,18 @@ std::string stays(const std::string& instance, std::string_view until, std::stri
       instance, until, why, api::releaseAnnotation);
 }
 
-/// The same where one of these Unikernels, of any namespace, is recorded there.
-std::optional<std::string> foundOn(const std::string& instance, const std::vector<json>& objects) {
-  std::vector<std::string> names;
+/// Those of these objects of a kind, of any namespace, that are recorded there.
+void addRecorded(const std::string& instance, api::Kind kind, const std::vector<json>& objects,
+                 std::vector<std::string>& names) {
   for (const json& object : objects) {
     const ObjectMeta meta = ObjectMeta::of(object);
-    const std::vector<Entry> entries = entriesOf({api::Kind::Unikernel, meta.nameSpace, meta.name}, meta);
+    const std::vector<Entry> entries = entriesOf({kind, meta.nameSpace, meta.name}, meta);
     if (isRecordedFor(instance, entries)) names.push_back(meta.nameSpace + "/" + meta.name);
   }
+}
+
+/// The same where these are recorded there.
+std::optional<std::string> foundOn(const std::string& instance, const std::vector<std::string>& names) {
   if (names.empty()) return std::nullopt;
   return stays(instance, "nothing of ours is left there", fmt::format("there are still {}.", namesOf(names)));
 }
@@ -165,6 +172,15 @@ plan::SharedInventory ClusterState::inventoryOf(const std::string& serverKey) co
   return shared;
 }
 
+plan::Inventories ClusterState::volumes() const {
+  plan::Inventories all = others_.volumes();
+  for (auto& [serverKey, volumes] : cache_.volumes()) {
+    deferred_.renew(volumes);
+    for (auto& [name, entry] : volumes) all[serverKey].set(name, std::move(entry));
+  }
+  return all;
+}
+
 // What is passed to a coroutine has a name here: g++ 12 ends the life of some temporaries in a co_await
 // twice.
 
@@ -175,7 +191,8 @@ asio::awaitable<Result<void>> ClusterState::record(Entry entry) {
   const Change hold = holding(entry.instance);
   const Result<void> held = co_await apply(hold);
   if (!held) co_return held;
-  const bool destroys = entry.pending && entry.pending->verb == plan::Verb::Destroy;
+  const bool destroys = entry.pending && (entry.pending->verb == plan::Verb::Destroy ||
+                                          entry.pending->verb == plan::Verb::DestroyVolume);
   const Change keep{entry.object, entry.instance, [&entry](Kept& kept) { put(kept.entries, entry); }, true,
                     destroys};
   co_return co_await apply(keep);
@@ -274,7 +291,7 @@ asio::awaitable<Result<void>> ClusterState::apply(Change change) {
     Kept kept{cached->entries, held, cached->meta.deletionTimestamp.has_value()};
     if (change.destroys && cached->meta.deletionTimestamp && cached->released) co_return wasReleased(key);
     change.edit(kept);
-    if (key.kind == api::Kind::Unikernel) kept.held = !kept.entries.empty();
+    if (hasInventory(key.kind)) kept.held = !kept.entries.empty();
     if (key.kind == api::Kind::AlbatrossInstance && kept.entries != cached->entries)
       dropOldTombstones(kept.entries, *cached);
     if (kept.entries == cached->entries && kept.held == held) co_return Result<void>{};
@@ -324,7 +341,7 @@ std::optional<api::Identity> ClusterState::identityOf(const api::ObjectKey& key)
 std::set<std::string> ClusterState::instancesInUse() const {
   std::set<std::string> instances;
   for (const CachedObjectPtr& cached : cache_.list()) {
-    if (cached->key.kind != api::Kind::Unikernel) continue;
+    if (!hasInventory(cached->key.kind)) continue;
     for (const Entry& entry : cached->entries) instances.insert(entry.instance);
   }
   return instances;
@@ -337,7 +354,7 @@ std::optional<ClusterState::Change> ClusterState::due(const CachedObject& cached
   const bool deleted = cached.meta.deletionTimestamp.has_value();
   const bool goes = deleted && cached.held();
   const bool released = cached.released;
-  if (key.kind == api::Kind::Unikernel && goes && (released || isFree(cached)))
+  if (hasInventory(key.kind) && goes && (released || isFree(cached)))
     return Change{key, "", [](Kept& kept) { kept.entries.clear(); }};
   if (key.kind != api::Kind::AlbatrossInstance) return std::nullopt;
   const bool used = inUse.contains(key.name);
@@ -360,7 +377,7 @@ std::optional<std::string> ClusterState::declaredOn(const std::string& instance)
   std::vector<std::string> names;
   for (const CachedObjectPtr& cached : cache_.list()) {
     const bool there = isRecordedFor(instance, cached->entries);
-    if (cached->key.kind == api::Kind::Unikernel && there && !cached->meta.deletionTimestamp)
+    if (hasInventory(cached->key.kind) && there && !cached->meta.deletionTimestamp)
       names.push_back(cached->key.nameSpace + "/" + cached->key.name);
   }
   if (names.empty()) return std::nullopt;
@@ -374,15 +391,20 @@ asio::awaitable<bool> ClusterState::mayGo(std::string instance) {
   Question& question = questions_.try_emplace(instance, Question{now, now, false}).first->second;
   if (now < question.next) co_return false;
   question.next = now + options_.questionInterval;
-  const std::string path = pathOf(groupOf(api::Kind::Unikernel), pluralOf(api::Kind::Unikernel), "");
-  const auto listing = co_await listAll(client_, path);
   std::optional<std::string> left;
-  if (listing) {
-    left = foundOn(instance, listing->objects);
-  } else if (!listing.error().notFound()) {  // else the definition is gone, and all of them with it
-    left = unknownOn(instance, listing.error());
-    if (left && !std::exchange(question.told, true)) options_.warn(*left);
+  std::vector<std::string> names;
+  for (const api::Kind kind : {api::Kind::Unikernel, api::Kind::UnikernelVolume}) {
+    const std::string path = pathOf(groupOf(kind), pluralOf(kind), "");
+    const auto listing = co_await listAll(client_, path);
+    if (listing) {
+      addRecorded(instance, kind, listing->objects, names);
+    } else if (!left &&
+               !listing.error().notFound()) {  // else the definition is gone, and all of them with it
+      left = unknownOn(instance, listing.error());
+      if (left && !std::exchange(question.told, true)) options_.warn(*left);
+    }
   }
+  if (auto found = foundOn(instance, names)) left = std::move(found);
   const bool goes = !left;
   noteKept(instance, std::move(left));
   co_return goes;

@@ -17,10 +17,10 @@
 namespace rookery::kubernetes {
 
 /// The state of objects that come from a cluster is kept on them: the inventory in annotations, with a
-/// finalizer that keeps a Unikernel from vanishing before what runs of it, and another that keeps an
-/// AlbatrossInstance from vanishing before what the inventory says is there; so no volume is needed, and a
-/// backup restores it. Identities are the API server's own. What belongs to other sources is passed on.
-/// Thread-safe.
+/// finalizer that keeps a Unikernel from vanishing before what runs of it (the same of a UnikernelVolume),
+/// and another that keeps an AlbatrossInstance from vanishing before what the inventory says is there; so no
+/// volume is needed, and a backup restores it. Identities are the API server's own. What belongs to other
+/// sources is passed on. Thread-safe.
 class ClusterState : public state::State {
  public:
   struct Options {
@@ -39,6 +39,7 @@ class ClusterState : public state::State {
   Result<void> held() const override { return others_.held(); }
   std::vector<plan::Entry> entries() const override;
   plan::SharedInventory inventoryOf(const std::string& serverKey) const override;
+  plan::Inventories volumes() const override;
   asio::awaitable<Result<void>> record(plan::Entry entry) override;
   asio::awaitable<Result<void>> discard(plan::Entry entry) override;
   asio::awaitable<Result<void>> recordSoon(plan::Entry entry) override;

@@ -14,8 +14,8 @@
 namespace rookery::kubernetes {
 
 /// Entries that are newer than what their objects have of them, and not written down yet: what comes of the
-/// same unikernel before they are due rides in the same request. An entry counts as long as this process may
-/// write for its instance. Thread-safe.
+/// same unikernel or volume before they are due rides in the same request. An entry counts as long as this
+/// process may write for its instance. Thread-safe.
 class DeferredEntries {
  public:
   using Clock = std::chrono::steady_clock;
@@ -42,7 +42,7 @@ class DeferredEntries {
  private:
   struct ByUnikernel {
     bool operator()(const plan::Entry& a, const plan::Entry& b) const {
-      return std::tie(a.serverKey, a.name) < std::tie(b.serverKey, b.name);
+      return std::tie(a.object.kind, a.serverKey, a.name) < std::tie(b.object.kind, b.serverKey, b.name);
     }
   };
   const plan::Entry* counting(const plan::Entry& entry) const;

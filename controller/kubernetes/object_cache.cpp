@@ -68,6 +68,11 @@ std::optional<api::Problem> refused(const api::Object& object, const api::Origin
         "credentials in files are for manifests that are files; put them into a Secret and name that in "
         "spec.credentials.secretRef."};
   }
+  if (object.kind() == api::Kind::AlbatrossInstance && object.as<api::AlbatrossInstance>().isLocal()) {
+    return api::Problem{
+        Reason::InvalidManifest, origin, object.key(), "spec.endpoint",
+        "a local server (unix:) is for manifests that are files, as it asks for no credentials."};
+  }
   if (const std::size_t secrets = secretsNamedBy(object); secrets > maxSecretsOfUnikernel) {
     return api::Problem{Reason::InvalidManifest, origin, object.key(), "spec.argumentsFrom",
                         fmt::format("names {} different Secrets, and {} are allowed. Put several values into "
@@ -94,9 +99,9 @@ void read(const json& desired, const std::filesystem::path& imageFolder, CachedO
   cached.object = std::move(object);
 }
 
-/// Whether an entry in the annotation of a Unikernel can be of that one: annotations are copied with objects,
-/// and may be written by whoever may write the object. Whether its domain can be is for plan to say, which
-/// knows the credential's own.
+/// Whether an entry in the annotation of a Unikernel or a UnikernelVolume can be of that one: annotations are
+/// copied with objects, and may be written by whoever may write the object. Whether its domain can be is for
+/// plan to say, which knows the credential's own.
 bool canBeOf(const Entry& entry, const api::ObjectKey& key) {
   return entry.object == key && entry.name.label == key.name && !entry.destroyedAt;
 }
@@ -104,12 +109,18 @@ bool canBeOf(const Entry& entry, const api::ObjectKey& key) {
 /// Whether an object says that what runs is to be left running when it is deleted; also one that is invalid.
 bool isReleased(api::Kind kind, const json& object, const ObjectMeta& meta) {
   const json& spec = memberOf(object, "spec");
-  const bool bySpec = kind == api::Kind::Unikernel &&
-                      (memberOf(spec, "prune") == json(false) || memberOf(spec, "suspend") == json(true));
+  const bool retained =
+      kind == api::Kind::UnikernelVolume && memberOf(spec, "reclaimPolicy") != json("Delete");
+  const bool bySpec = retained || (kind == api::Kind::Unikernel && (memberOf(spec, "prune") == json(false) ||
+                                                                    memberOf(spec, "suspend") == json(true)));
   return bySpec || api::isReleased(meta.annotations);
 }
 
 }  // namespace
+
+bool hasInventory(api::Kind kind) {
+  return kind == api::Kind::Unikernel || kind == api::Kind::UnikernelVolume;
+}
 
 std::string_view groupOf(api::Kind kind) { return kind == api::Kind::Secret ? "v1" : api::groupVersion; }
 
@@ -158,12 +169,11 @@ std::vector<Entry> entriesIn(const std::string& annotation) {
 }
 
 std::vector<Entry> entriesOf(const api::ObjectKey& key, const ObjectMeta& meta) {
-  const bool unikernel = key.kind == api::Kind::Unikernel;
-  const auto found =
-      meta.annotations.find(std::string(unikernel ? inventoryAnnotation : tombstonesAnnotation));
+  const bool own = hasInventory(key.kind);
+  const auto found = meta.annotations.find(std::string(own ? inventoryAnnotation : tombstonesAnnotation));
   if (found == meta.annotations.end()) return {};
   std::vector<Entry> entries = entriesIn(found->second);
-  if (unikernel) {
+  if (own) {
     std::erase_if(entries, [&](const Entry& entry) { return !canBeOf(entry, key); });
     if (entries.size() > maxEntriesOfUnikernel) entries.resize(maxEntriesOfUnikernel);
   }
@@ -194,9 +204,14 @@ CachedObject ObjectCache::parse(api::Kind kind, const json& object) const {
 // -- What is whose
 // ---------------------------------------------------------------------------------------------------------------
 
+ObjectCache::Index& ObjectCache::indexFor(const api::ObjectKey& holder) {
+  if (holder.kind == api::Kind::UnikernelVolume) return volumes_;
+  return holder.kind == api::Kind::Unikernel ? inventories_ : tombstones_;
+}
+
 void ObjectCache::index(const CachedObject* before, const CachedObject* after) {
   const api::ObjectKey& holder = (before != nullptr ? before : after)->key;
-  Index& byServer = holder.kind == api::Kind::Unikernel ? inventories_ : tombstones_;
+  Index& byServer = indexFor(holder);
   if (before != nullptr) {
     for (const Entry& entry : before->entries) {
       auto& byName = byServer[entry.serverKey];
@@ -359,8 +374,9 @@ std::vector<CachedObjectPtr> ObjectCache::list() const {
 
 bool ObjectCache::counts(const Entry& entry, const api::ObjectKey& holder) const {
   const std::lock_guard lock(mutex_);
-  const auto byServer = inventories_.find(entry.serverKey);
-  if (byServer == inventories_.end()) return true;
+  const Index& index = entry.isVolume() ? volumes_ : inventories_;
+  const auto byServer = index.find(entry.serverKey);
+  if (byServer == index.end()) return true;
   const auto claims = byServer->second.find(entry.name);
   if (claims == byServer->second.end()) return true;
   const Entry& winner = rightful(claims->second);
@@ -373,6 +389,9 @@ std::vector<Entry> ObjectCache::entries() const {
   for (const auto& [serverKey, byName] : inventories_) {
     for (const auto& [name, claims] : byName) all.push_back(rightful(claims));
   }
+  for (const auto& [serverKey, byName] : volumes_) {
+    for (const auto& [name, claims] : byName) all.push_back(rightful(claims));
+  }
   for (const auto& [serverKey, byName] : tombstones_) {
     const auto living = inventories_.find(serverKey);
     for (const auto& [name, claims] : byName) {
@@ -380,6 +399,15 @@ std::vector<Entry> ObjectCache::entries() const {
     }
   }
   return all;
+}
+
+std::map<std::string, Inventory> ObjectCache::volumes() const {
+  std::map<std::string, Inventory> volumes;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [serverKey, byName] : volumes_) {
+    if (!byName.empty()) volumes.emplace(serverKey, inventoryIn(volumes_, serverKey));
+  }
+  return volumes;
 }
 
 Inventory ObjectCache::inventoryOf(const std::string& serverKey) const {

@@ -22,7 +22,8 @@ namespace rookery::kubernetes {
 /// How the inventory and problems name the cluster, in place of a manifest root.
 inline constexpr std::string_view clusterRoot = "kubernetes";
 
-/// On a Unikernel: what is ours of it on the servers. Its finalizer stands as long as there is something.
+/// On a Unikernel or a UnikernelVolume: what is ours of it on the servers. Its finalizer stands as long as
+/// there is something.
 inline constexpr std::string_view inventoryAnnotation = "rookery.dev/inventory";
 /// On an AlbatrossInstance: what was destroyed there, as a restart of the server can bring it back.
 inline constexpr std::string_view tombstonesAnnotation = "rookery.dev/tombstones";
@@ -74,7 +75,10 @@ class ObjectCache {
 
   /// Whether what `holder` says to be its own can be. False: it is another object's, for certain.
   bool counts(const plan::Entry& entry, const api::ObjectKey& holder) const;
+  /// Of unikernels and of volumes.
   std::vector<plan::Entry> entries() const;
+  /// Of volumes, by server key.
+  std::map<std::string, plan::Inventory> volumes() const;
   plan::Inventory inventoryOf(const std::string& serverKey) const;
 
  private:
@@ -96,6 +100,8 @@ class ObjectCache {
   const plan::Entry& rightful(const Claims& claims) const;
   plan::Inventory inventoryIn(const Index& byServer, const std::string& serverKey) const;
 
+  Index& indexFor(const api::ObjectKey& holder);
+
   Change put(api::Kind kind, const nlohmann::json& object);
   CachedObject parse(api::Kind kind, const nlohmann::json& object) const;
 
@@ -103,17 +109,21 @@ class ObjectCache {
   const std::function<void()> changed_;
   mutable std::mutex mutex_;
   std::map<api::ObjectKey, CachedObjectPtr> objects_;
-  Index inventories_;  // without tombstones
+  Index inventories_;  // of unikernels, without tombstones
+  Index volumes_;
   Index tombstones_;
   std::map<api::ObjectKey, std::string> deleted_;  // the versions of the last deletions
   std::deque<Deletion> deletions_;                 // the same, oldest first
 };
 
+/// Whether objects of a kind keep an inventory of their own.
+bool hasInventory(api::Kind kind);
+
 /// The group and version, and the plural, that paths need.
 std::string_view groupOf(api::Kind kind);
 std::string_view pluralOf(api::Kind kind);
 
-/// How many entries the annotation of a Unikernel may have: more is not of ours.
+/// How many entries the annotation of a Unikernel or a UnikernelVolume may have: more is not of ours.
 inline constexpr std::size_t maxEntriesOfUnikernel = 32;
 
 /// Entries as an annotation keeps them, and back. What cannot be read is none: a lost inventory destroys

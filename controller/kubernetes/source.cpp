@@ -122,6 +122,8 @@ class Source::Collection : public Reflection {
   void failed(const Failure& failure) override {
     if (stopped_) return;
     std::string told = failure.message;
+    // A chart that is upgraded leaves the CRDs as they were, and this one came later: there are no volumes.
+    if (failure.notFound() && kind_ == api::Kind::UnikernelVolume) synced_ = true;
     if (failure.notFound() && kind_ != api::Kind::Secret) {
       told = fmt::format(
           "The cluster does not know {}.rookery.dev: install the CRDs (kubectl apply -f crds/). Waiting for "
@@ -171,7 +173,8 @@ void Source::follow(const std::shared_ptr<Collection>& collection) {
 
 void Source::start() {
   addCollection(api::Kind::AlbatrossInstance, "");
-  for (const api::Kind kind : {api::Kind::Unikernel, api::Kind::UnikernelPolicy}) {
+  for (const api::Kind kind :
+       {api::Kind::Unikernel, api::Kind::UnikernelPolicy, api::Kind::UnikernelVolume}) {
     if (options_.namespaces.empty()) addCollection(kind, "");
     for (const std::string& nameSpace : options_.namespaces) addCollection(kind, nameSpace);
   }
@@ -235,7 +238,7 @@ source::SnapshotPtr Source::scan() {
     if (auto status = statusFromJson(cached->status)) snapshot->statuses[cached->key] = *std::move(status);
     if (isGoing(*cached)) {
       if (cached->released) snapshot->released.insert(cached->key);
-      if (cached->key.kind == api::Kind::Unikernel && cached->object != nullptr)
+      if (hasInventory(cached->key.kind) && cached->object != nullptr)
         snapshot->deleted.push_back(cached->object);
       continue;
     }
@@ -261,17 +264,22 @@ source::SnapshotPtr Source::scan() {
   return snapshot;
 }
 
-/// Whether all Unikernels are about to be deleted with their definition.
+/// Whether all Unikernels, or all UnikernelVolumes, are about to be deleted with their definition.
 asio::awaitable<void> Source::lookAtDefinition() {
-  const auto deleting = [](const CachedObjectPtr& cached) {
-    return cached->key.kind == api::Kind::Unikernel && cached->meta.deletionTimestamp.has_value();
-  };
   doomed_.reset();
-  if (!std::ranges::any_of(cache_.list(), deleting)) co_return;
-  const auto definition =
-      co_await client_.get("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/unikernels.rookery.dev");
-  if (definition && ObjectMeta::of(*definition).deletionTimestamp)
-    doomed_ = "The CustomResourceDefinition of Unikernels is being deleted, and all objects with it.";
+  const std::vector<CachedObjectPtr> objects = cache_.list();
+  for (const api::Kind kind : {api::Kind::Unikernel, api::Kind::UnikernelVolume}) {
+    const auto deleting = [kind](const CachedObjectPtr& cached) {
+      return cached->key.kind == kind && cached->meta.deletionTimestamp.has_value();
+    };
+    if (!std::ranges::any_of(objects, deleting)) continue;
+    const std::string path =
+        fmt::format("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{}.rookery.dev", pluralOf(kind));
+    const auto definition = co_await client_.get(path);
+    if (definition && ObjectMeta::of(*definition).deletionTimestamp)
+      doomed_ = fmt::format("The CustomResourceDefinition of {}s is being deleted, and all objects with it.",
+                            api::toString(kind));
+  }
 }
 
 asio::awaitable<source::SnapshotPtr> Source::next() {

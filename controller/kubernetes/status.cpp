@@ -68,6 +68,7 @@ std::optional<api::Status> statusFromJson(const json& value) {
   status.digest = textIn(value, "digest");
   status.startedAt = api::parseRfc3339(textAt(value, "startedAt"));
   status.restarts = numberAt(value, "restarts");
+  if (const auto size = api::parseMi(textAt(value, "size"))) status.size = *size;
   status.lastAction = lastActionIn(memberOf(value, "lastAction"));
   for (const json& digest : memberOf(value, "history")) {
     if (digest.is_string()) status.history.push_back(digest);

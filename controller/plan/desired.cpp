@@ -57,9 +57,9 @@ namespace {
 /// All but the unikernels. Another member does not compile here until it is thought of.
 auto othersOf(const Desired& desired) {
   const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, volumes, absences,
-               withheld, withheldUnikernels, outdated, instances, prunes] = desired;
+               withheld, withheldUnikernels, outdated, instances, prunes, dependencies, awaited] = desired;
   return std::tie(instance, identity, credentials, credentialsStand, policies, volumes, absences, withheld,
-                  withheldUnikernels, outdated, instances, prunes);
+                  withheldUnikernels, outdated, instances, prunes, dependencies, awaited);
 }
 
 }  // namespace
@@ -82,8 +82,8 @@ namespace {
 
 /// All but the unikernels, as above.
 auto othersOf(const Observed& observed) {
-  const auto& [serverKey, base, unikernels, policies, blockDevices, health, lastLines, kept] = observed;
-  return std::tie(serverKey, base, policies, blockDevices, kept);
+  const auto& [serverKey, base, era, unikernels, policies, blockDevices, health, lastLines, kept] = observed;
+  return std::tie(serverKey, base, era, policies, blockDevices, kept);
 }
 
 /// Calls `note` for each name of which the two do not say the same.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -53,6 +54,14 @@ struct DesiredPolicy {
   friend bool operator==(const DesiredPolicy&, const DesiredPolicy&) = default;
 };
 
+/// What somebody has asked to be written to a volume, once.
+struct VolumeLoad {
+  std::uint64_t id = 0;    // no two are the same
+  image::Image content;    // a file of any content
+  bool stopsUser = false;  // a unikernel that uses the volume is stopped for it, and started again
+  friend bool operator==(const VolumeLoad&, const VolumeLoad&) = default;
+};
+
 /// A volume as it is to be on one instance. What its source names is no image: only what it holds counts.
 struct DesiredVolume {
   api::ObjectPtr object;
@@ -61,6 +70,7 @@ struct DesiredVolume {
   std::optional<image::Missing> missing = {};        // content is its error: not pulled yet, or unsettled
   std::optional<Error> error = {};                   // a rule that it breaks
   std::optional<std::string> notice = {};            // worth a word in the Ready condition
+  std::optional<VolumeLoad> load = {};               // until it has ended
 
   friend bool operator==(const DesiredVolume&, const DesiredVolume&) = default;
   const api::UnikernelVolume& spec() const { return object->as<api::UnikernelVolume>(); }
@@ -70,6 +80,14 @@ struct DesiredVolume {
   std::string digest() const;
   /// Whether the block device is removed when the object is deleted.
   bool goesWithItsObject() const;
+};
+
+/// How a unikernel stands that others wait for (spec.dependsOn).
+struct Dependency {
+  bool ready = false;
+  bool settled = false;      // it will not become so unless somebody changes something
+  std::string absence = {};  // why there is none, as the end of a sentence: "which is not declared"
+  friend bool operator==(const Dependency&, const Dependency&) = default;
 };
 
 /// What is to become of a unikernel or a volume of ours that the manifests do not want on this instance. Kept
@@ -99,6 +117,9 @@ struct Desired {
   std::map<api::ObjectKey, api::Outdated> outdated;  // what is wanted as it was, and why
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed
+  std::map<api::ObjectKey, Dependency> dependencies =
+      {};                                 // that unikernels here wait for, and that are not here
+  std::set<api::ObjectKey> awaited = {};  // unikernels here that those of other instances wait for
 
   friend bool operator==(const Desired&, const Desired&) = default;
 

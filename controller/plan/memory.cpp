@@ -253,6 +253,10 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
   memory.objects[step.object].lastAction =
       api::LastAction{std::string(toString(step.verb)), sentAt, bytes,
                       std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
+  if (step.load) {
+    auto& end = memory.objects[step.object].load;
+    end = LoadEnd{*step.load, failure ? std::optional(failure->error) : std::nullopt};
+  }
   Entry* entry = memory.entryOf(step);
   if (entry == nullptr || !entry->pending) return memory;
   if (failure && failure->inDoubt) {

@@ -46,6 +46,13 @@ struct Contention {
   friend bool operator==(const Contention&, const Contention&) = default;
 };
 
+/// How a VolumeLoad has ended.
+struct LoadEnd {
+  std::uint64_t id = 0;
+  std::optional<Error> error;  // absent: it was written
+  friend bool operator==(const LoadEnd&, const LoadEnd&) = default;
+};
+
 /// What plan remembers of an object between rounds. Lost with the process, and then found out again.
 struct ObjectMemory {
   /// It has begun another life, which nobody here asked for.
@@ -61,6 +68,7 @@ struct ObjectMemory {
   std::optional<Wanted> tried;                   // by the last step
   std::optional<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy
   std::optional<WantedVolume> triedVolume;       // the same for a UnikernelVolume
+  std::optional<LoadEnd> load;                   // of a UnikernelVolume: the last that has ended
   std::vector<FieldChange> triedFields;          // what the last step was to change
   std::optional<Verb> succeeded;                 // the verb that was answered with success for `tried`
   std::optional<Wanted> inSync;                  // it was seen to be just this
@@ -75,6 +83,8 @@ struct ObjectMemory {
   std::optional<SystemTime> recalled;      // `started` as another controller told it, in whole seconds
   std::optional<api::LastAction> lastAction;
   std::optional<UnikernelState> state;  // as it was judged last
+  bool ready = false;                   // the same of its condition Ready
+  bool settled = false;                 // the same of ObjectState::settled
   friend bool operator==(const ObjectMemory&, const ObjectMemory&) = default;
 };
 
@@ -104,7 +114,11 @@ struct Step {
   std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
   std::optional<image::Image> image;       // Create, ForceCreate; SetVolume: the file with the content
   std::optional<WantedVolume> volume;      // CreateVolume, SetVolume, Adopt of a volume
-  std::string keeps = {};  // raw, of the image that must be kept before this is sent; empty: none
+  int compressionLevel = 0;                // Create, ForceCreate: of the image on its way
+  albatross::Era era =
+      albatross::Era::Current;        // Create, ForceCreate, Restart: the form that the server knows
+  std::optional<std::uint64_t> load;  // SetVolume: the VolumeLoad that it carries out
+  std::string keeps = {};             // raw, of the image that must be kept before this is sent; empty: none
 
   bool isAboutVolume() const { return object.kind == api::Kind::UnikernelVolume; }
 };
@@ -131,6 +145,9 @@ struct Unpruned {
   std::string message;  // a sentence
 };
 
+/// How the unikernel stands, as it was judged last, for those that wait for it.
+Dependency standingOf(const Memory& memory, const api::ObjectKey& unikernel);
+
 /// How many of all that runs or should, by namespace and state.
 using Counts = std::map<std::pair<std::string, UnikernelState>, std::size_t>;
 
@@ -144,6 +161,7 @@ struct Plan {
   std::vector<api::ObjectKey> ended;         // unikernels that are first seen to have ended by themselves
   std::vector<api::ObjectKey> rolledBack;    // unikernels of which an update is first seen to have failed
   std::map<api::ObjectKey, Error> removals;  // why one that is not declared any more is still there
+  std::map<api::ObjectKey, LoadEnd> loads;   // of volumes with a VolumeLoad, those that have ended
   std::size_t drift = 0;                     // see Round::drift
   std::optional<SystemTime> wakeAt;          // the world should be looked at again then, at the latest
   /// How what was judged stands by itself, for decideAgain().

@@ -48,7 +48,7 @@ void Planner::planPolicy(const DesiredPolicy& policy, PolicyPhase phase) {
   }
   onlyObserve(verdict);
   qualify(key, verdict);
-  conclude(key, policy.identity.generation, std::move(verdict));
+  conclude(key, policy.identity.generation, std::move(verdict)).status.instance = instance();
 }
 
 /// The policy that is to be set now: the declared one, or as much of it as what runs at present allows.

@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "plan/desired.h"
@@ -51,6 +53,12 @@ bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std:
 
 }  // namespace
 
+Wanted Planner::Subject::wanted() const {
+  Wanted wanted = former ? *former : Wanted{unikernel.arguments, unikernel.digest()};
+  if (era == albatross::Era::V25) wanted.arguments.startup.reset();
+  return wanted;
+}
+
 void Planner::planUnikernels(const std::vector<Subject>& subjects) {
   // What shrinks goes first: it may make room for what grows.
   const auto growth = [](const Subject& subject) {
@@ -59,9 +67,15 @@ void Planner::planUnikernels(const std::vector<Subject>& subjects) {
   std::vector<const Subject*> order;
   order.reserve(subjects.size());
   for (const Subject& subject : subjects) order.push_back(&subject);
+  // What waits for others is judged behind those: what has become Ready is known by then.
+  const std::map<api::ObjectKey, std::size_t> waits = depths(subjects);
+  const auto depth = [&](const Subject& subject) {
+    const auto found = waits.find(subject.key);
+    return found == waits.end() ? std::size_t{0} : found->second;
+  };
   // Among equals in the order of their keys, which is the one of their addresses.
   std::sort(order.begin(), order.end(), [&](const Subject* a, const Subject* b) {
-    return std::pair(growth(*a), a) < std::pair(growth(*b), b);
+    return std::tuple(depth(*a), growth(*a), a) < std::tuple(depth(*b), growth(*b), b);
   });
   for (const Subject* subject : order) planUnikernel(*subject);
 }
@@ -80,7 +94,9 @@ void Planner::planUnikernel(const Subject& subject) {
   const std::optional<SystemTime> itsOwn = std::exchange(plan_.wakeAt, wakeBefore);
   subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
+  subject.memory.ready = verdict.ready == Ready::True;
   ObjectState& state = conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict));
+  subject.memory.settled = state.settled;
   if (itsOwn) wakeAt(*itsOwn);
   if (itsOwn && state.settled) restUntil_ = std::min(restUntil_.value_or(*itsOwn), *itsOwn);
   api::Status& status = state.status;
@@ -99,6 +115,7 @@ Planner::Verdict Planner::judge(const Subject& subject) {
                     : subject.running == nullptr       ? judgeAbsent(subject)
                                                        : judgeLoop(subject, judgeRunning(subject));
   if (subject.unikernel.notice) verdict.message = sentences({verdict.message, *subject.unikernel.notice});
+  if (subject.running != nullptr) verdict.message = sentences({verdict.message, absentDependencies(subject)});
   return verdict;
 }
 
@@ -389,6 +406,11 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
     return verdict;
   }
   step.domains = std::move(*chain);
+  step.era = world_.seen().era;
+  if (auto waits = awaitDependencies(subject, step)) {
+    waits->step = std::move(step);
+    return *std::move(waits);
+  }
   const bool lacksImage = subject.former ? !subject.formerImage : subject.unikernel.missing.has_value();
   if (lacksImage && !canDoWithout(subject.arguments(), subject.running, step)) {
     if (!subject.former) return awaitImage(subject, std::move(step));
@@ -396,8 +418,10 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
                     fmt::format("The image of {} of before is not kept here.", subject.key.toString())},
                    running);
   }
-  if (step.verb != Verb::Restart)
+  if (step.verb != Verb::Restart) {
     step.image = subject.former ? *subject.formerImage : *subject.unikernel.image;
+    if (!desired_.spec().isLocal()) step.compressionLevel = subject.spec().compressionLevel;
+  }
   step.keeps = keptFor(subject, step);
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);

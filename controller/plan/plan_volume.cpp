@@ -217,7 +217,48 @@ Planner::Verdict Planner::asDeclared(const Volume& volume) const {
           .state = UnikernelState::Ready};
 }
 
+/// What somebody has asked to be written, once. Nothing: it has ended, or nobody has.
+std::optional<Planner::Verdict> Planner::judgeLoad(const Volume& volume, std::vector<Subject>& subjects) {
+  if (!volume.wanted.load) return std::nullopt;
+  const VolumeLoad& load = *volume.wanted.load;
+  const auto& ended = memoryOf(volume.key).load;
+  if (ended && ended->id == load.id) {
+    plan_.loads[volume.key] = *ended;
+    return std::nullopt;
+  }
+  const auto refuse = [&](Error error) {
+    plan_.loads[volume.key] = {load.id, std::move(error)};
+    return std::nullopt;
+  };
+  if (desired_.spec().observe) return refuse({Reason::Observed, whyNothingIsSent()});
+  if (load.content.size > static_cast<std::uint64_t>(volume.spec().size) << 20U) {
+    return refuse(
+        {Reason::VolumeTooSmall, fmt::format("{} has {} Mi, and {} bytes are more than that.",
+                                             volume.key.toString(), volume.spec().size, load.content.size)});
+  }
+  const auto user = world_.userOf(volume.name);
+  const bool used = volume.device->active || user;
+  if (used && !load.stopsUser) {
+    return refuse(
+        {Reason::BlockDeviceInUse, fmt::format("{} uses {}, which can only be written while nobody does.",
+                                               user ? user->toString() : "Somebody", volume.key.toString())});
+  }
+  Step step = volumeStep(volume, Verb::SetVolume, Reason::ContentDiffers,
+                         fmt::format("{} is to be filled with what was sent.", volume.key.toString()));
+  const std::string present = contentOf(*volume.entry);
+  step.fields = {{"spec.source", shownDigest(present), shownDigest(load.content.digest)}};
+  step.volume->digest = load.content.digest;
+  step.volume->compressionLevel = 0;
+  step.image = load.content;
+  step.load = load.id;
+  if (memoryOf(volume.key).triedVolume == step.volume) memoryOf(volume.key).lastError.reset();  // of another
+  Verdict verdict = used ? judgeUsed(volume, std::move(step), subjects) : taking(std::move(step));
+  if (verdict.step && verdict.step->notBefore <= now_) return verdict;
+  return refuse({verdict.reason, verdict.message});
+}
+
 Planner::Verdict Planner::judgeContent(const Volume& volume, std::vector<Subject>& subjects) {
+  if (auto verdict = judgeLoad(volume, subjects)) return *std::move(verdict);
   if (!volume.wanted.content) return asDeclared(volume);
   const std::string present = contentOf(*volume.entry), wanted = volume.wanted.digest();
   if (!present.empty() && present == wanted) {

@@ -69,7 +69,8 @@ std::vector<Step> takeable(const std::vector<Step>& steps, SystemTime now) {
 
 bool sendsTheSame(const Step& a, const Step& b) {
   return a.verb == b.verb && a.object == b.object && a.name == b.name && a.domains == b.domains &&
-         a.wanted == b.wanted && a.image == b.image && a.volume == b.volume;
+         a.wanted == b.wanted && a.image == b.image && a.volume == b.volume &&
+         a.compressionLevel == b.compressionLevel && a.load == b.load && a.era == b.era;
 }
 
 Planner::Planner(const Desired& desired, const std::set<api::ObjectKey>* changed, const Observed& observed,
@@ -157,7 +158,7 @@ void Planner::addSubject(const api::ObjectKey& key, const DesiredUnikernel& unik
   Name name = nameOf(key);
   const UnikernelInfo* running = world_.find(name);
   Entry* entry = ownEntry(name);
-  subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key)});
+  subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key), world_.seen().era});
 }
 
 /// Keeps what an entry tells about its object true, for the day on which the manifest is gone.

@@ -41,6 +41,7 @@ class Planner {
     const albatross::UnikernelInfo* running;  // null: it does not run
     Entry* entry;                             // null: it is not ours
     ObjectMemory& memory;
+    albatross::Era era;    // of its server
     bool stopped = false;  // to be destroyed in this plan, for a volume of it, and created again
     // Where its last update failed: what it is to be instead, and the image of that, as far as it is there;
     // or why it is not put back
@@ -50,8 +51,8 @@ class Planner {
 
     const api::Unikernel& spec() const { return unikernel.spec(); }
     const albatross::Arguments& arguments() const { return former ? former->arguments : unikernel.arguments; }
-    /// What it is to be.
-    Wanted wanted() const { return former ? *former : Wanted{unikernel.arguments, unikernel.digest()}; }
+    /// What it is to be, as far as a server of that era can be told, and tells.
+    Wanted wanted() const;
   };
 
   /// The same of a volume.
@@ -158,6 +159,12 @@ class Planner {
   Verdict awaitImage(const Subject& subject, Step step);
   bool notConverging(const Subject& subject, const Difference& difference, Step& step);
 
+  // plan_dependency.cpp
+  std::map<api::ObjectKey, std::size_t> depths(const std::vector<Subject>& subjects) const;
+  std::optional<Verdict> awaitDependencies(const Subject& subject, Step& step) const;
+  std::string absentDependencies(const Subject& subject) const;
+  Dependency dependencyOf(const api::ObjectKey& key) const;
+
   // plan_volume.cpp
   void settleVolumes();
   void settleVolume(Entry& entry);
@@ -169,6 +176,7 @@ class Planner {
   Verdict judgeMissing(const Volume& volume);
   Verdict judgeForeign(const Volume& volume);
   Verdict judgeContent(const Volume& volume, std::vector<Subject>& subjects);
+  std::optional<Verdict> judgeLoad(const Volume& volume, std::vector<Subject>& subjects);
   Verdict judgeUsed(const Volume& volume, Step step, std::vector<Subject>& subjects);
   bool canStop(const Subject& subject);
   bool stop(Subject& subject, const Volume& volume);

@@ -19,6 +19,9 @@ std::string_view toString(UnikernelState state) {
   return {};
 }
 
-bool isProgress(Reason reason) { return reason == Reason::Reconciling || reason == Reason::ImagePulling; }
+bool isProgress(Reason reason) {
+  return reason == Reason::Reconciling || reason == Reason::ImagePulling ||
+         reason == Reason::DependencyNotReady;
+}
 
 }  // namespace rookery::plan

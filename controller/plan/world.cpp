@@ -232,6 +232,14 @@ World::Usage World::usage(const Name& domain) const {
 }
 
 std::optional<Error> World::cannotRun(const Name& name, const Arguments& arguments) const {
+  if (seen_.era != albatross::Era::Current && arguments.cpuIDs.size() != 1) {
+    return Error{
+        Reason::TypeNotSupported,
+        fmt::format(
+            "The server is of a release before 2.7, in which a unikernel runs on exactly one CPU, and "
+            "spec.cpuIDs names {}. Name one, or upgrade the server.",
+            arguments.cpuIDs.size())};
+  }
   if (auto error = overPolicy(name, arguments)) return error;
   if (auto error = overMachine(name, arguments)) return error;
   return blockDevices(name, arguments);

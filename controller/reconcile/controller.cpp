@@ -37,6 +37,7 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       strand_(asio::make_strand(executor_)),
       consoles_(executor_, servers_),
       dumps_(executor_, servers_),
+      volumeLoads_([this] { redistribute(); }),
       environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
       pruner_(environment_, std::move(guard)),
@@ -153,6 +154,7 @@ asio::awaitable<void> Controller::stopAll() {
   leftovers_.clear();
   consoles_.stop();
   dumps_.stop();
+  volumeLoads_.stop();
   loops_.stopAll();
   while (!loops_.ended()) co_await waitForEvent(clock::Timer::time_point::max());
   snapshot_ = nullptr;  // there is nothing to distribute any more
@@ -168,11 +170,23 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 
 Resolution Controller::resolveSnapshot() {
   const plan::Inventories inventories = environment_.state.inventories();
-  Resolution resolution = resolver_.resolve(snapshot_, inventories);
+  told_.clear();
+  const auto standing = [this](const std::string& instance, const api::ObjectKey& unikernel) {
+    return told_[{instance, unikernel}] = standingOf(instance, unikernel);
+  };
+  Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_);
+  addLoads(resolution);
   const SortedEntries entries =
       strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
   return resolution;
+}
+
+void Controller::addLoads(Resolution& resolution) const {
+  if (volumeLoads_.empty()) return;
+  for (auto& [name, desired] : resolution.instances) {
+    for (auto& [key, volume] : desired->volumes) volume.load = volumeLoads_.of(key);
+  }
 }
 
 /// Once all images have been read. Those that are still being written are waited for as long as a file has to
@@ -235,9 +249,35 @@ void Controller::lookAgainIn(std::optional<std::chrono::milliseconds> delay) {
 void Controller::roundEnded(const RoundEnd& end) {
   noteReadiness();
   if (end.destroyed) leftovers_.forgetGone();
-  revisions_.roundEnded(end.desired->name());
-  if (pruner_.moveArrived()) distribute();
+  const std::string& instance = end.desired->name();
+  revisions_.roundEnded(instance);
+  awaited_[instance] = end.awaited;
+  for (const auto& [volume, load] : end.loads) volumeLoads_.end(volume, load);
+  if (!end.failure) uses_[instance] = end.policies;
+  const bool moved = dependenciesMoved();
+  if (pruner_.moveArrived() || moved) distribute();
   event_.cancel();
+}
+
+/// As the instance's loop said last; where another process has it, as its status says.
+plan::Dependency Controller::standingOf(const std::string& instance, const api::ObjectKey& unikernel) const {
+  if (environment_.commands(instance)) {
+    const auto known = awaited_.find(instance);
+    if (known == awaited_.end()) return {};
+    const auto standing = known->second.find(unikernel);
+    return standing == known->second.end() ? plan::Dependency{} : standing->second;
+  }
+  const ObjectViewPtr view = environment_.objects.find(unikernel);
+  if (view == nullptr || view->status.observedGeneration != view->identity.generation) return {};
+  return {.ready = view->status.ready(),
+          .settled = view->status.condition(api::Condition::Type::Stalled) != nullptr};
+}
+
+/// Whether others were told something else of what they wait for.
+bool Controller::dependenciesMoved() const {
+  return std::ranges::any_of(told_, [&](const auto& item) {
+    return standingOf(item.first.first, item.first.second) != item.second;
+  });
 }
 
 void Controller::noteReadiness() {

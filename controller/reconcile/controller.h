@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "clock/clock.h"
@@ -24,6 +25,7 @@
 #include "reconcile/snapshot_resolver.h"
 #include "reconcile/strays.h"
 #include "reconcile/volume_dumps.h"
+#include "reconcile/volume_loads.h"
 #include "source/source.h"
 
 namespace rookery::reconcile {
@@ -47,6 +49,8 @@ class Controller {
   Consoles& consoles() { return consoles_; }
   /// What is on volumes, the same.
   VolumeDumps& dumps() { return dumps_; }
+  /// What is to be written to volumes, the same.
+  VolumeLoads& loads() { return volumeLoads_; }
 
   /// Which instances are ours to command has changed (Environment::holds), or which images are there
   /// (Environment::puller, Environment::lookout). From any thread.
@@ -87,8 +91,11 @@ class Controller {
   Resolution resolveSnapshot();
   asio::awaitable<Resolution> resolveSettled();
   void distribute();
+  void addLoads(Resolution& resolution) const;
   void lookAgainIn(std::optional<std::chrono::milliseconds> delay);
   void roundEnded(const RoundEnd& end);
+  plan::Dependency standingOf(const std::string& instance, const api::ObjectKey& unikernel) const;
+  bool dependenciesMoved() const;
   void noteReadiness();
   asio::awaitable<void> stopAll();
   asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
@@ -99,6 +106,7 @@ class Controller {
   Servers servers_;
   Consoles consoles_;
   VolumeDumps dumps_;
+  VolumeLoads volumeLoads_;
   Environment environment_;
   SnapshotResolver resolver_;
   Pruner pruner_;
@@ -110,7 +118,12 @@ class Controller {
   clock::Timer event_;
   source::SnapshotPtr snapshot_;
   Strays strays_;
-  Declarations declared_;                     // in the object store
+  Declarations declared_;  // in the object store
+  /// What each instance's last round said of those that other instances wait for, and of its policies.
+  std::map<std::string, std::map<api::ObjectKey, plan::Dependency>> awaited_;
+  std::map<std::string, std::map<std::string, plan::PolicyUse>> uses_;
+  /// How unikernels stood, by instance, when others were told of them last.
+  std::map<std::pair<std::string, api::ObjectKey>, plan::Dependency> told_;
   std::atomic<bool> redistributing_ = false;  // it was asked for and has not begun
   bool previewing_ = false;                   // nothing is to be handed to anybody
 };

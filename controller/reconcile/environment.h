@@ -34,8 +34,7 @@ struct Environment {
   std::function<SystemTime()> now = steadyClock();
   /// What certificates are valid by.
   std::function<SystemTime()> wallTime = std::chrono::system_clock::now;
-  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect =
-      albatross::makeTlsClient;
+  std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect = albatross::makeClient;
   /// What may be done at all, by instance; empty: everything that plan decides. A step that may not ends the
   /// work there.
   std::function<bool(const std::string& instance, const plan::Step&)> permit = {};

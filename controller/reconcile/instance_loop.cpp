@@ -170,6 +170,10 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   end.errors = plan.errors;
   end.removals = plan.removals;
   end.unpruned = plan.unpruned;
+  for (const api::ObjectKey& key : desired_->awaited)
+    end.awaited.emplace(key, plan::standingOf(plan.memory, key));
+  end.loads = plan.loads;
+  end.policies = policies_;
   end.located = std::exchange(located_, false);
   end.finished = due.empty() && settled(plan);
   if (auto error = forbidden(plan)) {
@@ -339,7 +343,11 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
     co_return std::unexpected(connected.error());
   lookedAt_ = environment_.now();
   const bool blockDevices = needsBlockDevices(*desired_) || !environment_.state.volumes().empty();
-  co_return co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener);
+  auto observed =
+      co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener, era_);
+  // What could not be reached may be another server, or a newer one, by the time it is.
+  era_ = observed ? std::optional(observed->era) : std::nullopt;
+  co_return observed;
 }
 
 /// What was found out of what runs there besides, and is from now on.

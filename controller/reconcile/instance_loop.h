@@ -32,10 +32,13 @@ struct RoundEnd {
   bool finished = false;     // nothing is left to do: all is Ready, or will not become so without somebody
   bool destroyed =
       false;  // the last unikernel that was to go has gone: what is known of those can be forgotten
-  std::vector<Error> errors;                 // Plan::errors
-  std::vector<plan::Unpruned> unpruned;      // Plan::unpruned
-  std::map<api::ObjectKey, Error> removals;  // Plan::removals
-  std::optional<Error> failure;              // the instance could not be observed
+  std::vector<Error> errors;                                // Plan::errors
+  std::vector<plan::Unpruned> unpruned;                     // Plan::unpruned
+  std::map<api::ObjectKey, Error> removals;                 // Plan::removals
+  std::optional<Error> failure;                             // the instance could not be observed
+  std::map<api::ObjectKey, plan::Dependency> awaited = {};  // Desired::awaited, and how each stands
+  std::map<api::ObjectKey, plan::LoadEnd> loads = {};       // Plan::loads
+  std::map<std::string, plan::PolicyUse> policies = {};     // plan::policyUse
   bool located = false;  // it was seen for the first time which server it is, or that it is another
 };
 
@@ -155,6 +158,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   plan::DesiredPtr latest_;   // what update() gave last
   plan::DesiredPtr desired_;  // what the present round is about
   std::optional<plan::Observed> observed_;
+  std::optional<albatross::Era> era_;     // of the server, since it was reached last
   Policies policies_;                     // as observed
   std::optional<Statistics> statistics_;  // absent: nobody wants them
   std::optional<Rest> rest_;

@@ -33,6 +33,42 @@ asio::awaitable<Result<albatross::Reply>> ask(albatross::Client& client, Command
   co_return std::move(*result);
 }
 
+/// Whether a server may not know what it was asked: it closed without a word.
+bool mayNotKnow(const Result<albatross::Reply>& reply) {
+  return !reply && reply.error().reason == Reason::ProtocolError;
+}
+
+struct Census {
+  albatross::Era era = albatross::Era::Current;
+  Result<albatross::Reply> unikernels;
+};
+
+/// What runs, asked in the newest form that the server knows. A current server that is asked in an old one
+/// may crash: only one that refuses the current form twice, and answers another question in between, is taken
+/// to be old.
+asio::awaitable<Census> census(albatross::Client& client, const std::string& instance, Listener& listener,
+                               std::optional<albatross::Era> known) {
+  using albatross::Era;
+  const auto info = [](Era era) {
+    return Command(albatross::UnikernelCommand(albatross::unikernel::Info{era}));
+  };
+  Census found{
+      .era = known.value_or(Era::Current),
+      .unikernels = co_await ask(client, info(known.value_or(Era::Current)), "info", instance, listener)};
+  if (known || !mayNotKnow(found.unikernels)) co_return found;
+  const auto other = co_await ask(client, albatross::PolicyCommand(albatross::policy::Info{}), "policyInfo",
+                                  instance, listener);
+  if (!other && other.error().reason != Reason::Refused) co_return found;
+  found.unikernels = co_await ask(client, info(Era::Current), "info", instance, listener);
+  for (const Era era : {Era::V26, Era::V25}) {
+    if (!mayNotKnow(found.unikernels)) break;
+    auto older = co_await ask(client, info(era), "info", instance, listener);
+    if (mayNotKnow(older) && era == Era::V25) break;  // it is something else: what was said first counts
+    found = {.era = era, .unikernels = std::move(older)};
+  }
+  co_return found;
+}
+
 }  // namespace
 
 asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request request, std::string_view verb,
@@ -53,10 +89,12 @@ asio::awaitable<CallResult> send(albatross::Client& client, albatross::Request r
 }
 
 asio::awaitable<Result<plan::Observed>> observe(albatross::Client& client, bool blockDevices,
-                                                std::string instance, Listener& listener) {
+                                                std::string instance, Listener& listener,
+                                                std::optional<albatross::Era> known) {
   plan::Observed observed;
-  const auto unikernels = co_await ask(client, albatross::UnikernelCommand(albatross::unikernel::Info{}),
-                                       "info", instance, listener);
+  const Census census = co_await reconcile::census(client, instance, listener, known);
+  observed.era = census.era;
+  const Result<albatross::Reply>& unikernels = census.unikernels;
   if (!unikernels) co_return std::unexpected(unikernels.error());
   auto running = albatross::unikernelsOf(*unikernels);
   if (!running) co_return std::unexpected(running.error());
@@ -95,15 +133,15 @@ bool needsBlockDevices(const plan::Desired& desired) {
 Command commandOf(const plan::Step& step) {
   namespace uk = albatross::unikernel;
   const auto config = [&] {
-    return Config{albatross::UnikernelType::Solo5, false, "", step.wanted->arguments};
+    return Config{albatross::UnikernelType::Solo5, step.compressionLevel > 0, "", step.wanted->arguments};
   };
   switch (step.verb) {
     case plan::Verb::Create:
-      return albatross::UnikernelCommand(uk::Create{config()});
+      return albatross::UnikernelCommand(uk::Create{config(), step.era});
     case plan::Verb::ForceCreate:
-      return albatross::UnikernelCommand(uk::ForceCreate{config()});
+      return albatross::UnikernelCommand(uk::ForceCreate{config(), step.era});
     case plan::Verb::Restart:
-      return albatross::UnikernelCommand(uk::Restart{step.wanted->arguments});
+      return albatross::UnikernelCommand(uk::Restart{step.wanted->arguments, step.era});
     case plan::Verb::Destroy:
       return albatross::UnikernelCommand(uk::Destroy{});
     case plan::Verb::ApplyPolicy:

@@ -68,6 +68,26 @@ asio::awaitable<bool> allEnded(std::shared_ptr<Looks> looks) {
   co_return complete;
 }
 
+/// The instances for which what they wait for on others turned out to stand otherwise than they were told,
+/// with that.
+Instances corrected(const Instances& instances, const InstancePreviews& seen) {
+  Instances found;
+  for (const auto& [name, desired] : instances) {
+    auto dependencies = desired->dependencies;
+    for (auto& [key, dependency] : dependencies) {
+      for (const auto& [other, preview] : seen) {
+        if (preview.plan && preview.desired->unikernels.contains(key))
+          dependency = plan::standingOf(preview.plan->memory, key);
+      }
+    }
+    if (dependencies == desired->dependencies) continue;
+    auto told = std::make_shared<plan::Desired>(*desired);
+    told->dependencies = std::move(dependencies);
+    found.emplace(name, std::move(told));
+  }
+  return found;
+}
+
 }  // namespace
 
 asio::awaitable<InstancePreviews> previewInstances(asio::any_io_executor executor,
@@ -79,6 +99,9 @@ asio::awaitable<InstancePreviews> previewInstances(asio::any_io_executor executo
   if (co_await allEnded(looks)) {
     // The first did not know of the others yet.
     for (const auto& [name, desired] : contested(*environment.rivals, instances))
+      beginLook(looks, executor, environment, name, desired);
+    (void)co_await allEnded(looks);
+    for (const auto& [name, desired] : corrected(instances, looks->seen))
       beginLook(looks, executor, environment, name, desired);
     (void)co_await allEnded(looks);
   }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <ranges>
 #include <set>
 #include <tuple>
@@ -14,6 +15,7 @@
 #include "api/manifest.h"
 #include "plan/image_check.h"
 #include "reconcile/image_answers.h"
+#include "reconcile/placement.h"
 #include "sentence.h"
 
 namespace rookery::reconcile {
@@ -112,6 +114,7 @@ struct Resolver::Known {
   ImageAnswers images;
   std::optional<Context> context;                // nothing: no unikernel was resolved
   std::size_t unnamed = 0;                       // unikernels that name no instance
+  std::set<ObjectKey> dependants;                // unikernels with spec.dependsOn
   plan::Inventories inventories;                 // if there are any
   std::map<std::string, Unikernels> unikernels;  // by instance
   std::map<ObjectKey, Error> unplaced;           // unikernels
@@ -120,8 +123,12 @@ struct Resolver::Known {
 /// Resolves one snapshot, by what is known of the one before.
 class Resolver::Pass {
  public:
-  Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known)
-      : input_(input), snapshot_(*input.snapshot), credentials_(credentials), known_(known) {}
+  Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known, Placements& chosen)
+      : input_(input),
+        snapshot_(*input.snapshot),
+        credentials_(credentials),
+        known_(known),
+        chosen_(chosen) {}
 
   Resolution run() {
     const std::shared_ptr<const Objects> objects = inOrder();
@@ -146,6 +153,9 @@ class Resolver::Pass {
     }
     for (const auto& [name, desired] : resolution_.instances) desired->unikernels = known_.unikernels[name];
     if (!volumePlaces_.empty()) refuseWrongVolumes();
+    linkDependencies(resolution_.instances, known_.dependants, input_.standingOf,
+                     [&](const ObjectKey& key) { return whyAbsent(key); });
+    std::erase_if(chosen_, [&](const auto& item) { return !known_.declarations.contains(item.first); });
     resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
     resolution_.declarations = known_.declarations;
     resolution_.pulls = known_.images.anyRemote();
@@ -175,6 +185,12 @@ class Resolver::Pass {
     };
     if (namesImage(difference.after)) known_.images.add(*difference.after);
     if (namesImage(difference.before)) known_.images.remove(*difference.before);
+    const auto waits = [](const api::ObjectPtr& object) {
+      return object != nullptr && object->kind() == api::Kind::Unikernel &&
+             !object->as<api::Unikernel>().dependsOn.empty();
+    };
+    if (waits(difference.before)) known_.dependants.erase(difference.before->key());
+    if (waits(difference.after)) known_.dependants.insert(difference.after->key());
     known_.unnamed += isUnnamed(difference.after);
     known_.unnamed -= isUnnamed(difference.before);
   }
@@ -281,6 +297,7 @@ class Resolver::Pass {
   /// Files are the operator's to name: whoever may write objects must neither use nor look for others'.
   CredentialFiles::Read credentialsOf(const api::Object& instance) const {
     const auto& spec = instance.as<api::AlbatrossInstance>();
+    if (spec.isLocal()) return {.pem = withoutCredentials(instance)};
     if (const auto* ref = std::get_if<api::AlbatrossInstance::SecretRef>(&spec.credentials))
       return {.pem = fromSecret(*ref)};
     if (authorOf(instance.origin, input_.images.apiStore) == plan::Author::Anybody) {
@@ -291,6 +308,15 @@ class Resolver::Pass {
     }
     return credentials_.read(instance.metadata.name,
                              std::get<api::AlbatrossInstance::Files>(spec.credentials));
+  }
+
+  /// Nothing but the sockets' permissions is between a local server and who may write objects.
+  Result<albatross::Pem> withoutCredentials(const api::Object& instance) const {
+    if (authorOf(instance.origin, input_.images.apiStore) != plan::Author::Anybody) return albatross::Pem{};
+    return fail(
+        Reason::CredentialInvalid,
+        "spec.endpoint: a local server (unix:) is for manifests that did not come through the API, as "
+        "it asks for no credentials. Declare it in a file.");
   }
 
   Result<albatross::Pem> fromSecret(const api::AlbatrossInstance::SecretRef& ref) const {
@@ -322,6 +348,11 @@ class Resolver::Pass {
   std::string whyMissing(const ObjectKey& key) const {
     const auto known = snapshot_.unreadable.find(key);
     return known == snapshot_.unreadable.end() ? "which is not declared" : withoutFullStop(known->second);
+  }
+
+  /// Of a unikernel that is on no instance.
+  std::string whyAbsent(const ObjectKey& key) const {
+    return known_.declarations.contains(key) ? "which no instance can have" : whyMissing(key);
   }
 
   /// The instance that an object names, or the only one. One whose manifest is broken counts: it may be the
@@ -368,7 +399,8 @@ class Resolver::Pass {
   void addPolicy(const api::ObjectPtr& object) {
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::UnikernelPolicy>();
-    const auto instance = instanceOf(key, spec.instance);
+    const auto instance =
+        spec.instanceSelector ? placePolicy(key, *spec.instanceSelector) : instanceOf(key, spec.instance);
     if (!instance) {
       resolution_.unplaced[key] = instance.error();
       return;
@@ -405,16 +437,35 @@ class Resolver::Pass {
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::UnikernelVolume>();
     plan::DesiredVolume volume{.object = object, .identity = identityOf(key)};
-    const auto instance = spec.instance ? instanceOf(key, spec.instance) : placeUnnamed(key, volume.notice);
+    const auto instance = spec.instance           ? instanceOf(key, spec.instance)
+                          : spec.instanceSelector ? placeVolume(key, *spec.instanceSelector, volume.notice)
+                                                  : placeUnnamed(key, volume.notice);
     if (!instance) {
       resolution_.unplaced[key] = instance.error();
       return;
     }
     plan::Desired& desired = *resolution_.instances.at(*instance);
     if (spec.source) findContent(volume);
+    noteLeftBehind(key, *instance, volume.notice);
     if (auto error = notAllowed(key, desired)) volume.error = std::move(*error);
     volumePlaces_.emplace(key, *instance);
     desired.volumes.emplace(key, std::move(volume));
+  }
+
+  /// What was made for a volume where it was before stays there: nothing is copied, and nothing is removed.
+  void noteLeftBehind(const ObjectKey& key, const std::string& instance,
+                      std::optional<std::string>& notice) const {
+    for (const auto& [server, inventory] : input_.volumes) {
+      for (const auto& [name, entry] : inventory) {
+        if (entry.object != key || entry.instance == instance) continue;
+        const std::string left = fmt::format(
+            "The block device {} is left on {}, where this volume was before, with what is on it: nothing is "
+            "copied "
+            "or removed. Set the instance back to use it, or remove it on that server.",
+            name.toString(), entry.instance);
+        notice = notice ? sentences({*notice, left}) : left;
+      }
+    }
   }
 
   void findContent(plan::DesiredVolume& volume) const {
@@ -496,7 +547,9 @@ class Resolver::Pass {
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::Unikernel>();
     std::optional<std::string> notice;
-    auto instance = spec.instance ? instanceOf(key, spec.instance) : placeWithVolumes(key, spec, notice);
+    const auto instance = spec.instance           ? instanceOf(key, spec.instance)
+                          : spec.instanceSelector ? placeUnikernel(key, spec, notice)
+                                                  : placeWithVolumes(key, spec, notice);
     if (!instance) {
       known_.unplaced[key] = instance.error();
       return;
@@ -615,6 +668,95 @@ class Resolver::Pass {
     return placed->second;
   }
 
+  // -- Those that select their instance by labels
+  // -------------------------------------------------------------
+
+  /// Where an object is already, if it may stay there. What was put somewhere stays where its instance is not
+  /// declared any more, or nothing is selected, too.
+  Result<std::optional<std::string>> keepPlace(const ObjectKey& key,
+                                               const Result<std::set<std::string>>& selected,
+                                               std::optional<std::string>& notice) {
+    const auto placed = placements().find(key);
+    if (placed == placements().end()) return std::nullopt;
+    const std::string& place = placed->second;
+    if (!known_.context->declared.contains(place)) {
+      return fail(Reason::InstanceNotFound,
+                  fmt::format("{} was placed on {}, which is not declared any more. Declare it again, or set "
+                              "spec.instance.",
+                              key.toString(), place));
+    }
+    if (auto there = usable(place, key); !there) return std::unexpected(there.error());
+    if (selected && selected->contains(place)) return place;
+    const bool staysForGood = key.kind == api::Kind::UnikernelVolume;
+    if (selected && !staysForGood) return std::nullopt;
+    notice = fmt::format(
+        "It stays on {}, where it was placed, although spec.instanceSelector does not select that "
+        "any more.",
+        place);
+    return place;
+  }
+
+  /// `near`: besides where it was chosen to be before.
+  std::string choose(const ObjectKey& key, const std::set<std::string>& selected, Preferences preferences) {
+    if (const auto before = chosen_.find(key); before != chosen_.end())
+      preferences.near.insert(preferences.near.begin(), before->second);
+    return chosen_[key] = chooseInstance(selected, preferences);
+  }
+
+  std::vector<std::string> policyPlaces(const std::string& nameSpace) const {
+    std::vector<std::string> places;
+    for (const auto& [name, desired] : resolution_.instances) {
+      if (desired->policies.contains(nameSpace)) places.push_back(name);
+    }
+    return places;
+  }
+
+  /// Where something of its namespace is.
+  Result<std::string> placePolicy(const ObjectKey& key, const api::LabelSelector& selector) {
+    const auto selected = selectedInstances(key, selector, resolution_.instances);
+    if (!selected) return std::unexpected(selected.error());
+    Preferences preferences;
+    for (const auto& [object, place] : placements()) {
+      if (object.nameSpace == key.nameSpace) preferences.near.push_back(place);
+    }
+    return choose(key, *selected, std::move(preferences));
+  }
+
+  Result<std::string> placeVolume(const ObjectKey& key, const api::LabelSelector& selector,
+                                  std::optional<std::string>& notice) {
+    const auto selected = selectedInstances(key, selector, resolution_.instances);
+    auto kept = keepPlace(key, selected, notice);
+    if (!kept) return std::unexpected(kept.error());
+    if (*kept) return **std::move(kept);
+    if (!selected) return std::unexpected(selected.error());
+    return choose(key, *selected, {.near = policyPlaces(key.nameSpace)});
+  }
+
+  Result<std::string> placeUnikernel(const ObjectKey& key, const api::Unikernel& spec,
+                                     std::optional<std::string>& notice) {
+    const auto selected = selectedInstances(key, *spec.instanceSelector, resolution_.instances);
+    auto kept = keepPlace(key, selected, notice);
+    if (!kept) return std::unexpected(kept.error());
+    if (*kept) return **std::move(kept);
+    if (!selected) return std::unexpected(selected.error());
+    Preferences preferences;
+    for (const auto& device : spec.blockDevices) {
+      const auto place = volumePlaces_.find({api::Kind::UnikernelVolume, key.nameSpace, device.volume()});
+      if (place != volumePlaces_.end()) preferences.near.push_back(place->second);
+    }
+    std::ranges::copy(policyPlaces(key.nameSpace), std::back_inserter(preferences.near));
+    for (const std::string& instance : *selected) {
+      const auto use = input_.uses.find(instance);
+      if (use == input_.uses.end()) continue;
+      if (const auto free = freeMemory(use->second, key.nameSpace))
+        preferences.headroom[instance] = *free - given_[instance];
+    }
+    const bool isNew = !chosen_.contains(key);
+    std::string instance = choose(key, *selected, std::move(preferences));
+    if (isNew) given_[instance] += spec.memory;
+    return instance;
+  }
+
   /// Instances by the objects that were placed there.
   const Placements& placements() {
     if (placed_) return *placed_;
@@ -661,9 +803,11 @@ class Resolver::Pass {
   CredentialFiles& credentials_;
   Known& known_;
   std::vector<Difference> differences_;
-  std::map<std::string, Unikernels> before_;  // by instance, where all are resolved again
-  std::optional<Placements> placed_;          // once somebody has asked
-  Placements volumePlaces_;                   // of the volumes that are declared
+  std::map<std::string, Unikernels> before_;   // by instance, where all are resolved again
+  std::optional<Placements> placed_;           // once somebody has asked
+  Placements volumePlaces_;                    // of the volumes that are declared
+  Placements& chosen_;                         // for those that select their instance, so far
+  std::map<std::string, std::int64_t> given_;  // Mi of memory, to unikernels that were chosen an instance for
   Resolution resolution_;
 };
 
@@ -674,7 +818,7 @@ Resolver::~Resolver() = default;
 Resolution Resolver::resolve(const ResolveInput& input) {
   if (known_ == nullptr || !known_->images.isFor(input.images))
     known_ = std::make_unique<Known>(input.images);
-  return Pass(input, credentials_, *known_).run();
+  return Pass(input, credentials_, *known_, chosen_).run();
 }
 
 }  // namespace rookery::reconcile

@@ -13,7 +13,9 @@
 #include "error.h"
 #include "plan/desired.h"
 #include "plan/inventory.h"
+#include "plan/policy_use.h"
 #include "reconcile/credential_files.h"
+#include "reconcile/dependencies.h"
 #include "reconcile/image_places.h"
 #include "reconcile/object_store.h"
 #include "source/snapshot.h"
@@ -40,6 +42,10 @@ struct ResolveInput {
   ImagePlaces images;
   Identify identify;
   std::optional<std::uint64_t> identityChanges = std::nullopt;  // State::identityChanges, before identify()
+  StandingOf standingOf =
+      {};  // of unikernels that those of other instances wait for; empty: nothing is known
+  /// What plan::policyUse says of instances, as far as that is known.
+  std::map<std::string, std::map<std::string, plan::PolicyUse>> uses = {};
 };
 
 /// Places every object on its instance and resolves what it refers to: credentials, secrets, images. Reads
@@ -64,7 +70,8 @@ class Resolver {
   class Pass;
 
   CredentialFiles& credentials_;
-  std::unique_ptr<Known> known_;  // of the snapshot before
+  std::unique_ptr<Known> known_;                  // of the snapshot before
+  std::map<api::ObjectKey, std::string> chosen_;  // for those that select their instance
 };
 
 }  // namespace rookery::reconcile

@@ -10,7 +10,9 @@ SnapshotResolver::SnapshotResolver(const Environment& environment, image::Inspec
       credentials_(environment.settling != nullptr ? *environment.settling : settling_),
       resolver_(credentials_) {}
 
-Resolution SnapshotResolver::resolve(source::SnapshotPtr snapshot, plan::Inventories inventories) {
+Resolution SnapshotResolver::resolve(
+    source::SnapshotPtr snapshot, plan::Inventories inventories, const StandingOf& standingOf,
+    const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses) {
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
@@ -24,7 +26,9 @@ Resolution SnapshotResolver::resolve(source::SnapshotPtr snapshot, plan::Invento
                                        .lookout = environment_.lookout,
                                        .apiStore = environment_.apiStore},
                             .identify = identify,
-                            .identityChanges = environment_.state.identityChanges()});
+                            .identityChanges = environment_.state.identityChanges(),
+                            .standingOf = standingOf,
+                            .uses = uses});
 }
 
 void SnapshotResolver::warnOfExposedKeys(const Resolution& resolution) {

@@ -17,8 +17,10 @@ class SnapshotResolver {
   /// Both must outlive it.
   SnapshotResolver(const Environment& environment, image::Inspector& inspector);
 
-  /// `inventories`: all that there are.
-  Resolution resolve(source::SnapshotPtr snapshot, plan::Inventories inventories);
+  /// `inventories`: all that there are. The others: as in ResolveInput.
+  Resolution resolve(source::SnapshotPtr snapshot, plan::Inventories inventories,
+                     const StandingOf& standingOf = {},
+                     const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses = {});
   /// Warns of each private key that everybody can read once, and again when it was mended in between.
   void warnOfExposedKeys(const Resolution& resolution);
 

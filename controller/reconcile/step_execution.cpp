@@ -88,6 +88,7 @@ asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
   if (step_.verb != plan::Verb::ApplyPolicy) request.label = step_.name.label;
   request.command = commandOf(step_);
   request.image = step_.image ? this : nullptr;
+  if (step_.image) request.imageSize = step_.image->size;
   if (!writes) request.commit = [this] { return commit(); };
   co_return co_await client.call(std::move(request));
 }
@@ -96,7 +97,7 @@ Result<void> StepExecution::openImage() {
   sent_ = 0;
   auto reader = image::Reader::open(step_.image->path, step_.image->digest);
   if (!reader) return std::unexpected(reader.error());
-  const int level = step_.volume ? step_.volume->compressionLevel : 0;
+  const int level = step_.volume ? step_.volume->compressionLevel : step_.compressionLevel;
   image_.reset();
   compressed_.reset();
   if (level > 0) {

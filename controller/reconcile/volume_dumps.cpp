@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -43,8 +44,10 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
   Piece take(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
     changed_.wait_until(lock, deadline, [&] { return !kept_.bytes.empty() || kept_.whole || kept_.failed; });
-    Piece piece = kept_;
-    kept_.bytes.clear();
+    Piece piece{.bytes = std::exchange(kept_.bytes, {}),
+                .begun = kept_.begun,
+                .whole = kept_.whole,
+                .failed = kept_.failed};
     lock.unlock();
     asio::post(strand_, [self = shared_from_this()] { self->room_.cancel(); });
     return piece;
@@ -55,20 +58,30 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
     auto stream = co_await server_->client->stream(std::move(request));
     if (!stream) co_return end(std::move(stream.error()));
     add("");
+    co_await (readAll(**stream) || watchSilence());
+  }
+
+  asio::awaitable<void> readAll(albatross::DataStream& stream) {
     for (;;) {
       co_await waitForRoom();
-      silence_.expires_after(longestSilence);
-      auto next = co_await ((*stream)->next() || silence_.async_wait(asio::use_awaitable));
-      if (next.index() == 1)
-        co_return end(Error{Reason::DeadlineExceeded,
-                            fmt::format("The server sent nothing for {} s.", longestSilence.count())});
-      auto& message = std::get<0>(next);
+      heard_ = clock::Steady::now();
+      auto message = co_await stream.next();
       if (!message) co_return end(std::move(message.error()));
       auto* block = std::get_if<albatross::data::Block>(&message->data);
       if (block == nullptr) continue;
       if (!block->bytes) co_return end(std::nullopt);
       add(*block->bytes);
     }
+  }
+
+  /// One timer for a dump, not one for each of its many messages.
+  asio::awaitable<void> watchSilence() {
+    while (clock::Steady::now() - heard_ < longestSilence || isFull()) {
+      silence_.expires_at(std::max(heard_, clock::Steady::now() - longestSilence / 2) + longestSilence);
+      co_await silence_.async_wait(asio::use_awaitable);
+    }
+    end(Error{Reason::DeadlineExceeded,
+              fmt::format("The server sent nothing for {} s.", longestSilence.count())});
   }
 
   asio::awaitable<void> waitForRoom() {
@@ -103,8 +116,9 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
 
   const asio::any_io_executor strand_;
   const ServerPtr server_;
-  clock::Timer room_;     // cancelled when something was taken
-  clock::Timer silence_;  // of the server
+  clock::Timer room_;                                       // cancelled when something was taken
+  clock::Timer silence_;                                    // of the server
+  clock::Steady::time_point heard_ = clock::Steady::now();  // it, or was asked, last
   asio::cancellation_signal cancel_;
   std::mutex mutex_;
   std::condition_variable changed_;

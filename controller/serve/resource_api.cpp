@@ -81,7 +81,12 @@ http::Response answer(ObjectWriter::Answer changed, const ResourceType& type, co
 
 ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile::EventCache& events,
                          ObjectWriter* writer, Streams streams)
-    : objects_(objects), writer_(writer), consoles_(streams.consoles), dumps_(streams.dumps) {
+    : objects_(objects),
+      writer_(writer),
+      consoles_(streams.consoles),
+      dumps_(streams.dumps),
+      loads_(streams.loads),
+      images_(streams.images) {
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
@@ -189,9 +194,9 @@ http::Response ResourceApi::read(const Request& request, const http::Target& tar
 /// What is not the object, but of it: its log, what it uses.
 http::Response ResourceApi::readSubresource(const Request& request, const http::Target& target,
                                             const Resource& resource, RequestInfo info) const {
+  if (info.subresource == "content") return content(request, target, info);
   if (!onlyReads(request.method)) return methodNotAllowed(request.method);
   if (info.subresource == "log") return log(target, info);
-  if (info.subresource == "content") return content(info);
   if (info.subresource == "source") return source(resource, info);
   info.resource = "unikernelusages";
   const Resource* usages = find(info, versionIn(target));
@@ -208,13 +213,21 @@ http::Response ResourceApi::log(const http::Target& target, const RequestInfo& i
   return unikernelLog(target, *unikernel, *consoles_);
 }
 
-http::Response ResourceApi::content(const RequestInfo& info) const {
+http::Response ResourceApi::content(const Request& request, const http::Target& target,
+                                    const RequestInfo& info) const {
+  const bool loads = request.method == "PUT";
+  if (!loads && !onlyReads(request.method)) {
+    http::Response refused = methodNotAllowed(request.method);
+    refused.headers["Allow"] = "GET, PUT";
+    return refused;
+  }
   const reconcile::ObjectViewPtr volume =
       objects_.find({api::Kind::UnikernelVolume, info.nameSpace, info.name});
   if (volume == nullptr) {
     return failure(404, fmt::format("unikernelvolumes.rookery.dev \"{}\" not found", info.name),
                    {.name = info.name, .group = info.group, .kind = info.resource});
   }
+  if (loads) return load(request, target, *volume);
   if (dumps_ == nullptr) return failure(503, "no volume can be read here");
   return volumeContent(*volume, *dumps_);
 }
@@ -253,6 +266,27 @@ http::Response ResourceApi::review(const Request& request, const http::Target& t
   auto asked = readWriteRequest(request, target, info.verb, parsing_);
   if (!asked) return std::move(asked.error());
   return reviewSelf(request, info, std::move(asked->body), writer_ != nullptr);
+}
+
+http::Response ResourceApi::load(const Request& request, const http::Target& target,
+                                 const reconcile::ObjectView& volume) const {
+  if (writer_ == nullptr || loads_ == nullptr || images_ == nullptr) {
+    return failure(
+        405,
+        "this API is read-only, what is on volumes included: start rookery run with --api-store DIR "
+        "to let it be written");
+  }
+  bool force = false;
+  for (const auto& [name, value] : target.query) {
+    if (name != "force" || (value != "true" && value != "false"))
+      return failure(400, "the only parameter is force, which is true or false");
+    force = value == "true";
+  }
+  if (request.body == nullptr) return failure(400, "the request has no body");
+  const Admission::Pass pass = loading_.enter(accountOf(request.caller, request.peer));
+  if (!pass)
+    return tooManyRequests("too many volumes are being written: try again", std::chrono::seconds(10));
+  return loadVolume(*request.body, volume, force, *loads_, *images_);
 }
 
 http::Response ResourceApi::write(const Request& request, const http::Target& target,

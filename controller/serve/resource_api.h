@@ -5,11 +5,13 @@
 
 #include "http/message.h"
 #include "http/target.h"
+#include "image/store.h"
 #include "reconcile/consoles.h"
 #include "reconcile/events.h"
 #include "reconcile/object_store.h"
 #include "reconcile/usage.h"
 #include "reconcile/volume_dumps.h"
+#include "reconcile/volume_loads.h"
 #include "serve/admission.h"
 #include "serve/discovery.h"
 #include "serve/object_writer.h"
@@ -23,6 +25,8 @@ struct Streams {
   reconcile::Consoles* consoles = nullptr;
   const reconcile::UsageStore* usages = nullptr;
   reconcile::VolumeDumps* dumps = nullptr;
+  reconcile::VolumeLoads* loads = nullptr;
+  image::ImageStore* images = nullptr;  // that loads pass through
 };
 
 /// The API below /api, /apis, /openapi and /version as Kubernetes shapes it: discovery, and the objects of
@@ -44,9 +48,11 @@ class ResourceApi {
   http::Response readSubresource(const Request& request, const http::Target& target, const Resource& resource,
                                  RequestInfo info) const;
   http::Response log(const http::Target& target, const RequestInfo& info) const;
-  http::Response content(const RequestInfo& info) const;
   http::Response source(const Resource& resource, const RequestInfo& info) const;
   http::Response review(const Request& request, const http::Target& target, const RequestInfo& info) const;
+  http::Response content(const Request& request, const http::Target& target, const RequestInfo& info) const;
+  http::Response load(const Request& request, const http::Target& target,
+                      const reconcile::ObjectView& volume) const;
   http::Response write(const Request& request, const http::Target& target, const Resource& resource,
                        const RequestInfo& info) const;
   const Resource* find(const RequestInfo& info, std::string_view version) const;
@@ -56,6 +62,9 @@ class ResourceApi {
   ObjectWriter* writer_;
   reconcile::Consoles* consoles_;
   reconcile::VolumeDumps* dumps_;
+  reconcile::VolumeLoads* loads_;
+  image::ImageStore* images_;
+  mutable Admission loading_{4, 2};
   // What a request holds in memory, it holds until its answer.
   mutable Admission parsing_{ObjectWriter::mostWriters, ObjectWriter::writersOfOne};
 };

@@ -302,6 +302,13 @@ std::optional<std::vector<api::Problem>> danglingAgain(const Snapshot& snapshot,
   const auto edits = editsBetween(before->objects, snapshot.objects);
   const auto isUnikernel = [](const Edit& edit) { return edit.after->kind() == api::Kind::Unikernel; };
   if (!edits || !std::ranges::all_of(*edits, isUnikernel)) return std::nullopt;
+  // What depends on others is judged with those, and they with it.
+  const auto waits = [](const api::ObjectPtr& object) {
+    return object != nullptr && object->kind() == api::Kind::Unikernel &&
+           !object->as<api::Unikernel>().dependsOn.empty();
+  };
+  if (std::ranges::any_of(*edits, [&](const Edit& edit) { return waits(edit.before) || waits(edit.after); }))
+    return std::nullopt;
   std::vector<api::ObjectPtr> concerned;
   const auto add = [&](api::Kind kind) {
     const auto those = std::ranges::equal_range(snapshot.objects, kind, {}, &api::Object::kind);

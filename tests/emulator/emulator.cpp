@@ -9,11 +9,13 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/read.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
 #include <memory>
+#include <variant>
 
 #include "emulator/frames.h"
 #include "emulator/peer.h"
@@ -67,15 +69,20 @@ Result<tcp::acceptor> listen(asio::io_context& context, const tcp::endpoint& end
                           endpoint.port(), error.message()));
 }
 
+/// The image in a command; null when it is of another kind.
+std::string* imageIn(Request& request) {
+  auto* unikernel = std::get_if<albatross::UnikernelCommand>(&request.command);
+  if (unikernel == nullptr) return nullptr;
+  if (auto* create = std::get_if<albatross::unikernel::Create>(unikernel)) return &create->config.image;
+  auto* create = std::get_if<albatross::unikernel::ForceCreate>(unikernel);
+  return create == nullptr ? nullptr : &create->config.image;
+}
+
 /// Where the image or the content goes that a command leaves to be streamed; null when there is none.
 std::string* streamed(Request& request) {
   const auto* block = std::get_if<albatross::BlockCommand>(&request.command);
   if (block != nullptr && std::holds_alternative<albatross::block::Set>(*block)) return &request.content;
-  auto* unikernel = std::get_if<albatross::UnikernelCommand>(&request.command);
-  if (unikernel == nullptr) return nullptr;
-  std::string* image = nullptr;
-  if (auto* create = std::get_if<albatross::unikernel::Create>(unikernel)) image = &create->config.image;
-  if (auto* create = std::get_if<albatross::unikernel::ForceCreate>(unikernel)) image = &create->config.image;
+  std::string* image = imageIn(request);
   return image == nullptr || !image->empty() ? nullptr : image;
 }
 
@@ -114,15 +121,43 @@ Outcome outcomeOf(const Answer& answer) {
 
 /// One client and its one command.
 struct Emulator::Connection {
-  Connection(tcp::socket socket, asio::ssl::context& tls)
-      : stream(std::move(socket), tls), timer(stream.get_executor()) {}
+  using Tls = asio::ssl::stream<tcp::socket>;
+  using Local = asio::local::stream_protocol::socket;
+
+  Connection(tcp::socket socket, asio::ssl::context& context)
+      : stream(std::in_place_type<Tls>, std::move(socket), context), timer(tls().get_executor()) {}
+  explicit Connection(Local socket)
+      : stream(std::move(socket)), timer(std::get<Local>(stream).get_executor()) {}
+
+  Tls& tls() { return std::get<Tls>(stream); }
+  bool isLocal() const { return std::holds_alternative<Local>(stream); }
 
   void breakOff() {
     error_code ignored;
-    stream.next_layer().close(ignored);
+    if (isLocal()) {
+      std::get<Local>(stream).close(ignored);
+    } else {
+      tls().next_layer().close(ignored);
+    }
   }
 
-  asio::ssl::stream<tcp::socket> stream;
+  asio::awaitable<std::size_t> readSome(asio::mutable_buffer buffer, error_code& error) {
+    if (isLocal()) {
+      co_return co_await std::get<Local>(stream).async_read_some(
+          buffer, asio::redirect_error(asio::use_awaitable, error));
+    }
+    co_return co_await tls().async_read_some(buffer, asio::redirect_error(asio::use_awaitable, error));
+  }
+  asio::awaitable<void> write(asio::const_buffer bytes, error_code& error) {
+    if (isLocal()) {
+      co_await asio::async_write(std::get<Local>(stream), bytes,
+                                 asio::redirect_error(asio::use_awaitable, error));
+    } else {
+      co_await asio::async_write(tls(), bytes, asio::redirect_error(asio::use_awaitable, error));
+    }
+  }
+
+  std::variant<Tls, Local> stream;
   asio::steady_timer timer;
   Request request;        // until the server has it
   albatross::Name name;   // its name
@@ -155,6 +190,10 @@ Result<std::unique_ptr<Emulator>> Emulator::start(asio::io_context& context, Opt
       new Emulator(context, *std::move(acceptor), *std::move(tls), std::move(stateDir), std::move(options)));
   emulator->server_.restore(state, emulator->options_.now());
   emulator->scheduleTick();
+  if (const auto& folder = emulator->options_.listenLocally) {
+    if (auto listening = emulator->listenLocally(*folder); !listening)
+      return std::unexpected(listening.error());
+  }
   asio::co_spawn(context, emulator->accept(), asio::detached);
   return emulator;
 }
@@ -221,6 +260,96 @@ asio::awaitable<void> Emulator::accept() {
   }
 }
 
+// -- Local sockets
+// -------------------------------------------------------------------------------------------------------
+
+Result<void> Emulator::listenLocally(const std::filesystem::path& folder) {
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  for (const char* name : {"vmmd.sock", "console.sock", "stat.sock"}) {
+    const std::filesystem::path path = folder / name;
+    std::filesystem::remove(path, ignored);
+    auto& acceptor = localAcceptors_.emplace_back(context_);
+    error_code error;
+    acceptor.open(asio::local::stream_protocol(), error);
+    if (!error) acceptor.bind(asio::local::stream_protocol::endpoint(path.string()), error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      return fail(Reason::SystemError,
+                  fmt::format("The emulator cannot listen on {}: {}.", path.string(), error.message()));
+    }
+    asio::co_spawn(context_, acceptLocally(acceptor), asio::detached);
+  }
+  return {};
+}
+
+asio::awaitable<void> Emulator::acceptLocally(asio::local::stream_protocol::acceptor& acceptor) {
+  for (;;) {
+    error_code error;
+    auto socket = co_await acceptor.async_accept(asio::redirect_error(asio::use_awaitable, error));
+    if (error) {
+      asio::steady_timer pause(context_, pauseWithoutFiles);
+      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, error));
+      continue;
+    }
+    asio::co_spawn(context_, serveLocally(std::make_shared<Connection>(std::move(socket))), asio::detached);
+  }
+}
+
+/// A daemon reads on after a policy, and closes after any other command.
+asio::awaitable<void> Emulator::serveLocally(std::shared_ptr<Connection> connection) {
+  Connection& client = *connection;
+  if (server_.faults().hang) {
+    co_await drainStream(client);
+    co_return;
+  }
+  for (bool more = true; more;) {
+    client.entry = {"none", "", 0, Outcome::Closed, ""};
+    client.answer.reset();
+    if (!co_await receiveMessage(client)) break;
+    const bool isPolicy = std::holds_alternative<albatross::PolicyCommand>(client.request.command);
+    Answer answer = co_await carryOut(client);
+    const bool success = answer && std::holds_alternative<albatross::Success>(*answer);
+    co_await reply(client, std::move(answer));
+    if (success && client.subscription) co_await stream(client);
+    more = success && isPolicy && client.mutation;
+  }
+  client.breakOff();
+}
+
+/// One command as a message. False: there is none.
+asio::awaitable<bool> Emulator::receiveMessage(Connection& client) {
+  auto& socket = std::get<Connection::Local>(client.stream);
+  const auto quietly = [](error_code& error) { return asio::redirect_error(asio::use_awaitable, error); };
+  error_code error;
+  std::array<std::uint8_t, 4> header{};
+  co_await asio::async_read(socket, asio::buffer(header), quietly(error));
+  if (error) co_return false;
+  std::size_t length = 0;
+  for (const std::uint8_t octet : header) length = length << 8U | octet;
+  std::string body;  // grows with what arrives
+  auto growing = asio::dynamic_buffer(body, length);
+  co_await asio::async_read(socket, growing, asio::transfer_exactly(length), quietly(error));
+  if (error && body.size() > header.size()) {
+    client.entry.outcome = Outcome::Aborted;
+    client.entry.result = "the message broke off";
+    journal_.add(client.entry);
+  }
+  auto wire = error ? fail(Reason::ProtocolError, "It broke off.") : albatross::decodeWire(body);
+  auto* command = wire ? std::get_if<albatross::Command>(&wire->payload) : nullptr;
+  if (command == nullptr) co_return false;
+  client.request = {
+      .policies = {}, .name = std::move(wire->header.name), .command = std::move(*command), .local = true};
+  if (const std::string* image = imageIn(client.request)) {
+    client.entry.bytes = image->size();
+    journal_.countImageBytes(image->size());
+  }
+  co_return true;
+}
+
+// -- TLS
+// -------------------------------------------------------------------------------------------------------------
+
 asio::awaitable<void> Emulator::serve(std::shared_ptr<Connection> connection) {
   Connection& client = *connection;
   error_code error;
@@ -228,24 +357,24 @@ asio::awaitable<void> Emulator::serve(std::shared_ptr<Connection> connection) {
     co_await drain(client);
     co_return;
   }
-  co_await client.stream.async_handshake(asio::ssl::stream_base::server,
-                                         asio::redirect_error(asio::use_awaitable, error));
+  co_await client.tls().async_handshake(asio::ssl::stream_base::server,
+                                        asio::redirect_error(asio::use_awaitable, error));
   if (error) {
     client.entry.outcome = Outcome::Closed;
     client.entry.result = fmt::format("handshake: {}", error.message());
     journal_.add(std::move(client.entry));
-    client.stream.next_layer().shutdown(tcp::socket::shutdown_send, error);
+    client.tls().next_layer().shutdown(tcp::socket::shutdown_send, error);
     breakOffLater(connection);
     co_await drain(client);
     client.timer.cancel();
     co_return;
   }
-  Answer answer = co_await carryOut(client);
+  Answer answer = co_await carryOutCertificate(client);
   const bool streams = client.subscription && answer && std::holds_alternative<albatross::Success>(*answer);
   co_await reply(client, std::move(answer));
   if (streams) co_await stream(client);
   breakOffLater(connection);
-  co_await client.stream.async_shutdown(asio::redirect_error(asio::use_awaitable, error));
+  co_await client.tls().async_shutdown(asio::redirect_error(asio::use_awaitable, error));
   client.timer.cancel();
 }
 
@@ -262,8 +391,8 @@ asio::awaitable<void> Emulator::drain(Connection& client) {
   std::array<char, 4096> ignored{};
   error_code error;
   while (!error) {
-    co_await client.stream.next_layer().async_read_some(asio::buffer(ignored),
-                                                        asio::redirect_error(asio::use_awaitable, error));
+    co_await client.tls().next_layer().async_read_some(asio::buffer(ignored),
+                                                       asio::redirect_error(asio::use_awaitable, error));
   }
 }
 
@@ -273,8 +402,7 @@ asio::awaitable<bool> Emulator::receiveStream(Connection& client) {
   std::array<char, 1U << 16U> buffer{};
   while (true) {
     error_code error;
-    const std::size_t length = co_await client.stream.async_read_some(
-        asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, error));
+    const std::size_t length = co_await client.readSome(asio::buffer(buffer), error);
     const bool ended = frames.feed({buffer.data(), length});
     journal_.countImageBytes(frames.content().size() - client.entry.bytes);
     client.entry.bytes = frames.content().size();
@@ -289,13 +417,17 @@ asio::awaitable<bool> Emulator::receiveStream(Connection& client) {
   co_return true;
 }
 
-asio::awaitable<Answer> Emulator::carryOut(Connection& client) {
-  auto request = requestOf(*client.stream.native_handle());
+asio::awaitable<Answer> Emulator::carryOutCertificate(Connection& client) {
+  auto request = requestOf(*client.tls().native_handle());
   if (!request) {
     client.entry.result = request.error().message;
     co_return std::nullopt;
   }
   client.request = *std::move(request);
+  co_return co_await carryOut(client);
+}
+
+asio::awaitable<Answer> Emulator::carryOut(Connection& client) {
   client.entry.command = kindOf(client.request.command);
   client.entry.name = client.request.name.toString();
   client.name = client.request.name;
@@ -327,7 +459,8 @@ asio::awaitable<void> Emulator::reply(Connection& client, Answer answer) {
   const bool aborted = client.entry.outcome == Outcome::Aborted;
   if (!aborted) client.entry.outcome = drop ? Outcome::Unsent : outcomeOf(answer);
   if (client.entry.result.empty()) client.entry.result = aborted ? "the stream broke off" : summary(answer);
-  journal_.add(client.entry);
+  const bool told = client.isLocal() && client.entry.command == "policy-add";  // where one is set
+  if (!told || client.entry.outcome != Outcome::Ok) journal_.add(client.entry);
   if (!answer || drop) co_return;
 
   error_code error;
@@ -335,8 +468,7 @@ asio::awaitable<void> Emulator::reply(Connection& client, Answer answer) {
   co_await client.timer.async_wait(asio::redirect_error(asio::use_awaitable, error));
   const std::string frame =
       toFrame(client.name, std::visit([](const auto& part) { return albatross::Payload(part); }, *answer));
-  co_await asio::async_write(client.stream, asio::buffer(frame),
-                             asio::redirect_error(asio::use_awaitable, error));
+  co_await client.write(asio::buffer(frame), error);
 }
 
 // -- Streams
@@ -345,25 +477,25 @@ asio::awaitable<void> Emulator::reply(Connection& client, Answer answer) {
 /// Until the client has closed, or another has taken its place.
 asio::awaitable<void> Emulator::stream(Connection& client) {
   using asio::experimental::awaitable_operators::operator||;
-  if (server_.faults().stallStreams) co_return co_await drainTls(client);
+  if (server_.faults().stallStreams) co_return co_await drainStream(client);
   const auto* console = std::get_if<albatross::ConsoleCommand>(&*client.subscription);
   const auto* block = std::get_if<albatross::BlockCommand>(&*client.subscription);
   if (block != nullptr) {
     const auto level = static_cast<int>(std::get<albatross::block::Dump>(*block).compressionLevel);
-    co_await (streamContent(client, level) || drainTls(client));
+    co_await (streamContent(client, level) || drainStream(client));
   } else if (console != nullptr) {
-    co_await (streamConsole(client, std::get<albatross::console::Subscribe>(*console)) || drainTls(client));
+    co_await (streamConsole(client, std::get<albatross::console::Subscribe>(*console)) ||
+              drainStream(client));
   } else {
-    co_await (streamStatistics(client) || drainTls(client));
+    co_await (streamStatistics(client) || drainStream(client));
   }
 }
 
-asio::awaitable<void> Emulator::drainTls(Connection& client) {
+asio::awaitable<void> Emulator::drainStream(Connection& client) {
   std::array<char, 4096> ignored{};
   error_code error;
   while (!error) {
-    co_await client.stream.async_read_some(asio::buffer(ignored),
-                                           asio::redirect_error(asio::use_awaitable, error));
+    co_await client.readSome(asio::buffer(ignored), error);
   }
 }
 
@@ -427,8 +559,7 @@ asio::awaitable<bool> Emulator::sendData(Connection& client, albatross::Name nam
   if (cut) bytes.resize(bytes.size() / 2);
   if (faults.unknownData) bytes.insert(0, unknownFrame());
   error_code error;
-  co_await asio::async_write(client.stream, asio::buffer(bytes),
-                             asio::redirect_error(asio::use_awaitable, error));
+  co_await client.write(asio::buffer(bytes), error);
   ++client.messages;
   if (cut) client.breakOff();
   co_return !cut && !error;

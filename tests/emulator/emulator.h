@@ -3,12 +3,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,6 +31,8 @@ namespace asio = boost::asio;
 
 struct Options {
   asio::ip::tcp::endpoint listen{asio::ip::address_v4::loopback(), 0};
+  /// The folder of its daemons' sockets, for clients on this machine; what stands there is replaced.
+  std::optional<std::filesystem::path> listenLocally;
   ServerPki pki;
   Machine machine;
   Faults faults;
@@ -42,9 +46,9 @@ struct Options {
   std::function<void(std::string_view)> log = [](std::string_view) {};
 };
 
-/// An Albatross server on TLS 1.3: the Server behind the endpoint that remote clients speak to. One command
-/// runs at a time. It lives on one io_context, which one thread runs; nothing else may touch it, and the
-/// context must not be run any more when it is destroyed.
+/// An Albatross server on TLS 1.3, and on the sockets of its daemons: the Server behind the endpoints that
+/// clients speak to. One command runs at a time. It lives on one io_context, which one thread runs; nothing
+/// else may touch it, and the context must not be run any more when it is destroyed.
 class Emulator {
  public:
   /// Listens at once. Errors: CredentialInvalid (what OpenSSL does not take), SystemError (the address), and
@@ -70,11 +74,16 @@ class Emulator {
   void saved(const Result<void>& result);
 
   asio::awaitable<void> accept();
+  Result<void> listenLocally(const std::filesystem::path& folder);
+  asio::awaitable<void> acceptLocally(asio::local::stream_protocol::acceptor& acceptor);
   asio::awaitable<void> serve(std::shared_ptr<Connection> connection);
+  asio::awaitable<void> serveLocally(std::shared_ptr<Connection> connection);
+  asio::awaitable<bool> receiveMessage(Connection& connection);
   static void breakOffLater(const std::shared_ptr<Connection>& connection);
   static asio::awaitable<void> drain(Connection& connection);
-  static asio::awaitable<void> drainTls(Connection& connection);
+  static asio::awaitable<void> drainStream(Connection& connection);
   asio::awaitable<bool> receiveStream(Connection& connection);
+  asio::awaitable<Answer> carryOutCertificate(Connection& connection);
   asio::awaitable<Answer> carryOut(Connection& connection);
   asio::awaitable<void> reply(Connection& connection, Answer answer);
   asio::awaitable<void> stream(Connection& connection);
@@ -86,6 +95,7 @@ class Emulator {
 
   asio::io_context& context_;
   asio::ip::tcp::acceptor acceptor_;
+  std::list<asio::local::stream_protocol::acceptor> localAcceptors_;
   asio::ssl::context tls_;
   std::optional<StateDir> stateDir_;
   Options options_;

@@ -18,9 +18,11 @@ namespace {
 
 struct Arguments {
   std::string listen = "127.0.0.1:1025";
+  std::string listenLocally;
   std::string pki;
   std::string stateDir;
   std::string fault;
+  std::string release = "2.7";
   std::int64_t statisticsInterval = 10'000;
   std::vector<std::string> bridges;
   Machine machine;
@@ -30,6 +32,9 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--listen", arguments.listen, "Address and port; port 0 for any that is free")
       ->type_name("ADDRESS:PORT")
       ->capture_default_str();
+  app.add_option("--listen-unix", arguments.listenLocally,
+                 "Folder in which the daemons' sockets are made, for clients on this machine")
+      ->type_name("DIR");
   app.add_option(
          "--pki", arguments.pki,
          "Folder of cacert.pem, ca.key, server.pem and server.key; they are made where they are missing")
@@ -47,6 +52,9 @@ void define(CLI::App& app, Arguments& arguments) {
   app.add_option("--cpus", arguments.machine.cpus, "How many CPUs the machine has")
       ->type_name("N")
       ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  app.add_option("--release", arguments.release, "The release that it is: what it does not know it closes on")
+      ->check(CLI::IsMember({"2.5", "2.6", "2.7"}))
       ->capture_default_str();
   app.add_option("--statistics-interval", arguments.statisticsInterval,
                  "How often the statistics tell of each unikernel")
@@ -87,8 +95,11 @@ Result<Options> toOptions(const Arguments& arguments) {
   auto pki = openPki(arguments.pki);
   if (!pki) return std::unexpected(pki.error());
   options.listen = *listen;
+  if (!arguments.listenLocally.empty()) options.listenLocally = arguments.listenLocally;
   options.pki = *std::move(pki);
   options.machine = arguments.machine;
+  if (arguments.release == "2.5") options.machine.release = albatross::Era::V25;
+  if (arguments.release == "2.6") options.machine.release = albatross::Era::V26;
   options.machine.bridges = {arguments.bridges.begin(), arguments.bridges.end()};
   options.faults = *std::move(faults);
   options.statisticsInterval = std::chrono::milliseconds(arguments.statisticsInterval);

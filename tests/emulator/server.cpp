@@ -133,6 +133,24 @@ Configuration toConfiguration(albatross::Config config) {
 
 }  // namespace
 
+/// The form that a command has; nothing: it has only one.
+std::optional<albatross::Era> formOf(const Command& command) {
+  namespace uk = albatross::unikernel;
+  const auto* asked = std::get_if<albatross::UnikernelCommand>(&command);
+  if (asked == nullptr) return std::nullopt;
+  if (const auto* info = std::get_if<uk::Info>(asked)) return info->era;
+  if (const auto* create = std::get_if<uk::Create>(asked)) return create->era;
+  if (const auto* create = std::get_if<uk::ForceCreate>(asked)) return create->era;
+  const auto* restart = std::get_if<uk::Restart>(asked);
+  return restart == nullptr || !restart->arguments ? std::nullopt : std::optional(restart->era);
+}
+
+/// Eras stand newest first.
+bool knows(albatross::Era release, const Command& command) {
+  const auto form = formOf(command);
+  return !form || *form >= release;
+}
+
 bool isMutation(const Command& command) {
   return std::visit(Overloaded{[](const albatross::UnikernelCommand& unikernel) {
                                  return !std::holds_alternative<albatross::unikernel::Info>(unikernel) &&
@@ -173,12 +191,16 @@ void Server::submit(Request request, Time now, Done done) {
   if (const auto* console = std::get_if<albatross::ConsoleCommand>(&request.command))
     return done(handle(request.name, *console));
   if (const auto* stats = std::get_if<albatross::StatsCommand>(&request.command)) return done(handle(*stats));
+  if (!knows(machine_.release, request.command)) return done(std::nullopt);
   if (auto applied = applyPolicies(request); !applied) return done(say(applied.error()));
   if (faults_.refuse && isMutation(request.command)) return done(say(Failure{"refused by the emulator"}));
   std::visit(Overloaded{[&](albatross::UnikernelCommand& command) {
                           handle(request.name, std::move(command), now, done);
                         },
-                        [&](const albatross::PolicyCommand& command) { done(handle(request.name, command)); },
+                        [&](const albatross::PolicyCommand& command) {
+                          const bool info = std::holds_alternative<albatross::policy::Info>(command);
+                          done(info || request.local ? handle(request.name, command) : std::nullopt);
+                        },
                         [&](const albatross::BlockCommand& command) { handle(request, command, done); },
                         [&](const auto&) {}},
              request.command);
@@ -227,7 +249,18 @@ Verdict Server::applyPolicies(const Request& request) {
 // -- Commands
 // --------------------------------------------------------------------------------------------------------
 
-Answer Server::handle(const Name& name, const albatross::PolicyCommand& command) const {
+Answer Server::handle(const Name& name, const albatross::PolicyCommand& command) {
+  if (const auto* add = std::get_if<albatross::policy::Add>(&command)) {
+    const Policy* present = resources_.findPolicy(name.path);
+    const Verdict added = present != nullptr && *present == add->policy
+                              ? Verdict()
+                              : resources_.addPolicy(name.path, add->policy);
+    if (added) {
+      hooks_.dump(resources_);
+      hooks_.policyAdded({name.path, std::nullopt});
+    }
+    return say(added, "added policy");
+  }
   if (!std::holds_alternative<albatross::policy::Info>(command)) return std::nullopt;
   success::PolicyList list;
   for (const auto& policy : resources_.policies().below(name.path)) {

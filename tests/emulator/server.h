@@ -22,6 +22,7 @@ struct Machine {
   std::int64_t cpus = 4;
   std::int64_t block = 65'536;  // MB
   std::set<std::string> bridges;
+  albatross::Era release = albatross::Era::Current;  // whose forms it knows, and older ones
 };
 
 /// A command with what came along in its certificate chain.
@@ -30,6 +31,7 @@ struct Request {
   albatross::Name name;
   albatross::Command command;
   std::string content = {};  // of a block set: what was streamed
+  bool local = false;        // from a client on the server's machine, who may set policies
 };
 
 /// What the server says; nothing: it closes without a word.
@@ -89,7 +91,7 @@ class Server {
   using Waiter = std::function<void(albatross::Time, ExitCode)>;
 
   Verdict applyPolicies(const Request& request);
-  Answer handle(const albatross::Name& name, const albatross::PolicyCommand& command) const;
+  Answer handle(const albatross::Name& name, const albatross::PolicyCommand& command);
   void handle(const albatross::Name& name, albatross::UnikernelCommand command, albatross::Time now,
               const Done& done);
   void handle(const Request& request, const albatross::BlockCommand& command, const Done& done);

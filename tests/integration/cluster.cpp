@@ -66,6 +66,7 @@ void ServerProcess::start(const std::string& listen) {
   for (const std::string& bridge : options_.bridges) arguments.insert(arguments.end(), {"--bridge", bridge});
   if (!options_.fault.empty()) arguments.insert(arguments.end(), {"--fault", options_.fault});
   if (options_.keepsState) arguments.insert(arguments.end(), {"--state-dir", (folder_ / "state").string()});
+  arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   ++lives_;
   process_ = std::make_unique<fixtures::Process>(arguments, folder_ / fmt::format("emulator-{}", lives_),
                                                  sanitizerOptions);

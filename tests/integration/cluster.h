@@ -22,7 +22,8 @@ class ServerProcess {
     int cpus = 4;
     std::string fault = {};
     bool keepsState = false;
-    int statisticsInterval = 10'000;  // ms
+    int statisticsInterval = 10'000;          // ms
+    std::vector<std::string> arguments = {};  // others
   };
 
   ServerProcess(const std::filesystem::path& folder, Options options);

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "integration/cluster.h"
+#include "integration/secure_api.h"
 
 namespace rookery::integration {
 namespace {
@@ -134,6 +135,52 @@ TEST_F(Volumes, IsDumpedWhileNobodyUsesIt) {
   std::string whole = content;
   whole.resize(std::size_t{4} << 20);
   EXPECT_TRUE(fixtures::readFile(file) == whole);
+}
+
+TEST_F(Volumes, IsLoadedFromAFile) {
+  const std::string declared = limits + volumeManifest("size: 4Mi");
+  cluster_.write("shop.yaml", declared + webManifest());
+  const SecureApi api;
+  cluster_.run(api.options(cluster_));
+  cluster_.controller().waitForError("object=\"Unikernel shop/web\" ready=\"true\"");
+  const fixtures::TempDir files;
+  const std::string token = files.write("token", SecureApi::token).string();
+  const auto volume = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "volume");
+    arguments.insert(arguments.end(),
+                     {"-n", "shop", "--server", fmt::format("https://localhost:{}", cluster_.port()),
+                      "--token-file", token, "--certificate-authority", api.caFile().string()});
+    return cluster_.rookery(arguments);
+  };
+  const std::string content(3'000'000, 'l');
+  const std::string file = files.write("new.img", content).string();
+  EXPECT_EQ(volume({"load", "data", file}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("uses UnikernelVolume shop/data"));
+  EXPECT_EQ(count("block-set", "shop:data"), 0u);
+  EXPECT_EQ(count("destroy", "shop:web"), 0u);
+
+  ASSERT_EQ(volume({"load", "data", file, "--force"}), 0) << cluster_.err << cluster_.controller().err();
+  EXPECT_THAT(cluster_.out, HasSubstr("UnikernelVolume shop/data: 2.9 MiB written from"));
+  EXPECT_EQ(count("block-set", "shop:data"), 1u);
+  EXPECT_EQ(count("destroy", "shop:web"), 1u);
+  expectSoon("create", "shop:web", 2);
+
+  cluster_.write("shop.yaml", declared);
+  expectSoon("destroy", "shop:web", 2);
+  ASSERT_EQ(volume({"load", "data", file}), 0) << "the same once more: " << cluster_.err;
+  EXPECT_EQ(count("block-set", "shop:data"), 2u);
+  const std::filesystem::path saved = files.path() / "saved.img";
+  ASSERT_EQ(volume({"dump", "data", "-o", saved.string()}), 0) << cluster_.err;
+  EXPECT_TRUE(fixtures::readFile(saved).starts_with(content));
+
+  const std::string large = files.write("large.img", std::string((4 << 20) + 1, 'x')).string();
+  EXPECT_EQ(volume({"load", "data", large}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("are more than that"));
+  cluster_.write("data.img", "declared");
+  cluster_.write("shop.yaml", limits + volumeManifest("size: 4Mi, source: {path: data.img}"));
+  expectSoon("block-set", "shop:data", 3);
+  EXPECT_EQ(volume({"load", "data", file}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("declared in spec.source"));
 }
 
 TEST_F(Volumes, PlanShowsWhatApplyDoes) {

@@ -70,6 +70,10 @@ class Controller : public testing::Test {
     if (!shared) return;
     const auto client = shared->client();
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, collection()); }));
+    EXPECT_TRUE(eventually([&] {
+      return removeObjects(*client,
+                           fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernelvolumes", space_));
+    }));
     EXPECT_TRUE(eventually([&] { return removeObjects(*client, instances); }));
     client->remove(fmt::format("/apis/rookery.dev/v1alpha1/namespaces/{}/unikernelpolicies", space_));
     client->remove(leases());
@@ -174,7 +178,10 @@ spec:
 
   // What a test waits for, it asks the server itself: each kubectl takes a tenth of a second of a processor.
   static std::string pathOf(const std::string& kind, const std::string& collection, const std::string& name) {
-    return fmt::format("{}/{}", kind == "alba" ? instances : collection, name);
+    if (kind == "alba") return fmt::format("{}/{}", instances, name);
+    const std::size_t plural = collection.rfind('/') + 1;
+    return fmt::format("{}{}/{}", collection.substr(0, plural),
+                       kind == "ukvol" ? "unikernelvolumes" : collection.substr(plural), name);
   }
   json object(const std::string& name, const std::string& kind = "uk") {
     return json::parse(client_->get(pathOf(kind, collection(), name)), nullptr, false);
@@ -454,6 +461,37 @@ TEST_F(Controller, KnowsItsOwnAfterARestartWithoutAnyVolume) {
   EXPECT_EQ(server_->count("destroy", space_ + ":web"), 1u);
 }
 
+TEST_F(Controller, FollowsVolumesAndRemembersThemOnTheObject) {
+  const auto volume = [&](const std::string& name, const std::string& reclaimPolicy) {
+    return fmt::format(
+        "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {{name: {}, namespace: {}}}\n"
+        "spec: {{instance: {}, size: 1Mi, source: {{path: web.hvt}}, reclaimPolicy: {}}}\n---\n",
+        name, space_, instance(), reclaimPolicy);
+  };
+  const std::string roomy = fmt::format(
+      "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: limits-1, namespace: {}}}\n"
+      "spec: {{instance: {}, unikernels: 100, memory: 2Gi, cpuIDs: [0], blockStorage: 64Mi}}\n---\n",
+      space_, instance());
+  run();
+  apply(roomy + volume("kept", "Retain") + volume("gone", "Delete"));
+  ASSERT_TRUE(becomes("kept", "Succeeded", "ukvol"));
+  ASSERT_TRUE(becomes("gone", "Succeeded", "ukvol"));
+  EXPECT_EQ(server_->count("block-set", space_ + ":kept"), 1u);
+  const json seen = object("kept", "ukvol");
+  EXPECT_EQ(seen["status"].value("size", ""), "1Mi");
+  EXPECT_EQ(seen["status"].value("instance", ""), instance());
+  EXPECT_EQ(seen["metadata"]["finalizers"], json::array({"rookery.dev/unikernelvolume"}));
+  EXPECT_TRUE(seen["metadata"]["annotations"].contains("rookery.dev/inventory"));
+
+  controllers_.back()->kill();
+  run();
+  ASSERT_EQ(kubectl({"delete", "ukvol", "kept", "gone", "-n", space_, "--timeout=100s"}), 0)
+      << err_ << lastOf(controllers_.back()->err());
+  EXPECT_EQ(server_->count("block-remove", space_ + ":gone"), 1u);
+  EXPECT_EQ(server_->count("block-remove", space_ + ":kept"), 0u);
+  EXPECT_EQ(server_->count("block-set"), 2u) << "what was written is remembered";
+}
+
 TEST_F(Controller, ASecondReplicaTakesOverWhenTheFirstIsKilled) {
   fixtures::Process& first = run();
   apply(unikernel("web"));
@@ -543,6 +581,8 @@ std::string permissionsWithout(const std::string& missing) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> needed = {
       {"unikernels.rookery.dev", {"get", "list", "watch", "patch"}},
       {"unikernelpolicies.rookery.dev", {"list", "watch"}},
+      {"unikernelvolumes.rookery.dev", {"get", "list", "watch", "patch"}},
+      {"unikernelvolumes/status.rookery.dev", {"patch"}},
       {"albatrossinstances.rookery.dev", {"get", "list", "watch", "patch"}},
       {"unikernels/status.rookery.dev", {"patch"}},
       {"unikernelpolicies/status.rookery.dev", {"patch"}},

@@ -15,6 +15,7 @@
 #include "albatross/client/data_stream.h"
 #include "albatross/client/deadline.h"
 #include "albatross/client/frame.h"
+#include "albatross/client/request.h"
 #include "albatross/reply.h"
 #include "clock/clock.h"
 
@@ -24,41 +25,6 @@ namespace {
 
 using asio::experimental::awaitable_operators::operator||;
 using Options = std::shared_ptr<const ClientOptions>;
-
-bool isStreamed(const Command& command) {
-  if (const auto* blockCommand = std::get_if<BlockCommand>(&command))
-    return std::holds_alternative<block::Set>(*blockCommand);
-  const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
-  if (unikernelCommand == nullptr) return false;
-  const auto* create = std::get_if<unikernel::Create>(unikernelCommand);
-  const auto* forceCreate = std::get_if<unikernel::ForceCreate>(unikernelCommand);
-  return (create != nullptr && create->config.image.empty()) ||
-         (forceCreate != nullptr && forceCreate->config.image.empty());
-}
-
-bool getsImage(const Command& command) {
-  const auto* unikernelCommand = std::get_if<UnikernelCommand>(&command);
-  return unikernelCommand != nullptr && std::holds_alternative<unikernel::Get>(*unikernelCommand);
-}
-
-/// Bytes of the frame that answers it: what stands around an image is little.
-std::size_t longestReplyTo(const Request& request) {
-  return getsImage(request.command) ? longestReply + request.largestImage : longestReply;
-}
-
-/// Whether somebody has to find out what became of the command when its reply is lost. A question about
-/// policies through a chain with domains applies theirs.
-bool mutates(const Request& request) {
-  if (const auto* command = std::get_if<UnikernelCommand>(&request.command)) {
-    return !std::holds_alternative<unikernel::Info>(*command) &&
-           !std::holds_alternative<unikernel::Get>(*command);
-  }
-  if (const auto* command = std::get_if<BlockCommand>(&request.command)) {
-    return !std::holds_alternative<block::Info>(*command) && !std::holds_alternative<block::Dump>(*command) &&
-           !std::holds_alternative<block::OldDump>(*command);
-  }
-  return std::holds_alternative<PolicyCommand>(request.command) && !request.domains.empty();
-}
 
 asio::awaitable<void> waitForCancellation() {
   clock::Timer never(co_await asio::this_coro::executor, clock::Timer::time_point::max());
@@ -233,6 +199,10 @@ class TlsClient final : public Client {
 };
 
 }  // namespace
+
+std::unique_ptr<Client> makeClient(ClientOptions options) {
+  return options.endpoint.isLocal() ? makeLocalClient(std::move(options)) : makeTlsClient(std::move(options));
+}
 
 std::unique_ptr<Client> makeTlsClient(ClientOptions options) {
   return std::make_unique<TlsClient>(std::move(options));

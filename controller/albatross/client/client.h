@@ -21,11 +21,15 @@ namespace rookery::albatross {
 
 namespace asio = boost::asio;
 
+/// Where a server is: a host and port for TLS, or the folder in which a local server's daemons have their
+/// sockets.
 struct Endpoint {
   std::string host;
   std::uint16_t port = 1025;
-  /// "host:port", "[v6]:port" or "host" (port 1025). Error: InvalidManifest.
+  std::string folder = {};  // absolute; empty: it is a host
+  /// "host:port", "[v6]:port", "host" (port 1025) or "unix:///FOLDER". Error: InvalidManifest.
   static Result<Endpoint> parse(std::string_view text);
+  bool isLocal() const { return !folder.empty(); }
   std::string toString() const;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
@@ -55,6 +59,8 @@ struct Request {
   std::string serverKey = {};      // Reply::serverKey of the server that it is for; empty: whichever there is
   std::uint64_t largestImage = 0;  // of a unikernel::Get: bytes of the image that is taken; it is held in
                                    // memory twice for a moment
+  std::uint64_t imageSize = 0;     // how many bytes `image` has, where it is of a create or force-create: a
+                                   // local server is told before they come
   ImageStream* image = nullptr;    // for a block set, and a create or force-create whose config has no image,
                                    // and only for these; must outlive the call
   /// Awaited at the last moment at which nothing has happened on the server: an image has been sent, all but
@@ -112,8 +118,8 @@ class Client {
 
 struct ClientOptions {
   Endpoint endpoint;
-  std::shared_ptr<const Credential> credential;
-  std::optional<std::string> serverName = {};  // required CN or subjectAltName of the server's certificate
+  std::shared_ptr<const Credential> credential;  // null: the server is local, and asks for none
+  std::optional<std::string> serverName = {};    // required CN or subjectAltName of the server's certificate
   Timeouts timeouts = {};
   std::function<SystemTime()> now = std::chrono::system_clock::now;
 };
@@ -122,5 +128,14 @@ struct ClientOptions {
 /// the coroutine that awaits it, which must run one handler at a time (a strand, or a context with one
 /// thread), and is cancelled from there. Calls under way do not need the client to live on.
 std::unique_ptr<Client> makeTlsClient(ClientOptions options);
+
+/// A client of a local server, over the sockets of its daemons (vmmd.sock, console.sock, stat.sock): without
+/// a certificate, and without TLS. Each policy of Request::domains is applied before a command, as a TLS
+/// endpoint does. An image is sent uncompressed. The server's key is one that stands for the folder. As above
+/// otherwise.
+std::unique_ptr<Client> makeLocalClient(ClientOptions options);
+
+/// The one of the two that the endpoint asks for.
+std::unique_ptr<Client> makeClient(ClientOptions options);
 
 }  // namespace rookery::albatross

@@ -14,9 +14,13 @@ namespace {
 std::unexpected<Error> invalid(std::string_view text, std::string_view why) {
   return fail(
       Reason::InvalidManifest,
-      fmt::format("The endpoint \"{}\" {}; write host:port, [IPv6 address]:port, or host (port 1025).", text,
-                  why));
+      fmt::format("The endpoint \"{}\" {}; write host:port, [IPv6 address]:port, host (port 1025), or "
+                  "unix:///FOLDER for the sockets of a local server.",
+                  text, why));
 }
+
+/// A socket's path has 107 bytes, and the name of the longest in it is "/console.sock".
+constexpr std::size_t longestSocketFolder = 107 - 13;
 
 std::optional<std::uint16_t> parsePort(std::string_view text) {
   std::uint16_t port = 0;
@@ -39,6 +43,14 @@ bool isV6(std::string_view host) {
 }  // namespace
 
 Result<Endpoint> Endpoint::parse(std::string_view text) {
+  if (constexpr std::string_view scheme = "unix://"; text.starts_with(scheme)) {
+    const std::string_view folder = text.substr(scheme.size());
+    if (!folder.starts_with('/') || folder.contains('\0')) return invalid(text, "has no absolute path");
+    if (folder.size() > longestSocketFolder) return invalid(text, "has a path that is too long for a socket");
+    Endpoint local;
+    local.folder = folder;
+    return local;
+  }
   if (text.find('/') != std::string_view::npos) return invalid(text, "is a URL or a path");
   Endpoint endpoint;
   std::string_view host = text;
@@ -71,6 +83,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
 }
 
 std::string Endpoint::toString() const {
+  if (isLocal()) return "unix://" + folder;
   const bool v6 = host.find(':') != std::string::npos;
   return v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
 }

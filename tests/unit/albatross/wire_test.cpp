@@ -377,13 +377,24 @@ int eachEncoding(std::string_view kind, Visit visit) {
   });
 }
 
+/// The vectors' values do not say in which form a create is.
+Wire inForm(const json& vector, Wire message) {
+  const auto description = vector.at("description").get<std::string>();
+  const bool v3 = description.starts_with("old create [9]");
+  if (v3 || description.starts_with("old create [16]")) {
+    auto& command = std::get<UnikernelCommand>(std::get<Command>(message.payload));
+    std::get<unikernel::Create>(command).era = v3 ? Era::V25 : Era::V26;
+  }
+  return message;
+}
+
 TEST(Wire, HasAllVectors) { EXPECT_EQ(vectors().size(), 352U); }
 
 TEST(Wire, DecodesEveryValidMessage) {
   const int count = eachVector("wire", true, [](const json& vector, const std::string& der) {
     const auto message = decodeWire(der);
     ASSERT_TRUE(message) << message.error().message;
-    EXPECT_EQ(*message, wireOf(decodedValue(vector)));
+    EXPECT_EQ(*message, inForm(vector, wireOf(decodedValue(vector))));
   });
   EXPECT_EQ(count, 188);
 }
@@ -480,26 +491,26 @@ TEST(Wire, DecodesLegacyForms) {
     Command command;
   } cases[] = {
       {"restart old2", unikernelExtension(14, tagged(1, sequence(quit + cpuAndMemory))),
-       UnikernelCommand(unikernel::Restart{plain})},
+       UnikernelCommand(unikernel::Restart{plain, Era::V25})},
       {"restart old",
        unikernelExtension(14, tagged(2, sequence(quit + named7 + cpuAndMemory + argumentList))),
-       UnikernelCommand(unikernel::Restart{named})},
+       UnikernelCommand(unikernel::Restart{named, Era::V26})},
       {"create-v3", unikernelExtension(9, sequence(image + quit + cpuAndMemory)),
-       UnikernelCommand(unikernel::Create{config(plain)})},
+       UnikernelCommand(unikernel::Create{config(plain), Era::V25})},
       {"force-create-v3", unikernelExtension(10, sequence(image + quit + cpuAndMemory)),
-       UnikernelCommand(unikernel::ForceCreate{config(plain)})},
+       UnikernelCommand(unikernel::ForceCreate{config(plain), Era::V25})},
       {"create-v4", unikernelExtension(16, sequence(image + named7 + quit + cpuAndMemory + argumentList)),
-       UnikernelCommand(unikernel::Create{config(named)})},
+       UnikernelCommand(unikernel::Create{config(named), Era::V26})},
       {"force-create-v4",
        unikernelExtension(17, sequence(image + named7 + quit + cpuAndMemory + argumentList)),
-       UnikernelCommand(unikernel::ForceCreate{config(named)})},
+       UnikernelCommand(unikernel::ForceCreate{config(named), Era::V26})},
   };
   for (const auto& [form, der, command] : cases) {
     SCOPED_TRACE(form);
     const auto decoded = decodeExtension(der);
     ASSERT_TRUE(decoded) << decoded.error().message;
     EXPECT_EQ(*decoded, command);
-    EXPECT_EQ(decodeExtension(encodeExtension(command)), command) << "in the current form";
+    EXPECT_EQ(encodeExtension(command), der) << "in the same form";
   }
 }
 

@@ -123,6 +123,19 @@ TEST(Manifest, DecodesAUnikernel) {
   EXPECT_TRUE(unikernel.suspend);
 }
 
+TEST(Manifest, DecodesWhereAUnikernelGoesAndWhen) {
+  const Manifest manifest =
+      parse(unikernel("  instanceSelector:\n    matchLabels: {region: eu}\n    matchExpressions:\n"
+                      "    - {key: disk, operator: In, values: [ssd, nvme]}\n    - {key: old, operator: "
+                      "DoesNotExist}\n"
+                      "    - {key: rack, operator: NotIn, values: [r1]}\n    - {key: gpu, operator: Exists}\n"
+                      "  dependsOn: [{name: db}, {name: dns}]\n"));
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const auto& decoded = manifest.objects.at(0)->as<Unikernel>();
+  EXPECT_EQ(decoded.instanceSelector->toString(), "region=eu,disk in (nvme,ssd),!old,rack!=r1,gpu");
+  EXPECT_THAT(decoded.dependsOn, ElementsAre("db", "dns"));
+}
+
 TEST(Manifest, FillsInDefaults) {
   const Manifest manifest = parse(
       "{apiVersion: rookery.dev/v1alpha1, kind: Unikernel, metadata: {name: web}, spec: {image: {path: x}, "
@@ -518,7 +531,7 @@ TEST(Mistakes, InAnInstance) {
   expectProblems(
       {{instance(files), {"4:1: spec.endpoint: this field is required"}},
        {instance(files + "  endpoint: unix:///run/x\n"),
-        {"6:13: spec.endpoint: \"unix:///run/x\" is not host:port, such as \"10.0.42.15:1025\""}},
+        {"5:3: spec.credentials: a local server (unix:) asks for none; remove it"}},
        {instance("  endpoint: a:1\n  credentials: {}\n"),
         {"6:3: spec.credentials: exactly one of files and secretRef must be given"}},
        {instance("  endpoint: a:1\n  credentials: {files: {ca: a, certificate: b, privateKey: c}, secretRef: "
@@ -617,6 +630,19 @@ TEST(Manifest, ADocumentThatIsJsonAlreadyReadsAsItsText) {
   const Manifest refused = readDocument(deep, {});
   EXPECT_FALSE(refused.parsed);
   EXPECT_THAT(describe(refused.problems), ElementsAre("f: the value is nested more than 64 levels deep"));
+}
+
+TEST(Mistakes, InWhereAndWhen) {
+  expectProblems(
+      {{volume("size: 1Mi, instance: eu-1, instanceSelector: {}"),
+        {"1:117: spec.instanceSelector: only one of instance and instanceSelector may be given"}},
+       {volume("size: 1Mi, instanceSelector: {matchExpressions: [{key: a, operator: In}]}"),
+        {"1:158: spec.instanceSelector.matchExpressions[0].operator: In needs values; give one at least"}},
+       {volume("size: 1Mi, instanceSelector: {matchExpressions: [{key: a, operator: Exists, values: [b]}]}"),
+        {"1:166: spec.instanceSelector.matchExpressions[0].values: Exists takes no values; remove them"}},
+       {volume("size: 1Mi, instanceSelector: {matchLabels: {region: a b}}"),
+        {"1:142: spec.instanceSelector.matchLabels.region: \"a b\" is not a label that Kubernetes takes: at "
+         "most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit at both ends"}}});
 }
 
 TEST(Mistakes, InAVolume) {

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "api/manifest.h"
@@ -73,6 +74,54 @@ TEST(References, Instances) {
       ElementsAre(
           "12:1: spec.instance: the AlbatrossInstance eu-1 is not open to the namespace shop; add it to "
           "its spec.allowedNamespaces"));
+}
+
+std::string labelled(std::string_view name, std::string_view labels, std::string_view spec = "") {
+  std::string text = instance(name, spec);
+  const std::string plain = fmt::format("metadata: {{name: {}}}", name);
+  text.replace(text.find(plain), plain.size(),
+               fmt::format("metadata: {{name: {}, labels: {{{}}}}}", name, labels));
+  return text;
+}
+
+TEST(References, SelectedInstances) {
+  const std::string there = labelled("eu-1", "region: eu") + labelled("us-1", "region: us, ssd: ''");
+  const auto selecting = [](std::string_view selector) {
+    return unikernel(fmt::format("  instanceSelector: {}\n", selector));
+  };
+  EXPECT_THAT(check(there + selecting("{matchLabels: {region: eu}}")), ElementsAre());
+  EXPECT_THAT(check(there + selecting("{}")), ElementsAre());
+  EXPECT_THAT(
+      check(there + selecting("{matchLabels: {region: eu}, matchExpressions: [{key: ssd, operator: "
+                              "Exists}]}")),
+      ElementsAre("20:3: spec.instanceSelector: region=eu,ssd selects no AlbatrossInstance; their labels "
+                  "are: eu-1 (region=eu); us-1 (region=us, ssd=)"));
+  EXPECT_THAT(
+      check(labelled("eu-1", "region: eu", "  allowedNamespaces: [db]\n") + selecting("{}")),
+      ElementsAre("14:21: spec.instanceSelector: none of the AlbatrossInstances that it selects is open to "
+                  "the namespace shop; add it to their spec.allowedNamespaces"));
+}
+
+std::string dependant(std::string_view name, std::string_view others) {
+  return fmt::format(
+      "apiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: shop}}\n"
+      "spec: {{image: {{path: x}}, dependsOn: [{}]}}\n---\n",
+      name, others);
+}
+
+TEST(References, Dependencies) {
+  const std::string eu = instance("eu-1");
+  EXPECT_THAT(check(eu + dependant("web", "{name: db}") + dependant("db", "")), ElementsAre());
+  EXPECT_THAT(check(eu + dependant("web", "{name: db}")),
+              ElementsAre("11:45: spec.dependsOn[0].name: there is no Unikernel db in the namespace shop"));
+  EXPECT_THAT(
+      check(eu + dependant("web", "{name: web}")),
+      ElementsAre("11:26: spec.dependsOn: this unikernel depends on itself: web → web; take one of these "
+                  "out"));
+  EXPECT_THAT(
+      check(eu + dependant("a", "{name: b}") + dependant("b", "{name: c}, {name: d}") +
+            dependant("c", "{name: a}") + dependant("d", "") + dependant("e", "{name: a}")),
+      ElementsAre(HasSubstr("a → b → c → a"), HasSubstr("a → b → c → a"), HasSubstr("a → b → c → a")));
 }
 
 TEST(References, AListOfManyInstancesIsCut) {

@@ -85,6 +85,8 @@ class EmulatorTest : public testing::Test {
     Options complete = optionsWith(ca_);
     complete.faults = *Faults::parse(faults);
     complete.stateDir = options.stateDir;
+    complete.listenLocally = options.listenLocally;
+    complete.machine.release = options.machine.release;
     complete.statisticsInterval = options.statisticsInterval;
     complete.log = [this](std::string_view line) { log_.add(line); };
     emulator_ = std::make_unique<EmulatorThread>(std::move(complete));
@@ -104,6 +106,7 @@ class EmulatorTest : public testing::Test {
     albatross::Request request{.domains = {{"shop", shopPolicy()}},
                                .label = std::move(label),
                                .command = std::move(command),
+                               .imageSize = image == nullptr ? 0 : image->size(),
                                .image = image == nullptr ? nullptr : &stream};
     auto result = asio::co_spawn(context, client_->call(std::move(request)), asio::use_future);
     context.run();
@@ -585,6 +588,106 @@ TEST_F(EmulatorTest, SaysWhyItDoesNotStart) {
   const auto mixed = Emulator::start(context, options);
   ASSERT_FALSE(mixed);
   EXPECT_EQ(Reason::CredentialInvalid, mixed.error().reason);
+}
+
+// -- Local sockets
+// -------------------------------------------------------------------------------------------------------
+
+/// A client on the server's machine does all that one over TLS does, without a certificate.
+class LocalEmulator : public EmulatorTest {
+ protected:
+  LocalEmulator() {
+    Options options;
+    options.listenLocally = folder_.path() / "util";
+    start("", std::move(options));
+    albatross::ClientOptions local;
+    local.endpoint.folder = (folder_.path() / "util").string();
+    client_ = albatross::makeClient(std::move(local));
+  }
+
+  CallResult ask(albatross::Command command) { return call(std::nullopt, std::move(command)); }
+
+  fixtures::TempDir folder_;
+};
+
+TEST_F(LocalEmulator, RunsAnImageThatIsWithinTheMessage) {
+  const std::string image = images::makeImage({.size = 300'000});
+  const auto created = createUnikernel("web", image);
+  ASSERT_TRUE(created) << created.error().error.message;
+  EXPECT_EQ(created->serverKey.size(), 64u);
+  const auto listed = ask(albatross::UnikernelCommand(albatross::unikernel::Info{}));
+  ASSERT_TRUE(listed);
+  const auto unikernels = albatross::unikernelsOf(*listed);
+  ASSERT_TRUE(unikernels && unikernels->size() == 1);
+  EXPECT_EQ(unikernels->front().first.toString(), "shop:web");
+  EXPECT_EQ(listed->serverKey, created->serverKey);
+  const auto policies = ask(albatross::PolicyCommand(albatross::policy::Info{}));
+  ASSERT_TRUE(policies);
+  EXPECT_EQ(albatross::policiesOf(*policies)->size(), 1u) << "the request's, as over TLS";
+  const auto destroyed = call("web", albatross::UnikernelCommand(albatross::unikernel::Destroy{}));
+  EXPECT_TRUE(destroyed);
+}
+
+TEST_F(LocalEmulator, FillsAndDumpsVolumes) {
+  ASSERT_TRUE(call("data", albatross::BlockCommand(albatross::block::Add{1})));
+  const std::string content(100'000, 'c');
+  const auto set = call("data", albatross::BlockCommand(albatross::block::Set{false}), &content);
+  ASSERT_TRUE(set) << set.error().error.message;
+  EXPECT_TRUE(dump("data", 0).starts_with(content));
+}
+
+TEST_F(LocalEmulator, RunsNoImageThatHasAnotherLength) {
+  const std::string image = images::makeImage({});
+  asio::io_context context;
+  BytesStream stream(image);
+  albatross::Request request{.domains = {{"shop", shopPolicy()}},
+                             .label = "web",
+                             .command = albatross::UnikernelCommand(albatross::unikernel::Create{}),
+                             .imageSize = image.size() + 1,
+                             .image = &stream};
+  auto result = asio::co_spawn(context, client_->call(std::move(request)), asio::use_future);
+  context.run();
+  const CallResult refused = result.get();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.reason, Reason::ImageChanged);
+  EXPECT_FALSE(refused.error().inDoubt);
+  EXPECT_EQ(running(), 0u);
+}
+
+TEST_F(LocalEmulator, SaysWhatItRefuses) {
+  const auto refused = call("lost", albatross::UnikernelCommand(albatross::unikernel::Destroy{}));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().error.reason, Reason::Refused);
+  albatross::ClientOptions nowhere;
+  nowhere.endpoint.folder = (folder_.path() / "nowhere").string();
+  client_ = albatross::makeLocalClient(std::move(nowhere));
+  const auto lost = ask(albatross::PolicyCommand(albatross::policy::Info{}));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().error.reason, Reason::ConnectionFailed);
+  EXPECT_THAT(lost.error().error.message, testing::HasSubstr("nowhere/vmmd.sock"));
+}
+
+// -- Former releases
+// -----------------------------------------------------------------------------------------------------
+
+TEST_F(EmulatorTest, OfAFormerReleaseKnowsOnlyItsForms) {
+  using albatross::Era;
+  Options options;
+  options.machine.release = Era::V26;
+  start("", std::move(options));
+  const std::string image = images::makeImage({});
+  const auto create = [&](Era era) {
+    return call("web", albatross::UnikernelCommand(albatross::unikernel::Create{{}, era}), &image)
+        .has_value();
+  };
+  const auto isTold = [&](Era era) {
+    return call(std::nullopt, albatross::UnikernelCommand(albatross::unikernel::Info{era})).has_value();
+  };
+  EXPECT_FALSE(create(Era::Current));
+  EXPECT_TRUE(create(Era::V26));
+  EXPECT_FALSE(isTold(Era::Current));
+  EXPECT_TRUE(isTold(Era::V26));
+  EXPECT_TRUE(isTold(Era::V25));
 }
 
 }  // namespace

@@ -99,6 +99,10 @@ class Fleet {
       spec.runPolicy = chance(4) ? UnikernelSpec::RunPolicy::Once : UnikernelSpec::RunPolicy::Always;
       unikernel.error =
           chance(8) ? std::optional(Error{Reason::ReferenceNotFound, "It is not there."}) : std::nullopt;
+      spec.dependsOn.clear();
+      for (const char* other : {"b", "c"}) {
+        if (name < "shop/" + std::string(other) && chance(4)) spec.dependsOn.emplace_back(other);
+      }
       if (chance(8)) unikernel.image = std::unexpected(Error{Reason::ImageNotFound, "There is none."});
       unikernel.identity.generation += 1;
     });

@@ -361,6 +361,61 @@ TEST(Volumes, OneThatSomebodyElseMadeMeanwhileIsNotOverwritten) {
   EXPECT_THAT(namedSteps(scene.next()), ElementsAre("adopt data"));
 }
 
+/// Volume shop/data of ours, without a source, to which content 'l' is to be written.
+VolumeScene loading(bool stopsUser, std::uint64_t id = 1) {
+  VolumeScene scene;
+  scene.declareVolume("shop/data", 0).load = VolumeLoad{id, makeImage('l'), stopsUser};
+  scene.putOurs("shop/data", 0);
+  return scene;
+}
+
+TEST(Volumes, WhatIsLoadedIsWrittenOnce) {
+  VolumeScene scene = loading(false);
+  Plan plan = scene.next();
+  ASSERT_THAT(namedSteps(plan), ElementsAre("setVolume data"));
+  EXPECT_EQ(plan.steps[0].load, 1u);
+  EXPECT_THAT(plan.loads, IsEmpty());
+  scene.take(plan.steps[0]);
+  plan = scene.next();
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.loads.at(VolumeScene::volumeKey("shop/data")), (LoadEnd{1, std::nullopt}));
+  EXPECT_EQ(scene.volumeReady(plan).reason, Reason::Succeeded);
+  scene.desired.volumes.at(VolumeScene::volumeKey("shop/data")).load->id = 2;
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("setVolume data")) << "the same content, asked for again";
+}
+
+TEST(Volumes, WhatIsLoadedAndRefusedIsNotTriedAgain) {
+  VolumeScene scene = loading(false);
+  Plan plan = scene.next();
+  scene.beginStep(plan.steps.at(0));
+  scene.endStep(plan.steps.at(0), refused("no"));
+  plan = scene.next();
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.loads.at(VolumeScene::volumeKey("shop/data")).error->reason, Reason::Refused);
+  scene.desired.volumes.at(VolumeScene::volumeKey("shop/data")).load->id = 2;
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("setVolume data"));
+}
+
+TEST(Volumes, ALoadStopsAUnikernelOnlyWhereThatIsAskedFor) {
+  VolumeScene scene = loading(false);
+  scene.runWith("shop/web", "data");
+  Plan plan = scene.next();
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.loads.at(VolumeScene::volumeKey("shop/data")).error->reason, Reason::BlockDeviceInUse);
+  EXPECT_EQ(scene.volumeReady(plan).status, api::Condition::Status::True) << "the volume is as it was";
+  scene = loading(true, 2);
+  scene.runWith("shop/web", "data");
+  EXPECT_THAT(namedSteps(scene.next()), ElementsAre("destroy web", "setVolume data", "create web"));
+}
+
+TEST(Volumes, ALoadThatDoesNotFitIsRefused) {
+  VolumeScene scene = loading(false);
+  scene.desired.volumes.at(VolumeScene::volumeKey("shop/data")).load->content.size = (4 << 20) + 1;
+  const Plan plan = scene.next();
+  EXPECT_THAT(plan.steps, IsEmpty());
+  EXPECT_EQ(plan.loads.at(VolumeScene::volumeKey("shop/data")).error->reason, Reason::VolumeTooSmall);
+}
+
 TEST(Volumes, GoesOnlyWhenNobodyUsesIt) {
   VolumeScene scene;
   scene.putOurs("shop/data");

@@ -393,6 +393,36 @@ TEST_F(Fleet, AMoveCreatesThereFirstAndThenDestroysHere) {
   EXPECT_NE(onEu("sys/dns"), nullptr);
 }
 
+TEST_F(Fleet, WaitsForWhatItDependsOnAcrossInstances) {
+  declareUnikernel("sys/db", "us-1");
+  declareUnikernel("sys/web", "eu-1");
+  auto web = std::make_shared<api::Object>(*objects_.at(plan::keyOf("sys/web")));
+  std::get<api::Unikernel>(web->spec).dependsOn = {"db"};
+  objects_[web->key()] = web;
+  {
+    Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+    const Controller::Preview preview = run(controller, controller.preview(snapshot()));
+    const plan::Step& later = preview.instances.at("eu-1").plan->steps.at(0);
+    EXPECT_EQ(later.reason, Reason::DependencyNotReady);
+  }
+  bool there = false;
+  servers_.at(1)->arriving = [&](const albatross::Request& request) {
+    const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command);
+    if (command != nullptr && std::holds_alternative<albatross::unikernel::Create>(*command))
+      there = onUs("sys/db") != nullptr;
+  };
+
+  EXPECT_TRUE(apply().finished);
+
+  EXPECT_TRUE(there);
+  EXPECT_NE(onEu("sys/web"), nullptr);
+  servers_.at(1)->destroy(plan::Scene::name("sys/web"));
+  Controller controller(context_.get_executor(), environment(), inspector_, {true, false, {}});
+  const Controller::Preview preview = run(controller, controller.preview(snapshot()));
+  EXPECT_NE(preview.instances.at("eu-1").plan->steps.at(0).reason, Reason::DependencyNotReady)
+      << "what runs on the other is seen";
+}
+
 TEST_F(Fleet, AMoveDestroysNothingWherePruningIsOff) {
   declareUnikernel("sys/web", "eu-1");
   apply();

@@ -168,6 +168,199 @@ TEST_F(Resolve, AVolumeStaysWhereItWasMade) {
   EXPECT_TRUE(Resolver(credentials_).resolve(placed).instances.at("eu-2")->volumes.contains(data_));
 }
 
+TEST_F(Resolve, TellsOfDependenciesOnOtherInstances) {
+  for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
+  api::Unikernel web = unikernel("eu-1");
+  web.dependsOn = {"db", "dns", "lost"};
+  add(plan::makeObject("shop", "web", web));
+  add(plan::makeObject("shop", "db", unikernel("eu-1")));
+  add(plan::makeObject("shop", "dns", unikernel("eu-2")));
+  ResolveInput asked = input();
+  asked.standingOf = [](const std::string& on, const api::ObjectKey& key) {
+    return plan::Dependency{.ready = on == "eu-2" && key == plan::keyOf("shop/dns")};
+  };
+  const Resolution resolution = Resolver(credentials_).resolve(asked);
+  const plan::Desired& eu = *resolution.instances.at("eu-1");
+  EXPECT_THAT(eu.dependencies, testing::SizeIs(2)) << "what is here needs no word";
+  EXPECT_TRUE(eu.dependencies.at(plan::keyOf("shop/dns")).ready);
+  EXPECT_EQ(eu.dependencies.at(plan::keyOf("shop/lost")).absence, "which is not declared");
+  EXPECT_THAT(resolution.instances.at("eu-2")->awaited, ElementsAre(plan::keyOf("shop/dns")));
+}
+
+TEST_F(Resolve, RefusesThoseThatDependOnThemselves) {
+  for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
+  Resolver resolver(credentials_);
+  const auto declareWeb = [&](std::vector<std::string> dependsOn) {
+    api::Unikernel web = unikernel("eu-1");
+    web.dependsOn = std::move(dependsOn);
+    add(plan::makeObject("shop", "web", web));
+  };
+  const auto errorOf = [&](const char* on, const char* path) {
+    return resolver.resolve(input()).instances.at(on)->unikernels.at(plan::keyOf(path)).error;
+  };
+  api::Unikernel db = unikernel("eu-2");
+  db.dependsOn = {"web"};
+  add(plan::makeObject("shop", "db", db));
+  declareWeb({"db"});
+  EXPECT_EQ(errorOf("eu-2", "shop/db")->reason, Reason::DependencyCycle);
+  EXPECT_THAT(errorOf("eu-1", "shop/web")->message, HasSubstr("db → web → db"));
+  snapshot_.objects.pop_back();
+  declareWeb({});
+  EXPECT_FALSE(errorOf("eu-2", "shop/db"));
+}
+
+/// Instances with labels, and objects that select them.
+class Selecting : public Resolve {
+ protected:
+  void addInstance(const std::string& name, const std::string& region,
+                   std::optional<std::set<std::string>> allowed = std::nullopt) {
+    api::AlbatrossInstance spec = instance();
+    spec.allowedNamespaces = std::move(allowed);
+    auto object = std::make_shared<api::Object>(*plan::makeObject("", name, spec));
+    object->metadata.labels = {{"region", region}};
+    add(object);
+  }
+  static api::LabelSelector region(const std::string& value) {
+    return *api::LabelSelector::parse("region=" + value);
+  }
+  api::Unikernel selecting(const std::string& value) const {
+    api::Unikernel spec = unikernel();
+    spec.instanceSelector = region(value);
+    return spec;
+  }
+  plan::Entry& place(const api::ObjectKey& key, const std::string& on) {
+    plan::Entry& entry = entries_.emplace_back();
+    entry.serverKey = "key-of-" + on;
+    entry.name = {{key.nameSpace}, key.name};
+    entry.instance = on;
+    entry.object = key;
+    return entry;
+  }
+  std::string placeOf(const Resolution& resolution, const api::ObjectKey& key) const {
+    for (const auto& [name, desired] : resolution.instances) {
+      const bool here = key.kind == api::Kind::Unikernel         ? desired->unikernels.contains(key)
+                        : key.kind == api::Kind::UnikernelVolume ? desired->volumes.contains(key)
+                                                                 : desired->policies.contains(key.nameSpace);
+      if (here) return name;
+    }
+    return "";
+  }
+
+  const api::ObjectKey web_ = plan::keyOf("shop/web");
+};
+
+TEST_F(Selecting, ChoosesByNameWhereNothingElseSpeaks) {
+  addInstance("us-1", "us");
+  addInstance("eu-2", "eu");
+  addInstance("eu-1", "eu");
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-1");
+}
+
+TEST_F(Selecting, SaysWhichLabelsThereAreWhenNoneIsSelected) {
+  addInstance("us-1", "us");
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  const Resolution resolution = resolved();
+  EXPECT_EQ(resolution.unplaced.at(web_).reason, Reason::InstanceNotFound);
+  EXPECT_THAT(resolution.unplaced.at(web_).message,
+              HasSubstr("(region=eu) selects no AlbatrossInstance. Their "
+                        "labels: us-1 (region=us)"));
+}
+
+TEST_F(Selecting, PassesOverWhatIsNotOpenToTheNamespace) {
+  addInstance("eu-1", "eu", std::set<std::string>{"db"});
+  addInstance("eu-2", "eu");
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-2");
+}
+
+TEST_F(Selecting, StaysWhereItIs) {
+  for (const char* name : {"eu-1", "eu-2"}) addInstance(name, "eu");
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  place(web_, "eu-2");
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-2");
+}
+
+TEST_F(Selecting, MovesOnceItsSelectorAllowsItNoMoreAndAnotherIsThere) {
+  addInstance("us-1", "us");
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  place(web_, "us-1");
+  const Resolution before = resolved();
+  EXPECT_EQ(placeOf(before, web_), "us-1") << "there is no other";
+  EXPECT_THAT(*before.instances.at("us-1")->unikernels.at(web_).notice,
+              HasSubstr("although spec.instanceSelector does not select"));
+  addInstance("eu-1", "eu");
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-1");
+}
+
+TEST_F(Selecting, AVolumeNeverMovesByItself) {
+  addInstance("us-1", "us");
+  addInstance("eu-1", "eu");
+  api::UnikernelVolume spec = volume();
+  spec.instanceSelector = region("eu");
+  add(plan::makeObject("shop", "data", spec));
+  EXPECT_EQ(placeOf(resolved(), data_), "eu-1");
+  ResolveInput placed = input();
+  plan::Entry entry = place(data_, "us-1");
+  entries_.clear();
+  placed.volumes["key"].set(entry.name, entry);
+  EXPECT_EQ(placeOf(Resolver(credentials_).resolve(placed), data_), "us-1");
+}
+
+TEST_F(Selecting, GoesWhereItsVolumesAre) {
+  for (const char* name : {"eu-1", "eu-2"}) addInstance(name, "eu");
+  add(plan::makeObject("shop", "data", volume("eu-2")));
+  api::Unikernel spec = user();
+  spec.instanceSelector = region("eu");
+  add(plan::makeObject("shop", "web", spec));
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-2");
+}
+
+TEST_F(Selecting, GoesWhereItsNamespaceHasItsPolicy) {
+  for (const char* name : {"eu-1", "eu-2"}) addInstance(name, "eu");
+  api::UnikernelPolicy limits;
+  limits.instance = "eu-2";
+  add(plan::makeObject("shop", "limits", limits));
+  add(plan::makeObject("shop", "web", selecting("eu")));
+  EXPECT_EQ(placeOf(resolved(), web_), "eu-2");
+}
+
+TEST_F(Selecting, APolicyGoesWhereItsNamespaceIs) {
+  for (const char* name : {"eu-1", "eu-2"}) addInstance(name, "eu");
+  api::UnikernelPolicy limits;
+  limits.instanceSelector = region("eu");
+  add(plan::makeObject("shop", "limits", limits));
+  const api::ObjectKey key{api::Kind::UnikernelPolicy, "shop", "limits"};
+  EXPECT_EQ(placeOf(resolved(), key), "eu-1");
+  place(web_, "eu-2");
+  EXPECT_EQ(placeOf(resolved(), key), "eu-2");
+}
+
+TEST_F(Selecting, SpreadsBySpaceWhereThatIsKnownAndThenStays) {
+  for (const char* name : {"eu-1", "eu-2"}) addInstance(name, "eu");
+  api::Unikernel large = selecting("eu");
+  large.memory = 64;
+  for (const char* name : {"a", "b", "c"}) add(plan::makeObject("shop", name, large));
+  ResolveInput asked = input();
+  const auto machine = [](std::int64_t free) {
+    plan::PolicyUse use;
+    use.limit.memory = free;
+    return std::map<std::string, plan::PolicyUse>{{"", use}};
+  };
+  asked.uses = {{"eu-1", machine(100)}, {"eu-2", machine(150)}};
+  Resolver resolver(credentials_);
+  const auto places = [&] {
+    const Resolution resolution = resolver.resolve(asked);
+    std::string all;
+    for (const char* name : {"shop/a", "shop/b", "shop/c"})
+      all += placeOf(resolution, plan::keyOf(name)) + " ";
+    return all;
+  };
+  EXPECT_EQ(places(), "eu-2 eu-1 eu-2 ");
+  asked.uses = {{"eu-1", machine(1000)}, {"eu-2", machine(0)}};
+  EXPECT_EQ(places(), "eu-2 eu-1 eu-2 ") << "before anything of it has come about";
+}
+
 TEST_F(Resolve, AVolumeIsForOneUnikernelOnItsInstance) {
   for (const char* name : {"eu-1", "eu-2"}) add(plan::makeObject("", name, instance()));
   add(plan::makeObject("shop", "data", volume("eu-2")));

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "api/object.h"
+#include "api/selector.h"
+#include "error.h"
+#include "plan/desired.h"
+#include "plan/policy_use.h"
+
+namespace rookery::reconcile {
+
+/// What speaks for one of several instances that an object may be on.
+struct Preferences {
+  std::vector<std::string> near = {};                 // where it was, then what it needs: the best first
+  std::map<std::string, std::int64_t> headroom = {};  // Mi that would be left there; of all, or it counts not
+};
+
+/// One of `candidates`, of which there must be some: the nearest; else the one with the most headroom; else,
+/// and among equals, the first by name.
+std::string chooseInstance(const std::set<std::string>& candidates, const Preferences& preferences);
+
+/// The instances that `selector` selects for an object, and that are open to its namespace. Errors:
+/// InstanceNotFound (none is selected; says which labels there are), NamespaceNotAllowed.
+Result<std::set<std::string>> selectedInstances(
+    const api::ObjectKey& object, const api::LabelSelector& selector,
+    const std::map<std::string, std::shared_ptr<plan::Desired>>& instances);
+
+/// How much memory is left on an instance for the unikernels of a namespace, Mi, by its policies; nothing:
+/// too little is known.
+std::optional<std::int64_t> freeMemory(const std::map<std::string, plan::PolicyUse>& policies,
+                                       const std::string& nameSpace);
+
+}  // namespace rookery::reconcile
