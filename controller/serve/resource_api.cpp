@@ -259,13 +259,13 @@ http::Response ResourceApi::review(const Request& request, const http::Target& t
     constexpr std::size_t longest = std::size_t{64} << 10;
     const auto bytes = http::readAll(*request.body, longest);
     if (!bytes) return failure(bytes.error());
-    auto review = reviewOfProtobuf(*bytes);
+    const auto review = reviewOfProtobuf(*bytes);
     if (!review) return failure(400, "the body is not a review in Kubernetes' protobuf");
-    return reviewSelf(request, info, *std::move(review), writer_ != nullptr);
+    return reviewSelf(request, info, *review, writer_ != nullptr);
   }
   auto asked = readWriteRequest(request, target, info.verb, parsing_);
   if (!asked) return std::move(asked.error());
-  return reviewSelf(request, info, std::move(asked->body), writer_ != nullptr);
+  return reviewSelf(request, info, asked->body, writer_ != nullptr);
 }
 
 http::Response ResourceApi::load(const Request& request, const http::Target& target,

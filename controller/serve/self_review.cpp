@@ -132,7 +132,8 @@ std::vector<std::unique_ptr<Resource>> selfReviewResources() {
   return resources;
 }
 
-http::Response reviewSelf(const Request& request, const RequestInfo& info, json review, bool writable) {
+http::Response reviewSelf(const Request& request, const RequestInfo& info, const json& review,
+                          bool writable) {
   if (!review.is_object()) return failure(400, "the body is not an object");
   const bool aboutAccess = isAccessReview(info);
   const std::string_view kind = aboutAccess ? "SelfSubjectAccessReview" : "SelfSubjectReview";

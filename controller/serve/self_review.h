@@ -23,7 +23,7 @@ std::vector<std::unique_ptr<Resource>> selfReviewResources();
 /// Answers a review whose body is `review`: 201 with its status. Where the API writes nothing (`writable`
 /// false), nobody may change anything, and the reason says why. Who is asked about in a SelfSubjectReview
 /// learns the namespaces of its grant as the extra "rookery.dev/namespaces". Failures: 400 (malformed).
-http::Response reviewSelf(const Request& request, const RequestInfo& info, nlohmann::json review,
+http::Response reviewSelf(const Request& request, const RequestInfo& info, const nlohmann::json& review,
                           bool writable);
 
 }  // namespace rookery::serve

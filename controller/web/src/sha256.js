@@ -81,24 +81,39 @@ export class Sha256 {
   }
 }
 
-/** @param {Blob} file @param {(done: number) => void} progress in bytes @param {AbortSignal} signal @returns {Promise<string>} */
-export async function digestOf(file, progress, signal) {
-  // Always into the same memory: what is left behind is collected too late to matter for a large file.
-  const reader = file.stream().getReader({ mode: 'byob' });
-  const hash = new Sha256();
-  let buffer = new ArrayBuffer(1 << 18);
-  let done = 0;
+/** The pieces of a file, each in the memory of the one before: what is left behind is collected too late to matter for
+ * a large file. Where a browser cannot do that, in memory of their own. @param {Blob} file @returns {AsyncGenerator<Uint8Array>} */
+async function* piecesOf(file) {
+  const size = 1 << 18;
+  /** @type {ReadableStreamBYOBReader} */
+  let reader;
   try {
-    for (;;) {
-      signal.throwIfAborted();
-      const piece = await reader.read(new Uint8Array(buffer));
-      if (piece.done || piece.value === undefined) return hash.finish();
-      hash.update(piece.value);
-      done += piece.value.length;
-      buffer = /** @type {ArrayBuffer} */ (piece.value.buffer);
-      progress(done);
+    reader = file.stream().getReader({ mode: 'byob' });
+  } catch {
+    for (let at = 0; at < file.size; at += size) yield new Uint8Array(await file.slice(at, at + size).arrayBuffer());
+    return;
+  }
+  try {
+    for (let buffer = new ArrayBuffer(size); ; ) {
+      const { done, value } = await reader.read(new Uint8Array(buffer));
+      if (done || value === undefined) return;
+      yield value;
+      buffer = /** @type {ArrayBuffer} */ (value.buffer);
     }
   } finally {
     reader.cancel().catch(() => {});
   }
+}
+
+/** @param {Blob} file @param {(done: number) => void} progress in bytes @param {AbortSignal} signal @returns {Promise<string>} */
+export async function digestOf(file, progress, signal) {
+  const hash = new Sha256();
+  let done = 0;
+  for await (const piece of piecesOf(file)) {
+    signal.throwIfAborted();
+    hash.update(piece);
+    done += piece.length;
+    progress(done);
+  }
+  return hash.finish();
 }

@@ -13,7 +13,7 @@ export function Table({ columns, rows, height, label, sort, onSort }) {
     const look = () => {
       const top = body.current.getBoundingClientRect().top;
       const first = Math.max(0, Math.floor(-top / height) - beyond);
-      const last = Math.ceil((innerHeight - top) / height) + beyond;
+      const last = Math.max(0, Math.ceil((innerHeight - top) / height)) + beyond;
       setRange((/** @type {number[]} */ before) => (before[0] === first && before[1] === last ? before : [first, last]));
     };
     look();
