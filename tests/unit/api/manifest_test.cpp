@@ -334,8 +334,8 @@ TEST(Mistakes, InAUnikernel) {
       {"  MEMORY: 1Mi", "6:3: spec.MEMORY: there is no such field; did you mean \"memory\"?"},
       {"  healthCheck: {}",
        "6:3: spec.healthCheck: there is no such field; there are addName, adopt, arguments, "
-       "argumentsFrom, blockDevices, cpuIDs, dependsOn, dependsOn, failBehaviour, image, instance, "
-       "instanceSelector, instanceSelector, memory, "
+       "argumentsFrom, blockDevices, cpuIDs, dependsOn, failBehaviour, image, instance, "
+       "instanceSelector, memory, "
        "minReadySeconds, networkInterfaces, prune, runPolicy, startup, suspend, update"},
       {"  memory: 32", "6:11: spec.memory: expected a string, got the number 32; write \"32Mi\""},
       {"  memory: \"32\"", "6:11: spec.memory: \"32\" has no unit; write \"32Mi\""},
