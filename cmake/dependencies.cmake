@@ -19,7 +19,7 @@ pkg_check_modules(CARES REQUIRED IMPORTED_TARGET libcares)
 add_library(cares ALIAS PkgConfig::CARES)
 
 # Boost.Asio is header-only by default; compiling its body once keeps every other translation unit small.
-file(WRITE ${CMAKE_BINARY_DIR}/asio.cpp
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/asio.cpp CONTENT
   "#include <boost/asio/impl/src.hpp>\n#include <boost/asio/ssl/impl/src.hpp>\n")
 add_library(asio STATIC ${CMAKE_BINARY_DIR}/asio.cpp)
 target_compile_definitions(asio PUBLIC BOOST_ASIO_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED)

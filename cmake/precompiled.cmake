@@ -11,7 +11,7 @@ set(network <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp> <boost/asio/bin
 # precompiled(NAME LIBRARIES … HEADERS …): a target whose precompiled header others may use.
 function(precompiled name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBRARIES;HEADERS")
-  file(WRITE ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp "")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp CONTENT "")
   add_library(precompiled-${name} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/precompiled/${name}.cpp)
   target_link_libraries(precompiled-${name} PRIVATE options ${arg_LIBRARIES})
   target_precompile_headers(precompiled-${name} PRIVATE ${arg_HEADERS})

@@ -7,10 +7,14 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <system_error>
 
+#include "api/expand.h"
+#include "api/json_path.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
@@ -161,6 +165,25 @@ class FileUpload : public BodySource {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
+/// Why the controller would refuse it, which it could not say to who is still sending. What cannot be known,
+/// it says itself.
+std::optional<Error> loadTrouble(const ApiClient& client, const ApiResource& resource,
+                                 const LoadOptions& options, std::uint64_t bytes) {
+  const auto volume = client.get(resource.path(options.nameSpace, options.name));
+  if (!volume || !volume->is_object() || !volume->contains("spec")) return std::nullopt;
+  const nlohmann::json& spec = volume->at("spec");
+  const std::string object = options.object().toString();
+  if (spec.contains("source")) {
+    return Error{Reason::UsageError,
+                 fmt::format("What is on {} is declared in spec.source: change it there.", object)};
+  }
+  const std::string written = api::textByPath(*volume, ".spec.size");
+  const auto size = api::parseMi(written);
+  if (!size || bytes <= static_cast<std::uint64_t>(*size) << 20U) return std::nullopt;
+  return Error{Reason::UsageError,
+               fmt::format("{} has {}, and {} bytes are more than that.", object, written, bytes)};
+}
+
 int load(const LoadOptions& options, const Console& console) {
   constexpr std::chrono::hours patience{1};  // for the controller to write it
   const auto resource = ApiResource::named("unikernelvolumes");
@@ -172,6 +195,8 @@ int load(const LoadOptions& options, const Console& console) {
   if (file->size() == 0)
     return failed(console,
                   {Reason::UsageError, fmt::format("{} is empty: there is nothing to write.", options.file)});
+  if (const auto trouble = loadTrouble(*client, *resource, options, file->size()))
+    return failed(console, *trouble);
   Progress progress(console.err, console.errTerminal);
   FileUpload upload(*file, options, progress);
   const auto answer = client->put(
