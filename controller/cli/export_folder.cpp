@@ -51,8 +51,8 @@ Result<void> ExportFolder::prepare(const fs::path& folder) {
   if (const int cause = file::makeFolder(folder); cause != 0) return unwritable(folder, cause);
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    std::error_code none;
-    if (file::isDraft(entry->path())) fs::remove(entry->path(), none);
+    std::error_code ignored;
+    if (file::isDraft(entry->path())) fs::remove(entry->path(), ignored);
   }
   return {};
 }
