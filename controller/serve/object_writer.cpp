@@ -453,26 +453,38 @@ ObjectWriter::Answer ObjectWriter::remove(const Resource& resource, const api::O
   });
 }
 
-/// Takes the object out of its file, and remembers that somebody wished just that.
-Result<void> ObjectWriter::erase(const api::Object& object) {
-  const auto request = [&]() -> Result<void> {
-    if (object.kind() != api::Kind::Unikernel && object.kind() != api::Kind::UnikernelVolume) return {};
-    return state_.requestDeletion(object, std::chrono::system_clock::now());
-  };
+/// Remembers that somebody wishes just that object to go, where something would be destroyed with it.
+Result<void> ObjectWriter::requestDeletion(const api::Object& object) const {
+  if (object.kind() != api::Kind::Unikernel && object.kind() != api::Kind::UnikernelVolume) return {};
+  return state_.requestDeletion(object, std::chrono::system_clock::now());
+}
+
+/// Takes the object out of its file.
+Result<void> ObjectWriter::erase(const api::Object& object) const {
   // Before, in case this process is killed in between; and after it, as a wish that the controller comes to
   // know while the object still stands there is forgotten again.
-  if (auto requested = request(); !requested) return requested;
+  if (auto requested = requestDeletion(object); !requested) return requested;
   if (auto erased = store_.erase(object); !erased) return erased;
-  return request();
+  return requestDeletion(object);
 }
 
 ObjectWriter::Answer ObjectWriter::awaitRemoval(const ResourceType& type, const ObjectViewPtr& view) const {
   const api::ObjectKey key = view->object->key();
   wake_(key);
   ObjectViewPtr left;
-  const bool read = await([&] {
+  // So it is when the controller comes to what it had seen before only now.
+  const auto wishAgain = [&] {
+    if (state_.deletionRequests().contains(key) || !requestDeletion(*view->object)) return;
+    if (state_.deletionRequests().contains(key)) wake_(key);
+  };
+  const auto isGone = [&] {
     left = objects_.find(key);
     return left == nullptr || left->identity.deletionTimestamp.has_value();
+  };
+  const bool read = await([&] {
+    if (isGone()) return true;
+    wishAgain();
+    return isGone();
   });
   if (!read) {
     return std::unexpected(failure(504,

@@ -104,7 +104,8 @@ class ObjectWriter {
   Answer commit(const ResourceType& type, Checked change, const reconcile::ObjectViewPtr& existing,
                 const WriteOptions& options);
   Answer amendDeleted(const ResourceType& type, Checked change, const reconcile::ObjectView& existing);
-  Result<void> erase(const api::Object& object);
+  Result<void> requestDeletion(const api::Object& object) const;
+  Result<void> erase(const api::Object& object) const;
   Answer awaitRemoval(const ResourceType& type, const reconcile::ObjectViewPtr& view) const;
   bool await(const std::function<bool()>& done) const;
   Answer admitted(const WriteOptions& options, const std::function<Answer()>& change);

@@ -56,6 +56,7 @@ class ScriptedServer {
     server_->Get(".*", handler);
     server_->Post(".*", handler);
     server_->Patch(".*", handler);
+    server_->Delete(".*", handler);
     server_->Put(".*", handler);
     port_ = server_->bind_to_any_port("127.0.0.1");
     thread_ = std::jthread([this] { server_->listen_after_bind(); });

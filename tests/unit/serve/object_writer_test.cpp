@@ -34,7 +34,12 @@ class ObjectWriterTest : public testing::Test {
     store_.emplace(std::move(*store));
     writer_.emplace(objects_, *state_, *store_, [this](const auto& removed) {
       removed_ = removed;
-      scan();
+      if (removed && formerScans_ > 0) {
+        --formerScans_;
+        state_->identify(*removed, objects_.find(*removed)->object->specDigest, {});
+      } else {
+        scan();
+      }
     });
   }
 
@@ -91,7 +96,18 @@ class ObjectWriterTest : public testing::Test {
   std::unique_ptr<Resource> unikernels_ = objectResource(objects_, api::Kind::Unikernel);
   std::set<api::ObjectKey> running_;
   std::optional<api::ObjectKey> removed_;  // as the source was told last
+  int formerScans_ = 0;  // that the controller only comes to once something is removed, which they still have
 };
+
+TEST_F(ObjectWriterTest, WishesADeletionAgainThatAFormerScanHasForgotten) {
+  ASSERT_TRUE(create(web()));
+  running_.insert(webKey_);
+  formerScans_ = 1;
+  const auto removed = writer_->remove(*unikernels_, webKey_, {}, {});
+  ASSERT_TRUE(removed) << refusal(removed);
+  EXPECT_THAT(state_->deletionRequests(), testing::ElementsAre(webKey_));
+  EXPECT_TRUE(objects_.find(webKey_)->identity.deletionTimestamp);
+}
 
 TEST_F(ObjectWriterTest, CreatesAFile) {
   json object = web();
