@@ -49,7 +49,7 @@ Result<void> waitUntilGone(const ApiClient& client, const std::string& path, con
     const auto object = client.getIfPresent(path);
     if (!object) return std::unexpected(object.error());
     if (!*object) return {};
-    std::string present = api::textByPath(**object, ".metadata.uid");
+    const std::string present = api::textByPath(**object, ".metadata.uid");
     if (uid.empty()) uid = present;
     if (present != uid) return {};  // another of that name
     std::string why = api::textByPath(**object, R"(.status.conditions[?(@.type=="Ready")].message)");

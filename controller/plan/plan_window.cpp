@@ -44,7 +44,7 @@ std::optional<SystemTime> Planner::closedUntil(const api::Object* unikernel, Sys
 }
 
 std::string Planner::nameOpening(SystemTime opening, const api::Object* unikernel) const {
-  const std::string when =
+  std::string when =
       fmt::format("The next maintenance window opens at {}.", api::toRfc3339(opening + wallAhead_));
   for (const api::Object* object : {unikernel, desired_.instance.get()}) {
     if (object == nullptr || overrideOf(*object).empty() || api::parseRfc3339(overrideOf(*object))) continue;
@@ -57,11 +57,11 @@ std::string Planner::nameOpening(SystemTime opening, const api::Object* unikerne
 
 /// A step waits for a window. Until then what runs counts as declared: it is what was wanted.
 void Planner::holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel,
-                       std::string why) const {
+                       std::string_view why) const {
   const std::string when = nameOpening(opening, unikernel);
   verdict.step->notBefore = opening;
   verdict.step->message = sentences({verdict.step->message, when});
-  verdict.message = sentences({verdict.message, std::move(why), when});
+  verdict.message = sentences({verdict.message, why, when});
   verdict.ready = api::Condition::Status::True;
   verdict.reason = Reason::UpdatePending;
   verdict.reconciling = false;

@@ -137,7 +137,8 @@ class Planner {
   bool isWindowOverridden(const api::Object& object, SystemTime time) const;
   std::optional<SystemTime> closedUntil(const api::Object* unikernel, SystemTime due) const;
   std::string nameOpening(SystemTime opening, const api::Object* unikernel) const;
-  void holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel, std::string why) const;
+  void holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel,
+                std::string_view why) const;
   void awaitWindow(const Subject& subject, Verdict& verdict) const;
   void awaitWindow(const Entry& entry, Step& step);
 

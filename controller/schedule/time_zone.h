@@ -7,7 +7,7 @@
 #include "schedule/cron.h"
 
 namespace date {
-class time_zone;
+class time_zone;  // NOLINT(readability-identifier-naming): the library's
 }
 
 namespace rookery::schedule {
