@@ -343,7 +343,8 @@ std::string listLabels(const std::map<std::string, Labels>& objects) {
       break;
     }
     std::vector<std::string> pairs;
-    for (const auto& [key, value] : labels) pairs.push_back(key + "=" + value);
+    pairs.reserve(labels.size());
+    for (const auto& [key, value] : labels) pairs.push_back(fmt::format("{}={}", key, value));
     if (pairs.empty()) pairs.emplace_back("none");
     texts.push_back(fmt::format("{} ({})", name, fmt::join(pairs, ", ")));
   }

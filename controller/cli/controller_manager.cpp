@@ -204,9 +204,10 @@ Result<void> ControllerManager::openFleet() {
   fleet_ = *std::move(fleet);
   metrics_.setImageStore([this] { return fleet_->images().usage(); });
   if (notifier_) {
-    notifier_->start(fleet_->stateDir().notes(), [this](std::string key, std::optional<std::string> value) {
-      fleet_->stateDir().note(std::move(key), std::move(value));
-    });
+    notifier_->start(fleet_->stateDir().notes(),
+                     [this](const std::string& key, const std::optional<std::string>& value) {
+                       fleet_->stateDir().note(key, value);
+                     });
   }
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : fleet_->stateDir().deletions())

@@ -19,6 +19,7 @@ class Connection {
  public:
   Connection(const Http& http, std::chrono::milliseconds patience);
   Connection(const Tcp& tcp, std::chrono::milliseconds patience);
+  ~Connection() = default;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

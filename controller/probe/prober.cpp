@@ -76,7 +76,7 @@ class Prober::Worker {
 
  private:
   bool take();
-  void start(Job& job);
+  void start(Job& job) const;
   void await();
   bool endConnections();
   bool endQueries();
@@ -101,7 +101,7 @@ bool Prober::Worker::take() {
   return true;
 }
 
-void Prober::Worker::start(Job& job) {
+void Prober::Worker::start(Job& job) const {
   if (const auto* dns = std::get_if<Dns>(&job.target)) {
     job.query = std::make_unique<Query>(*dns, job.patience);
     job.end = Clock::now() + job.patience;

@@ -51,7 +51,7 @@ std::map<std::string, image::Image> KeptImages::find(const plan::Desired& desire
   return kept;
 }
 
-asio::awaitable<Result<void>> KeptImages::copy(image::Image file) {
+asio::awaitable<Result<void>> KeptImages::copy(image::Image file) const {
   auto reader = image::Reader::open(file.path, file.digest);
   if (!reader) co_return std::unexpected(reader.error());
   auto incoming = environment_.keptImages->begin();

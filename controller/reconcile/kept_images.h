@@ -29,7 +29,7 @@ class KeptImages {
                                            const plan::Observed& observed) const;
 
   /// A copy of a file. Errors: as image::Reader and image::ImageStore::Incoming.
-  asio::awaitable<Result<void>> copy(image::Image file);
+  asio::awaitable<Result<void>> copy(image::Image file) const;
   /// Of what runs as `unikernel` on `server`, which is to have that digest. Errors: as Client::call,
   /// Server::about and image::ImageStore::Incoming; DigestMismatch, ProtocolError.
   asio::awaitable<Result<void>> fetch(std::string digest, api::ObjectKey unikernel, Server server);

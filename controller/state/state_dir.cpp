@@ -206,8 +206,8 @@ void StateDir::setRestartChangesMemory(const std::string& serverKey, bool change
   if (writer_) writer_->writeSoon(ServerMemory{serverKey, changes});
 }
 
-void StateDir::note(std::string key, std::optional<std::string> value) {
-  if (writer_) writer_->writeSoon(Note{std::move(key), std::move(value)});
+void StateDir::note(const std::string& key, const std::optional<std::string>& value) {
+  if (writer_) writer_->writeSoon(Note{key, value});
 }
 
 api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& specDigest,

@@ -99,7 +99,7 @@ class StateDir : public State {
   const std::map<std::string, std::string>& notes() const { return content_.notes; }
   /// Remembers a value in place of the one before, or none any more. It rides on the next commit, in the
   /// order of the calls, and is tried again until it is on the disk.
-  void note(std::string key, std::optional<std::string> value);
+  void note(const std::string& key, const std::optional<std::string>& value);
 
  private:
   struct FileId {

@@ -70,7 +70,7 @@ std::string widen(std::string_view der, std::size_t at, std::size_t image, std::
     inside = std::string(der.substr(begin, child - begin)) + widen(der, child, image, present, size, widened);
     content = header.length - (around.size + around.length) + widened;
   }
-  std::string before = headerOf(der[at], content);
+  const std::string before = headerOf(der[at], content);
   length = before.size() + content;
   return before + inside;
 }
