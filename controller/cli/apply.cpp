@@ -49,6 +49,10 @@ std::function<bool(const std::string&, const plan::Step&)> onlyPlanned(const nlo
   };
 }
 
+const api::Condition* readyOf(const reconcile::ObjectViewPtr& view) {
+  return view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
+}
+
 /// What did not become Ready and why.
 Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot,
                     const reconcile::Controller::Outcome& outcome, const Progress& progress) {
@@ -63,8 +67,7 @@ Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapsho
   }
   for (const api::ObjectPtr& object : snapshot.objects) {
     const reconcile::ObjectViewPtr view = objects.find(object->key());
-    const api::Condition* ready =
-        view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
+    const api::Condition* ready = readyOf(view);
     const bool suspended = ready != nullptr &&
                            (ready->reason == Reason::Suspended || ready->reason == Reason::InstanceSuspended);
     if (ready == nullptr || view->status.ready() || suspended ||
@@ -79,8 +82,7 @@ Failures failuresOf(const reconcile::ObjectStore& objects, const source::Snapsho
 std::ptrdiff_t countPending(const reconcile::ObjectStore& objects, const source::Snapshot& snapshot) {
   return std::ranges::count_if(snapshot.objects, [&](const api::ObjectPtr& object) {
     const reconcile::ObjectViewPtr view = objects.find(object->key());
-    const api::Condition* ready =
-        view == nullptr ? nullptr : view->status.condition(api::Condition::Type::Ready);
+    const api::Condition* ready = readyOf(view);
     return ready != nullptr && ready->reason == Reason::UpdatePending;
   });
 }
