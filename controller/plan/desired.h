@@ -21,6 +21,13 @@
 
 namespace rookery::plan {
 
+/// What Secrets put into the arguments of a unikernel before, as far as this process knows: what was started
+/// with them may print them still. No part of what is wanted, and so all are equal.
+struct FormerSecrets {
+  std::vector<std::string> values = {};
+  friend bool operator==(const FormerSecrets& /*a*/, const FormerSecrets& /*b*/) { return true; }
+};
+
 /// A unikernel as it is to run on one instance: its manifest with all that it refers to.
 struct DesiredUnikernel {
   api::ObjectPtr object;
@@ -31,6 +38,7 @@ struct DesiredUnikernel {
   std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
   std::vector<std::string> secrets = {};  // values in `arguments` from Secrets; all, unless there is `error`
+  FormerSecrets formerSecrets = {};
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }

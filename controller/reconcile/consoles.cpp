@@ -145,8 +145,8 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
     if (!replayed_) awaitSilence();
   }
 
-  /// Secrets first: what is escaped would not be found any more. Those of when it was opened, too: what was
-  /// started with them may run still.
+  /// Secrets first: what is escaped would not be found any more. Former ones, too: what was started with them
+  /// may run still, and what it printed is kept.
   std::string blotted(std::string_view line) const {
     std::vector<std::string> secrets = secretsOf(*server_);
     if (const ServerPtr now = servers_.find(server_->desired->name()); now != nullptr && now != server_) {
@@ -160,7 +160,11 @@ class Consoles::Console : public std::enable_shared_from_this<Consoles::Console>
 
   std::vector<std::string> secretsOf(const Server& server) const {
     const auto found = server.desired->unikernels.find(unikernel_);
-    return found == server.desired->unikernels.end() ? std::vector<std::string>() : found->second.secrets;
+    if (found == server.desired->unikernels.end()) return {};
+    std::vector<std::string> secrets = found->second.secrets;
+    const std::vector<std::string>& former = found->second.formerSecrets.values;
+    secrets.insert(secrets.end(), former.begin(), former.end());
+    return secrets;
   }
 
   void awaitSilence() {

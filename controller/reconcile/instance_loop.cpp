@@ -187,7 +187,7 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   if (end.destroyed) destroyed_ = false;
   tell(decision, *desired_, now, told);
   told.policies = policies_;
-  for (const api::ObjectKey& key : plan.ended) lastWords_.ask(desired_->name(), key);
+  askLastWords(plan);
   failures_ = 0;
   reporter_.report(*desired_, plan, policies_, unwritten);
   const bool allWritten = unwritten.empty() && failures.volumes.empty() && unkept.empty();
@@ -554,11 +554,34 @@ std::vector<InstanceLoop::Change> InstanceLoop::changesOf(const Decision& decisi
   return changes;
 }
 
+/// Of those that have ended; and forgets those of which another life is well.
+void InstanceLoop::askLastWords(const plan::Plan& plan) {
+  lastWords_.forget([&](const api::ObjectKey& key) {
+    const auto state = plan.objects.find(key);
+    return state != plan.objects.end() && state->second.state == plan::UnikernelState::Ready;
+  });
+  for (const api::ObjectKey& key : plan.ended) {
+    if (knowsSecretsOf(key, plan)) lastWords_.ask(desired_->name(), key);
+  }
+}
+
+/// Whether what ran as that unikernel was started, or seen to be as is wanted, by this process: of what was
+/// before, nobody knows which secrets it was given.
+bool InstanceLoop::knowsSecretsOf(const api::ObjectKey& key, const plan::Plan& plan) const {
+  const auto unikernel = desired_->unikernels.find(key);
+  if (unikernel == desired_->unikernels.end()) return false;
+  const auto memory = plan.memory.objects.find(key);
+  const bool seen =
+      memory != plan.memory.objects.end() && (memory->second.inSync || memory->second.succeeded);
+  return seen || unikernel->second.spec().argumentsFrom.empty();
+}
+
 /// Of updates that failed, what they printed is read before it is lost among what is printed next.
 asio::awaitable<void> InstanceLoop::tellRollbacks(plan::Plan& plan) {
   constexpr std::size_t lines = 20;
   for (const api::ObjectKey& key : plan.rolledBack) {
-    std::string console = co_await lastWords_.tail(desired_->name(), key, lines);
+    std::string console;
+    if (knowsSecretsOf(key, plan)) console = co_await lastWords_.tail(desired_->name(), key, lines);
     const auto entry = plan.memory.inventory.find(desired_->nameOf(key, observed_->base));
     check(entry != plan.memory.inventory.end() && entry->second.rollback && entry->second.rollback->trial,
           "what is taken back was tried");

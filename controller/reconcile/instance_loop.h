@@ -119,6 +119,8 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
     Unwritten unikernels, volumes;
   };
   asio::awaitable<Failures> persist(const Decision& decision);
+  void askLastWords(const plan::Plan& plan);
+  bool knowsSecretsOf(const api::ObjectKey& key, const plan::Plan& plan) const;
   asio::awaitable<void> tellRollbacks(plan::Plan& plan);
   asio::awaitable<Unwritten> keepImages(const plan::Plan& plan);
   asio::awaitable<void> keepFiles(const plan::Plan& plan);

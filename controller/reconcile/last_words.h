@@ -2,6 +2,7 @@
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,6 +23,10 @@ class LastWords {
   /// One that ran on the instance has ended, and may live again. Told later, or not at all: its console
   /// cannot be read, or is silent.
   void ask(const std::string& instance, const api::ObjectKey& unikernel);
+  /// Of those for which `isWell` is true: what was printed last in a former life says nothing of this one.
+  void forget(const std::function<bool(const api::ObjectKey&)>& isWell) {
+    std::erase_if(*lines_, [&](const auto& item) { return isWell(item.first); });
+  }
   /// The last `count` lines that one printed, with nothing secret in them, each cut; empty: they cannot be
   /// read, or it is silent.
   asio::awaitable<std::string> tail(std::string instance, api::ObjectKey unikernel, std::size_t count) const;

@@ -123,12 +123,14 @@ struct Resolver::Known {
 /// Resolves one snapshot, by what is known of the one before.
 class Resolver::Pass {
  public:
-  Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known, Placements& chosen)
+  Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known, Placements& chosen,
+       SecretHistory& secrets)
       : input_(input),
         snapshot_(*input.snapshot),
         credentials_(credentials),
         known_(known),
-        chosen_(chosen) {}
+        chosen_(chosen),
+        secrets_(secrets) {}
 
   Resolution run() {
     const std::shared_ptr<const Objects> objects = inOrder();
@@ -156,6 +158,7 @@ class Resolver::Pass {
     linkDependencies(resolution_.instances, known_.dependants, input_.standingOf,
                      [&](const ObjectKey& key) { return whyAbsent(key); });
     std::erase_if(chosen_, [&](const auto& item) { return !known_.declarations.contains(item.first); });
+    secrets_.keepOnly([&](const ObjectKey& key) { return known_.declarations.contains(key); });
     resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
     resolution_.declarations = known_.declarations;
     resolution_.pulls = known_.images.anyRemote();
@@ -571,8 +574,10 @@ class Resolver::Pass {
     }
     if (auto arguments = argumentsOf(key, spec, unikernel.secrets)) {
       unikernel.arguments = std::move(*arguments);
+      unikernel.formerSecrets = secrets_.note(key, &unikernel.secrets);
     } else {
       unikernel.error = arguments.error();
+      unikernel.formerSecrets = secrets_.note(key, nullptr);
     }
     if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
     keep(*instance, key, std::move(unikernel));
@@ -803,10 +808,11 @@ class Resolver::Pass {
   CredentialFiles& credentials_;
   Known& known_;
   std::vector<Difference> differences_;
-  std::map<std::string, Unikernels> before_;   // by instance, where all are resolved again
-  std::optional<Placements> placed_;           // once somebody has asked
-  Placements volumePlaces_;                    // of the volumes that are declared
-  Placements& chosen_;                         // for those that select their instance, so far
+  std::map<std::string, Unikernels> before_;  // by instance, where all are resolved again
+  std::optional<Placements> placed_;          // once somebody has asked
+  Placements volumePlaces_;                   // of the volumes that are declared
+  Placements& chosen_;                        // for those that select their instance, so far
+  SecretHistory& secrets_;
   std::map<std::string, std::int64_t> given_;  // Mi of memory, to unikernels that were chosen an instance for
   Resolution resolution_;
 };
@@ -818,7 +824,7 @@ Resolver::~Resolver() = default;
 Resolution Resolver::resolve(const ResolveInput& input) {
   if (known_ == nullptr || !known_->images.isFor(input.images))
     known_ = std::make_unique<Known>(input.images);
-  return Pass(input, credentials_, *known_, chosen_).run();
+  return Pass(input, credentials_, *known_, chosen_, secrets_).run();
 }
 
 }  // namespace rookery::reconcile

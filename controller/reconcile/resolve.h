@@ -18,6 +18,7 @@
 #include "reconcile/dependencies.h"
 #include "reconcile/image_places.h"
 #include "reconcile/object_store.h"
+#include "reconcile/secret_history.h"
 #include "source/snapshot.h"
 
 namespace rookery::reconcile {
@@ -72,6 +73,7 @@ class Resolver {
   CredentialFiles& credentials_;
   std::unique_ptr<Known> known_;                  // of the snapshot before
   std::map<api::ObjectKey, std::string> chosen_;  // for those that select their instance
+  SecretHistory secrets_;
 };
 
 }  // namespace rookery::reconcile

@@ -241,6 +241,17 @@ TEST_F(ConsolesTest, ShowNoSecretThatIsReplacedWhileTheyAreRead) {
   EXPECT_THAT(lines(*reader, 1), ElementsAre("‹redacted›"));
 }
 
+/// A server keeps what was printed before, and what runs may have been started with it.
+TEST_F(ConsolesTest, ShowNoFormerSecret) {
+  declareSecrets("shop/web", {"correct horse"});
+  scene.declare("shop/web", [](api::Unikernel&, plan::DesiredUnikernel& unikernel) {
+    unikernel.formerSecrets.values = {"hunter2"};
+  });
+  reached();
+  print("hunter2, now correct horse");
+  EXPECT_THAT(textsOf(replay(*open())), ElementsAre("‹redacted›, now ‹redacted›"));
+}
+
 TEST_F(ConsolesTest, AreNotReadWhereNobodyKnowsTheSecrets) {
   declareSecrets("shop/web", {"hunter2"});
   scene.declare("shop/web",

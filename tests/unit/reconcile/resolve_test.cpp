@@ -617,6 +617,24 @@ TEST_F(Resolve, ExpandsArgumentsFromSecretsOfTheOwnNamespace) {
               ElementsAre("--password=hunter2", "--literal=$(PASSWORD)", "--other=$(OTHER)"));
 }
 
+TEST_F(Resolve, KnowsWhatASecretWasBefore) {
+  api::Unikernel spec = unikernel();
+  spec.arguments = {"--password=$(PASSWORD)"};
+  spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+  Resolver resolver(credentials_);
+  const auto resolveWith = [&](const std::string& password) {
+    snapshot_.objects.clear();
+    api::Secret secret;
+    secret.data["password"] = password;
+    add(plan::makeObject("shop", "db", secret));
+    add(plan::makeObject("", "eu-1", instance()));
+    add(plan::makeObject("shop", "web", spec));
+    return resolver.resolve(input()).instances.at("eu-1")->unikernels.at(plan::keyOf("shop/web"));
+  };
+  EXPECT_THAT(resolveWith("hunter2").formerSecrets.values, testing::IsEmpty());
+  EXPECT_THAT(resolveWith("correct horse").formerSecrets.values, ElementsAre("hunter2"));
+}
+
 TEST_F(Resolve, HasAWordOnArgumentsThatAreHardlyMeant) {
   api::Secret secret;
   secret.data["password"] = "hunter2\n";
