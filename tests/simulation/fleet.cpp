@@ -17,10 +17,15 @@ std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& uniker
   if (unikernel.secret) {
     text += fmt::format(
         "  argumentsFrom: [{{name: PASSWORD, secretKeyRef: {{name: login, key: password}}}}]\n"
-        "  arguments: [\"--edit={}\", \"--password=$(PASSWORD)\"]\n",
+        "  arguments: [\"--edit={}\", \"--password=$(PASSWORD)\", \"say=I know $(PASSWORD)\"]\n",
         unikernel.edit);
   } else {
     text += fmt::format("  arguments: [\"--edit={}\"]\n", unikernel.edit);
+  }
+  if (unikernel.checked) {
+    text += fmt::format(
+        "  healthCheck: {{tcp: {{address: \"{}:80\"}}, interval: 10s, timeout: 60s, rollback: {}}}\n",
+        Fleet::addressOf(key), unikernel.rollback);
   }
   if (unikernel.once) text += "  runPolicy: Once\n";
   if (unikernel.adoptAlways) text += "  adopt: Always\n";
@@ -35,11 +40,13 @@ Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
                           const std::string& file) -> Unikernel& {
     return unikernels[{api::Kind::Unikernel, nameSpace, name}] = {.server = server, .file = file};
   };
-  add("sys", "dns", "eu", "sys.yaml");
+  add("sys", "dns", "eu", "sys.yaml").checked = true;
   add("shop", "web", "eu", "shop.yaml");
-  add("shop", "cart", "eu", "shop.yaml");
+  Unikernel& cart = add("shop", "cart", "eu", "shop.yaml");
+  cart.checked = cart.rollback = true;
   add("shop", "job", "us", "shop.yaml").once = true;
-  add("shop", "edge", "us", "edge.yaml");
+  Unikernel& edge = add("shop", "edge", "us", "edge.yaml");
+  edge.checked = edge.rollback = true;
   add("db", "main", "eu", "db.yaml").secret = true;
   add("db", "replica", "us", "db.yaml");
   policyMemory = {{"shop", 512}, {"db", 512}};

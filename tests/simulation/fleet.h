@@ -21,6 +21,8 @@ class Fleet {
     bool once = false;
     bool secret = false;  // has the password among its arguments
     bool adoptAlways = false;
+    bool checked = false;   // has a health check
+    bool rollback = false;  // and what was well is put back where an update fails
   };
 
   /// `pki`: has cert.pem and key.pem.
@@ -30,10 +32,14 @@ class Fleet {
   std::map<std::string, int> policyMemory;  // by namespace
   int password = 0;                         // another number, another password
 
+  /// Where a unikernel is asked whether it is well.
+  static std::string addressOf(const api::ObjectKey& key) { return key.name + "." + key.nameSpace; }
   /// By name.
   std::map<std::string, std::string> files() const;
   /// Nobody but the server may ever be told.
   static constexpr const char* secretMark = "s3cr3t";
+  /// Its unikernels never get healthy.
+  static constexpr char badImage = 'e';
 
  private:
   std::string instances() const;

@@ -49,6 +49,10 @@ constexpr std::array<std::string_view, happenings> words = {"EditArguments",
                                                             "RestartServer",
                                                             "ForgetServer",
                                                             "ExchangeServer",
+                                                            "ProbesFail",
+                                                            "ProbesHang",
+                                                            "StreamsStall",
+                                                            "StreamsBreak",
                                                             "ServersMended",
                                                             "StrangerDestroys",
                                                             "StrangerRestarts",
@@ -77,6 +81,9 @@ std::optional<Happening> mendingOf(Happening what) {
     case Happening::NoDaemon:
     case Happening::GuestsDie:
     case Happening::ExchangeServer:
+    case Happening::ProbesFail:
+    case Happening::ProbesHang:
+    case Happening::StreamsStall:
       return Happening::ServersMended;
     case Happening::DiskFull:
     case Happening::DiskBroken:

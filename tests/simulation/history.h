@@ -49,6 +49,10 @@ enum class Happening {
   RestartServer,
   ForgetServer,
   ExchangeServer,
+  ProbesFail,
+  ProbesHang,
+  StreamsStall,
+  StreamsBreak,
   ServersMended,
   // Others at work on the servers
   StrangerDestroys,

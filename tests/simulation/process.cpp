@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "clock/clock.h"
+#include "reconcile/image_use.h"
 
 namespace rookery::simulation {
 
@@ -33,6 +34,12 @@ Result<std::unique_ptr<Process>> Process::start(const World& world) {
   auto state = state::StateDir::open(world.stateDir, process->context_.get_executor());
   if (!state) return std::unexpected(state.error());
   process->state_ = *std::move(state);
+  const auto inUse = [&process = *process] {
+    return reconcile::imagesInUse(process.objects_, *process.state_);
+  };
+  auto images = image::ImageStore::open(world.stateDir / "images", {.inUse = inUse});
+  if (!images) return std::unexpected(images.error());
+  process->images_ = *std::move(images);
   process->run();
   return process;
 }
@@ -43,6 +50,10 @@ void Process::run() {
   environment.wallTime = world_.wallTime;
   environment.connect = world_.connect;
   environment.settling = &settling_;
+  environment.imageRoots = {images_->folder()};
+  environment.keptImages = images_.get();
+  environment.usages = &usages_;
+  environment.probe = world_.probe;
   controller_ = std::make_unique<reconcile::Controller>(context_.get_executor(), std::move(environment),
                                                         inspector_, reconcile::GuardOptions{});
   asio::co_spawn(controller_->strand(), controller_->run(source_), [](const std::exception_ptr& failure) {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "image/inspector.h"
+#include "image/store.h"
 #include "reconcile/controller.h"
 #include "reconcile/environment.h"
 #include "reconcile/events.h"
@@ -34,8 +35,10 @@ class Process {
     reconcile::Listener& listener;
     std::function<SystemTime()> now, wallTime;
     std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect;
+    /// As probe::Prober::probe, on the context of the process.
+    std::function<void(probe::Target, std::chrono::milliseconds, probe::Prober::Done)> probe;
   };
-  /// Errors: as StateDir::open.
+  /// Errors: as StateDir::open and ImageStore::open.
   static Result<std::unique_ptr<Process>> start(const World& world);
   /// Kills it.
   ~Process();
@@ -57,11 +60,13 @@ class Process {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   reconcile::ObjectStore objects_;
   reconcile::EventRecorder events_;
+  reconcile::UsageStore usages_;
   reconcile::Listeners listeners_;
   image::Inspector inspector_;
   file::Settling settling_;
   FolderSource source_;
   std::unique_ptr<state::StateDir> state_;
+  std::unique_ptr<image::ImageStore> images_;
   std::unique_ptr<reconcile::Controller> controller_;
 };
 

@@ -13,6 +13,7 @@
 
 #include "albatross/client/deadline.h"
 #include "clock/clock.h"
+#include "simulation/stream.h"
 
 namespace rookery::simulation {
 
@@ -29,7 +30,8 @@ albatross::Time toTime(SystemTime time) { return std::chrono::floor<milliseconds
 
 bool mutates(const albatross::Request& request) {
   if (const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command))
-    return !std::holds_alternative<albatross::unikernel::Info>(*command);
+    return !std::holds_alternative<albatross::unikernel::Info>(*command) &&
+           !std::holds_alternative<albatross::unikernel::Get>(*command);
   return std::holds_alternative<albatross::PolicyCommand>(request.command) && !request.domains.empty();
 }
 
@@ -229,8 +231,8 @@ class Server::Client : public albatross::Client {
     return carryOut(server_, std::move(request), timeouts_);
   }
   asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> stream(
-      albatross::Request /*request*/) override {
-    co_return std::unexpected(broken().error());
+      albatross::Request request) override {
+    return Stream::open(server_, std::move(request), timeouts_);
   }
 
  private:
@@ -282,6 +284,7 @@ void Server::restart(Remembers remembers) {
   emulated_ = std::make_unique<emulator::Server>(machine_);
   emulated_->restore(brought, toTime(world_.now()));
   emulated_->faults() = faults;
+  ++connectionLife;
   world_.referee.changed(name_);
 }
 
@@ -289,6 +292,7 @@ void Server::exchange() {
   if (spare_ == nullptr) spare_ = std::make_unique<emulator::Server>(machine_);
   std::swap(emulated_, spare_);
   key_ = key_ == name_ ? name_ + "-other" : name_;
+  ++connectionLife;
   world_.referee.changed(name_);
 }
 
@@ -315,6 +319,11 @@ std::map<Name, albatross::UnikernelInfo> Server::running() {
                     });
   emulated_->faults() = faults;
   return all;
+}
+
+std::vector<std::pair<Name, albatross::data::Statistics>> Server::statistics() {
+  pass(world_.now());
+  return emulated_->statistics({}, toTime(world_.now()));
 }
 
 }  // namespace rookery::simulation

@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "albatross/client/client.h"
 #include "emulator/server.h"
@@ -54,6 +56,8 @@ class Server {
   // The network
   bool refuses = false;                                  // connections
   bool unreachable = false;                              // nothing comes through, nor back
+  bool stalls = false;                                   // what is subscribed to: nothing more is told
+  std::uint64_t connectionLife = 0;                      // all connections of another have ended
   std::deque<CallFault> mutationFaults, questionFaults;  // of the next calls
 
   // The machine
@@ -67,6 +71,8 @@ class Server {
   /// Somebody else has a command carried out.
   emulator::Answer submit(emulator::Request request);
   std::map<albatross::Name, albatross::UnikernelInfo> running();
+  /// Of what runs.
+  std::vector<std::pair<albatross::Name, albatross::data::Statistics>> statistics();
 
  private:
   class Client;

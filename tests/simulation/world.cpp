@@ -81,7 +81,7 @@ const Credentials& credentials() {
 const std::map<char, std::string>& images() {
   static const std::map<char, std::string> made = [] {
     std::map<char, std::string> all;
-    for (const char content : {'a', 'b', 'c', 'd', strangersImage}) {
+    for (const char content : {'a', 'b', 'c', 'd', Fleet::badImage, strangersImage}) {
       images::ImageSpec spec;
       spec.networks = {"service"};
       spec.content = content;
@@ -188,18 +188,22 @@ void World::startProcess() {
   const auto at = [this](const albatross::Endpoint& endpoint) -> Server& {
     return *servers_.at(endpoint.port - 1u);
   };
-  auto started = Process::start({.folder = folder_,
-                                 .stateDir = temp_.path() / "state",
-                                 .listener = *this,
-                                 .now = [this] { return now(); },
-                                 .wallTime = [this] { return wallTime(); },
-                                 .connect =
-                                     [at](const albatross::ClientOptions& options) {
-                                       return at(options.endpoint).connect(options.timeouts);
-                                     }});
+  auto started =
+      Process::start({.folder = folder_,
+                      .stateDir = temp_.path() / "state",
+                      .listener = *this,
+                      .now = [this] { return now(); },
+                      .wallTime = [this] { return wallTime(); },
+                      .connect =
+                          [at](const albatross::ClientOptions& options) {
+                            return at(options.endpoint).connect(options.timeouts);
+                          },
+                      .probe = [this](const probe::Target& target, milliseconds patience,
+                                      const probe::Prober::Done& done) { probe(target, patience, done); }});
   if (started) {
     process_ = *std::move(started);
     referee_.controllerStarts(now());
+    healthy_.clear();
     tell("the controller starts");
   } else {
     tell("the controller cannot start: " + started.error().message);
@@ -284,7 +288,7 @@ bool World::applyEdit(const Action& action) {
       unikernel.edit = 1 + static_cast<int>(action.howMuch % 1'000);
       break;
     case Happening::EditImage:
-      unikernel.image = static_cast<char>('a' + action.howMuch % 4);
+      unikernel.image = static_cast<char>('a' + action.howMuch % 5);  // the bad one, too
       break;
     case Happening::EditMemory:
       unikernel.memory = 16 * (1 + static_cast<int>(action.howMuch % 6));
@@ -397,7 +401,7 @@ bool World::applyMishap(const Action& action) {
 void World::mendFolder() {
   folder_.mishaps.clear();
   folder_.elsewhere = folder_.locked = folder_.unreadable = false;
-  for (const char image : {'a', 'b', 'c', 'd'}) writeImage(image, true);
+  for (const char image : {'a', 'b', 'c', 'd', Fleet::badImage}) writeImage(image, true);
   folder_.namedFileChanged();
 }
 
@@ -451,6 +455,18 @@ bool World::applyToServers(const Action& action) {
     case Happening::ExchangeServer:
       server.exchange();
       break;
+    case Happening::ProbesFail:
+      probes_ = Probes::Fail;
+      break;
+    case Happening::ProbesHang:
+      probes_ = Probes::Hang;
+      break;
+    case Happening::StreamsStall:
+      server.stalls = true;
+      break;
+    case Happening::StreamsBreak:
+      ++server.connectionLife;
+      break;
     case Happening::ServersMended:
       mendServers();
       break;
@@ -460,9 +476,33 @@ bool World::applyToServers(const Action& action) {
   return true;
 }
 
+/// What is asked of a unikernel goes past the server that it runs on.
+void World::probe(const probe::Target& target, milliseconds patience, const probe::Prober::Done& done) {
+  const std::string address = std::get<probe::Tcp>(target).address;
+  const milliseconds takes = probes_ == Probes::Hang ? patience : milliseconds(3);
+  const auto timer = std::make_shared<clock::Timer>(process_->context().get_executor(), takes);
+  timer->async_wait([this, timer, address, done](boost::system::error_code) { done(askAt(address)); });
+}
+
+/// It is reached where people mean it to be.
+Result<void> World::askAt(const std::string& address) {
+  const auto meant = std::ranges::find_if(
+      fleet_.unikernels, [&](const auto& item) { return Fleet::addressOf(item.first) + ":80" == address; });
+  if (probes_ == Probes::Answered && survives() && meant != fleet_.unikernels.end()) {
+    const auto running = serverOf(meant->second.server).running();
+    const auto found = running.find(nameOf(meant->first));
+    if (found != running.end() && found->second.digest != digestOf(Fleet::badImage)) {
+      healthy_.emplace(meant->first, found->second.started);
+      return {};
+    }
+  }
+  return fail(Reason::Unhealthy, "The simulated unikernel does not answer.");
+}
+
 void World::mendServers() {
+  probes_ = Probes::Answered;
   for (const auto& server : servers_) {
-    server->refuses = server->unreachable = false;
+    server->refuses = server->unreachable = server->stalls = false;
     if (server->isExchanged()) server->exchange();
     server->emulated().faults() = {};
   }
@@ -588,6 +628,8 @@ void World::makePeace() {
   for (auto& [key, unikernel] : fleet_.unikernels) {
     unikernel.suspend = false;
     unikernel.adoptAlways = true;  // somebody has read that what others started is left alone
+    if (unikernel.image == Fleet::badImage) unikernel.image = 'a';
+    unikernel.edit += 1'000;  // what was taken back is tried again
   }
   for (auto& [nameSpace, memory] : fleet_.policyMemory) memory = 1'024;
   publish();
@@ -597,18 +639,71 @@ void World::makePeace() {
   referee_.removedOnPurpose(last);
   publish();
 
-  const Time latest = time_.now() + 2h;
-  while (unrest() && time_.now() < latest) live(time_.now() + 20s);
-  if (const auto why = unrest()) violated("there is no peace: " + *why);
-  const std::size_t commands = referee_.commands();
-  const std::uint64_t syncs = disk_.syncs();
-  live(time_.now() + 15min);
-  if (referee_.commands() != commands) violated("more is sent in peace");
-  if (disk_.syncs() != syncs) violated("more is written in peace");
-  if (const auto why = unrest()) violated("peace does not last: " + *why);
+  awaitPeace(15min, [this] { return unrest(); });
+  checkLossIsSeen();
+  makeBadUpdates();
+  awaitPeace(3min, [this] { return whyNotTakenBack(); });
   checkForeigners();
   checkStateHoldsNoSecret();
   live(time_.now() + 1ms);
+}
+
+/// It is reached, and lasts, without anything that is sent or written.
+void World::awaitPeace(std::chrono::minutes lasting,
+                       const std::function<std::optional<std::string>()>& trouble) {
+  const Time latest = time_.now() + 2h;
+  while (trouble() && time_.now() < latest) live(time_.now() + 20s);
+  if (const auto why = trouble()) violated("there is no peace: " + *why);
+  const std::size_t commands = referee_.commands();
+  const std::uint64_t syncs = disk_.syncs();
+  live(time_.now() + lasting);
+  if (referee_.commands() != commands) violated("more is sent in peace");
+  if (disk_.syncs() != syncs) violated("more is written in peace");
+  if (const auto why = trouble()) violated("peace does not last: " + *why);
+}
+
+/// What is not told of any more by the statistics is looked for, long before the next look that is due.
+void World::checkLossIsSeen() {
+  for (const auto& [key, unikernel] : fleet_.unikernels) {
+    if (unikernel.once) continue;
+    tell(fmt::format("-- {} is lost", key.toString()));
+    serverOf(unikernel.server).submit({{}, nameOf(key), albatross::UnikernelCommand(uk::Destroy{})});
+    live(time_.now() + 16s);
+    const auto running = serverOf(unikernel.server).running();
+    if (!running.contains(nameOf(key))) violated(key.toString() + " was lost, and that was not seen in time");
+  }
+  awaitPeace(3min, [this] { return unrest(); });
+}
+
+/// Of all whose updates are taken back where they fail.
+void World::makeBadUpdates() {
+  tell("-- bad updates");
+  referee_.newsFor(now());
+  before_.clear();
+  for (auto& [key, unikernel] : fleet_.unikernels) {
+    if (!unikernel.rollback) continue;
+    before_.emplace(key, unikernel);
+    unikernel.image = Fleet::badImage;
+    unikernel.edit += 1;
+  }
+  publish();
+}
+
+std::optional<std::string> World::whyNotTakenBack() {
+  for (const auto& [key, before] : before_) {
+    if (auto why = whyNotTakenBack(key, before)) return why;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> World::whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before) {
+  const auto view = process_ == nullptr ? nullptr : process_->objects().find(key);
+  if (view == nullptr) return key.toString() + " is not known";
+  const api::Condition* ready = view->status.condition(api::Condition::Type::Ready);
+  if (ready == nullptr || ready->reason != Reason::RolledBack)
+    return fmt::format("the bad update of {} was not taken back: {}", key.toString(),
+                       ready == nullptr ? "" : ready->message);
+  return whyNotAsDeclared(key, before);
 }
 
 std::optional<std::string> World::unrest() {
@@ -639,6 +734,11 @@ std::optional<std::string> World::unrestOf(const api::ObjectKey& key, const Flee
   const api::Condition* ready = view->status.condition(api::Condition::Type::Ready);
   if (!view->status.ready())
     return fmt::format("{} is not Ready: {}", key.toString(), ready == nullptr ? "" : ready->message);
+  return whyNotAsDeclared(key, unikernel);
+}
+
+std::optional<std::string> World::whyNotAsDeclared(const api::ObjectKey& key,
+                                                   const Fleet::Unikernel& unikernel) {
   const auto running = serverOf(unikernel.server).running();
   const auto found = running.find(nameOf(key));
   if (found == running.end() && unikernel.once) return std::nullopt;
@@ -686,6 +786,9 @@ void World::checkTruth(const std::string& instance) {
     const bool current = view->status.observedGeneration == view->identity.generation;
     if (current && !spec.suspend && spec.memory != seen->memory)
       violated(key + " is Ready and has other memory than was declared");
+    if (current && !spec.suspend && spec.healthCheck &&
+        !healthy_.contains(std::pair(view->object->key(), seen->started)))
+      violated(key + " is Ready and was not seen to be healthy in this life");
   }
 }
 

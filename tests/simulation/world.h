@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -45,6 +47,7 @@ class World : private reconcile::Listener {
 
  private:
   using Time = clock::Steady::time_point;
+  using milliseconds = std::chrono::milliseconds;
 
   // Time
   SystemTime now() const;
@@ -73,10 +76,18 @@ class World : private reconcile::Listener {
   Server& chosenServer(const Action& action) { return *servers_.at(action.which % servers_.size()); }
   Server& serverOf(const std::string& name);
   std::string chosenFile(const Action& action) const;
+  void probe(const probe::Target& target, milliseconds patience, const probe::Prober::Done& done);
+  Result<void> askAt(const std::string& address);
 
   // The end
   void makePeace();
+  void awaitPeace(std::chrono::minutes lasting, const std::function<std::optional<std::string>()>& trouble);
+  void checkLossIsSeen();
+  void makeBadUpdates();
+  std::optional<std::string> whyNotTakenBack();
+  std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
   std::optional<std::string> unrest();
+  std::optional<std::string> whyNotAsDeclared(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   std::optional<std::string> unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   void checkForeigners();
   void checkStateHoldsNoSecret();
@@ -117,6 +128,10 @@ class World : private reconcile::Listener {
   std::optional<int> survivals_;  // so many moments it has left
   SystemTime::duration wallOffset_{0};
   std::int64_t meddled_ = 0;
+  enum class Probes { Answered, Fail, Hang } probes_ = Probes::Answered;
+  /// Which lives of what this controller was told are well.
+  std::set<std::pair<api::ObjectKey, std::optional<albatross::Time>>> healthy_;
+  std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the bad updates
   std::vector<std::string> story_;
   std::optional<std::string> wrong_;
 };

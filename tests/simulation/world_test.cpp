@@ -6,12 +6,14 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "simulation/minimise.h"
 
 namespace rookery::simulation {
 namespace {
 
+using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Not;
@@ -35,17 +37,34 @@ void run(const Replay& replay) {
 /// ROOKERY_SIMULATION_SEEDS, for a longer search than a test can afford.
 TEST(World, EverySeedEndsInTheDeclaredState) {
   const auto first = std::stoull(environment("ROOKERY_SIMULATION_FIRST", "1"));
-  const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "15"));
+  const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "12"));
   for (std::uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) run({seed, std::nullopt});
 }
 
 /// What has gone wrong once.
-constexpr const char* found[] = {
-    "19:9,10,12,14,18,19",  // a command was sent to the machine that came back behind the address
+const std::vector<Action> found[] = {
+    // A command was sent to the machine that came back behind the address.
+    {{111'427ms, Happening::Suspend, 965'943'613, 0},
+     {131'023ms, Happening::FolderGone, 0, 0},
+     {132'559ms, Happening::ExchangeServer, 470'961'532, 0},
+     {141'342ms, Happening::RotatePassword, 0, 0},
+     {233'809ms, Happening::Mend, 0, 0},
+     {234'103ms, Happening::ServersMended, 0, 0}},
+    // The last line of a console was told with a password in it that had become another before.
+    {{100s, Happening::DiskBroken},
+     {110s, Happening::RotatePassword},
+     {120s, Happening::StrangerRedeploys, 0, 2},
+     {130s, Happening::DiskMended}},
+    // The same by a controller that began when it was another already.
+    {{100s, Happening::DiskBroken},
+     {110s, Happening::RotatePassword},
+     {112s, Happening::Killed},
+     {120s, Happening::StrangerRedeploys, 0, 2},
+     {130s, Happening::DiskMended}},
 };
 
 TEST(World, StaysMended) {
-  for (const char* replay : found) run(*Replay::parse(replay));
+  for (const auto& actions : found) EXPECT_NO_THROW(World().run(actions));
 }
 
 TEST(World, IsTheSameForTheSameSeed) {

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+
+#include "albatross/client/client.h"
+#include "clock/clock.h"
+#include "simulation/server.h"
+
+namespace rookery::simulation {
+
+/// What a simulated server says message by message: its statistics, as often as Albatross tells them, or what
+/// a guest prints. Ends with the connection.
+class Stream : public albatross::DataStream {
+ public:
+  /// Errors: ConnectionFailed, DeadlineExceeded. `server` must outlive what comes of it.
+  static boost::asio::awaitable<Result<std::unique_ptr<albatross::DataStream>>> open(
+      Server& server, albatross::Request request, albatross::Timeouts timeouts);
+  ~Stream() override;
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  const albatross::Reply& reply() const override { return reply_; }
+  std::uint64_t skipped() const override { return 0; }
+  boost::asio::awaitable<Result<Message>> next() override;
+
+ private:
+  Stream(Server& server, boost::asio::any_io_executor executor, albatross::Reply reply);
+  void read(const albatross::console::Subscribe& wanted);
+  void tellStatistics();
+
+  Server& server_;
+  const albatross::Reply reply_;
+  const std::uint64_t life_;  // of the connections to the server
+  clock::Timer news_;
+  std::optional<std::uint64_t> reader_;  // absent: it tells statistics
+  std::deque<Message> messages_;
+};
+
+}  // namespace rookery::simulation
