@@ -77,15 +77,11 @@ format-check:
 	@scripts/install-dependencies lint
 	$(sources) | xargs clang-format-19 --dry-run --Werror
 
-# Over the files that a unity build compiles: each header is then read once for many of them. A name of one may shadow
-# another's there; the build itself warns of what does so in one file.
 lint: ## Check all sources with clang-tidy (files=REGEX: some of them)
 	@scripts/install-dependencies build test lint
 	cmake --preset lint
 	cmake --build --preset lint --target crds web
-	run-clang-tidy-19 -p build/lint -quiet -j $(jobs) -extra-arg=-Wno-unknown-warning-option -extra-arg=-Wno-unused-command-line-argument \
-	  -extra-arg=-Wno-deprecated-declarations -extra-arg=-Wno-cast-qual -extra-arg=-Wno-shadow \
-	  '$(files)' 2>/dev/null
+	@tests/lint/run build/lint '$(files)'
 
 clean: ## Remove everything that was built
 	rm -rf build
