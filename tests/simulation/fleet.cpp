@@ -13,7 +13,8 @@ std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& uniker
       "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: {}}}\nspec:\n"
       "  instance: {}\n  image: {{path: images/{}.hvt}}\n  memory: {}Mi\n"
       "  networkInterfaces: [{{name: service, bridge: br0}}]\n",
-      key.name, key.nameSpace, unikernel.server, unikernel.image, unikernel.memory);
+      key.name, key.nameSpace, unikernel.server, imageNameOf(unikernel), unikernel.memory);
+  if (unikernel.volume) text += "  blockDevices: [{name: storage, volumeName: data}]\n";
   if (unikernel.secret) {
     text += fmt::format(
         "  argumentsFrom: [{{name: PASSWORD, secretKeyRef: {{name: login, key: password}}}}]\n"
@@ -35,6 +36,10 @@ std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& uniker
 
 }  // namespace
 
+std::string imageNameOf(const Fleet::Unikernel& unikernel) {
+  return std::string(1, unikernel.image) + (unikernel.volume ? "-with-storage" : "");
+}
+
 Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
   const auto add = [this](const std::string& nameSpace, const std::string& name, const std::string& server,
                           const std::string& file) -> Unikernel& {
@@ -47,7 +52,9 @@ Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
   add("shop", "job", "us", "shop.yaml").once = true;
   Unikernel& edge = add("shop", "edge", "us", "edge.yaml");
   edge.checked = edge.rollback = true;
-  add("db", "main", "eu", "db.yaml").secret = true;
+  Unikernel& main = add("db", "main", "eu", "db.yaml");
+  main.secret = main.volume = true;
+  volume = {.server = "eu"};
   add("db", "replica", "us", "db.yaml");
   policyMemory = {{"shop", 512}, {"db", 512}};
 }
@@ -55,6 +62,10 @@ Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
 std::map<std::string, std::string> Fleet::files() const {
   std::map<std::string, std::string> files = {{"instances.yaml", instances()}, {"policies.yaml", policies()}};
   for (const auto& [key, unikernel] : unikernels) files[unikernel.file] += documentOf(key, unikernel);
+  files["volumes.yaml"] = fmt::format(
+      "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {{name: data, namespace: db}}\n"
+      "spec: {{instance: {}, size: 2Mi, source: {{path: volumes/{}.img}}}}\n",
+      volume.server, volume.content);
   return files;
 }
 
@@ -81,7 +92,8 @@ std::string Fleet::policies() const {
     for (const char* server : serverNames) {
       text += fmt::format(
           "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: {}, namespace: "
-          "{}}}\nspec: {{instance: {}, unikernels: 8, memory: {}Mi, cpuIDs: [0, 1], bridges: [br0]}}\n",
+          "{}}}\nspec: {{instance: {}, unikernels: 8, memory: {}Mi, cpuIDs: [0, 1], bridges: [br0], "
+          "blockStorage: 64Mi}}\n",
           server, nameSpace, server, memory);
     }
   }

@@ -21,6 +21,7 @@ class Fleet {
     bool once = false;
     bool secret = false;  // has the password among its arguments
     bool adoptAlways = false;
+    bool volume = false;    // has the volume as its device
     bool checked = false;   // has a health check
     bool rollback = false;  // and what was well is put back where an update fails
   };
@@ -30,7 +31,12 @@ class Fleet {
 
   std::map<api::ObjectKey, Unikernel> unikernels;
   std::map<std::string, int> policyMemory;  // by namespace
-  int password = 0;                         // another number, another password
+  /// The one volume that there is, db/data.
+  struct Volume {
+    std::string server;
+    char content = 'p';  // or 'q'
+  } volume;
+  int password = 0;  // another number, another password
 
   /// Where a unikernel is asked whether it is well.
   static std::string addressOf(const api::ObjectKey& key) { return key.name + "." + key.nameSpace; }
@@ -47,6 +53,10 @@ class Fleet {
 
   const std::filesystem::path pki_;
 };
+
+inline const api::ObjectKey volumeKey{api::Kind::UnikernelVolume, "db", "data"};
+/// What a unikernel has: of those with a volume, an image with that device.
+std::string imageNameOf(const Fleet::Unikernel& unikernel);
 
 /// Where unikernels run in the simulation.
 inline constexpr const char* serverNames[] = {"eu", "us"};

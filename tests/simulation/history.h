@@ -24,6 +24,7 @@ enum class Happening {
   RenameFile,
   RotatePassword,
   EditPolicy,
+  EditVolume,
   // Mishaps in the folder, until it is mended
   BreakFile,
   MistakeInFile,
@@ -60,6 +61,7 @@ enum class Happening {
   StrangerRedeploys,
   StrangerTakesTheName,
   StrangerSetsPolicy,
+  StrangerRemovesVolume,
   // The controller's machine
   ClockJumps,
   DiskFull,

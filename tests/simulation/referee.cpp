@@ -40,6 +40,7 @@ std::string wordOf(const emulator::Request& request) {
   if (get<uk::ForceCreate>(request) != nullptr) return "force-create";
   if (get<uk::Restart>(request) != nullptr) return "restart";
   if (get<uk::Destroy>(request) != nullptr) return "destroy";
+  if (std::holds_alternative<albatross::BlockCommand>(request.command)) return "volume";
   return "policy";
 }
 
@@ -81,6 +82,7 @@ void Referee::begins(const Command& command) {
       fmt::format("{} of {} on {}", wordOf(command.request), command.request.name.toString(), command.server);
   if (++executing_[command.server] > 1) fail(what + " is sent while another command is carried out");
   checkPolicies(command);
+  checkVolume(command);
   if (unikernelCommandOf(command.request) == nullptr) return;
   if (!command.onDisk) fail(what + " is sent before it is on the disk");
   checkOwner(command);
@@ -107,8 +109,18 @@ void Referee::checkDestroy(const Command& command) const {
   const api::ObjectKey key = keyOf(command.request.name);
   const auto home = home_.find(key);
   const bool moved = home != home_.end() && home->second != command.server;
-  if (!removed_.contains(key) && !moved)
+  if (!removed_.contains(key) && !moved && !stoppable_.contains(key))
     fail(fmt::format("{} is destroyed on {}, and nobody wanted that", key.toString(), command.server));
+}
+
+/// Nobody asks for one to be removed, and what is on it belongs to who made it.
+void Referee::checkVolume(const Command& command) const {
+  const auto* order = std::get_if<albatross::BlockCommand>(&command.request.command);
+  if (order == nullptr) return;
+  const std::string what = fmt::format("volume {} on {}", command.request.name.toString(), command.server);
+  if (!command.onDisk) fail(what + " is changed before that is on the disk");
+  if (foreign_.contains({command.server, command.request.name})) fail(what + " is not ours");
+  if (std::holds_alternative<albatross::block::Remove>(*order)) fail(what + " is removed");
 }
 
 void Referee::checkImage(const Command& command) {

@@ -34,6 +34,8 @@ class Referee {
   void placed(const api::ObjectKey& key, const std::string& server) { home_[key] = server; }
   /// What runs there is somebody else's, whatever becomes of it.
   void foreign(const std::string& server, const albatross::Name& name) { foreign_.insert({server, name}); }
+  /// It may be stopped for what is to be written to its volume.
+  void stoppable(const api::ObjectKey& key) { stoppable_.insert(key); }
   /// What has one of these images was started by somebody else, and is his unless the controller saw that
   /// happen to what was its own.
   void foreignImage(const std::string& digest) { foreignImages_.insert(digest); }
@@ -73,6 +75,7 @@ class Referee {
  private:
   void checkOwner(const Command& command) const;
   void checkDestroy(const Command& command) const;
+  void checkVolume(const Command& command) const;
   void checkImage(const Command& command);
   void checkPolicies(const Command& command) const;
   void checkPatience(const Command& command);
@@ -86,7 +89,7 @@ class Referee {
   };
 
   const std::function<void(const std::string& what)> violated_;
-  std::set<api::ObjectKey> removed_;
+  std::set<api::ObjectKey> removed_, stoppable_;
   std::map<api::ObjectKey, std::string> home_;
   std::set<std::pair<std::string, albatross::Name>> foreign_;
   std::set<std::string> foreignImages_;

@@ -32,6 +32,8 @@ bool mutates(const albatross::Request& request) {
   if (const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command))
     return !std::holds_alternative<albatross::unikernel::Info>(*command) &&
            !std::holds_alternative<albatross::unikernel::Get>(*command);
+  if (const auto* command = std::get_if<albatross::BlockCommand>(&request.command))
+    return !std::holds_alternative<albatross::block::Info>(*command);
   return std::holds_alternative<albatross::PolicyCommand>(request.command) && !request.domains.empty();
 }
 
@@ -136,7 +138,9 @@ class Call {
       const auto part = request_.image->next();
       if (!part) co_return std::unexpected(part.error());
       if (part->empty()) break;
-      imageOf(request_.command).append(reinterpret_cast<const char*>(part->data()), part->size());
+      const bool isContent = std::holds_alternative<albatross::BlockCommand>(request_.command);
+      std::string& bytes = isContent ? content_ : imageOf(request_.command);
+      bytes.append(reinterpret_cast<const char*>(part->data()), part->size());
       co_await wait(milliseconds(1));
       if (!world_.survives() || server_.unreachable) co_await waitForEver();
     }
@@ -157,6 +161,7 @@ class Call {
     }
     command.name.label = request_.label;
     command.command = std::move(request_.command);
+    command.content = std::move(content_);
     const Name name = command.name;
     server_.pass(world_.now());
     const bool mutation = emulator::isMutation(command.command) || !command.policies.empty();
@@ -193,7 +198,7 @@ class Call {
                            .request = command,
                            .resources = server_.emulated().resources(),
                            .restartIgnoresMemory = server_.emulated().faults().restartIgnoresMemory,
-                           .onDisk = world_.isOnDisk(key_, command.name),
+                           .onDisk = world_.isOnDisk(key_, command),
                            .now = world_.now()});
   }
 
@@ -220,6 +225,7 @@ class Call {
   CallFault fault_;
   milliseconds latency_;
   std::string key_;
+  std::string content_;  // of a volume
   bool established_ = false, ending_ = false, begun_ = false;
 };
 
@@ -271,6 +277,11 @@ emulator::State Server::written() const {
   }
   for (const auto& unikernel : emulated_->resources().unikernels().all())
     state.unikernels.emplace_back(unikernel.name, unikernel.value->configuration);
+  for (const auto& block : emulated_->resources().blocks().all()) {
+    state.blocks.emplace_back(block.name, block.value->size);
+    if (const auto content = emulated_->resources().content(block.name))
+      state.contents.emplace_back(block.name, content->bytes);
+  }
   return state;
 }
 

@@ -41,8 +41,8 @@ class Server {
     std::function<SystemTime()> now;
     /// A moment at which the controller may die; false: it has.
     std::function<bool()> survives;
-    /// It is on the disk that a command for that name is about to be sent.
-    std::function<bool(const std::string& serverKey, const albatross::Name& name)> isOnDisk;
+    /// It is on the disk that the command is about to be sent.
+    std::function<bool(const std::string& serverKey, const emulator::Request& command)> isOnDisk;
     std::function<void(const std::string& line)> tell;
   };
   Server(std::string name, World world, const emulator::Machine& machine);

@@ -56,12 +56,12 @@ Stream::~Stream() {
 }
 
 void Stream::read(const albatross::console::Subscribe& wanted) {
-  auto subscription = server_.emulated().consoles().subscribe(reply_.name, wanted.from,
-                                                              [this](const emulator::Consoles::Line* line) {
-                                                                if (line != nullptr)
-                                                                  messages_.push_back({reply_.name, *line});
-                                                                news_.cancel();
-                                                              });
+  auto subscription = server_.emulated().consoles().subscribe(
+      reply_.name, wanted.from, [this, open = std::weak_ptr(open_)](const emulator::Consoles::Line* line) {
+        if (open.expired()) return;
+        if (line != nullptr) messages_.push_back({reply_.name, *line});
+        news_.cancel();
+      });
   reader_ = subscription.reader;
   for (auto& line : subscription.replay) messages_.push_back({reply_.name, std::move(line)});
 }

@@ -39,6 +39,8 @@ class Stream : public albatross::DataStream {
   clock::Timer news_;
   std::optional<std::uint64_t> reader_;  // absent: it tells statistics
   std::deque<Message> messages_;
+  /// The server may keep its reader for longer than this is there: what was exchanged comes back.
+  const std::shared_ptr<const bool> open_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace rookery::simulation

@@ -28,6 +28,7 @@ constexpr clock::Steady::time_point firstMoment{std::chrono::hours(1'000)};
 constexpr char strangersImage = 'z';
 const Name legacy{{"shop"}, "legacy"};
 const Name neighbour{{"other"}, "app"};
+const Name foreignVolume{{"db"}, "archive"};
 const emulator::Machine machine{.memory = 4'096, .cpus = 2, .block = 1'024, .bridges = {"br0", "br1"}};
 
 albatross::Arguments argumentsOf(std::int64_t memory) {
@@ -37,7 +38,7 @@ albatross::Arguments argumentsOf(std::int64_t memory) {
   return arguments;
 }
 
-albatross::Policy policyOf(std::int64_t memory) { return {{0, 1}, 8, memory, std::nullopt, {"br0"}}; }
+albatross::Policy policyOf(std::int64_t memory) { return {{0, 1}, 8, memory, 64, {"br0"}}; }
 
 bool sameButForItsStart(albatross::UnikernelInfo one, const albatross::UnikernelInfo& other) {
   one.started = other.started;
@@ -78,25 +79,31 @@ const Credentials& credentials() {
   return made;
 }
 
-const std::map<char, std::string>& images() {
-  static const std::map<char, std::string> made = [] {
-    std::map<char, std::string> all;
+/// By name: of each there is one with a device for a volume.
+const std::map<std::string, std::string>& images() {
+  static const std::map<std::string, std::string> made = [] {
+    std::map<std::string, std::string> all;
     for (const char content : {'a', 'b', 'c', 'd', Fleet::badImage, strangersImage}) {
       images::ImageSpec spec;
       spec.networks = {"service"};
       spec.content = content;
-      all[content] = images::makeImage(spec);
+      all[{content}] = images::makeImage(spec);
+      spec.blocks = {"storage"};
+      all[std::string(1, content) + "-with-storage"] = images::makeImage(spec);
     }
     return all;
   }();
   return made;
 }
 
-std::string digestOf(char image) {
+std::string contentOf(char volume) { return std::string(4'096, volume); }
+
+std::string digestOfImage(const std::string& name) {
   image::Sha256 digest;
-  digest.update(images().at(image));
+  digest.update(images().at(name));
   return digest.finish();
 }
+std::string digestOf(char image) { return digestOfImage({image}); }
 
 }  // namespace
 
@@ -111,33 +118,47 @@ World::World()
       startAt_(firstMoment) {
   disk_.aroundSync = [this] { survives(); };
   for (const char* name : serverNames) {
-    Server::World world{.referee = referee_,
-                        .now = [this] { return now(); },
-                        .survives = [this] { return survives(); },
-                        .isOnDisk =
-                            [this](const std::string& key, const Name& about) {
-                              const auto inventory = process_->state().inventoryOf(key);
-                              const auto entry = inventory.find(about);
-                              return entry != inventory.end() && entry->second.pending && !disk_.hasUnsure();
-                            },
-                        .tell = [this](const std::string& line) { tell(line); }};
+    Server::World world{
+        .referee = referee_,
+        .now = [this] { return now(); },
+        .survives = [this] { return survives(); },
+        .isOnDisk = [this](const std::string& key,
+                           const emulator::Request& command) { return isOnDisk(key, command); },
+        .tell = [this](const std::string& line) { tell(line); }};
     Server& server = *servers_.emplace_back(std::make_unique<Server>(name, std::move(world), machine));
     for (const Name& foreign : {legacy, neighbour}) {
       emulator::Request request{
           {{foreign.path, policyOf(512)}},
           foreign,
           albatross::UnikernelCommand(uk::Create{
-              {albatross::UnikernelType::Solo5, false, images().at(strangersImage), argumentsOf(32)}})};
+              {albatross::UnikernelType::Solo5, false, images().at({strangersImage}), argumentsOf(32)}})};
       server.submit(std::move(request));
       referee_.foreign(name, foreign);
       foreigners_.push_back({name, foreign, server.running().at(foreign)});
     }
+    server.submit({{{foreignVolume.path, policyOf(512)}},
+                   foreignVolume,
+                   albatross::BlockCommand(albatross::block::Add{1})});
+    referee_.foreign(name, foreignVolume);
   }
   referee_.foreignImage(digestOf(strangersImage));
-  for (const auto& [image, bytes] : images()) writeImage(image, true);
+  for (const char image : {'a', 'b', 'c', 'd', Fleet::badImage}) writeImage(image, true);
+  for (const char volume : {'p', 'q'})
+    writeWhole(folder_.path() / "volumes" / (std::string(1, volume) + ".img"), contentOf(volume));
   for (const auto& [key, unikernel] : fleet_.unikernels) referee_.placed(key, unikernel.server);
   mendMachine();
   publish();
+}
+
+bool World::isOnDisk(const std::string& serverKey, const emulator::Request& command) {
+  const plan::Inventories volumes = process_->state().volumes();
+  plan::SharedInventory inventory = process_->state().inventoryOf(serverKey);
+  if (std::holds_alternative<albatross::BlockCommand>(command.command)) {
+    const auto found = volumes.find(serverKey);
+    inventory = found == volumes.end() ? plan::SharedInventory() : found->second;
+  }
+  const auto entry = inventory.find(command.name);
+  return entry != inventory.end() && entry->second.pending && !disk_.hasUnsure();
 }
 
 World::~World() {
@@ -146,9 +167,11 @@ World::~World() {
 }
 
 void World::writeImage(char image, bool whole) const {
-  const std::string& bytes = images().at(image);
-  writeWhole(folder_.path() / "images" / (std::string(1, image) + ".hvt"),
-             std::string_view(bytes).substr(0, whole ? bytes.size() : bytes.size() / 2));
+  for (const std::string& name : {std::string(1, image), std::string(1, image) + "-with-storage"}) {
+    const std::string& bytes = images().at(name);
+    writeWhole(folder_.path() / "images" / (name + ".hvt"),
+               std::string_view(bytes).substr(0, whole ? bytes.size() : bytes.size() / 2));
+  }
 }
 
 void World::publish() {
@@ -313,6 +336,7 @@ bool World::applyEdit(const Action& action) {
       }
       break;
     case Happening::Move:
+      if (unikernel.volume) break;  // it stays where that is
       unikernel.server = unikernel.server == serverNames[0] ? serverNames[1] : serverNames[0];
       referee_.placed(key, unikernel.server);
       break;
@@ -326,6 +350,10 @@ bool World::applyEdit(const Action& action) {
     }
     case Happening::RotatePassword:
       ++fleet_.password;
+      break;
+    case Happening::EditVolume:
+      fleet_.volume.content = fleet_.volume.content == 'p' ? 'q' : 'p';
+      referee_.stoppable({api::Kind::Unikernel, "db", "main"});
       break;
     case Happening::EditPolicy:
       std::next(fleet_.policyMemory.begin(), action.which % 2)->second =
@@ -524,7 +552,7 @@ bool World::applyStranger(const Action& action) {
   Server& server = serverOf(unikernel.server);
   const Name name = nameOf(key);
   const auto withImage = [&](char image) {
-    return albatross::Config{albatross::UnikernelType::Solo5, false, images().at(image),
+    return albatross::Config{albatross::UnikernelType::Solo5, false, images().at({image}),
                              strangersArguments()};
   };
   switch (action.what) {
@@ -548,6 +576,12 @@ bool World::applyStranger(const Action& action) {
                      albatross::PolicyCommand(albatross::policy::Info{})});
       break;
     }
+    case Happening::StrangerRemovesVolume:  // which is refused while it is in use
+      serverOf(fleet_.volume.server)
+          .submit({{},
+                   {{volumeKey.nameSpace}, volumeKey.name},
+                   albatross::BlockCommand(albatross::block::Remove{})});
+      break;
     default:
       return false;
   }
@@ -632,6 +666,7 @@ void World::makePeace() {
     unikernel.edit += 1'000;  // what was taken back is tried again
   }
   for (auto& [nameSpace, memory] : fleet_.policyMemory) memory = 1'024;
+  referee_.stoppable({api::Kind::Unikernel, "db", "main"});
   publish();
   live(time_.now() + 1min);
   const api::ObjectKey last{api::Kind::Unikernel, "db", "replica"};
@@ -711,6 +746,7 @@ std::optional<std::string> World::unrest() {
   for (const auto& [key, unikernel] : fleet_.unikernels) {
     if (auto why = unrestOf(key, unikernel)) return why;
   }
+  if (auto why = unrestOfVolume()) return why;
   for (const auto& server : servers_) {
     const auto inventory = process_->state().inventoryOf(server->key());
     for (const auto& [name, entry] : inventory) {
@@ -725,6 +761,18 @@ std::optional<std::string> World::unrest() {
         return fmt::format("{} on {} should not run", name.toString(), server->name());
     }
   }
+  return std::nullopt;
+}
+
+std::optional<std::string> World::unrestOfVolume() {
+  const auto view = process_->objects().find(volumeKey);
+  if (view == nullptr) return "the volume is not known";
+  const api::Condition* ready = view->status.condition(api::Condition::Type::Ready);
+  if (!view->status.ready()) return "the volume is not Ready: " + (ready == nullptr ? "" : ready->message);
+  const Name name{{volumeKey.nameSpace}, volumeKey.name};
+  const auto content = serverOf(fleet_.volume.server).emulated().resources().content(name);
+  if (content == nullptr || content->bytes != contentOf(fleet_.volume.content))
+    return "the volume does not hold what is declared";
   return std::nullopt;
 }
 
@@ -743,7 +791,7 @@ std::optional<std::string> World::whyNotAsDeclared(const api::ObjectKey& key,
   const auto found = running.find(nameOf(key));
   if (found == running.end() && unikernel.once) return std::nullopt;
   if (found == running.end()) return key.toString() + " does not run";
-  const bool asDeclared = found->second.digest == digestOf(unikernel.image) &&
+  const bool asDeclared = found->second.digest == digestOfImage(imageNameOf(unikernel)) &&
                           found->second.memory == unikernel.memory && found->second.arguments &&
                           found->second.arguments->front() == fmt::format("--edit={}", unikernel.edit);
   if (!asDeclared) return key.toString() + " does not run as declared";

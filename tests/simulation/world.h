@@ -54,6 +54,7 @@ class World : private reconcile::Listener {
   SystemTime wallTime() const { return now() + wallOffset_; }
   void live(Time time);
   Time nextEvent(Time latest);
+  bool isOnDisk(const std::string& serverKey, const emulator::Request& command);
   void startProcess();
   void endProcess(bool powerCut);
   bool survives();
@@ -87,6 +88,7 @@ class World : private reconcile::Listener {
   std::optional<std::string> whyNotTakenBack();
   std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
   std::optional<std::string> unrest();
+  std::optional<std::string> unrestOfVolume();
   std::optional<std::string> whyNotAsDeclared(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   std::optional<std::string> unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   void checkForeigners();

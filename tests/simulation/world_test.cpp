@@ -37,7 +37,7 @@ void run(const Replay& replay) {
 /// ROOKERY_SIMULATION_SEEDS, for a longer search than a test can afford.
 TEST(World, EverySeedEndsInTheDeclaredState) {
   const auto first = std::stoull(environment("ROOKERY_SIMULATION_FIRST", "1"));
-  const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "12"));
+  const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "8"));
   for (std::uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) run({seed, std::nullopt});
 }
 
