@@ -197,7 +197,11 @@ json PlanReader::ofInstance(const std::string& instance) const {
     if (!planned) shown["errors"].push_back(shaped(keyOfInstance(instance), planned.error().message));
     return shown;
   }
-  if (known->observedAt) shown["observedAt"] = api::toRfc3339(*known->observedAt);
+  if (known->observedAt) {
+    shown["observedAt"] = api::toRfc3339(*known->observedAt);
+    // It is made anew with each look: so who asks for rows or metadata only gets to know it, too.
+    shown["metadata"]["creationTimestamp"] = shown["observedAt"];
+  }
   bound(shown, "errors", errorsIn(instance, *known));
   if (known->plan == nullptr) return shown;
   const reconcile::InstancePlan& made = *known->plan;

@@ -4,7 +4,7 @@ import { age, bytes, counted, local, parseQuantity, percent, shortDigest } from 
 import { navigate, useQuery } from './route.js';
 import { session } from './session.js';
 import { conditionOf, rowOf, selects, stateOf, states, unikernelUrl } from './state.js';
-import { collectionOf, pathOf, useCollection, usePolled } from './store.js';
+import { asTable, collectionOf, pathOf, useCan, useCollection, usePolled } from './store.js';
 import { Table } from './table.js';
 import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js';
 
@@ -12,14 +12,22 @@ import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js'
 /** @typedef {import('./state.js').Row} Row */
 
 const usagePeriod = 10_000;
+const planPeriod = 5_000;
 
 /** The namespace that whoever sits here looks at: all, where they may. @param {string} asked */
 export function namespaceIn(asked) {
   return session.everywhere ? undefined : session.namespaces.includes(asked) ? asked : session.namespaces[0];
 }
 
-/** @param {{instance: KubeObject, now: number, policies: KubeObject[], counts: Map<string, number>}} props */
-function Instance({ instance, now, policies, counts }) {
+/** What the rows of instanceplans say, by instance. @param {any} table @returns {Map<string, {observedAt?: string, changes: number}>} */
+function plansIn(table) {
+  const index = (table?.columnDefinitions ?? []).findIndex((/** @type {any} */ each) => each.name === 'Changes');
+  return new Map((table?.rows ?? []).map((/** @type {any} */ { cells, object }) =>
+    [object.metadata.name, { observedAt: object.metadata.creationTimestamp, changes: Number(cells[index]) || 0 }]));
+}
+
+/** @param {{instance: KubeObject, now: number, policies: KubeObject[], counts: Map<string, number>, plan: {observedAt?: string, changes: number} | undefined}} props */
+function Instance({ instance, now, policies, counts, plan }) {
   const state = stateOf(instance);
   const { used, capacity } = instance.status ?? {};
   const ready = conditionOf(instance, 'Ready');
@@ -39,6 +47,10 @@ function Instance({ instance, now, policies, counts }) {
           <summary>${counted(policies.length, 'policy', 'policies')}</summary>
           ${policies.map((policy) => html`<${Policy} key=${policy.metadata.uid} policy=${policy} />`)}
         </details>`}
+      ${(instance.status?.version || plan?.observedAt) && html`<p class="dim small">
+        ${instance.status?.version && html`Albatross ${instance.status.version}`}${instance.status?.version && plan?.observedAt && ', '}
+        ${plan?.observedAt && html`looked at <${Age} time=${plan.observedAt} now=${now} /> ago`}</p>`}
+      ${plan && plan.changes > 0 && html`<p class="small"><a href="#/plan">${counted(plan.changes, 'step')} planned</a></p>`}
       <p class="dim small">${ready ? html`${ready.status === 'True' ? 'Answers' : ready.reason} for <${Age} time=${ready.lastTransitionTime} now=${now} />` : 'Nobody has looked yet'}</p>
     </article>
   `;
@@ -190,6 +202,9 @@ export function Fleet() {
   const instances = useCollection(collectionOf('albatrossinstances'));
   const policies = useCollection(collectionOf('unikernelpolicies', namespace));
   const { value: usageList } = usePolled(pathOf('unikernelusages', namespace), usagePeriod);
+  const planned = useCan({ verb: 'list', resource: 'instanceplans' })?.allowed;
+  const { value: planTable } = usePolled(planned ? pathOf('instanceplans') : undefined, planPeriod, asTable);
+  const plans = useMemo(() => plansIn(planTable), [planTable]);
   const height = useRowHeight();
   const usages = useMemo(() => new Map((usageList?.items ?? []).map((/** @type {any} */ usage) => [`${usage.metadata.namespace}/${usage.metadata.name}`, usage])), [usageList]);
   const wanted = session.everywhere ? query : { ...query, ns: '' };
@@ -211,7 +226,7 @@ export function Fleet() {
       <${ListState} collection=${instances} what="instances" />
       ${instances.state === 'live' && sorted.length === 0 && html`
         <${Notice} title="No AlbatrossInstance is declared.">Declare one in a manifest: <code>rookery help run</code>, and docs/guides/manifests.md say how.<//>`}
-      <div class="cards">${sorted.map((each) => html`<${Instance} key=${each.metadata.name} instance=${each} now=${now} counts=${counts} policies=${policiesOf(each.metadata.name)} />`)}</div>
+      <div class="cards">${sorted.map((each) => html`<${Instance} key=${each.metadata.name} instance=${each} now=${now} counts=${counts} plan=${plans.get(each.metadata.name)} policies=${policiesOf(each.metadata.name)} />`)}</div>
     </section>
     <section aria-labelledby="unikernels">
       <h2 id="unikernels">Unikernels</h2>

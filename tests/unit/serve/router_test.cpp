@@ -106,6 +106,7 @@ TEST_F(RouterTest, DiscoveryNamesGroupVersionAndKinds) {
   for (const json& resource : resources["resources"]) byName[resource["name"]] = resource;
   EXPECT_EQ(byName.size(), 11);
   EXPECT_EQ(byName["unikernels/source"]["verbs"], json({"get"}));
+  EXPECT_EQ(byName["albatrossinstances/plan"]["verbs"], json({"get"}));
   EXPECT_EQ(byName["unikernelvolumes/content"]["verbs"], json({"get"}));
   EXPECT_EQ(byName["unikernels/log"]["verbs"], json({"get"}));
   EXPECT_EQ(byName["unikernels/usage"]["kind"], "Unikernel");
