@@ -53,15 +53,21 @@ function View() {
 function Page() {
   const [, render] = useState(0);
   const { path } = usePlace();
+  const [isLost, setLost] = useState(false);
   const main = useRef(/** @type {any} */ (null));
   useEffect(() => {
     const changed = () => {
       if (session.state === 'out') forgetAll();
       render((/** @type {number} */ count) => count + 1);
     };
+    const connection = () => setLost(lost() !== undefined);
+    addEventListener('rookery-connection', connection);
     session.addEventListener('change', changed);
     void session.begin();
-    return () => session.removeEventListener('change', changed);
+    return () => {
+      removeEventListener('rookery-connection', connection);
+      session.removeEventListener('change', changed);
+    };
   }, []);
   const where = path.join('/');
   const before = useRef(where);
@@ -77,11 +83,11 @@ function Page() {
     <button type="button" class="skip" onClick=${() => main.current?.focus()}>Skip to the content</button>
     <header class="top">
       <a class="brand" href="#/">Rookery</a>
-      <nav aria-label="Views">
+      ${session.state !== 'out' && html`<nav aria-label="Views">
         <a href="#/" aria-current=${current('')}>Fleet</a>
         <a href="#/plan" aria-current=${current('plan')}>Plan</a>
         <a href="#/deploy" aria-current=${current('deploy')}>Deploy</a>
-      </nav>
+      </nav>`}
       <span class="who">
         ${session.state === 'in' && (session.authenticated
           ? html`<span>${session.name}</span> <button type="button" class="small" onClick=${() => session.signOut()}>Sign out</button>`
@@ -89,7 +95,7 @@ function Page() {
       </span>
     </header>
     <${Connection} />
-    <main ref=${main} tabindex="-1">${content}</main>
+    <main ref=${main} tabindex="-1" class=${isLost ? 'before' : ''}>${content}</main>
   `;
 }
 

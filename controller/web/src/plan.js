@@ -89,13 +89,14 @@ const Group = ({ title, id, empty, objects, now }) => html`
 /** What the loop of an instance is about to do there. @param {{plan: PlanOf, now: number}} props */
 function OfInstance({ plan, now }) {
   const { name } = plan.metadata;
+  const self = `AlbatrossInstance ${name}`;
   const sorted = plan.changes.filter((each) => !each.waits && !each.notBefore).concat(plan.changes.filter((each) => each.waits || each.notBefore));
   const left = plan.notPruned ?? [];
   return html`
     <section class="planned" aria-labelledby="plan-${name}">
-      <h3 id="plan-${name}"><a href="#/?instance=${encodeURIComponent(name)}">${name}</a>${' '}
-        <span class="dim small">${plan.observedAt ? html`looked at <${Age} time=${plan.observedAt} now=${now} /> ago` : 'not looked at yet'}</span></h3>
-      ${plan.errors.slice(0, mostShown).map((error) => html`<p class="bad">${error.object === `AlbatrossInstance ${name}` ? '' : html`<b>${error.object}</b>: `}<bdi>${error.message}</bdi></p>`)}
+      <header class="head"><h3 id="plan-${name}"><a href="#/?instance=${encodeURIComponent(name)}">${name}</a></h3>
+        <p class="dim small">${plan.observedAt ? html`looked at <${Age} time=${plan.observedAt} now=${now} /> ago` : 'not looked at yet'}</p></header>
+      ${plan.errors.slice(0, mostShown).map((error) => html`<p class="bad">${error.object === self ? '' : html`<b>${error.object}</b>: `}<bdi>${error.message}</bdi></p>`)}
       ${sorted.length > 0 && html`<ol class="tasks">${sorted.slice(0, mostShown).map((change) => html`<li key=${`${change.kind} ${change.namespace}/${change.name} ${change.verb}`}><${Change} change=${change} now=${now} /></li>`)}</ol>`}
       ${left.length > 0 && html`<p class="dim">Not declared any more, and left, as pruning is off: ${left.slice(0, mostShown).map((each) => `${each.namespace}/${each.name}`).join(', ')}.</p>`}
       ${Math.max(0, sorted.length - mostShown) + (plan.changesLeftOut ?? 0) > 0 && html`<p class="dim">And ${counted(Math.max(0, sorted.length - mostShown) + (plan.changesLeftOut ?? 0), 'more step')}.</p>`}
@@ -103,8 +104,10 @@ function OfInstance({ plan, now }) {
   `;
 }
 
-/** @param {{plans: PlanOf[], now: number}} props */
-function Plans({ plans, now }) {
+/** `told`: objects, as errors name them, of which the page says already what is in their way.
+ * @param {{plans: PlanOf[], told: Set<string>, now: number}} props */
+function Plans({ plans: all, told, now }) {
+  const plans = all.map((each) => ({ ...each, errors: each.errors.filter((error) => !told.has(error.object)) }));
   const busy = plans.filter((each) => each.changes.length > 0 || each.errors.length > 0 || (each.notPruned ?? []).length > 0);
   const idle = plans.filter((each) => !busy.includes(each));
   return html`
@@ -136,6 +139,8 @@ export function Plan() {
     return blocked.filter((each) => (each.status?.instance ?? each.spec.instance) === instance.metadata.name).map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? '', name: metadata.name }));
   };
   const blocked = [...unikernels.items.values()].filter((each) => guardReasons.includes(stateOf(each).reason));
+  const waiting = of('Stalled', 'Not ready', 'Unknown');
+  const told = new Set(waiting.slice(0, mostShown).map(({ kind, metadata }) => `${kind} ${metadata.namespace ? `${metadata.namespace}/` : ''}${metadata.name}`));
   const sets = [...instances.items.values()].flatMap((instance) => withheldIn(instance).map((id) => ({ instance, id })));
   return html`
     <h1>Plan</h1>
@@ -144,10 +149,10 @@ export function Plan() {
     ${sets.length > 0 && html`<section aria-labelledby="withheld"><h2 id="withheld">The prune guard asks</h2>
       <div class="cards">${sets.map(({ instance, id }) => html`<${Withheld} key=${id} instance=${instance} id=${id}
         members=${membersOf(instance, id)} />`)}</div></section>`}
-    <${Group} id="stalled" title="Waits for somebody" empty="Nothing waits for you." objects=${of('Stalled', 'Not ready', 'Unknown')} now=${now} />
+    <${Group} id="stalled" title="Waits for somebody" empty="Nothing waits for you." objects=${waiting} now=${now} />
     ${may && !may.allowed && html`<${Notice} title="You may not see the steps.">${may.reason}<//>`}
     ${planError && html`<${Notice} tone="bad" title="The steps cannot be seen now.">${planError}<//>`}
-    ${planList ? html`<${Plans} plans=${plans} now=${now} />` : null}
+    ${planList ? html`<${Plans} plans=${plans} told=${told} now=${now} />` : null}
     ${!may?.allowed && html`<${Group} id="working" title="Is being done" empty="Nothing differs from what is declared." objects=${of('Working', 'Deleting')} now=${now} />`}
     <${Group} id="suspended" title="Is left alone" empty="Nothing is suspended." objects=${of('Suspended')} now=${now} />
     ${instances.state === 'refused' && html`<${Notice} title="You may not list instances.">What the prune guard withholds is told on them.<//>`}

@@ -244,7 +244,7 @@ function History({ object, now }) {
   return html`
     <dl class="factlist">
       <${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>
-      ${action?.verb && html`<${Fact} name="It took">${action.duration ?? '–'}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
+      ${action?.verb && html`<${Fact} name="It took">${(action.duration ?? '–').replace(/(\d)([a-z])/g, '$1 $2')}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
       <${Fact} name="Runs since">${object.status?.startedAt ? html`<${Age} full time=${object.status.startedAt} now=${now} />` : '–'}<//>
       <${Fact} name="Restarts">${counted(object.status?.restarts ?? 0, 'time')} unasked<//>
       <${Fact} name="Images">${history.length === 0 ? 'none yet' : html`<ol class="plain mono">${history.map((digest) => html`<li title=${digest}>${shortDigest(digest)} ${digest === running && html`<span class="tag">runs</span>`}</li>`)}</ol>`}<//>
