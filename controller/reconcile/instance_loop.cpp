@@ -216,7 +216,8 @@ void InstanceLoop::publish(plan::Plan plan) const {
   made.changes.reserve(plan.steps.size() + plan.later.size());
   for (plan::Step& step : plan.steps) {
     plan::Change change = plan::changeOf(std::move(step), desired_->name(), now);
-    if (change.notBefore) *change.notBefore += ahead;
+    if (change.notBefore)  // which is a whole second of the machine's clock where it is a window's
+      change.notBefore = std::chrono::round<std::chrono::seconds>(*change.notBefore + ahead);
     made.changes.push_back(std::move(change));
   }
   for (plan::Step& step : plan.later)

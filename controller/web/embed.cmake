@@ -40,7 +40,7 @@ foreach(name ${names})
   string(SUBSTRING ${extension} 1 -1 extension)
   string(REPLACE "@VERSION@" "${version}" text "${text_${name}}")
   # The style comes with the document: one question less until something is seen.
-  string(REPLACE "@STYLE@" "${text_style.css}" text "${text}")
+  string(REPLACE "/*@STYLE@*/" "${text_style.css}" text "${text}")
   string(APPEND entries "    {\"${name}\", \"${types_${extension}}\", R\"~web~(${text})~web~\"},\n")
 endforeach()
 

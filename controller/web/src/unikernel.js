@@ -264,7 +264,7 @@ export function Unikernel({ namespace, name }) {
   const samples = noteSample(`${namespace}/${name}`, usage);
   const selector = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=Unikernel`);
   const { value: events, again } = usePolled(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events?fieldSelector=${selector}`, 15_000);
-  const { value: plan, again: planAgain } = usePolled(object && `${pathOf('unikernels', namespace, name)}/plan`, samplePeriod);
+  const { value: plan, again: planAgain } = usePolled(object && !object.metadata.deletionTimestamp ? `${pathOf('unikernels', namespace, name)}/plan` : undefined, samplePeriod);
   const version = object?.metadata.resourceVersion;
   // What happens to it is seen in its status at once; its Events, and what is next, come with that.
   useEffect(() => {
