@@ -42,7 +42,7 @@ function Instance({ instance, now, policies, counts, plan, crowded }) {
         <${Badge} tone=${state.tone} word=${state.word === 'Ready' ? 'Answers' : state.word} title=${state.message} />
       </header>
       ${state.word !== 'Ready' && html`<p class=${state.tone === 'bad' ? 'bad' : ''}><bdi>${state.message}</bdi></p>`}
-      <p class="dim small clip" title=${instance.spec.endpoint}>${instance.spec.endpoint}${instance.status?.version && `, Albatross ${instance.status.version}`}</p>
+      <p class="dim small"><bdi>${instance.spec.endpoint}${instance.status?.version && `, Albatross ${instance.status.version}`}</bdi></p>
       <${Meter} label="Memory" used=${parseQuantity(used?.memory)} total=${parseQuantity(capacity?.memory)} />
       <${Meter} label="Unikernels" used=${used?.unikernels ?? counts.get(name) ?? NaN} total=${capacity?.unikernels ?? NaN} show=${String} />
       <${Meter} label="Storage" used=${parseQuantity(used?.blockStorage)} total=${parseQuantity(capacity?.blockStorage)} />
@@ -68,7 +68,7 @@ function Attention({ instances, objects }) {
     ...silent.map((each) => html`<b>${each.metadata.name}</b> does not answer as it should: <bdi>${stateOf(each).message}</bdi>`),
     ...asked.map((each) => html`The prune guard asks about a set on <b>${each.metadata.name}</b>. <a href="#/plan">Answer it</a>`),
     ...Object.entries(found).filter(([, rows]) => rows.length > 0).map(([word, rows]) => html`
-      <a href="#/?state=${encodeURIComponent(word)}">${counted(rows.length, 'unikernel')}</a> ${word === 'Stalled' ? 'will not go on until somebody does something' : 'not ready'}:
+      <a href="#/?state=${encodeURIComponent(word)}">${counted(rows.length, 'unikernel')}</a> ${word === 'Stalled' ? 'will not go on until somebody does something' : 'not ready'}:${' '}
       ${rows.slice(0, mostNamed).map((row, index) => html`${index > 0 && ', '}<a href=${unikernelUrl(row.namespace, row.name)}>${row.key}</a>`)}${rows.length > mostNamed && ' …'}`),
   ];
   if (lines.length === 0) return null;

@@ -105,9 +105,10 @@ function OfInstance({ plan, now }) {
 }
 
 /** `told`: objects, as errors name them, of which the page says already what is in their way.
- * @param {{plans: PlanOf[], told: Set<string>, now: number}} props */
-function Plans({ plans: all, told, now }) {
-  const plans = all.map((each) => ({ ...each, errors: each.errors.filter((error) => !told.has(error.object)) }));
+ * `sets`: those of which it asks. @param {{plans: PlanOf[], told: Set<string>, sets: string[], now: number}} props */
+function Plans({ plans: all, told, sets, now }) {
+  const isNews = (/** @type {{object: string, message: string}} */ error) => !told.has(error.object) && !sets.some((id) => error.message.includes(id));
+  const plans = all.map((each) => ({ ...each, errors: each.errors.filter(isNews) }));
   const busy = plans.filter((each) => each.changes.length > 0 || each.errors.length > 0 || (each.notPruned ?? []).length > 0);
   const idle = plans.filter((each) => !busy.includes(each));
   return html`
@@ -139,9 +140,12 @@ export function Plan() {
     return blocked.filter((each) => (each.status?.instance ?? each.spec.instance) === instance.metadata.name).map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? '', name: metadata.name }));
   };
   const blocked = [...unikernels.items.values()].filter((each) => guardReasons.includes(stateOf(each).reason));
-  const waiting = of('Stalled', 'Not ready', 'Unknown');
-  const told = new Set(waiting.slice(0, mostShown).map(({ kind, metadata }) => `${kind} ${metadata.namespace ? `${metadata.namespace}/` : ''}${metadata.name}`));
   const sets = [...instances.items.values()].flatMap((instance) => withheldIn(instance).map((id) => ({ instance, id })));
+  const stalled = of('Stalled', 'Not ready', 'Unknown');
+  // Of what is withheld, the question itself says all.
+  const withheld = new Set(sets.flatMap(({ instance, id }) => membersOf(instance, id)).map((each) => `${each.kind} ${each.namespace}/${each.name}`));
+  const waiting = stalled.filter(({ kind, metadata }) => !withheld.has(`${kind} ${metadata.namespace ?? ''}/${metadata.name}`));
+  const told = new Set(stalled.slice(0, mostShown).map(({ kind, metadata }) => `${kind} ${metadata.namespace ? `${metadata.namespace}/` : ''}${metadata.name}`));
   return html`
     <h1>Plan</h1>
     <p class="lead dim">What is about to be done and why, as each instance was seen last. What an edit would do before it is made, <code>rookery plan -f</code> shows in the same way.</p>
@@ -152,7 +156,7 @@ export function Plan() {
     <${Group} id="stalled" title="Waits for somebody" empty="Nothing waits for you." objects=${waiting} now=${now} />
     ${may && !may.allowed && html`<${Notice} title="You may not see the steps.">${may.reason}<//>`}
     ${planError && html`<${Notice} tone="bad" title="The steps cannot be seen now.">${planError}<//>`}
-    ${planList ? html`<${Plans} plans=${plans} told=${told} now=${now} />` : null}
+    ${planList ? html`<${Plans} plans=${plans} told=${told} sets=${sets.map((each) => each.id)} now=${now} />` : null}
     ${!may?.allowed && html`<${Group} id="working" title="Is being done" empty="Nothing differs from what is declared." objects=${of('Working', 'Deleting')} now=${now} />`}
     <${Group} id="suspended" title="Is left alone" empty="Nothing is suspended." objects=${of('Suspended')} now=${now} />
     ${instances.state === 'refused' && html`<${Notice} title="You may not list instances.">What the prune guard withholds is told on them.<//>`}
