@@ -518,6 +518,19 @@ Result<typename Codec::Value> decodeAs(const Codec& type, std::string_view der, 
 
 }  // namespace
 
+std::string_view releasesOf(Era era) {
+  switch (era) {
+    case Era::Current:
+      return "2.7 or later";
+    case Era::V26:
+      return "2.6";
+    case Era::V25:
+      return "2.1 to 2.5";
+  }
+  check(false, "every Era has its releases");
+  return {};
+}
+
 std::string encode(const Wire& message) { return encodeAs(grammar::wire, message); }
 
 Result<Wire> decodeWire(std::string_view der) { return decodeAs(grammar::wire, der, "An Albatross message"); }

@@ -133,6 +133,9 @@ using StatsCommand = std::variant<stats::Add, stats::Remove, stats::Subscribe, s
 /// unikernel with other than one CPU id.
 enum class Era { Current, V26, V25 };
 
+/// Which releases of Albatross are of an era: "2.7 or later". A server does not tell its own.
+std::string_view releasesOf(Era era);
+
 namespace unikernel {
 struct Info {
   Era era = Era::Current;

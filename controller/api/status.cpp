@@ -112,6 +112,7 @@ json toJson(const Status& status) {
   if (!status.history.empty()) object["history"] = status.history;
   if (status.used) object["used"] = toJson(*status.used);
   if (status.capacity) object["capacity"] = toJson(*status.capacity);
+  if (status.version) object["version"] = *status.version;
   for (const SourceStatus& source : status.sources) object["sources"].push_back(toJson(source));
   if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;

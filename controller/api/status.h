@@ -69,7 +69,8 @@ struct Status {
   std::optional<Use> used;
   std::optional<Use> capacity;       // of an AlbatrossInstance: what the credential's own domain may use
   std::optional<std::int64_t> size;  // Mi; of a UnikernelVolume's block device
-  std::vector<SourceStatus> sources = {};  // of an AlbatrossInstance
+  std::optional<std::string> version = {};  // of an AlbatrossInstance: the releases that speak as it does
+  std::vector<SourceStatus> sources = {};   // of an AlbatrossInstance
   friend bool operator==(const Status&, const Status&) = default;
 
   const Condition* condition(Condition::Type type) const;

@@ -52,6 +52,15 @@ ApiResource usages() {
           .columns = serve::usageColumns()};
 }
 
+ApiResource plans() {
+  return {.root = fmt::format("/apis/{}", api::groupVersion),
+          .plural = "instanceplans",
+          .kind = "InstancePlan",
+          .typeName = fmt::format("instanceplan.{}", apiGroup),
+          .namespaced = false,
+          .columns = serve::planColumns()};
+}
+
 ApiResource secrets() {
   ApiResource secrets{.root = coreRoot,
                       .plural = "secrets",
@@ -70,7 +79,9 @@ Result<ApiResource> ApiResource::named(std::string_view word) {
   constexpr std::array secretNames = {"secrets", "secret"};
   constexpr std::array namespaceNames = {"namespaces", "namespace", "ns"};
   constexpr std::array usageNames = {"unikernelusages", "unikernelusage", "ukusage"};
+  constexpr std::array planNames = {"instanceplans", "instanceplan", "albaplan"};
   const std::string wanted = toLower(word);
+  if (std::ranges::find(planNames, wanted) != planNames.end()) return plans();
   if (std::ranges::find(usageNames, wanted) != usageNames.end()) return usages();
   if (std::ranges::find(namespaceNames, wanted) != namespaceNames.end()) return namespaces();
   if (std::ranges::find(eventNames, wanted) != eventNames.end()) return events();

@@ -199,6 +199,7 @@ Result<void> ControllerManager::openFleet() {
   listeners_.emplace(std::move(listening));
   Fleet::Options fleetOptions = cli::fleetOptions(options_, resync_, cluster_.get());
   fleetOptions.usages = &usages_;
+  fleetOptions.plans = &plans_;
   auto fleet = Fleet::open(fleetOptions, objects_, *listeners_);
   if (!fleet) return std::unexpected(fleet.error());
   fleet_ = *std::move(fleet);
@@ -241,7 +242,11 @@ Result<void> ControllerManager::startServer() {
                                       .usages = &usages_,
                                       .dumps = &fleet_->dumps(),
                                       .loads = &fleet_->loads(),
-                                      .images = &fleet_->images()});
+                                      .images = &fleet_->images(),
+                                      .plans = &plans_,
+                                      .holderElsewhere = [this](const std::string& instance) {
+                                        return cluster_ ? cluster_->holderElsewhere(instance) : std::nullopt;
+                                      }});
   auto server =
       serve::Server::start(serverOptions(options_.server, writing_ ? &writing_->deployer : nullptr, log_),
                            objects_, *resourceApi_, metrics_);

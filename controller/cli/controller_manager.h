@@ -75,6 +75,7 @@ class ControllerManager {
   serve::Metrics metrics_;
   reconcile::ObjectStore objects_;
   reconcile::UsageStore usages_;
+  reconcile::InstancePlans plans_;
   reconcile::EventRecorder events_;                 // knows the objects
   std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
   std::optional<notify::Notifier> notifier_;        // objects, log; none: nobody is told

@@ -80,6 +80,7 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
               .puller = &puller_,
               .holds = options.holds,
               .usages = options.usages,
+              .plans = options.plans,
               .probe =
                   [this](probe::Target target, std::chrono::milliseconds patience, probe::Prober::Done done) {
                     prober_.probe(std::move(target), patience, std::move(done));

@@ -19,10 +19,9 @@ using plan::Verb;
 namespace {
 
 void addPlan(PlanReport& report, const std::string& instance, const plan::Plan& plan) {
-  for (const auto* steps : {&plan.steps, &plan.later}) {
-    for (const plan::Step& step : *steps)
-      report.changes.push_back({step.object, instance, step.verb, step.reason, step.message, step.fields});
-  }
+  for (const plan::Step& step : plan.steps)
+    report.changes.push_back(plan::changeOf(step, instance, api::SystemTime::min()));
+  for (const plan::Step& step : plan.later) report.changes.push_back(plan::laterChangeOf(step, instance));
   for (const plan::Unpruned& unpruned : plan.unpruned)
     report.unpruned.push_back({unpruned.object, instance, unpruned.message});
   for (const auto& [key, state] : plan.objects) {
@@ -124,19 +123,7 @@ PlanReport makeReport(const source::Snapshot& snapshot, const reconcile::Control
 
 json toJson(const PlanReport& report) {
   json changes = json::array();
-  for (const auto& change : report.changes) {
-    json fields = json::array();
-    for (const auto& field : change.fields) {
-      fields.push_back({{"path", field.path}, {"old", field.oldValue}, {"new", field.newValue}});
-    }
-    changes.push_back({{"kind", toString(change.object.kind)},
-                       {"namespace", change.object.nameSpace},
-                       {"name", change.object.name},
-                       {"instance", change.instance},
-                       {"verb", toString(change.verb)},
-                       {"reason", toString(change.reason)},
-                       {"fields", std::move(fields)}});
-  }
+  for (const plan::Change& change : report.changes) changes.push_back(plan::toJson(change));
   json unpruned = json::array();
   for (const auto& left : report.unpruned) {
     unpruned.push_back({{"kind", toString(left.object.kind)},

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "plan/change.h"
 #include "reconcile/controller.h"
 #include "source/directory.h"
 
@@ -13,14 +14,6 @@ namespace rookery::cli {
 
 /// What `plan` prints: everything that would be done, and everything that cannot be, in a stable order.
 struct PlanReport {
-  struct Change {
-    api::ObjectKey object;
-    std::string instance;
-    plan::Verb verb;
-    Reason reason;
-    std::string message;
-    std::vector<plan::FieldChange> fields;
-  };
   /// A mistake in a file (origin and field), or something about an object.
   struct Trouble {
     api::Origin origin;
@@ -34,7 +27,7 @@ struct PlanReport {
     std::string instance;
     std::string message;
   };
-  std::vector<Change> changes;
+  std::vector<plan::Change> changes;
   std::vector<Unpruned> unpruned;
   std::vector<Trouble> errors;
   std::size_t compared = 0;                // instances that were looked at

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ class Cluster : public reconcile::Listener {
   state::State& keepState(state::State& others);
   /// See reconcile::Environment::holds.
   bool holds(const std::string& instance) const;
+  /// As Leases::holderElsewhere.
+  std::optional<std::string> holderElsewhere(const std::string& instance) const {
+    return leases_.holderElsewhere(instance);
+  }
   /// Which Leases this process holds, by name.
   std::map<std::string, bool> leases() const { return leases_.held(); }
 

@@ -129,6 +129,14 @@ std::map<std::string, bool> Leases::held() const {
   return all;
 }
 
+std::optional<std::string> Leases::holderElsewhere(const std::string& instance) const {
+  const std::string name = options_.shard ? instanceLease(instance) : options_.name;
+  if (holds(instance)) return std::nullopt;
+  const std::lock_guard lock(mutex_);
+  const auto found = others_.find(name);
+  return found == others_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::set<std::string> Leases::holdingsThat(const std::function<bool(const Holding&)>& wanted) const {
   std::set<std::string> names;
   const std::lock_guard lock(mutex_);
@@ -186,6 +194,7 @@ asio::awaitable<void> Leases::tick() {
     co_return;
   }
   failures_.erase("");
+  noteHolders();
   std::set<std::string> names = wanted();
   co_await forEach(std::move(names), &Leases::acquire);
   noteLeader();
@@ -286,6 +295,16 @@ std::set<std::string> Leases::wanted() {
   });
   if (released) options_.changed();
   return names;
+}
+
+void Leases::noteHolders() {
+  std::map<std::string, std::string> others;
+  const auto now = Clock::now();
+  for (const auto& [name, record] : records_) {
+    if (!isFree(record, now)) others.emplace(name, record.holder);
+  }
+  const std::lock_guard lock(mutex_);
+  others_ = std::move(others);
 }
 
 /// Who holds the Lease that makes the leader, where that is not this replica.

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -71,6 +72,9 @@ class Leases {
   /// The Leases that matter to others, by name, and whether they are held here: the leader's always, those of
   /// instances while they are ours. From any thread.
   std::map<std::string, bool> held() const;
+  /// Which other replica commands an instance, as its Lease said when it was looked at last. Nothing: none,
+  /// or it is this one. From any thread.
+  std::optional<std::string> holderElsewhere(const std::string& instance) const;
 
  private:
   using Clock = BootClock;
@@ -120,6 +124,7 @@ class Leases {
   }
   std::string target(const std::string& name = {}) const;
   std::string commandedBy(const std::string& lease) const;
+  void noteHolders();
   void noteLeader();
 
   Client& client_;
@@ -134,6 +139,7 @@ class Leases {
   mutable std::mutex mutex_;  // guards what follows
   std::set<std::string> instances_;
   std::map<std::string, Holding> holdings_;
+  std::map<std::string, std::string> others_;  // who holds each Lease that is not free nor ours
 };
 
 }  // namespace rookery::kubernetes

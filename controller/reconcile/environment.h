@@ -15,6 +15,7 @@
 #include "probe/prober.h"
 #include "reconcile/clock.h"
 #include "reconcile/consoles.h"
+#include "reconcile/instance_plans.h"
 #include "reconcile/listener.h"
 #include "reconcile/object_store.h"
 #include "reconcile/rivals.h"
@@ -66,6 +67,8 @@ struct Environment {
   Consoles* consoles = nullptr;
   /// Told what the unikernels use; null: no server is asked for statistics.
   UsageStore* usages = nullptr;
+  /// Told what each instance's loop is about to do; null: nobody asks.
+  InstancePlans* plans = nullptr;
   /// Asks a target of a health check whether it is well, as probe::Prober::probe does; empty: nobody asks,
   /// and what has a health check does not become Ready.
   std::function<void(probe::Target target, std::chrono::milliseconds patience, probe::Prober::Done done)>

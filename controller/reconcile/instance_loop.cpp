@@ -189,7 +189,7 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   told.policies = policies_;
   askLastWords(plan);
   failures_ = 0;
-  reporter_.report(*desired_, plan, policies_, unwritten);
+  reporter_.report(*desired_, plan, policies_, unwritten, observed_->era);
   const bool allWritten = unwritten.empty() && failures.volumes.empty() && unkept.empty();
   rest(decision, end, plan.steps.empty() && end.finished && allWritten);
   if (allWritten && end.errors.empty()) {
@@ -199,7 +199,30 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   }
   wake_ = nextLook(&plan);
   memory_ = std::move(plan.memory);
+  publish(std::move(plan));
   co_return due;
+}
+
+/// For whoever asks what is about to be done.
+void InstanceLoop::publish(plan::Plan plan) const {
+  if (environment_.plans == nullptr) return;
+  const SystemTime now = environment_.now();
+  const auto ahead = environment_.wallTime() - now;  // plan waits by a clock that nobody sets
+  InstancePlan made{.desired = desired_,
+                    .era = observed_->era,
+                    .changes = {},
+                    .unpruned = std::move(plan.unpruned),
+                    .errors = std::move(plan.errors)};
+  made.changes.reserve(plan.steps.size() + plan.later.size());
+  for (plan::Step& step : plan.steps) {
+    plan::Change change = plan::changeOf(std::move(step), desired_->name(), now);
+    if (change.notBefore)  // which is a whole second of the machine's clock where it is a window's
+      change.notBefore = std::chrono::round<std::chrono::seconds>(*change.notBefore + ahead);
+    made.changes.push_back(std::move(change));
+  }
+  for (plan::Step& step : plan.later)
+    made.changes.push_back(plan::laterChangeOf(std::move(step), desired_->name()));
+  environment_.plans->tell(desired_->name(), std::move(made), lookedAt_ + ahead);
 }
 
 void InstanceLoop::tell(const Decision& decision, const plan::Desired& desired, SystemTime now, Round& told) {
@@ -279,6 +302,8 @@ void InstanceLoop::goOnResting(Round& told) {
   memory_.lookedAt = environment_.now();
   wake_ = std::min(rest_->until, memory_.lookedAt + environment_.resync);
   reporter_.reportInstance(*desired_);
+  if (environment_.plans != nullptr)
+    environment_.plans->looked(desired_->name(), lookedAt_ + (environment_.wallTime() - memory_.lookedAt));
 }
 
 /// What objects say of their deletion is remembered, and what is released is let go, also while the instance
@@ -318,6 +343,7 @@ void InstanceLoop::missLook(Error error, Round& told, RoundEnd& end) {
   end.destroyed = std::exchange(destroyed_, false);
   ++failures_;
   reporter_.reportUnavailable(*desired_, error);
+  if (environment_.plans != nullptr) environment_.plans->failed(desired_->name(), error);
   wake_ = nextLook(nullptr);
 }
 
@@ -420,6 +446,7 @@ void InstanceLoop::noteReached() {
 }
 
 void InstanceLoop::forgetReached() const {
+  if (environment_.plans != nullptr) environment_.plans->forget(desired_->name());
   if (environment_.servers != nullptr) environment_.servers->forget(desired_->name());
   if (environment_.usages != nullptr)
     environment_.usages->keepOnly(desired_->name(), [](const api::ObjectKey&) { return false; });

@@ -98,6 +98,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   void goOnResting(Round& told);
   asio::awaitable<std::vector<plan::Step>> follow(Decision decision, Round& told, RoundEnd& end);
   static void tell(const Decision& decision, const plan::Desired& desired, SystemTime now, Round& told);
+  void publish(plan::Plan plan) const;
   void noteReached();
   void forgetReached() const;
   void recallObjects();

@@ -53,7 +53,8 @@ bool isLasting(Reason reason) {
 }
 
 void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan, const Policies& policies,
-                            const Unwritten& unwritten) {
+                            const Unwritten& unwritten, albatross::Era era) {
+  era_ = era;
   for (const auto& [key, state] : plan.objects) {
     api::Status status = state.status;
     const auto policy = policies.find(key.nameSpace);
@@ -92,6 +93,7 @@ api::Status StatusReporter::instanceStatus(const plan::Desired& desired, const U
   api::Status status;
   status.observedGeneration = desired.identity.generation;
   status.conditions = {std::move(ready)};
+  if (era_) status.version = albatross::releasesOf(*era_);
   if (!machine_) return status;
   status.used = machine_->used;
   status.capacity = {machine_->limit.unikernels, machine_->limit.memory, machine_->limit.block};

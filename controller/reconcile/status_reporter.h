@@ -31,9 +31,9 @@ class StatusReporter {
 
   /// The instance was looked at, and the objects that `plan` tells of were judged. Says of `plan`'s errors
   /// those that the last one did not have.
-  /// `policies`: as plan::policyUse() has them now.
+  /// `policies`: as plan::policyUse() has them now. `era`: of the server.
   void report(const plan::Desired& desired, const plan::Plan& plan, const Policies& policies,
-              const Unwritten& unwritten);
+              const Unwritten& unwritten, albatross::Era era);
   /// It was looked at, and the objects on it stand as they did.
   void reportInstance(const plan::Desired& desired) { reportInstance(desired, {}); }
   /// It could not be.
@@ -46,6 +46,7 @@ class StatusReporter {
 
   const Environment& environment_;
   std::optional<plan::PolicyUse> machine_;  // of the credential's own domain, as it was seen last
+  std::optional<albatross::Era> era_;       // the same of the server
   std::set<std::string> warned_;            // messages of the last plan's errors
 };
 

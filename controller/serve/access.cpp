@@ -29,16 +29,21 @@ bool covers(const std::set<std::string>& granted, const std::string& wanted) {
   return granted.contains(std::string(everything)) || (!wanted.empty() && granted.contains(wanted));
 }
 
-/// Whether a subresource takes a grant of its own.
-bool isApart(std::string_view subresource) { return subresource == "log" || subresource == "content"; }
+/// The resource that a grant names for what is apart: more than what its object says. Empty: it is not.
+std::string apartOf(const RequestInfo& attempted) {
+  // What a unikernel prints, as a pod's log is to RBAC; so is what is on a volume.
+  if (attempted.subresource == "log" || attempted.subresource == "content")
+    return attempted.resource + "/" + attempted.subresource;
+  // What is to be done on an instance is about all that is on it, of all namespaces.
+  const bool ofInstances = attempted.resource == "instanceplans" ||
+                           (attempted.resource == "albatrossinstances" && attempted.subresource == "plan");
+  return ofInstances ? "albatrossinstances/plan" : "";
+}
 
 /// Whether the caller was named for the resource, or need not be: whoever has anything to do in a namespace
 /// may read what is served of it for reading only. kubectl asks for it beside the objects.
 bool coversResource(const Caller& caller, const RequestInfo& attempted) {
-  // What a unikernel prints is more than what its object says, as a pod's log is to RBAC; so is what is on a
-  // volume.
-  if (isApart(attempted.subresource))
-    return covers(caller.resources, attempted.resource + "/" + attempted.subresource);
+  if (const std::string apart = apartOf(attempted); !apart.empty()) return covers(caller.resources, apart);
   // What it uses is not.
   const std::string resource = attempted.resource == "unikernelusages" ? "unikernels" : attempted.resource;
   if (covers(caller.resources, resource)) return true;
@@ -54,9 +59,10 @@ std::string lackOf(const Caller& caller, const RequestInfo& attempted) {
     return fmt::format(": the {} of \"{}\" in the API token file do not name {}", field, caller.name, value);
   };
   if (!covers(caller.verbs, attempted.verb)) return lacks("verbs", attempted.verb);
-  if (!coversResource(caller, attempted))
-    return lacks("resources",
-                 attempted.resource + (isApart(attempted.subresource) ? "/" + attempted.subresource : ""));
+  if (!coversResource(caller, attempted)) {
+    const std::string apart = apartOf(attempted);
+    return lacks("resources", apart.empty() ? attempted.resource : apart);
+  }
   if (!attempted.nameSpace.empty()) return lacks("namespaces", attempted.nameSpace);
   const std::string only = caller.namespaces.empty() ? ""
                                                      : fmt::format(", but {}: ask for one of them (-n)",

@@ -29,7 +29,8 @@ constexpr std::string_view knownVerbs[] = {"get",   "list",   "watch",  "create"
 const std::vector<std::string_view>& knownResources() {
   static const std::vector<std::string_view> all = [] {
     std::vector<std::string_view> names = {
-        "events", "namespaces", "secrets", "unikernels/log", "unikernelvolumes/content", "*"};
+        "albatrossinstances/plan",  "events", "namespaces", "secrets", "unikernels/log",
+        "unikernelvolumes/content", "*"};
     for (const api::Kind kind : api::customKinds()) names.push_back(api::definitionOf(kind).plural);
     std::ranges::sort(names);
     return names;

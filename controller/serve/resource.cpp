@@ -36,7 +36,8 @@ ResourceType typeOf(api::Kind kind) {
   type.namespaced = definition.namespaced;
   type.shortNames = definition.shortNames;
   type.subresources = {"source"};
-  if (kind == api::Kind::Unikernel) type.subresources = {"log", "source", "usage"};
+  if (kind == api::Kind::AlbatrossInstance) type.subresources = {"plan", "source"};
+  if (kind == api::Kind::Unikernel) type.subresources = {"log", "plan", "source", "usage"};
   if (kind == api::Kind::UnikernelVolume) type.subresources = {"content", "source"};
   return type;
 }

@@ -87,6 +87,10 @@ ResourceApi::ResourceApi(const reconcile::ObjectStore& objects, const reconcile:
       dumps_(streams.dumps),
       loads_(streams.loads),
       images_(streams.images) {
+  if (streams.plans != nullptr) {
+    plans_.emplace(*streams.plans, objects, std::move(streams.holderElsewhere));
+    resources_.push_back(planResource(*plans_));
+  }
   for (const api::Kind kind : api::allKinds) resources_.push_back(objectResource(objects, kind));
   resources_.push_back(eventResource(events));
   resources_.push_back(namespaceResource(objects));
@@ -198,6 +202,7 @@ http::Response ResourceApi::readSubresource(const Request& request, const http::
   if (!onlyReads(request.method)) return methodNotAllowed(request.method);
   if (info.subresource == "log") return log(target, info);
   if (info.subresource == "source") return source(resource, info);
+  if (info.subresource == "plan") return plan(request, target, std::move(info));
   info.resource = "unikernelusages";
   const Resource* usages = find(info, versionIn(target));
   return usages == nullptr ? noSuchResource() : read(request, target, *usages, info);
@@ -211,6 +216,27 @@ http::Response ResourceApi::log(const http::Target& target, const RequestInfo& i
   }
   if (consoles_ == nullptr) return failure(503, "no console can be read here");
   return unikernelLog(target, *unikernel, *consoles_);
+}
+
+/// What is about to be done on an instance, or about one unikernel.
+http::Response ResourceApi::plan(const Request& request, const http::Target& target, RequestInfo info) const {
+  const auto kind = info.resource == "unikernels" ? api::Kind::Unikernel : api::Kind::AlbatrossInstance;
+  const api::ObjectKey key{kind, info.nameSpace, info.name};
+  const reconcile::ObjectViewPtr view = objects_.find(key);
+  if (view == nullptr) {
+    return failure(404, fmt::format("{}.{} \"{}\" not found", info.resource, info.group, info.name),
+                   {.name = info.name, .group = info.group, .kind = info.resource});
+  }
+  if (!plans_) return noSuchResource();
+  if (kind == api::Kind::Unikernel) {
+    auto made = plans_->ofUnikernel(*view);
+    return made ? ok(*made) : failure(503, made.error().message);
+  }
+  if (auto planned = plans_->check(info.name); !planned) return failure(503, planned.error().message);
+  info.resource = "instanceplans";
+  const Resource* all = find(info, versionIn(target));
+  check(all != nullptr, "whoever plans lists the plans");
+  return read(request, target, *all, info);
 }
 
 http::Response ResourceApi::content(const Request& request, const http::Target& target,

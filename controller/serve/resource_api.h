@@ -8,6 +8,7 @@
 #include "image/store.h"
 #include "reconcile/consoles.h"
 #include "reconcile/events.h"
+#include "reconcile/instance_plans.h"
 #include "reconcile/object_store.h"
 #include "reconcile/usage.h"
 #include "reconcile/volume_dumps.h"
@@ -15,6 +16,7 @@
 #include "serve/admission.h"
 #include "serve/discovery.h"
 #include "serve/object_writer.h"
+#include "serve/plan_resource.h"
 #include "serve/request.h"
 #include "serve/request_info.h"
 
@@ -27,6 +29,9 @@ struct Streams {
   reconcile::VolumeDumps* dumps = nullptr;
   reconcile::VolumeLoads* loads = nullptr;
   image::ImageStore* images = nullptr;  // that loads pass through
+  const reconcile::InstancePlans* plans = nullptr;
+  /// Which other controller looks at an instance, if one does; empty: none ever does. Thread-safe.
+  std::function<std::optional<std::string>(const std::string& instance)> holderElsewhere = {};
 };
 
 /// The API below /api, /apis, /openapi and /version as Kubernetes shapes it: discovery, and the objects of
@@ -48,6 +53,7 @@ class ResourceApi {
   http::Response readSubresource(const Request& request, const http::Target& target, const Resource& resource,
                                  RequestInfo info) const;
   http::Response log(const http::Target& target, const RequestInfo& info) const;
+  http::Response plan(const Request& request, const http::Target& target, RequestInfo info) const;
   http::Response source(const Resource& resource, const RequestInfo& info) const;
   http::Response review(const Request& request, const http::Target& target, const RequestInfo& info) const;
   http::Response content(const Request& request, const http::Target& target, const RequestInfo& info) const;
@@ -64,6 +70,7 @@ class ResourceApi {
   reconcile::VolumeDumps* dumps_;
   reconcile::VolumeLoads* loads_;
   image::ImageStore* images_;
+  std::optional<PlanReader> plans_;  // none: nobody plans
   mutable Admission loading_{4, 2};
   // What a request holds in memory, it holds until its answer.
   mutable Admission parsing_{ObjectWriter::mostWriters, ObjectWriter::writersOfOne};

@@ -84,6 +84,13 @@ json dataCountCell(const json& secret, const api::Column& /*unused*/, api::Syste
   return data != nullptr && data->is_object() ? data->size() : 0;
 }
 
+/// How many a plan's list at `path` has, with those that it leaves out, whose number stands beside it.
+json lengthCell(const json& plan, const api::Column& column, api::SystemTime /*now*/) {
+  const json* list = api::findByPath(plan, "." + column.jsonPath);
+  const json* left = api::findByPath(plan, "." + column.jsonPath + "LeftOut");
+  return (list == nullptr ? 0 : list->size()) + (left == nullptr ? 0 : left->get<std::size_t>());
+}
+
 /// Bytes in whole Mi.
 json memoryCell(const json& usage, const api::Column& column, api::SystemTime /*now*/) {
   const std::string bytes = api::textByPath(usage, column.jsonPath);
@@ -198,6 +205,18 @@ const TableColumns& usageColumns() {
       pathColumn("Limit", ".memoryLimit", "The memory that it has.", 0, memoryCell),
       pathColumn("Window", ".window", "What CPU is the average of.", 1, textCell),
       pathColumn("Age", ".timestamp", "Since the server said so.", 1, ageCell)};
+  return columns;
+}
+
+const TableColumns& planColumns() {
+  static const TableColumns columns = {
+      nameColumn(0),
+      pathColumn("Changes", "changes", "How many steps are to be taken.", 0, lengthCell),
+      pathColumn("Withheld", "withheld", "How many objects the prune guard withholds.", 0, lengthCell),
+      pathColumn("Errors", "errors", "How much is in the way.", 0, lengthCell),
+      pathColumn("Version", ".server.version", "The releases of Albatross that speak as the server does.", 0,
+                 textCell),
+      pathColumn("Observed", ".observedAt", "Since the server was looked at.", 0, ageCell)};
   return columns;
 }
 

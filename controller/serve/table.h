@@ -39,6 +39,7 @@ const TableColumns& columnsOf(api::Kind kind);
 const TableColumns& eventColumns();
 const TableColumns& namespaceColumns();
 const TableColumns& usageColumns();
+const TableColumns& planColumns();
 
 struct TableOptions {
   std::string_view version = "v1";  // of meta.k8s.io: v1 or v1beta1

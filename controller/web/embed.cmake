@@ -34,10 +34,13 @@ string(SHA256 version "${all}")
 string(SUBSTRING "${version}" 0 16 version)
 
 set(entries "")
+list(REMOVE_ITEM names style.css)
 foreach(name ${names})
   get_filename_component(extension ${name} LAST_EXT)
   string(SUBSTRING ${extension} 1 -1 extension)
   string(REPLACE "@VERSION@" "${version}" text "${text_${name}}")
+  # The style comes with the document: one question less until something is seen.
+  string(REPLACE "/*@STYLE@*/" "${text_style.css}" text "${text}")
   string(APPEND entries "    {\"${name}\", \"${types_${extension}}\", R\"~web~(${text})~web~\"},\n")
 endforeach()
 

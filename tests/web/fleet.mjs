@@ -9,6 +9,7 @@ import { join } from 'node:path';
 export const tokens = {
   ops: 'correct-horse-battery-staple',
   viewer: 'viewer-token',
+  team: 'team-token',
 };
 
 const sha256 = (/** @type {string} */ text) => createHash('sha256').update(text).digest('hex');
@@ -116,6 +117,7 @@ spec:
       this.write('tokens.yaml', `tokens:
 - {name: ops, sha256: ${sha256(tokens.ops)}, verbs: ["*"], namespaces: ["*"]}
 - {name: viewer, sha256: ${sha256(tokens.viewer)}, verbs: [get, list, watch], namespaces: [shop], resources: [unikernels, unikernels/log, unikernelpolicies]}
+- {name: team, sha256: ${sha256(tokens.team)}, verbs: ["*"], namespaces: [db, shop], resources: ["*"]}
 `);
       secure.push('--tls-cert', this.path('server.pem'), '--tls-key', this.path('server.key'), '--api-token-file', this.path('tokens.yaml'), '--api-store', this.path('api'));
     }

@@ -166,6 +166,7 @@ describe('the fleet', () => {
     await page.getByRole('link', { name: 'shop/gone-5' }).waitFor();
     await until(async () => (await stateOf(page, 'shop/web')) === '✓ Ready', 'shop/web is Ready');
     assert.equal((await names(page))[0], 'db/ledger');
+    await page.locator('.attention').getByRole('link', { name: 'db/ledger' }).waitFor();
     assert.equal(await stateOf(page, 'db/ledger'), '✕ Stalled');
     await page.getByText('16 MiB').first().waitFor();
     await shoot(page, 'fleet');
@@ -262,7 +263,8 @@ describe('a unikernel', () => {
     await page.locator('.console .line time').first().waitFor();
   }, { as: tokens.ops }));
 
-  test('is restarted, suspended and deleted, by its name', () => onPage(async (page) => {
+  test('is restarted, suspended and deleted, by its name', () => onPage(async (page, watched) => {
+    watched.expected = /404.*\/plan/;  // it may be asked for just when it has gone
     await go(page, '#/unikernels/shop/stored');
     await page.getByText('runs on eu-1 as declared').first().waitFor();
     await page.getByRole('button', { name: 'Restart' }).click();
@@ -290,12 +292,33 @@ describe('deploying', () => {
     await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Deploy' }).click();
     await page.getByRole('heading', { name: 'Deploy: choose an instance' }).waitFor();
     await page.getByText(/of memory left/).first().waitFor();
+    await page.locator('.card', { hasText: 'eu-1' }).getByText(/^\d+ MiB, \d+ unikernels, 64 MiB of storage$/).waitFor();
     await shoot(page, 'deploy-choose');
     await page.getByRole('link', { name: 'eu-3' }).click();
     await page.getByText('There is no usable policy on eu-3 yet.').waitFor();
     await page.getByText('kind: UnikernelPolicy').waitFor();
     assert.equal(await page.locator('form.deploy').count(), 0);
   }, { as: tokens.ops }));
+
+  test('a namespace without a policy says so before anything is filled in', () => onPage(async (page) => {
+    await page.getByLabel('Namespace').selectOption('db');
+    await page.getByRole('link', { name: 'Deploy a unikernel' }).click();
+    await page.getByRole('link', { name: 'eu-2' }).click();
+    await page.getByText('There is no usable policy of db on eu-2 yet.').waitFor();
+    await page.getByText('namespace: db').waitFor();
+    assert.equal(await page.locator('form.deploy').count(), 0);
+    await page.getByRole('link', { name: 'Deploy into another namespace' }).click();
+    await page.locator('form.deploy').getByLabel('Namespace').waitFor();
+  }, { as: tokens.ops }));
+
+  test('whoever has some namespaces chooses among them', () => onPage(async (page, watched) => {
+    watched.expected = /status of 403/;
+    await go(page, '#/deploy');
+    await page.getByText(/^64 MiB left in the policy/).waitFor();
+    await page.locator('#among').selectOption('shop');
+    await page.getByText(/^\d{3} MiB left in the policy/).waitFor();
+    assert.match(page.url(), /namespace=shop/);
+  }, { as: tokens.team }));
 
   test('mistakes are told beside their fields', () => onPage(async (page, watched) => {
     fleet.image('bad.hvt', '--target', 'virtio');
@@ -360,11 +383,14 @@ describe('deploying', () => {
     console.log(`an upload of 64 MiB: the page's peak ${before.page.toFixed(0)} → ${after.page.toFixed(0)} MiB, the program's ${before.program.toFixed(0)} → ${after.program.toFixed(0)} MiB`);
     assert.ok(after.page - before.page < 40, 'the page never has all of it');
     const manifest = await page.locator('pre').textContent();
+    await page.getByRole('button', { name: 'Copy the manifest' }).click();
+    await page.getByRole('button', { name: 'Copied' }).waitFor();
+    assert.equal(await page.evaluate(() => navigator.clipboard.readText()), manifest);
     assert.match(manifest ?? '', /name: large.*--greeting=hello world.*--x=a \\"b\\".*plain one.*sha256: "?[0-9a-f]{64}/s);
     await shoot(page, 'deployed');
     await page.getByRole('link', { name: 'To shop/large' }).click();
     await page.getByText(/64 MiB sent/).waitFor();
-  }, { as: tokens.ops }));
+  }, { as: tokens.ops, options: { permissions: ['clipboard-read', 'clipboard-write'] } }));
 
   test('what is cancelled leaves nothing', () => onPage(async (page, watched) => {
     watched.expected = /net::ERR_/;
@@ -394,11 +420,43 @@ async function pageMemory(page) {
 }
 
 describe('the plan', () => {
+  test('tells each step, field by field, and what it waits for', () => onPage(async (page) => {
+    // Its window opens once in four years: what stops it has to wait.
+    const later = (/** @type {Record<string, unknown>} */ spec) => fleet.write('manifests/later.yaml', unikernel('shop', 'later', { instance: 'eu-1', image, networkInterfaces, minReadySeconds: 0, maintenanceWindows: [{ schedule: '0 3 29 2 *', duration: '1m' }], ...spec }));
+    later({ arguments: ['--same', '--old'] });
+    await page.getByRole('link', { name: 'shop/later' }).waitFor();
+    await until(async () => (await stateOf(page, 'shop/later')) === '✓ Ready', 'shop/later is Ready');
+    later({ arguments: ['--same', '--new'], memory: '64Mi' });
+    await page.locator('.card', { hasText: 'eu-1' }).getByText('1 step planned').waitFor();
+    await page.locator('.card', { hasText: 'eu-1' }).getByText(/Albatross 2\.7 or later/).waitFor();
+    await page.locator('.card', { hasText: 'eu-1' }).getByText(/looked at \d+ s ago/).waitFor();
+    await go(page, '#/plan');
+    const step = page.locator('.planned', { has: page.getByRole('heading', { name: 'eu-1' }) }).locator('li', { hasText: 'shop/later' });
+    await step.locator('.badge', { hasText: 'Restart' }).waitFor();
+    await step.getByText(/^not before .*, in \d+ d$/).waitFor();
+    await step.getByText(/maintenance window opens/).waitFor();
+    const fields = Object.fromEntries(await step.locator('tbody tr').evaluateAll((rows) => rows.map((row) => [row.children[0]?.textContent, [...row.children].slice(1).map((cell) => cell.textContent)])));
+    assert.deepEqual(fields, { memory: ['32Mi', '64Mi'], arguments: ['--same‹redacted›', '--same--new'] });
+    // What is not in the manifest may be a secret.
+    assert.deepEqual(await step.locator('del').allTextContents(), ['‹redacted›']);
+    assert.deepEqual(await step.locator('ins').allTextContents(), ['--new']);
+    await shoot(page, 'plan-steps');
+    await step.getByRole('link', { name: 'shop/later' }).click();
+    await page.getByRole('heading', { name: 'Next' }).waitFor();
+    const rows = page.locator('section[aria-labelledby=declared] tbody tr');
+    await until(async () => (await rows.locator('.mark').count()) === 2, 'two fields are marked');
+    assert.match((await rows.filter({ hasText: 'Memory' }).textContent()) ?? '', /64 MiB.*differs: .*32Mi/);
+    assert.match((await rows.filter({ hasText: 'CPUs' }).textContent()) ?? '', /as declared/);
+    await shoot(page, 'unikernel-differs');
+    rmSync(fleet.path('manifests/later.yaml'));
+  }, { as: tokens.ops }));
+
   test('the prune guard asks, and whoever may lets the set go', () => onPage(async (page) => {
     await go(page, '#/plan');
-    await page.getByText('db/ledger').waitFor();
+    await page.getByRole('link', { name: 'db/ledger' }).waitFor();
     rmSync(fleet.path('manifests/vanishing.yaml'));
     await page.getByRole('heading', { name: 'The prune guard asks' }).waitFor({ timeout: 60_000 });
+    await until(async () => (await page.locator('.withheld li').allTextContents()).join() === 'shop/gone-1,shop/gone-2,shop/gone-3,shop/gone-4,shop/gone-5', 'who is of the set');
     await shoot(page, 'plan');
     await page.getByRole('button', { name: 'Let this set be destroyed' }).click();
     await page.getByRole('button', { name: 'Destroy it' }).click();
@@ -484,7 +542,7 @@ describe('one server, without TLS', () => {
       small.write('manifests/fleet.yaml', `${only}${policy('shop', 'only')}${unikernel('shop', 'web', { image, networkInterfaces, minReadySeconds: 0 })}`);
       const url = await small.run({ tls: false });
       await onPage(async (page, watched) => {
-        watched.expected = /log.* 503|503.*\/log\?/;  // a console that does not answer yet
+        watched.expected = /503.*\/(log\?|plan)/;  // its server has not been looked at yet
         await page.getByText('reading, not signed in').waitFor();
         const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
         const sent = await page.evaluate(() => performance.getEntriesByType('resource').filter((each) => each.name.includes('/web/')).reduce((sum, each) => sum + /** @type {PerformanceResourceTiming} */ (each).encodedBodySize, 0));

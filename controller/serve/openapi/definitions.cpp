@@ -239,6 +239,111 @@ io.k8s.api.core.v1.ObjectReference:
   x-kubernetes-map-type: atomic
 )";
 
+constexpr std::string_view instancePlan = "dev.rookery.v1alpha1.InstancePlan";
+constexpr std::string_view unikernelPlan = "dev.rookery.v1alpha1.UnikernelPlan";
+
+/// What is about to be done: there is no CRD of it, as nobody declares it.
+constexpr std::string_view planTypes = R"(
+dev.rookery.v1alpha1.InstancePlan:
+  description: What is about to be done on an AlbatrossInstance, and why, by what was last seen there.
+  type: object
+  properties:
+    observedAt:
+      description: When the server was looked at last with success.
+      type: string
+      format: date-time
+    server:
+      description: What the server is.
+      type: object
+      properties:
+        version: {description: The releases of Albatross that speak as it does., type: string}
+    changes:
+      description: The steps, in the order in which they are taken.
+      type: array
+      items: {$ref: PlannedChange}
+    changesLeftOut: {description: How many more steps there are., type: integer, format: int64}
+    notPruned:
+      description: 'What is not declared any more and stays, as pruning is off.'
+      type: array
+      items: {$ref: PlannedRemoval}
+    notPrunedLeftOut: {description: How many more there are., type: integer, format: int64}
+    withheld:
+      description: What the prune guard withholds until somebody confirms its set.
+      type: array
+      items: {$ref: PlannedRemoval}
+    withheldLeftOut: {description: How many more there are., type: integer, format: int64}
+    errors:
+      description: What is in the way.
+      type: array
+      items: {$ref: PlanError}
+    errorsLeftOut: {description: How many more there are., type: integer, format: int64}
+dev.rookery.v1alpha1.UnikernelPlan:
+  description: What is about to be done about a Unikernel, and why, by what was last seen of it.
+  type: object
+  properties:
+    apiVersion: {description: 'Version of the schema, API group and version.', type: string}
+    kind: {description: UnikernelPlan., type: string}
+    metadata:
+      description: Name and namespace of the Unikernel.
+      type: object
+      properties:
+        name: {description: Of the Unikernel., type: string}
+        namespace: {description: Of the Unikernel., type: string}
+    observedAt:
+      description: When its server was looked at last with success.
+      type: string
+      format: date-time
+    changes:
+      description: The steps, in the order in which they are taken.
+      type: array
+      items: {$ref: PlannedChange}
+    changesLeftOut: {description: How many more steps there are., type: integer, format: int64}
+    errors:
+      description: What is in the way.
+      type: array
+      items: {$ref: PlanError}
+dev.rookery.v1alpha1.PlannedChange:
+  description: One step.
+  type: object
+  properties:
+    kind: {description: Kind of the object that it is about., type: string}
+    namespace: {description: Namespace of the object., type: string}
+    name: {description: Name of the object., type: string}
+    instance: {description: The AlbatrossInstance that it is taken on., type: string}
+    verb: {description: 'What is done, as in the output of rookery plan.', type: string}
+    reason: {description: 'Why, in one CamelCase word.', type: string}
+    message: {description: 'Why, and what it waits for, in sentences.', type: string}
+    notBefore: {description: It is not taken before., type: string, format: date-time}
+    waits: {description: Whether it waits until something else has changed., type: boolean}
+    fields:
+      description: What differs. Values that may be secret are redacted.
+      type: array
+      items: {$ref: PlannedField}
+dev.rookery.v1alpha1.PlannedField:
+  description: One field that changes.
+  type: object
+  properties:
+    path: {description: 'Where it stands, such as spec.memory.', type: string}
+    old: {description: What runs has., x-kubernetes-preserve-unknown-fields: true}
+    new: {description: What is declared., x-kubernetes-preserve-unknown-fields: true}
+dev.rookery.v1alpha1.PlannedRemoval:
+  description: An object that runs and is not declared any more.
+  type: object
+  properties:
+    kind: {description: Its kind., type: string}
+    namespace: {description: Its namespace., type: string}
+    name: {description: Its name., type: string}
+    instance: {description: Where it runs., type: string}
+    message: {description: Why it stays., type: string}
+    set: {description: The ID of the set that is to be confirmed., type: string}
+dev.rookery.v1alpha1.PlanError:
+  description: What is in the way of something.
+  type: object
+  properties:
+    object: {description: 'The object, as kind and name.', type: string}
+    message: {description: 'What, in a sentence.', type: string}
+)";
+
 /// Calls `change` with a schema and each one in it, the outer ones first.
 template <class Change>
 void changeEach(json& schema, const Change& change) {
@@ -266,10 +371,10 @@ void completeReferences(const std::string& name, json& definition, const json& a
   });
 }
 
-OpenApiDefinitions readKubernetesTypes() {
-  auto documents = yaml::parse(kubernetesTypes);
+OpenApiDefinitions readTypes(std::string_view text) {
+  auto documents = yaml::parse(text);
   check(documents && documents->size() == 1 && documents->front().duplicates.empty(),
-        "the types of Kubernetes that are compiled in are one YAML document");
+        "the types that are compiled in are one YAML document");
   OpenApiDefinitions definitions;
   for (const auto& [name, schema] : documents->front().value.items()) {
     json definition = schema;
@@ -345,6 +450,11 @@ void requireOnlyWhatIsNotNullable(json& schema) {
   if (schema["required"].empty()) schema.erase("required");
 }
 
+std::string planOf(api::Kind kind) {
+  if (kind == api::Kind::AlbatrossInstance) return std::string(instancePlan);
+  return kind == api::Kind::Unikernel ? std::string(unikernelPlan) : std::string();
+}
+
 void reduceToV2(json& schema) {
   for (const char* keyword : {"allOf", "anyOf", "oneOf", "not"}) schema.erase(keyword);
   requireOnlyWhatIsNotNullable(schema);
@@ -381,8 +491,16 @@ const std::vector<OpenApiKind>& openApiKinds() {
                        .namespaced = definition.namespaced,
                        .writable = true,
                        .status = true,
-                       .definition = fmt::format("dev.rookery.{}.{}", version, api::toString(kind))});
+                       .definition = fmt::format("dev.rookery.{}.{}", version, api::toString(kind)),
+                       .plan = planOf(kind)});
     }
+    kinds.push_back({.group = group,
+                     .version = version,
+                     .kind = "InstancePlan",
+                     .plural = "instanceplans",
+                     .namespaced = false,
+                     .writable = false,
+                     .definition = std::string(instancePlan)});
     kinds.push_back({.group = "",
                      .version = "v1",
                      .kind = "Event",
@@ -400,10 +518,12 @@ const std::vector<OpenApiKind>& openApiKinds() {
 }
 
 OpenApiDefinitions definitionsOf(const std::vector<OpenApiKind>& kinds) {
-  OpenApiDefinitions definitions = readKubernetesTypes();
+  OpenApiDefinitions definitions = readTypes(kubernetesTypes);
   const bool core = std::ranges::any_of(kinds, [](const OpenApiKind& kind) { return kind.group.empty(); });
   if (!core)
     std::erase_if(definitions, [](const auto& each) { return !each.first.starts_with(metaDefinitions); });
+  const bool plans = std::ranges::any_of(kinds, [](const OpenApiKind& kind) { return !kind.plan.empty(); });
+  if (plans) definitions.merge(readTypes(planTypes));
   for (const OpenApiKind& kind : kinds) {
     const json* custom = customSchema(kind);
     definitions[kind.definition] =

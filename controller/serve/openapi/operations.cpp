@@ -262,6 +262,11 @@ std::vector<OpenApiPath> pathsOf(const OpenApiKind& kind) {
     paths.push_back(
         {collection + "/{name}/status", &kind, {readOperation(kind, subject + "Status", "the status of ")}});
   }
+  if (!kind.plan.empty()) {
+    OpenApiOperation operation = readOperation(kind, subject + "Plan", "what is about to be done about ");
+    operation.answer = kind.plan;
+    paths.push_back({collection + "/{name}/plan", &kind, {std::move(operation)}});
+  }
   return paths;
 }
 

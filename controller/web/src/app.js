@@ -6,7 +6,6 @@ import { usePlace } from './route.js';
 import { session } from './session.js';
 import { SignIn } from './signin.js';
 import { forgetAll, lost } from './store.js';
-import { Unikernel } from './unikernel.js';
 import { Notice, useNow } from './ui.js';
 
 /** Views that are seldom needed come when they are. @param {{load: () => Promise<any>, name: string, props?: any}} props */
@@ -19,6 +18,10 @@ function Later({ load, name, props }) {
   if (error) return html`<${Notice} tone="bad" title=${error} />`;
   return view ? html`<${view} ...${props ?? {}} />` : html`<p class="dim" role="status">Loading …</p>`;
 }
+
+const loadUnikernel = () => import('./unikernel.js');
+// Most go there next: it is there by then, also where the server is not any more.
+setTimeout(() => loadUnikernel().catch(() => {}), 1500);
 
 /** Says when what is shown may not be so any more. */
 function Connection() {
@@ -43,7 +46,7 @@ function View() {
   const { path, query } = usePlace();
   const [view = '', ...rest] = path;
   if (view === 'signin') return html`<${SignIn} />`;
-  if (view === 'unikernels' && rest.length === 2) return html`<${Unikernel} key=${rest.join('/')} namespace=${rest[0]} name=${rest[1]} />`;
+  if (view === 'unikernels' && rest.length === 2) return html`<${Later} key=${rest.join('/')} load=${loadUnikernel} name="Unikernel" props=${{ namespace: rest[0], name: rest[1] }} />`;
   if (view === 'deploy') return html`<${Later} key="deploy" load=${() => import('./deploy.js')} name="Deploy" props=${{ instance: rest[0], namespace: query.namespace }} />`;
   if (view === 'plan') return html`<${Later} key="plan" load=${() => import('./plan.js')} name="Plan" />`;
   if (view === '') return html`<${Fleet} />`;
@@ -53,15 +56,21 @@ function View() {
 function Page() {
   const [, render] = useState(0);
   const { path } = usePlace();
+  const [isLost, setLost] = useState(false);
   const main = useRef(/** @type {any} */ (null));
   useEffect(() => {
     const changed = () => {
       if (session.state === 'out') forgetAll();
       render((/** @type {number} */ count) => count + 1);
     };
+    const connection = () => setLost(lost() !== undefined);
+    addEventListener('rookery-connection', connection);
     session.addEventListener('change', changed);
     void session.begin();
-    return () => session.removeEventListener('change', changed);
+    return () => {
+      removeEventListener('rookery-connection', connection);
+      session.removeEventListener('change', changed);
+    };
   }, []);
   const where = path.join('/');
   const before = useRef(where);
@@ -77,11 +86,11 @@ function Page() {
     <button type="button" class="skip" onClick=${() => main.current?.focus()}>Skip to the content</button>
     <header class="top">
       <a class="brand" href="#/">Rookery</a>
-      <nav aria-label="Views">
+      ${session.state !== 'out' && html`<nav aria-label="Views">
         <a href="#/" aria-current=${current('')}>Fleet</a>
         <a href="#/plan" aria-current=${current('plan')}>Plan</a>
         <a href="#/deploy" aria-current=${current('deploy')}>Deploy</a>
-      </nav>
+      </nav>`}
       <span class="who">
         ${session.state === 'in' && (session.authenticated
           ? html`<span>${session.name}</span> <button type="button" class="small" onClick=${() => session.signOut()}>Sign out</button>`
@@ -89,7 +98,7 @@ function Page() {
       </span>
     </header>
     <${Connection} />
-    <main ref=${main} tabindex="-1">${content}</main>
+    <main ref=${main} tabindex="-1" class=${isLost ? 'before' : ''}>${content}</main>
   `;
 }
 

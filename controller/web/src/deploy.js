@@ -1,13 +1,15 @@
 // Has an image run: where, as what, with which devices; then sends it and shows its way until it runs.
 import { html, useEffect, useMemo, useRef, useState } from './html.js';
-import { bytes, parseQuantity } from './format.js';
+import { bytes, counted, parseQuantity } from './format.js';
+import { namespaceIn } from './fleet.js';
 import { failureOf, session, wordsOf } from './session.js';
+import { navigate } from './route.js';
 import { mistakesIn, loadSchemas } from './schema.js';
 import { digestOf } from './sha256.js';
 import { parseImage } from './solo5.js';
 import { conditionOf, stateOf, unikernelUrl } from './state.js';
 import { collectionOf, keyOf, useCan, useCollection } from './store.js';
-import { Badge, Copy, ListState, Meter, Notice, useTitle } from './ui.js';
+import { Badge, Copy, Fact, ListState, Meter, Notice, useTitle } from './ui.js';
 import { manifestOf } from './yaml.js';
 
 /** @typedef {import('./types.js').KubeObject} KubeObject */
@@ -62,8 +64,18 @@ function loadOf(cpus, unikernels, instance) {
   return load;
 }
 
-/** @param {{instances: KubeObject[], policies: KubeObject[]}} props */
-function ChooseInstance({ instances, policies }) {
+/** @param {KubeObject} policy */
+function leftIn({ spec, status }) {
+  const used = status?.used;
+  const parts = [bytes(parseQuantity(spec.memory) - parseQuantity(used?.memory ?? '0'))];
+  if (spec.unikernels !== undefined) parts.push(counted(spec.unikernels - (used?.unikernels ?? 0), 'unikernel'));
+  if (spec.blockStorage) parts.push(`${bytes(parseQuantity(spec.blockStorage) - parseQuantity(used?.blockStorage ?? '0'))} of storage`);
+  return parts.join(', ');
+}
+
+/** @param {{instances: KubeObject[], policies: KubeObject[], namespace?: string | undefined}} props */
+function ChooseInstance({ instances, policies, namespace }) {
+  const query = namespace ? `?namespace=${encodeURIComponent(namespace)}` : '';
   return html`
     <h1>Deploy: choose an instance</h1>
     <div class="cards">
@@ -75,23 +87,23 @@ function ChooseInstance({ instances, policies }) {
         const left = parseQuantity(capacity?.memory) - parseQuantity(used?.memory);
         return html`
           <article class="card" key=${name}>
-            <header><h2><a href="#/deploy/${encodeURIComponent(name)}">${name}</a></h2><${Badge} tone=${state.tone} word=${state.word === 'Ready' ? 'Answers' : state.word} title=${state.message} /></header>
+            <header><h2><a href="#/deploy/${encodeURIComponent(name)}${query}">${name}</a></h2><${Badge} tone=${state.tone} word=${state.word === 'Ready' ? 'Answers' : state.word} title=${state.message} /></header>
             <p>${Number.isFinite(left) ? html`<b>${bytes(left)}</b> of memory left` : 'What is left is not known'}</p>
             <${Meter} label="Memory" used=${parseQuantity(used?.memory)} total=${parseQuantity(capacity?.memory)} />
-            <p class="dim">${usable.length > 0
-              ? html`Policies: ${usable.map((policy) => `${policy.metadata.namespace} (${bytes(parseQuantity(policy.spec.memory) - parseQuantity(policy.status?.used?.memory ?? '0'))} left)`).join(', ')}`
-              : 'No usable policy is declared'}</p>
+            ${usable.length > 0
+              ? html`<p class="dim">Left by its policies:</p><dl class="factlist">${usable.map((policy) => html`<${Fact} key=${policy.metadata.uid} name=${policy.metadata.namespace}>${leftIn(policy)}<//>`)}</dl>`
+              : html`<p class="dim">No usable policy is declared</p>`}
           </article>`;
       })}
     </div>
   `;
 }
 
-/** @param {{instance: string, namespace?: string}} props */
-const NoPolicy = ({ instance, namespace = 'shop' }) => {
+/** @param {{instance: string, namespace?: string | undefined, others?: boolean}} props */
+const NoPolicy = ({ instance, namespace, others = false }) => {
   const example = `apiVersion: rookery.dev/v1alpha1
 kind: UnikernelPolicy
-metadata: {name: ${instance || 'limits'}, namespace: ${namespace}}
+metadata: {name: ${instance || 'limits'}, namespace: ${namespace ?? 'shop'}}
 spec:${instance ? `\n  instance: ${instance}` : ''}
   unikernels: 10
   memory: 512Mi
@@ -99,9 +111,10 @@ spec:${instance ? `\n  instance: ${instance}` : ''}
   bridges: [br0]
 `;
   return html`
-    <${Notice} tone="warn" title="There is no usable policy on ${instance || 'any instance'} yet.">
+    <${Notice} tone="warn" title="There is no usable policy ${namespace ? `of ${namespace} ` : ''}on ${instance || 'any instance'} yet.">
       A namespace can only have unikernels where a UnikernelPolicy says how much they may use. Whoever looks after the server declares one, in a manifest or by <code>kubectl apply</code>:
       <pre tabindex="0" role="region" aria-label="An example of a policy">${example}</pre><${Copy} text=${example} />
+      ${others && html`<p><a href="#/deploy/${encodeURIComponent(instance)}">Deploy into another namespace</a></p>`}
     <//>
   `;
 };
@@ -391,16 +404,26 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
   `;
 }
 
+/** Of several that are granted, the one that is looked at: nobody lists all of them at once.
+ * @param {{namespace: string}} props */
+const Namespaces = ({ namespace }) => html`
+  <p class="field"><label for="among">Namespace</label>
+    <select id="among" value=${namespace} onChange=${(/** @type {any} */ event) => navigate({ namespace: event.target.value })}>
+      ${session.namespaces.map((each) => html`<option value=${each} selected=${each === namespace}>${each}</option>`)}
+    </select></p>
+`;
+
 /** @param {{instance?: string, namespace?: string}} props */
 export function Deploy({ instance, namespace }) {
   useTitle('Deploy');
+  const granted = namespaceIn(namespace ?? '');
   const instances = useCollection(collectionOf('albatrossinstances'));
-  const policies = useCollection(collectionOf('unikernelpolicies', session.everywhere ? undefined : (namespace ?? session.namespaces[0])));
+  const policies = useCollection(collectionOf('unikernelpolicies', granted));
   const all = [...instances.items.values()].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
   const settled = instances.state !== 'loading' && policies.state !== 'loading';
   if (!settled) return html`<h1>Deploy</h1><p class="dim" role="status">Loading what there is …</p>`;
   if (instances.state === 'live' && all.length === 0) return html`<h1>Deploy</h1><${Notice} title="No AlbatrossInstance is declared.">There is no server to deploy to yet.<//>`;
-  if (!instance && all.length > 1) return html`<${ChooseInstance} instances=${all} policies=${[...policies.items.values()]} />`;
+  if (!instance && all.length > 1) return html`<${ChooseInstance} instances=${all} policies=${[...policies.items.values()]} namespace=${namespace} />`;
   const name = instance ?? all[0]?.metadata.name ?? '';
   const chosen = all.find((each) => each.metadata.name === name);
   if (instances.state === 'live' && !chosen) return html`<h1>Deploy</h1><${Notice} title="There is no instance ${name}."><a href="#/deploy">Choose one</a><//>`;
@@ -409,8 +432,9 @@ export function Deploy({ instance, namespace }) {
   const allowed = chosen?.spec.allowedNamespaces;
   const mine = (/** @type {string} */ each) => (session.everywhere || session.namespaces.includes(each)) && (!allowed || allowed.includes(each));
   // Who may not see the policies can still try: the server says whether there is one.
-  const usable = policies.state === 'refused' ? session.namespaces.filter((each) => each !== '*') : here.filter(isUsable).map((each) => each.metadata.namespace ?? '');
+  const usable = policies.state === 'refused' ? [granted ?? ''].filter(Boolean) : here.filter(isUsable).map((each) => each.metadata.namespace ?? '');
   const namespaces = [...new Set([...usable, ...(root ? [root] : [])])].filter(mine).sort();
+  const missing = session.everywhere && namespace && policies.state === 'live' && !namespaces.includes(namespace);
   const broken = here.filter((each) => !isUsable(each));
   return html`
     <nav class="crumbs" aria-label="Where this is">${all.length > 1 ? html`<a href="#/deploy">Deploy</a> / ${name}` : html`<a href="#/">Fleet</a> / Deploy`}</nav>
@@ -418,8 +442,9 @@ export function Deploy({ instance, namespace }) {
     ${chosen && stateOf(chosen).word !== 'Ready' && html`<${Notice} tone="warn" title="${name} does not answer now.">${stateOf(chosen).message}<//>`}
     ${broken.map((each) => html`<${Notice} tone="warn" title="The policy of ${each.metadata.namespace} is not in force.">${stateOf(each).message}<//>`)}
     ${policies.state === 'refused' && html`<${ListState} collection=${policies} what="policies" />`}
-    ${namespaces.length === 0
-      ? html`<${NoPolicy} instance=${name} namespace=${namespace} />`
-      : html`<${DeployForm} key=${name} instance=${name} namespaces=${namespaces} policies=${here} asked=${namespace && namespaces.includes(namespace) ? namespace : undefined} root=${root} />`}
+    ${granted && session.namespaces.length > 1 && html`<${Namespaces} namespace=${granted} />`}
+    ${namespaces.length === 0 || missing
+      ? html`<${NoPolicy} instance=${name} namespace=${granted ?? namespace} others=${namespaces.length > 0} />`
+      : html`<${DeployForm} key="${name} ${granted}" instance=${name} namespaces=${namespaces} policies=${here} asked=${namespace && namespaces.includes(namespace) ? namespace : undefined} root=${root} />`}
   `;
 }

@@ -4,7 +4,7 @@ import { age, bytes, counted, local, parseQuantity, percent, shortDigest } from 
 import { navigate, useQuery } from './route.js';
 import { session } from './session.js';
 import { conditionOf, rowOf, selects, stateOf, states, unikernelUrl } from './state.js';
-import { collectionOf, pathOf, useCollection, usePolled } from './store.js';
+import { asTable, collectionOf, pathOf, useCan, useCollection, usePolled } from './store.js';
 import { Table } from './table.js';
 import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js';
 
@@ -12,14 +12,25 @@ import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js'
 /** @typedef {import('./state.js').Row} Row */
 
 const usagePeriod = 10_000;
+const planPeriod = 5_000;
+const mostNamed = 3;
+const mostLines = 6;
+const mostCards = 9;  // until somebody wants to see all: the unikernels come below
 
 /** The namespace that whoever sits here looks at: all, where they may. @param {string} asked */
 export function namespaceIn(asked) {
   return session.everywhere ? undefined : session.namespaces.includes(asked) ? asked : session.namespaces[0];
 }
 
-/** @param {{instance: KubeObject, now: number, policies: KubeObject[], counts: Map<string, number>}} props */
-function Instance({ instance, now, policies, counts }) {
+/** What the rows of instanceplans say, by instance. @param {any} table @returns {Map<string, {observedAt?: string, changes: number}>} */
+function plansIn(table) {
+  const index = (table?.columnDefinitions ?? []).findIndex((/** @type {any} */ each) => each.name === 'Changes');
+  return new Map((table?.rows ?? []).map((/** @type {any} */ { cells, object }) =>
+    [object.metadata.name, { observedAt: object.metadata.creationTimestamp, changes: Number(cells[index]) || 0 }]));
+}
+
+/** @param {{instance: KubeObject, now: number, policies: KubeObject[], counts: Map<string, number>, plan: {observedAt?: string, changes: number} | undefined, crowded: boolean}} props */
+function Instance({ instance, now, policies, counts, plan, crowded }) {
   const state = stateOf(instance);
   const { used, capacity } = instance.status ?? {};
   const ready = conditionOf(instance, 'Ready');
@@ -30,18 +41,39 @@ function Instance({ instance, now, policies, counts }) {
         <h3 id="instance-${name}"><a href="#/?instance=${encodeURIComponent(name)}">${name}</a></h3>
         <${Badge} tone=${state.tone} word=${state.word === 'Ready' ? 'Answers' : state.word} title=${state.message} />
       </header>
-      <p class="dim clip" title=${state.message}>${state.word === 'Ready' ? instance.spec.endpoint : state.message}</p>
+      ${state.word !== 'Ready' && html`<p class=${state.tone === 'bad' ? 'bad' : ''}><bdi>${state.message}</bdi></p>`}
+      <p class="dim small"><bdi>${instance.spec.endpoint}${instance.status?.version && `, Albatross ${instance.status.version}`}</bdi></p>
       <${Meter} label="Memory" used=${parseQuantity(used?.memory)} total=${parseQuantity(capacity?.memory)} />
       <${Meter} label="Unikernels" used=${used?.unikernels ?? counts.get(name) ?? NaN} total=${capacity?.unikernels ?? NaN} show=${String} />
       <${Meter} label="Storage" used=${parseQuantity(used?.blockStorage)} total=${parseQuantity(capacity?.blockStorage)} />
       ${policies.length > 0 && html`
-        <details open=${policies.length <= 2}>
+        <details open=${policies.length <= 2 && !crowded}>
           <summary>${counted(policies.length, 'policy', 'policies')}</summary>
           ${policies.map((policy) => html`<${Policy} key=${policy.metadata.uid} policy=${policy} />`)}
         </details>`}
-      <p class="dim small">${ready ? html`${ready.status === 'True' ? 'Answers' : ready.reason} for <${Age} time=${ready.lastTransitionTime} now=${now} />` : 'Nobody has looked yet'}</p>
+      ${plan && plan.changes > 0 && html`<p class="small"><a href="#/plan">${counted(plan.changes, 'step')} planned</a></p>`}
+      <p class="dim small">${ready ? html`${ready.status === 'True' ? 'Answers' : ready.reason} for <${Age} time=${ready.lastTransitionTime} now=${now} />` : 'Nobody has looked yet'}${plan?.observedAt && html`, looked at <${Age} time=${plan.observedAt} now=${now} /> ago`}</p>
     </article>
   `;
+}
+
+/** What needs somebody, before all else. @param {{instances: KubeObject[], objects: Iterable<KubeObject>}} props */
+function Attention({ instances, objects }) {
+  const silent = instances.filter((each) => ['Stalled', 'Not ready', 'Unknown'].includes(stateOf(each).word) && conditionOf(each, 'Ready') !== undefined);
+  const asked = instances.filter((each) => conditionOf(each, 'Ready')?.reason === 'PruneGuard');
+  /** @type {Record<string, Row[]>} */
+  const found = { Stalled: [], 'Not ready': [] };
+  for (const object of objects) found[rowOf(object).state.word]?.push(rowOf(object));
+  const lines = [
+    ...silent.map((each) => html`<b>${each.metadata.name}</b> does not answer as it should: <bdi>${stateOf(each).message}</bdi>`),
+    ...asked.map((each) => html`The prune guard asks about a set on <b>${each.metadata.name}</b>. <a href="#/plan">Answer it</a>`),
+    ...Object.entries(found).filter(([, rows]) => rows.length > 0).map(([word, rows]) => html`
+      <a href="#/?state=${encodeURIComponent(word)}">${counted(rows.length, 'unikernel')}</a> ${word === 'Stalled' ? 'will not go on until somebody does something' : 'not ready'}:${' '}
+      ${rows.slice(0, mostNamed).map((row, index) => html`${index > 0 && ', '}<a href=${unikernelUrl(row.namespace, row.name)}>${row.key}</a>`)}${rows.length > mostNamed && ' …'}`),
+  ];
+  if (lines.length === 0) return null;
+  return html`<section class="notice bad attention" aria-labelledby="attention"><h2 id="attention">Needs somebody</h2><ul class="plain">${lines.slice(0, mostLines).map((line) => html`<li>${line}</li>`)}</ul>
+    ${lines.length > mostLines && html`<p>And ${counted(lines.length - mostLines, 'more', 'more')}.</p>`}</section>`;
 }
 
 /** @param {{policy: KubeObject}} props */
@@ -190,7 +222,11 @@ export function Fleet() {
   const instances = useCollection(collectionOf('albatrossinstances'));
   const policies = useCollection(collectionOf('unikernelpolicies', namespace));
   const { value: usageList } = usePolled(pathOf('unikernelusages', namespace), usagePeriod);
+  const planned = useCan({ verb: 'list', resource: 'instanceplans' })?.allowed;
+  const { value: planTable } = usePolled(planned ? pathOf('instanceplans') : undefined, planPeriod, asTable);
+  const plans = useMemo(() => plansIn(planTable), [planTable]);
   const height = useRowHeight();
+  const [all, setAll] = useState(false);
   const usages = useMemo(() => new Map((usageList?.items ?? []).map((/** @type {any} */ usage) => [`${usage.metadata.namespace}/${usage.metadata.name}`, usage])), [usageList]);
   const wanted = session.everywhere ? query : { ...query, ns: '' };
   const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.revision, JSON.stringify(query), usages]);
@@ -205,13 +241,15 @@ export function Fleet() {
   const names = instances.items.size > 0 ? sorted.map((each) => each.metadata.name) : [...counts.keys()].filter(Boolean).sort();
   const columns = useMemo(() => columnsAt(now), [now]);
   return html`
-    <header class="head"><h1>Fleet</h1><a class="button primary end" href="#/deploy">Deploy a unikernel</a></header>
+    <header class="head"><h1>Fleet</h1><a class="button primary end" href="#/deploy${query.ns ? `?namespace=${encodeURIComponent(query.ns)}` : ''}">Deploy a unikernel</a></header>
+    <${Attention} instances=${sorted} objects=${unikernels.items.values()} />
     <section aria-labelledby="instances">
       <h2 id="instances">Instances</h2>
       <${ListState} collection=${instances} what="instances" />
       ${instances.state === 'live' && sorted.length === 0 && html`
         <${Notice} title="No AlbatrossInstance is declared.">Declare one in a manifest: <code>rookery help run</code>, and docs/guides/manifests.md say how.<//>`}
-      <div class="cards">${sorted.map((each) => html`<${Instance} key=${each.metadata.name} instance=${each} now=${now} counts=${counts} policies=${policiesOf(each.metadata.name)} />`)}</div>
+      <div class="cards">${(all ? sorted : sorted.slice(0, mostCards)).map((each) => html`<${Instance} key=${each.metadata.name} crowded=${height > 40 || sorted.length > 4} instance=${each} now=${now} counts=${counts} plan=${plans.get(each.metadata.name)} policies=${policiesOf(each.metadata.name)} />`)}</div>
+      ${sorted.length > mostCards && html`<p class="buttons"><button type="button" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? 'Show fewer' : `Show all ${sorted.length}`}</button></p>`}
     </section>
     <section aria-labelledby="unikernels">
       <h2 id="unikernels">Unikernels</h2>

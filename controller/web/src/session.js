@@ -93,15 +93,15 @@ class Session extends EventTarget {
 
   /** A request to the API; an ApiError where it fails. 401 ends the session.
    * @param {string} path
-   * @param {{method?: string, body?: unknown, type?: string, signal?: AbortSignal}} [options]
+   * @param {{method?: string, body?: unknown, type?: string, accept?: string, signal?: AbortSignal}} [options]
    * @returns {Promise<Response>} */
-  async fetch(path, { method = 'GET', body, type = 'application/json', signal } = {}) {
+  async fetch(path, { method = 'GET', body, type = 'application/json', accept, signal } = {}) {
     /** @type {Response} */
     let response;
     try {
       response = await fetch(path, {
         method,
-        headers: { ...this.headers(), ...(body === undefined ? {} : { 'Content-Type': type }) },
+        headers: { ...this.headers(), ...(body === undefined ? {} : { 'Content-Type': type }), ...(accept ? { Accept: accept } : {}) },
         body: body === undefined ? null : JSON.stringify(body),
         signal: signal ?? null,
         cache: 'no-store',

@@ -20,7 +20,7 @@ export function SignIn() {
   };
   return html`
     <h1>Sign in</h1>
-    ${session.refusal && html`<${Notice} tone="bad" title="You are not let in.">${session.refusal}<//>`}
+    ${session.refusal && html`<${Notice} tone="bad" title="You are not let in.">${session.refusal === 'Unauthorized' ? 'The server knows no such token.' : session.refusal}<//>`}
     ${plain && html`<${Notice} title="Without TLS, one only reads.">Whoever is on this machine may read. To change something, start rookery run with --tls-cert, --tls-key, --api-store and --api-token-file, and open https:// here.<//>`}
     <form class="signin" onSubmit=${signIn}>
       <label>Bearer token

@@ -277,10 +277,13 @@ export function useCollection(collection) {
   return collection;
 }
 
+/** Asks for the rows of a list rather than for its objects: what columns show, and metadata. */
+export const asTable = 'application/json;as=Table;g=meta.k8s.io;v=v1';
+
 /** What the view asks for itself, again and again while it is seen: what the API does not let anybody watch.
- * @template T @param {string | undefined} path @param {number} period in milliseconds
+ * @template T @param {string | undefined} path @param {number} period in milliseconds @param {string} [accept]
  * @returns {{value: T | undefined, error: string, again: () => void}} */
-export function usePolled(path, period) {
+export function usePolled(path, period, accept) {
   const [answer, setAnswer] = useState({ value: /** @type {any} */ (undefined), error: '' });
   const [turn, setTurn] = useState(0);
   useEffect(() => {
@@ -289,7 +292,7 @@ export function usePolled(path, period) {
     const ask = async () => {
       if (document.hidden) return;
       try {
-        const value = await session.json(path, { signal: control.signal });
+        const value = await session.json(path, { signal: control.signal, ...(accept ? { accept } : {}) });
         setAnswer({ value, error: '' });
       } catch (error) {
         if (!control.signal.aborted) setAnswer((/** @type {any} */ before) => ({ ...before, error: wordsOf(error) }));

@@ -39,6 +39,7 @@ export interface Status {
   history?: string[];
   used?: Use;
   capacity?: Use;
+  version?: string;
 }
 export interface Device {
   name: string;
@@ -81,6 +82,41 @@ export interface Usage {
   usage: { cpu?: string; memory?: string };
   memoryLimit?: string;
   networkInterfaces?: { name: string; receivedBytes: number; sentBytes: number }[];
+}
+export interface PlannedField {
+  path: string;
+  old: unknown;
+  new: unknown;
+}
+export interface PlannedChange {
+  kind: string;
+  namespace: string;
+  name: string;
+  instance: string;
+  verb: string;
+  reason: string;
+  message: string;
+  notBefore?: string;
+  waits?: boolean;
+  fields: PlannedField[];
+}
+export interface PlannedRemoval {
+  kind: string;
+  namespace: string;
+  name: string;
+  message?: string;
+  set?: string;
+}
+export interface Plan {
+  metadata: Metadata;
+  observedAt?: string;
+  server?: { version: string };
+  changes: PlannedChange[];
+  changesLeftOut?: number;
+  notPruned?: PlannedRemoval[];
+  withheld?: PlannedRemoval[];
+  errors: { object: string; message: string }[];
+  errorsLeftOut?: number;
 }
 export interface KubeEvent {
   metadata: Metadata;

@@ -59,7 +59,7 @@ export function Copy({ text, label = 'Copy' }) {
     }
     setTimeout(() => setDone(''), 2000);
   };
-  return html`<button type="button" class="small" onClick=${copy}><span role="status">${done || label}</span></button>`;
+  return html`<button type="button" class="small" onClick=${copy}>${done || label}</button><span role="status" class="hidden">${done}</span>`;
 }
 
 /** A question that must be answered before anything else. @param {{title: string, onClose: () => void, children?: any}} props */

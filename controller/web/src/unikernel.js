@@ -1,5 +1,6 @@
 // One unikernel: what is declared beside what runs, what happened, what it prints and uses, and what can be done to it.
 import { html, useEffect, useMemo, useState } from './html.js';
+import { Change, Value } from './changes.js';
 import { bytes, counted, parseQuantity, percent, shortDigest } from './format.js';
 import { ConsoleView } from './console.js';
 import { session, wordsOf } from './session.js';
@@ -10,6 +11,8 @@ import { manifestOf } from './yaml.js';
 
 /** @typedef {import('./types.js').KubeObject} KubeObject */
 /** @typedef {import('./types.js').Usage} Usage */
+/** @typedef {import('./types.js').Plan} Plan */
+/** @typedef {{name: string, path: string, declared: any, running?: any, differs?: boolean}} Row */
 
 const samplePeriod = 5_000;
 const keptSamples = 120;
@@ -60,43 +63,52 @@ function Usages({ samples, asked }) {
 /** @param {import('./types.js').Device[] | undefined} devices @param {(device: import('./types.js').Device) => string} words */
 const devicesIn = (devices, words) => (devices ?? []).map(words).join(', ') || 'none';
 
-/** What is declared, and what is seen of it: undefined where servers do not show it or nobody has told.
- * @param {KubeObject} object @param {Usage | undefined} usage
- * @returns {{name: string, declared: any, running?: any, differs?: boolean}[]} */
-export function comparison({ spec, status }, usage) {
+/** What is declared. @param {KubeObject} object @returns {Row[]} */
+function declaredRows({ spec, status }) {
   const image = spec.image ?? {};
-  const limit = parseQuantity(usage?.memoryLimit);
-  const seen = (usage?.networkInterfaces ?? []).map((each) => each.name).sort();
-  const wanted = (spec.networkInterfaces ?? []).map((each) => each.name).sort();
   const fail = spec.failBehaviour;
   return [
-    { name: 'Instance', declared: spec.instance ?? 'the only one', running: status?.instance, differs: !!spec.instance && !!status?.instance && spec.instance !== status.instance },
+    { name: 'Instance', path: '', declared: spec.instance ?? 'the only one', running: status?.instance, differs: !!spec.instance && !!status?.instance && spec.instance !== status.instance },
     {
       name: 'Image',
+      path: 'spec.image.sha256',
       declared: image.path ?? image.url ?? shortDigest(image.sha256),
       running: status?.digest && shortDigest(status.digest),
       differs: !!image.sha256 && !!status?.digest && image.sha256.toLowerCase() !== status.digest,
     },
-    { name: 'Memory', declared: bytes(parseQuantity(spec.memory)), running: usage && bytes(limit), differs: !!usage && limit !== parseQuantity(spec.memory) },
-    { name: 'CPUs', declared: (spec.cpuIDs ?? []).join(', ') },
-    {
-      name: 'Network',
-      declared: devicesIn(spec.networkInterfaces, (each) => `${each.name} → ${each.bridge ?? each.name}${each.mac ? ` (${each.mac})` : ''}`),
-      running: usage && (seen.join(', ') || 'none'),
-      differs: !!usage && seen.join() !== wanted.join(),
-    },
-    { name: 'Volumes', declared: devicesIn(spec.blockDevices, (each) => `${each.name} → ${each.volumeName ?? each.name}`) },
-    { name: 'On failure', declared: fail?.restart ? `restart${fail.exitCodes?.length ? ` on ${fail.exitCodes.join(', ')}` : ''}` : 'quit' },
-    { name: 'Arguments', declared: (spec.arguments ?? []).length === 0 ? 'none' : html`<ul class="plain mono">${spec.arguments?.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>` },
+    { name: 'Memory', path: 'spec.memory', declared: bytes(parseQuantity(spec.memory)) },
+    { name: 'CPUs', path: 'spec.cpuIDs', declared: (spec.cpuIDs ?? []).join(', ') },
+    { name: 'Network', path: 'spec.networkInterfaces', declared: devicesIn(spec.networkInterfaces, (each) => `${each.name} → ${each.bridge ?? each.name}${each.mac ? ` (${each.mac})` : ''}`) },
+    { name: 'Volumes', path: 'spec.blockDevices', declared: devicesIn(spec.blockDevices, (each) => `${each.name} → ${each.volumeName ?? each.name}`) },
+    ...(typeof spec.startup === 'number' ? [{ name: 'Starts as', path: 'spec.startup', declared: String(spec.startup) }] : []),
+    { name: 'On failure', path: 'spec.failBehaviour', declared: fail?.restart ? `restart${fail.exitCodes?.length ? ` on ${fail.exitCodes.join(', ')}` : ''}` : 'quit' },
+    { name: 'Arguments', path: 'spec.arguments', declared: (spec.arguments ?? []).length === 0 ? 'none' : html`<ul class="plain mono">${spec.arguments?.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>` },
   ];
 }
 
-/** @param {{object: KubeObject, usage: Usage | undefined}} props */
-function Comparison({ object, usage }) {
+/** What runs beside what is declared: as the controller compared them last, where it has said so; else as far as its
+ * status and what it uses tell. @param {KubeObject} object @param {Plan | undefined} plan @param {Usage | undefined} usage
+ * @returns {Row[]} */
+export function comparison(object, plan, usage) {
+  const runs = object.status?.digest !== undefined;
+  const fields = new Map((plan?.changes ?? []).filter((each) => each.verb !== 'create').flatMap((each) => each.fields.map((field) => [field.path, field])));
+  const seen = { 'spec.memory': usage && bytes(parseQuantity(usage.memoryLimit)) };
+  return declaredRows(object).map((row) => {
+    const field = fields.get(row.path);
+    if (field) return { ...row, running: html`<${Value} value=${field.old} other=${field.new} tag="del" />`, differs: true };
+    const told = row.running ?? (runs ? /** @type {any} */ (seen)[row.path] : undefined);
+    // Of a step all fields are told that differ.
+    return { ...row, running: told ?? (runs && fields.size > 0 ? 'as declared' : undefined) };
+  });
+}
+
+/** @param {{object: KubeObject, plan: Plan | undefined, usage: Usage | undefined}} props */
+function Comparison({ object, plan, usage }) {
   const ready = conditionOf(object, 'Ready');
   const current = object.status?.observedGeneration === object.metadata.generation;
   const same = current && ready?.status === 'True' && ready.reason === 'Running';
-  const rows = comparison(object, usage);
+  const rows = comparison(object, plan, usage);
+  const runs = object.status?.digest !== undefined;
   return html`
     <table class="facts">
       <thead><tr><th scope="col">Field</th><th scope="col">Declared</th><th scope="col">Runs</th></tr></thead>
@@ -104,11 +116,21 @@ function Comparison({ object, usage }) {
         ${rows.map((row) => html`
           <tr class=${row.differs ? 'differs' : ''}>
             <th scope="row">${row.name}</th><td>${row.declared}</td>
-            <td>${row.differs && html`<b class="mark">differs: </b>`}${row.running ?? html`<span class="dim">${same ? 'as declared' : 'not told'}</span>`}</td>
+            <td>${row.differs && html`<b class="mark">differs: </b>`}${row.running ?? html`<span class="dim">${same ? 'as declared' : runs ? 'not told' : 'nothing'}</span>`}</td>
           </tr>`)}
       </tbody>
     </table>
     ${!current && html`<p class="dim">The manifest is newer than what was last judged.</p>`}
+  `;
+}
+
+/** What is about to be done about it. @param {{plan: Plan | undefined, now: number}} props */
+function Next({ plan, now }) {
+  if (!plan || plan.changes.length === 0) return null;
+  return html`
+    <section aria-labelledby="next"><h2 id="next">Next</h2>
+      <ol class="tasks">${plan.changes.map((change) => html`<li key=${`${change.instance} ${change.verb}`}><${Change} change=${change} now=${now} about=${false} /></li>`)}</ol>
+    </section>
   `;
 }
 
@@ -222,7 +244,7 @@ function History({ object, now }) {
   return html`
     <dl class="factlist">
       <${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>
-      ${action?.verb && html`<${Fact} name="It took">${action.duration ?? '–'}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
+      ${action?.verb && html`<${Fact} name="It took">${(action.duration ?? '–').replace(/(\d)([a-z])/g, '$1 $2')}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
       <${Fact} name="Runs since">${object.status?.startedAt ? html`<${Age} full time=${object.status.startedAt} now=${now} />` : '–'}<//>
       <${Fact} name="Restarts">${counted(object.status?.restarts ?? 0, 'time')} unasked<//>
       <${Fact} name="Images">${history.length === 0 ? 'none yet' : html`<ol class="plain mono">${history.map((digest) => html`<li title=${digest}>${shortDigest(digest)} ${digest === running && html`<span class="tag">runs</span>`}</li>`)}</ol>`}<//>
@@ -242,10 +264,14 @@ export function Unikernel({ namespace, name }) {
   const samples = noteSample(`${namespace}/${name}`, usage);
   const selector = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=Unikernel`);
   const { value: events, again } = usePolled(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events?fieldSelector=${selector}`, 15_000);
+  const { value: plan, again: planAgain } = usePolled(object && !object.metadata.deletionTimestamp ? `${pathOf('unikernels', namespace, name)}/plan` : undefined, samplePeriod);
   const version = object?.metadata.resourceVersion;
-  // What happens to it is seen in its status at once; its Events come with that.
+  // What happens to it is seen in its status at once; its Events, and what is next, come with that.
   useEffect(() => {
-    const timer = setTimeout(again, 300);
+    const timer = setTimeout(() => {
+      again();
+      planAgain();
+    }, 300);
     return () => clearTimeout(timer);
   }, [version]);
   const crumbs = html`<nav class="crumbs" aria-label="Where this is"><a href="#/">Fleet</a> / <a href="#/?ns=${encodeURIComponent(namespace)}">${namespace}</a></nav>`;
@@ -263,8 +289,9 @@ export function Unikernel({ namespace, name }) {
     </header>
     <p class="lead"><b>${state.reason}</b>${state.reason && ': '}<bdi>${state.message}</bdi></p>
     <${Actions} key=${object.metadata.uid} object=${object} />
+    <${Next} plan=${plan} now=${now} />
     <div class="columns">
-      <section aria-labelledby="declared"><h2 id="declared">Declared and running</h2><${Comparison} object=${object} usage=${live} /></section>
+      <section aria-labelledby="declared"><h2 id="declared">Declared and running</h2><${Comparison} object=${object} plan=${plan} usage=${live} /></section>
       <section aria-labelledby="history"><h2 id="history">Life</h2><${History} object=${object} now=${now} /><h2>Usage</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
     </div>
     <section aria-labelledby="console"><h2 id="console">Console</h2>${object.status?.instance ? html`<${ConsoleView} namespace=${namespace} name=${name} />` : html`<p class="dim">It is on no instance yet, so it has printed nothing.</p>`}</section>

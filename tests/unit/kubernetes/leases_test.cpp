@@ -250,7 +250,9 @@ TEST_F(LeasesTest, SaysOnceForWhomItStandsBy) {
   server_.take(leader, "other");
   start();
   ASSERT_TRUE(until([&] { return !news_.empty(); }));
+  EXPECT_EQ(leases_->holderElsewhere("eu-1"), "other");
   ASSERT_TRUE(untilHeld("")) << "the other one does not renew it";
+  EXPECT_EQ(leases_->holderElsewhere("eu-1"), std::nullopt);
   EXPECT_THAT(news_, ElementsAre("me stands by: other holds the Lease rookery.",
                                  "me commands all instances now: it holds the Lease rookery."));
 }

@@ -136,6 +136,7 @@ class Loop : public testing::Test {
                                .keptImages = images_.get(),
                                .servers = &servers_,
                                .usages = usages_,
+                               .plans = &plans_,
                                .probe = probe_,
                                .stateLost = [this](const Error& error) { lost_ = error.reason; }});
     }
@@ -201,6 +202,7 @@ class Loop : public testing::Test {
   Servers servers_;
   UsageStore store_;
   UsageStore* usages_ = nullptr;
+  InstancePlans plans_;
   Told told_;
   std::optional<Environment> own_;
   asio::io_context context_;
@@ -885,6 +887,39 @@ TEST_F(Loop, TellsThatTheServerCannotBeAskedAndComesBack) {
   update();
   untilFinished();
   EXPECT_EQ(ready("shop/web").reason, Reason::Running);
+}
+
+TEST_F(Loop, TellsWhatItIsAboutToDoUntilItEnds) {
+  declare("shop/web");
+  std::vector<std::string> planned;
+  server_->down = true;
+  start();
+  until([&] { return end_ && end_->failure; });
+  EXPECT_TRUE(plans_.find("eu-1")->failure);
+  EXPECT_FALSE(plans_.find("eu-1")->observedAt);
+  server_->down = false;
+  update();
+  until([&] {
+    const auto known = plans_.find("eu-1");
+    return known->plan != nullptr && !known->plan->changes.empty();
+  });
+  const auto known = *plans_.find("eu-1");
+  for (const plan::Change& change : known.plan->changes) planned.emplace_back(toString(change.verb));
+  EXPECT_THAT(planned, ElementsAre("applyPolicy", "create"));
+  EXPECT_THAT(known.plan->changes.back().fields, testing::Not(IsEmpty()));
+  EXPECT_FALSE(known.failure);
+  untilFinished();
+  EXPECT_THAT(plans_.find("eu-1")->plan->changes, IsEmpty());
+  const auto before = plans_.find("eu-1");
+  EXPECT_EQ(before->plan->era, albatross::Era::Current);
+  const int rounds = rounds_;
+  loop_->lookNow();
+  until([&] { return rounds_ > rounds; });
+  EXPECT_EQ(plans_.find("eu-1")->plan, before->plan) << "nothing has changed";
+  EXPECT_GT(*plans_.find("eu-1")->observedAt, *before->observedAt);
+  EXPECT_EQ(objects_.find({api::Kind::AlbatrossInstance, "", "eu-1"})->status.version, "2.7 or later");
+  stop();
+  EXPECT_FALSE(plans_.find("eu-1"));
 }
 
 TEST_F(Loop, AnotherServerBehindTheSameAddressInheritsNothing) {

@@ -140,7 +140,10 @@ TEST(OpenApi, PathsAreThoseOfTheKinds) {
                             "/apis/rookery.dev/v1alpha1/namespaces/{namespace}/unikernels/{name}",
                             "/apis/rookery.dev/v1alpha1/namespaces/{namespace}/unikernels/{name}/status",
                             "/apis/rookery.dev/v1alpha1/albatrossinstances",
-                            "/apis/rookery.dev/v1alpha1/albatrossinstances/{name}"}));
+                            "/apis/rookery.dev/v1alpha1/albatrossinstances/{name}",
+                            "/apis/rookery.dev/v1alpha1/albatrossinstances/{name}/plan",
+                            "/apis/rookery.dev/v1alpha1/namespaces/{namespace}/unikernels/{name}/plan",
+                            "/apis/rookery.dev/v1alpha1/instanceplans"}));
   const std::string events = "/api/v1/namespaces/{namespace}/events";
   EXPECT_THAT(memberNames(coreDocument.at("paths").at(events)), UnorderedElementsAre("get", "parameters"));
   EXPECT_THAT(memberNames(coreDocument.at("paths").at(events + "/{name}")),
