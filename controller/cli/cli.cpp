@@ -20,7 +20,7 @@ namespace {
 // In the order in which --help lists them.
 constexpr std::array verbs = {
     addRun,   addApply,   addPlan,    addValidate,   addGet,     addDescribe,     addLogs,
-    addTop,   addRestart, addDelete,  addVolume,     addDeploy,  addConfirmPrune, addNotify,
+    addTop,   addRestart, addRollout, addDelete,  addVolume,     addDeploy,  addConfirmPrune, addNotify,
     addState, addExport,  addInspect, addCompletion, addVersion, addComplete,     addReference};
 
 constexpr const char* summary =

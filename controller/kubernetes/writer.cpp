@@ -211,6 +211,7 @@ asio::awaitable<Answer<void>> Writer::write(api::ObjectKey key) {
   if (!status) co_return Answer<void>{};
   json wanted = api::toJson(*status);
   if (key.kind == api::Kind::Unikernel) wanted["restarts"] = status->restarts;  // none is news, too
+  if (key.kind == api::Kind::Unikernel) api::addPlacedOn(*status, wanted);
   json change = mergePatch(cached->status.is_object() ? cached->status : json::object(), wanted);
   if (change.is_null()) co_return Answer<void>{};
   const std::string target =

@@ -115,7 +115,7 @@ Rollback Planner::firstRollback(const Subject& subject) const {
   const bool well = !state || *state == UnikernelState::Ready || *state == UnikernelState::Suspended;
   const Wanted wanted = subject.wanted();
   const bool differs =
-      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments)
+      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.unikernel.literalArguments())
           .any();
   if (!well || !differs) return {};
   const auto& was = subject.memory.inSync;

@@ -174,8 +174,9 @@ Resolution Controller::resolveSnapshot() {
   const auto standing = [this](const std::string& instance, const api::ObjectKey& unikernel) {
     return told_[{instance, unikernel}] = standingOf(instance, unikernel);
   };
-  Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_);
+  Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_, outOfReach());
   addLoads(resolution);
+  if (!previewing_) rollouts_.apply(resolution.instances);
   const SortedEntries entries =
       strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
@@ -221,6 +222,7 @@ void Controller::distribute() {
   }
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
+  failsOver_ = resolution.failsOver;
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
   publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
   declared_ = std::move(resolution.declarations);
@@ -254,9 +256,26 @@ void Controller::roundEnded(const RoundEnd& end) {
   awaited_[instance] = end.awaited;
   for (const auto& [volume, load] : end.loads) volumeLoads_.end(volume, load);
   if (!end.failure) uses_[instance] = end.policies;
-  const bool moved = dependenciesMoved();
+  rollouts_.seen(instance, end.replicas);
+  const bool reached = noteReach(end);
+  const bool moved = dependenciesMoved() || rollouts_.moved() || (reached && failsOver_);
   if (pruner_.moveArrived() || moved) distribute();
   event_.cancel();
+}
+
+/// True: an instance is out of reach that was not, or is not any more.
+bool Controller::noteReach(const RoundEnd& end) {
+  const std::string& instance = end.desired->name();
+  if (!end.failure) return outOfReach_.erase(instance) > 0;
+  return outOfReach_.try_emplace(instance, environment_.now()).second;
+}
+
+std::map<std::string, std::chrono::milliseconds> Controller::outOfReach() const {
+  std::map<std::string, std::chrono::milliseconds> times;
+  const SystemTime now = environment_.now();
+  for (const auto& [instance, since] : outOfReach_)
+    times.emplace(instance, std::chrono::floor<std::chrono::milliseconds>(now - since));
+  return times;
 }
 
 /// As the instance's loop said last; where another process has it, as its status says.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,14 +36,19 @@ class Pruner {
   Result<std::string> confirm(const std::string& id);
 
  private:
+  /// Where one belongs that is somewhere else as well.
+  struct Destination {
+    std::set<std::string> instances;
+    std::size_t wanted = 1;  // instances that it has to run on before it goes where it does not belong
+  };
   void judgeMove(Resolution& resolution, const plan::Entry& entry);
-  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
+  bool arrived(const api::ObjectKey& key, const Destination& to) const;
   std::string noSuchSet(const std::string& id, const std::string& instance) const;
 
   const Environment& environment_;
   PruneGuard guard_;
-  /// Unikernels that go where they are once they run on that instance.
-  std::map<api::ObjectKey, std::string> moving_;
+  /// Unikernels that go where they are once they run there.
+  std::map<api::ObjectKey, Destination> moving_;
 };
 
 }  // namespace rookery::reconcile
