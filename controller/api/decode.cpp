@@ -200,7 +200,8 @@ std::vector<Unikernel::ArgumentFrom> takeArgumentsFrom(const Field& list) {
   for (const Field& item : list.items()) {
     const Field reference = item["secretKeyRef"];
     if (isInstanceVariable(item["name"].text().value_or("")))
-      item["name"].problem("$(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; give this another name");
+      item["name"].problem(
+          "$(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; give this another name");
     values.push_back({.name = take(item["name"], checkVariable).value_or(""),
                       .secretKeyRef = {.name = takeLongName(reference["name"]).value_or(""),
                                        .key = take(reference["key"], checkSecretKey).value_or("")}});
@@ -352,10 +353,12 @@ std::optional<Unikernel::Placement> takePlacement(const Field& spec) {
   if (!field.present()) return std::nullopt;
   for (const char* other : {"instance", "instanceSelector"}) {
     if (spec[other].present())
-      field.problemWithName(fmt::format("only one of {} and placement may be given; remove spec.{}", other, other));
+      field.problemWithName(
+          fmt::format("only one of {} and placement may be given; remove spec.{}", other, other));
   }
   Unikernel::Placement placement{.instanceSelector = takeSelector(field["instanceSelector"])};
-  placement.replicas = field["replicas"].text() ? std::nullopt : std::optional(field["replicas"].number().value_or(1));
+  placement.replicas =
+      field["replicas"].text() ? std::nullopt : std::optional(field["replicas"].number().value_or(1));
   placement.topologyKey = take(field["topologyKey"], checkLabelKey).value_or("");
   if (const Field failover = field["failoverAfter"]; failover.present()) {
     std::chrono::milliseconds after = std::chrono::minutes(1);
@@ -367,7 +370,12 @@ std::optional<Unikernel::Placement> takePlacement(const Field& spec) {
 }
 
 std::map<std::string, std::vector<std::string>> takeArgumentsByInstance(const Field& field) {
+  constexpr std::size_t most = 1024;
   std::map<std::string, std::vector<std::string>> arguments;
+  if (field.members().size() > most) {
+    field.problem(fmt::format("at most {} instances are allowed", most));
+    return arguments;
+  }
   for (const auto& [instance, list] : field.members()) {
     if (Complaint complaint = checkName(instance)) list.problemWithName(*std::move(complaint));
     arguments.emplace(instance, takeArguments(list));
@@ -443,7 +451,8 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   unikernel.argumentsFrom = takeArgumentsFrom(spec["argumentsFrom"]);
   unikernel.dependsOn = takeDependencies(spec["dependsOn"]);
   const auto names = [](const std::vector<std::string>& arguments) {
-    return std::ranges::any_of(arguments, [](const auto& argument) { return argument.starts_with("--name="); });
+    return std::ranges::any_of(arguments,
+                               [](const auto& argument) { return argument.starts_with("--name="); });
   };
   const bool named = names(unikernel.arguments) ||
                      std::ranges::any_of(unikernel.argumentsByInstance | std::views::values, names);

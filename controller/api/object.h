@@ -101,7 +101,7 @@ struct AlbatrossInstance {
   std::chrono::milliseconds connectTimeout{5'000}, commandTimeout{30'000}, streamTimeout{600'000};
   bool observe = false;
   bool suspend = false;
-  std::vector<schedule::Window> maintenanceWindows;  // empty: what runs may be stopped at any time
+  std::vector<schedule::Window> maintenanceWindows;       // empty: what runs may be stopped at any time
   std::optional<std::int64_t> maxConcurrentUpdates = {};  // unikernels; absent: all at once
 
   /// How the endpoint of a local server begins, of which the folder of its sockets follows.
@@ -189,7 +189,7 @@ struct Unikernel {
   std::int64_t memory = 32;  // Mi
   std::vector<NetworkInterface> networkInterfaces;
   std::vector<BlockDevice> blockDevices;
-  std::vector<std::string> arguments;  // as written, before expansion
+  std::vector<std::string> arguments;                                        // as written, before expansion
   std::map<std::string, std::vector<std::string>> argumentsByInstance = {};  // after those of `arguments`
   std::vector<ArgumentFrom> argumentsFrom;
   std::vector<std::string> dependsOn;  // names of unikernels of its namespace
@@ -199,8 +199,8 @@ struct Unikernel {
   RunPolicy runPolicy = RunPolicy::Always;
   std::optional<std::int64_t> startup;
   UpdateStrategy updateStrategy = UpdateStrategy::ForceCreate;
-  std::int64_t maxUnavailable = 1;                // replicas, because of an update
-  std::optional<std::int64_t> pauseAfter = {};    // replicas that get an update before somebody is asked
+  std::int64_t maxUnavailable = 1;              // replicas, because of an update
+  std::optional<std::int64_t> pauseAfter = {};  // replicas that get an update before somebody is asked
   Adopt adopt = Adopt::IfIdentical;
   std::optional<HealthCheck> healthCheck;
   std::int64_t minReadySeconds = 0;
@@ -235,8 +235,8 @@ struct Secret {
 };
 
 /// Stands for what a Unikernel's spec runs, besides the image's content: no digest of where the image comes
-/// from, of on how many instances it runs (placement), or of how its object is looked after (adopt, dependsOn,
-/// healthCheck, maintenanceWindows, minReadySeconds, prune, suspend, update).
+/// from, of on how many instances it runs (placement), or of how its object is looked after (adopt,
+/// dependsOn, healthCheck, maintenanceWindows, minReadySeconds, prune, suspend, update).
 struct RunDigest {
   std::string current;  // SHA-256 hex
   /// What former versions, which covered the whole spec, may have written for this one: they left out what

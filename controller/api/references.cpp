@@ -122,8 +122,8 @@ class Checker {
     const auto wanted = static_cast<std::size_t>(placement.replicas.value_or(1));
     if (open.empty() || open.size() >= wanted || anyBrokenInstance()) return;
     tell(object, "spec.placement.replicas", Reason::InstanceNotFound,
-         fmt::format("it is to run on {} AlbatrossInstances, and {} selected that {} open to its namespace", wanted,
-                     open.size() == 1 ? "1 is" : fmt::format("{} are", open.size()),
+         fmt::format("it is to run on {} AlbatrossInstances, and {} selected that {} open to its namespace",
+                     wanted, open.size() == 1 ? "1 is" : fmt::format("{} are", open.size()),
                      open.size() == 1 ? "is" : "are"),
          problems_);
   }

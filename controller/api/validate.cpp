@@ -76,7 +76,8 @@ class Validation {
       findings_.add(path, places.key, "this field has no value; give it one or remove it");
       return false;
     }
-    if (schema.value("x-kubernetes-int-or-string", false)) return visitIntOrString(schema, value, places, path);
+    if (schema.value("x-kubernetes-int-or-string", false))
+      return visitIntOrString(schema, value, places, path);
     const std::string& type = schema.at("type").get_ref<const std::string&>();
     if (!hasType(value, type)) {
       findings_.add(path, places.value, describeMismatch(schema, value, places));

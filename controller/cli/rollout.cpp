@@ -79,7 +79,8 @@ Standing standingIn(const json& object) {
   const std::string status = ready == nullptr ? "Unknown" : textByPath(*ready, ".status");
   const std::string reason = ready == nullptr ? "" : textByPath(*ready, ".reason");
   const std::string message = ready == nullptr ? "Not looked at yet." : textByPath(*ready, ".message");
-  const bool seen = numberByPath(object, ".status.observedGeneration") == numberByPath(object, ".metadata.generation");
+  const bool seen =
+      numberByPath(object, ".status.observedGeneration") == numberByPath(object, ".metadata.generation");
   const json placements = placementsIn(object);
   const std::int64_t replicas = numberByPath(object, ".status.rollout.replicas");
   const std::int64_t updated = numberByPath(object, ".status.rollout.updated");
@@ -190,7 +191,8 @@ int rolloutPause(const RolloutOptions& options, const ApiClient& client, const C
   const auto done = change(client, options, annotationPatch({{api::rolloutPauseAnnotation, "true"}}),
                            fmt::format("Set the annotation {}: \"true\" on it", api::rolloutPauseAnnotation));
   if (!done) return failed(console, done.error());
-  console.out << fmt::format("Unikernel {}/{} is not updated any further.\n", options.nameSpace, options.name);
+  console.out << fmt::format("Unikernel {}/{} is not updated any further.\n", options.nameSpace,
+                             options.name);
   return 0;
 }
 
@@ -202,8 +204,8 @@ int rolloutResume(const RolloutOptions& options, const ApiClient& client, const 
   std::string instead = fmt::format("Take the annotation {} away", api::rolloutPauseAnnotation);
   if (!revision.empty()) {
     patch["metadata"]["annotations"][std::string(api::rolloutResumeAnnotation)] = revision;
-    instead = fmt::format("Set the annotation {}: \"{}\" on it, without {}", api::rolloutResumeAnnotation, revision,
-                          api::rolloutPauseAnnotation);
+    instead = fmt::format("Set the annotation {}: \"{}\" on it, without {}", api::rolloutResumeAnnotation,
+                          revision, api::rolloutPauseAnnotation);
   }
   const auto done = change(client, options, patch, instead);
   if (!done) return failed(console, done.error());
@@ -237,16 +239,18 @@ int rolloutUndo(const RolloutOptions& options, const ApiClient& client, const Co
   if (!object) return failed(console, object.error());
   const std::string digest = formerDigest(*object);
   if (digest.empty() || digest == textByPath(*object, ".spec.image.sha256")) {
-    return failed(console, {Reason::UsageError,
-                            fmt::format("No other image of Unikernel {}/{} is known that ran before (status.history).",
-                                        options.nameSpace, options.name)});
+    return failed(console,
+                  {Reason::UsageError,
+                   fmt::format("No other image of Unikernel {}/{} is known that ran before (status.history).",
+                               options.nameSpace, options.name)});
   }
   const json patch = {{"metadata", {{"annotations", {{std::string(api::rolloutPauseAnnotation), nullptr}}}}},
                       {"spec", {{"image", {{"path", nullptr}, {"url", nullptr}, {"sha256", digest}}}}}};
   const auto done = change(client, options, patch,
                            fmt::format("Set spec.image to the image of before, whose sha256 is {}", digest));
   if (!done) return failed(console, done.error());
-  console.out << fmt::format("Unikernel {}/{} is to run image {} again.\n", options.nameSpace, options.name, digest);
+  console.out << fmt::format("Unikernel {}/{} is to run image {} again.\n", options.nameSpace, options.name,
+                             digest);
   return 0;
 }
 
@@ -270,8 +274,10 @@ CLI::App* addPart(CLI::App& verb, const char* name, const char* what, Act act,
 void addRollout(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("rollout", "Follow, pause, resume or undo the update of a unikernel");
   verb->footer(
-      "An update of a unikernel with spec.placement goes from one instance to the next, and may pause after some "
-      "(spec.update). What changes an object takes an API that may write it (run --api-store); otherwise it is said "
+      "An update of a unikernel with spec.placement goes from one instance to the next, and may pause after "
+      "some "
+      "(spec.update). What changes an object takes an API that may write it (run --api-store); otherwise it "
+      "is said "
       "what to change in which file.\n\n"
       "Examples:\n"
       "  rookery rollout status web -n shop -w     # until it has ended; exit status 1 where it failed\n"
@@ -283,7 +289,8 @@ void addRollout(CLI::App& app, Console console, int& status) {
     const auto options = std::make_shared<RolloutOptions>();
     return std::pair(addPart(*verb, name, what, act, options, console, status), options);
   };
-  const auto [told, options] = part("status", "How far it has come; exit status 0 once it is done", rolloutStatus);
+  const auto [told, options] =
+      part("status", "How far it has come; exit status 0 once it is done", rolloutStatus);
   told->add_flag("-w,--watch", options->watch, "Until it is done, or has failed");
   part("pause", "Stop nothing more of it to change it", rolloutPause);
   part("resume", "Go on where it pauses", rolloutResume);

@@ -23,10 +23,10 @@ namespace rookery::plan {
 
 /// On which instances a unikernel with a placement is to run.
 struct Replicas {
-  std::int64_t wanted = 1;           // that there are to be
-  std::set<std::string> instances = {};  // that it was placed on
+  std::int64_t wanted = 1;                     // that there are to be
+  std::set<std::string> instances = {};        // that it was placed on
   std::map<std::string, Error> unusable = {};  // of those, the ones that nothing can be done on, and why
-  std::string revision = {};             // rolloutRevision()
+  std::string revision = {};                   // rolloutRevision()
   friend bool operator==(const Replicas&, const Replicas&) = default;
 };
 
@@ -40,9 +40,11 @@ struct DesiredUnikernel {
   std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
   std::vector<std::string> secrets = {};  // values in `arguments` from Secrets; all, unless there is `error`
-  std::optional<std::vector<std::string>> shown = {};  // arguments as they may be shown; absent: as in the manifest
-  std::optional<Replicas> replicas = {};               // absent: it has no placement
-  std::optional<std::string> waits = {};  // why what runs is not to be stopped for now, as a sentence (rollout.h)
+  std::optional<std::vector<std::string>> shown =
+      {};                                 // arguments as they may be shown; absent: as in the manifest
+  std::optional<Replicas> replicas = {};  // absent: it has no placement
+  std::optional<std::string> waits =
+      {};  // why what runs is not to be stopped for now, as a sentence (rollout.h)
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
@@ -132,8 +134,8 @@ struct Desired {
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed
   std::map<api::ObjectKey, Dependency> dependencies =
-      {};                                 // that unikernels here wait for, and that are elsewhere, too
-  std::set<api::ObjectKey> awaited = {};  // unikernels here that those of other instances wait for
+      {};                                    // that unikernels here wait for, and that are elsewhere, too
+  std::set<api::ObjectKey> awaited = {};     // unikernels here that those of other instances wait for
   std::set<api::ObjectKey> replicated = {};  // unikernels here that have a placement
 
   friend bool operator==(const Desired&, const Desired&) = default;

@@ -170,7 +170,8 @@ Planner::Verdict Planner::judgeUnsettled(const Subject& subject) const {
   const bool asItWas =
       running != nullptr && subject.entry != nullptr && was &&
       was->arguments == subject.unikernel.arguments &&
-      !compare(was->arguments, was->digest, *running, subject.name, subject.unikernel.literalArguments()).any();
+      !compare(was->arguments, was->digest, *running, subject.name, subject.unikernel.literalArguments())
+           .any();
   const Ready absent = running == nullptr ? Ready::False : Ready::Unknown;
   return {.ready = asItWas ? Ready::True : absent,
           .reason = error.reason,
@@ -190,8 +191,8 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
         .state = UnikernelState::Failed};
   }
   Wanted wanted = subject.wanted();
-  const Difference difference =
-      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.unikernel.literalArguments());
+  const Difference difference = compare(wanted.arguments, wanted.digest, *subject.running, subject.name,
+                                        subject.unikernel.literalArguments());
   if (subject.entry != nullptr && !difference.any()) {
     return isRestartWanted(subject) ? judgeRestart(subject, std::move(wanted))
                                     : judgeInSync(subject, std::move(wanted));
@@ -333,7 +334,8 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.name = subject.name;
   step.wanted = subject.wanted();
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
-  step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.unikernel.literalArguments());
+  step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name,
+                         subject.unikernel.literalArguments());
   Entry* entry = subject.entry;
   if (entry != nullptr && !subject.stopped && completed(subject.unikernel, *entry, step.wanted->digest)) {
     entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently

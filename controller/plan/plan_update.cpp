@@ -35,7 +35,8 @@ void Planner::findDown() {
 }
 
 /// It waits, and what runs counts as declared until its turn comes: it is what was wanted.
-void Planner::holdBack(Verdict& verdict, SystemTime until, const std::string& why, std::string_view more) const {
+void Planner::holdBack(Verdict& verdict, SystemTime until, const std::string& why,
+                       std::string_view more) const {
   verdict.step->notBefore = until;
   verdict.step->message = sentences({verdict.step->message, why});
   if (verdict.reason != Reason::Reconciling && verdict.reason != Reason::UpdatePending) {  // it failed before
@@ -56,8 +57,8 @@ void Planner::awaitTurnToStop(const Subject& subject, Verdict& verdict) {
   awaitWindow(subject, verdict);
   std::string why;
   if (api::isPaused(subject.unikernel.object->metadata.annotations)) {
-    why = fmt::format("Its roll-out is paused; rookery rollout resume {} -n {} lets it go on.", subject.key.name,
-                      subject.key.nameSpace);
+    why = fmt::format("Its roll-out is paused; rookery rollout resume {} -n {} lets it go on.",
+                      subject.key.name, subject.key.nameSpace);
   } else if (subject.unikernel.waits) {
     why = *subject.unikernel.waits;
   } else if (desired_.spec().maxConcurrentUpdates && verdict.step->notBefore <= now_) {

@@ -239,7 +239,7 @@ class Planner {
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
   std::set<api::ObjectKey> down_;  // unikernels that may be down for an update, where their number is limited
-  bool hangsTogether_ = false;           // something is as it is because of what others have
+  bool hangsTogether_ = false;     // something is as it is because of what others have
   std::optional<SystemTime> restUntil_;  // what of wakeAt is about unikernels of which nothing is to be done
   Plan plan_;
 };

@@ -61,18 +61,18 @@ class Decision {
 
   /// Empty: what runs on `instance` may be stopped.
   std::string whyNot(const std::string& instance, const Replica& replica) const {
-    const std::string resume = fmt::format("rookery rollout resume {} -n {}", input_.unikernel.name,
-                                           input_.unikernel.nameSpace);
+    const std::string resume =
+        fmt::format("rookery rollout resume {} -n {}", input_.unikernel.name, input_.unikernel.nameSpace);
     if (input_.paused) return fmt::format("Its roll-out is paused; {} lets it go on.", resume);
     for (const auto& [other, known] : input_.replicas) {
       if (known && known->failed)
-        return fmt::format("Its roll-out has stopped, as it failed on {}. It goes on once the manifest changes.",
-                           other);
+        return fmt::format(
+            "Its roll-out has stopped, as it failed on {}. It goes on once the manifest changes.", other);
     }
     if (isHalfway() && !replica.proven && !input_.resumed) {
-      return fmt::format("Its roll-out pauses after {} of {}; {} lets it go on, as does the annotation {}: \"{}\".",
-                         *input_.pauseAfter, input_.replicas.size(), resume, api::rolloutResumeAnnotation,
-                         input_.revision);
+      return fmt::format(
+          "Its roll-out pauses after {} of {}; {} lets it go on, as does the annotation {}: \"{}\".",
+          *input_.pauseAfter, input_.replicas.size(), resume, api::rolloutResumeAnnotation, input_.revision);
     }
     return whyBusy(instance);
   }

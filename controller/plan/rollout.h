@@ -24,12 +24,12 @@ struct Replica {
   friend bool operator==(const Replica&, const Replica&) = default;
 };
 
-/// What a unikernel is to be, and which restart of it: of another goal, what was seen before says nothing. For
-/// this process only, as it hangs on arguments that may be secret.
+/// What a unikernel is to be, and which restart of it: of another goal, what was seen before says nothing.
+/// For this process only, as it hangs on arguments that may be secret.
 std::string goalOf(const DesiredUnikernel& unikernel);
 
-/// What stands for what a unikernel's manifest runs, for people to name: of its spec and its image. Nothing of
-/// what a Secret holds goes into it.
+/// What stands for what a unikernel's manifest runs, for people to name: of its spec and its image. Nothing
+/// of what a Secret holds goes into it.
 std::string rolloutRevision(const DesiredUnikernel& unikernel);
 
 struct RolloutInput {

@@ -71,7 +71,8 @@ Condition readyOf(const Placements& placements, std::int64_t wanted, api::System
   const bool fewer = std::cmp_less(placements.size(), wanted);
   if (worst != placements.end() && weightOf(*worst) > 0) {
     condition.reason = worst->reason;
-    condition.message = sentences({condition.message, fmt::format("{}: {}", worst->instance, worst->message)});
+    condition.message =
+        sentences({condition.message, fmt::format("{}: {}", worst->instance, worst->message)});
     if (!isReady(*worst)) condition.status = worst->ready;
   }
   if (!fewer) return condition;
@@ -79,22 +80,23 @@ Condition readyOf(const Placements& placements, std::int64_t wanted, api::System
     condition.status = Condition::Status::False;
     condition.reason = Reason::InstanceNotFound;
   }
-  condition.message =
-      sentences({condition.message,
-                 fmt::format("It is to run on {} instances, and spec.placement.instanceSelector selects {} that can "
-                             "have it.",
-                             wanted, placements.size())});
+  condition.message = sentences(
+      {condition.message,
+       fmt::format("It is to run on {} instances, and spec.placement.instanceSelector selects {} that can "
+                   "have it.",
+                   wanted, placements.size())});
   return condition;
 }
 
 /// What is said of all together.
-Status summaryOf(Placements placements, api::RolloutStatus rollout, const Status& first, api::SystemTime now) {
+Status summaryOf(Placements placements, api::RolloutStatus rollout, const Status& first,
+                 api::SystemTime now) {
   Status status;
   Condition ready = readyOf(placements, rollout.replicas, now);
   const bool reconciling = std::ranges::any_of(placements, &PlacementStatus::reconciling);
   const bool stalled = !reconciling && ready.status == Condition::Status::False;
-  for (const auto& [type, holds] : {std::pair(Condition::Type::Reconciling, reconciling),
-                                    std::pair(Condition::Type::Stalled, stalled)}) {
+  for (const auto& [type, holds] :
+       {std::pair(Condition::Type::Reconciling, reconciling), std::pair(Condition::Type::Stalled, stalled)}) {
     if (holds) status.conditions.push_back({type, Condition::Status::True, ready.reason, ready.message, now});
   }
   status.conditions.insert(status.conditions.begin(), std::move(ready));
@@ -103,7 +105,8 @@ Status summaryOf(Placements placements, api::RolloutStatus rollout, const Status
   for (const PlacementStatus& placement : placements) status.restarts += placement.restarts;
   if (!placements.empty()) {
     const PlacementStatus& shown = placements.front();
-    status.observedGeneration = std::ranges::min(placements, {}, &PlacementStatus::observedGeneration).observedGeneration;
+    status.observedGeneration =
+        std::ranges::min(placements, {}, &PlacementStatus::observedGeneration).observedGeneration;
     status.instance = shown.instance;
     status.digest = shown.digest;
     status.startedAt = shown.startedAt;
@@ -133,8 +136,7 @@ Status combinedStatus(const Status& before, const Status& seen, const plan::Repl
     }
   }
   const bool isFirst = !replicas.instances.empty() && seen.instance == *replicas.instances.begin();
-  return summaryOf(std::move(placements),
-                   {.revision = replicas.revision, .replicas = replicas.wanted},
+  return summaryOf(std::move(placements), {.revision = replicas.revision, .replicas = replicas.wanted},
                    isFirst ? seen : before, now);
 }
 

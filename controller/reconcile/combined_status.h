@@ -8,9 +8,9 @@
 
 namespace rookery::reconcile {
 
-/// The status of a unikernel with a placement, of which `seen` was seen on one instance, and `before` was told
-/// last: of all its instances together. It is Ready where all replicas are that there are to be; else its
-/// reason is that of the worst of them.
+/// The status of a unikernel with a placement, of which `seen` was seen on one instance, and `before` was
+/// told last: of all its instances together. It is Ready where all replicas are that there are to be; else
+/// its reason is that of the worst of them.
 api::Status combinedStatus(const api::Status& before, const api::Status& seen, const plan::Replicas& replicas,
                            api::SystemTime now);
 

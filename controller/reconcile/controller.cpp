@@ -40,7 +40,8 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       volumeLoads_([this] { redistribute(); }),
       environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
-      pruner_(environment_, std::move(guard)),
+      pruner_(environment_, std::move(guard),
+              [this](const api::ObjectKey& unikernel) { return rollouts_.ready(unikernel); }),
       loops_(executor_, strand_, environment_,
              {.changed =
                   [this](const std::string& instance) {
@@ -176,7 +177,12 @@ Resolution Controller::resolveSnapshot() {
   };
   Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_, outOfReach());
   addLoads(resolution);
-  if (!previewing_) rollouts_.apply(resolution.instances);
+  if (!previewing_) {
+    rollouts_.apply(resolution.instances,
+                    [this](const std::string& instance, const api::ObjectKey& unikernel) {
+                      return environment_.commands(instance) ? std::nullopt : toldOf(instance, unikernel);
+                    });
+  }
   const SortedEntries entries =
       strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
@@ -261,6 +267,13 @@ void Controller::roundEnded(const RoundEnd& end) {
   const bool moved = dependenciesMoved() || rollouts_.moved() || (reached && failsOver_);
   if (pruner_.moveArrived() || moved) distribute();
   event_.cancel();
+}
+
+/// How a unikernel stands there, as another process has told.
+std::optional<api::Status> Controller::toldOf(const std::string& instance,
+                                              const api::ObjectKey& unikernel) const {
+  const auto told = snapshot_->statuses.find(unikernel);
+  return told == snapshot_->statuses.end() ? std::nullopt : told->second.seenOn(instance);
 }
 
 /// True: an instance is out of reach that was not, or is not any more.

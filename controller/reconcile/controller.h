@@ -98,6 +98,7 @@ class Controller {
   plan::Dependency standingOf(const std::string& instance, const api::ObjectKey& unikernel) const;
   bool dependenciesMoved() const;
   void noteReadiness();
+  std::optional<api::Status> toldOf(const std::string& instance, const api::ObjectKey& unikernel) const;
   bool noteReach(const RoundEnd& end);
   std::map<std::string, std::chrono::milliseconds> outOfReach() const;
   asio::awaitable<void> stopAll();
@@ -125,7 +126,7 @@ class Controller {
   /// Since when instances have not answered.
   std::map<std::string, SystemTime> outOfReach_;
   bool failsOver_ = false;  // and somebody wants to know it: Resolution::failsOver
-  Declarations declared_;  // in the object store
+  Declarations declared_;   // in the object store
   /// What each instance's last round said of those that other instances wait for, and of its policies.
   std::map<std::string, std::map<api::ObjectKey, plan::Dependency>> awaited_;
   std::map<std::string, std::map<std::string, plan::PolicyUse>> uses_;

@@ -26,8 +26,8 @@ std::vector<std::shared_ptr<Desired>> placesOf(const Places& instances, const Ob
   return places;
 }
 
-/// How one stands that is on several instances: Ready where it is on all, and there are as many as there are to
-/// be.
+/// How one stands that is on several instances: Ready where it is on all, and there are as many as there are
+/// to be.
 plan::Dependency standingOn(const std::vector<std::shared_ptr<Desired>>& places, const ObjectKey& unikernel,
                             const StandingOf& standingOf) {
   const auto& replicas = places.front()->unikernels.at(unikernel).replicas;

@@ -33,7 +33,9 @@ struct ToTarget {
         http.expectedStatus ? std::optional(static_cast<int>(*http.expectedStatus)) : std::nullopt;
     return probe::Http{.url = expanded(http.url), .expectedStatus = status, .insecure = http.insecure};
   }
-  probe::Target operator()(const api::TcpCheck& tcp) const { return probe::Tcp{.address = expanded(tcp.address)}; }
+  probe::Target operator()(const api::TcpCheck& tcp) const {
+    return probe::Tcp{.address = expanded(tcp.address)};
+  }
   probe::Target operator()(const api::DnsCheck& dns) const {
     return probe::Dns{.server = expanded(dns.server), .name = dns.name, .type = dns.type};
   }

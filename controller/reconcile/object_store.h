@@ -22,7 +22,7 @@ struct ObjectView {
   api::ObjectPtr object;
   api::Identity identity;
   api::Status status;
-  bool ours = false;  // the status is what this process sees; otherwise what it was told
+  bool ours = false;                  // the status is what this process sees; otherwise what it was told
   std::set<std::string> oursOn = {};  // of a unikernel with a placement: the instances of which it is
   std::uint64_t resourceVersion = 0;
 };

@@ -98,15 +98,15 @@ Result<std::set<std::string>> selectedInstances(
     if (!allowed || allowed->contains(object.nameSpace)) open.insert(name);
   }
   if (selected.empty()) {
-    return fail(
-        Reason::InstanceNotFound,
-        fmt::format("{} of {} ({}) selects no AlbatrossInstance. Their labels: {}.", field, object.toString(),
-                    selector.toString(), api::listLabels(labels)));
+    return fail(Reason::InstanceNotFound,
+                fmt::format("{} of {} ({}) selects no AlbatrossInstance. Their labels: {}.", field,
+                            object.toString(), selector.toString(), api::listLabels(labels)));
   }
   if (open.empty()) {
-    return fail(Reason::NamespaceNotAllowed,
-                fmt::format("None of the AlbatrossInstances that {} of {} selects is open to the namespace {}: {}.",
-                            field, object.toString(), object.nameSpace, fmt::join(selected, ", ")));
+    return fail(
+        Reason::NamespaceNotAllowed,
+        fmt::format("None of the AlbatrossInstances that {} of {} selects is open to the namespace {}: {}.",
+                    field, object.toString(), object.nameSpace, fmt::join(selected, ", ")));
   }
   return open;
 }

@@ -29,14 +29,14 @@ std::string chooseInstance(const std::set<std::string>& candidates, const Prefer
 
 /// What speaks for some of several instances that replicas of an object may be on.
 struct ReplicaPreferences {
-  std::vector<std::string> present = {};              // where replicas are, those that are to stay longest first
+  std::vector<std::string> present = {};  // where replicas are, those that are to stay longest first
   std::map<std::string, std::int64_t> headroom = {};  // as of Preferences
 };
 
 /// So many of `candidates`, or all that there are: where replicas are they stay, as far as there are not too
 /// many; of those the ones go first whose value of `topology` most have, and of these the newest. What is
-/// added goes where the fewest have its value; among equals, where the most headroom is, or the first by name.
-/// `topology`: a value for each candidate that has one.
+/// added goes where the fewest have its value; among equals, where the most headroom is, or the first by
+/// name. `topology`: a value for each candidate that has one.
 std::set<std::string> chooseInstances(const std::set<std::string>& candidates, std::size_t wanted,
                                       const std::map<std::string, std::string>& topology,
                                       const ReplicaPreferences& preferences);

@@ -10,8 +10,8 @@
 
 namespace rookery::reconcile {
 
-Pruner::Pruner(const Environment& environment, GuardOptions guard)
-    : environment_(environment), guard_(std::move(guard)) {}
+Pruner::Pruner(const Environment& environment, GuardOptions guard, ReplicasReady replicasReady)
+    : environment_(environment), guard_(std::move(guard)), replicasReady_(std::move(replicasReady)) {}
 
 std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
                                                       const source::Snapshot& snapshot,
@@ -49,6 +49,7 @@ void Pruner::judgeMove(Resolution& resolution, const plan::Entry& entry) {
     to.instances.insert(name);
     if (!found->second.replicas) continue;
     to.instances = found->second.replicas->instances;
+    to.replicated = true;
     to.wanted = static_cast<std::size_t>(found->second.replicas->wanted);
     break;
   }
@@ -66,8 +67,9 @@ void Pruner::judgeMove(Resolution& resolution, const plan::Entry& entry) {
 
 /// As many run well as there are to be.
 bool Pruner::arrived(const api::ObjectKey& key, const Destination& to) const {
+  if (to.replicated) return to.instances.size() >= to.wanted && replicasReady_(key);
   const ObjectViewPtr view = environment_.objects.find(key);
-  if (view == nullptr || to.instances.size() < to.wanted) return false;
+  if (view == nullptr) return false;
   return std::ranges::all_of(to.instances, [&](const std::string& instance) {
     const auto seen = view->status.seenOn(instance);
     return seen && seen->ready();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,8 +20,11 @@ namespace rookery::reconcile {
 /// controller's strand.
 class Pruner {
  public:
+  /// Whether a unikernel with a placement is Ready on all instances that it was placed on.
+  using ReplicasReady = std::function<bool(const api::ObjectKey& unikernel)>;
+
   /// `environment` must outlive it.
-  Pruner(const Environment& environment, GuardOptions guard);
+  Pruner(const Environment& environment, GuardOptions guard, ReplicasReady replicasReady);
 
   /// Tells every instance in `resolution`, which is of `snapshot`. Returns what becomes of those that nobody
   /// declares.
@@ -40,6 +44,7 @@ class Pruner {
   struct Destination {
     std::set<std::string> instances;
     std::size_t wanted = 1;  // instances that it has to run on before it goes where it does not belong
+    bool replicated = false;
   };
   void judgeMove(Resolution& resolution, const plan::Entry& entry);
   bool arrived(const api::ObjectKey& key, const Destination& to) const;
@@ -47,6 +52,7 @@ class Pruner {
 
   const Environment& environment_;
   PruneGuard guard_;
+  ReplicasReady replicasReady_;
   /// Unikernels that go where they are once they run there.
   std::map<api::ObjectKey, Destination> moving_;
 };

@@ -41,7 +41,8 @@ void publishSnapshot(const Environment& environment, const source::Snapshot& sna
                      Leftovers& leftovers) {
   environment.objects.declare(resolution.declarations, before, environment.now());
   leftovers.declare();
-  for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status, environment.now());
+  for (const auto& [key, status] : snapshot.statuses)
+    environment.objects.mirror(key, status, environment.now());
   leftovers.forgetGone();
   if (snapshot.synced) environment.objects.setSynced();
   disownOthers(environment, desired);

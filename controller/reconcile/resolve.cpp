@@ -121,13 +121,13 @@ struct Resolver::Known {
   Declarations declarations;
   std::optional<std::uint64_t> identityChanges;
   ImageAnswers images;
-  std::optional<Context> context;                // nothing: no unikernel was resolved
-  std::size_t unnamed = 0;                       // unikernels that name no instance
-  std::set<ObjectKey> dependants;                // unikernels with spec.dependsOn
+  std::optional<Context> context;                  // nothing: no unikernel was resolved
+  std::size_t unnamed = 0;                         // unikernels that name no instance
+  std::set<ObjectKey> dependants;                  // unikernels with spec.dependsOn
   std::map<ObjectKey, api::ObjectPtr> replicated;  // unikernels with spec.placement
-  plan::Inventories inventories;                 // if there are any
-  std::map<std::string, Unikernels> unikernels;  // by instance
-  std::map<ObjectKey, Error> unplaced;           // unikernels
+  plan::Inventories inventories;                   // if there are any
+  std::map<std::string, Unikernels> unikernels;    // by instance
+  std::map<ObjectKey, Error> unplaced;             // unikernels
 };
 
 /// Resolves one snapshot, by what is known of the one before.
@@ -199,7 +199,8 @@ class Resolver::Pass {
     };
     const auto isUnnamed = [](const api::ObjectPtr& object) {
       const bool unikernel = object != nullptr && object->kind() == api::Kind::Unikernel;
-      const bool unnamed = unikernel && !object->as<api::Unikernel>().instance && placementOf(object) == nullptr;
+      const bool unnamed =
+          unikernel && !object->as<api::Unikernel>().instance && placementOf(object) == nullptr;
       return unnamed ? std::size_t{1} : std::size_t{0};
     };
     if (namesImage(difference.after)) known_.images.add(*difference.after);
@@ -551,9 +552,10 @@ class Resolver::Pass {
       } else if (place != desired.name() && desired.unikernels.at(unikernel).replicas) {
         refuse(desired, unikernel,
                {Reason::VolumeConflict,
-                fmt::format("{} is to run on {}, too, and {} is on {} only. Each instance needs a volume of that "
-                            "name; select {} alone, or have the block devices made on the servers.",
-                            unikernel.toString(), desired.name(), volume.toString(), place, place)});
+                fmt::format(
+                    "{} is to run on {}, too, and {} is on {} only. Each instance needs a volume of that "
+                    "name; select {} alone, or have the block devices made on the servers.",
+                    unikernel.toString(), desired.name(), volume.toString(), place, place)});
       } else if (place != desired.name()) {
         refuse(desired, unikernel,
                {Reason::VolumeConflict,
@@ -844,11 +846,13 @@ class Resolver::Pass {
   }
 
   /// Expanded. Adds to `unikernel` what came from Secrets, and how the arguments may be shown.
-  Result<albatross::Arguments> argumentsOf(const plan::Desired& instance, plan::DesiredUnikernel& unikernel) const {
+  Result<albatross::Arguments> argumentsOf(const plan::Desired& instance,
+                                           plan::DesiredUnikernel& unikernel) const {
     const ObjectKey key = unikernel.object->key();
     const api::Unikernel& spec = unikernel.spec();
     std::vector<std::string> written = spec.arguments;
-    if (const auto more = spec.argumentsByInstance.find(instance.name()); more != spec.argumentsByInstance.end())
+    if (const auto more = spec.argumentsByInstance.find(instance.name());
+        more != spec.argumentsByInstance.end())
       written.insert(written.end(), more->second.begin(), more->second.end());
     const std::map<std::string, std::string> open =
         api::instanceVariables(instance.name(), instance.instance->metadata.labels);
@@ -889,10 +893,12 @@ class Resolver::Pass {
     for (const std::string& argument : written) {
       for (const std::string& name : api::references(argument)) {
         if (!api::isInstanceVariable(name) || open.contains(name)) continue;
-        return Error{Reason::ReferenceNotFound,
-                     fmt::format("The arguments of {} refer to $({}), and AlbatrossInstance {} has no such label. Give "
-                                 "it one.",
-                                 key.toString(), name, instance.name())};
+        return Error{
+            Reason::ReferenceNotFound,
+            fmt::format(
+                "The arguments of {} refer to $({}), and AlbatrossInstance {} has no such label. Give "
+                "it one.",
+                key.toString(), name, instance.name())};
       }
     }
     return std::nullopt;
@@ -915,8 +921,9 @@ class Resolver::Pass {
     if (!selected && replicas.unusable.empty()) return std::unexpected(selected.error());
     const std::set<std::string> reachable = withoutLost(spec, selected.value_or(std::set<std::string>()));
     const std::size_t broken = replicas.unusable.size();
-    const std::size_t wanted = placement.replicas ? static_cast<std::size_t>(*placement.replicas)
-                                                  : selected.value_or(std::set<std::string>()).size() + broken;
+    const std::size_t wanted = placement.replicas
+                                   ? static_cast<std::size_t>(*placement.replicas)
+                                   : selected.value_or(std::set<std::string>()).size() + broken;
     std::set<std::string> chosen =
         chooseInstances(reachable, wanted > broken ? wanted - broken : 0, topologyOf(placement),
                         {.present = present, .headroom = headroomFor(key, reachable)});
@@ -942,7 +949,8 @@ class Resolver::Pass {
   /// Where its replicas are to be or are: those first that were chosen first, or came first.
   std::vector<std::string> presentOf(const ObjectKey& key) {
     std::vector<std::string> present;
-    if (const auto before = chosenReplicas_.find(key); before != chosenReplicas_.end()) present = before->second;
+    if (const auto before = chosenReplicas_.find(key); before != chosenReplicas_.end())
+      present = before->second;
     const auto placed = replicaPlaces().find(key);
     if (placed == replicaPlaces().end()) return present;
     for (const std::string& instance : placed->second) {
@@ -989,12 +997,14 @@ class Resolver::Pass {
     return topology;
   }
 
-  std::map<std::string, std::int64_t> headroomFor(const ObjectKey& key, const std::set<std::string>& instances) {
+  std::map<std::string, std::int64_t> headroomFor(const ObjectKey& key,
+                                                  const std::set<std::string>& instances) {
     std::map<std::string, std::int64_t> headroom;
     for (const std::string& instance : instances) {
       const auto use = input_.uses.find(instance);
       if (use == input_.uses.end()) continue;
-      if (const auto free = freeMemory(use->second, key.nameSpace)) headroom[instance] = *free - given_[instance];
+      if (const auto free = freeMemory(use->second, key.nameSpace))
+        headroom[instance] = *free - given_[instance];
     }
     return headroom;
   }
@@ -1006,7 +1016,8 @@ class Resolver::Pass {
     std::map<ObjectKey, std::vector<const plan::Entry*>> entries;
     for (const auto& [server, inventory] : input_.inventories) {
       for (const auto& [name, entry] : inventory) {
-        if (!entry.destroyedAt && known_.replicated.contains(entry.object)) entries[entry.object].push_back(&entry);
+        if (!entry.destroyedAt && known_.replicated.contains(entry.object))
+          entries[entry.object].push_back(&entry);
       }
     }
     for (auto& [key, those] : entries) {
@@ -1021,11 +1032,11 @@ class Resolver::Pass {
   CredentialFiles& credentials_;
   Known& known_;
   std::vector<Difference> differences_;
-  std::map<std::string, Unikernels> before_;   // by instance, where all are resolved again
-  std::optional<Placements> placed_;           // once somebody has asked
-  Placements volumePlaces_;                    // of the volumes that are declared
-  Placements& chosen_;                         // for those that select their instance, so far
-  ReplicaPlacements& chosenReplicas_;          // for those that have a placement
+  std::map<std::string, Unikernels> before_;        // by instance, where all are resolved again
+  std::optional<Placements> placed_;                // once somebody has asked
+  Placements volumePlaces_;                         // of the volumes that are declared
+  Placements& chosen_;                              // for those that select their instance, so far
+  ReplicaPlacements& chosenReplicas_;               // for those that have a placement
   std::optional<ReplicaPlacements> replicaPlaces_;  // once somebody has asked
   std::map<std::string, std::int64_t> given_;  // Mi of memory, to unikernels that were chosen an instance for
   Resolution resolution_;

@@ -74,8 +74,8 @@ class Resolver {
   class Pass;
 
   CredentialFiles& credentials_;
-  std::unique_ptr<Known> known_;                  // of the snapshot before
-  std::map<api::ObjectKey, std::string> chosen_;  // for those that select their instance
+  std::unique_ptr<Known> known_;                                       // of the snapshot before
+  std::map<api::ObjectKey, std::string> chosen_;                       // for those that select their instance
   std::map<api::ObjectKey, std::vector<std::string>> chosenReplicas_;  // for those that have a placement
 };
 

@@ -1,5 +1,6 @@
 #include "reconcile/rollouts.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/annotations.h"
@@ -22,6 +23,19 @@ plan::RolloutInput rolloutOf(const plan::DesiredUnikernel& unikernel) {
           .revision = revision};
 }
 
+/// As another process has told how it stands.
+plan::Replica replicaOf(const api::Status& told, const std::string& goal) {
+  const api::Condition& ready = *told.condition(api::Condition::Type::Ready);
+  const bool troubled = ready.reason == Reason::RolledBack || ready.reason == Reason::Unhealthy ||
+                        ready.reason == Reason::CrashLoopBackOff || ready.reason == Reason::NotConverging;
+  return {.goal = goal,
+          .ready = told.ready(),
+          .outdated = ready.reason == Reason::UpdatePending,
+          .updated = told.updated,
+          .failed = troubled && (told.updated || ready.reason == Reason::RolledBack),
+          .proven = false};
+}
+
 }  // namespace
 
 /// With what is known by now of what is to be now.
@@ -29,6 +43,10 @@ plan::RolloutInput Rollouts::inputOf(const Known& known) const {
   plan::RolloutInput input = known.input;
   for (const auto& [instance, goal] : known.goals) {
     std::optional<plan::Replica>& replica = input.replicas[instance];
+    if (const auto told = known.foreign.find(instance); told != known.foreign.end()) {
+      replica = told->second;
+      continue;
+    }
     const auto seen = seen_.find(instance);
     if (seen == seen_.end()) continue;
     const auto found = seen->second.find(input.unikernel);
@@ -58,7 +76,7 @@ void Rollouts::tell(Known& known, Instances& instances) const {
   known.items = std::move(items);
 }
 
-void Rollouts::apply(Instances& instances) {
+void Rollouts::apply(Instances& instances, const Foreign& foreign) {
   std::map<api::ObjectKey, Known> before = std::exchange(known_, {});
   std::erase_if(seen_, [&](const auto& item) { return !instances.contains(item.first); });
   for (const auto& [name, desired] : instances) {
@@ -71,6 +89,9 @@ void Rollouts::apply(Instances& instances) {
         for (const auto& [instance, error] : unikernel.replicas->unusable) known.goals[instance];
       }
       known.goals[name] = plan::goalOf(unikernel);
+      const auto told = foreign ? foreign(name, key) : std::nullopt;
+      if (told && told->observedGeneration == unikernel.identity.generation)
+        known.foreign.emplace(name, replicaOf(*told, known.goals[name]));
     }
   }
   for (auto& [key, known] : known_) {
@@ -81,6 +102,14 @@ void Rollouts::apply(Instances& instances) {
     known.told = plan::decideRollout(inputOf(known));
     tell(known, instances);
   }
+}
+
+bool Rollouts::ready(const api::ObjectKey& unikernel) const {
+  const auto known = known_.find(unikernel);
+  if (known == known_.end()) return false;
+  const plan::RolloutInput input = inputOf(known->second);
+  return std::ranges::all_of(input.replicas,
+                             [](const auto& item) { return item.second && item.second->ready; });
 }
 
 bool Rollouts::moved() const {

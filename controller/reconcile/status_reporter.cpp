@@ -60,7 +60,8 @@ void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan
     if (key.kind == api::Kind::UnikernelPolicy && policy != policies.end()) status.used = policy->second.used;
     const auto unikernel = desired.unikernels.find(key);
     if (unikernel != desired.unikernels.end() && unikernel->second.replicas) {
-      environment_.objects.report(key, status, *unikernel->second.replicas, environment_.now(), environment_.listener);
+      environment_.objects.report(key, status, *unikernel->second.replicas, environment_.now(),
+                                  environment_.listener);
     } else {
       environment_.objects.report(key, std::move(status), environment_.listener);
     }

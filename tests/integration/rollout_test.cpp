@@ -52,8 +52,13 @@ class Rollouts : public testing::Test {
     cluster_.write("web.yaml", manifest);
   }
   int rollout(const std::string& verb, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> arguments = {
-        "rollout", verb, "web", "-n", "shop", "--server", fmt::format("http://127.0.0.1:{}", cluster_.port())};
+    std::vector<std::string> arguments = {"rollout",
+                                          verb,
+                                          "web",
+                                          "-n",
+                                          "shop",
+                                          "--server",
+                                          fmt::format("http://127.0.0.1:{}", cluster_.port())};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return cluster_.rookery(arguments);
   }
@@ -114,9 +119,8 @@ TEST_F(Rollouts, ABadImageReachesExactlyOneAndAGoodOneAll) {
   all.front() = 3;
   EXPECT_EQ(replaced(), all);
 
-  const std::vector<std::string> get = {"get",      "uk",
-                                        "-n",       "shop",
-                                        "--server", fmt::format("http://127.0.0.1:{}", cluster_.port())};
+  const std::vector<std::string> get = {
+      "get", "uk", "-n", "shop", "--server", fmt::format("http://127.0.0.1:{}", cluster_.port())};
   EXPECT_EQ(cluster_.rookery(get), 0) << cluster_.err;
   EXPECT_THAT(cluster_.out, HasSubstr("eu-1,eu-"));
 }

@@ -137,13 +137,14 @@ TEST(Manifest, DecodesWhereAUnikernelGoesAndWhen) {
 }
 
 TEST(Manifest, DecodesAPlacementAndItsRollOut) {
-  const Manifest manifest = parse(unikernel(
-      "  placement: {instanceSelector: {matchLabels: {region: eu}}, replicas: 3, topologyKey: example.org/zone, "
-      "failoverAfter: 10m}\n"
-      "  update: {maxUnavailable: 2, pauseAfter: 1}\n"
-      "  arguments: [--on=$(INSTANCE_NAME)]\n"
-      "  argumentsByInstance: {eu-1: [--first], eu-2: [--name=x]}\n"
-      "  healthCheck: {http: {url: 'http://$(INSTANCE_LABEL_address)/'}}\n"));
+  const Manifest manifest =
+      parse(unikernel("  placement: {instanceSelector: {matchLabels: {region: eu}}, replicas: 3, "
+                      "topologyKey: example.org/zone, "
+                      "failoverAfter: 10m}\n"
+                      "  update: {maxUnavailable: 2, pauseAfter: 1}\n"
+                      "  arguments: [--on=$(INSTANCE_NAME)]\n"
+                      "  argumentsByInstance: {eu-1: [--first], eu-2: [--name=x]}\n"
+                      "  healthCheck: {http: {url: 'http://$(INSTANCE_LABEL_address)/'}}\n"));
   ASSERT_THAT(describe(manifest.problems), IsEmpty());
   const auto& decoded = manifest.objects.at(0)->as<Unikernel>();
   ASSERT_TRUE(decoded.placement);
@@ -685,7 +686,8 @@ TEST(Mistakes, InAPlacement) {
       {"  instance: eu-1\n  placement: {instanceSelector: {}}\n",
        "spec.placement: only one of instance and placement may be given; remove spec.instance"},
       {"  instanceSelector: {}\n  placement: {instanceSelector: {}}\n",
-       "spec.placement: only one of instanceSelector and placement may be given; remove spec.instanceSelector"},
+       "spec.placement: only one of instanceSelector and placement may be given; remove "
+       "spec.instanceSelector"},
       {"  placement: {replicas: 2}\n", "spec.placement.instanceSelector: this field is required"},
       {"  placement: {instanceSelector: {}, replicas: 0}\n",
        "spec.placement.replicas: this must be from 1 to 1024, not 0"},
@@ -696,7 +698,8 @@ TEST(Mistakes, InAPlacement) {
       {"  placement: {instanceSelector: {}, failoverAfter: 1s}\n",
        "spec.placement.failoverAfter: this must be at least 10s"},
       {"  argumentsFrom: [{name: INSTANCE_NAME, secretKeyRef: {name: a, key: b}}]\n",
-       "spec.argumentsFrom[0].name: $(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; give this "
+       "spec.argumentsFrom[0].name: $(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; "
+       "give this "
        "another name"},
   };
   for (const auto& [spec, message] : mistakes) EXPECT_THAT(mistakesIn(spec), ElementsAre(message)) << spec;

@@ -191,7 +191,8 @@ TEST(References, Placements) {
   EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: 2}\n")), ElementsAre());
   EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: All}\n")), ElementsAre());
   EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: 3}\n")),
-              ElementsAre(HasSubstr("spec.placement.replicas: it is to run on 3 AlbatrossInstances, and 2 are selected")));
+              ElementsAre(HasSubstr(
+                  "spec.placement.replicas: it is to run on 3 AlbatrossInstances, and 2 are selected")));
   EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {matchLabels: {a: b}}}\n")),
               ElementsAre(HasSubstr("spec.placement.instanceSelector: a=b selects no AlbatrossInstance")));
   EXPECT_THAT(check(two + unikernel("  instance: eu-1\n  argumentsByInstance: {eu-2: [a], eu-9: [b]}\n")),

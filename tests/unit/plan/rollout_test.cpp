@@ -15,8 +15,8 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-/// A replica in a word: "old" and Ready, "new" and Ready, "down" and old, "starting" and new, "failed", "rolled
-/// back", "back": old, and what is declared ran there before; "?": not seen.
+/// A replica in a word: "old" and Ready, "new" and Ready, "down" and old, "starting" and new, "failed",
+/// "rolled back", "back": old, and what is declared ran there before; "?": not seen.
 std::optional<Replica> replica(const std::string& word) {
   if (word == "?") return std::nullopt;
   Replica made{.goal = "goal"};
@@ -30,7 +30,8 @@ std::optional<Replica> replica(const std::string& word) {
 
 RolloutInput inputOf(const std::vector<std::string>& words, std::set<std::string> admitted = {}) {
   RolloutInput input{.unikernel = keyOf("shop/web"), .replicas = {}, .admitted = std::move(admitted)};
-  for (std::size_t i = 0; i < words.size(); ++i) input.replicas["eu-" + std::to_string(i + 1)] = replica(words[i]);
+  for (std::size_t i = 0; i < words.size(); ++i)
+    input.replicas["eu-" + std::to_string(i + 1)] = replica(words[i]);
   input.revision = "0123456789";
   return input;
 }
@@ -38,7 +39,7 @@ RolloutInput inputOf(const std::vector<std::string>& words, std::set<std::string
 struct Case {
   std::string name;
   std::vector<std::string> replicas;
-  std::set<std::string> before;  // admitted
+  std::set<std::string> before = {};  // admitted
   std::int64_t maxUnavailable = 1;
   std::optional<std::int64_t> pauseAfter = {};
   bool resumed = false;
@@ -68,67 +69,67 @@ TEST_P(RolloutCases, AdmitsWhoseTurnItIs) {
 
 INSTANTIATE_TEST_SUITE_P(
     Each, RolloutCases,
-    testing::Values(
-        Case{.name = "TheFirst",
-             .replicas = {"old", "old", "old"},
-             .admitted = {"eu-1"},
-             .why = "It waits for eu-1, which is being updated."},
-        Case{.name = "NobodyWhileOneIsNotSeen",
-             .replicas = {"old", "?", "old"},
-             .why = "It waits for eu-2, of which it is not known how it stands."},
-        Case{.name = "NobodyWhileOneStarts",
-             .replicas = {"starting", "old", "old"},
-             .before = {"eu-1"},
-             .admitted = {"eu-1"},
-             .why = "which is being updated"},
-        Case{.name = "NobodyWhileOneStartsAfterARestart",
-             .replicas = {"starting", "old", "old"},
-             .why = "It waits for eu-1, which is not Ready."},
-        Case{.name = "TheNextOnceTheFirstIsReady",
-             .replicas = {"new", "old", "old"},
-             .before = {"eu-1"},
-             .admitted = {"eu-2"}},
-        Case{.name = "WhatIsDownFirst", .replicas = {"old", "old", "down"}, .admitted = {"eu-3"}},
-        Case{.name = "OneOfTwoThatAreDown",
-             .replicas = {"old", "down", "down"},
-             .why = "It waits for eu-2, which is not Ready."},
-        Case{.name = "TwoAtATime",
-             .replicas = {"old", "old", "old"},
-             .maxUnavailable = 2,
-             .admitted = {"eu-1", "eu-2"}},
-        Case{.name = "NoneAfterAFailure",
-             .replicas = {"rolled back", "old", "old"},
-             .maxUnavailable = 3,
-             .why = "has stopped, as it failed on eu-1"},
-        Case{.name = "NoneBesideAFailure",
-             .replicas = {"failed", "old", "old"},
-             .before = {"eu-1"},
-             .maxUnavailable = 2,
-             .why = "has stopped, as it failed on eu-1"},
-        Case{.name = "NoneAfterTheCanary",
-             .replicas = {"new", "old", "old"},
-             .pauseAfter = 1,
-             .why = "pauses after 1 of 3; rookery rollout resume web -n shop lets it go on, as does the annotation "
-                    "rookery.dev/rollout-resume: \"0123456789\"."},
-        Case{.name = "TheNextOnceResumed",
-             .replicas = {"new", "old", "old"},
-             .pauseAfter = 1,
-             .resumed = true,
-             .admitted = {"eu-2"}},
-        Case{.name = "NoMoreCanariesThanThereAreToBe",
-             .replicas = {"old", "old", "old"},
-             .maxUnavailable = 3,
-             .pauseAfter = 1,
-             .admitted = {"eu-1"}},
-        Case{.name = "WhatRanThereBeforeWithoutAPause",
-             .replicas = {"back", "new", "new"},
-             .pauseAfter = 1,
-             .admitted = {"eu-1"}},
-        Case{.name = "NobodyWhereAllIsDone", .replicas = {"new", "new"}, .before = {"eu-2"}},
-        Case{.name = "StillWhoWasAdmittedAndIsNotSeenSince",
-             .replicas = {"?", "old"},
-             .before = {"eu-1"},
-             .admitted = {"eu-1"}}),
+    testing::Values(Case{.name = "TheFirst",
+                         .replicas = {"old", "old", "old"},
+                         .admitted = {"eu-1"},
+                         .why = "It waits for eu-1, which is being updated."},
+                    Case{.name = "NobodyWhileOneIsNotSeen",
+                         .replicas = {"old", "?", "old"},
+                         .why = "It waits for eu-2, of which it is not known how it stands."},
+                    Case{.name = "NobodyWhileOneStarts",
+                         .replicas = {"starting", "old", "old"},
+                         .before = {"eu-1"},
+                         .admitted = {"eu-1"},
+                         .why = "which is being updated"},
+                    Case{.name = "NobodyWhileOneStartsAfterARestart",
+                         .replicas = {"starting", "old", "old"},
+                         .why = "It waits for eu-1, which is not Ready."},
+                    Case{.name = "TheNextOnceTheFirstIsReady",
+                         .replicas = {"new", "old", "old"},
+                         .before = {"eu-1"},
+                         .admitted = {"eu-2"}},
+                    Case{.name = "WhatIsDownFirst", .replicas = {"old", "old", "down"}, .admitted = {"eu-3"}},
+                    Case{.name = "OneOfTwoThatAreDown",
+                         .replicas = {"old", "down", "down"},
+                         .why = "It waits for eu-2, which is not Ready."},
+                    Case{.name = "TwoAtATime",
+                         .replicas = {"old", "old", "old"},
+                         .maxUnavailable = 2,
+                         .admitted = {"eu-1", "eu-2"}},
+                    Case{.name = "NoneAfterAFailure",
+                         .replicas = {"rolled back", "old", "old"},
+                         .maxUnavailable = 3,
+                         .why = "has stopped, as it failed on eu-1"},
+                    Case{.name = "NoneBesideAFailure",
+                         .replicas = {"failed", "old", "old"},
+                         .before = {"eu-1"},
+                         .maxUnavailable = 2,
+                         .why = "has stopped, as it failed on eu-1"},
+                    Case{.name = "NoneAfterTheCanary",
+                         .replicas = {"new", "old", "old"},
+                         .pauseAfter = 1,
+                         .why = "pauses after 1 of 3; rookery rollout resume web -n shop lets it go on, as "
+                                "does the annotation "
+                                "rookery.dev/rollout-resume: \"0123456789\"."},
+                    Case{.name = "TheNextOnceResumed",
+                         .replicas = {"new", "old", "old"},
+                         .pauseAfter = 1,
+                         .resumed = true,
+                         .admitted = {"eu-2"}},
+                    Case{.name = "NoMoreCanariesThanThereAreToBe",
+                         .replicas = {"old", "old", "old"},
+                         .maxUnavailable = 3,
+                         .pauseAfter = 1,
+                         .admitted = {"eu-1"}},
+                    Case{.name = "WhatRanThereBeforeWithoutAPause",
+                         .replicas = {"back", "new", "new"},
+                         .pauseAfter = 1,
+                         .admitted = {"eu-1"}},
+                    Case{.name = "NobodyWhereAllIsDone", .replicas = {"new", "new"}, .before = {"eu-2"}},
+                    Case{.name = "StillWhoWasAdmittedAndIsNotSeenSince",
+                         .replicas = {"?", "old"},
+                         .before = {"eu-1"},
+                         .admitted = {"eu-1"}}),
     [](const auto& tested) { return tested.param.name; });
 
 TEST(Rollout, GoesThroughAllAndNeverStopsTwo) {
@@ -138,7 +139,8 @@ TEST(Rollout, GoesThroughAllAndNeverStopsTwo) {
     rollout = decideRollout(inputOf(words, rollout.admitted));
     ASSERT_LE(rollout.admitted.size(), 1u);
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (rollout.admitted.contains("eu-" + std::to_string(i + 1))) words[i] = words[i] == "old" ? "starting" : "new";
+      if (rollout.admitted.contains("eu-" + std::to_string(i + 1)))
+        words[i] = words[i] == "old" ? "starting" : "new";
     }
   }
   EXPECT_THAT(words, testing::Each("new"));

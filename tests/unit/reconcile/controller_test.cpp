@@ -444,8 +444,8 @@ class Replicated : public Fleet {
   }
   /// How many servers were told to replace what they run.
   std::size_t replaced() const {
-    return servers_.at(1)->sent("force-create") + servers_.at(2)->sent("force-create") +
-           servers_.at(3)->sent("force-create");
+    return servers_.at(1)->sent("forceCreate") + servers_.at(2)->sent("forceCreate") +
+           servers_.at(3)->sent("forceCreate");
   }
   const api::Condition& ready() const {
     return *store_.find(web_)->status.condition(api::Condition::Type::Ready);
@@ -475,7 +475,8 @@ TEST_F(Replicated, AreUpdatedOneAfterTheOther) {
   for (const auto& [port, server] : servers_) {
     server->executing = [&](const albatross::Request& request) -> asio::awaitable<void> {
       const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command);
-      if (command == nullptr || !std::holds_alternative<albatross::unikernel::ForceCreate>(*command)) co_return;
+      if (command == nullptr || !std::holds_alternative<albatross::unikernel::ForceCreate>(*command))
+        co_return;
       ++busy;
       most = std::max(most, busy);
       asio::steady_timer timer(co_await asio::this_coro::executor, 5ms);
@@ -519,7 +520,7 @@ TEST_F(Replicated, LeaveTheOthersAloneWhereTheFirstFails) {
   changeImage("another");
   servers_.at(3)->refuse = "no such luck";
   apply({true, false, {}}, 1s);
-  EXPECT_EQ(servers_.at(1)->sent("force-create") + servers_.at(2)->sent("force-create"), 0u);
+  EXPECT_EQ(servers_.at(1)->sent("forceCreate") + servers_.at(2)->sent("forceCreate"), 0u);
   EXPECT_THAT(ready().message, HasSubstr("ap-1: "));
 }
 
@@ -538,7 +539,9 @@ TEST_F(Replicated, GoWhereTheyAreTooManyOnceTheOthersRun) {
   spec_.placement->replicas = 1;
   declareWeb();
   EXPECT_TRUE(apply().finished);
-  EXPECT_EQ(servers_.at(1)->sent("destroy") + servers_.at(2)->sent("destroy") + servers_.at(3)->sent("destroy"), 2u);
+  EXPECT_EQ(
+      servers_.at(1)->sent("destroy") + servers_.at(2)->sent("destroy") + servers_.at(3)->sent("destroy"),
+      2u);
   EXPECT_EQ(statusOf(web_).placements.size(), 1u);
   EXPECT_TRUE(statusOf(web_).ready()) << ready().message;
 }

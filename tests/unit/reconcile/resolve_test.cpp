@@ -822,8 +822,11 @@ TEST_F(Placed, IsOnThoseThereAreAndSaysSo) {
 }
 
 TEST_F(Placed, OnNoInstanceIsAnError) {
-  spec_.placement->instanceSelector = api::LabelSelector(
-      {{.key = "region", .op = api::LabelSelector::Requirement::Operator::In, .values = {"asia"}, .bound = 0}});
+  spec_.placement->instanceSelector =
+      api::LabelSelector({{.key = "region",
+                           .op = api::LabelSelector::Requirement::Operator::In,
+                           .values = {"asia"},
+                           .bound = 0}});
   EXPECT_THAT(resolve().unplaced.at(web_).message, HasSubstr("spec.placement.instanceSelector of"));
 }
 
@@ -903,7 +906,9 @@ TEST_F(Placed, KeepsTheSecretsOutOfWhatIsShown) {
 
 TEST_F(Placed, HasTheSameRevisionEverywhereAndAnotherOfAnotherImage) {
   spec_.placement->replicas = 2;
-  const auto revision = [&] { return resolve().instances.at("eu-1")->unikernels.at(web_).replicas->revision; };
+  const auto revision = [&] {
+    return resolve().instances.at("eu-1")->unikernels.at(web_).replicas->revision;
+  };
   const std::string before = revision();
   EXPECT_EQ(before, resolve().instances.at("eu-2")->unikernels.at(web_).replicas->revision);
   images::writeImage({.content = "another"}, folder_.path() / "other.hvt").value();
