@@ -28,6 +28,13 @@ inline constexpr std::string_view reconcileAnnotation = "rookery.dev/reconcile";
 /// may be stopped outside of maintenance windows.
 inline constexpr std::string_view overrideWindowAnnotation = "rookery.dev/override-window";
 
+/// On a Unikernel, "true": nothing more of it is stopped to change it, until this is taken away.
+inline constexpr std::string_view rolloutPauseAnnotation = "rookery.dev/rollout-pause";
+
+/// On a Unikernel: the revision (status.rollout.revision) whose roll-out does not wait any more
+/// (update.pauseAfter). It says nothing of another revision.
+inline constexpr std::string_view rolloutResumeAnnotation = "rookery.dev/rollout-resume";
+
 /// More of a value than this tells no two of them apart.
 inline constexpr std::size_t longestRequest = 128;
 
@@ -40,6 +47,12 @@ inline std::string requestOf(const std::map<std::string, std::string>& annotatio
   while (end < value.size() && end > 0 && (static_cast<unsigned char>(value[end]) & 0xc0U) == 0x80U)
     --end;  // not through a character
   return value.substr(0, end);
+}
+
+/// Whether somebody wants nothing that runs to be stopped to change it.
+inline bool isPaused(const std::map<std::string, std::string>& annotations) {
+  const auto pause = annotations.find(std::string(rolloutPauseAnnotation));
+  return pause != annotations.end() && pause->second == "true";
 }
 
 /// Whether somebody does not want to wait for what is left of a deleted object.

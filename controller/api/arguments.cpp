@@ -25,22 +25,29 @@ class Doubts {
     const auto& unikernel = object_.as<Unikernel>();
     std::set<std::string> defined, used;
     for (const auto& from : unikernel.argumentsFrom) defined.insert(from.name);
-    for (std::size_t i = 0; i < unikernel.arguments.size(); ++i) {
-      for (const std::string& name : references(unikernel.arguments[i])) {
-        if (!used.insert(name).second || defined.contains(name)) continue;
-        const std::string reference = quote("$(" + name + ")");
-        add(Reason::ReferenceNotFound, yaml::itemPath("spec.arguments", i),
-            fmt::format("nothing defines {}, so the unikernel gets it as it stands; define it in "
-                        "spec.argumentsFrom, or write $$(…) if just that is meant",
-                        reference));
-      }
-    }
+    checkArguments(unikernel.arguments, "spec.arguments", defined, used);
+    for (const auto& [instance, arguments] : unikernel.argumentsByInstance)
+      checkArguments(arguments, yaml::memberPath("spec.argumentsByInstance", instance), defined, used);
     for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i)
       checkSource(unikernel.argumentsFrom[i], yaml::itemPath("spec.argumentsFrom", i), used);
     return std::move(found_);
   }
 
  private:
+  void checkArguments(const std::vector<std::string>& arguments, const std::string& field,
+                      const std::set<std::string>& defined, std::set<std::string>& used) {
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+      for (const std::string& name : references(arguments[i])) {
+        if (!used.insert(name).second || defined.contains(name) || isInstanceVariable(name)) continue;
+        const std::string reference = quote("$(" + name + ")");
+        add(Reason::ReferenceNotFound, yaml::itemPath(field, i),
+            fmt::format("nothing defines {}, so the unikernel gets it as it stands; define it in "
+                        "spec.argumentsFrom, or write $$(…) if just that is meant",
+                        reference));
+      }
+    }
+  }
+
   void checkSource(const Unikernel::ArgumentFrom& from, const std::string& field,
                    const std::set<std::string>& used) {
     if (!used.contains(from.name)) {

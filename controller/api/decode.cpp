@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <ranges>
 #include <utility>
 
 #include "api/expand.h"
@@ -198,6 +199,9 @@ std::vector<Unikernel::ArgumentFrom> takeArgumentsFrom(const Field& list) {
   std::vector<Unikernel::ArgumentFrom> values;
   for (const Field& item : list.items()) {
     const Field reference = item["secretKeyRef"];
+    if (isInstanceVariable(item["name"].text().value_or("")))
+      item["name"].problem(
+          "$(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; give this another name");
     values.push_back({.name = take(item["name"], checkVariable).value_or(""),
                       .secretKeyRef = {.name = takeLongName(reference["name"]).value_or(""),
                                        .key = take(reference["key"], checkSecretKey).value_or("")}});
@@ -232,6 +236,16 @@ LabelSelector::Requirement takeExpression(const Field& item) {
   return requirement;
 }
 
+LabelSelector takeSelector(const Field& selector) {
+  std::vector<LabelSelector::Requirement> requirements;
+  for (const auto& [key, value] : takeLabels(selector["matchLabels"], true)) {
+    requirements.push_back(
+        {.key = key, .op = LabelSelector::Requirement::Operator::In, .values = {value}, .bound = 0});
+  }
+  for (const Field& item : selector["matchExpressions"].items()) requirements.push_back(takeExpression(item));
+  return LabelSelector(std::move(requirements));
+}
+
 /// Where an object belongs.
 template <class Spec>
 void takePlace(const Field& spec, Spec& decoded) {
@@ -240,13 +254,7 @@ void takePlace(const Field& spec, Spec& decoded) {
   if (!selector.present()) return;
   if (spec["instance"].present())
     selector.problemWithName("only one of instance and instanceSelector may be given");
-  std::vector<LabelSelector::Requirement> requirements;
-  for (const auto& [key, value] : takeLabels(selector["matchLabels"], true)) {
-    requirements.push_back(
-        {.key = key, .op = LabelSelector::Requirement::Operator::In, .values = {value}, .bound = 0});
-  }
-  for (const Field& item : selector["matchExpressions"].items()) requirements.push_back(takeExpression(item));
-  decoded.instanceSelector = LabelSelector(std::move(requirements));
+  decoded.instanceSelector = takeSelector(selector);
 }
 
 std::vector<std::string> takeDependencies(const Field& list) {
@@ -293,15 +301,25 @@ std::vector<schedule::Window> takeWindows(const Field& list) {
   return windows;
 }
 
+/// What a health check asks may say where it is on each instance: only there it is known what that comes to.
+template <class Check>
+std::optional<std::string> takeTarget(const Field& field, Check check) {
+  return take(field, [&](std::string_view text) -> Complaint {
+    const std::vector<std::string> names = references(text);
+    const bool varies = std::ranges::any_of(names, [](const auto& name) { return isInstanceVariable(name); });
+    return varies ? checkPrintable(text) : check(text);
+  });
+}
+
 /// Of one that is not there: a target that nobody asks, as what lacks it is an error.
 HttpCheck takeHttpCheck(const Field& field) {
-  return {.url = take(field["url"], checkUrl).value_or(""),
+  return {.url = takeTarget(field["url"], checkUrl).value_or(""),
           .expectedStatus = field["expectedStatus"].number(),
           .insecure = field["insecure"].flag(false)};
 }
 
 DnsCheck takeDnsCheck(const Field& field) {
-  return {.server = take(field["server"], checkNameServer).value_or(""),
+  return {.server = takeTarget(field["server"], checkNameServer).value_or(""),
           .name = take(field["name"], checkPrintable).value_or(""),
           .type = field["type"].text().value_or("A")};
 }
@@ -318,7 +336,7 @@ std::optional<HealthCheck> takeHealthCheck(const Field& field) {
   HealthCheck check;
   const Field http = field["http"], tcp = field["tcp"], dns = field["dns"];
   if (http.present()) check.target = takeHttpCheck(http);
-  if (tcp.present()) check.target = TcpCheck{take(tcp["address"], checkAddress).value_or("")};
+  if (tcp.present()) check.target = TcpCheck{takeTarget(tcp["address"], checkAddress).value_or("")};
   if (dns.present()) check.target = takeDnsCheck(dns);
   const int given = int{http.present()} + int{tcp.present()} + int{dns.present()};
   if (given != 1) field.problemWithName("exactly one of http, tcp and dns must be given");
@@ -327,6 +345,42 @@ std::optional<HealthCheck> takeHealthCheck(const Field& field) {
   check.failureThreshold = field["failureThreshold"].number().value_or(3);
   check.rollback = field["rollback"].flag(false);
   return check;
+}
+
+/// Where a unikernel belongs that is on several instances.
+std::optional<Unikernel::Placement> takePlacement(const Field& spec) {
+  const Field field = spec["placement"];
+  if (!field.present()) return std::nullopt;
+  for (const char* other : {"instance", "instanceSelector"}) {
+    if (spec[other].present())
+      field.problemWithName(
+          fmt::format("only one of {} and placement may be given; remove spec.{}", other, other));
+  }
+  Unikernel::Placement placement{.instanceSelector = takeSelector(field["instanceSelector"])};
+  placement.replicas =
+      field["replicas"].text() ? std::nullopt : std::optional(field["replicas"].number().value_or(1));
+  placement.topologyKey = take(field["topologyKey"], checkLabelKey).value_or("");
+  if (const Field failover = field["failoverAfter"]; failover.present()) {
+    std::chrono::milliseconds after = std::chrono::minutes(1);
+    takeDuration(failover, after);
+    if (after < std::chrono::seconds(10)) failover.problem("this must be at least 10s");
+    placement.failoverAfter = after;
+  }
+  return placement;
+}
+
+std::map<std::string, std::vector<std::string>> takeArgumentsByInstance(const Field& field) {
+  constexpr std::size_t most = 1024;
+  std::map<std::string, std::vector<std::string>> arguments;
+  if (field.members().size() > most) {
+    field.problem(fmt::format("at most {} instances are allowed", most));
+    return arguments;
+  }
+  for (const auto& [instance, list] : field.members()) {
+    if (Complaint complaint = checkName(instance)) list.problemWithName(*std::move(complaint));
+    arguments.emplace(instance, takeArguments(list));
+  }
+  return arguments;
 }
 
 }  // namespace
@@ -353,7 +407,8 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
                              .allowedNamespaces = {},
                              .observe = spec["observe"].flag(false),
                              .suspend = spec["suspend"].flag(false),
-                             .maintenanceWindows = takeWindows(spec["maintenanceWindows"])};
+                             .maintenanceWindows = takeWindows(spec["maintenanceWindows"]),
+                             .maxConcurrentUpdates = spec["maxConcurrentUpdates"].number()};
   takeCredentials(spec["credentials"], folder, instance);
   if (instance.isLocal()) {
     for (const char* field : {"credentials", "serverName"}) {
@@ -377,6 +432,7 @@ AlbatrossInstance decodeInstance(const Field& spec, const fs::path& folder) {
 Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   Unikernel unikernel;
   takePlace(spec, unikernel);
+  unikernel.placement = takePlacement(spec);
   unikernel.image = takeImage(spec["image"], folder);
   unikernel.compressionLevel = static_cast<int>(spec["image"]["compressionLevel"].number().value_or(0));
   unikernel.cpuIDs = takeNumbers(spec["cpuIDs"]);
@@ -391,10 +447,15 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   }
   unikernel.blockDevices = takeBlockDevices(spec["blockDevices"]);
   unikernel.arguments = takeArguments(spec["arguments"]);
+  unikernel.argumentsByInstance = takeArgumentsByInstance(spec["argumentsByInstance"]);
   unikernel.argumentsFrom = takeArgumentsFrom(spec["argumentsFrom"]);
   unikernel.dependsOn = takeDependencies(spec["dependsOn"]);
-  const bool named = std::ranges::any_of(
-      unikernel.arguments, [](const auto& argument) { return argument.starts_with("--name="); });
+  const auto names = [](const std::vector<std::string>& arguments) {
+    return std::ranges::any_of(arguments,
+                               [](const auto& argument) { return argument.starts_with("--name="); });
+  };
+  const bool named = names(unikernel.arguments) ||
+                     std::ranges::any_of(unikernel.argumentsByInstance | std::views::values, names);
   unikernel.addName = spec["addName"].flag(!named);
   takeFailBehaviour(spec["failBehaviour"], unikernel);
   unikernel.healthCheck = takeHealthCheck(spec["healthCheck"]);
@@ -406,6 +467,8 @@ Unikernel decodeUnikernel(const Field& spec, const fs::path& folder) {
   unikernel.startup = spec["startup"].number();
   unikernel.updateStrategy =
       takeWord<Unikernel::UpdateStrategy>(spec["update"]["strategy"], {"ForceCreate", "OnDelete"});
+  unikernel.maxUnavailable = spec["update"]["maxUnavailable"].number().value_or(1);
+  unikernel.pauseAfter = spec["update"]["pauseAfter"].number();
   unikernel.adopt = takeWord<Unikernel::Adopt>(spec["adopt"], {"IfIdentical", "Always", "Never"});
   unikernel.minReadySeconds = spec["minReadySeconds"].number().value_or(3);
   unikernel.prune = spec["prune"].flag(true);

@@ -36,6 +36,8 @@ void cut(std::string_view text, Literal literal, Reference reference) {
   }
 }
 
+constexpr std::string_view instanceName = "INSTANCE_NAME", instanceLabel = "INSTANCE_LABEL_";
+
 constexpr std::array<std::pair<std::string_view, std::uint64_t>, 12> unitBytes = {{
     {"Ki", std::uint64_t{1} << 10},
     {"Mi", std::uint64_t{1} << 20},
@@ -80,6 +82,24 @@ std::optional<Decimal> takeDecimal(std::string_view& text) {
 }
 
 }  // namespace
+
+bool isInstanceVariable(std::string_view name) {
+  return name == instanceName || name.starts_with(instanceLabel);
+}
+
+std::map<std::string, std::string> instanceVariables(const std::string& instance,
+                                                     const std::map<std::string, std::string>& labels) {
+  std::map<std::string, std::string> values = {{std::string(instanceName), instance}};
+  for (const auto& [key, value] : labels) {
+    std::string name(instanceLabel);
+    for (const char c : key) {
+      const bool kept = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+      name += kept ? c : '_';
+    }
+    values.emplace(std::move(name), value);
+  }
+  return values;
+}
 
 std::string expand(std::string_view text, const std::map<std::string, std::string>& values) {
   std::string expanded;

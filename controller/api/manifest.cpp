@@ -55,8 +55,8 @@ RunDigest runDigestOf(const Object& object, json spec) {
     run.former.push_back(sha256(spec.dump()));
   }
   // The image's content, which is what runs of it, has a digest of its own.
-  for (const char* field :
-       {"adopt", "dependsOn", "image", "maintenanceWindows", "minReadySeconds", "prune", "suspend", "update"})
+  for (const char* field : {"adopt", "dependsOn", "image", "maintenanceWindows", "minReadySeconds",
+                            "placement", "prune", "suspend", "update"})
     spec.erase(field);
   run.current = sha256(spec.dump());
   return run;

@@ -101,7 +101,8 @@ struct AlbatrossInstance {
   std::chrono::milliseconds connectTimeout{5'000}, commandTimeout{30'000}, streamTimeout{600'000};
   bool observe = false;
   bool suspend = false;
-  std::vector<schedule::Window> maintenanceWindows;  // empty: what runs may be stopped at any time
+  std::vector<schedule::Window> maintenanceWindows;       // empty: what runs may be stopped at any time
+  std::optional<std::int64_t> maxConcurrentUpdates = {};  // unikernels; absent: all at once
 
   /// How the endpoint of a local server begins, of which the folder of its sockets follows.
   static constexpr std::string_view localScheme = "unix://";
@@ -172,15 +173,24 @@ struct Unikernel {
     std::string name;
     SecretKeyRef secretKeyRef;
   };
+  /// On which instances it runs, where those are several.
+  struct Placement {
+    LabelSelector instanceSelector = {};
+    std::optional<std::int64_t> replicas = 1;  // absent: all that are selected
+    std::string topologyKey = {};              // of a label of instances; empty: they are not told apart
+    std::optional<std::chrono::milliseconds> failoverAfter = {};  // absent: never
+  };
   std::optional<std::string> instance;  // absent: one that the selector selects, or the only one there is
   std::optional<LabelSelector> instanceSelector;  // not with `instance`
+  std::optional<Placement> placement = {};        // not with either
   Image image;
   int compressionLevel = 0;  // of the image on its way: 0–9, zlib's
   std::set<std::int64_t> cpuIDs = {0};
   std::int64_t memory = 32;  // Mi
   std::vector<NetworkInterface> networkInterfaces;
   std::vector<BlockDevice> blockDevices;
-  std::vector<std::string> arguments;  // as written, before expansion
+  std::vector<std::string> arguments;                                        // as written, before expansion
+  std::map<std::string, std::vector<std::string>> argumentsByInstance = {};  // after those of `arguments`
   std::vector<ArgumentFrom> argumentsFrom;
   std::vector<std::string> dependsOn;  // names of unikernels of its namespace
   bool addName = true;   // the default has been worked out: false when an argument begins with --name=
@@ -189,6 +199,8 @@ struct Unikernel {
   RunPolicy runPolicy = RunPolicy::Always;
   std::optional<std::int64_t> startup;
   UpdateStrategy updateStrategy = UpdateStrategy::ForceCreate;
+  std::int64_t maxUnavailable = 1;              // replicas, because of an update
+  std::optional<std::int64_t> pauseAfter = {};  // replicas that get an update before somebody is asked
   Adopt adopt = Adopt::IfIdentical;
   std::optional<HealthCheck> healthCheck;
   std::int64_t minReadySeconds = 0;
@@ -223,8 +235,8 @@ struct Secret {
 };
 
 /// Stands for what a Unikernel's spec runs, besides the image's content: no digest of where the image comes
-/// from or of how its object is looked after (adopt, dependsOn, healthCheck, maintenanceWindows,
-/// minReadySeconds, prune, suspend, update).
+/// from, of on how many instances it runs (placement), or of how its object is looked after (adopt,
+/// dependsOn, healthCheck, maintenanceWindows, minReadySeconds, prune, suspend, update).
 struct RunDigest {
   std::string current;  // SHA-256 hex
   /// What former versions, which covered the whole spec, may have written for this one: they left out what

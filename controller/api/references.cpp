@@ -113,6 +113,24 @@ class Checker {
 
   /// The only instance that is selected; null where several are: which of them it will be is not known here.
   const Object* selectInstance(const Object& object, const LabelSelector& selector) {
+    const std::vector<const Object*> open = selectInstances(object, "spec.instanceSelector", selector);
+    return open.size() == 1 ? open.front() : nullptr;
+  }
+
+  void checkPlacement(const Object& object, const Unikernel::Placement& placement) {
+    const auto open = selectInstances(object, "spec.placement.instanceSelector", placement.instanceSelector);
+    const auto wanted = static_cast<std::size_t>(placement.replicas.value_or(1));
+    if (open.empty() || open.size() >= wanted || anyBrokenInstance()) return;
+    tell(object, "spec.placement.replicas", Reason::InstanceNotFound,
+         fmt::format("it is to run on {} AlbatrossInstances, and {} selected that {} open to its namespace",
+                     wanted, open.size() == 1 ? "1 is" : fmt::format("{} are", open.size()),
+                     open.size() == 1 ? "is" : "are"),
+         problems_);
+  }
+
+  /// Those that are selected and open to the object's namespace. None, and told.
+  std::vector<const Object*> selectInstances(const Object& object, const std::string& field,
+                                             const LabelSelector& selector) {
     std::vector<const Object*> selected, open;
     std::map<std::string, Labels> labels;
     for (const auto& [key, candidate] : named_) {
@@ -124,19 +142,19 @@ class Checker {
       if (!allowed || allowed->contains(object.metadata.nameSpace)) open.push_back(candidate);
     }
     if (selected.empty() && !anyBrokenInstance()) {
-      tell(object, "spec.instanceSelector", Reason::InstanceNotFound,
+      tell(object, field, Reason::InstanceNotFound,
            fmt::format("{} selects no AlbatrossInstance; their labels are: {}", selector.toString(),
                        listLabels(labels)),
            problems_);
     } else if (open.empty() && !selected.empty()) {
       tell(
-          object, "spec.instanceSelector", Reason::NamespaceNotAllowed,
+          object, field, Reason::NamespaceNotAllowed,
           fmt::format("none of the AlbatrossInstances that it selects is open to the namespace {}; add it to "
                       "their spec.allowedNamespaces",
                       object.metadata.nameSpace),
           problems_);
     }
-    return open.size() == 1 ? open.front() : nullptr;
+    return open;
   }
 
   /// It may have the labels.
@@ -160,7 +178,18 @@ class Checker {
 
   void checkUnikernel(const Object& object) {
     const auto& unikernel = object.as<Unikernel>();
-    resolveInstance(object, unikernel.instance, unikernel.instanceSelector);
+    if (unikernel.placement) {
+      checkPlacement(object, *unikernel.placement);
+    } else {
+      resolveInstance(object, unikernel.instance, unikernel.instanceSelector);
+    }
+    for (const auto& [instance, arguments] : unikernel.argumentsByInstance) {
+      if (instances_.contains(instance)) continue;
+      tell(object, yaml::memberPath("spec.argumentsByInstance", instance), Reason::InstanceNotFound,
+           fmt::format("there is no AlbatrossInstance {}{}", instance,
+                       instances_.empty() ? "" : fmt::format("; there is {}", listInstances())),
+           problems_);
+    }
     for (std::size_t i = 0; i < unikernel.argumentsFrom.size(); ++i) {
       const SecretKeyRef& reference = unikernel.argumentsFrom[i].secretKeyRef;
       checkSecret(object, yaml::itemPath("spec.argumentsFrom", i) + ".secretKeyRef",

@@ -44,6 +44,32 @@ json toJson(const SourceStatus& source) {
   return value;
 }
 
+json toJson(const PlacementStatus& placement) {
+  json value = {{"instance", placement.instance},
+                {"ready", toString(placement.ready)},
+                {"reason", rookery::toString(placement.reason)},
+                {"message", placement.message},
+                {"updated", placement.updated},
+                {"observedGeneration", placement.observedGeneration},
+                {"restarts", placement.restarts}};
+  if (placement.reconciling) value["reconciling"] = true;
+  if (placement.stalled) value["stalled"] = true;
+  if (placement.digest) value["digest"] = *placement.digest;
+  if (placement.startedAt) value["startedAt"] = toRfc3339(*placement.startedAt);
+  if (!placement.history.empty()) value["history"] = placement.history;
+  return value;
+}
+
+/// The names of instances as a column has room for them: "eu-1,eu-2 (+3)".
+std::string shortened(const std::vector<PlacementStatus>& placements) {
+  constexpr std::size_t shown = 2;
+  std::string names;
+  for (std::size_t i = 0; i < std::min(shown, placements.size()); ++i)
+    names += (i == 0 ? "" : ",") + placements[i].instance;
+  if (placements.size() > shown) names += fmt::format(" (+{})", placements.size() - shown);
+  return names;
+}
+
 json toJson(const LastAction& action) {
   return {{"verb", action.verb},
           {"time", toRfc3339(action.time)},
@@ -89,6 +115,27 @@ bool Status::ready() const {
   return ready != nullptr && ready->status == Condition::Status::True;
 }
 
+const PlacementStatus* Status::placementOn(std::string_view where) const {
+  const auto found = std::ranges::find(placements, where, &PlacementStatus::instance);
+  return found == placements.end() ? nullptr : &*found;
+}
+
+std::optional<Status> Status::seenOn(const std::string& where) const {
+  if (placements.empty()) return instance == where ? std::optional(*this) : std::nullopt;
+  const PlacementStatus* placement = placementOn(where);
+  if (placement == nullptr) return std::nullopt;
+  Status seen;
+  seen.conditions = {{Condition::Type::Ready, placement->ready, placement->reason, placement->message, {}}};
+  seen.observedGeneration = placement->observedGeneration;
+  seen.instance = where;
+  seen.digest = placement->digest;
+  seen.startedAt = placement->startedAt;
+  seen.restarts = placement->restarts;
+  seen.history = placement->history;
+  seen.updated = placement->updated;
+  return seen;
+}
+
 std::string_view finalizerOf(Kind kind) {
   if (kind == Kind::UnikernelVolume) return "rookery.dev/unikernelvolume";
   return kind == Kind::AlbatrossInstance ? "rookery.dev/albatrossinstance" : "rookery.dev/unikernel";
@@ -105,6 +152,14 @@ json toJson(const Status& status) {
   if (!conditions.empty()) object["conditions"] = std::move(conditions);
   if (status.observedGeneration > 0) object["observedGeneration"] = status.observedGeneration;
   if (status.instance) object["instance"] = *status.instance;
+  for (const PlacementStatus& placement : status.placements)
+    object["placements"].push_back(toJson(placement));
+  if (status.rollout) {
+    object["rollout"] = {{"revision", status.rollout->revision},
+                         {"replicas", status.rollout->replicas},
+                         {"updated", status.rollout->updated},
+                         {"ready", status.rollout->ready}};
+  }
   if (status.digest) object["digest"] = *status.digest;
   if (status.startedAt) object["startedAt"] = toRfc3339(*status.startedAt);
   if (status.restarts > 0) object["restarts"] = status.restarts;
@@ -116,6 +171,14 @@ json toJson(const Status& status) {
   for (const SourceStatus& source : status.sources) object["sources"].push_back(toJson(source));
   if (status.size) object["size"] = fmt::format("{}Mi", *status.size);
   return object;
+}
+
+void addPlacedOn(const Status& status, json& object) {
+  if (!status.placements.empty()) {
+    object["placedOn"] = shortened(status.placements);
+  } else if (status.instance) {
+    object["placedOn"] = *status.instance;
+  }
 }
 
 json toJson(const Object& object, const Identity& identity, const Status& status) {
@@ -133,6 +196,7 @@ json toJson(const Object& object, const Identity& identity, const Status& status
   shaped["status"] = toJson(status);
   // A count of none is news for a unikernel, where other kinds have no such field.
   if (object.kind() == Kind::Unikernel) shaped["status"]["restarts"] = status.restarts;
+  if (object.kind() == Kind::Unikernel) addPlacedOn(status, shaped["status"]);
   return shaped;
 }
 

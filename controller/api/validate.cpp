@@ -76,6 +76,8 @@ class Validation {
       findings_.add(path, places.key, "this field has no value; give it one or remove it");
       return false;
     }
+    if (schema.value("x-kubernetes-int-or-string", false))
+      return visitIntOrString(schema, value, places, path);
     const std::string& type = schema.at("type").get_ref<const std::string&>();
     if (!hasType(value, type)) {
       findings_.add(path, places.value, describeMismatch(schema, value, places));
@@ -88,6 +90,15 @@ class Validation {
   }
 
  private:
+  bool visitIntOrString(const json& schema, const json& value, const yaml::Places& places,
+                        const std::string& path) {
+    if (value.is_number_integer()) return visitNumber(schema, value, places, path);
+    if (value.is_string()) return visitString(schema, value, places, path);
+    findings_.add(path, places.value,
+                  fmt::format("expected a whole number or a string, got {}", describe(value, places)));
+    return false;
+  }
+
   bool visitObject(const json& schema, json& object, const yaml::Places& places, const std::string& path) {
     if (schema.value("x-kubernetes-preserve-unknown-fields", false)) return true;
     dropUnknown(schema, object, places, path);

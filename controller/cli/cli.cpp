@@ -19,9 +19,9 @@ namespace {
 
 // In the order in which --help lists them.
 constexpr std::array verbs = {
-    addRun,   addApply,   addPlan,    addValidate,   addGet,     addDescribe,     addLogs,
-    addTop,   addRestart, addDelete,  addVolume,     addDeploy,  addConfirmPrune, addNotify,
-    addState, addExport,  addInspect, addCompletion, addVersion, addComplete,     addReference};
+    addRun,     addApply,   addPlan,       addValidate, addGet,      addDescribe,     addLogs,   addTop,
+    addRestart, addRollout, addDelete,     addVolume,   addDeploy,   addConfirmPrune, addNotify, addState,
+    addExport,  addInspect, addCompletion, addVersion,  addComplete, addReference};
 
 constexpr const char* summary =
     "Rookery keeps a fleet of Albatross servers in the state that YAML manifests declare.";

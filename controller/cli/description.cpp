@@ -115,6 +115,19 @@ std::string conditions(const json& status, Now now) {
   return "Conditions:\n" + ruledTable(std::move(rows));
 }
 
+std::string placementsOf(const json& status, Now now) {
+  const json* list = api::findByPath(status, ".placements");
+  if (list == nullptr || !list->is_array() || list->empty()) return "";
+  Rows rows = {{"Instance", "Ready", "Updated", "Restarts", "Started", "Reason", "Message"}};
+  for (const json& placement : *list) {
+    rows.push_back({shownAt(placement, ".instance"), shownAt(placement, ".ready"),
+                    shownAt(placement, ".updated"), shownAt(placement, ".restarts"),
+                    ageOf(shownAt(placement, ".startedAt"), now), shownAt(placement, ".reason"),
+                    shownAt(placement, ".message")});
+  }
+  return "Placements:\n" + ruledTable(std::move(rows));
+}
+
 std::string lastAction(const json& status, Now now) {
   const json* action = api::findByPath(status, ".lastAction");
   if (action == nullptr) return "";
@@ -139,8 +152,10 @@ std::string history(const json& status) {
 std::string statusOf(const json& object, Now now) {
   json status = object.value("status", json());
   if (!status.is_object()) return "";
-  const std::string parts = conditions(status, now) + lastAction(status, now) + history(status);
-  for (const char* shown : {"conditions", "lastAction", "history"}) status.erase(shown);
+  const std::string parts =
+      conditions(status, now) + placementsOf(status, now) + lastAction(status, now) + history(status);
+  for (const char* shown : {"conditions", "lastAction", "history", "placements", "placedOn"})
+    status.erase(shown);
   return section("Status", status) + parts;
 }
 

@@ -23,6 +23,7 @@ struct LogsOptions {
   bool follow = false, timestamps = false, previous = false, allLives = false;
   std::optional<std::uint64_t> tail;
   std::string since;
+  std::string instance;
   ClientOptions client;
 };
 
@@ -30,6 +31,7 @@ Result<std::string> queryOf(const LogsOptions& options) {
   std::string query = fmt::format("?follow={}&timestamps={}&previous={}&allLives={}", options.follow,
                                   options.timestamps, options.previous, options.allLives);
   if (options.tail) query += fmt::format("&tailLines={}", *options.tail);
+  if (!options.instance.empty()) query += "&instance=" + options.instance;
   if (options.since.empty()) return query;
   const auto since = api::parseDuration(options.since);
   if (!since) return std::unexpected(since.error());
@@ -64,6 +66,7 @@ void addLogs(CLI::App& app, Console console, int& status) {
       "Examples:\n"
       "  rookery logs web -n shop\n"
       "  rookery logs web -n shop -f --tail 20       # and what comes, until Ctrl-C\n"
+      "  rookery logs web -n shop --instance eu-2    # of one that is on several\n"
       "  rookery logs web -n shop --previous         # why did it end?\n"
       "  rookery logs web -n shop --since 10m --timestamps\n"
       "  kubectl get --raw '/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web/log?tailLines=20'");
@@ -74,6 +77,8 @@ void addLogs(CLI::App& app, Console console, int& status) {
   verb->add_option("--tail", options->tail, "Only the last lines of what was kept")->type_name("N");
   verb->add_option("--since", options->since, "Only what was printed lately: 90s, 10m, 1h30m")
       ->type_name("DURATION");
+  verb->add_option("--instance", options->instance,
+                   "Where it is on several instances (spec.placement): of which; else the first by name");
   verb->add_flag("--timestamps", options->timestamps, "The server's time before each line");
   auto* previous = verb->add_flag("-p,--previous", options->previous,
                                   "What was printed before it was started last, instead");

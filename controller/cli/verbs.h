@@ -27,6 +27,7 @@ void addDescribe(CLI::App& app, Console console, int& status);
 void addLogs(CLI::App& app, Console console, int& status);
 void addTop(CLI::App& app, Console console, int& status);
 void addRestart(CLI::App& app, Console console, int& status);
+void addRollout(CLI::App& app, Console console, int& status);
 void addDelete(CLI::App& app, Console console, int& status);
 void addVolume(CLI::App& app, Console console, int& status);
 void addDeploy(CLI::App& app, Console console, int& status);

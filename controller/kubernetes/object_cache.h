@@ -123,8 +123,9 @@ bool hasInventory(api::Kind kind);
 std::string_view groupOf(api::Kind kind);
 std::string_view pluralOf(api::Kind kind);
 
-/// How many entries the annotation of a Unikernel or a UnikernelVolume may have: more is not of ours.
-inline constexpr std::size_t maxEntriesOfUnikernel = 32;
+/// How many entries the annotation of a Unikernel or a UnikernelVolume may have, one for each instance that
+/// it is on: more is not of ours.
+inline constexpr std::size_t maxEntriesOfUnikernel = 256;
 
 /// Entries as an annotation keeps them, and back. What cannot be read is none: a lost inventory destroys
 /// nothing.

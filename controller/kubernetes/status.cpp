@@ -55,6 +55,44 @@ std::optional<api::LastAction> lastActionIn(const json& value) {
   return api::LastAction{std::move(verb), *time, static_cast<std::uint64_t>(bytes), *duration};
 }
 
+std::vector<std::string> textsIn(const json& list) {
+  std::vector<std::string> texts;
+  for (const json& text : list) {
+    if (text.is_string()) texts.push_back(text);
+  }
+  return texts;
+}
+
+std::optional<api::PlacementStatus> placementIn(const json& value) {
+  using enum Condition::Status;
+  const auto ready = enumNamed(textAt(value, "ready"), {True, False, Unknown});
+  const auto reason = reasonNamed(textAt(value, "reason"));
+  std::string instance = textAt(value, "instance");
+  if (!ready || !reason || instance.empty()) return std::nullopt;
+  const auto flagAt = [&](std::string_view member) { return memberOf(value, member) == true; };
+  return api::PlacementStatus{.instance = std::move(instance),
+                              .ready = *ready,
+                              .reason = *reason,
+                              .message = textAt(value, "message"),
+                              .reconciling = flagAt("reconciling"),
+                              .stalled = flagAt("stalled"),
+                              .updated = flagAt("updated"),
+                              .observedGeneration = numberAt(value, "observedGeneration"),
+                              .digest = textIn(value, "digest"),
+                              .startedAt = api::parseRfc3339(textAt(value, "startedAt")),
+                              .restarts = numberAt(value, "restarts"),
+                              .history = textsIn(memberOf(value, "history"))};
+}
+
+std::optional<api::RolloutStatus> rolloutIn(const json& value) {
+  std::string revision = textAt(value, "revision");
+  if (revision.empty()) return std::nullopt;
+  return api::RolloutStatus{.revision = std::move(revision),
+                            .replicas = numberAt(value, "replicas"),
+                            .updated = numberAt(value, "updated"),
+                            .ready = numberAt(value, "ready")};
+}
+
 }  // namespace
 
 std::optional<api::Status> statusFromJson(const json& value) {
@@ -70,9 +108,11 @@ std::optional<api::Status> statusFromJson(const json& value) {
   status.restarts = numberAt(value, "restarts");
   if (const auto size = api::parseMi(textAt(value, "size"))) status.size = *size;
   status.lastAction = lastActionIn(memberOf(value, "lastAction"));
-  for (const json& digest : memberOf(value, "history")) {
-    if (digest.is_string()) status.history.push_back(digest);
+  status.history = textsIn(memberOf(value, "history"));
+  for (const json& item : memberOf(value, "placements")) {
+    if (auto placement = placementIn(item)) status.placements.push_back(*std::move(placement));
   }
+  status.rollout = rolloutIn(memberOf(value, "rollout"));
   return status;
 }
 

@@ -11,6 +11,7 @@
 #include "kubernetes/coroutine.h"
 #include "kubernetes/reflector.h"
 #include "kubernetes/status.h"
+#include "reconcile/combined_status.h"
 #include "sentence.h"
 
 namespace rookery::kubernetes {
@@ -56,8 +57,11 @@ bool isOutage(const Failure& failure) {
   return failure.code == 0 || failure.code == 429 || failure.code == 503;
 }
 
-json statusPatch(const CachedObject& cached, json status) {
-  return {{"metadata", {{"uid", cached.meta.uid}}}, {"status", std::move(status)}};
+/// Of this version, where several processes write one status.
+json statusPatch(const CachedObject& cached, json status, bool shared) {
+  json metadata = {{"uid", cached.meta.uid}};
+  if (shared) metadata["resourceVersion"] = cached.meta.resourceVersion;
+  return {{"metadata", std::move(metadata)}, {"status", std::move(status)}};
 }
 
 }  // namespace
@@ -125,7 +129,13 @@ std::optional<api::Status> Writer::statusOf(const CachedObject& cached) const {
   }
   const auto view = objects_.find(cached.key);
   if (view == nullptr || !view->ours) return std::nullopt;
-  return view->status;
+  const auto told = view->oursOn.empty() ? std::nullopt : statusFromJson(cached.status);
+  if (!told) return view->status;
+  // Other processes have told how it stands on the instances that are theirs.
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  api::Status status = reconcile::combinedStatus(view->status, *told, view->oursOn, now);
+  api::keepTransitions(view->status, status.conditions);
+  return status;
 }
 
 asio::awaitable<void> Writer::writeStatuses() {
@@ -205,26 +215,35 @@ void Writer::postpone(const api::ObjectKey& key, const Failure& failure) {
 /// A failure: it has to be tried again.
 asio::awaitable<Answer<void>> Writer::write(api::ObjectKey key) {
   if (key.kind == api::Kind::Secret) co_return Answer<void>{};
-  const CachedObjectPtr cached = cache_.find(key);
-  if (cached == nullptr) co_return Answer<void>{};
-  const auto status = statusOf(*cached);
-  if (!status) co_return Answer<void>{};
-  json wanted = api::toJson(*status);
-  if (key.kind == api::Kind::Unikernel) wanted["restarts"] = status->restarts;  // none is news, too
-  json change = mergePatch(cached->status.is_object() ? cached->status : json::object(), wanted);
-  if (change.is_null()) co_return Answer<void>{};
-  const std::string target =
-      pathOf(groupOf(key.kind), pluralOf(key.kind), key.nameSpace, key.name, "/status");
-  const json patch = statusPatch(*cached, std::move(change));
-  const auto answer = co_await client_.patch(target, patch);
-  if (answer) {
-    cache_.applyOurs(key.kind, *answer);
-    outages_ = 0;
-    co_return Answer<void>{};
+  const std::string object = pathOf(groupOf(key.kind), pluralOf(key.kind), key.nameSpace, key.name);
+  const std::string target = object + "/status";
+  constexpr int attempts = 5;  // another process may write at the same time
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const CachedObjectPtr cached = cache_.find(key);
+    if (cached == nullptr) co_return Answer<void>{};
+    const auto status = statusOf(*cached);
+    if (!status) co_return Answer<void>{};
+    json wanted = api::toJson(*status);
+    if (key.kind == api::Kind::Unikernel) wanted["restarts"] = status->restarts;  // none is news, too
+    if (key.kind == api::Kind::Unikernel) api::addPlacedOn(*status, wanted);
+    json change = mergePatch(cached->status.is_object() ? cached->status : json::object(), wanted);
+    if (change.is_null()) co_return Answer<void>{};
+    const bool shared = !status->placements.empty();
+    const json patch = statusPatch(*cached, std::move(change), shared);
+    const auto answer = co_await client_.patch(target, patch);
+    if (answer) {
+      cache_.applyOurs(key.kind, *answer);
+      outages_ = 0;
+      co_return Answer<void>{};
+    }
+    // It is gone, or another of its name: there will be news of that.
+    if (answer.error().notFound() || (answer.error().conflict() && !shared)) co_return Answer<void>{};
+    if (!answer.error().conflict()) co_return std::unexpected(answer.error());
+    const auto fresh = co_await client_.get(object);
+    if (!fresh) co_return std::unexpected(fresh.error());
+    cache_.apply(key.kind, *fresh);
   }
-  // It is gone, or another of its name: there will be news of that.
-  if (answer.error().notFound() || answer.error().conflict()) co_return Answer<void>{};
-  co_return std::unexpected(answer.error());
+  co_return Answer<void>{};
 }
 
 asio::awaitable<void> Writer::writeEvents() {

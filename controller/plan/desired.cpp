@@ -57,9 +57,10 @@ namespace {
 /// All but the unikernels. Another member does not compile here until it is thought of.
 auto othersOf(const Desired& desired) {
   const auto& [instance, identity, credentials, credentialsStand, unikernels, policies, volumes, absences,
-               withheld, withheldUnikernels, outdated, instances, prunes, dependencies, awaited] = desired;
+               withheld, withheldUnikernels, outdated, instances, prunes, dependencies, awaited, replicated] =
+      desired;
   return std::tie(instance, identity, credentials, credentialsStand, policies, volumes, absences, withheld,
-                  withheldUnikernels, outdated, instances, prunes, dependencies, awaited);
+                  withheldUnikernels, outdated, instances, prunes, dependencies, awaited, replicated);
 }
 
 }  // namespace

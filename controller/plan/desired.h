@@ -28,6 +28,15 @@ struct FormerSecrets {
   friend bool operator==(const FormerSecrets& /*a*/, const FormerSecrets& /*b*/) { return true; }
 };
 
+/// On which instances a unikernel with a placement is to run.
+struct Replicas {
+  std::int64_t wanted = 1;                     // that there are to be
+  std::set<std::string> instances = {};        // that it was placed on
+  std::map<std::string, Error> unusable = {};  // of those, the ones that nothing can be done on, and why
+  std::string revision = {};                   // rolloutRevision()
+  friend bool operator==(const Replicas&, const Replicas&) = default;
+};
+
 /// A unikernel as it is to run on one instance: its manifest with all that it refers to.
 struct DesiredUnikernel {
   api::ObjectPtr object;
@@ -39,9 +48,16 @@ struct DesiredUnikernel {
   std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
   std::vector<std::string> secrets = {};  // values in `arguments` from Secrets; all, unless there is `error`
   FormerSecrets formerSecrets = {};
+  std::optional<std::vector<std::string>> shown =
+      {};                                 // arguments as they may be shown; absent: as in the manifest
+  std::optional<Replicas> replicas = {};  // absent: it has no placement
+  std::optional<std::string> waits =
+      {};  // why what runs is not to be stopped for now, as a sentence (rollout.h)
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }
+  /// Its boot arguments, without what came from Secrets.
+  const std::vector<std::string>& literalArguments() const { return shown ? *shown : spec().arguments; }
   /// Its image is a file that is still being written, or read: what it was counts until that is known.
   bool imageUnsettled() const;
   /// Of the image that is to run, raw; empty: it is not known. That of one that was not pulled yet is.
@@ -126,8 +142,9 @@ struct Desired {
   std::set<std::string> instances;                   // that some manifest declares, valid or not
   bool prunes = true;                                // what is not declared any more may be destroyed
   std::map<api::ObjectKey, Dependency> dependencies =
-      {};                                 // that unikernels here wait for, and that are not here
-  std::set<api::ObjectKey> awaited = {};  // unikernels here that those of other instances wait for
+      {};                                    // that unikernels here wait for, and that are elsewhere, too
+  std::set<api::ObjectKey> awaited = {};     // unikernels here that those of other instances wait for
+  std::set<api::ObjectKey> replicated = {};  // unikernels here that have a placement
 
   friend bool operator==(const Desired&, const Desired&) = default;
 

@@ -13,6 +13,7 @@
 #include "plan/desired.h"
 #include "plan/inventory.h"
 #include "plan/observed.h"
+#include "plan/rollout.h"
 #include "plan/unikernel_state.h"
 #include "plan/verb.h"
 
@@ -85,6 +86,8 @@ struct ObjectMemory {
   std::optional<UnikernelState> state;  // as it was judged last
   bool ready = false;                   // the same of its condition Ready
   bool settled = false;                 // the same of ObjectState::settled
+  bool down = false;                    // it is stopped for an update, or not Ready again after it
+  Replica replica = {};                 // of a unikernel with a placement, the same for its roll-out
   friend bool operator==(const ObjectMemory&, const ObjectMemory&) = default;
 };
 
@@ -144,6 +147,9 @@ struct Unpruned {
   api::ObjectKey object;
   std::string message;  // a sentence
 };
+
+/// How a unikernel with a placement stands, as it was judged last; nothing: it was not.
+std::optional<Replica> replicaOf(const Memory& memory, const api::ObjectKey& unikernel);
 
 /// How the unikernel stands, as it was judged last, for those that wait for it.
 Dependency standingOf(const Memory& memory, const api::ObjectKey& unikernel);

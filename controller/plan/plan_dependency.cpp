@@ -62,8 +62,9 @@ std::map<api::ObjectKey, std::size_t> Planner::depths(const std::vector<Subject>
 }
 
 Dependency Planner::dependencyOf(const api::ObjectKey& key) const {
-  if (desired_.unikernels.contains(key)) return standingOf(plan_.memory, key);
   const auto known = desired_.dependencies.find(key);
+  const bool here = known == desired_.dependencies.end() && desired_.unikernels.contains(key);
+  if (here) return standingOf(plan_.memory, key);
   return known == desired_.dependencies.end()
              ? Dependency{.ready = false, .settled = true, .absence = "which is not declared"}
              : known->second;

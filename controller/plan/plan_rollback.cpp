@@ -114,9 +114,9 @@ Rollback Planner::firstRollback(const Subject& subject) const {
   const auto& state = subject.memory.state;
   const bool well = !state || *state == UnikernelState::Ready || *state == UnikernelState::Suspended;
   const Wanted wanted = subject.wanted();
-  const bool differs =
-      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments)
-          .any();
+  const bool differs = compare(wanted.arguments, wanted.digest, *subject.running, subject.name,
+                               subject.unikernel.literalArguments())
+                           .any();
   if (!well || !differs) return {};
   const auto& was = subject.memory.inSync;
   const bool asItWas = was && !compare(was->arguments, was->digest, *subject.running, subject.name, {}).any();

@@ -95,6 +95,7 @@ void Planner::planUnikernel(const Subject& subject) {
   subject.memory.state = verdict.state;
   ++plan_.counts[{subject.key.nameSpace, verdict.state}];
   subject.memory.ready = verdict.ready == Ready::True;
+  noteTurn(subject, verdict);
   ObjectState& state = conclude(subject.key, subject.unikernel.identity.generation, std::move(verdict));
   subject.memory.settled = state.settled;
   if (itsOwn) wakeAt(*itsOwn);
@@ -105,6 +106,7 @@ void Planner::planUnikernel(const Subject& subject) {
   status.startedAt = shown.startedAt;
   status.restarts = subject.memory.restarts;
   status.lastAction = subject.memory.lastAction;
+  if (subject.unikernel.replicas) status.updated = subject.memory.replica.updated;
   if (subject.entry == nullptr) return;
   for (const std::string& digest : subject.entry->digests) status.history.push_back(image::toHex(digest));
 }
@@ -168,7 +170,8 @@ Planner::Verdict Planner::judgeUnsettled(const Subject& subject) const {
   const bool asItWas =
       running != nullptr && subject.entry != nullptr && was &&
       was->arguments == subject.unikernel.arguments &&
-      !compare(was->arguments, was->digest, *running, subject.name, subject.spec().arguments).any();
+      !compare(was->arguments, was->digest, *running, subject.name, subject.unikernel.literalArguments())
+           .any();
   const Ready absent = running == nullptr ? Ready::False : Ready::Unknown;
   return {.ready = asItWas ? Ready::True : absent,
           .reason = error.reason,
@@ -188,8 +191,8 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
         .state = UnikernelState::Failed};
   }
   Wanted wanted = subject.wanted();
-  const Difference difference =
-      compare(wanted.arguments, wanted.digest, *subject.running, subject.name, subject.spec().arguments);
+  const Difference difference = compare(wanted.arguments, wanted.digest, *subject.running, subject.name,
+                                        subject.unikernel.literalArguments());
   if (subject.entry != nullptr && !difference.any()) {
     return isRestartWanted(subject) ? judgeRestart(subject, std::move(wanted))
                                     : judgeInSync(subject, std::move(wanted));
@@ -331,7 +334,8 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.name = subject.name;
   step.wanted = subject.wanted();
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
-  step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name, subject.spec().arguments);
+  step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name,
+                         subject.unikernel.literalArguments());
   Entry* entry = subject.entry;
   if (entry != nullptr && !subject.stopped && completed(subject.unikernel, *entry, step.wanted->digest)) {
     entry->ranSpec = runOf(subject.unikernel, step.wanted->digest);  // a former version writes it differently
@@ -426,7 +430,7 @@ Planner::Verdict Planner::takeStep(const Subject& subject, Step step) {
   Verdict verdict{.reason = Reason::Reconciling, .message = step.message, .reconciling = true};
   applyBackoff(verdict, step);
   verdict.step = std::move(step);
-  awaitWindow(subject, verdict);
+  awaitTurnToStop(subject, verdict);
   return verdict;
 }
 

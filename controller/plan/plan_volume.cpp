@@ -302,7 +302,7 @@ Planner::Verdict Planner::judgeUsed(const Volume& volume, Step step, std::vector
     if (!verdict.step || verdict.step->notBefore > now_ || desired_.spec().observe) return verdict;
     if (const auto opening = closedUntil(subject->unikernel.object.get(), now_)) {
       holdBack(
-          verdict, *opening, subject->unikernel.object.get(),
+          verdict, *opening, nameOpening(*opening, subject->unikernel.object.get()),
           fmt::format("{} uses it, and is left as it is until it may be stopped.", subject->key.toString()));
       return verdict;
     }

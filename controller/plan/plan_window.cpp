@@ -18,8 +18,6 @@ std::string_view overrideOf(const api::Object& object) {
   return found == object.metadata.annotations.end() ? std::string_view() : found->second;
 }
 
-bool stopsWhatRuns(Verb verb) { return verb == Verb::ForceCreate || verb == Verb::Restart; }
-
 }  // namespace
 
 /// Whether somebody has said of `object` that windows do not count at `time`.
@@ -55,30 +53,12 @@ std::string Planner::nameOpening(SystemTime opening, const api::Object* unikerne
   return when;
 }
 
-/// A step waits for a window. Until then what runs counts as declared: it is what was wanted.
-void Planner::holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel,
-                       std::string_view why) const {
-  const std::string when = nameOpening(opening, unikernel);
-  verdict.step->notBefore = opening;
-  verdict.step->message = sentences({verdict.step->message, when});
-  verdict.message = sentences({verdict.message, why, when});
-  verdict.ready = api::Condition::Status::True;
-  verdict.reason = Reason::UpdatePending;
-  verdict.reconciling = false;
-  verdict.state = UnikernelState::Ready;
-}
-
-/// What was well before comes back at any time.
+/// Of a step that stops what runs.
 void Planner::awaitWindow(const Subject& subject, Verdict& verdict) const {
-  const bool stops = verdict.step && subject.running != nullptr && stopsWhatRuns(verdict.step->verb);
-  if (!stops || subject.former) return;
   const api::Object* object = subject.unikernel.object.get();
   const auto opening = closedUntil(object, std::max(verdict.step->notBefore, now_));
   if (!opening) return;
-  if (verdict.reason == Reason::Reconciling)
-    return holdBack(verdict, *opening, object, "It is left as it is until it may be stopped.");
-  verdict.step->notBefore = *opening;  // it failed before
-  verdict.message = sentences({verdict.message, nameOpening(*opening, object)});
+  holdBack(verdict, *opening, nameOpening(*opening, object), "It is left as it is until it may be stopped.");
 }
 
 void Planner::awaitWindow(const Entry& entry, Step& step) {

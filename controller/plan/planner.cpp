@@ -95,6 +95,7 @@ Plan Planner::run() {
     trackLife(subject);
     followUpdate(subject);
   }
+  findDown();
   planPolicies(PolicyPhase::BeforeUnikernels);
   planRemovals();
   if (changed_ == nullptr) countUnmanaged();

@@ -137,10 +137,15 @@ class Planner {
   bool isWindowOverridden(const api::Object& object, SystemTime time) const;
   std::optional<SystemTime> closedUntil(const api::Object* unikernel, SystemTime due) const;
   std::string nameOpening(SystemTime opening, const api::Object* unikernel) const;
-  void holdBack(Verdict& verdict, SystemTime opening, const api::Object* unikernel,
-                std::string_view why) const;
   void awaitWindow(const Subject& subject, Verdict& verdict) const;
   void awaitWindow(const Entry& entry, Step& step);
+
+  // plan_update.cpp: whose turn it is to be stopped for an update
+  void findDown();
+  void awaitTurnToStop(const Subject& subject, Verdict& verdict);
+  void holdBack(Verdict& verdict, SystemTime until, const std::string& why, std::string_view more) const;
+  std::string whyTooMany(const Subject& subject) const;
+  void noteTurn(const Subject& subject, const Verdict& verdict);
 
   // plan_unikernel.cpp
   void planUnikernels(const std::vector<Subject>& subjects);
@@ -233,7 +238,8 @@ class Planner {
   std::set<albatross::Name> usableVolumes_;                         // now, or once due steps are done
   std::set<std::string> reported_;                                  // messages of plan_.errors
   std::map<albatross::Name, std::vector<api::ObjectKey>> waiting_;  // for room, by domain
-  bool hangsTogether_ = false;           // something is as it is because of what others have
+  std::set<api::ObjectKey> down_;  // unikernels that may be down for an update, where their number is limited
+  bool hangsTogether_ = false;     // something is as it is because of what others have
   std::optional<SystemTime> restUntil_;  // what of wakeAt is about unikernels of which nothing is to be done
   Plan plan_;
 };

@@ -17,6 +17,9 @@ enum class Verb {
   DestroyVolume
 };
 
+/// Whether what runs is stopped by it, to run as something else or anew.
+inline bool stopsWhatRuns(Verb verb) { return verb == Verb::ForceCreate || verb == Verb::Restart; }
+
 /// "create", "forceCreate", "restart", "destroy", "adopt", "applyPolicy", "createVolume", "setVolume",
 /// "destroyVolume"
 std::string_view toString(Verb verb);

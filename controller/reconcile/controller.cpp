@@ -40,7 +40,8 @@ Controller::Controller(asio::any_io_executor executor, Environment environment, 
       volumeLoads_([this] { redistribute(); }),
       environment_(with(std::move(environment), rivals_, servers_, consoles_)),
       resolver_(environment_, inspector),
-      pruner_(environment_, std::move(guard)),
+      pruner_(environment_, std::move(guard),
+              [this](const api::ObjectKey& unikernel) { return rollouts_.ready(unikernel); }),
       loops_(executor_, strand_, environment_,
              {.changed =
                   [this](const std::string& instance) {
@@ -174,8 +175,14 @@ Resolution Controller::resolveSnapshot() {
   const auto standing = [this](const std::string& instance, const api::ObjectKey& unikernel) {
     return told_[{instance, unikernel}] = standingOf(instance, unikernel);
   };
-  Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_);
+  Resolution resolution = resolver_.resolve(snapshot_, inventories, standing, uses_, outOfReach());
   addLoads(resolution);
+  if (!previewing_) {
+    rollouts_.apply(resolution.instances,
+                    [this](const std::string& instance, const api::ObjectKey& unikernel) {
+                      return environment_.commands(instance) ? std::nullopt : toldOf(instance, unikernel);
+                    });
+  }
   const SortedEntries entries =
       strays_.sort(inventories, resolution.instances, *snapshot_, environment_.state.volumes());
   leftovers_.note(snapshot_, pruner_.judge(resolution, *snapshot_, entries), entries);
@@ -221,6 +228,7 @@ void Controller::distribute() {
   }
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
+  failsOver_ = resolution.failsOver;
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
   publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
   declared_ = std::move(resolution.declarations);
@@ -254,9 +262,33 @@ void Controller::roundEnded(const RoundEnd& end) {
   awaited_[instance] = end.awaited;
   for (const auto& [volume, load] : end.loads) volumeLoads_.end(volume, load);
   if (!end.failure) uses_[instance] = end.policies;
-  const bool moved = dependenciesMoved();
+  rollouts_.seen(instance, end.replicas);
+  const bool reached = noteReach(end);
+  const bool moved = dependenciesMoved() || rollouts_.moved() || (reached && failsOver_);
   if (pruner_.moveArrived() || moved) distribute();
   event_.cancel();
+}
+
+/// How a unikernel stands there, as another process has told.
+std::optional<api::Status> Controller::toldOf(const std::string& instance,
+                                              const api::ObjectKey& unikernel) const {
+  const auto told = snapshot_->statuses.find(unikernel);
+  return told == snapshot_->statuses.end() ? std::nullopt : told->second.seenOn(instance);
+}
+
+/// True: an instance is out of reach that was not, or is not any more.
+bool Controller::noteReach(const RoundEnd& end) {
+  const std::string& instance = end.desired->name();
+  if (!end.failure) return outOfReach_.erase(instance) > 0;
+  return outOfReach_.try_emplace(instance, environment_.now()).second;
+}
+
+std::map<std::string, std::chrono::milliseconds> Controller::outOfReach() const {
+  std::map<std::string, std::chrono::milliseconds> times;
+  const SystemTime now = environment_.now();
+  for (const auto& [instance, since] : outOfReach_)
+    times.emplace(instance, std::chrono::floor<std::chrono::milliseconds>(now - since));
+  return times;
 }
 
 /// As the instance's loop said last; where another process has it, as its status says.

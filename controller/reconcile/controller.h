@@ -22,6 +22,7 @@
 #include "reconcile/preview_instances.h"
 #include "reconcile/pruner.h"
 #include "reconcile/resolve.h"
+#include "reconcile/rollouts.h"
 #include "reconcile/snapshot_resolver.h"
 #include "reconcile/strays.h"
 #include "reconcile/volume_dumps.h"
@@ -97,6 +98,9 @@ class Controller {
   plan::Dependency standingOf(const std::string& instance, const api::ObjectKey& unikernel) const;
   bool dependenciesMoved() const;
   void noteReadiness();
+  std::optional<api::Status> toldOf(const std::string& instance, const api::ObjectKey& unikernel) const;
+  bool noteReach(const RoundEnd& end);
+  std::map<std::string, std::chrono::milliseconds> outOfReach() const;
   asio::awaitable<void> stopAll();
   asio::awaitable<void> waitForEvent(std::chrono::steady_clock::time_point deadline);
 
@@ -118,7 +122,11 @@ class Controller {
   clock::Timer event_;
   source::SnapshotPtr snapshot_;
   Strays strays_;
-  Declarations declared_;  // in the object store
+  Rollouts rollouts_;
+  /// Since when instances have not answered.
+  std::map<std::string, SystemTime> outOfReach_;
+  bool failsOver_ = false;  // and somebody wants to know it: Resolution::failsOver
+  Declarations declared_;   // in the object store
   /// What each instance's last round said of those that other instances wait for, and of its policies.
   std::map<std::string, std::map<api::ObjectKey, plan::Dependency>> awaited_;
   std::map<std::string, std::map<std::string, plan::PolicyUse>> uses_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "api/cycles.h"
 
@@ -17,11 +18,29 @@ namespace {
 
 using Places = std::map<std::string, std::shared_ptr<Desired>>;
 
-std::shared_ptr<Desired> placeOf(const Places& instances, const ObjectKey& unikernel) {
+std::vector<std::shared_ptr<Desired>> placesOf(const Places& instances, const ObjectKey& unikernel) {
+  std::vector<std::shared_ptr<Desired>> places;
   for (const auto& [name, desired] : instances) {
-    if (desired->unikernels.contains(unikernel)) return desired;
+    if (desired->unikernels.contains(unikernel)) places.push_back(desired);
   }
-  return nullptr;
+  return places;
+}
+
+/// How one stands that is on several instances: Ready where it is on all, and there are as many as there are
+/// to be.
+plan::Dependency standingOn(const std::vector<std::shared_ptr<Desired>>& places, const ObjectKey& unikernel,
+                            const StandingOf& standingOf) {
+  const auto& replicas = places.front()->unikernels.at(unikernel).replicas;
+  if (!replicas) return standingOf ? standingOf(places.front()->name(), unikernel) : plan::Dependency{};
+  plan::Dependency all{.ready = true, .settled = false};
+  for (const auto& place : places) {
+    const plan::Dependency one = standingOf ? standingOf(place->name(), unikernel) : plan::Dependency{};
+    all.settled = all.settled || (one.settled && !one.ready);
+    all.ready = all.ready && one.ready;
+  }
+  if (all.ready) all.settled = true;
+  if (std::cmp_less(places.size(), replicas->wanted)) all = {.ready = false, .settled = true};
+  return all;
 }
 
 void refuseCycle(Desired& desired, const ObjectKey& key, const std::string& cycle) {
@@ -39,29 +58,33 @@ void refuseCycle(Desired& desired, const ObjectKey& key, const std::string& cycl
 void linkDependencies(Places& instances, const std::set<ObjectKey>& dependants, const StandingOf& standingOf,
                       const std::function<std::string(const ObjectKey&)>& whyAbsent) {
   api::WaitsFor waitsFor;
-  std::map<ObjectKey, std::shared_ptr<Desired>> places;
+  std::map<ObjectKey, std::vector<std::shared_ptr<Desired>>> places;
   for (const ObjectKey& dependant : dependants) {
-    std::shared_ptr<Desired> here = placeOf(instances, dependant);
-    if (here == nullptr) continue;
-    for (const std::string& name : here->unikernels.at(dependant).spec().dependsOn)
+    auto here = placesOf(instances, dependant);
+    if (here.empty()) continue;
+    for (const std::string& name : here.front()->unikernels.at(dependant).spec().dependsOn)
       waitsFor[dependant].push_back({api::Kind::Unikernel, dependant.nameSpace, name});
     places.emplace(dependant, std::move(here));
   }
   for (const auto& [dependant, others] : waitsFor) {
-    Desired& here = *places.at(dependant);
     for (const ObjectKey& other : others) {
-      if (here.unikernels.contains(other) || here.dependencies.contains(other)) continue;
-      const std::shared_ptr<Desired> there = placeOf(instances, other);
-      if (there == nullptr) {
-        here.dependencies[other] = {.ready = false, .settled = true, .absence = whyAbsent(other)};
-      } else {
-        here.dependencies[other] = standingOf ? standingOf(there->name(), other) : plan::Dependency{};
-        there->awaited.insert(other);
+      const auto there = placesOf(instances, other);
+      const bool several = !there.empty() && there.front()->unikernels.at(other).replicas.has_value();
+      for (const auto& here : places.at(dependant)) {
+        const bool local = here->unikernels.contains(other) && !several;
+        if (local || here->dependencies.contains(other)) continue;
+        if (there.empty()) {
+          here->dependencies[other] = {.ready = false, .settled = true, .absence = whyAbsent(other)};
+          continue;
+        }
+        here->dependencies[other] = standingOn(there, other, standingOf);
+        for (const auto& place : there) place->awaited.insert(other);
       }
     }
   }
-  for (const auto& [dependant, cycle] : api::cyclesOf(waitsFor))
-    refuseCycle(*places.at(dependant), dependant, cycle);
+  for (const auto& [dependant, cycle] : api::cyclesOf(waitsFor)) {
+    for (const auto& here : places.at(dependant)) refuseCycle(*here, dependant, cycle);
+  }
 }
 
 }  // namespace rookery::reconcile

@@ -45,9 +45,12 @@ const source::Root* rootOf(const source::Snapshot& snapshot, const std::filesyst
 }
 
 /// Whether so many of `owned` at once are more than somebody is likely to have meant.
-bool isMass(const source::Root& root, std::size_t vanished, std::size_t owned) {
-  if (root.doomed || vanished >= massLimit) return true;
-  if (vanished >= fewLimit && 2 * vanished > owned) return true;
+/// However many instances each is on.
+bool isMass(const source::Root& root, const std::vector<const plan::Entry*>& vanished, std::size_t owned) {
+  std::set<api::ObjectKey> objects;
+  for (const plan::Entry* entry : vanished) objects.insert(entry->object);
+  if (root.doomed || objects.size() >= massLimit) return true;
+  if (objects.size() >= fewLimit && 2 * vanished.size() > owned) return true;
   return !root.deletesByName && root.objects == 0;
 }
 
@@ -337,7 +340,7 @@ void PruneGuard::judgeTogether(Judgement& now) {
   for (auto& [scope, tally] : now.tallies) {
     if (tally.vanished.empty()) continue;
     const source::Root& root = *rootOf(now.snapshot, scope.root);
-    const bool mass = isMass(root, tally.vanished.size(), tally.ownedInAll());
+    const bool mass = isMass(root, tally.vanished, tally.ownedInAll());
     if (isComplete(now, root, tally)) {
       if (mass) freeze(now, tally);
       continue;

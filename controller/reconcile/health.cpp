@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "api/expand.h"
+
 namespace rookery::reconcile {
 
 namespace {
@@ -19,15 +21,23 @@ constexpr milliseconds longestCheck{5'000};
 /// How many times the interval there are at most between two checks of one that stays unhealthy.
 constexpr unsigned mostIntervals = 4;
 
+/// What is asked on one instance: $(INSTANCE_NAME) and the like mean there what they mean in arguments.
 struct ToTarget {
+  const std::map<std::string, std::string>& variables;
+
+  std::string expanded(const std::string& text) const {
+    return text.contains('$') ? api::expand(text, variables) : text;
+  }
   probe::Target operator()(const api::HttpCheck& http) const {
     const auto status =
         http.expectedStatus ? std::optional(static_cast<int>(*http.expectedStatus)) : std::nullopt;
-    return probe::Http{.url = http.url, .expectedStatus = status, .insecure = http.insecure};
+    return probe::Http{.url = expanded(http.url), .expectedStatus = status, .insecure = http.insecure};
   }
-  probe::Target operator()(const api::TcpCheck& tcp) const { return probe::Tcp{.address = tcp.address}; }
+  probe::Target operator()(const api::TcpCheck& tcp) const {
+    return probe::Tcp{.address = expanded(tcp.address)};
+  }
   probe::Target operator()(const api::DnsCheck& dns) const {
-    return probe::Dns{.server = dns.server, .name = dns.name, .type = dns.type};
+    return probe::Dns{.server = expanded(dns.server), .name = dns.name, .type = dns.type};
   }
 };
 
@@ -80,7 +90,8 @@ void HealthChecks::add(const plan::Desired& desired, const plan::DesiredUnikerne
   check.instance = desired.name();
   check.object = unikernel.object->key();
   check.declared = unikernel.object;
-  check.target = std::visit(ToTarget(), wanted.target);
+  check.target = std::visit(
+      ToTarget{api::instanceVariables(desired.name(), desired.instance->metadata.labels)}, wanted.target);
   check.interval = wanted.interval;
   check.threshold = static_cast<unsigned>(wanted.failureThreshold);
   check.started = running.started;

@@ -172,6 +172,9 @@ asio::awaitable<std::vector<plan::Step>> InstanceLoop::follow(Decision decision,
   end.unpruned = plan.unpruned;
   for (const api::ObjectKey& key : desired_->awaited)
     end.awaited.emplace(key, plan::standingOf(plan.memory, key));
+  for (const api::ObjectKey& key : desired_->replicated) {
+    if (const auto replica = plan::replicaOf(plan.memory, key)) end.replicas.emplace(key, *replica);
+  }
   end.loads = plan.loads;
   end.policies = policies_;
   end.located = std::exchange(located_, false);
@@ -458,8 +461,8 @@ void InstanceLoop::recallObjects() {
   const auto recall = [&](const api::ObjectKey& key) {
     if (memory_.objects.contains(key)) return;
     const ObjectViewPtr view = environment_.objects.find(key);
-    if (view != nullptr && view->status.instance == desired_->name())
-      memory_.objects.emplace(key, plan::recall(view->status));
+    const auto seen = view == nullptr ? std::nullopt : view->status.seenOn(desired_->name());
+    if (seen) memory_.objects.emplace(key, plan::recall(*seen));
   };
   for (const auto& [key, unikernel] : desired_->unikernels) recall(key);
   for (const auto& [key, volume] : desired_->volumes) recall(key);

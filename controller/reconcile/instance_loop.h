@@ -37,6 +37,7 @@ struct RoundEnd {
   std::map<api::ObjectKey, Error> removals;                 // Plan::removals
   std::optional<Error> failure;                             // the instance could not be observed
   std::map<api::ObjectKey, plan::Dependency> awaited = {};  // Desired::awaited, and how each stands
+  std::map<api::ObjectKey, plan::Replica> replicas = {};    // Desired::replicated, those that were judged
   std::map<api::ObjectKey, plan::LoadEnd> loads = {};       // Plan::loads
   std::map<std::string, plan::PolicyUse> policies = {};     // plan::policyUse
   bool located = false;  // it was seen for the first time which server it is, or that it is another

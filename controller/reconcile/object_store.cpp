@@ -1,6 +1,7 @@
 #include "reconcile/object_store.h"
 
 #include "api/conditions.h"
+#include "reconcile/combined_status.h"
 #include "reconcile/listener.h"
 #include "text.h"
 #include "yaml/writer.h"
@@ -56,7 +57,10 @@ void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& ide
       elsewhere = before->object != object;
       return std::nullopt;
     }
-    return ObjectView{object, identity, before->status, before->ours};
+    ObjectView view = *before;
+    view.object = object;
+    view.identity = identity;
+    return view;
   });
   if (elsewhere) cache_.amend(object->key(), [&](ObjectView& view) { view.object = object; });
 }
@@ -92,23 +96,49 @@ bool ObjectStore::amendDeleted(const api::ObjectPtr& object, const api::Identity
 
 void ObjectStore::remove(const api::ObjectKey& key) { cache_.erase(key); }
 
-void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener& listener) {
-  check(status.condition(Condition::Type::Ready) != nullptr, "every status has a Ready condition");
-  for (Condition& condition : status.conditions)
-    condition.message = visible(condition.message, longestMessage);
+/// `statusNow`: of the view before it is made another.
+template <class StatusNow>
+void ObjectStore::publish(const api::ObjectKey& key, const StatusNow& statusNow, Listener& listener) {
+  api::Status status;
   const ObjectViewPtr before = cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
     if (known == nullptr) return std::nullopt;
-    api::keepTransitions(known->status, status.conditions);
-    status.sources = known->status.sources;
-    if (known->ours && known->status == status) return std::nullopt;
     ObjectView view = *known;
-    view.status = status;
+    statusNow(view);
+    check(view.status.condition(Condition::Type::Ready) != nullptr, "every status has a Ready condition");
+    for (Condition& condition : view.status.conditions)
+      condition.message = visible(condition.message, longestMessage);
+    api::keepTransitions(known->status, view.status.conditions);
+    view.status.sources = known->status.sources;
     view.ours = true;
-    return view;
+    status = view.status;
+    const bool same = known->ours && known->status == status && known->oursOn == view.oursOn;
+    return same ? std::nullopt : std::optional(std::move(view));
   });
   if (before == nullptr || !readyDiffers(before->status, status)) return;
   const Condition& ready = *status.condition(Condition::Type::Ready);
   listener.readyChanged(key, ready.status == Condition::Status::True, ready.reason, ready.message);
+}
+
+void ObjectStore::report(const api::ObjectKey& key, api::Status status, Listener& listener) {
+  publish(
+      key,
+      [&](ObjectView& view) {
+        view.status = status;
+        view.oursOn.clear();
+      },
+      listener);
+}
+
+void ObjectStore::report(const api::ObjectKey& key, const api::Status& status, const plan::Replicas& replicas,
+                         api::SystemTime now, Listener& listener) {
+  publish(
+      key,
+      [&](ObjectView& view) {
+        view.status = combinedStatus(view.status, status, replicas, now);
+        view.oursOn.insert(status.instance.value_or(""));
+        std::erase_if(view.oursOn, [&](const auto& each) { return !replicas.instances.contains(each); });
+      },
+      listener);
 }
 
 void ObjectStore::noteSources(const api::ObjectKey& key, const std::vector<api::SourceStatus>& sources) {
@@ -120,11 +150,23 @@ void ObjectStore::noteSources(const api::ObjectKey& key, const std::vector<api::
   });
 }
 
-void ObjectStore::mirror(const api::ObjectKey& key, const api::Status& status) {
+void ObjectStore::mirror(const api::ObjectKey& key, const api::Status& status, api::SystemTime now) {
   cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
-    if (known == nullptr || known->ours || known->status == status) return std::nullopt;
+    if (known == nullptr || known->status == status || (known->ours && known->oursOn.empty()))
+      return std::nullopt;
     ObjectView view = *known;
-    view.status = status;
+    view.status = known->ours ? combinedStatus(known->status, status, known->oursOn, now) : status;
+    api::keepTransitions(known->status, view.status.conditions);
+    return view.status == known->status ? std::nullopt : std::optional(std::move(view));
+  });
+}
+
+void ObjectStore::disown(const api::ObjectKey& key, const std::string& instance) {
+  cache_.update(key, [&](const ObjectView* known) -> std::optional<ObjectView> {
+    if (known == nullptr || !known->oursOn.contains(instance)) return std::nullopt;
+    ObjectView view = *known;
+    view.oursOn.erase(instance);
+    view.ours = !view.oursOn.empty();
     return view;
   });
 }
@@ -134,6 +176,7 @@ void ObjectStore::disown(const api::ObjectKey& key) {
     if (known == nullptr || !known->ours) return std::nullopt;
     ObjectView view = *known;
     view.ours = false;
+    view.oursOn.clear();
     return view;
   });
 }

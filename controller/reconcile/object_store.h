@@ -5,11 +5,13 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "api/object.h"
 #include "api/status.h"
+#include "plan/desired.h"
 #include "plan/shared_map.h"
 #include "reconcile/watch_cache.h"
 
@@ -20,7 +22,8 @@ struct ObjectView {
   api::ObjectPtr object;
   api::Identity identity;
   api::Status status;
-  bool ours = false;  // the status is what this process sees; otherwise what it was told
+  bool ours = false;                  // the status is what this process sees; otherwise what it was told
+  std::set<std::string> oursOn = {};  // of a unikernel with a placement: the instances of which it is
   std::uint64_t resourceVersion = 0;
 };
 using ObjectViewPtr = std::shared_ptr<const ObjectView>;
@@ -59,13 +62,19 @@ class ObjectStore {
   /// is passed over: it has been removed meanwhile. Tells `listener` when Ready changed its status or reason.
   /// A condition keeps the time of its last transition. Messages are made visible() and cut to 4 KiB.
   void report(const api::ObjectKey& key, api::Status status, Listener& listener);
+  /// The same of a unikernel with a placement, as it is seen on the instance that `status` names.
+  void report(const api::ObjectKey& key, const api::Status& status, const plan::Replicas& replicas,
+              api::SystemTime now, Listener& listener);
   /// How far what declares an AlbatrossInstance has been carried out; the rest of its status stays, as this
   /// does whatever is reported.
   void noteSources(const api::ObjectKey& key, const std::vector<api::SourceStatus>& sources);
-  /// The object's status as another controller has reported it; passed over where ours is known.
-  void mirror(const api::ObjectKey& key, const api::Status& status);
+  /// The object's status as another controller has reported it; passed over where ours is known, but for how
+  /// it stands on instances that are not ours.
+  void mirror(const api::ObjectKey& key, const api::Status& status, api::SystemTime now);
   /// The object is another controller's from now on.
   void disown(const api::ObjectKey& key);
+  /// The same of a unikernel with a placement, on one instance.
+  void disown(const api::ObjectKey& key, const std::string& instance);
 
   ObjectViewPtr find(const api::ObjectKey& key) const { return cache_.find(key); }
   std::vector<ObjectViewPtr> list() const;
@@ -89,6 +98,8 @@ class ObjectStore {
   void setReady() { ready_ = true; }
 
  private:
+  template <class StatusNow>
+  void publish(const api::ObjectKey& key, const StatusNow& statusNow, Listener& listener);
   static std::size_t weightOf(const Cache::Change& change);
 
   Cache cache_{Cache::defaultKept, weightOf};

@@ -10,8 +10,8 @@
 
 namespace rookery::reconcile {
 
-Pruner::Pruner(const Environment& environment, GuardOptions guard)
-    : environment_(environment), guard_(std::move(guard)) {}
+Pruner::Pruner(const Environment& environment, GuardOptions guard, ReplicasReady replicasReady)
+    : environment_(environment), guard_(std::move(guard)), replicasReady_(std::move(replicasReady)) {}
 
 std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
                                                       const source::Snapshot& snapshot,
@@ -42,23 +42,38 @@ std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
 void Pruner::judgeMove(Resolution& resolution, const plan::Entry& entry) {
   const auto here = resolution.instances.find(entry.instance);
   if (here == resolution.instances.end() || here->second->unikernels.contains(entry.object)) return;
-  const auto there = std::ranges::find_if(
-      resolution.instances, [&](const auto& item) { return item.second->unikernels.contains(entry.object); });
-  if (there == resolution.instances.end()) return;
-  const bool destroy = arrived(entry.object, there->first) && guard_.prunes();
-  if (!destroy) moving_[entry.object] = there->first;
+  Destination to;
+  for (const auto& [name, desired] : resolution.instances) {
+    const auto found = desired->unikernels.find(entry.object);
+    if (found == desired->unikernels.end()) continue;
+    to.instances.insert(name);
+    if (!found->second.replicas) continue;
+    to.instances = found->second.replicas->instances;
+    to.replicated = true;
+    to.wanted = static_cast<std::size_t>(found->second.replicas->wanted);
+    break;
+  }
+  if (to.instances.empty()) return;
+  const bool destroy = arrived(entry.object, to) && guard_.prunes();
+  if (!destroy) moving_[entry.object] = to;
   const std::string kept =
       guard_.prunes() ? "" : fmt::format("; what runs of it here is kept, as {}", guard_.whyNot());
   here->second->absences[entry.object] = {
       destroy ? plan::Absence::Verdict::Destroy : plan::Absence::Verdict::Keep,
       guard_.prunes() ? Reason::Moved : Reason::Pruning,
-      fmt::format("{} belongs on {} now{}.", entry.object.toString(), there->first,
+      fmt::format("{} belongs on {} now{}.", entry.object.toString(), fmt::join(to.instances, ", "),
                   destroy ? ", and runs there" : kept)};
 }
 
-bool Pruner::arrived(const api::ObjectKey& key, const std::string& instance) const {
+/// As many run well as there are to be.
+bool Pruner::arrived(const api::ObjectKey& key, const Destination& to) const {
+  if (to.replicated) return to.instances.size() >= to.wanted && replicasReady_(key);
   const ObjectViewPtr view = environment_.objects.find(key);
-  return view != nullptr && view->status.instance == instance && view->status.ready();
+  if (view == nullptr) return false;
+  return std::ranges::all_of(to.instances, [&](const std::string& instance) {
+    const auto seen = view->status.seenOn(instance);
+    return seen && seen->ready();
+  });
 }
 
 bool Pruner::moveArrived() const {

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,8 +20,11 @@ namespace rookery::reconcile {
 /// controller's strand.
 class Pruner {
  public:
+  /// Whether a unikernel with a placement is Ready on all instances that it was placed on.
+  using ReplicasReady = std::function<bool(const api::ObjectKey& unikernel)>;
+
   /// `environment` must outlive it.
-  Pruner(const Environment& environment, GuardOptions guard);
+  Pruner(const Environment& environment, GuardOptions guard, ReplicasReady replicasReady);
 
   /// Tells every instance in `resolution`, which is of `snapshot`. Returns what becomes of those that nobody
   /// declares.
@@ -35,14 +40,21 @@ class Pruner {
   Result<std::string> confirm(const std::string& id);
 
  private:
+  /// Where one belongs that is somewhere else as well.
+  struct Destination {
+    std::set<std::string> instances;
+    std::size_t wanted = 1;  // instances that it has to run on before it goes where it does not belong
+    bool replicated = false;
+  };
   void judgeMove(Resolution& resolution, const plan::Entry& entry);
-  bool arrived(const api::ObjectKey& key, const std::string& instance) const;
+  bool arrived(const api::ObjectKey& key, const Destination& to) const;
   std::string noSuchSet(const std::string& id, const std::string& instance) const;
 
   const Environment& environment_;
   PruneGuard guard_;
-  /// Unikernels that go where they are once they run on that instance.
-  std::map<api::ObjectKey, std::string> moving_;
+  ReplicasReady replicasReady_;
+  /// Unikernels that go where they are once they run there.
+  std::map<api::ObjectKey, Destination> moving_;
 };
 
 }  // namespace rookery::reconcile

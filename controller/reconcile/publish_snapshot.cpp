@@ -11,7 +11,13 @@ void disownOthers(const Environment& environment, const Instances& instances) {
   for (const auto& [name, desired] : instances) {
     if (environment.commands(name)) continue;
     environment.objects.disown(desired->instance->key());
-    for (const auto& [key, unikernel] : desired->unikernels) environment.objects.disown(key);
+    for (const auto& [key, unikernel] : desired->unikernels) {
+      if (unikernel.replicas) {
+        environment.objects.disown(key, name);
+      } else {
+        environment.objects.disown(key);
+      }
+    }
     for (const auto& [key, volume] : desired->volumes) environment.objects.disown(key);
     for (const auto& [nameSpace, policy] : desired->policies)
       environment.objects.disown(policy.object->key());
@@ -35,7 +41,8 @@ void publishSnapshot(const Environment& environment, const source::Snapshot& sna
                      Leftovers& leftovers) {
   environment.objects.declare(resolution.declarations, before, environment.now());
   leftovers.declare();
-  for (const auto& [key, status] : snapshot.statuses) environment.objects.mirror(key, status);
+  for (const auto& [key, status] : snapshot.statuses)
+    environment.objects.mirror(key, status, environment.now());
   leftovers.forgetGone();
   if (snapshot.synced) environment.objects.setSynced();
   disownOthers(environment, desired);

@@ -14,6 +14,7 @@
 #include "api/expand.h"
 #include "api/manifest.h"
 #include "plan/image_check.h"
+#include "plan/rollout.h"
 #include "reconcile/image_answers.h"
 #include "reconcile/placement.h"
 #include "sentence.h"
@@ -76,6 +77,14 @@ bool sameKeys(const Objects& before, const Objects& after) {
 
 /// Where the objects are placed that name no instance.
 using Placements = std::map<ObjectKey, std::string>;
+/// The same of replicas, those first that came first.
+using ReplicaPlacements = std::map<ObjectKey, std::vector<std::string>>;
+
+const api::Unikernel::Placement* placementOf(const api::ObjectPtr& object) {
+  if (object == nullptr || object->kind() != api::Kind::Unikernel) return nullptr;
+  const auto& placement = object->as<api::Unikernel>().placement;
+  return placement ? &*placement : nullptr;
+}
 
 bool placesTheSame(const plan::Entry& one, const plan::Entry& other) {
   return one.object == other.object && one.instance == other.instance &&
@@ -112,25 +121,27 @@ struct Resolver::Known {
   Declarations declarations;
   std::optional<std::uint64_t> identityChanges;
   ImageAnswers images;
-  std::optional<Context> context;                // nothing: no unikernel was resolved
-  std::size_t unnamed = 0;                       // unikernels that name no instance
-  std::set<ObjectKey> dependants;                // unikernels with spec.dependsOn
-  plan::Inventories inventories;                 // if there are any
-  std::map<std::string, Unikernels> unikernels;  // by instance
-  std::map<ObjectKey, Error> unplaced;           // unikernels
+  std::optional<Context> context;                  // nothing: no unikernel was resolved
+  std::size_t unnamed = 0;                         // unikernels that name no instance
+  std::set<ObjectKey> dependants;                  // unikernels with spec.dependsOn
+  std::map<ObjectKey, api::ObjectPtr> replicated;  // unikernels with spec.placement
+  plan::Inventories inventories;                   // if there are any
+  std::map<std::string, Unikernels> unikernels;    // by instance
+  std::map<ObjectKey, Error> unplaced;             // unikernels
 };
 
 /// Resolves one snapshot, by what is known of the one before.
 class Resolver::Pass {
  public:
   Pass(const ResolveInput& input, CredentialFiles& credentials, Known& known, Placements& chosen,
-       SecretHistory& secrets)
+       SecretHistory& secrets, ReplicaPlacements& chosenReplicas)
       : input_(input),
         snapshot_(*input.snapshot),
         credentials_(credentials),
         known_(known),
         chosen_(chosen),
-        secrets_(secrets) {}
+        secrets_(secrets),
+        chosenReplicas_(chosenReplicas) {}
 
   Resolution run() {
     const std::shared_ptr<const Objects> objects = inOrder();
@@ -153,12 +164,18 @@ class Resolver::Pass {
     } else {
       resolveUnikernels();
     }
-    for (const auto& [name, desired] : resolution_.instances) desired->unikernels = known_.unikernels[name];
+    for (const auto& [name, desired] : resolution_.instances) {
+      desired->unikernels = known_.unikernels[name];
+      for (const auto& [key, object] : known_.replicated) {
+        if (desired->unikernels.contains(key)) desired->replicated.insert(key);
+      }
+    }
     if (!volumePlaces_.empty()) refuseWrongVolumes();
     linkDependencies(resolution_.instances, known_.dependants, input_.standingOf,
                      [&](const ObjectKey& key) { return whyAbsent(key); });
     std::erase_if(chosen_, [&](const auto& item) { return !known_.declarations.contains(item.first); });
     secrets_.keepOnly([&](const ObjectKey& key) { return known_.declarations.contains(key); });
+    std::erase_if(chosenReplicas_, [&](const auto& item) { return !known_.replicated.contains(item.first); });
     resolution_.unplaced.insert(known_.unplaced.begin(), known_.unplaced.end());
     resolution_.declarations = known_.declarations;
     resolution_.pulls = known_.images.anyRemote();
@@ -184,7 +201,9 @@ class Resolver::Pass {
     };
     const auto isUnnamed = [](const api::ObjectPtr& object) {
       const bool unikernel = object != nullptr && object->kind() == api::Kind::Unikernel;
-      return unikernel && !object->as<api::Unikernel>().instance ? std::size_t{1} : std::size_t{0};
+      const bool unnamed =
+          unikernel && !object->as<api::Unikernel>().instance && placementOf(object) == nullptr;
+      return unnamed ? std::size_t{1} : std::size_t{0};
     };
     if (namesImage(difference.after)) known_.images.add(*difference.after);
     if (namesImage(difference.before)) known_.images.remove(*difference.before);
@@ -194,6 +213,9 @@ class Resolver::Pass {
     };
     if (waits(difference.before)) known_.dependants.erase(difference.before->key());
     if (waits(difference.after)) known_.dependants.insert(difference.after->key());
+    if (placementOf(difference.before) != nullptr) known_.replicated.erase(difference.before->key());
+    if (placementOf(difference.after) != nullptr)
+      known_.replicated.emplace(difference.after->key(), difference.after);
     known_.unnamed += isUnnamed(difference.after);
     known_.unnamed -= isUnnamed(difference.before);
   }
@@ -247,16 +269,26 @@ class Resolver::Pass {
 
   const api::Identity& identityOf(const ObjectKey& key) const { return known_.declarations.at(key).identity; }
 
-  /// Only those whose manifest is another.
+  /// Only those whose manifest is another, and those that more hangs on: what runs, and what is out of reach.
   void updateUnikernels() {
     for (const Difference& difference : differences_) {
-      if (difference.before != nullptr && difference.before->kind() == api::Kind::Unikernel) {
-        const ObjectKey key = difference.before->key();
-        known_.unplaced.erase(key);
-        for (auto& [instance, unikernels] : known_.unikernels) unikernels.erase(key);
-      }
-      if (difference.after != nullptr && difference.after->kind() == api::Kind::Unikernel)
+      if (difference.before != nullptr && difference.before->kind() == api::Kind::Unikernel)
+        forget(difference.before->key());
+      if (difference.after != nullptr && difference.after->kind() == api::Kind::Unikernel &&
+          placementOf(difference.after) == nullptr)
         addUnikernel(difference.after);
+    }
+    for (const auto& [key, object] : known_.replicated) {
+      forget(key);
+      addUnikernel(object);
+    }
+  }
+
+  void forget(const ObjectKey& key) {
+    known_.unplaced.erase(key);
+    for (auto& [instance, unikernels] : known_.unikernels) {
+      if (const auto item = unikernels.item(key)) before_[instance].share(item);
+      unikernels.erase(key);
     }
   }
 
@@ -506,7 +538,8 @@ class Resolver::Pass {
   void refuseWrongVolumes() {
     std::map<ObjectKey, std::vector<ObjectKey>> users;
     forEachUse([&](plan::Desired&, const ObjectKey& unikernel, const ObjectKey& volume) {
-      users[volume].push_back(unikernel);
+      auto& those = users[volume];
+      if (std::ranges::find(those, unikernel) == those.end()) those.push_back(unikernel);
     });
     forEachUse([&](plan::Desired& desired, const ObjectKey& unikernel, const ObjectKey& volume) {
       const std::vector<ObjectKey>& all = users.at(volume);
@@ -518,6 +551,13 @@ class Resolver::Pass {
             {Reason::VolumeConflict,
              fmt::format("{} and {} both name {}, and only one can have it. Give each a volume of its own.",
                          unikernel.toString(), other.toString(), volume.toString())});
+      } else if (place != desired.name() && desired.unikernels.at(unikernel).replicas) {
+        refuse(desired, unikernel,
+               {Reason::VolumeConflict,
+                fmt::format(
+                    "{} is to run on {}, too, and {} is on {} only. Each instance needs a volume of that "
+                    "name; select {} alone, or have the block devices made on the servers.",
+                    unikernel.toString(), desired.name(), volume.toString(), place, place)});
       } else if (place != desired.name()) {
         refuse(desired, unikernel,
                {Reason::VolumeConflict,
@@ -547,6 +587,7 @@ class Resolver::Pass {
   }
 
   void addUnikernel(const api::ObjectPtr& object) {
+    if (placementOf(object) != nullptr) return addReplicas(object);
     const ObjectKey key = object->key();
     const auto& spec = object->as<api::Unikernel>();
     std::optional<std::string> notice;
@@ -557,7 +598,31 @@ class Resolver::Pass {
       known_.unplaced[key] = instance.error();
       return;
     }
-    const plan::Desired& desired = *resolution_.instances.at(*instance);
+    keep(*instance, key, unikernelOn(*instance, object, std::move(notice)));
+  }
+
+  /// On each instance that it was placed on.
+  void addReplicas(const api::ObjectPtr& object) {
+    const ObjectKey key = object->key();
+    auto placed = placeReplicas(key, object->as<api::Unikernel>());
+    if (!placed) {
+      known_.unplaced[key] = placed.error();
+      return;
+    }
+    for (const std::string& instance : placed->instances) {
+      if (placed->unusable.contains(instance)) continue;
+      plan::DesiredUnikernel unikernel = unikernelOn(instance, object, std::nullopt);
+      placed->revision = plan::rolloutRevision(unikernel);
+      unikernel.replicas = *placed;
+      keep(instance, key, std::move(unikernel));
+    }
+  }
+
+  plan::DesiredUnikernel unikernelOn(const std::string& instance, const api::ObjectPtr& object,
+                                     std::optional<std::string> notice) const {
+    const ObjectKey key = object->key();
+    const auto& spec = object->as<api::Unikernel>();
+    const plan::Desired& desired = *resolution_.instances.at(instance);
     plan::DesiredUnikernel unikernel{.object = object,
                                      .identity = identityOf(key),
                                      .arguments = {},
@@ -565,14 +630,15 @@ class Resolver::Pass {
                                      .missing = std::nullopt,
                                      .error = std::nullopt,
                                      .notice = std::move(notice)};
-    notice = doubtsAbout(*object);
-    if (notice) unikernel.notice = unikernel.notice ? sentences({*unikernel.notice, *notice}) : *notice;
+    for (auto& more : {doubtsAbout(*object), strangersIn(spec)}) {
+      if (more) unikernel.notice = unikernel.notice ? sentences({*unikernel.notice, *more}) : *more;
+    }
     if (spec.image.url) {
       findPulled(unikernel);
     } else {
       findFile(unikernel);
     }
-    if (auto arguments = argumentsOf(key, spec, unikernel.secrets)) {
+    if (auto arguments = argumentsOf(desired, unikernel)) {
       unikernel.arguments = std::move(*arguments);
       unikernel.formerSecrets = secrets_.note(key, &unikernel.secrets);
     } else {
@@ -580,7 +646,18 @@ class Resolver::Pass {
       unikernel.formerSecrets = secrets_.note(key, nullptr);
     }
     if (auto error = notAllowed(key, desired)) unikernel.error = std::move(*error);
-    keep(*instance, key, std::move(unikernel));
+    return unikernel;
+  }
+
+  /// Instances that some arguments are for, and that nobody declares.
+  std::optional<std::string> strangersIn(const api::Unikernel& spec) const {
+    std::vector<std::string> strangers;
+    for (const auto& [instance, arguments] : spec.argumentsByInstance) {
+      if (!known_.context->declared.contains(instance)) strangers.push_back(instance);
+    }
+    if (strangers.empty()) return std::nullopt;
+    return fmt::format("spec.argumentsByInstance names instances that are not declared: {}.",
+                       fmt::join(strangers, ", "));
   }
 
   /// Of an image that is still being written or read, nothing is known yet.
@@ -750,12 +827,7 @@ class Resolver::Pass {
       if (place != volumePlaces_.end()) preferences.near.push_back(place->second);
     }
     std::ranges::copy(policyPlaces(key.nameSpace), std::back_inserter(preferences.near));
-    for (const std::string& instance : *selected) {
-      const auto use = input_.uses.find(instance);
-      if (use == input_.uses.end()) continue;
-      if (const auto free = freeMemory(use->second, key.nameSpace))
-        preferences.headroom[instance] = *free - given_[instance];
-    }
+    preferences.headroom = headroomFor(key, *selected);
     const bool isNew = !chosen_.contains(key);
     std::string instance = choose(key, *selected, std::move(preferences));
     if (isNew) given_[instance] += spec.memory;
@@ -777,10 +849,19 @@ class Resolver::Pass {
     return *placed_;
   }
 
-  /// Expanded; adds what came from Secrets to `secrets`.
-  Result<albatross::Arguments> argumentsOf(const ObjectKey& key, const api::Unikernel& spec,
-                                           std::vector<std::string>& secrets) const {
-    std::map<std::string, std::string> values;
+  /// Expanded. Adds to `unikernel` what came from Secrets, and how the arguments may be shown.
+  Result<albatross::Arguments> argumentsOf(const plan::Desired& instance,
+                                           plan::DesiredUnikernel& unikernel) const {
+    const ObjectKey key = unikernel.object->key();
+    const api::Unikernel& spec = unikernel.spec();
+    std::vector<std::string> written = spec.arguments;
+    if (const auto more = spec.argumentsByInstance.find(instance.name());
+        more != spec.argumentsByInstance.end())
+      written.insert(written.end(), more->second.begin(), more->second.end());
+    const std::map<std::string, std::string> open =
+        api::instanceVariables(instance.name(), instance.instance->metadata.labels);
+    if (auto error = undefinedLabel(key, instance, written, open)) return std::unexpected(*std::move(error));
+    std::map<std::string, std::string> values = open;
     for (const auto& from : spec.argumentsFrom) {
       const auto& ref = from.secretKeyRef;
       const api::Secret* secret = findSecret(key.nameSpace, ref.name);
@@ -792,15 +873,162 @@ class Resolver::Pass {
                         key.nameSpace, ref.name, whyMissing({api::Kind::Secret, key.nameSpace, ref.name})));
       }
       values[from.name] = *value;
-      secrets.push_back(*value);
+      unikernel.secrets.push_back(*value);
     }
     auto arguments = plan::toArguments(spec);
     if (!arguments) return arguments;
-    std::vector<std::string> expanded;
-    expanded.reserve(spec.arguments.size());
-    for (const std::string& argument : spec.arguments) expanded.push_back(api::expand(argument, values));
+    std::vector<std::string> shown, expanded;
+    shown.reserve(written.size());
+    expanded.reserve(written.size());
+    for (const std::string& argument : written) {
+      expanded.push_back(api::expand(argument, values));
+      const bool plain = api::references(argument).empty();
+      shown.push_back(plain ? argument : api::expand(argument, open));
+    }
     if (!expanded.empty()) arguments->arguments = std::move(expanded);
+    if (shown != spec.arguments) unikernel.shown = std::move(shown);
     return arguments;
+  }
+
+  /// A unikernel that got the name of a label in place of its value would not be what is meant.
+  static std::optional<Error> undefinedLabel(const ObjectKey& key, const plan::Desired& instance,
+                                             const std::vector<std::string>& written,
+                                             const std::map<std::string, std::string>& open) {
+    for (const std::string& argument : written) {
+      for (const std::string& name : api::references(argument)) {
+        if (!api::isInstanceVariable(name) || open.contains(name)) continue;
+        return Error{
+            Reason::ReferenceNotFound,
+            fmt::format(
+                "The arguments of {} refer to $({}), and AlbatrossInstance {} has no such label. Give "
+                "it one.",
+                key.toString(), name, instance.name())};
+      }
+    }
+    return std::nullopt;
+  }
+
+  // -- Those that are on several instances
+  // ----------------------------------------------------------------------
+
+  Result<plan::Replicas> placeReplicas(const ObjectKey& key, const api::Unikernel& spec) {
+    const api::Unikernel::Placement& placement = *spec.placement;
+    const auto selected = selectedInstances(key, placement.instanceSelector, resolution_.instances,
+                                            "spec.placement.instanceSelector");
+    const std::vector<std::string> present = presentOf(key);
+    plan::Replicas replicas;
+    for (const std::string& instance : present) {  // it runs on, and cannot be seen to
+      const bool broken =
+          known_.context->declared.contains(instance) && !resolution_.instances.contains(instance);
+      if (broken) replicas.unusable.emplace(instance, usable(instance, key).error());
+    }
+    if (!selected && replicas.unusable.empty()) return std::unexpected(selected.error());
+    const std::set<std::string> reachable = withoutLost(spec, selected.value_or(std::set<std::string>()));
+    const std::size_t broken = replicas.unusable.size();
+    const std::size_t wanted = placement.replicas
+                                   ? static_cast<std::size_t>(*placement.replicas)
+                                   : selected.value_or(std::set<std::string>()).size() + broken;
+    std::set<std::string> chosen =
+        chooseInstances(reachable, wanted > broken ? wanted - broken : 0, topologyOf(placement),
+                        {.present = present, .headroom = headroomFor(key, reachable)});
+    // Nothing can be put in the place of what is out of reach: it stays where it was.
+    for (const std::string& instance : present) {
+      const bool lost = selected && selected->contains(instance) && !reachable.contains(instance);
+      if (lost && chosen.size() + broken < wanted) chosen.insert(instance);
+    }
+    for (const std::string& instance : chosen) {
+      if (!isAmong(present, instance)) given_[instance] += spec.memory;
+    }
+    noteChosen(key, present, chosen);
+    replicas.wanted = static_cast<std::int64_t>(wanted);
+    replicas.instances = std::move(chosen);
+    for (const auto& [instance, error] : replicas.unusable) replicas.instances.insert(instance);
+    return replicas;
+  }
+
+  static bool isAmong(const std::vector<std::string>& those, const std::string& instance) {
+    return std::ranges::find(those, instance) != those.end();
+  }
+
+  /// Where its replicas are to be or are: those first that were chosen first, or came first.
+  std::vector<std::string> presentOf(const ObjectKey& key) {
+    std::vector<std::string> present;
+    if (const auto before = chosenReplicas_.find(key); before != chosenReplicas_.end())
+      present = before->second;
+    const auto placed = replicaPlaces().find(key);
+    if (placed == replicaPlaces().end()) return present;
+    for (const std::string& instance : placed->second) {
+      if (!isAmong(present, instance)) present.push_back(instance);
+    }
+    return present;
+  }
+
+  void noteChosen(const ObjectKey& key, const std::vector<std::string>& present,
+                  const std::set<std::string>& chosen) {
+    std::vector<std::string> order;
+    std::ranges::copy_if(present, std::back_inserter(order),
+                         [&](const std::string& instance) { return chosen.contains(instance); });
+    std::ranges::copy_if(chosen, std::back_inserter(order),
+                         [&](const std::string& instance) { return !isAmong(present, instance); });
+    chosenReplicas_[key] = std::move(order);
+  }
+
+  /// Those that were not out of reach for so long that another one takes their place. What is on a volume is
+  /// where the volume is.
+  std::set<std::string> withoutLost(const api::Unikernel& spec, std::set<std::string> selected) {
+    const auto after = spec.placement->failoverAfter;
+    if (!after || !spec.blockDevices.empty()) return selected;
+    resolution_.failsOver = true;
+    std::erase_if(selected, [&](const std::string& instance) {
+      const auto lost = input_.outOfReach.find(instance);
+      if (lost == input_.outOfReach.end()) return false;
+      if (lost->second >= *after) return true;
+      auto& again = resolution_.lookAgainIn;
+      again = again ? std::min(*again, *after - lost->second) : *after - lost->second;
+      return false;
+    });
+    return selected;
+  }
+
+  std::map<std::string, std::string> topologyOf(const api::Unikernel::Placement& placement) const {
+    std::map<std::string, std::string> topology;
+    if (placement.topologyKey.empty()) return topology;
+    for (const auto& [name, desired] : resolution_.instances) {
+      const auto& labels = desired->instance->metadata.labels;
+      const auto value = labels.find(placement.topologyKey);
+      if (value != labels.end()) topology.emplace(name, value->second);
+    }
+    return topology;
+  }
+
+  std::map<std::string, std::int64_t> headroomFor(const ObjectKey& key,
+                                                  const std::set<std::string>& instances) {
+    std::map<std::string, std::int64_t> headroom;
+    for (const std::string& instance : instances) {
+      const auto use = input_.uses.find(instance);
+      if (use == input_.uses.end()) continue;
+      if (const auto free = freeMemory(use->second, key.nameSpace))
+        headroom[instance] = *free - given_[instance];
+    }
+    return headroom;
+  }
+
+  /// Of unikernels with a placement, the instances where they were put, those first that came first.
+  const ReplicaPlacements& replicaPlaces() {
+    if (replicaPlaces_) return *replicaPlaces_;
+    replicaPlaces_.emplace();
+    std::map<ObjectKey, std::vector<const plan::Entry*>> entries;
+    for (const auto& [server, inventory] : input_.inventories) {
+      for (const auto& [name, entry] : inventory) {
+        if (!entry.destroyedAt && known_.replicated.contains(entry.object))
+          entries[entry.object].push_back(&entry);
+      }
+    }
+    for (auto& [key, those] : entries) {
+      std::ranges::stable_sort(those, {}, [](const plan::Entry* entry) { return entry->since; });
+      for (const plan::Entry* entry : those) (*replicaPlaces_)[key].push_back(entry->instance);
+    }
+    return *replicaPlaces_;
   }
 
   const ResolveInput& input_;
@@ -813,6 +1041,8 @@ class Resolver::Pass {
   Placements volumePlaces_;                   // of the volumes that are declared
   Placements& chosen_;                        // for those that select their instance, so far
   SecretHistory& secrets_;
+  ReplicaPlacements& chosenReplicas_;               // for those that have a placement
+  std::optional<ReplicaPlacements> replicaPlaces_;  // once somebody has asked
   std::map<std::string, std::int64_t> given_;  // Mi of memory, to unikernels that were chosen an instance for
   Resolution resolution_;
 };
@@ -824,7 +1054,7 @@ Resolver::~Resolver() = default;
 Resolution Resolver::resolve(const ResolveInput& input) {
   if (known_ == nullptr || !known_->images.isFor(input.images))
     known_ = std::make_unique<Known>(input.images);
-  return Pass(input, credentials_, *known_, chosen_, secrets_).run();
+  return Pass(input, credentials_, *known_, chosen_, secrets_, chosenReplicas_).run();
 }
 
 }  // namespace rookery::reconcile

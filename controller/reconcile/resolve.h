@@ -27,9 +27,11 @@ namespace rookery::reconcile {
 struct Resolution {
   std::map<std::string, std::shared_ptr<plan::Desired>> instances;
   Declarations declarations;                 // the snapshot's objects
+  bool failsOver = false;                    // some unikernel is to be replaced where it is out of reach
   bool pulls = false;                        // some unikernel names its image by URL
   std::map<api::ObjectKey, Error> unplaced;  // unikernels and policies that no instance can have, and why
-  std::optional<std::chrono::milliseconds> lookAgainIn;  // the credential files: one is being written
+  std::optional<std::chrono::milliseconds>
+      lookAgainIn;  // a credential file is being written, or an instance is to be replaced by then
 };
 
 /// The identity of an object with that digest of its spec; a new one for an object that was never seen.
@@ -47,6 +49,8 @@ struct ResolveInput {
       {};  // of unikernels that those of other instances wait for; empty: nothing is known
   /// What plan::policyUse says of instances, as far as that is known.
   std::map<std::string, std::map<std::string, plan::PolicyUse>> uses = {};
+  /// For how long instances have been out of reach, those that are.
+  std::map<std::string, std::chrono::milliseconds> outOfReach = {};
 };
 
 /// Places every object on its instance and resolves what it refers to: credentials, secrets, images. Reads
@@ -71,8 +75,9 @@ class Resolver {
   class Pass;
 
   CredentialFiles& credentials_;
-  std::unique_ptr<Known> known_;                  // of the snapshot before
-  std::map<api::ObjectKey, std::string> chosen_;  // for those that select their instance
+  std::unique_ptr<Known> known_;                                       // of the snapshot before
+  std::map<api::ObjectKey, std::string> chosen_;                       // for those that select their instance
+  std::map<api::ObjectKey, std::vector<std::string>> chosenReplicas_;  // for those that have a placement
   SecretHistory secrets_;
 };
 

@@ -41,6 +41,15 @@ std::map<Name, ObjectKey> Rivals::namesOf(const plan::Desired& desired, const Na
   return names;
 }
 
+namespace {
+
+/// Whether it is to run on several instances: on one server it is the same there.
+bool isReplicated(const plan::Desired& desired, const ObjectKey& key) {
+  return desired.replicated.contains(key);
+}
+
+}  // namespace
+
 std::map<ObjectKey, Error> Rivals::clashesOf(const plan::Desired& desired) const {
   std::map<ObjectKey, Error> clashes;
   const std::lock_guard lock(mutex_);
@@ -55,7 +64,7 @@ std::map<ObjectKey, Error> Rivals::clashesOf(const plan::Desired& desired) const
     if (names.empty()) names = namesOf(desired, place->second.base);
     for (const auto& [name, key] : namesOf(*other, there->second.base)) {
       const auto ours = names.find(name);
-      if (ours == names.end() || ours->second == key) continue;
+      if (ours == names.end() || (ours->second == key && !isReplicated(desired, key))) continue;
       clashes.emplace(
           ours->second,
           Error{Reason::DuplicateObject,

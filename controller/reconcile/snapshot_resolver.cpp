@@ -12,7 +12,8 @@ SnapshotResolver::SnapshotResolver(const Environment& environment, image::Inspec
 
 Resolution SnapshotResolver::resolve(
     source::SnapshotPtr snapshot, plan::Inventories inventories, const StandingOf& standingOf,
-    const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses) {
+    const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses,
+    const std::map<std::string, std::chrono::milliseconds>& outOfReach) {
   const auto identify = [&](const api::ObjectKey& key, const std::string& digest) {
     return environment_.state.identify(key, digest, environment_.now());
   };
@@ -28,7 +29,8 @@ Resolution SnapshotResolver::resolve(
                             .identify = identify,
                             .identityChanges = environment_.state.identityChanges(),
                             .standingOf = standingOf,
-                            .uses = uses});
+                            .uses = uses,
+                            .outOfReach = outOfReach});
 }
 
 void SnapshotResolver::warnOfExposedKeys(const Resolution& resolution) {

@@ -20,7 +20,8 @@ class SnapshotResolver {
   /// `inventories`: all that there are. The others: as in ResolveInput.
   Resolution resolve(source::SnapshotPtr snapshot, plan::Inventories inventories,
                      const StandingOf& standingOf = {},
-                     const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses = {});
+                     const std::map<std::string, std::map<std::string, plan::PolicyUse>>& uses = {},
+                     const std::map<std::string, std::chrono::milliseconds>& outOfReach = {});
   /// Warns of each private key that everybody can read once, and again when it was mended in between.
   void warnOfExposedKeys(const Resolution& resolution);
 

@@ -59,7 +59,13 @@ void StatusReporter::report(const plan::Desired& desired, const plan::Plan& plan
     api::Status status = state.status;
     const auto policy = policies.find(key.nameSpace);
     if (key.kind == api::Kind::UnikernelPolicy && policy != policies.end()) status.used = policy->second.used;
-    environment_.objects.report(key, std::move(status), environment_.listener);
+    const auto unikernel = desired.unikernels.find(key);
+    if (unikernel != desired.unikernels.end() && unikernel->second.replicas) {
+      environment_.objects.report(key, status, *unikernel->second.replicas, environment_.now(),
+                                  environment_.listener);
+    } else {
+      environment_.objects.report(key, std::move(status), environment_.listener);
+    }
   }
   if (const auto own = policies.find(""); own != policies.end()) machine_ = own->second;
   reportInstance(desired, unwritten);
@@ -119,20 +125,32 @@ void StatusReporter::reportUnavailable(const plan::Desired& desired, const Error
     }
     return all;
   };
-  const auto publishAll = [&](const auto& objects) {
-    for (const auto& [key, item] : objects) {
-      const ObjectViewPtr before = environment_.objects.find(item.object->key());
-      api::Status status = before == nullptr ? api::Status{} : before->status;
-      status.observedGeneration = item.identity.generation;
-      status.conditions =
-          conditions(Condition::Status::Unknown, Reason::InstanceUnavailable,
-                     fmt::format("AlbatrossInstance {} cannot be asked: {}", desired.name(), error.message));
-      environment_.objects.report(item.object->key(), std::move(status), environment_.listener);
-    }
+  const std::vector<Condition> unavailable =
+      conditions(Condition::Status::Unknown, Reason::InstanceUnavailable,
+                 fmt::format("AlbatrossInstance {} cannot be asked: {}", desired.name(), error.message));
+  const auto publish = [&](const auto& item) {
+    const api::ObjectKey key = item.object->key();
+    const ObjectViewPtr before = environment_.objects.find(key);
+    api::Status status = before == nullptr ? api::Status{} : before->status;
+    status.observedGeneration = item.identity.generation;
+    status.conditions = unavailable;
+    environment_.objects.report(key, std::move(status), environment_.listener);
   };
-  publishAll(desired.unikernels);
-  publishAll(desired.policies);
-  publishAll(desired.volumes);
+  for (const auto& [key, unikernel] : desired.unikernels) {
+    if (!unikernel.replicas) {
+      publish(unikernel);
+      continue;
+    }
+    const ObjectViewPtr before = environment_.objects.find(key);
+    api::Status status =
+        before == nullptr ? api::Status{} : before->status.seenOn(desired.name()).value_or(api::Status{});
+    status.instance = desired.name();
+    status.observedGeneration = unikernel.identity.generation;
+    status.conditions = unavailable;
+    environment_.objects.report(key, status, *unikernel.replicas, environment_.now(), environment_.listener);
+  }
+  for (const auto& [nameSpace, policy] : desired.policies) publish(policy);
+  for (const auto& [key, volume] : desired.volumes) publish(volume);
   api::Status status;
   status.observedGeneration = desired.identity.generation;
   const auto left = environment_.state.whyKept(desired.name());

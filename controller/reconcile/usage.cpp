@@ -83,7 +83,7 @@ Usage usageOf(const albatross::data::Statistics& statistics, const albatross::Un
 
 void UsageStore::tell(const std::string& instance, const api::ObjectKey& unikernel, Usage usage) {
   const std::lock_guard lock(mutex_);
-  Known& known = known_[unikernel];
+  Known& known = known_[{unikernel, instance}];
   const Usage& before = known.usage;
   const auto used = usage.userTime + usage.systemTime - before.userTime - before.systemTime;
   if (known.instance == instance && used.count() >= 0 && usage.time > before.time) {
@@ -97,13 +97,14 @@ void UsageStore::keepOnly(const std::string& instance,
                           const std::function<bool(const api::ObjectKey&)>& keep) {
   const std::lock_guard lock(mutex_);
   std::erase_if(known_,
-                [&](const auto& item) { return item.second.instance == instance && !keep(item.first); });
+                [&](const auto& item) { return item.first.second == instance && !keep(item.first.first); });
 }
 
 std::optional<UsageStore::Known> UsageStore::find(const api::ObjectKey& unikernel) const {
   const std::lock_guard lock(mutex_);
-  const auto found = known_.find(unikernel);
-  return found == known_.end() ? std::nullopt : std::optional(found->second);
+  const auto found = known_.lower_bound({unikernel, ""});
+  const bool known = found != known_.end() && found->first.first == unikernel;
+  return known ? std::optional(found->second) : std::nullopt;
 }
 
 UsageStore::All UsageStore::all() const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "albatross/wire.h"
@@ -60,13 +61,15 @@ class UsageStore {
     std::string instance;
     Usage usage;
   };
-  using All = std::map<api::ObjectKey, Known>;
+  using Key = std::pair<api::ObjectKey, std::string>;  // unikernel, instance
+  using All = std::map<Key, Known>;
 
   /// Takes what was told; the window is since what was told before of the same life.
   void tell(const std::string& instance, const api::ObjectKey& unikernel, Usage usage);
   /// Forgets what else was told of an instance: it does not run any more, or is not declared.
   void keepOnly(const std::string& instance, const std::function<bool(const api::ObjectKey&)>& keep);
 
+  /// On the first by name of the instances that it is on.
   std::optional<Known> find(const api::ObjectKey& unikernel) const;
   All all() const;
 

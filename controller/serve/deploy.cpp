@@ -319,7 +319,7 @@ std::expected<json, http::Response> Deployer::newSpec(const DeployForm& form) co
   if (!instance) return std::unexpected(std::move(instance.error()));
   if (*instance) {
     spec["instance"] = **instance;
-  } else {
+  } else if (!spec.contains("instanceSelector") && !spec.contains("placement")) {
     auto only = onlyInstance(form);  // written down, so that it stays when there is another
     if (!only) return std::unexpected(std::move(only.error()));
     spec["instance"] = *std::move(only);

@@ -2,6 +2,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +14,7 @@
 #include "api/age.h"
 #include "serve/failure.h"
 #include "serve/query_reader.h"
+#include "text.h"
 
 namespace rookery::serve {
 namespace {
@@ -133,19 +135,30 @@ class LogReader {
   std::uint64_t left_ = options_.limitBytes.value_or(std::numeric_limits<std::uint64_t>::max());
 };
 
+std::string notThere(const api::ObjectKey& key, const std::string& instance, const api::Status& status) {
+  std::vector<std::string> places;
+  for (const api::PlacementStatus& placement : status.placements) places.push_back(placement.instance);
+  if (places.empty()) places.push_back(status.instance.value_or(""));
+  return fmt::format("{} is not on AlbatrossInstance {}; it is on {}.", key.toString(), visible(instance, 63),
+                     fmt::join(places, ", "));
+}
+
 }  // namespace
 
 http::Response unikernelLog(const http::Target& target, const reconcile::ObjectView& unikernel,
                             Consoles& consoles) {
   auto options = parseLogOptions(target);
   if (!options) return std::move(options.error());
-  const api::Status& status = unikernel.status;
   const api::ObjectKey key = unikernel.object->key();
-  if (!status.instance)
+  if (!unikernel.status.instance)
     return failure(503, fmt::format("{} is on no instance yet, so it has printed nothing.", key.toString()));
-  auto console = consoles.open(key, *status.instance);
+  const std::string named = http::parameterOf(target.query, "instance");
+  const std::string& instance = named.empty() ? *unikernel.status.instance : named;
+  const auto status = unikernel.status.seenOn(instance);
+  if (!status) return failure(404, notThere(key, instance, unikernel.status));
+  auto console = consoles.open(key, instance);
   if (!console) return failure(503, console.error().message);
-  const auto reader = std::make_shared<LogReader>(*options, status.startedAt, *std::move(console));
+  const auto reader = std::make_shared<LogReader>(*options, status->startedAt, *std::move(console));
   http::Response response = failure(503, "too many logs and watches are open at once; try again later");
   response.later = [reader] { return reader->begin(reader); };
   return response;

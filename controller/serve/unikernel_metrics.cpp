@@ -93,7 +93,7 @@ std::vector<MetricFamily> usageFamilies(const reconcile::UsageStore& usages) {
   for (const InterfaceCounter& counter : interfaceCounters)
     network.push_back({counter.name, counter.help, MetricType::Counter, {}});
   for (const auto& [key, known] : usages.all()) {
-    const auto labels = labelsOf(known.instance, key);
+    const auto labels = labelsOf(known.instance, key.first);
     const Usage& usage = known.usage;
     add(cpu, with(labels, "mode", "user"), reconcile::toSeconds(usage.userTime));
     add(cpu, with(labels, "mode", "system"), reconcile::toSeconds(usage.systemTime));
@@ -122,10 +122,17 @@ std::vector<MetricFamily> lifeFamilies(const reconcile::ObjectStore& objects) {
                     {}};
   for (const auto& view : objects.list(api::Kind::Unikernel, std::nullopt).views) {
     const api::Status& status = view->status;
-    if (!view->ours || !status.instance || !status.startedAt) continue;
-    const auto labels = labelsOf(*status.instance, view->object->key());
-    add(start, labels, std::chrono::duration<double>(status.startedAt->time_since_epoch()).count());
-    add(info, with(labels, "digest", status.digest.value_or("")), 1);
+    const auto tell = [&](const std::string& instance, const auto& seen) {
+      if (!seen.startedAt) return;
+      const auto labels = labelsOf(instance, view->object->key());
+      add(start, labels, std::chrono::duration<double>(seen.startedAt->time_since_epoch()).count());
+      add(info, with(labels, "digest", seen.digest.value_or("")), 1);
+    };
+    if (!view->ours || !status.instance) continue;
+    if (status.placements.empty()) tell(*status.instance, status);
+    for (const api::PlacementStatus& placement : status.placements) {
+      if (view->oursOn.contains(placement.instance)) tell(placement.instance, placement);
+    }
   }
   return {std::move(start), std::move(info)};
 }

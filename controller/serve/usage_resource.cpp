@@ -49,7 +49,8 @@ class UsageResource final : public Resource {
   Listing list(const std::optional<std::string>& nameSpace) const override {
     Listing listing{.items = {}, .resourceVersion = objects_.resourceVersion()};
     for (auto& [key, known] : usages_.all()) {
-      if (!nameSpace || key.nameSpace == *nameSpace) listing.items.push_back(itemOf(key, std::move(known)));
+      if (!nameSpace || key.first.nameSpace == *nameSpace)
+        listing.items.push_back(itemOf(key.first, std::move(known)));
     }
     return listing;
   }

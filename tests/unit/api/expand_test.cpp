@@ -122,5 +122,14 @@ TEST(ParseDuration, SaysWhatIsWrong) {
   }
 }
 
+TEST(InstanceVariables, AreItsNameAndItsLabels) {
+  const auto values = instanceVariables("eu-1", {{"region", "eu"}, {"example.org/disk-type", "ssd"}});
+  EXPECT_EQ(
+      expand("$(INSTANCE_NAME) $(INSTANCE_LABEL_region) $(INSTANCE_LABEL_example_org_disk_type)", values),
+      "eu-1 eu ssd");
+  EXPECT_TRUE(isInstanceVariable("INSTANCE_LABEL_region") && isInstanceVariable("INSTANCE_NAME"));
+  EXPECT_FALSE(isInstanceVariable("INSTANCE") || isInstanceVariable("NAME"));
+}
+
 }  // namespace
 }  // namespace rookery::api

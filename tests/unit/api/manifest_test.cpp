@@ -136,6 +136,33 @@ TEST(Manifest, DecodesWhereAUnikernelGoesAndWhen) {
   EXPECT_THAT(decoded.dependsOn, ElementsAre("db", "dns"));
 }
 
+TEST(Manifest, DecodesAPlacementAndItsRollOut) {
+  const Manifest manifest =
+      parse(unikernel("  placement: {instanceSelector: {matchLabels: {region: eu}}, replicas: 3, "
+                      "topologyKey: example.org/zone, "
+                      "failoverAfter: 10m}\n"
+                      "  update: {maxUnavailable: 2, pauseAfter: 1}\n"
+                      "  arguments: [--on=$(INSTANCE_NAME)]\n"
+                      "  argumentsByInstance: {eu-1: [--first], eu-2: [--name=x]}\n"
+                      "  healthCheck: {http: {url: 'http://$(INSTANCE_LABEL_address)/'}}\n"));
+  ASSERT_THAT(describe(manifest.problems), IsEmpty());
+  const auto& decoded = manifest.objects.at(0)->as<Unikernel>();
+  ASSERT_TRUE(decoded.placement);
+  EXPECT_EQ(decoded.placement->instanceSelector.toString(), "region=eu");
+  EXPECT_EQ(decoded.placement->replicas, 3);
+  EXPECT_EQ(decoded.placement->topologyKey, "example.org/zone");
+  EXPECT_EQ(decoded.placement->failoverAfter, std::chrono::minutes(10));
+  EXPECT_EQ(decoded.maxUnavailable, 2);
+  EXPECT_EQ(decoded.pauseAfter, 1);
+  EXPECT_THAT(decoded.argumentsByInstance.at("eu-1"), ElementsAre("--first"));
+  EXPECT_FALSE(decoded.addName);
+  const Manifest all = parse(unikernel("  placement: {instanceSelector: {}, replicas: All}\n"));
+  ASSERT_THAT(describe(all.problems), IsEmpty());
+  EXPECT_EQ(all.objects.at(0)->as<Unikernel>().placement->replicas, std::nullopt);
+  const Manifest one = parse(unikernel("  placement: {instanceSelector: {}}\n"));
+  EXPECT_EQ(one.objects.at(0)->as<Unikernel>().placement->replicas, 1);
+}
+
 TEST(Manifest, FillsInDefaults) {
   const Manifest manifest = parse(
       "{apiVersion: rookery.dev/v1alpha1, kind: Unikernel, metadata: {name: web}, spec: {image: {path: x}, "
@@ -277,6 +304,7 @@ TEST(Manifest, TheRunDigestFollowsWhatRuns) {
                                                 {"  suspend: true\n", true},
                                                 {"  adopt: Always\n", true},
                                                 {"  update: {strategy: OnDelete}\n", true},
+                                                {"  placement: {instanceSelector: {}}\n", true},
                                                 {"  memory: 64Mi\n", false},
                                                 {"  arguments: [a]\n", false},
                                                 {"  failBehaviour: {restart: true}\n", false},
@@ -643,6 +671,38 @@ TEST(Mistakes, InWhereAndWhen) {
        {volume("size: 1Mi, instanceSelector: {matchLabels: {region: a b}}"),
         {"1:142: spec.instanceSelector.matchLabels.region: \"a b\" is not a label that Kubernetes takes: at "
          "most 63 letters, digits, \"-\", \"_\" and \".\", with a letter or digit at both ends"}}});
+}
+
+/// Each problem without its place.
+std::vector<std::string> mistakesIn(const std::string& spec) {
+  std::vector<std::string> found;
+  for (const Problem& problem : parse(unikernel(spec)).problems)
+    found.push_back(fmt::format("{}: {}", problem.field, problem.message));
+  return found;
+}
+
+TEST(Mistakes, InAPlacement) {
+  const std::pair<std::string, std::string> mistakes[] = {
+      {"  instance: eu-1\n  placement: {instanceSelector: {}}\n",
+       "spec.placement: only one of instance and placement may be given; remove spec.instance"},
+      {"  instanceSelector: {}\n  placement: {instanceSelector: {}}\n",
+       "spec.placement: only one of instanceSelector and placement may be given; remove "
+       "spec.instanceSelector"},
+      {"  placement: {replicas: 2}\n", "spec.placement.instanceSelector: this field is required"},
+      {"  placement: {instanceSelector: {}, replicas: 0}\n",
+       "spec.placement.replicas: this must be from 1 to 1024, not 0"},
+      {"  placement: {instanceSelector: {}, replicas: true}\n",
+       "spec.placement.replicas: expected a whole number or a string, got the boolean true"},
+      {"  placement: {instanceSelector: {}, replicas: all}\n",
+       "spec.placement.replicas: this does not match the pattern ^All$"},
+      {"  placement: {instanceSelector: {}, failoverAfter: 1s}\n",
+       "spec.placement.failoverAfter: this must be at least 10s"},
+      {"  argumentsFrom: [{name: INSTANCE_NAME, secretKeyRef: {name: a, key: b}}]\n",
+       "spec.argumentsFrom[0].name: $(INSTANCE_NAME) and $(INSTANCE_LABEL_…) say where a unikernel runs; "
+       "give this "
+       "another name"},
+  };
+  for (const auto& [spec, message] : mistakes) EXPECT_THAT(mistakesIn(spec), ElementsAre(message)) << spec;
 }
 
 TEST(Mistakes, InAVolume) {

@@ -186,6 +186,19 @@ TEST(References, Policies) {
           "keep one"));
 }
 
+TEST(References, Placements) {
+  const std::string two = instance("eu-1") + instance("eu-2");
+  EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: 2}\n")), ElementsAre());
+  EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: All}\n")), ElementsAre());
+  EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {}, replicas: 3}\n")),
+              ElementsAre(HasSubstr(
+                  "spec.placement.replicas: it is to run on 3 AlbatrossInstances, and 2 are selected")));
+  EXPECT_THAT(check(two + unikernel("  placement: {instanceSelector: {matchLabels: {a: b}}}\n")),
+              ElementsAre(HasSubstr("spec.placement.instanceSelector: a=b selects no AlbatrossInstance")));
+  EXPECT_THAT(check(two + unikernel("  instance: eu-1\n  argumentsByInstance: {eu-2: [a], eu-9: [b]}\n")),
+              ElementsAre(HasSubstr("there is no AlbatrossInstance eu-9; there is eu-1, eu-2")));
+}
+
 TEST(Duplicates, AreAProblemInEachPlace) {
   const Manifest one = parse(unikernel(""), "/m/a.yaml");
   const Manifest two = parse("---\n" + unikernel("") + "---\n" + unikernel(""), "/m/b.yaml");

@@ -30,6 +30,11 @@ class Fleet {
     if (chance(6)) names_.insert(names_.end(), {"sys/shop", "none/a"});
     scene.declarePolicy("shop", makePolicy(10, 1'024));
     if (chance(4)) scene.declarePolicy("db", makePolicy(2, 96));
+    if (chance(4)) {
+      api::AlbatrossInstance instance = scene.desired.spec();
+      instance.maxConcurrentUpdates = 1 + static_cast<std::int64_t>(random_() % 2);
+      scene.setInstance(instance);
+    }
     for (const std::string& name : names_) {
       if (!chance(5)) edit(name);
     }
@@ -104,6 +109,11 @@ class Fleet {
         if (name < "shop/" + std::string(other) && chance(4)) spec.dependsOn.emplace_back(other);
       }
       if (chance(8)) unikernel.image = std::unexpected(Error{Reason::ImageNotFound, "There is none."});
+      const bool replicated = chance(4);
+      unikernel.replicas.reset();
+      if (replicated) unikernel.replicas = Replicas{.wanted = 2, .instances = {"eu-1", "eu-2"}};
+      unikernel.waits =
+          replicated && chance(2) ? std::optional<std::string>("It waits for its turn.") : std::nullopt;
       unikernel.identity.generation += 1;
     });
   }

@@ -423,6 +423,163 @@ TEST_F(Fleet, WaitsForWhatItDependsOnAcrossInstances) {
       << "what runs on the other is seen";
 }
 
+/// sys/web on ap-1, eu-1 and us-1.
+class Replicated : public Fleet {
+ protected:
+  Replicated() {
+    servers_[3] = std::make_unique<FakeServer>("key of ap-1");
+    declareInstance("ap-1", 3);
+    spec_.image.path = folder_.path() / "web.hvt";
+    spec_.placement = api::Unikernel::Placement{.instanceSelector = {}, .replicas = std::nullopt};
+  }
+
+  void declareWeb(const std::map<std::string, std::string>& annotations = {}) {
+    auto object = std::make_shared<api::Object>(*plan::makeObject("sys", "web", spec_));
+    object->metadata.annotations = annotations;
+    declare(object);
+  }
+  /// Another image.
+  void changeImage(const std::string& content) {
+    images::writeImage({.content = content}, folder_.path() / "web.hvt").value();
+  }
+  /// How many servers were told to replace what they run.
+  std::size_t replaced() const {
+    return servers_.at(1)->sent("forceCreate") + servers_.at(2)->sent("forceCreate") +
+           servers_.at(3)->sent("forceCreate");
+  }
+  const api::Condition& ready() const {
+    return *store_.find(web_)->status.condition(api::Condition::Type::Ready);
+  }
+
+  api::Unikernel spec_;
+  const api::ObjectKey web_ = plan::keyOf("sys/web");
+};
+
+TEST_F(Replicated, RunsOnEachInstanceAndSaysSo) {
+  declareWeb();
+  const Controller::Outcome outcome = apply();
+  EXPECT_TRUE(outcome.finished);
+  for (const auto& [port, server] : servers_) EXPECT_EQ(server->sent("create"), 1u) << port;
+  const api::Status status = statusOf(web_);
+  EXPECT_TRUE(status.ready()) << ready().message;
+  EXPECT_EQ(ready().message, "3 of 3 are Ready.");
+  EXPECT_THAT(status.placements, ElementsAre(testing::Field(&api::PlacementStatus::instance, "ap-1"),
+                                             testing::Field(&api::PlacementStatus::instance, "eu-1"),
+                                             testing::Field(&api::PlacementStatus::instance, "us-1")));
+}
+
+TEST_F(Replicated, AreUpdatedOneAfterTheOther) {
+  declareWeb();
+  apply();
+  std::size_t busy = 0, most = 0;
+  for (const auto& [port, server] : servers_) {
+    server->executing = [&](const albatross::Request& request) -> asio::awaitable<void> {
+      const auto* command = std::get_if<albatross::UnikernelCommand>(&request.command);
+      if (command == nullptr || !std::holds_alternative<albatross::unikernel::ForceCreate>(*command))
+        co_return;
+      ++busy;
+      most = std::max(most, busy);
+      asio::steady_timer timer(co_await asio::this_coro::executor, 5ms);
+      (void)co_await timer.async_wait(asio::as_tuple(asio::use_awaitable));
+      --busy;
+    };
+  }
+  changeImage("another");
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(replaced(), 3u);
+  EXPECT_EQ(most, 1u);
+  EXPECT_TRUE(statusOf(web_).ready()) << ready().message;
+  EXPECT_EQ(statusOf(web_).rollout->updated, 3);
+}
+
+TEST_F(Replicated, WaitAfterTheFirstUntilThisRevisionIsResumed) {
+  spec_.pauseAfter = 1;
+  declareWeb();
+  apply();
+  changeImage("another");
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(replaced(), 1u);
+  EXPECT_EQ(ready().reason, Reason::UpdatePending);
+  EXPECT_THAT(ready().message, HasSubstr("pauses after 1 of 3"));
+  EXPECT_TRUE(apply().finished) << "another process knows it, too";
+  EXPECT_EQ(replaced(), 1u);
+
+  const std::string revision = statusOf(web_).rollout->revision;
+  const std::map<std::string, std::string> resumed = {{std::string(api::rolloutResumeAnnotation), revision}};
+  declareWeb(resumed);
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(replaced(), 3u);
+  changeImage("yet another");
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(replaced(), 4u) << "that said nothing of this one";
+}
+
+TEST_F(Replicated, LeaveTheOthersAloneWhereTheFirstFails) {
+  declareWeb();
+  apply();
+  changeImage("another");
+  servers_.at(3)->refuse = "no such luck";
+  apply({true, false, {}}, 1s);
+  EXPECT_EQ(servers_.at(1)->sent("forceCreate") + servers_.at(2)->sent("forceCreate"), 0u);
+  EXPECT_THAT(ready().message, HasSubstr("ap-1: "));
+}
+
+TEST_F(Replicated, AreCreatedAtAnyTime) {
+  spec_.pauseAfter = 1;
+  declareWeb();
+  apply();
+  servers_.at(2)->destroy(plan::Scene::name("sys/web"));
+  EXPECT_TRUE(apply().finished);
+  EXPECT_NE(onUs("sys/web"), nullptr);
+}
+
+TEST_F(Replicated, GoWhereTheyAreTooManyOnceTheOthersRun) {
+  declareWeb();
+  apply();
+  spec_.placement->replicas = 1;
+  declareWeb();
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(
+      servers_.at(1)->sent("destroy") + servers_.at(2)->sent("destroy") + servers_.at(3)->sent("destroy"),
+      2u);
+  EXPECT_EQ(statusOf(web_).placements.size(), 1u);
+  EXPECT_TRUE(statusOf(web_).ready()) << ready().message;
+}
+
+TEST_F(Replicated, StayWhereTheyAreTooManyAsLongAsTheOthersDoNotRun) {
+  declareWeb();
+  apply();
+  servers_.at(1)->down = true;  // eu-1
+  objects_.erase(web_);
+  auto labelled = std::make_shared<api::Object>(*objects_.at({api::Kind::AlbatrossInstance, "", "us-1"}));
+  labelled->metadata.labels["drained"] = "true";
+  declare(labelled);
+  using Operator = api::LabelSelector::Requirement::Operator;
+  spec_.placement->instanceSelector =
+      api::LabelSelector({{.key = "drained", .op = Operator::DoesNotExist, .values = {}, .bound = 0}});
+  declareWeb();
+  apply({true, false, {}}, 500ms);
+  EXPECT_EQ(servers_.at(2)->sent("destroy"), 0u);
+  servers_.at(1)->down = false;
+  EXPECT_TRUE(apply().finished);
+  EXPECT_EQ(servers_.at(2)->sent("destroy"), 1u);
+}
+
+TEST_F(Replicated, AreReadyForWhatDependsOnThemOnceAllAre) {
+  declareWeb();
+  api::Unikernel dependant;
+  dependant.instance = "ap-1";
+  dependant.image.path = folder_.path() / "web.hvt";
+  dependant.dependsOn = {"web"};
+  declare(plan::makeObject("sys", "proxy", dependant));
+  servers_.at(1)->down = true;
+  apply({true, false, {}}, 500ms);
+  EXPECT_EQ(servers_.at(3)->find(plan::Scene::name("sys/proxy")), nullptr);
+  servers_.at(1)->down = false;
+  EXPECT_TRUE(apply().finished);
+  EXPECT_NE(servers_.at(3)->find(plan::Scene::name("sys/proxy")), nullptr);
+}
+
 TEST_F(Fleet, AMoveDestroysNothingWherePruningIsOff) {
   declareUnikernel("sys/web", "eu-1");
   apply();

@@ -1039,7 +1039,7 @@ TEST_F(Loop, SaysNothingNewOfWhatAnotherControllerHasReported) {
   told.restarts = 3;
   told.startedAt = std::chrono::floor<std::chrono::seconds>(*told.startedAt);
   objects_.disown(key);
-  objects_.mirror(key, told);
+  objects_.mirror(key, told, {});
   end_.reset();
   start();
   untilFinished();

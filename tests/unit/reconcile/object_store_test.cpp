@@ -34,17 +34,17 @@ TEST_F(Objects, ThatAreReadAgainAreNoChange) {
 
 TEST_F(Objects, AreAsOthersSeeThemUntilTheyAreOurs) {
   objects_.declare(view_->object, view_->identity, {});
-  objects_.mirror(view_->object->key(), view_->status);
+  objects_.mirror(view_->object->key(), view_->status, {});
   EXPECT_TRUE(find()->status.ready());
   EXPECT_FALSE(find()->ours);
   api::Status status = view_->status;
   status.conditions[0].status = api::Condition::Status::False;
   objects_.report(view_->object->key(), status, nobody_);
   EXPECT_TRUE(find()->ours);
-  objects_.mirror(view_->object->key(), view_->status);
+  objects_.mirror(view_->object->key(), view_->status, {});
   EXPECT_FALSE(find()->status.ready()) << "we know better";
   objects_.disown(view_->object->key());
-  objects_.mirror(view_->object->key(), view_->status);
+  objects_.mirror(view_->object->key(), view_->status, {});
   EXPECT_TRUE(find()->status.ready());
 }
 

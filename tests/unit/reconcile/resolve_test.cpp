@@ -744,6 +744,198 @@ TEST_F(Resolve, ReadsCredentialsFromASecret) {
 // -- One snapshot after the other
 // ------------------------------------------------------------------------------------
 
+/// shop/web on some of eu-1, eu-2, eu-3 and us-1.
+class Placed : public Resolve {
+ protected:
+  Placed() {
+    for (const char* name : {"eu-1", "eu-2", "eu-3", "us-1"}) addInstance(name);
+    spec_ = unikernel();
+    spec_.placement = api::Unikernel::Placement{};
+  }
+
+  void addInstance(const std::string& name, std::map<std::string, std::string> labels = {}) {
+    auto object = std::make_shared<api::Object>(*plan::makeObject("", name, instance()));
+    labels.emplace("region", name.substr(0, 2));
+    object->metadata.labels = std::move(labels);
+    remove(object->key());
+    add(object);
+  }
+  void remove(const api::ObjectKey& key) {
+    std::erase_if(snapshot_.objects, [&](const api::ObjectPtr& object) { return object->key() == key; });
+  }
+  void addEntry(const std::string& on, int since) {
+    plan::Entry entry;
+    entry.serverKey = on;
+    entry.object = web_;
+    entry.name = plan::Scene::nameOf(entry.object);
+    entry.instance = on;
+    entry.since = api::SystemTime(std::chrono::seconds(since));
+    entries_.push_back(entry);
+  }
+  Resolution resolve(std::map<std::string, std::chrono::milliseconds> outOfReach = {}) {
+    remove(web_);
+    add(plan::makeObject("shop", "web", spec_));
+    ResolveInput made = input();
+    made.outOfReach = std::move(outOfReach);
+    return resolver_.resolve(made);
+  }
+  /// Where it is to run.
+  std::vector<std::string> places(std::map<std::string, std::chrono::milliseconds> outOfReach = {}) {
+    std::vector<std::string> names;
+    for (const auto& [name, desired] : resolve(std::move(outOfReach)).instances) {
+      if (desired->unikernels.contains(web_)) names.push_back(name);
+    }
+    return names;
+  }
+
+  Resolver resolver_{credentials_};
+  api::Unikernel spec_;
+  const api::ObjectKey web_ = plan::keyOf("shop/web");
+};
+
+TEST_F(Placed, IsOnAsManyAsAreWantedOrOnAll) {
+  spec_.placement->replicas = 2;
+  EXPECT_THAT(places(), ElementsAre("eu-1", "eu-2"));
+  spec_.placement->replicas = std::nullopt;
+  EXPECT_THAT(places(), ElementsAre("eu-1", "eu-2", "eu-3", "us-1"));
+}
+
+TEST_F(Placed, IsSpreadOverTheTopology) {
+  spec_.placement->replicas = 2;
+  spec_.placement->topologyKey = "region";
+  EXPECT_THAT(places(), ElementsAre("eu-1", "us-1"));
+}
+
+TEST_F(Placed, StaysWhereItRuns) {
+  spec_.placement->replicas = 2;
+  addEntry("eu-3", 1);
+  EXPECT_THAT(places(), ElementsAre("eu-1", "eu-3"));
+}
+
+TEST_F(Placed, LeavesTheNewestFirstAndTwoOfOneRegionBeforeThat) {
+  spec_.placement->replicas = 2;
+  addEntry("us-1", 3);
+  addEntry("eu-2", 1);
+  addEntry("eu-3", 2);
+  spec_.placement->topologyKey = "region";
+  EXPECT_THAT(places(), ElementsAre("eu-2", "us-1"));
+}
+
+TEST_F(Placed, LeavesTheNewestFirst) {
+  spec_.placement->replicas = 2;
+  addEntry("us-1", 3);
+  addEntry("eu-2", 1);
+  addEntry("eu-3", 2);
+  EXPECT_THAT(places(), ElementsAre("eu-2", "eu-3"));
+}
+
+TEST_F(Placed, IsOnThoseThereAreAndSaysSo) {
+  spec_.placement->replicas = 9;
+  const Resolution resolution = resolve();
+  const auto& replicas = resolution.instances.at("eu-1")->unikernels.at(web_).replicas;
+  ASSERT_TRUE(replicas);
+  EXPECT_EQ(replicas->wanted, 9);
+  EXPECT_EQ(replicas->instances.size(), 4u);
+  EXPECT_THAT(resolution.instances.at("eu-1")->replicated, ElementsAre(web_));
+}
+
+TEST_F(Placed, OnNoInstanceIsAnError) {
+  spec_.placement->instanceSelector =
+      api::LabelSelector({{.key = "region",
+                           .op = api::LabelSelector::Requirement::Operator::In,
+                           .values = {"asia"},
+                           .bound = 0}});
+  EXPECT_THAT(resolve().unplaced.at(web_).message, HasSubstr("spec.placement.instanceSelector of"));
+}
+
+TEST_F(Placed, HasAnotherInPlaceOfOneThatIsOutOfReachForTooLong) {
+  using namespace std::chrono_literals;
+  spec_.placement->replicas = 2;
+  EXPECT_THAT(places({{"eu-1", 1h}}), ElementsAre("eu-1", "eu-2")) << "never, by default";
+  spec_.placement->failoverAfter = 10min;
+  EXPECT_THAT(places({{"eu-1", 9min}}), ElementsAre("eu-1", "eu-2"));
+  EXPECT_EQ(resolve({{"eu-1", 9min}}).lookAgainIn, 1min);
+  EXPECT_THAT(places({{"eu-1", 10min}}), ElementsAre("eu-2", "eu-3"));
+  addEntry("eu-1", 1);
+  addEntry("eu-2", 2);
+  addEntry("eu-3", 3);
+  EXPECT_THAT(places(), ElementsAre("eu-2", "eu-3")) << "what took its place stays when it comes back";
+}
+
+TEST_F(Placed, StaysOnWhatIsOutOfReachWhereThereIsNoOther) {
+  using namespace std::chrono_literals;
+  spec_.placement->failoverAfter = 10min;
+  spec_.placement->replicas = std::nullopt;
+  addEntry("eu-1", 1);
+  EXPECT_THAT(places({{"eu-1", 1h}}), ElementsAre("eu-1", "eu-2", "eu-3", "us-1"));
+}
+
+TEST_F(Placed, IsNotMovedAwayFromItsVolumes) {
+  using namespace std::chrono_literals;
+  spec_.placement->failoverAfter = 10min;
+  spec_.blockDevices = {{.name = "disk", .volumeName = "data", .sectorSize = {}}};
+  EXPECT_THAT(places({{"eu-1", 1h}}), ElementsAre("eu-1"));
+}
+
+TEST_F(Placed, NeedsItsVolumeOnEachInstance) {
+  spec_.placement->replicas = 2;
+  spec_.blockDevices = {{.name = "disk", .volumeName = "data", .sectorSize = {}}};
+  add(plan::makeObject("shop", "data", volume("eu-2")));
+  const Resolution resolution = resolve();
+  EXPECT_FALSE(resolution.instances.at("eu-2")->unikernels.at(web_).error);
+  const auto& error = resolution.instances.at("eu-1")->unikernels.at(web_).error;
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->reason, Reason::VolumeConflict);
+  EXPECT_THAT(error->message, HasSubstr("Each instance needs a volume of that name"));
+}
+
+TEST_F(Placed, HasArgumentsOfItsOwnOnEachInstance) {
+  spec_.placement->replicas = 2;
+  spec_.arguments = {"--on=$(INSTANCE_NAME)", "--in=$(INSTANCE_LABEL_example_org_zone)"};
+  spec_.argumentsByInstance = {{"eu-2", {"--second"}}, {"nowhere", {}}};
+  addInstance("eu-1", {{"example.org/zone", "a"}});
+  addInstance("eu-2", {{"example.org/zone", "b"}});
+  const Resolution resolution = resolve();
+  const auto& first = resolution.instances.at("eu-1")->unikernels.at(web_);
+  EXPECT_THAT(*first.arguments.arguments, ElementsAre("--on=eu-1", "--in=a"));
+  EXPECT_EQ(first.literalArguments(), *first.arguments.arguments) << "none of it is secret";
+  EXPECT_THAT(first.notice.value_or(""), HasSubstr("names instances that are not declared: nowhere"));
+  EXPECT_THAT(*resolution.instances.at("eu-2")->unikernels.at(web_).arguments.arguments,
+              ElementsAre("--on=eu-2", "--in=b", "--second"));
+}
+
+TEST_F(Placed, IsNotStartedWithoutALabelThatItsArgumentsName) {
+  spec_.arguments = {"$(INSTANCE_LABEL_zone)"};
+  const auto error = resolve().instances.at("eu-1")->unikernels.at(web_).error;
+  ASSERT_TRUE(error);
+  EXPECT_THAT(error->message, HasSubstr("AlbatrossInstance eu-1 has no such label"));
+}
+
+TEST_F(Placed, KeepsTheSecretsOutOfWhatIsShown) {
+  spec_.arguments = {"--a=$(INSTANCE_NAME):$(PASSWORD)", "--b=$(INSTANCE_NAME)"};
+  spec_.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+  api::Secret secret;
+  secret.data["password"] = "hunter2";
+  add(plan::makeObject("shop", "db", secret));
+  const plan::DesiredUnikernel web = resolve().instances.at("eu-1")->unikernels.at(web_);
+  EXPECT_THAT(*web.arguments.arguments, ElementsAre("--a=eu-1:hunter2", "--b=eu-1"));
+  EXPECT_THAT(web.literalArguments(), ElementsAre("--a=eu-1:$(PASSWORD)", "--b=eu-1"));
+}
+
+TEST_F(Placed, HasTheSameRevisionEverywhereAndAnotherOfAnotherImage) {
+  spec_.placement->replicas = 2;
+  const auto revision = [&] {
+    return resolve().instances.at("eu-1")->unikernels.at(web_).replicas->revision;
+  };
+  const std::string before = revision();
+  EXPECT_EQ(before, resolve().instances.at("eu-2")->unikernels.at(web_).replicas->revision);
+  images::writeImage({.content = "another"}, folder_.path() / "other.hvt").value();
+  spec_.image.path = folder_.path() / "other.hvt";
+  EXPECT_NE(revision(), before);
+}
+
+// ------------------------------------------------------------------------------------
+
 /// People who edit manifests, secrets and images, and what runs.
 class Edited : public Resolve {
  protected:
@@ -770,6 +962,11 @@ class Edited : public Resolve {
     if (chance(6)) spec.image = {.path = {}, .url = "https://example.org/x", .sha256 = std::string(64, 'a')};
     spec.arguments = {oneOf({"--a", "--b=$(PASSWORD)"})};
     if (chance(3)) spec.argumentsFrom = {{"PASSWORD", {"db", "password"}}};
+    if (chance(4)) {
+      spec.instance.reset();
+      spec.placement = api::Unikernel::Placement{.instanceSelector = {}, .replicas = std::nullopt};
+      spec.argumentsByInstance = {{oneOf({"eu-1", "nowhere"}), {"--on=$(INSTANCE_NAME)"}}};
+    }
     put(nameSpace, name, spec);
   }
 

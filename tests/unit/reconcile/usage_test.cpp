@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::Field;
 using testing::IsEmpty;
+using testing::Pair;
 using testing::SizeIs;
 
 const SystemTime noon{std::chrono::hours(24 * 365 * 55)};
@@ -152,8 +153,8 @@ TEST(UsageStore, HasNoWindowOverTwoLivesInstancesOrTimes) {
     UsageStore usages;
     usages.tell("eu-1", cart, usedAt(0ms, 5s));
     usages.tell(instance, cart, next);
-    EXPECT_EQ(usages.find(cart)->usage.window, std::nullopt);
-    EXPECT_EQ(usages.find(cart)->instance, instance);
+    const auto all = usages.all();
+    EXPECT_EQ(all.at({cart, instance}).usage.window, std::nullopt);
   }
   UsageStore soon;
   soon.tell("eu-1", cart, usedAt(0ms, 5s));
@@ -171,7 +172,7 @@ TEST(UsageStore, ForgetsWhatIsNotKept) {
   usages.keepOnly("eu-1", [](const api::ObjectKey& key) { return key == cart; });
   EXPECT_THAT(usages.all(), SizeIs(2));
   usages.keepOnly("us-1", [](const api::ObjectKey&) { return false; });
-  EXPECT_THAT(usages.all(), ElementsAre(Field(&UsageStore::All::value_type::first, cart)));
+  EXPECT_THAT(usages.all(), ElementsAre(Field(&UsageStore::All::value_type::first, Pair(cart, "eu-1"))));
   EXPECT_EQ(usages.find(plan::keyOf("shop/there")), std::nullopt);
 }
 
