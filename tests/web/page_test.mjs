@@ -448,7 +448,6 @@ describe('the plan', () => {
     assert.match((await rows.filter({ hasText: 'Memory' }).textContent()) ?? '', /64 MiB.*differs: .*32Mi/);
     assert.match((await rows.filter({ hasText: 'CPUs' }).textContent()) ?? '', /as declared/);
     await shoot(page, 'unikernel-differs');
-    rmSync(fleet.path('manifests/later.yaml'));
   }, { as: tokens.ops }));
 
   test('the prune guard asks, and whoever may lets the set go', () => onPage(async (page) => {
