@@ -445,7 +445,7 @@ describe('the plan', () => {
     await page.getByRole('heading', { name: 'Next' }).waitFor();
     const rows = page.locator('section[aria-labelledby=declared] tbody tr');
     await until(async () => (await rows.locator('.mark').count()) === 2, 'two fields are marked');
-    assert.match((await rows.filter({ hasText: 'Memory' }).textContent()) ?? '', /64 MiB.*differs: .*32Mi/);
+    assert.match((await rows.filter({ hasText: 'Memory' }).textContent()) ?? '', /64 MiB.*differs: .*32 MiB/);
     assert.match((await rows.filter({ hasText: 'CPUs' }).textContent()) ?? '', /as declared/);
     await shoot(page, 'unikernel-differs');
   }, { as: tokens.ops }));
