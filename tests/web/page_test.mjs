@@ -231,7 +231,8 @@ describe('the fleet', () => {
 });
 
 describe('a unikernel', () => {
-  test('shows what is declared and runs, what happened, and what it prints as text', () => onPage(async (page) => {
+  test('shows what is declared and runs, what happened, and what it prints as text', () => onPage(async (page, watched) => {
+    watched.expected = /503.*\/(log\?|plan)/;  // where this comes first, its server has not been looked at yet
     await go(page, '#/unikernels/shop/web');
     await page.getByText('Unikernel shop/web runs on eu-1 as declared.').first().waitFor();
     await page.getByRole('cell', { name: '64 MiB' }).first().waitFor();
