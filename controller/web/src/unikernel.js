@@ -95,6 +95,7 @@ export function comparison(object, plan, usage) {
   const seen = { 'spec.memory': usage && bytes(parseQuantity(usage.memoryLimit)) };
   return declaredRows(object).map((row) => {
     const field = fields.get(row.path);
+    if (field && row.path === 'spec.memory') return { ...row, running: bytes(parseQuantity(/** @type {any} */ (field.old))), differs: true };
     if (field) return { ...row, running: html`<${Value} value=${field.old} other=${field.new} tag="del" />`, differs: true };
     const told = row.running ?? (runs ? /** @type {any} */ (seen)[row.path] : undefined);
     // Of a step all fields are told that differ.

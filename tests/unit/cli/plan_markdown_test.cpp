@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-PlanReport::Change change(const std::string& name) {
+plan::Change change(const std::string& name) {
   return {.object = {api::Kind::Unikernel, "shop", name},
           .instance = "eu-1",
           .verb = plan::Verb::Restart,
