@@ -31,11 +31,14 @@ constexpr std::size_t longestText = 4 << 10;
 
 std::string shown(const std::string& text) { return visible(text, longestText); }
 
+/// OpenTelemetry's name for it in logs that are no OTLP.
+const char* const traceIdKey = "trace_id";
+
 /// What makes two lines the same: how long something took does not.
 std::string samenessOf(const std::string& message, const Log::Fields& fields) {
   std::string sameness = message.substr(0, longestText);
   for (const auto& [key, value] : fields) {
-    if (key != "seconds" && key != "bytes") sameness += '\0' + key + '=' + value.substr(0, longestText);
+    if (key != "seconds" && key != "bytes" && key != traceIdKey) sameness += '\0' + key + '=' + value.substr(0, longestText);
   }
   return sameness;
 }
@@ -222,8 +225,9 @@ void Log::roundEnded(const std::string& instance, const reconcile::Round& round)
     before = failure;
   }
   if (round.error) {
-    tellFailure(Level::Error, failure,
-                {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}});
+    Fields fields = {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}};
+    if (!round.traceId.empty()) fields[traceIdKey] = round.traceId;
+    tellFailure(Level::Error, failure, fields);
   } else {
     writeRepeated(Level::Info, "The instance answers again.", {{"instance", instance}},
                   "answers " + instance);
@@ -247,6 +251,8 @@ void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, p
                    {"verb", std::string(toString(verb))},
                    {"seconds", seconds(result.duration)}};
   if (result.bytes > 0) fields["bytes"] = std::to_string(result.bytes);
+  if (!result.name.empty()) fields["name"] = result.name;
+  if (!result.traceId.empty()) fields[traceIdKey] = result.traceId;
   if (!result.error) {
     info("done", fields);
     const std::lock_guard lock(mutex_);
@@ -306,6 +312,12 @@ void Log::revisionApplied(const std::string& instance, const std::string& root,
                           const source::Revision& revision) {
   info("All is as it is declared at this commit.",
        {{"instance", instance}, {"root", root}, {"revision", revision.toString()}});
+}
+
+void Log::volumeMoved(const std::string& instance, const api::ObjectKey& volume, const std::string& message) {
+  warn(message, {{"instance", instance},
+                 {"object", volume.toString()},
+                 {"reason", std::string(toString(Reason::Moved))}});
 }
 
 void Log::instanceForgotten(const std::string& instance) {

@@ -53,6 +53,8 @@ class Log : public reconcile::Listener {
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void revisionApplied(const std::string& instance, const std::string& root,
                        const source::Revision& revision) override;
+  void volumeMoved(const std::string& instance, const api::ObjectKey& volume,
+                   const std::string& message) override;
   void instanceForgotten(const std::string& instance) override;
 
  private:
