@@ -204,8 +204,7 @@ void ControllerManager::openTracing() {
                                .version = buildInfo().version,
                                .warn = [this](const std::string& message) { log_.warn(message); },
                                .inform = [this](const std::string& message) { log_.info(message); }});
-  tracer_.emplace(read.settings->sampler,
-                  [this](trace::SpanData span) { traces_->add(std::move(span)); });
+  tracer_.emplace(read.settings->sampler, [this](trace::SpanData span) { traces_->add(std::move(span)); });
   metrics_.setTraces([this] {
     const trace::Exporter::Counts counts = traces_->counts();
     return serve::TraceCount{counts.exported, counts.dropped, counts.failures, counts.waiting};

@@ -63,7 +63,8 @@ class Log : public reconcile::Listener {
   void tellRevisions(const source::Snapshot& snapshot);
   void write(Level level, const std::string& message, const Fields& fields);
   void tellFailure(Level level, const std::string& failure, const Fields& fields);
-  bool tellOfCause(const std::string& message);
+  bool tellOfCause(const std::string& message, bool isCause = true);
+  bool hasTold(const std::string& cause);
   void writeRepeated(Level level, const std::string& message, const Fields& fields,
                      const std::string& sameness);
 

@@ -677,8 +677,8 @@ asio::awaitable<bool> InstanceLoop::take(std::vector<plan::Step> steps, Round& t
     return latest_ == desired_ && environment_.now() - lookedAt_ < longestUnseen &&
            cancellation.cancelled() == asio::cancellation_type::none;
   };
-  const StepPipeline::Taken taken =
-      co_await pipeline_.take(std::move(steps), {*desired_, *observed_, *connection_.client(), span_.context()}, goOn);
+  const StepPipeline::Taken taken = co_await pipeline_.take(
+      std::move(steps), {*desired_, *observed_, *connection_.client(), span_.context()}, goOn);
   told.queued -= taken.steps;
   destroyed_ = destroyed_ || taken.destroyed;
   co_return true;

@@ -21,7 +21,8 @@ std::string leftBehind(const albatross::Name& device, const std::string& instanc
 class LeftVolumes {
  public:
   /// `volumes`: all that is remembered of volumes; `desired`: where each is to be now.
-  void tell(const plan::Inventories& volumes, const std::map<std::string, std::shared_ptr<plan::Desired>>& desired, Listener& listener);
+  void tell(const plan::Inventories& volumes,
+            const std::map<std::string, std::shared_ptr<plan::Desired>>& desired, Listener& listener);
 
  private:
   std::set<std::pair<api::ObjectKey, std::string>> told_;  // volumes, and where they were

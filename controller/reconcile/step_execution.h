@@ -28,11 +28,10 @@ namespace asio = boost::asio;
 class StepExecution : private albatross::ImageStream {
  public:
   /// `environment` and `memory`, the loop's, must outlive it. `memory` changes once it is the step's turn.
-  /// `serverKey`: of the server that was looked at, and no other gets it. `round`: what the step is traced as a part
-  /// of.
+  /// `serverKey`: of the server that was looked at, and no other gets it. `round`: what the step is traced as
+  /// a part of.
   StepExecution(const asio::any_io_executor& strand, const Environment& environment, std::string instance,
-                std::string serverKey, plan::Step step, plan::Memory& memory,
-                const trace::Context& round);
+                std::string serverKey, plan::Step step, plan::Memory& memory, const trace::Context& round);
 
   enum class End {
     AsForeseen,  // it was done, as plan foresaw

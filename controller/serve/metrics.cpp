@@ -136,16 +136,19 @@ std::vector<prometheus::MetricFamily> traceFamilies(const TraceCount& count) {
     metric.counter.value = static_cast<double>(value);
     return prometheus::MetricFamily{name, help, prometheus::MetricType::Counter, {std::move(metric)}};
   };
-  return {counter("rookery_trace_spans_exported_total", "Spans that the collector of traces has taken.",
-                  count.exported),
-          counter("rookery_trace_spans_dropped_total",
-                  "Spans that the collector of traces will never get: the queue was full, it could not be reached "
-                  "for too long, or it refused them.",
-                  count.dropped),
-          counter("rookery_trace_export_failures_total", "Requests to the collector of traces that failed.",
-                  count.failures),
-          gaugeFamily("rookery_trace_spans_waiting", "Spans that are still to be sent to the collector of traces.",
-                      static_cast<double>(count.waiting))};
+  return {
+      counter("rookery_trace_spans_exported_total", "Spans that the collector of traces has taken.",
+              count.exported),
+      counter(
+          "rookery_trace_spans_dropped_total",
+          "Spans that the collector of traces will never get: the queue was full, it could not be reached "
+          "for too long, or it refused them.",
+          count.dropped),
+      counter("rookery_trace_export_failures_total", "Requests to the collector of traces that failed.",
+              count.failures),
+      gaugeFamily("rookery_trace_spans_waiting",
+                  "Spans that are still to be sent to the collector of traces.",
+                  static_cast<double>(count.waiting))};
 }
 
 std::vector<prometheus::MetricFamily> notificationFamilies(
@@ -274,7 +277,7 @@ struct Metrics::State {
   std::function<std::map<std::string, bool>()> leases;                      // empty: there are none
   std::function<image::ImageStore::Usage()> imageStore;                     // empty: there is none
   std::function<std::map<std::string, NotificationCount>()> notifications;  // empty: nobody is told
-  std::function<TraceCount()> traces;  // empty: nothing is traced
+  std::function<TraceCount()> traces;                                       // empty: nothing is traced
   const reconcile::UsageStore* usages = nullptr;                            // null: nobody tells any
   const reconcile::ObjectStore* objects = nullptr;                          // null: nobody knows them
 

@@ -53,9 +53,10 @@ struct Exporter::State {
   std::deque<SpanData> queue;
   std::size_t underWay = 0;
   std::uint64_t exported = 0, dropped = 0, failures = 0;
-  std::optional<Steady::time_point> deadline;  // when the end is not waited for any longer; nothing: no end yet
-  CURLM* multi = nullptr;                      // wakes the worker while it waits for the network
-  std::jthread thread;                         // last: ends first
+  std::optional<Steady::time_point>
+      deadline;            // when the end is not waited for any longer; nothing: no end yet
+  CURLM* multi = nullptr;  // wakes the worker while it waits for the network
+  std::jthread thread;     // last: ends first
 };
 
 /// One connection to the collector, kept open. On the worker's thread.
@@ -141,8 +142,7 @@ class Exporter::Connection {
       milliseconds pause{1'000};
       {
         const std::lock_guard lock(state_.mutex);
-        if (state_.deadline)
-          pause = std::chrono::ceil<milliseconds>(*state_.deadline - Steady::now());
+        if (state_.deadline) pause = std::chrono::ceil<milliseconds>(*state_.deadline - Steady::now());
       }
       if (pause <= milliseconds::zero()) return std::nullopt;
       ::curl_multi_poll(multi_, nullptr, 0, static_cast<int>(std::min(pause, milliseconds(1'000)).count()),
@@ -253,9 +253,10 @@ class Exporter::Worker {
   void fail(const std::string& why) {
     count([&] { ++state_.failures; });
     if (std::exchange(failing_, true)) return;
-    state_.options.warn(fmt::format("No spans could be sent to the collector of traces, {}: {} What waits has a "
-                                    "bound, and what is too much is dropped.",
-                                    state_.options.settings.shownUrl(), why));
+    state_.options.warn(
+        fmt::format("No spans could be sent to the collector of traces, {}: {} What waits has a "
+                    "bound, and what is too much is dropped.",
+                    state_.options.settings.shownUrl(), why));
   }
 
   void giveUp(std::size_t spans, const std::string& why) {

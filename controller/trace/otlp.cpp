@@ -38,14 +38,10 @@ std::string toNanoseconds(std::chrono::system_clock::time_point time) {
 json toJson(const SpanData& span) {
   const auto end =
       span.start + std::chrono::duration_cast<std::chrono::system_clock::duration>(span.duration);
-  json item = {{"traceId", span.context.traceId()},
-               {"spanId", fmt::format("{:016x}", span.context.span)},
-               {"flags", flagsSampledAndLocal},
-               {"name", span.name},
-               {"kind", static_cast<int>(span.kind)},
-               {"startTimeUnixNano", toNanoseconds(span.start)},
-               {"endTimeUnixNano", toNanoseconds(end)},
-               {"attributes", toJson(span.attributes)}};
+  json item = {{"traceId", span.context.traceId()},     {"spanId", fmt::format("{:016x}", span.context.span)},
+               {"flags", flagsSampledAndLocal},         {"name", span.name},
+               {"kind", static_cast<int>(span.kind)},   {"startTimeUnixNano", toNanoseconds(span.start)},
+               {"endTimeUnixNano", toNanoseconds(end)}, {"attributes", toJson(span.attributes)}};
   if (span.parent != 0) item["parentSpanId"] = fmt::format("{:016x}", span.parent);
   if (span.failed) item["status"] = {{"code", statusError}, {"message", span.failure}};
   return item;

@@ -73,7 +73,9 @@ bool isHeader(const std::pair<std::string, std::string>& header) {
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
            std::string_view("!#$%&'*+-.^_`|~").contains(c);
   };
-  const auto control = [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; };
+  const auto control = [](char c) {
+    return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
+  };
   return std::ranges::all_of(header.first, token) && std::ranges::none_of(header.second, control);
 }
 
@@ -251,7 +253,8 @@ std::string Settings::shownUrl() const {
   const auto path = std::min(url.find_first_of("/?#", host), url.size());
   const auto user = url.rfind('@', path);
   const auto begin = user == std::string::npos || user < host ? host : user + 1;
-  return url.substr(0, host) + url.substr(begin, std::min(url.find_first_of("?#", begin), url.size()) - begin);
+  return url.substr(0, host) +
+         url.substr(begin, std::min(url.find_first_of("?#", begin), url.size()) - begin);
 }
 
 Environment readEnvironment(const std::function<const char*(const char*)>& variable) {

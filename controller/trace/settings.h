@@ -16,7 +16,7 @@ namespace rookery::trace {
 /// What OpenTelemetry's environment variables say of traces.
 struct Settings {
   std::string url;
-  std::vector<std::string> headers = {};  // "NAME: VALUE"; secret
+  std::vector<std::string> headers = {};      // "NAME: VALUE"; secret
   std::chrono::milliseconds timeout{10'000};  // of one request; 0: none
   std::string certificateAuthority = {};      // PEM files; empty: the system's, or none
   std::string clientCertificate = {}, clientKey = {};
@@ -32,9 +32,9 @@ struct Settings {
 };
 
 /// Reads them. `variable` says what one has: nothing, or nothing in it, is the same. Off unless
-/// OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or OTEL_TRACES_EXPORTER is "otlp".
-/// By OpenTelemetry's rules no mistake is an error: `warnings` name the variable, never its value, and what it
-/// would have been without.
+/// OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or OTEL_TRACES_EXPORTER is
+/// "otlp". By OpenTelemetry's rules no mistake is an error: `warnings` name the variable, never its value,
+/// and what it would have been without.
 struct Environment {
   std::optional<Settings> settings;  // nothing: off
   std::vector<std::string> warnings = {};

@@ -47,9 +47,9 @@ struct SpanData {
   std::string failure = {};  // a sentence, if it failed
 };
 
-/// A span that is under way. It ends with its object at the latest. One that was made by nobody records nothing
-/// and allocates nothing, nor does one that is not sampled. Used by one thread at a time. Nothing secret may be
-/// told to it.
+/// A span that is under way. It ends with its object at the latest. One that was made by nobody records
+/// nothing and allocates nothing, nor does one that is not sampled. Used by one thread at a time. Nothing
+/// secret may be told to it.
 class Span {
  public:
   using Finished = std::function<void(SpanData)>;

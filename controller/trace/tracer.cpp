@@ -21,7 +21,7 @@ std::uint64_t randomId() {
 
 bool Sampler::samples(std::uint64_t traceLow) const {
   if (ratio >= 1) return true;
-  return static_cast<double>(traceLow >> 1) < std::ldexp(ratio, 63);
+  return traceLow >> 1 < static_cast<std::uint64_t>(std::ldexp(ratio, 63));
 }
 
 Span Tracer::begin(const Context& parent, std::string_view name, SpanKind kind) const {
@@ -34,14 +34,14 @@ Span Tracer::begin(const Context& parent, std::string_view name, SpanKind kind) 
   }
   span.context_.span = randomId();
   if (!span.context_.sampled) return span;
-  span.recording_ = std::make_unique<Span::Recording>(
-      Span::Recording{.data = {.context = span.context_,
-                               .parent = parent.span,
-                               .name = std::string(name),
-                               .kind = kind,
-                               .start = std::chrono::system_clock::now()},
-                      .start = std::chrono::steady_clock::now(),
-                      .finished = finished_});
+  span.recording_ =
+      std::make_unique<Span::Recording>(Span::Recording{.data = {.context = span.context_,
+                                                                 .parent = parent.span,
+                                                                 .name = std::string(name),
+                                                                 .kind = kind,
+                                                                 .start = std::chrono::system_clock::now()},
+                                                        .start = std::chrono::steady_clock::now(),
+                                                        .finished = finished_});
   return span;
 }
 

@@ -18,8 +18,8 @@ struct Sampler {
 /// Makes spans, and hands over those that have ended. Thread-safe.
 class Tracer {
  public:
-  /// `finished` is called on the thread on which a span ends; must not block and must not throw. Must outlive its
-  /// spans.
+  /// `finished` is called on the thread on which a span ends; must not block and must not throw. Must outlive
+  /// its spans.
   Tracer(Sampler sampler, Span::Finished finished) : sampler_(sampler), finished_(std::move(finished)) {}
 
   /// A part of `parent`, or the first of a new trace where that is none.

@@ -63,7 +63,7 @@ TEST_F(LogTest, SaysWhatItTakesToFindACommandAtTheServer) {
   keys.erase("time");
   EXPECT_TRUE(done.at("time").is_string());
   EXPECT_EQ(keys, nlohmann::json({{"level", "info"},
-                                  {"message", "done"},
+                                  {"message", "create on eu-1 succeeded."},
                                   {"instance", "eu-1"},
                                   {"object", "Unikernel shop/web"},
                                   {"verb", "create"},
@@ -98,6 +98,25 @@ TEST_F(LogTest, SaysOnceThatAnInstanceIsDownAndOnceThatItAnswers) {
   }
   log.roundEnded("eu-1", {});
   EXPECT_THAT(lines_, SizeIs(2));
+}
+
+TEST_F(LogTest, SaysOnceWhyAnInstanceIsDown) {
+  Log log(LogFormat::Text, sink());
+  reconcile::Round down;
+  down.error = Error{Reason::ConnectionFailed, "No connection to 10.0.42.15:1025: refused."};
+  log.readyChanged({api::Kind::AlbatrossInstance, "", "eu-1"}, false, down.error->reason,
+                   down.error->message);
+  log.roundEnded("eu-1", down);
+  ASSERT_THAT(lines_, SizeIs(1));
+  EXPECT_THAT(lines_[0], HasSubstr("instance=\"eu-1\""));
+}
+
+TEST_F(LogTest, WhatIsOnItsWayIsNobodysCause) {
+  Log log(LogFormat::Text, sink());
+  for (int i = 0; i < 2; ++i)
+    log.readyChanged(shopWeb, false, Reason::Reconciling, "Unikernel shop/web does not run on eu-1.");
+  ASSERT_THAT(lines_, SizeIs(2));
+  EXPECT_THAT(lines_[1], HasSubstr("does not run on eu-1."));
 }
 
 TEST_F(LogTest, SaysWhereAVolumeLeftItsBlockDevice) {

@@ -133,7 +133,9 @@ TEST_F(ExporterTest, SendsSpansAsOtlpHasThemInJson) {
     Span round = tracer_->begin({}, "round", SpanKind::Internal);
     trace = round.context().traceId();
     Span step = tracer_->begin(round.context(), "step", SpanKind::Client);
-    step.set("text", "a\xff" "b");
+    step.set("text",
+             "a\xff"
+             "b");
     step.set("number", std::int64_t{1} << 60);
     step.set("truth", true);
     step.set("part", 0.5);
@@ -244,13 +246,13 @@ TEST_F(ExporterTest, DropsWhatIsTooMuchWhileTheCollectorHangs) {
 TEST_F(ExporterTest, GivesUpARequestThatTakesTooLong) {
   collector_.willAnswer({.hang = true});
   Exporter::Options chosen = options();
-  chosen.settings.timeout = 10ms;
+  chosen.settings.timeout = 100ms;
   start(std::move(chosen));
   traceOne();
   collector_.await(2);
   exporter_->stop();
   EXPECT_EQ(exporter_->counts().exported, 1u);
-  EXPECT_EQ(exporter_->counts().failures, 1u);
+  EXPECT_GE(exporter_->counts().failures, 1u);
 }
 
 TEST_F(ExporterTest, EndsThoughTheCollectorHangs) {

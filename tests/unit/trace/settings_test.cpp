@@ -41,7 +41,9 @@ TEST(TraceSettings, SayWhetherAndWhereTo) {
       {"nothing is set", {}, ""},
       {"an empty variable is none", {{"OTEL_EXPORTER_OTLP_ENDPOINT", ""}}, ""},
       {"the base", {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"}}, "http://c:4318/v1/traces"},
-      {"the base with a path", {{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://c/otlp/"}}, "https://c/otlp/v1/traces"},
+      {"the base with a path",
+       {{"OTEL_EXPORTER_OTLP_ENDPOINT", "https://c/otlp/"}},
+       "https://c/otlp/v1/traces"},
       {"traces alone are sent there as it is",
        {{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c/mine"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://d"}},
        "http://c/mine"},
@@ -49,7 +51,8 @@ TEST(TraceSettings, SayWhetherAndWhereTo) {
       {"the default's", {{"OTEL_TRACES_EXPORTER", "otlp"}}, "http://localhost:4318/v1/traces"},
       {"not wanted", {{"OTEL_TRACES_EXPORTER", "none"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}}, ""},
       {"disabled", {{"OTEL_SDK_DISABLED", "TRUE"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}}, ""},
-      {"not disabled", {{"OTEL_SDK_DISABLED", "false"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}},
+      {"not disabled",
+       {{"OTEL_SDK_DISABLED", "false"}, {"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}},
        "http://c/v1/traces"}};
   for (const auto& each : cases) {
     const Environment environment = read(each.variables);
@@ -70,14 +73,14 @@ TEST(TraceSettings, AreWhatTheSpecificationSaysWhereNothingIs) {
 }
 
 TEST(TraceSettings, DecodeHeadersAndAttributes) {
-  const Settings settings =
-      settingsOf({{"OTEL_EXPORTER_OTLP_HEADERS", " api-key = a%20b%2Cc , x=1;meta=no,empty="},
-                  {"OTEL_RESOURCE_ATTRIBUTES", "service.name=ignored,deployment.environment=pr%C3%B6d,a=1,a=2"},
-                  {"OTEL_SERVICE_NAME", "birds"}});
+  const Settings settings = settingsOf(
+      {{"OTEL_EXPORTER_OTLP_HEADERS", " api-key = a%20b%2Cc , x=1;meta=no,empty="},
+       {"OTEL_RESOURCE_ATTRIBUTES", "service.name=ignored,deployment.environment=pr%C3%B6d,a=1,a=2"},
+       {"OTEL_SERVICE_NAME", "birds"}});
   EXPECT_THAT(settings.headers, ElementsAre("api-key: a b,c", "x: 1", "empty: "));
-  EXPECT_THAT(settings.resource, ElementsAre(Pair("service.name", Value("birds")),
-                                             Pair("deployment.environment", Value("pröd")),
-                                             Pair("a", Value("2"))));
+  EXPECT_THAT(settings.resource,
+              ElementsAre(Pair("service.name", Value("birds")), Pair("deployment.environment", Value("pröd")),
+                          Pair("a", Value("2"))));
 }
 
 TEST(TraceSettings, OfTracesCountBeforeThoseOfEverything) {
@@ -131,19 +134,21 @@ TEST(TraceSettings, IgnoreAMistakeAndWarnWithoutTheValue) {
     ASSERT_TRUE(environment.settings) << variable;
     EXPECT_EQ(environment.settings->url, "http://c/v1/traces");
     EXPECT_THAT(environment.settings->headers, IsEmpty());
-    EXPECT_THAT(environment.warnings, ElementsAre(testing::AllOf(HasSubstr(variable), Not(HasSubstr("secret")))))
+    EXPECT_THAT(environment.warnings,
+                ElementsAre(testing::AllOf(HasSubstr(variable), Not(HasSubstr("secret")))))
         << variable << '=' << value;
   }
 }
 
 TEST(TraceSettings, HaveABound) {
-  const Environment environment = read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"},
-                                        {"OTEL_RESOURCE_ATTRIBUTES", std::string(20'000, 'a')}});
+  const Environment environment = read(
+      {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://c"}, {"OTEL_RESOURCE_ATTRIBUTES", std::string(20'000, 'a')}});
   EXPECT_THAT(environment.warnings, ElementsAre(HasSubstr("OTEL_RESOURCE_ATTRIBUTES has more than")));
 }
 
 TEST(TraceSettings, ShowNoPasswordOfAUrl) {
-  EXPECT_EQ(Settings{.url = "https://user:pass@host:1/v1/traces?token=x"}.shownUrl(), "https://host:1/v1/traces");
+  EXPECT_EQ(Settings{.url = "https://user:pass@host:1/v1/traces?token=x"}.shownUrl(),
+            "https://host:1/v1/traces");
   EXPECT_EQ(Settings{.url = "http://host/"}.shownUrl(), "http://host/");
   EXPECT_EQ(Settings{.url = "http://a@b@host"}.shownUrl(), "http://host");
 }
