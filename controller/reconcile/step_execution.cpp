@@ -111,7 +111,7 @@ asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
 Result<void> StepExecution::openImage() {
   sent_ = 0;
   upload_ = trace::begin(environment_.tracer, span_.context(), "upload", trace::SpanKind::Client);
-  upload_.set("rookery.image.sha256", image::toHex(step_.image->digest));
+  if (upload_) upload_.set("rookery.image.sha256", image::toHex(step_.image->digest));
   auto reader = image::Reader::open(step_.image->path, step_.image->digest);
   if (!reader) return std::unexpected(reader.error());
   const int level = step_.volume ? step_.volume->compressionLevel : step_.compressionLevel;
