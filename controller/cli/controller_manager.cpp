@@ -8,6 +8,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <cstdlib>
 #include <ranges>
 #include <string>
 #include <utility>
@@ -134,6 +135,7 @@ Result<void> ControllerManager::open() {
   tellStart();
   if (auto opened = openCluster(); !opened) return opened;
   if (auto opened = openNotifier(); !opened) return opened;
+  openTracing();
   if (auto opened = openFleet(); !opened) return opened;
   if (auto opened = openFolders(); !opened) return opened;
   return startServer();
@@ -192,6 +194,24 @@ Result<void> ControllerManager::openNotifier() {
   return {};
 }
 
+/// Off, unless OpenTelemetry's variables say otherwise; no mistake in them keeps from the work.
+void ControllerManager::openTracing() {
+  const trace::Environment read = trace::readEnvironment([](const char* name) { return std::getenv(name); });
+  for (const std::string& warning : read.warnings) log_.warn(warning);
+  if (!read.settings) return;
+  traces_.emplace(
+      trace::Exporter::Options{.settings = *read.settings,
+                               .version = buildInfo().version,
+                               .warn = [this](const std::string& message) { log_.warn(message); },
+                               .inform = [this](const std::string& message) { log_.info(message); }});
+  tracer_.emplace(read.settings->sampler, [this](trace::SpanData span) { traces_->add(std::move(span)); });
+  metrics_.setTraces([this] {
+    const trace::Exporter::Counts counts = traces_->counts();
+    return serve::TraceCount{counts.exported, counts.dropped, counts.failures, counts.waiting};
+  });
+  log_.info("Traces are sent to a collector.", {{"url", read.settings->shownUrl()}});
+}
+
 Result<void> ControllerManager::openFleet() {
   std::vector<reconcile::Listener*> listening = {&metrics_, &log_, &events_};
   if (cluster_) listening.push_back(cluster_.get());
@@ -200,6 +220,7 @@ Result<void> ControllerManager::openFleet() {
   Fleet::Options fleetOptions = cli::fleetOptions(options_, resync_, cluster_.get());
   fleetOptions.usages = &usages_;
   fleetOptions.plans = &plans_;
+  if (tracer_) fleetOptions.tracer = &*tracer_;
   auto fleet = Fleet::open(fleetOptions, objects_, *listeners_);
   if (!fleet) return std::unexpected(fleet.error());
   fleet_ = *std::move(fleet);
@@ -279,6 +300,7 @@ Result<void> ControllerManager::run() {
   log_.info("Stopped.");
   server_->stop();
   if (notifier_) notifier_->stop();
+  if (traces_) traces_->stop();
   withdraw(options_.fleet.stateDir);
   expectNoMoreUse();
   if (const auto& failure = fleet_->failure()) return std::unexpected(*failure);

@@ -21,6 +21,8 @@
 #include "serve/resource_api.h"
 #include "serve/server.h"
 #include "source/directory.h"
+#include "trace/exporter.h"
+#include "trace/tracer.h"
 
 namespace rookery::cli {
 
@@ -61,6 +63,7 @@ class ControllerManager {
 
   Result<void> openCluster();
   Result<void> openNotifier();
+  void openTracing();
   Result<void> openFleet();
   Result<void> openFolders();
   Result<void> startServer();
@@ -80,6 +83,8 @@ class ControllerManager {
   std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
   std::optional<notify::Notifier> notifier_;        // objects, log; none: nobody is told
   std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster, notifier
+  std::optional<trace::Exporter> traces_;           // log; none: nothing is traced
+  std::optional<trace::Tracer> tracer_;             // traces
   std::unique_ptr<Fleet> fleet_;                    // the controller; objects, listeners, cluster
   std::optional<source::DirectorySource> folders_;  // what else it follows; none: only the cluster
   std::unique_ptr<Writing> writing_;                // fleet, objects, folders; null: the API is read-only

@@ -86,7 +86,8 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
                     prober_.probe(std::move(target), patience, std::move(done));
                   },
               .ownedElsewhere = [this](const std::string& serverKey) { return others_.ownedOn(serverKey); },
-              .stateLost = [this](const Error& error) { loseState(error); }},
+              .stateLost = [this](const Error& error) { loseState(error); },
+              .tracer = options.tracer},
           *inspector_, options.guard) {}
 
 std::optional<Error> Fleet::cannotRun(const std::string& instance, const api::ObjectPtr& unikernel) {

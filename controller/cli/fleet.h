@@ -45,6 +45,7 @@ class Fleet {
     std::function<bool(const std::string& instance)> holds = {};  // see Environment::holds
     reconcile::UsageStore* usages = nullptr;                      // see Environment::usages
     reconcile::InstancePlans* plans = nullptr;                    // see Environment::plans
+    const trace::Tracer* tracer = nullptr;                        // see Environment::tracer
     /// The state that the controller uses, made of that in stateDir; empty: just that.
     std::function<state::State&(state::State& files)> keepState = {};
   };

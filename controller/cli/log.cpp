@@ -31,11 +31,15 @@ constexpr std::size_t longestText = 4 << 10;
 
 std::string shown(const std::string& text) { return visible(text, longestText); }
 
+/// OpenTelemetry's name for it in logs that are no OTLP.
+const char* const traceIdKey = "trace_id";
+
 /// What makes two lines the same: how long something took does not.
 std::string samenessOf(const std::string& message, const Log::Fields& fields) {
   std::string sameness = message.substr(0, longestText);
   for (const auto& [key, value] : fields) {
-    if (key != "seconds" && key != "bytes") sameness += '\0' + key + '=' + value.substr(0, longestText);
+    if (key != "seconds" && key != "bytes" && key != traceIdKey)
+      sameness += '\0' + key + '=' + value.substr(0, longestText);
   }
   return sameness;
 }
@@ -125,8 +129,8 @@ void Log::tellFailure(Level level, const std::string& failure, const Fields& fie
   writeRepeated(level, failure, fields, samenessOf(failure, fields));
 }
 
-/// Whether a message quotes a cause that was told lately. If not, it is told now.
-bool Log::tellOfCause(const std::string& message) {
+/// Whether a message quotes a cause that was told lately. If not, and if it is one, it is told now.
+bool Log::tellOfCause(const std::string& message, bool isCause) {
   constexpr std::size_t most = 100;
   constexpr std::chrono::minutes lately{10};
   const auto now = Repeats::Clock::now();
@@ -135,8 +139,14 @@ bool Log::tellOfCause(const std::string& message) {
     causes_.pop_front();
   const bool told = std::ranges::any_of(
       causes_, [&](const auto& cause) { return message.find(cause.second) != std::string::npos; });
-  if (!told) causes_.emplace_back(now, message.substr(0, longestText));
+  if (!told && isCause) causes_.emplace_back(now, message.substr(0, longestText));
   return told;
+}
+
+/// Whether just this was told, as a cause and lately.
+bool Log::hasTold(const std::string& cause) {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::any_of(causes_, [&](const auto& told) { return told.second == cause; });
 }
 
 /// What there was to be read at the start, or that there was nothing.
@@ -221,9 +231,11 @@ void Log::roundEnded(const std::string& instance, const reconcile::Round& round)
     if (before == failure) return;
     before = failure;
   }
+  if (round.error && hasTold(failure)) return;  // by the instance that is not Ready for it
   if (round.error) {
-    tellFailure(Level::Error, failure,
-                {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}});
+    Fields fields = {{"instance", instance}, {"reason", std::string(toString(round.error->reason))}};
+    if (!round.traceId.empty()) fields[traceIdKey] = round.traceId;
+    tellFailure(Level::Error, failure, fields);
   } else {
     writeRepeated(Level::Info, "The instance answers again.", {{"instance", instance}},
                   "answers " + instance);
@@ -247,8 +259,10 @@ void Log::stepEnded(const std::string& instance, const api::ObjectKey& object, p
                    {"verb", std::string(toString(verb))},
                    {"seconds", seconds(result.duration)}};
   if (result.bytes > 0) fields["bytes"] = std::to_string(result.bytes);
+  if (!result.name.empty()) fields["name"] = result.name;
+  if (!result.traceId.empty()) fields[traceIdKey] = result.traceId;
   if (!result.error) {
-    info("done", fields);
+    info(fmt::format("{} on {} succeeded.", toString(verb), instance), fields);
     const std::lock_guard lock(mutex_);
     return repeats_.forget(attemptOf(instance, object, verb));
   }
@@ -287,13 +301,15 @@ void Log::credentialLoaded(const std::string& instance, reconcile::SystemTime no
 void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, const std::string& message) {
   // That is said once of each set that is withheld, which may be of thousands.
   if (reason == Reason::PruneGuard && object.kind == api::Kind::Unikernel) return;
-  const Fields fields = {{"object", object.toString()},
-                         {"ready", ready ? "true" : "false"},
-                         {"reason", std::string(toString(reason))}};
-  const bool told = !ready && tellOfCause(message);
+  Fields fields = {{"object", object.toString()},
+                   {"ready", ready ? "true" : "false"},
+                   {"reason", std::string(toString(reason))}};
+  if (object.kind == api::Kind::AlbatrossInstance) fields["instance"] = object.name;
+  const bool calm = ready || plan::isProgress(reason);
+  // What is on its way is nobody's cause, and says what is so now.
+  const bool told = !ready && tellOfCause(message, !calm);
   const std::string said = told ? "It is not Ready, for the cause that was told." : message;
-  writeRepeated(ready || plan::isProgress(reason) ? Level::Info : Level::Warn, said, fields,
-                samenessOf(message, fields));
+  writeRepeated(calm ? Level::Info : Level::Warn, said, fields, samenessOf(message, fields));
 }
 
 void Log::warned(const std::string& instance, Reason reason, const std::string& message) {
@@ -306,6 +322,12 @@ void Log::revisionApplied(const std::string& instance, const std::string& root,
                           const source::Revision& revision) {
   info("All is as it is declared at this commit.",
        {{"instance", instance}, {"root", root}, {"revision", revision.toString()}});
+}
+
+void Log::volumeMoved(const std::string& instance, const api::ObjectKey& volume, const std::string& message) {
+  warn(message, {{"instance", instance},
+                 {"object", volume.toString()},
+                 {"reason", std::string(toString(Reason::Moved))}});
 }
 
 void Log::instanceForgotten(const std::string& instance) {

@@ -53,6 +53,8 @@ class Log : public reconcile::Listener {
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void revisionApplied(const std::string& instance, const std::string& root,
                        const source::Revision& revision) override;
+  void volumeMoved(const std::string& instance, const api::ObjectKey& volume,
+                   const std::string& message) override;
   void instanceForgotten(const std::string& instance) override;
 
  private:
@@ -61,7 +63,8 @@ class Log : public reconcile::Listener {
   void tellRevisions(const source::Snapshot& snapshot);
   void write(Level level, const std::string& message, const Fields& fields);
   void tellFailure(Level level, const std::string& failure, const Fields& fields);
-  bool tellOfCause(const std::string& message);
+  bool tellOfCause(const std::string& message, bool isCause = true);
+  bool hasTold(const std::string& cause);
   void writeRepeated(Level level, const std::string& message, const Fields& fields,
                      const std::string& sameness);
 

@@ -169,7 +169,9 @@ asio::awaitable<void> Controller::waitForEvent(std::chrono::steady_clock::time_p
 // -- From a snapshot to the loops
 // ------------------------------------------------------------------------------------
 
-Resolution Controller::resolveSnapshot() {
+/// `part`: what it is traced as a part of.
+Resolution Controller::resolveSnapshot(const trace::Context& part) {
+  const auto span = trace::begin(environment_.tracer, part, "resolve");
   const plan::Inventories inventories = environment_.state.inventories();
   told_.clear();
   const auto standing = [this](const std::string& instance, const api::ObjectKey& unikernel) {
@@ -222,14 +224,19 @@ asio::awaitable<Resolution> Controller::resolveSettled() {
 }
 
 void Controller::distribute() {
-  Resolution resolution = resolveSnapshot();
+  auto span = trace::begin(environment_.tracer, {}, "snapshot");
+  span.set("rookery.objects", static_cast<std::int64_t>(snapshot_->objects.size()));
+  span.set("rookery.mistakes", static_cast<std::int64_t>(snapshot_->problems.size()));
+  Resolution resolution = resolveSnapshot(span.context());
   if (auto saved = environment_.state.saveIdentities(); !saved) {
     environment_.listener.warned("", saved.error().reason, saved.error().message);
   }
   resolver_.warnOfExposedKeys(resolution);
   lookAgainIn(resolution.lookAgainIn);
   failsOver_ = resolution.failsOver;
+  leftVolumes_.tell(environment_.state.volumes(), resolution.instances, environment_.listener);
   const std::set<std::string> changed = loops_.assign(std::move(resolution.instances));
+  span.set("rookery.instances.changed", static_cast<std::int64_t>(changed.size()));
   publishSnapshot(environment_, *snapshot_, loops_.desired(), resolution, declared_, leftovers_);
   declared_ = std::move(resolution.declarations);
   if (environment_.puller != nullptr)

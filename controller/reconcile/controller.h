@@ -18,6 +18,7 @@
 #include "reconcile/consoles.h"
 #include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
+#include "reconcile/left_volumes.h"
 #include "reconcile/leftovers.h"
 #include "reconcile/preview_instances.h"
 #include "reconcile/pruner.h"
@@ -89,7 +90,7 @@ class Controller {
 
  private:
   asio::awaitable<source::SnapshotPtr> nextSnapshot(source::Source& source);
-  Resolution resolveSnapshot();
+  Resolution resolveSnapshot(const trace::Context& part = {});
   asio::awaitable<Resolution> resolveSettled();
   void distribute();
   void addLoads(Resolution& resolution) const;
@@ -116,6 +117,7 @@ class Controller {
   Pruner pruner_;
   InstanceLoops loops_;
   Leftovers leftovers_;
+  LeftVolumes leftVolumes_;
   AppliedRevisions revisions_;
   clock::Timer lookAgain_;  // at the snapshot: a file was being written
   /// Cancelled whenever something happened that a waiting coroutine may want to know.

@@ -22,6 +22,7 @@
 #include "reconcile/servers.h"
 #include "reconcile/usage.h"
 #include "state/state.h"
+#include "trace/tracer.h"
 
 namespace rookery::reconcile {
 
@@ -80,6 +81,9 @@ struct Environment {
   /// What is remembered is not this process's any more (State::held): it has to stop. From any thread, and
   /// more than once.
   std::function<void(const Error& error)> stateLost = {};
+
+  /// Records what takes how long; null: nobody does.
+  const trace::Tracer* tracer = nullptr;
 
   /// What `holds` says, or that all are.
   bool commands(const std::string& instance) const { return !holds || holds(instance); }

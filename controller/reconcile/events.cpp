@@ -147,6 +147,12 @@ void EventRecorder::revisionApplied(const std::string& instance, const std::stri
          fmt::format("All that {} declares here is as it is declared at {}.", root, revision.toString()));
 }
 
+void EventRecorder::volumeMoved(const std::string& instance, const api::ObjectKey& volume,
+                                const std::string& message) {
+  record(volume, Event::Type::Warning, std::string(toString(Reason::Moved)),
+         fmt::format("It is on {} from now on. {}", instance, message));
+}
+
 /// Whether a message only goes on from why the last step failed.
 bool EventRecorder::hasToldCause(const api::ObjectKey& about, Reason reason, const std::string& message) {
   const std::lock_guard lock(mutex_);

@@ -62,6 +62,8 @@ class EventRecorder : public Listener {
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void revisionApplied(const std::string& instance, const std::string& root,
                        const source::Revision& revision) override;
+  void volumeMoved(const std::string& instance, const api::ObjectKey& volume,
+                   const std::string& message) override;
 
  private:
   using Key = std::pair<std::string, std::string>;

@@ -41,6 +41,13 @@ struct ToTarget {
   }
 };
 
+/// Not where it is: an address may have a password in it.
+struct NameOfTarget {
+  std::string_view operator()(const probe::Http& /*http*/) const { return "http"; }
+  std::string_view operator()(const probe::Tcp& /*tcp*/) const { return "tcp"; }
+  std::string_view operator()(const probe::Dns& /*dns*/) const { return "dns"; }
+};
+
 /// ±10 % by the name, so that many that began together do not stay together.
 milliseconds spread(milliseconds pause, const albatross::Name& name) {
   const auto part = static_cast<std::int64_t>(std::hash<std::string>{}(name.toString()) % 201) - 100;
@@ -143,6 +150,13 @@ void HealthChecks::startDue() {
 
 void HealthChecks::start(const albatross::Name& name, Check& check) {
   check.underWay = true;
+  check.span = trace::begin(environment_.tracer, {}, "probe", trace::SpanKind::Client);
+  if (check.span) {
+    check.span.set("rookery.instance", check.instance);
+    check.span.set("rookery.object.namespace", check.object.nameSpace);
+    check.span.set("rookery.object.name", check.object.name);
+    check.span.set("rookery.probe", std::string(std::visit(NameOfTarget(), check.target)));
+  }
   // It comes back to the strand, where this may have ended by then.
   auto done = [weak = weak_from_this(), strand = strand_, name, number = check.number](Result<void> result) {
     asio::post(strand, [weak, name, number, result = std::move(result)] {
@@ -167,6 +181,8 @@ void HealthChecks::ended(const albatross::Name& name, std::uint64_t number, cons
     check.health.failure = result.error().message;
     if (check.failures >= check.threshold) check.health.state = plan::Health::State::Unhealthy;
   }
+  if (!result) check.span.fail(toString(result.error().reason), result.error().message);
+  check.span.end();
   environment_.listener.healthChecked(check.instance, check.object, result.has_value());
   schedule(name, check, environment_.now() + pauseAfter(name, check));
   await();

@@ -50,6 +50,7 @@ class HealthChecks : public std::enable_shared_from_this<HealthChecks> {
     SystemTime patientUntil;                 // it may still be starting
     SystemTime due;
     bool underWay = false;
+    trace::Span span;       // while it is
     unsigned times = 0;     // that it was checked
     unsigned failures = 0;  // in a row
     plan::Health health;

@@ -125,12 +125,14 @@ asio::awaitable<void> InstanceLoop::sleep(SystemTime until) {
 /// Looks, plans, publishes and takes what is due. True: look again at once.
 asio::awaitable<bool> InstanceLoop::round() {
   const auto start = clock::Steady::now();
+  span_ = trace::begin(environment_.tracer, {}, "round");
   desired_ = latest_;
   news_ = false;
   Result<plan::Observed> observed = co_await ask();
   if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
   Round told;
   told.withheld = desired_->withheldUnikernels;
+  told.traceId = span_.context().traceId();
   RoundEnd end;
   end.desired = desired_;
   std::vector<plan::Step> due;
@@ -139,7 +141,10 @@ asio::awaitable<bool> InstanceLoop::round() {
     goOnResting(told);
     end = rest_->end;
   } else if (observed) {
-    due = co_await follow(decide(std::move(*observed)), told, end);
+    auto deciding = trace::begin(environment_.tracer, span_.context(), "decide");
+    Decision decision = decide(std::move(*observed));
+    deciding.end();
+    due = co_await follow(std::move(decision), told, end);
   } else {
     rest_.reset();
     others_.reset();
@@ -150,7 +155,18 @@ asio::awaitable<bool> InstanceLoop::round() {
   const bool stepTaken = co_await take(std::move(due), told);
   told.duration = clock::Steady::now() - start;
   environment_.listener.roundEnded(desired_->name(), told);
+  traceRound(told);
   co_return stepTaken;
+}
+
+void InstanceLoop::traceRound(const Round& told) {
+  if (!span_) return;
+  span_.set("rookery.instance", desired_->name());
+  span_.set("rookery.unchanged", told.unchanged);
+  span_.set("rookery.queued", static_cast<std::int64_t>(told.queued));
+  span_.set("rookery.drift", static_cast<std::int64_t>(told.drift));
+  if (told.error) span_.fail(toString(told.error->reason), told.error->message);
+  span_.end();
 }
 
 /// Remembers and publishes what was planned. Returns the steps that are to be taken now.
@@ -372,10 +388,16 @@ asio::awaitable<Result<plan::Observed>> InstanceLoop::ask() {
     co_return std::unexpected(connected.error());
   lookedAt_ = environment_.now();
   const bool blockDevices = needsBlockDevices(*desired_) || !environment_.state.volumes().empty();
+  auto looking = trace::begin(environment_.tracer, span_.context(), "observe", trace::SpanKind::Client);
   auto observed =
       co_await observe(*connection_.client(), blockDevices, desired_->name(), environment_.listener, era_);
   // What could not be reached may be another server, or a newer one, by the time it is.
   era_ = observed ? std::optional(observed->era) : std::nullopt;
+  if (observed) {
+    looking.set("rookery.unikernels", static_cast<std::int64_t>(observed->unikernels.size()));
+  } else {
+    looking.fail(toString(observed.error().reason), observed.error().message);
+  }
   co_return observed;
 }
 
@@ -708,8 +730,8 @@ asio::awaitable<bool> InstanceLoop::take(std::vector<plan::Step> steps, Round& t
     return latest_ == desired_ && environment_.now() - lookedAt_ < longestUnseen &&
            cancellation.cancelled() == asio::cancellation_type::none;
   };
-  const StepPipeline::Taken taken =
-      co_await pipeline_.take(std::move(steps), {*desired_, *observed_, *connection_.client()}, goOn);
+  const StepPipeline::Taken taken = co_await pipeline_.take(
+      std::move(steps), {*desired_, *observed_, *connection_.client(), span_.context()}, goOn);
   told.queued -= taken.steps;
   destroyed_ = destroyed_ || taken.destroyed;
   co_return true;

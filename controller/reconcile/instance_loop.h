@@ -80,6 +80,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
  private:
   asio::awaitable<void> reconcile();
   asio::awaitable<bool> round();
+  void traceRound(const Round& told);
   asio::awaitable<Result<plan::Observed>> ask();
   void addFindings(plan::Observed& observed);
   void see(plan::Observed observed);
@@ -170,6 +171,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   bool news_ = false;        // health checks have said something since the last look
   bool undisputed_ = false;  // nobody else had what was desired when all was judged last
   SystemTime lookedAt_;      // when observed_ was asked for
+  trace::Span span_;         // of the present round
   plan::Memory memory_;
   StepPipeline pipeline_;
   unsigned failures_ = 0;   // observations in a row that failed

@@ -34,6 +34,7 @@ struct Round {
   std::map<api::ObjectKey, bool> ready = {};  // of each that is declared and not suspended; if observed
   std::map<std::string, plan::PolicyUse> policies = {};  // by namespace; if observed
   std::size_t withheld = 0;                              // unikernels that the prune guard withholds
+  std::string traceId = {};                              // empty: it is not traced
 };
 
 /// One command to a server and how it ended.
@@ -41,7 +42,9 @@ struct CommandResult {
   std::string_view verb;  // a Verb's word, or "info", "policyInfo", "blockInfo"
   std::optional<Error> error;
   std::chrono::nanoseconds duration{0};
-  std::uint64_t bytes = 0;  // of the image, sent
+  std::uint64_t bytes = 0;   // of the image, sent
+  std::string name = {};     // of what it is about, at the server; empty: of all
+  std::string traceId = {};  // empty: it is not traced
 };
 
 /// What happens in the reconciler, for whoever shows it: metrics, logs, apply's progress. Called from several
@@ -81,6 +84,10 @@ class Listener {
   /// All that a manifest root declares of an instance was seen to be as it is declared at that commit.
   virtual void revisionApplied(const std::string& /*instance*/, const std::string& /*root*/,
                                const source::Revision& /*revision*/) {}
+  /// A volume is on `instance` from now on, and what it had before is left on another, as the sentence says;
+  /// told once of each.
+  virtual void volumeMoved(const std::string& /*instance*/, const api::ObjectKey& /*volume*/,
+                           const std::string& /*message*/) {}
   /// The instance is not declared any more: what is known of it can be forgotten.
   virtual void instanceForgotten(const std::string& /*instance*/) {}
 };
@@ -136,6 +143,10 @@ class Listeners : public Listener {
   void revisionApplied(const std::string& instance, const std::string& root,
                        const source::Revision& revision) override {
     tell(&Listener::revisionApplied, instance, root, revision);
+  }
+  void volumeMoved(const std::string& instance, const api::ObjectKey& volume,
+                   const std::string& message) override {
+    tell(&Listener::volumeMoved, instance, volume, message);
   }
   void instanceForgotten(const std::string& instance) override {
     tell(&Listener::instanceForgotten, instance);

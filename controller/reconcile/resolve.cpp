@@ -16,6 +16,7 @@
 #include "plan/image_check.h"
 #include "plan/rollout.h"
 #include "reconcile/image_answers.h"
+#include "reconcile/left_volumes.h"
 #include "reconcile/placement.h"
 #include "sentence.h"
 
@@ -493,11 +494,7 @@ class Resolver::Pass {
     for (const auto& [server, inventory] : input_.volumes) {
       for (const auto& [name, entry] : inventory) {
         if (entry.object != key || entry.instance == instance) continue;
-        const std::string left = fmt::format(
-            "The block device {} is left on {}, where this volume was before, with what is on it: nothing is "
-            "copied "
-            "or removed. Set the instance back to use it, or remove it on that server.",
-            name.toString(), entry.instance);
+        const std::string left = leftBehind(name, entry.instance);
         notice = notice ? sentences({*notice, left}) : left;
       }
     }

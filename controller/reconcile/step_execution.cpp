@@ -17,13 +17,23 @@ using albatross::CallResult;
 
 StepExecution::StepExecution(const asio::any_io_executor& strand, const Environment& environment,
                              std::string instance, std::string serverKey, plan::Step step,
-                             plan::Memory& memory)
+                             plan::Memory& memory, const trace::Context& round)
     : environment_(environment),
       instance_(std::move(instance)),
       serverKey_(std::move(serverKey)),
       step_(std::move(step)),
       memory_(memory),
-      turn_(strand, clock::Timer::time_point::max()) {}
+      turn_(strand, clock::Timer::time_point::max()),
+      span_(trace::begin(environment_.tracer, round, "step")) {
+  if (!span_) return;
+  span_.set("rookery.instance", instance_);
+  span_.set("rookery.object.kind", std::string(toString(step_.object.kind)));
+  span_.set("rookery.object.namespace", step_.object.nameSpace);
+  span_.set("rookery.object.name", step_.object.name);
+  span_.set("rookery.verb", std::string(toString(step_.verb)));
+  span_.set("rookery.reason", std::string(toString(step_.reason)));
+  span_.set("albatross.name", step_.name.toString());
+}
 
 void StepExecution::proceed(const Scene& scene) {
   if (!scene_) scene_.emplace(scene);
@@ -49,7 +59,10 @@ asio::awaitable<StepExecution::End> StepExecution::run(albatross::Client& client
   co_await asio::this_coro::throw_if_cancelled(false);
   CallResult result = co_await carryOut(client);
   if (!scene_) {
-    if (!co_await turn()) co_return End::Withdrawn;
+    if (!co_await turn()) {
+      span_.set("rookery.result", "withdrawn");
+      co_return End::Withdrawn;
+    }
     serverKey_ = scene_->observed.serverKey;
     result = co_await carryOut(scene_->client);
   }
@@ -90,11 +103,15 @@ asio::awaitable<CallResult> StepExecution::carryOut(albatross::Client& client) {
   request.image = step_.image ? this : nullptr;
   if (step_.image) request.imageSize = step_.image->size;
   if (!writes) request.commit = [this] { return commit(); };
-  co_return co_await client.call(std::move(request));
+  CallResult result = co_await client.call(std::move(request));
+  endUpload();
+  co_return result;
 }
 
 Result<void> StepExecution::openImage() {
   sent_ = 0;
+  upload_ = trace::begin(environment_.tracer, span_.context(), "upload", trace::SpanKind::Client);
+  if (upload_) upload_.set("rookery.image.sha256", image::toHex(step_.image->digest));
   auto reader = image::Reader::open(step_.image->path, step_.image->digest);
   if (!reader) return std::unexpected(reader.error());
   const int level = step_.volume ? step_.volume->compressionLevel : step_.compressionLevel;
@@ -133,6 +150,8 @@ asio::awaitable<StepExecution::End> StepExecution::finish(const CallResult& resu
   told.verb = toString(step_.verb);
   told.duration = clock::Steady::now() - start_;
   told.bytes = sent_;
+  told.name = step_.name.toString();
+  told.traceId = span_.context().traceId();
   memory_ = plan::answered(std::move(memory_), step_, scene_->desired, result, told.bytes, sentAt_,
                            environment_.now());
   // After a crash, what the reply said is seen again.
@@ -144,6 +163,7 @@ asio::awaitable<StepExecution::End> StepExecution::finish(const CallResult& resu
   if (const auto failure = plan::failureOf(step_.verb, result)) told.error = failure->error;
   if (step_.verb != plan::Verb::Adopt) environment_.listener.commandEnded(instance_, told);
   environment_.listener.stepEnded(instance_, step_.object, step_.verb, told);
+  traceEnd(told);
   co_return told.error ? End::Otherwise : End::AsForeseen;
 }
 
@@ -156,10 +176,26 @@ plan::Entry* StepExecution::entry() {
 
 Result<std::span<const std::byte>> StepExecution::next() {
   auto bytes = compressed_ ? compressed_->next() : image_->next();
+  if (!bytes || bytes->empty()) endUpload();
   if (!bytes) return bytes;
   sent_ += bytes->size();
   if (begun_) tellSent();
   return bytes;
+}
+
+/// The server has got all of the image, or will not get more.
+void StepExecution::endUpload() {
+  if (!upload_) return;
+  upload_.set("rookery.image.bytes", static_cast<std::int64_t>(sent_));
+  upload_.end();
+}
+
+void StepExecution::traceEnd(const CommandResult& told) {
+  if (!span_) return;
+  span_.set("rookery.result", told.error ? "error" : "success");
+  span_.set("rookery.seconds", std::chrono::duration<double>(told.duration).count());
+  if (told.error) span_.fail(toString(told.error->reason), told.error->message);
+  span_.end();
 }
 
 void StepExecution::tellSent() const {

@@ -28,9 +28,10 @@ namespace asio = boost::asio;
 class StepExecution : private albatross::ImageStream {
  public:
   /// `environment` and `memory`, the loop's, must outlive it. `memory` changes once it is the step's turn.
-  /// `serverKey`: of the server that was looked at, and no other gets it.
+  /// `serverKey`: of the server that was looked at, and no other gets it. `round`: what the step is traced as
+  /// a part of.
   StepExecution(const asio::any_io_executor& strand, const Environment& environment, std::string instance,
-                std::string serverKey, plan::Step step, plan::Memory& memory);
+                std::string serverKey, plan::Step step, plan::Memory& memory, const trace::Context& round);
 
   enum class End {
     AsForeseen,  // it was done, as plan foresaw
@@ -47,6 +48,7 @@ class StepExecution : private albatross::ImageStream {
     const plan::Desired& desired;
     const plan::Observed& observed;
     albatross::Client& client;
+    trace::Context round = {};
   };
   /// It is its turn: what was foreseen has come true.
   void proceed(const Scene& scene);
@@ -67,6 +69,8 @@ class StepExecution : private albatross::ImageStream {
   // The image on its way
   Result<std::span<const std::byte>> next() override;
   void tellSent() const;
+  void endUpload();
+  void traceEnd(const CommandResult& told);
 
   const Environment& environment_;
   const std::string instance_;
@@ -82,6 +86,7 @@ class StepExecution : private albatross::ImageStream {
   std::optional<image::Reader> image_;
   std::optional<image::Compressed> compressed_;  // of a volume's content, where it is to be; else image_
   std::uint64_t sent_ = 0;                       // of the image
+  trace::Span span_, upload_;
 };
 
 }  // namespace rookery::reconcile

@@ -26,8 +26,8 @@ bool StepPipeline::hasRoomFor(const plan::Step& step) const {
 }
 
 void StepPipeline::prepare(const plan::Step& step, const StepExecution::Scene& scene) {
-  UnderWay& begun = *underWay_.emplace_back(std::make_unique<UnderWay>(
-      StepExecution(strand_, environment_, scene.desired.name(), scene.observed.serverKey, step, memory_)));
+  UnderWay& begun = *underWay_.emplace_back(std::make_unique<UnderWay>(StepExecution(
+      strand_, environment_, scene.desired.name(), scene.observed.serverKey, step, memory_, scene.round)));
   asio::co_spawn(
       strand_, begun.execution.run(scene.client),
       asio::bind_cancellation_slot(begun.cancel.slot(),

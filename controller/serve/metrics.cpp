@@ -130,6 +130,27 @@ prometheus::MetricFamily leaseFamily(const std::map<std::string, bool>& leases) 
   return family;
 }
 
+std::vector<prometheus::MetricFamily> traceFamilies(const TraceCount& count) {
+  const auto counter = [](const char* name, const char* help, std::uint64_t value) {
+    prometheus::ClientMetric metric;
+    metric.counter.value = static_cast<double>(value);
+    return prometheus::MetricFamily{name, help, prometheus::MetricType::Counter, {std::move(metric)}};
+  };
+  return {
+      counter("rookery_trace_spans_exported_total", "Spans that the collector of traces has taken.",
+              count.exported),
+      counter(
+          "rookery_trace_spans_dropped_total",
+          "Spans that the collector of traces will never get: the queue was full, it could not be reached "
+          "for too long, or it refused them.",
+          count.dropped),
+      counter("rookery_trace_export_failures_total", "Requests to the collector of traces that failed.",
+              count.failures),
+      gaugeFamily("rookery_trace_spans_waiting",
+                  "Spans that are still to be sent to the collector of traces.",
+                  static_cast<double>(count.waiting))};
+}
+
 std::vector<prometheus::MetricFamily> notificationFamilies(
     const std::map<std::string, NotificationCount>& counts) {
   using prometheus::MetricType;
@@ -256,6 +277,7 @@ struct Metrics::State {
   std::function<std::map<std::string, bool>()> leases;                      // empty: there are none
   std::function<image::ImageStore::Usage()> imageStore;                     // empty: there is none
   std::function<std::map<std::string, NotificationCount>()> notifications;  // empty: nobody is told
+  std::function<TraceCount()> traces;                                       // empty: nothing is traced
   const reconcile::UsageStore* usages = nullptr;                            // null: nobody tells any
   const reconcile::ObjectStore* objects = nullptr;                          // null: nobody knows them
 
@@ -375,6 +397,7 @@ std::string Metrics::text() const {
   if (state_->objects != nullptr) add(lifeFamilies(*state_->objects));
   if (state_->usages != nullptr) add(usageFamilies(*state_->usages));
   if (state_->notifications) add(notificationFamilies(state_->notifications()));
+  if (state_->traces) add(traceFamilies(state_->traces()));
   if (state_->leases) families.push_back(leaseFamily(state_->leases()));
   if (state_->imageStore) {
     const image::ImageStore::Usage usage = state_->imageStore();
@@ -398,6 +421,8 @@ std::string Metrics::text() const {
 void Metrics::setNotifications(std::function<std::map<std::string, NotificationCount>()> notifications) {
   state_->notifications = std::move(notifications);
 }
+
+void Metrics::setTraces(std::function<TraceCount()> traces) { state_->traces = std::move(traces); }
 
 void Metrics::setUsages(const reconcile::UsageStore& usages) { state_->usages = &usages; }
 

@@ -28,6 +28,12 @@ struct NotificationCount {
   std::size_t waiting = 0;
 };
 
+/// How the spans for the collector of traces stand.
+struct TraceCount {
+  std::uint64_t exported = 0, dropped = 0, failures = 0;
+  std::size_t waiting = 0;
+};
+
 /// The metrics of /metrics, kept up to date by what happens in the reconciler and on the listener.
 /// Thread-safe.
 class Metrics : public reconcile::Listener, public http::Observer {
@@ -47,6 +53,9 @@ class Metrics : public reconcile::Listener, public http::Observer {
 
   /// Tells, at each text(), how the notifications stand, by receiver. Before the first text().
   void setNotifications(std::function<std::map<std::string, NotificationCount>()> notifications);
+
+  /// Tells, at each text(), how the traces stand. Before the first text().
+  void setTraces(std::function<TraceCount()> traces);
 
   /// What unikernels use, as it is known at each text(). Before the first text().
   void setUsages(const reconcile::UsageStore& usages);

@@ -15,6 +15,7 @@
 #include <regex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "benchmark/figures.h"
 #include "benchmark/raw_client.h"
@@ -103,6 +104,7 @@ constexpr std::size_t runs = objects / 2;  // the number of the one that runs
 constexpr std::size_t edits = 3;
 constexpr seconds changeLimit{60};
 constexpr seconds atRest{60};
+constexpr seconds scrapeInterval{15};
 
 struct Plan {
   fs::path programs = fs::read_symlink("/proc/self/exe").parent_path();
@@ -117,6 +119,9 @@ struct Convergence {
   double cpu = 0;                        // seconds, until all was Ready
   Usage calm;                            // once all was Ready, or at the end of its rest
   std::optional<double> restCpu;         // seconds, while it rested
+  std::optional<double> scrapedCpu;      // the same, while it was scraped as Prometheus does
+  std::optional<double> scrape;          // seconds that one took, the median
+  std::size_t scrapeSize = 0;            // bytes
   std::optional<double> exit;            // seconds from SIGTERM
   std::string trouble;
 };
@@ -172,6 +177,21 @@ void rest(Scene& scene, Convergence& figures) {
   figures.restCpu = figures.calm.cpu - before;
 }
 
+/// As much rest again, with a scrape now and then.
+void scrape(Scene& scene, Convergence& figures) {
+  std::vector<double> times;
+  const double before = usageOf(scene.controller().pid()).cpu;
+  for (seconds passed{0}; passed < atRest; passed += scrapeInterval) {
+    const auto begin = Clock::now();
+    figures.scrapeSize = scene.scrape().size();
+    times.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    std::this_thread::sleep_until(begin + scrapeInterval);
+  }
+  figures.scrapedCpu = usageOf(scene.controller().pid()).cpu - before;
+  std::ranges::nth_element(times, times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2));
+  figures.scrape = times[times.size() / 2];
+}
+
 Convergence measureRookery(const Plan& plan, const Row& row) {
   Scene scene(plan.programs, row.instances, row.imageSize);
   Convergence figures;
@@ -181,7 +201,10 @@ Convergence measureRookery(const Plan& plan, const Row& row) {
   scene.stage("unikernels.yaml", manifests);
   Result<void> done = scene.run();
   if (done) done = converge(scene, row, figures);
-  if (done && row.rests) rest(scene, figures);
+  if (done && row.rests) {
+    rest(scene, figures);
+    scrape(scene, figures);
+  }
   if (scene.controller().running()) {
     const auto exit = stop(scene, row.limit);
     if (exit) figures.exit = *exit;
@@ -218,6 +241,12 @@ void print(const Row& row, const Result<RawCost>& raw, const Convergence& figure
   if (figures.restCpu) {
     fmt::print("{:<16} at rest for {} s: {:.0f} ms of CPU, {:.1f} MiB\n", "", atRest.count(),
                *figures.restCpu * 1000, figures.calm.resident);
+  }
+  if (figures.scrape) {
+    fmt::print("{:<16} a scrape: {:.0f} ms, {:.1f} MiB; with one every {} s: {:.0f} ms of CPU\n", "",
+               *figures.scrape * 1000,
+               static_cast<double>(figures.scrapeSize) / static_cast<double>(mebibyte),
+               scrapeInterval.count(), *figures.scrapedCpu * 1000);
   }
   if (!raw) fmt::print("{:<16} the plain loop: {}\n", "", raw.error().message);
   if (!figures.trouble.empty()) fmt::print("{:<16} rookery: {}\n", "", figures.trouble);

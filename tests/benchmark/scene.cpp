@@ -164,13 +164,16 @@ std::size_t Scene::answered(const std::string& command) {
   return sum;
 }
 
-double Scene::metric(const std::string& name, const std::string& label) const {
+std::string Scene::scrape() const {
   httplib::Client client("127.0.0.1", port_);
   client.set_read_timeout(std::chrono::seconds(20));
   const auto answer = client.Get("/metrics");
-  if (!answer || answer->status != 200) return 0;
+  return answer && answer->status == 200 ? answer->body : std::string();
+}
+
+double Scene::metric(const std::string& name, const std::string& label) const {
   double sum = 0;
-  std::istringstream lines(answer->body);
+  std::istringstream lines(scrape());
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with(name + "{") && line.find(label) != std::string::npos)
       sum += std::stod(line.substr(line.rfind(' ') + 1));

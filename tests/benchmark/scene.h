@@ -77,6 +77,8 @@ class Scene {
 
   /// How many commands the servers have answered with success.
   std::size_t answered(const std::string& command);
+  /// A scrape of all metrics; empty: there was none.
+  std::string scrape() const;
   /// The sum of a metric's values on all lines with this label, such as `state="ready"`.
   double metric(const std::string& name, const std::string& label) const;
 

@@ -47,6 +47,86 @@ TEST_F(LogTest, SaysWhatRepeatsAtAGrowingDistance) {
   EXPECT_THAT(lines_, SizeIs(3)) << "an attempt after a success is the first again, and each success is said";
 }
 
+TEST_F(LogTest, SaysWhatItTakesToFindACommandAtTheServer) {
+  Log log(LogFormat::Json, sink());
+  reconcile::CommandResult result;
+  result.duration = std::chrono::milliseconds(1'500);
+  result.bytes = 4'096;
+  result.name = "shop:web";
+  result.traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+  log.stepEnded("eu-1", shopWeb, plan::Verb::Create, result);
+  result.error = Error{Reason::Refused, "No room."};
+  log.stepEnded("eu-1", shopWeb, plan::Verb::Create, result);
+  ASSERT_THAT(lines_, SizeIs(2));
+  const auto done = nlohmann::json::parse(lines_[0]);
+  nlohmann::json keys = done;
+  keys.erase("time");
+  EXPECT_TRUE(done.at("time").is_string());
+  EXPECT_EQ(keys, nlohmann::json({{"level", "info"},
+                                  {"message", "create on eu-1 succeeded."},
+                                  {"instance", "eu-1"},
+                                  {"object", "Unikernel shop/web"},
+                                  {"verb", "create"},
+                                  {"seconds", "1.500"},
+                                  {"bytes", "4096"},
+                                  {"name", "shop:web"},
+                                  {"trace_id", "4bf92f3577b34da6a3ce929d0e0e4736"}}));
+  const auto failed = nlohmann::json::parse(lines_[1]);
+  EXPECT_EQ(failed.at("level"), "error");
+  EXPECT_EQ(failed.at("reason"), "Refused");
+  EXPECT_EQ(failed.at("name"), "shop:web");
+}
+
+TEST_F(LogTest, AnotherTraceIsNoOtherFailure) {
+  Log log(LogFormat::Text, sink());
+  reconcile::CommandResult failed;
+  failed.error = Error{Reason::Refused, "No room."};
+  for (int i = 0; i < 100; ++i) {
+    failed.traceId = std::to_string(i);
+    log.stepEnded("eu-1", shopWeb, plan::Verb::Create, failed);
+  }
+  EXPECT_THAT(lines_, SizeIs(7));
+}
+
+TEST_F(LogTest, SaysOnceThatAnInstanceIsDownAndOnceThatItAnswers) {
+  Log log(LogFormat::Text, sink());
+  reconcile::Round down;
+  down.error = Error{Reason::ConnectionFailed, "No connection to 10.0.42.15:1025: refused."};
+  for (int second = 0; second < 3'600; ++second) {
+    down.traceId = std::to_string(second);
+    log.roundEnded("eu-1", down);
+  }
+  log.roundEnded("eu-1", {});
+  EXPECT_THAT(lines_, SizeIs(2));
+}
+
+TEST_F(LogTest, SaysOnceWhyAnInstanceIsDown) {
+  Log log(LogFormat::Text, sink());
+  reconcile::Round down;
+  down.error = Error{Reason::ConnectionFailed, "No connection to 10.0.42.15:1025: refused."};
+  log.readyChanged({api::Kind::AlbatrossInstance, "", "eu-1"}, false, down.error->reason,
+                   down.error->message);
+  log.roundEnded("eu-1", down);
+  ASSERT_THAT(lines_, SizeIs(1));
+  EXPECT_THAT(lines_[0], HasSubstr("instance=\"eu-1\""));
+}
+
+TEST_F(LogTest, WhatIsOnItsWayIsNobodysCause) {
+  Log log(LogFormat::Text, sink());
+  for (int i = 0; i < 2; ++i)
+    log.readyChanged(shopWeb, false, Reason::Reconciling, "Unikernel shop/web does not run on eu-1.");
+  ASSERT_THAT(lines_, SizeIs(2));
+  EXPECT_THAT(lines_[1], HasSubstr("does not run on eu-1."));
+}
+
+TEST_F(LogTest, SaysWhereAVolumeLeftItsBlockDevice) {
+  Log log(LogFormat::Text, sink());
+  log.volumeMoved("eu-2", {api::Kind::UnikernelVolume, "shop", "data"}, "It is left on eu-1.");
+  ASSERT_THAT(lines_, SizeIs(1));
+  EXPECT_THAT(lines_[0], AllOf(HasSubstr("It is left on eu-1."), HasSubstr("UnikernelVolume shop/data"),
+                               HasSubstr("Moved")));
+}
+
 TEST_F(LogTest, SaysTheCauseOfAFailureOnce) {
   Log log(LogFormat::Text, sink());
   reconcile::Round round;

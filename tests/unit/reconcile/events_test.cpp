@@ -48,6 +48,15 @@ TEST_F(Events, TellWhatHappenedToWhat) {
   EXPECT_EQ(event["firstTimestamp"], "2023-11-14T22:13:20Z");
 }
 
+TEST_F(Events, TellWhereAVolumeLeftItsBlockDevice) {
+  recorder_.volumeMoved("eu-2", {api::Kind::UnikernelVolume, "shop", "data"}, "It is left on eu-1.");
+  const json event = all().at(0);
+  EXPECT_EQ(event["type"], "Warning");
+  EXPECT_EQ(event["reason"], "Moved");
+  EXPECT_EQ(event["involvedObject"]["kind"], "UnikernelVolume");
+  EXPECT_EQ(event["message"], "It is on eu-2 from now on. It is left on eu-1.");
+}
+
 TEST_F(Events, NameTheCommitThatAChangeComesFrom) {
   source::Snapshot snapshot;
   snapshot.roots = {{.path = objects_.find(web_)->object->origin.root, .complete = true}};

@@ -17,6 +17,7 @@
 #include <fstream>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "fixtures/limits.h"
 #include "fixtures/pki.h"
@@ -48,6 +49,8 @@ class Told : public Listener {
                  const CommandResult& result) override {
     steps.emplace_back(toString(verb));
     bytes += result.bytes;
+    names.push_back(result.name);
+    if (!result.traceId.empty()) stepTraces.insert(result.traceId);
     if (result.error) failures.push_back(result.error->reason);
   }
   void imageSent(const std::string&, const api::ObjectKey&, std::uint64_t now, std::uint64_t all) override {
@@ -56,6 +59,7 @@ class Told : public Listener {
   }
   void roundEnded(const std::string&, const Round& round) override {
     last = round;
+    if (!round.traceId.empty()) traces.insert(round.traceId);
     if (round.partly) partly.push_back(round);
     if (!first) first = round;
   }
@@ -66,7 +70,8 @@ class Told : public Listener {
 
   std::vector<std::string> rollbacks;
   std::vector<Reason> warnings, failures;
-  std::vector<std::string> steps;
+  std::vector<std::string> steps, names;     // names: at the server
+  std::set<std::string> traces, stepTraces;  // of rounds, and of steps
   std::uint64_t bytes = 0, total = 0;
   std::optional<Round> last;
   std::vector<Round> partly;   // those in which not all was judged
@@ -138,7 +143,8 @@ class Loop : public testing::Test {
                                .usages = usages_,
                                .plans = &plans_,
                                .probe = probe_,
-                               .stateLost = [this](const Error& error) { lost_ = error.reason; }});
+                               .stateLost = [this](const Error& error) { lost_ = error.reason; },
+                               .tracer = tracer_ ? &*tracer_ : nullptr});
     }
     strand_ = asio::make_strand(context_);
     loop_ = std::make_shared<InstanceLoop>(strand_, *own_, desired(), [this](const RoundEnd& end) {
@@ -203,6 +209,8 @@ class Loop : public testing::Test {
   UsageStore store_;
   UsageStore* usages_ = nullptr;
   InstancePlans plans_;
+  std::vector<trace::SpanData> spans_;  // that have ended
+  std::optional<trace::Tracer> tracer_;
   Told told_;
   std::optional<Environment> own_;
   asio::io_context context_;
@@ -237,6 +245,63 @@ TEST_F(Loop, BringsWhatIsDeclaredToTheServerAndRests) {
   update();
   until([&] { return rounds_ > rounds; });
   EXPECT_EQ(server_->sent("create"), 2) << "a look at what is as it should be changes nothing";
+}
+
+// -- Traces
+// -----------------------------------------------------------------------------------------------------------
+
+class TracedLoop : public Loop {
+ protected:
+  TracedLoop() {
+    tracer_.emplace(trace::Sampler(), [this](trace::SpanData span) { spans_.push_back(std::move(span)); });
+  }
+  std::vector<trace::SpanData> spans(const std::string& name) const {
+    std::vector<trace::SpanData> found;
+    std::ranges::copy_if(spans_, std::back_inserter(found),
+                         [&](const trace::SpanData& span) { return span.name == name; });
+    return found;
+  }
+  static trace::Value valueOf(const trace::SpanData& span, const std::string& key) {
+    const auto found = std::ranges::find(span.attributes, key, &trace::Attributes::value_type::first);
+    return found == span.attributes.end() ? trace::Value() : found->second;
+  }
+};
+
+TEST_F(TracedLoop, TellsRoundsAndStepsAndUploadsAsPartsOfEachOther) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  stop();
+
+  const auto steps = spans("step"), uploads = spans("upload"), rounds = spans("round");
+  ASSERT_THAT(steps, SizeIs(2));
+  EXPECT_EQ(valueOf(steps[0], "rookery.verb"), trace::Value("applyPolicy"));
+  const trace::SpanData& create = steps[1];
+  EXPECT_EQ(valueOf(create, "rookery.verb"), trace::Value("create"));
+  EXPECT_EQ(valueOf(create, "rookery.reason"), trace::Value("Absent"));
+  EXPECT_EQ(valueOf(create, "rookery.object.name"), trace::Value("web"));
+  EXPECT_EQ(valueOf(create, "rookery.result"), trace::Value("success"));
+  EXPECT_EQ(valueOf(create, "albatross.name"), trace::Value(told_.names.at(1)));
+  EXPECT_FALSE(create.failed);
+  ASSERT_THAT(uploads, SizeIs(1));
+  EXPECT_EQ(uploads[0].parent, create.context.span);
+  EXPECT_EQ(valueOf(uploads[0], "rookery.image.bytes"), trace::Value(std::int64_t{200'000}));
+  EXPECT_TRUE(std::ranges::any_of(rounds, [&](const trace::SpanData& round) {
+    return round.context.span == create.parent && round.context.traceId() == create.context.traceId();
+  }));
+  EXPECT_THAT(spans("observe"), SizeIs(rounds.size()));
+  EXPECT_TRUE(std::ranges::includes(told_.traces, told_.stepTraces))
+      << "the log names the trace of a command";
+  EXPECT_FALSE(told_.stepTraces.empty());
+}
+
+TEST_F(Loop, TellsNoTraceWhereNothingIsTraced) {
+  declare("shop/web");
+  start();
+  untilFinished();
+  EXPECT_THAT(told_.names, Contains(plan::Scene::name("shop/web").toString()));
+  EXPECT_THAT(told_.traces, IsEmpty());
+  EXPECT_THAT(told_.stepTraces, IsEmpty());
 }
 
 // -- Health checks
