@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <string>
 
 #include "api/expand.h"
+#include "api/json_path.h"
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
@@ -38,6 +40,20 @@ Result<std::string> queryOf(const LogsOptions& options) {
   return query + fmt::format("&sinceSeconds={}", std::chrono::ceil<std::chrono::seconds>(*since).count());
 }
 
+/// Of one that is on several instances and of which nobody has said which is meant: whose console is shown.
+void tellWhich(const ApiClient& client, const ApiResource& resource, const LogsOptions& options,
+               const Console& console) {
+  if (!options.instance.empty()) return;
+  const auto object = client.getIfPresent(resource.path(options.nameSpace, options.name));
+  if (!object || !*object) return;
+  const nlohmann::json* placements = api::findByPath(**object, ".status.placements");
+  if (placements == nullptr || !placements->is_array() || placements->size() < 2) return;
+  say(console.err, "",
+      fmt::format("It is on {}; this is {}. --instance shows another.",
+                  api::textByPath(**object, ".status.placedOn"),
+                  api::textByPath(**object, ".status.instance")));
+}
+
 int logs(const LogsOptions& options, const Console& console) {
   const auto query = queryOf(options);
   if (!query) return failed(console, query.error());
@@ -45,6 +61,7 @@ int logs(const LogsOptions& options, const Console& console) {
   check(resource.has_value(), "unikernels are a kind");
   const auto client = ApiClient::to(options.client);
   if (!client) return failed(console, client.error());
+  tellWhich(*client, *resource, options, console);
   const auto ended = client->read(resource->path(options.nameSpace, options.name) + "/log" + *query,
                                   [&](std::string_view text) {
                                     console.out << text;

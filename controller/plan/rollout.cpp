@@ -74,7 +74,7 @@ class Decision {
           "Its roll-out pauses after {} of {}; {} lets it go on, as does the annotation {}: \"{}\".",
           *input_.pauseAfter, input_.replicas.size(), resume, api::rolloutResumeAnnotation, input_.revision);
     }
-    return whyBusy(instance);
+    return whyBusy(instance, replica.ready);
   }
 
   /// As many have got the update as are to get it before somebody is asked.
@@ -86,12 +86,14 @@ class Decision {
     return std::ranges::count_if(input_.replicas, has) >= *input_.pauseAfter;
   }
 
-  std::string whyBusy(const std::string& instance) const {
+  /// What is down itself takes nothing away: it waits only for those that are on their way.
+  std::string whyBusy(const std::string& instance, bool ready) const {
     std::int64_t down = 0;
     std::string first;
     for (const auto& [other, replica] : input_.replicas) {
       const bool admitted = rollout_.admitted.contains(other);
-      if (other == instance || (replica && replica->ready && !admitted)) continue;
+      const bool counts = admitted || !replica || (!replica->ready && (ready || !replica->outdated));
+      if (other == instance || !counts) continue;
       ++down;
       if (!first.empty()) continue;
       first = admitted   ? fmt::format("It waits for {}, which is being updated.", other)

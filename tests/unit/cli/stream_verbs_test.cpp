@@ -68,6 +68,25 @@ class StreamVerbs : public testing::Test {
   std::unique_ptr<serve::Server> server_;
 };
 
+TEST_F(StreamVerbs, LogsAreOfTheInstanceThatIsNamed) {
+  console_.print("one");
+  EXPECT_EQ(call({"logs", "web", "-n", "shop", "--instance", "eu-1"}).out, "one\n");
+  const Invocation elsewhere = call({"logs", "web", "-n", "shop", "--instance", "us-1"});
+  EXPECT_EQ(elsewhere.status, 1);
+  EXPECT_THAT(elsewhere.err, HasSubstr("is not on AlbatrossInstance us-1; it is on eu-1."));
+}
+
+TEST_F(StreamVerbs, LogsSayWhichOfSeveralInstancesTheyAreOf) {
+  console_.print("one");
+  const reconcile::ObjectViewPtr view = store_.find(plan::keyOf("shop/web"));
+  reconcile::Listener nobody;
+  const plan::Replicas replicas{.wanted = 2, .instances = {"eu-1", "us-1"}};
+  store_.report(view->object->key(), view->status, replicas, {}, nobody);
+  const Invocation logs = call({"logs", "web", "-n", "shop"});
+  EXPECT_EQ(logs.out, "one\n");
+  EXPECT_EQ(logs.err, "It is on eu-1,us-1; this is eu-1. --instance shows another.\n");
+}
+
 TEST_F(StreamVerbs, LogsShowWhatWasPrinted) {
   for (const char* line : {"one", "two \x1b[2J", "three"}) console_.print(line);
   const Invocation all = call({"logs", "web", "-n", "shop"});
