@@ -304,12 +304,14 @@ void Log::readyChanged(const api::ObjectKey& object, bool ready, Reason reason, 
   Fields fields = {{"object", object.toString()},
                    {"ready", ready ? "true" : "false"},
                    {"reason", std::string(toString(reason))}};
-  if (object.kind == api::Kind::AlbatrossInstance) fields["instance"] = object.name;
   const bool calm = ready || plan::isProgress(reason);
-  // What is on its way is nobody's cause, and says what is so now.
-  const bool told = !ready && tellOfCause(message, !calm);
+  const bool isInstance = object.kind == api::Kind::AlbatrossInstance;
+  if (isInstance) fields["instance"] = object.name;
+  // What is on its way is nobody's cause, and says what is so now. An instance is the cause.
+  const bool told = !ready && tellOfCause(message, !calm) && !isInstance;
   const std::string said = told ? "It is not Ready, for the cause that was told." : message;
-  writeRepeated(calm ? Level::Info : Level::Warn, said, fields, samenessOf(message, fields));
+  const Level level = isInstance ? Level::Error : Level::Warn;
+  writeRepeated(calm ? Level::Info : level, said, fields, samenessOf(message, fields));
 }
 
 void Log::warned(const std::string& instance, Reason reason, const std::string& message) {

@@ -193,6 +193,10 @@ class Exporter::Worker {
     state_.changed.wait(lock, [&] { return state_.stops() || !state_.queue.empty(); });
     state_.changed.wait_for(lock, settings.delay,
                             [&] { return state_.stops() || state_.queue.size() >= settings.batch; });
+    if (state_.deadline && *state_.deadline <= Steady::now()) {  // however much still waits
+      state_.dropped += state_.queue.size();
+      state_.queue.clear();
+    }
     const std::size_t count = std::min(state_.queue.size(), settings.batch);
     std::vector<SpanData> batch;
     batch.reserve(count);

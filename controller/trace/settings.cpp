@@ -172,7 +172,8 @@ std::vector<std::string> readHeaders(const Reader& reader) {
   }
   std::vector<std::string> headers;
   headers.reserve(pairs->size());
-  for (const auto& [key, value] : *pairs) headers.push_back(fmt::format("{}: {}", key, value));
+  for (const auto& [key, value] : *pairs)  // libcurl leaves out what has nothing behind a colon
+    headers.push_back(value.empty() ? key + ';' : fmt::format("{}: {}", key, value));
   return headers;
 }
 
@@ -267,7 +268,7 @@ Environment readEnvironment(const std::function<const char*(const char*)>& varia
   warnOfOthers(reader);
   settings.headers = readHeaders(reader);
   const auto [timeoutName, timeout] = reader.ofTraces("TIMEOUT");
-  if (const auto number = reader.number(timeoutName, timeout, 0, std::numeric_limits<std::int32_t>::max()))
+  if (const auto number = reader.number(timeoutName, timeout, 1, std::numeric_limits<std::int32_t>::max()))
     settings.timeout = std::chrono::milliseconds(*number);
   settings.certificateAuthority = reader.ofTraces("CERTIFICATE").second;
   settings.clientCertificate = reader.ofTraces("CLIENT_CERTIFICATE").second;

@@ -108,7 +108,11 @@ TEST_F(LogTest, SaysOnceWhyAnInstanceIsDown) {
                    down.error->message);
   log.roundEnded("eu-1", down);
   ASSERT_THAT(lines_, SizeIs(1));
-  EXPECT_THAT(lines_[0], HasSubstr("instance=\"eu-1\""));
+  EXPECT_THAT(lines_[0], AllOf(HasSubstr(" error "), HasSubstr("instance=\"eu-1\"")));
+  log.readyChanged({api::Kind::AlbatrossInstance, "", "eu-2"}, false, down.error->reason,
+                   down.error->message);
+  ASSERT_THAT(lines_, SizeIs(2));
+  EXPECT_THAT(lines_[1], AllOf(HasSubstr(down.error->message), HasSubstr("eu-2"))) << "it is another's, too";
 }
 
 TEST_F(LogTest, WhatIsOnItsWayIsNobodysCause) {

@@ -77,7 +77,7 @@ TEST(TraceSettings, DecodeHeadersAndAttributes) {
       {{"OTEL_EXPORTER_OTLP_HEADERS", " api-key = a%20b%2Cc , x=1;meta=no,empty="},
        {"OTEL_RESOURCE_ATTRIBUTES", "service.name=ignored,deployment.environment=pr%C3%B6d,a=1,a=2"},
        {"OTEL_SERVICE_NAME", "birds"}});
-  EXPECT_THAT(settings.headers, ElementsAre("api-key: a b,c", "x: 1", "empty: "));
+  EXPECT_THAT(settings.headers, ElementsAre("api-key: a b,c", "x: 1", "empty;"));
   EXPECT_THAT(settings.resource,
               ElementsAre(Pair("service.name", Value("birds")), Pair("deployment.environment", Value("pröd")),
                           Pair("a", Value("2"))));
@@ -120,6 +120,7 @@ TEST(TraceSettings, IgnoreAMistakeAndWarnWithoutTheValue) {
                {"OTEL_EXPORTER_OTLP_HEADERS", "a=secret%2"},
                {"OTEL_EXPORTER_OTLP_TIMEOUT", "secret"},
                {"OTEL_EXPORTER_OTLP_TIMEOUT", "-1"},
+               {"OTEL_EXPORTER_OTLP_TIMEOUT", "0"},
                {"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"},
                {"OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"},
                {"OTEL_RESOURCE_ATTRIBUTES", "a=1,secret%zz=1"},
