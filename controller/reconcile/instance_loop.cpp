@@ -129,7 +129,10 @@ asio::awaitable<bool> InstanceLoop::round() {
   desired_ = latest_;
   news_ = false;
   Result<plan::Observed> observed = co_await ask();
-  if (!observed && observed.error().reason == Reason::Cancelled) co_return false;
+  if (!observed && observed.error().reason == Reason::Cancelled) {
+    span_.end();
+    co_return false;
+  }
   Round told;
   told.withheld = desired_->withheldUnikernels;
   told.traceId = span_.context().traceId();
