@@ -179,7 +179,8 @@ TEST(Manifest, FillsInDefaults) {
   EXPECT_EQ(object.manifest, nlohmann::json::parse(R"({
     "apiVersion": "rookery.dev/v1alpha1", "kind": "Unikernel", "metadata": {"name": "web", "namespace": "default"},
     "spec": {"image": {"path": "x"}, "memory": "32Mi", "cpuIDs": [0], "failBehaviour": {"restart": false},
-             "runPolicy": "Always", "update": {"strategy": "ForceCreate"}, "adopt": "IfIdentical",
+             "runPolicy": "Always", "update": {"strategy": "ForceCreate", "maxUnavailable": 1},
+             "adopt": "IfIdentical",
              "minReadySeconds": 3, "prune": true, "suspend": false}})"));
 }
 
