@@ -122,7 +122,7 @@ int watchRollout(const ApiClient& client, const RolloutOptions& options, const C
     std::optional<Standing::End> end;
     const auto tell = [&](const json& now) {
       const Standing standing = standingIn(now);
-      if (standing.summary != told) console.out << standing.summary << std::endl;
+      if (standing.summary != told) console.out << standing.summary << '\n' << std::flush;
       told = standing.summary;
       if (standing.end != Standing::End::Open) end = standing.end;
       return !end;
@@ -224,7 +224,7 @@ std::string formerDigest(const json& object) {
     if (waits) return textByPath(placement, ".digest");
   }
   const json* ready = readyCondition(object);
-  const std::string running = textByPath(object, ".status.digest");
+  std::string running = textByPath(object, ".status.digest");
   if (ready != nullptr && textByPath(*ready, ".reason") == "RolledBack") return running;
   const json* history = api::findByPath(object, ".status.history");
   if (history == nullptr || !history->is_array()) return "";

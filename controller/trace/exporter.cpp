@@ -194,8 +194,12 @@ class Exporter::Worker {
     state_.changed.wait_for(lock, settings.delay,
                             [&] { return state_.stops() || state_.queue.size() >= settings.batch; });
     if (state_.deadline && *state_.deadline <= Steady::now()) {  // however much still waits
-      state_.dropped += state_.queue.size();
+      const std::size_t left = state_.queue.size();
+      state_.dropped += left;
       state_.queue.clear();
+      lock.unlock();
+      if (left > 0) warnOfLoss("The end would not wait for them.");
+      return {};
     }
     const std::size_t count = std::min(state_.queue.size(), settings.batch);
     std::vector<SpanData> batch;
@@ -268,6 +272,10 @@ class Exporter::Worker {
       state_.dropped += spans;
       state_.underWay = 0;
     });
+    warnOfLoss(why);
+  }
+
+  void warnOfLoss(const std::string& why) const {
     state_.options.warn(fmt::format("Spans for the collector of traces, {}, were given up: {}",
                                     state_.options.settings.shownUrl(), why));
   }

@@ -145,7 +145,7 @@ std::optional<std::string> readUrl(const Reader& reader) {
   if (!exporter.empty() && exporter != "otlp") {
     reader.warn("OTEL_TRACES_EXPORTER", "names another exporter than otlp and none");
   }
-  std::string special = reader.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
+  const std::string special = reader.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT");
   if (!special.empty() && !isUrl(special)) {
     reader.warn("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "is no URL with http:// or https://");
   } else if (!special.empty()) {
