@@ -124,8 +124,9 @@ void Statistics::awaitMentions() {
   awaiting_ = next != SteadyClock::time_point::max();
   if (!awaiting_) return;
   overdue_.expires_at(next);
-  overdue_.async_wait([this](boost::system::error_code cancelled) {
-    if (!cancelled) lookForMissing();
+  // It may be too late to cancel it when this ends.
+  overdue_.async_wait([this, here = std::weak_ptr(here_)](boost::system::error_code cancelled) {
+    if (!cancelled && !here.expired()) lookForMissing();
   });
 }
 

@@ -70,6 +70,7 @@ class Statistics {
   ServerPtr server_;
   bool awaiting_ = false;  // overdue_ is set
   std::map<albatross::Name, Mention> mentions_;
+  const std::shared_ptr<const bool> here_ = std::make_shared<const bool>(true);  // as long as this is
 };
 
 }  // namespace rookery::reconcile

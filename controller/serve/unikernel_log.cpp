@@ -137,6 +137,7 @@ class LogReader {
 
 std::string notThere(const api::ObjectKey& key, const std::string& instance, const api::Status& status) {
   std::vector<std::string> places;
+  places.reserve(status.placements.size());
   for (const api::PlacementStatus& placement : status.placements) places.push_back(placement.instance);
   if (places.empty()) places.push_back(status.instance.value_or(""));
   return fmt::format("{} is not on AlbatrossInstance {}; it is on {}.", key.toString(), visible(instance, 63),
