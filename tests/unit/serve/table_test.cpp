@@ -15,7 +15,7 @@ const json shopWeb = json::parse(R"({
   "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}, "resourceVersion": "7",
                "creationTimestamp": "2023-11-14T22:08:18Z"},
   "spec": {"memory": "32Mi", "suspend": false},
-  "status": {"instance": "eu-1", "restarts": 2,
+  "status": {"instance": "eu-1", "placedOn": "eu-1", "restarts": 2,
              "conditions": [{"type": "Ready", "status": "True", "reason": "Running", "message": "It runs."}]}})");
 
 std::vector<std::string> columnNames(const json& table) {
@@ -39,7 +39,7 @@ TEST(Table, HasThePrinterColumnsAndTheMetadata) {
             json({{"name", "Instance"},
                   {"type", "string"},
                   {"format", ""},
-                  {"description", "Custom resource definition column (in JSONPath format): .status.instance"},
+                  {"description", "Custom resource definition column (in JSONPath format): .status.placedOn"},
                   {"priority", 0}}));
   EXPECT_EQ(table.at("columnDefinitions").at(5).at("priority"), 1);
   ASSERT_EQ(table.at("rows").size(), 1U);
