@@ -392,6 +392,15 @@ Result<ApiClient::Changed> ApiClient::patch(const std::string& path, const json&
   return this->change(std::move(request));
 }
 
+Result<ApiClient::Changed> ApiClient::patchInSpiteOfOthers(const std::string& path,
+                                                           const json& change) const {
+  constexpr int mostAttempts = 5;
+  Result<Changed> answer = patch(path, change);
+  for (int attempt = 1; attempt < mostAttempts && answer && answer->end == Changed::End::Conflict; ++attempt)
+    answer = patch(path, change);
+  return answer;
+}
+
 Result<ApiClient::Changed> ApiClient::remove(const std::string& path) const {
   httplib::Request request;
   request.method = "DELETE";

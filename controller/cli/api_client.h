@@ -95,6 +95,8 @@ class ApiClient {
   };
   /// A JSON merge patch (RFC 7396).
   Result<Changed> patch(const std::string& path, const nlohmann::json& change) const;
+  /// The same, a few times more where somebody else changes the object meanwhile.
+  Result<Changed> patchInSpiteOfOthers(const std::string& path, const nlohmann::json& change) const;
   /// DELETE. Done says that it is to go, not that it is gone.
   Result<Changed> remove(const std::string& path) const;
 

@@ -29,20 +29,14 @@ struct RestartOptions {
 /// Errors: as ApiClient::patch; Refused (it cannot be written there: says what can be done instead).
 Result<void> requestRestart(const ApiClient& client, const ApiResource& unikernels,
                             const RestartOptions& options, const std::string& name) {
-  constexpr int mostAttempts = 5;  // somebody else may change it meanwhile
   const std::string now = api::toRfc3339(std::chrono::system_clock::now());
   const nlohmann::json change = {
       {"metadata", {{"annotations", {{std::string(api::restartedAtAnnotation), now}}}}}};
-  ApiClient::Changed patched;
-  for (int attempt = 0; attempt < mostAttempts; ++attempt) {
-    auto answer = client.patch(unikernels.path(options.nameSpace, name), change);
-    if (!answer) return std::unexpected(answer.error());
-    patched = *std::move(answer);
-    if (patched.end == ApiClient::Changed::End::Done) return {};
-    if (patched.end == ApiClient::Changed::End::Refused) break;
-  }
+  const auto patched = client.patchInSpiteOfOthers(unikernels.path(options.nameSpace, name), change);
+  if (!patched) return std::unexpected(patched.error());
+  if (patched->end == ApiClient::Changed::End::Done) return {};
   return fail(Reason::Refused,
-              sentences({patched.refusal,
+              sentences({patched->refusal,
                          fmt::format("Where Unikernel {}/{} is declared, in its file or with kubectl in its "
                                      "cluster, the annotation {}: \"{}\" restarts it, too.",
                                      options.nameSpace, name, api::restartedAtAnnotation, now)}));

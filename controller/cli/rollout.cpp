@@ -162,23 +162,17 @@ int rolloutStatus(const RolloutOptions& options, const ApiClient& client, const 
 /// Errors: as ApiClient::patch; Refused: `instead` says what can be done in its place.
 Result<void> change(const ApiClient& client, const RolloutOptions& options, const json& patch,
                     const std::string& instead) {
-  constexpr int mostAttempts = 5;  // somebody else may change it meanwhile
-  ApiClient::Changed patched;
   const std::string path = unikernelsResource().path(options.nameSpace, options.name);
-  for (int attempt = 0; attempt < mostAttempts; ++attempt) {
-    auto answer = client.patch(path, patch);
-    if (!answer) return std::unexpected(answer.error());
-    patched = *std::move(answer);
-    if (patched.end == ApiClient::Changed::End::Done) return {};
-    if (patched.end == ApiClient::Changed::End::Refused) break;
-  }
+  const auto patched = client.patchInSpiteOfOthers(path, patch);
+  if (!patched) return std::unexpected(patched.error());
+  if (patched->end == ApiClient::Changed::End::Done) return {};
   const auto source = client.getIfPresent(path + "/source");
   const std::string file = source && *source ? textByPath(**source, ".file") : "";
   const std::string line = file.empty() ? "" : textByPath(**source, ".line");
   const std::string where = file.empty()   ? "where it is declared"
                             : line.empty() ? fmt::format("in {}", file)
                                            : fmt::format("in {}:{}", file, line);
-  return fail(Reason::Refused, sentences({patched.refusal, fmt::format("{}, {}.", instead, where)}));
+  return fail(Reason::Refused, sentences({patched->refusal, fmt::format("{}, {}.", instead, where)}));
 }
 
 json annotationPatch(std::initializer_list<std::pair<std::string_view, json>> annotations) {
