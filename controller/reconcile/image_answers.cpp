@@ -1,14 +1,10 @@
 #include "reconcile/image_answers.h"
 
-#include <chrono>
 #include <utility>
 
 namespace rookery::reconcile {
 
 namespace {
-
-/// How long all wait for images that nobody has looked at yet: most are known before.
-constexpr std::chrono::milliseconds lookTime{200};
 
 /// True: something else was known before.
 template <class Answer>
@@ -82,7 +78,7 @@ bool ImageAnswers::ask() {
   if (places_.lookout == nullptr) return other || !files_.empty();
   std::map<std::string, image::Lookout::Locate> images;
   for (const auto& [name, file] : files_) images.emplace(name, file.locate);
-  places_.lookout->look(std::move(images), lookTime);
+  places_.lookout->look(std::move(images), places_.patience);
   for (auto& [name, file] : files_) other = renew(file.answer, places_.lookout->find(name)) || other;
   return other;
 }

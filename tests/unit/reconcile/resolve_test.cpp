@@ -943,6 +943,7 @@ class Edited : public Resolve {
     const auto inspector = std::make_shared<image::Inspector>(image::Inspector::Options{});
     lookout_.emplace(inspector, std::make_shared<file::Settling>(), image::Lookout::Options{});
     places_.lookout = &*lookout_;
+    places_.patience = std::chrono::minutes(5);  // both that are compared have all answers
   }
 
   void put(const std::string& nameSpace, const std::string& name, decltype(api::Object::spec) spec) {
