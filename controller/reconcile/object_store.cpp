@@ -155,8 +155,11 @@ void ObjectStore::mirror(const api::ObjectKey& key, const api::Status& status, a
     if (known == nullptr || known->status == status || (known->ours && known->oursOn.empty()))
       return std::nullopt;
     ObjectView view = *known;
-    view.status = known->ours ? combinedStatus(known->status, status, known->oursOn, now) : status;
-    api::keepTransitions(known->status, view.status.conditions);
+    view.status = status;
+    if (known->ours) {
+      view.status = combinedStatus(known->status, status, known->oursOn, now);
+      api::keepTransitions(known->status, view.status.conditions);
+    }
     return view.status == known->status ? std::nullopt : std::optional(std::move(view));
   });
 }

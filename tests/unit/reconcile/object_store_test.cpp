@@ -48,5 +48,19 @@ TEST_F(Objects, AreAsOthersSeeThemUntilTheyAreOurs) {
   EXPECT_TRUE(find()->status.ready());
 }
 
+/// What nobody of this process has looked at is Unknown, too, but not since now.
+TEST_F(Objects, HaveBeenAsTheyAreSinceOthersSawThemSo) {
+  const api::SystemTime now = view_->status.conditions[0].lastTransitionTime + std::chrono::hours(1);
+  api::Status told = view_->status;
+  told.conditions[0].status = api::Condition::Status::Unknown;
+  objects_.declare(view_->object, view_->identity, now);
+  objects_.mirror(view_->object->key(), told, now);
+  EXPECT_EQ(find()->status, told);
+  api::Status seen = told;
+  seen.conditions[0].lastTransitionTime = now;
+  objects_.report(view_->object->key(), seen, nobody_);
+  EXPECT_EQ(find()->status, told);
+}
+
 }  // namespace
 }  // namespace rookery::reconcile
