@@ -28,6 +28,17 @@ std::vector<std::filesystem::path> withFolder(std::vector<std::filesystem::path>
 /// Enough that a slow disk under one instance's image does not hold up another's.
 unsigned threadCount() { return std::clamp(std::thread::hardware_concurrency(), 2u, 8u); }
 
+/// That an image was pulled, or not: an attempt is told when it has ended.
+void tracePull(const trace::Tracer* tracer, const image::Puller::Attempt& attempt) {
+  trace::Span span = trace::begin(tracer, {}, "pull", trace::SpanKind::Client);
+  if (!span) return;
+  span.beganBefore(attempt.duration);
+  span.set("rookery.image.name", attempt.remote.name());
+  span.set("rookery.image.sha256", attempt.remote.sha256);
+  span.set("rookery.image.bytes", static_cast<std::int64_t>(attempt.bytes));
+  if (attempt.error) span.fail(toString(attempt.error->reason), attempt.error->message);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Fleet>> Fleet::open(const Options& options, reconcile::ObjectStore& objects,
@@ -60,7 +71,11 @@ Fleet::Fleet(std::unique_ptr<state::StateDir> stateDir, state::State& state,
       images_(std::move(images)),
       puller_(*images_, *inspector_,
               {.changed = [this] { controller_.redistribute(); },
-               .ended = [&listener](const image::Puller::Attempt& attempt) { listener.imagePulled(attempt); },
+               .ended =
+                   [&listener, tracer = options.tracer](const image::Puller::Attempt& attempt) {
+                     tracePull(tracer, attempt);
+                     listener.imagePulled(attempt);
+                   },
                .hosts = options.imageHosts}),
       lookout_(inspector_, settling_, {.changed = [this] { controller_.redistribute(); }}),
       controller_(

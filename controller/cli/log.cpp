@@ -195,10 +195,16 @@ void Log::tellRevisions(const source::Snapshot& snapshot) {
 }
 
 void Log::scanned(const source::Snapshot& snapshot) {
-  std::map<std::string, Reason> now;
-  for (const api::Problem& problem : snapshot.problems) now.emplace(problem.toString(), problem.reason);
-  for (const api::Problem& warning : snapshot.warnings) now.emplace(warning.toString(), warning.reason);
-  std::map<std::string, Reason> before;
+  std::map<std::string, Problem> now;
+  const auto add = [&now](Level level, const api::Problem& problem) {
+    Fields fields = {{"reason", std::string(toString(problem.reason))}};
+    if (problem.object) fields["object"] = problem.object->toString();
+    now.try_emplace(problem.toString(), level, std::move(fields));
+  };
+  for (const api::Problem& problem : snapshot.problems)
+    add(problem.reason == Reason::BeingWritten ? Level::Info : Level::Error, problem);
+  for (const api::Problem& warning : snapshot.warnings) add(Level::Warn, warning);
+  std::map<std::string, Problem> before;
   bool first = false;
   {
     const std::lock_guard lock(mutex_);
@@ -207,19 +213,23 @@ void Log::scanned(const source::Snapshot& snapshot) {
   }
   if (first) tellFirst(snapshot);
   tellRevisions(snapshot);
-  for (const auto& [problem, reason] : now) {
-    if (before.contains(problem)) continue;
-    if (reason == Reason::BeingWritten) {
-      info(problem);  // which passes
+  tellProblems(std::move(before), now);
+}
+
+/// What is new, and what is over. What passes by itself is not mended.
+void Log::tellProblems(std::map<std::string, Problem> before, const std::map<std::string, Problem>& now) {
+  for (const auto& [text, problem] : now) {
+    if (before.erase(text) > 0) continue;
+    if (problem.level == Level::Info) {
+      info(text, problem.fields);
     } else {
-      error(problem);
+      writeRepeated(problem.level, text, problem.fields, samenessOf(text, problem.fields));
     }
   }
-  for (const auto& [problem, reason] : before) {
-    if (now.contains(problem)) continue;
-    if (reason != Reason::BeingWritten) info("mended: " + problem);
+  for (const auto& [text, problem] : before) {
+    if (problem.level != Level::Info) info("mended: " + text, problem.fields);
     const std::lock_guard lock(mutex_);
-    repeats_.forget(samenessOf(problem, {}));
+    repeats_.forget(samenessOf(text, problem.fields));
   }
 }
 

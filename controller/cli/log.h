@@ -59,8 +59,14 @@ class Log : public reconcile::Listener {
 
  private:
   enum class Level { Info, Warn, Error };
+  /// A mistake in a manifest, as it is told.
+  struct Problem {
+    Level level = Level::Error;
+    Fields fields;
+  };
   void tellFirst(const source::Snapshot& snapshot);
   void tellRevisions(const source::Snapshot& snapshot);
+  void tellProblems(std::map<std::string, Problem> before, const std::map<std::string, Problem>& now);
   void write(Level level, const std::string& message, const Fields& fields);
   void tellFailure(Level level, const std::string& failure, const Fields& fields);
   bool tellOfCause(const std::string& message, bool isCause = true);
@@ -74,7 +80,7 @@ class Log : public reconcile::Listener {
   std::map<std::string, std::string> failures_;  // of the last round, by instance
   std::map<image::Remote, std::string> failedPulls_;
   std::map<std::string, std::string> revisions_;                           // of the roots, at the last scan
-  std::map<std::string, Reason> problems_;                                 // of the last scan
+  std::map<std::string, Problem> problems_;                                // of the last scan
   bool scanned_ = false;                                                   // something was
   std::deque<std::pair<Repeats::Clock::time_point, std::string>> causes_;  // of failures, as they were told
   Repeats repeats_;

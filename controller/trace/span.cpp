@@ -23,6 +23,12 @@ void Span::set(std::string_view key, Value value) {
   recording_->data.attributes.emplace_back(key, std::move(value));
 }
 
+void Span::beganBefore(std::chrono::nanoseconds earlier) {
+  if (!recording_) return;
+  recording_->start -= earlier;
+  recording_->data.start -= std::chrono::duration_cast<std::chrono::system_clock::duration>(earlier);
+}
+
 void Span::fail(std::string_view reason, std::string_view message) {
   if (!recording_) return;
   recording_->data.failed = true;

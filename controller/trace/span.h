@@ -66,6 +66,8 @@ class Span {
   const Context& context() const { return context_; }
 
   void set(std::string_view key, Value value);
+  /// It began that much earlier: what was not known to be worth a span until it had ended.
+  void beganBefore(std::chrono::nanoseconds earlier);
   /// It has failed: `reason` becomes the attribute error.type.
   void fail(std::string_view reason, std::string_view message);
   /// From now on it records nothing.

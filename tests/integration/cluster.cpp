@@ -158,8 +158,10 @@ fixtures::Process& Cluster::run(const std::vector<std::string>& extra) {
                                         "127.0.0.1:0"};
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   controller_.reset();
+  std::map<std::string, std::string> variables = environment;
+  variables.insert(sanitizerOptions.begin(), sanitizerOptions.end());
   controller_ = std::make_unique<fixtures::Process>(
-      arguments, folder_.path() / fmt::format("rookery-{}", ++runs_), sanitizerOptions);
+      arguments, folder_.path() / fmt::format("rookery-{}", ++runs_), variables);
   const std::string rest = controller_->waitForError("Listening for HTTP.");
   const auto at = rest.find("port=\"");
   check(at != std::string::npos, "rookery says its port");

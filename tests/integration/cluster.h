@@ -70,6 +70,8 @@ class Cluster {
   /// The AlbatrossInstance manifests of all servers, in instances.yaml; `extra` is put into each spec.
   void writeInstances(const std::string& extra = "");
 
+  /// Of the controller that run() starts, besides the test's own.
+  std::map<std::string, std::string> environment;
   /// Starts `rookery run` on the manifests and waits until it listens.
   fixtures::Process& run(const std::vector<std::string>& extra = {"--resync", "1s"});
   fixtures::Process& controller() { return *controller_; }

@@ -183,11 +183,42 @@ TEST_F(LogTest, AFileThatIsBeingWrittenIsNoMistake) {
   ASSERT_THAT(lines_, SizeIs(3));
   EXPECT_THAT(lines_[0], HasSubstr("mistakes=\"1\""));
   EXPECT_THAT(lines_[1], AllOf(HasSubstr(" info "), HasSubstr("/m/a.yaml: it is being written")));
-  EXPECT_THAT(lines_[2], AllOf(HasSubstr(" error "), HasSubstr("/m/b.yaml: it is wrong")));
+  EXPECT_THAT(lines_[2], AllOf(HasSubstr(" error "), HasSubstr("/m/b.yaml: it is wrong"),
+                               HasSubstr("reason=\"InvalidManifest\"")));
   snapshot.problems.clear();
   log.scanned(snapshot);
   ASSERT_THAT(lines_, SizeIs(4)) << "what passes by itself is not mended";
   EXPECT_THAT(lines_[3], HasSubstr("mended: /m/b.yaml"));
+}
+
+TEST_F(LogTest, SaysOfAMistakeWhatItIsAboutAndHowBadItIs) {
+  const auto problem = [](Reason reason, const std::string& message) {
+    api::Problem told;
+    told.reason = reason;
+    told.origin = {.root = "/m", .file = "/m/a.yaml", .line = 3, .column = 1};
+    told.object = {{api::Kind::Unikernel, "shop", "web"}};
+    told.message = message;
+    return told;
+  };
+  source::Snapshot snapshot;
+  snapshot.problems = {problem(Reason::DuplicateObject, "it is declared twice")};
+  snapshot.warnings = {problem(Reason::InvalidManifest, "it is passed over")};
+  Log log(LogFormat::Json, sink());
+  log.scanned(snapshot);
+  snapshot.problems.clear();
+  snapshot.warnings.clear();
+  log.scanned(snapshot);
+  ASSERT_THAT(lines_, SizeIs(5));
+  std::vector<std::vector<std::string>> told;
+  for (std::size_t i = 1; i < lines_.size(); ++i) {
+    const auto line = nlohmann::json::parse(lines_[i]);
+    told.push_back({line["level"], line["reason"]});
+    EXPECT_EQ(line["object"], "Unikernel shop/web");
+  }
+  EXPECT_THAT(told, testing::ElementsAre(testing::ElementsAre("error", "DuplicateObject"),
+                                         testing::ElementsAre("warning", "InvalidManifest"),
+                                         testing::ElementsAre("info", "DuplicateObject"),
+                                         testing::ElementsAre("info", "InvalidManifest")));
 }
 
 TEST_F(LogTest, SaysEveryRequest) {
