@@ -139,5 +139,29 @@ TEST_P(FormerReleases, AreSpokenToInTheirForms) {
 INSTANTIATE_TEST_SUITE_P(Releases, FormerReleases, testing::Values("2.5", "2.6"),
                          [](const auto& tested) { return tested.param == "2.5" ? "V25" : "V26"; });
 
+/// Where the first one is gone for good as far as anybody can tell, it runs elsewhere, and it stays there.
+TEST(Failover, PutsAnotherInPlaceOfWhatIsGoneAndRemovesTheSurplusWhenThatIsBack) {
+  Cluster cluster(2, {.keepsState = true});
+  cluster.image("images/web.hvt");
+  cluster.write("shop.yaml", policyManifest("shop", "eu-1") + policyManifest("shop", "eu-2") +
+                                 unikernelManifest(
+                                     "shop", "web",
+                                     "  image: {path: images/web.hvt}\n"
+                                     "  placement: {instanceSelector: {}, replicas: 1, failoverAfter: 10s}"));
+  cluster.run();
+  ASSERT_TRUE(cluster.waitForReason("shop", "web", "Running")) << cluster.controller().err();
+  const std::size_t first = cluster.server(0).count("create", "shop:web") == 1 ? 0 : 1;
+  cluster.server(first).kill();
+  ASSERT_TRUE(eventually([&] { return cluster.server(1 - first).count("create", "shop:web") == 1; }))
+      << cluster.controller().err();
+  ASSERT_TRUE(cluster.waitForReason("shop", "web", "Running")) << cluster.controller().err();
+  cluster.server(first).restart();
+  ASSERT_TRUE(eventually([&] { return cluster.server(first).count("destroy", "shop:web") == 1; }))
+      << cluster.controller().err();
+  ASSERT_TRUE(cluster.waitForReason("shop", "web", "Running")) << cluster.controller().err();
+  EXPECT_EQ(cluster.server(1 - first).count("destroy"), 0u);
+  EXPECT_EQ(cluster.server(first).count("create", "shop:web"), 1u);
+}
+
 }  // namespace
 }  // namespace rookery::integration

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -526,6 +527,51 @@ TEST_F(Controller, ReplicasShareTheInstances) {
   apply(unikernel("three") + unikernel("four", "", 2));
   EXPECT_TRUE(becomes("three", "Running"));
   EXPECT_TRUE(becomes("four", "Running"));
+}
+
+/// Each tells how it stands on its own instances, and neither takes back what the other has told.
+TEST_F(Controller, ReplicasTellTogetherHowAUnikernelStandsThatIsOnInstancesOfBoth) {
+  ServerProcess second(files_.path() / "second", ServerProcess::Options{});
+  writeInstance(instance(2), second, policy(2));
+  ASSERT_EQ(kubectl({"label", "alba", instance(1), instance(2), "of=" + space_}), 0) << err_;
+  run({"--shard"});
+  run({"--shard"});
+  const auto web = [&](const std::string& arguments) {
+    return fmt::format(R"(apiVersion: rookery.dev/v1alpha1
+kind: Unikernel
+metadata: {{name: web, namespace: {0}}}
+spec:
+  placement: {{instanceSelector: {{matchLabels: {{of: {0}}}}}, replicas: All}}
+  image: {{path: web.hvt}}
+  minReadySeconds: 0
+  arguments: [{1}]
+)",
+                       space_, arguments);
+  };
+  const auto readyOn = [&] {
+    std::set<std::string> names;
+    const json status = object("web").value("status", json::object());
+    for (const json& placement : status.value("placements", json::array())) {
+      if (placement.value("ready", "") == "True" &&
+          placement.value("observedGeneration", 0) == observed("web"))
+        names.insert(placement["instance"]);
+    }
+    return names;
+  };
+  const auto settled = [&](std::int64_t generation) {
+    return observed("web") == generation && reason("uk", "web") == "Running" &&
+           readyOn() == std::set{instance(1), instance(2)};
+  };
+  apply(web("--first"));
+  EXPECT_TRUE(eventually([&] { return settled(1); })) << object("web").dump(2);
+  apply(web("--second"));
+  EXPECT_TRUE(eventually([&] { return settled(2); })) << object("web").dump(2);
+  EXPECT_EQ(server_->count("restart") + second.count("restart"), 2u);
+  const auto writes = [&] { return shared->requests()[{"PATCH", "unikernels/status"}]; };
+  const std::uint64_t before = writes();
+  apply(unikernel("other"));  // by then each has looked again
+  EXPECT_TRUE(becomes("other", "Running"));
+  EXPECT_LT(writes() - before, 10u) << "they do not answer each other for ever";
 }
 
 TEST_F(Controller, TellsWhatIsWrongOnTheObject) {
