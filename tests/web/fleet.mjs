@@ -95,7 +95,7 @@ export class Fleet {
     this.#openssl('x509', '-req', '-in', `${pki}/admin.csr`, '-CA', `${pki}/cacert.pem`, '-CAkey', `${pki}/ca.key`, '-days', '1', '-out', `${pki}/admin.pem`, '-extfile', extensions);
     return `apiVersion: rookery.dev/v1alpha1
 kind: AlbatrossInstance
-metadata: {name: ${name}}
+metadata: {name: ${name}, labels: {site: ${name}}}
 spec:
   endpoint: ${address}
   credentials: {files: {ca: ${pki}/cacert.pem, certificate: ${pki}/admin.pem, privateKey: ${pki}/admin.key}}

@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { bytes, parseQuantity, span, visible } from '../page/format.js';
 import { Sha256, digestOf } from '../page/sha256.js';
 import { parseImage } from '../page/solo5.js';
-import { selects, stateOf } from '../page/state.js';
+import { placesOf, rowOf, seenOn, selects, stateOf } from '../page/state.js';
 import { toYaml } from '../page/yaml.js';
 
 const bin = process.env['BIN_DIR'] ?? '';
@@ -49,6 +49,26 @@ test('what needs somebody is told from what does not', () => {
   assert.equal(of({}), 'Unknown');
   assert.equal(of({ Ready: ['True', 'Running'] }, { spec: { suspend: true } }), 'Suspended');
   assert.equal(of({ Ready: ['True', 'Running'] }, { metadata: { deletionTimestamp: 'x' } }), 'Deleting');
+});
+
+test('what runs on several instances stands on each as that says', () => {
+  const placements = [
+    { instance: 'eu-1', ready: 'True', reason: 'Running', message: 'It runs.', digest: 'a', restarts: 1, updated: true, history: ['a', 'b'] },
+    { instance: 'eu-2', ready: 'False', reason: 'Absent', message: 'It is made.', reconciling: true, updated: false },
+    { instance: 'eu-3', ready: 'False', reason: 'NoPolicy', message: 'No policy.', stalled: true },
+  ];
+  const lastAction = { verb: 'create' };
+  const object = { apiVersion: '', kind: 'Unikernel', metadata: { name: 'x', namespace: 'n' }, spec: { memory: '32Mi' }, status: { instance: 'eu-1', digest: 'a', restarts: 5, lastAction, placements } };
+  assert.deepEqual(placesOf(object), ['eu-1', 'eu-2', 'eu-3']);
+  assert.equal(rowOf(object).memory, 96 * 2 ** 20);
+  assert.match(rowOf(object).text, /eu-3/);
+  assert.deepEqual(placements.map(({ instance }) => stateOf(seenOn(object, instance)).word), ['Ready', 'Working', 'Stalled']);
+  assert.deepEqual(placements.map(({ instance }) => seenOn(object, instance).status?.lastAction), [lastAction, undefined, undefined]);
+  assert.deepEqual(placements.map(({ instance }) => seenOn(object, instance).status?.digest), ['a', undefined, undefined]);
+  assert.equal(seenOn(object, 'eu-1').status?.restarts, 1);
+  assert.equal(seenOn(object, 'elsewhere'), object);
+  assert.deepEqual(placesOf({ ...object, spec: { instance: 'eu-9' }, status: {} }), ['eu-9']);
+  assert.deepEqual(placesOf({ ...object, spec: {}, status: {} }), []);
 });
 
 test('labels are selected as kubectl selects them', () => {

@@ -264,6 +264,37 @@ describe('a unikernel', () => {
     await page.locator('.console .line time').first().waitFor();
   }, { as: tokens.ops }));
 
+  test('runs on several instances, and its roll-out is seen and let go on', () => onPage(async (page, watched) => {
+    watched.expected = /503.*\/(log\?|plan)/;  // of an instance that has not got it yet
+    const placement = { instanceSelector: { matchExpressions: [{ key: 'site', operator: 'In', values: ['eu-1', 'eu-2'] }] }, replicas: 2 };
+    const spread = (/** @type {string} */ word) => fleet.write('api/spread.yaml', unikernel('shop', 'spread', { placement, update: { maxUnavailable: 1, pauseAfter: 1 }, image: { path: fleet.path('manifests/images/web.hvt') }, networkInterfaces, minReadySeconds: 0, arguments: [`say=${word} on $(INSTANCE_NAME)`] }));
+    spread('first');
+    await until(async () => (await page.locator('table.list tbody tr', { hasText: 'shop/spread' }).count()) === 1 && (await stateOf(page, 'shop/spread')) === '✓ Ready', 'shop/spread is Ready');
+    const row = page.locator('table.list tbody tr', { hasText: 'shop/spread' });
+    assert.equal(await row.locator('td').nth(2).textContent(), 'eu-1, eu-2');
+    await until(async () => /16 MiB\s+of 64 MiB/.test((await row.locator('td').nth(5).textContent()) ?? ''), 'it uses memory twice');
+    await page.locator('select[name=instance]').selectOption('eu-2');
+    await row.waitFor();
+    await row.getByRole('link').click();
+    const places = page.locator('section[aria-labelledby=placements]');
+    assert.deepEqual(await places.locator('li a').allTextContents(), ['eu-1', 'eu-2']);
+    await page.locator('.console .line', { hasText: 'first on eu-1' }).waitFor();
+    await places.getByRole('link', { name: 'eu-2' }).click();
+    assert.match(page.url(), /\/spread\?instance=eu-2$/);
+    await page.locator('.console .line', { hasText: 'first on eu-2' }).waitFor();
+    assert.equal(await places.locator('li', { hasText: 'shown below' }).locator('a').textContent(), 'eu-2');
+    spread('second');
+    const updated = places.getByRole('meter', { name: 'Runs what is declared' });
+    await until(async () => (await updated.getAttribute('aria-valuetext')) === '1 of 2', 'it got to the first');
+    await places.locator('li', { hasText: 'eu-2' }).getByText('UpdatePending').waitFor();
+    await places.locator('li', { hasText: 'eu-2' }).getByText('not what is declared').waitFor();
+    await page.getByRole('row', { name: /^Arguments/ }).getByText('differs').waitFor();
+    await shoot(page, 'unikernel-placements');
+    await places.getByRole('button', { name: 'Let it go on' }).click();
+    await until(async () => (await updated.getAttribute('aria-valuetext')) === '2 of 2', 'it got to both');
+    await page.locator('.console .line', { hasText: 'second on eu-2' }).waitFor();
+  }, { as: tokens.ops }));
+
   test('is restarted, suspended and deleted, by its name', () => onPage(async (page, watched) => {
     watched.expected = /404.*\/plan/;  // it may be asked for just when it has gone
     await go(page, '#/unikernels/shop/stored');

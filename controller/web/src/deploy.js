@@ -7,7 +7,7 @@ import { navigate } from './route.js';
 import { mistakesIn, loadSchemas } from './schema.js';
 import { digestOf } from './sha256.js';
 import { parseImage } from './solo5.js';
-import { conditionOf, stateOf, unikernelUrl } from './state.js';
+import { conditionOf, placesOf, stateOf, unikernelUrl } from './state.js';
 import { collectionOf, keyOf, useCan, useCollection } from './store.js';
 import { Badge, Copy, Fact, ListState, Meter, Notice, useTitle } from './ui.js';
 import { manifestOf } from './yaml.js';
@@ -57,9 +57,9 @@ const isUsable = (policy) => conditionOf(policy, 'Ready')?.status === 'True';
 /** How many of what runs on an instance may use each of these CPUs. @param {number[]} cpus @param {Iterable<KubeObject>} unikernels @param {string} instance */
 function loadOf(cpus, unikernels, instance) {
   const load = new Map(cpus.map((cpu) => [cpu, 0]));
-  for (const { spec, status } of unikernels) {
-    if ((status?.instance ?? spec.instance) !== instance) continue;
-    for (const cpu of spec.cpuIDs ?? []) if (load.has(cpu)) load.set(cpu, (load.get(cpu) ?? 0) + 1);
+  for (const object of unikernels) {
+    if (!placesOf(object).includes(instance)) continue;
+    for (const cpu of object.spec.cpuIDs ?? []) if (load.has(cpu)) load.set(cpu, (load.get(cpu) ?? 0) + 1);
   }
   return load;
 }

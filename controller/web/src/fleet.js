@@ -106,20 +106,32 @@ const orders = {
 /** @param {any} a @param {any} b */
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
+/** What each uses, on all of its instances together. @param {import('./types.js').Usage[]} list
+ * @returns {Map<string, {used: number, cpu: number}>} */
+export function usagesIn(list) {
+  const found = new Map();
+  for (const { metadata, usage } of list) {
+    const key = `${metadata.namespace}/${metadata.name}`;
+    const before = found.get(key) ?? { used: 0, cpu: 0 };
+    found.set(key, { used: before.used + parseQuantity(usage.memory), cpu: before.cpu + parseQuantity(usage.cpu) });
+  }
+  return found;
+}
+
 /** Those that are meant, in their order. @param {Iterable<KubeObject>} objects @param {Record<string, string>} query
- * @param {Map<string, any>} usages @returns {any[]} */
+ * @param {Map<string, {used: number, cpu: number}>} usages @returns {any[]} */
 export function chosen(objects, query, usages) {
   const words = (query.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const found = [];
   for (const object of objects) {
     const row = rowOf(object);
     if (query.ns && row.namespace !== query.ns) continue;
-    if (query.instance && row.instance !== query.instance) continue;
+    if (query.instance && !row.places.includes(query.instance)) continue;
     if (query.state && row.state.word !== query.state) continue;
     if (query.label && !selects(object.metadata.labels ?? {}, query.label)) continue;
     if (!words.every((word) => row.text.includes(word))) continue;
-    const usage = usages.get(row.key);
-    found.push({ ...row, used: parseQuantity(usage?.usage.memory), cpu: parseQuantity(usage?.usage.cpu) });
+    const { used = NaN, cpu = NaN } = usages.get(row.key) ?? {};
+    found.push({ ...row, used, cpu });
   }
   const sort = query.sort ?? 'state';
   const by = orders[sort.replace(/^-/, '')] ?? orders.state;
@@ -127,12 +139,15 @@ export function chosen(objects, query, usages) {
   return found.sort((a, b) => sign * compare(by?.(a), by?.(b)) || compare(a.key, b.key));
 }
 
+/** @param {string[]} places */
+const whereOf = ([first = '–', second, ...more]) => (second === undefined ? first : more.length === 0 ? `${first}, ${second}` : `${first} and ${more.length + 1} more`);
+
 /** @param {number} now @returns {import('./table.js').Column[]} */
 const columnsAt = (now) => [
   { id: 'state', name: 'State', class: 'state', cell: (row) => html`<${Badge} tone=${row.state.tone} word=${row.state.word} title="${row.state.reason}: ${row.state.message}" />` },
   { id: 'name', name: 'Unikernel', class: 'name', cell: (row) => html`<a href=${unikernelUrl(row.namespace, row.name)}><span class="dim">${row.namespace}/</span>${row.name}</a>
     ${row.state.rank < 4 && html`<span class="why dim" title=${row.state.message}>${row.state.reason}</span>`}` },
-  { id: 'instance', name: 'Instance', class: 'wide', cell: (row) => row.instance || '–' },
+  { id: 'instance', name: 'Instance', class: 'wide', cell: (row) => html`<span title=${row.places.length > 1 ? row.instance : undefined}>${whereOf(row.places)}</span>` },
   { id: 'uptime', name: 'Up', class: 'number', cell: (row) => html`<span title=${local(row.object.status?.startedAt)}>${age(row.object.status?.startedAt, now)}</span>` },
   { id: 'restarts', name: 'Restarts', class: 'number wide', cell: (row) => row.restarts },
   { id: 'memory', name: 'Memory', class: 'number', cell: (row) => html`${bytes(row.used)} <span class="dim">of ${bytes(row.memory)}</span>` },
@@ -227,12 +242,12 @@ export function Fleet() {
   const plans = useMemo(() => plansIn(planTable), [planTable]);
   const height = useRowHeight();
   const [all, setAll] = useState(false);
-  const usages = useMemo(() => new Map((usageList?.items ?? []).map((/** @type {any} */ usage) => [`${usage.metadata.namespace}/${usage.metadata.name}`, usage])), [usageList]);
+  const usages = useMemo(() => usagesIn(usageList?.items ?? []), [usageList]);
   const wanted = session.everywhere ? query : { ...query, ns: '' };
   const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.revision, JSON.stringify(query), usages]);
   const counts = useMemo(() => {
     const found = new Map();
-    for (const object of unikernels.items.values()) found.set(rowOf(object).instance, (found.get(rowOf(object).instance) ?? 0) + 1);
+    for (const object of unikernels.items.values()) for (const place of rowOf(object).places) found.set(place, (found.get(place) ?? 0) + 1);
     return found;
   }, [unikernels.revision]);
   const sorted = [...instances.items.values()].sort((a, b) => stateOf(a).rank - stateOf(b).rank || compare(a.metadata.name, b.metadata.name));

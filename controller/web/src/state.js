@@ -43,6 +43,27 @@ export function stateOf(object) {
   return { word, ...state, reason: told?.reason ?? '', message: told?.message ?? 'Nobody has looked at it yet.' };
 }
 
+/** The instances that an object is on, or is to be. @param {KubeObject} object @returns {string[]} */
+export function placesOf({ spec, status }) {
+  if (status?.placements) return status.placements.map((each) => each.instance);
+  const instance = status?.instance ?? spec.instance;
+  return instance ? [instance] : [];
+}
+
+/** An object as it stands on one of the instances that it was placed on; as it is where it has no placement.
+ * @param {KubeObject} object @param {string} instance @returns {KubeObject} */
+export function seenOn(object, instance) {
+  const { placements = [], ...status } = object.status ?? {};
+  const placement = placements.find((each) => each.instance === instance);
+  if (!placement) return object;
+  const { ready, reason = '', message = '', stalled, reconciling, ...seen } = placement;
+  const holds = { Ready: ready, ...(stalled && { Stalled: 'True' }), ...(reconciling && { Reconciling: 'True' }) };
+  const conditions = Object.entries(holds).map(([type, held]) => ({ type, status: held, reason, message, lastTransitionTime: '' }));
+  // Of actions, the last one on the first instance is told.
+  const lastAction = status.instance === instance ? status.lastAction : undefined;
+  return { ...object, status: { conditions, ...seen, ...(lastAction && { lastAction }) } };
+}
+
 /** What a row of the table shows and is sorted and found by; made once of each object.
  * @typedef {ReturnType<typeof makeRow>} Row */
 /** @param {KubeObject} object */
@@ -50,20 +71,21 @@ function makeRow(object) {
   const { metadata, spec, status } = object;
   const state = stateOf(object);
   const namespace = metadata.namespace ?? '';
-  const instance = status?.instance ?? spec.instance ?? '';
+  const places = placesOf(object);
   return {
     object,
     key: `${namespace}/${metadata.name}`,
     namespace,
     name: metadata.name,
     state,
-    instance,
+    places,
+    instance: places.join(', '),
     started: Date.parse(status?.startedAt ?? ''),
     restarts: status?.restarts ?? 0,
-    memory: parseQuantity(spec.memory),
+    memory: parseQuantity(spec.memory) * Math.max(1, places.length),
     digest: status?.digest ?? '',
     acted: Date.parse(status?.lastAction?.time ?? ''),
-    text: `${namespace}/${metadata.name} ${instance} ${state.word} ${state.reason} ${state.message} ${status?.digest ?? ''}`.toLowerCase(),
+    text: `${namespace}/${metadata.name} ${places.join(' ')} ${state.word} ${state.reason} ${state.message} ${status?.digest ?? ''}`.toLowerCase(),
   };
 }
 

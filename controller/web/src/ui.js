@@ -30,11 +30,12 @@ export function Age({ time, now, full }) {
     : html`<time datetime=${time} title=${local(time)}>${ago}</time>`;
 }
 
-/** So much of so much. @param {{label: string, used: number, total: number, show?: (value: number) => string}} props */
-export function Meter({ label, used, total, show = bytes }) {
+/** So much of so much. `goal`: all of it is what one wants.
+ * @param {{label: string, used: number, total: number, show?: (value: number) => string, goal?: boolean}} props */
+export function Meter({ label, used, total, show = bytes, goal = false }) {
   const known = Number.isFinite(total) && total > 0;
   const share = known && used > 0 ? Math.min(1, used / total) : 0;
-  const tone = share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : 'good';
+  const tone = goal ? (share < 1 ? 'warn' : 'good') : share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : 'good';
   return html`
     <div class="meter">
       <span class="dim">${label}</span>
