@@ -67,7 +67,7 @@ struct ImagePlaces {
   const image::ImageStore* store = nullptr;       // has those that are named by their digest alone
   image::Puller* puller = nullptr;                // has those that have a URL; null: they are not looked at
   image::Lookout* lookout = nullptr;              // null: resolve() reads all images itself
-  std::chrono::milliseconds patience{200};        // for images that nobody has looked at yet: most are known before
+  std::chrono::milliseconds patience{200};  // for images that nobody has looked at yet: most are known before
   file::Settling* settling =
       nullptr;  // says whether an image is whole, where there is no lookout; null: it is
   std::filesystem::path apiStore = {};  // what comes from there was written through the API
