@@ -108,6 +108,15 @@ spec:
     return this.path(file);
   }
 
+  /** Makes the manifests a checkout of Git. @returns {string} its commit */
+  commit() {
+    const git = (/** @type {string[]} */ ...args) => execFileSync('git', ['-c', 'user.name=tests', '-c', 'user.email=tests@example.org', '-C', this.path('manifests'), ...args], { encoding: 'utf8' });
+    git('init', '--quiet', '--initial-branch=main');
+    git('add', '.');
+    git('commit', '--quiet', '--message', 'All of it');
+    return git('rev-parse', 'HEAD').trim();
+  }
+
   /** `rookery run`, on the port that it had. @param {{tls?: boolean, args?: string[]}} [options] */
   async run({ tls = true, args = [] } = {}) {
     this.tls = tls;

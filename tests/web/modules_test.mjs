@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { bytes, parseQuantity, span, visible } from '../page/format.js';
 import { Sha256, digestOf } from '../page/sha256.js';
 import { parseImage } from '../page/solo5.js';
-import { placesOf, rowOf, seenOn, selects, stateOf } from '../page/state.js';
+import { commitOf, placesOf, rowOf, seenOn, selects, stateOf } from '../page/state.js';
 import { toYaml } from '../page/yaml.js';
 
 const bin = process.env['BIN_DIR'] ?? '';
@@ -69,6 +69,14 @@ test('what runs on several instances stands on each as that says', () => {
   assert.equal(seenOn(object, 'elsewhere'), object);
   assert.deepEqual(placesOf({ ...object, spec: { instance: 'eu-9' }, status: {} }), ['eu-9']);
   assert.deepEqual(placesOf({ ...object, spec: {}, status: {} }), []);
+});
+
+test('a manifest is of the commit of the folder that it lies in', () => {
+  const instance = { apiVersion: '', kind: '', metadata: { name: 'eu-1' }, spec: {}, status: { sources: [{ root: '/srv/a', lastAttemptedRevision: `main@sha1:${'0123456789abcdef'.repeat(3).slice(0, 40)}` }, { root: '/srv/a/b', lastAttemptedRevision: `sha256:${'f'.repeat(64)}` }] } };
+  assert.equal(commitOf(instance, '/srv/a/x.yaml'), 'main@0123456789ab');
+  assert.equal(commitOf(instance, '/srv/a/b/x.yaml'), 'f'.repeat(12));
+  assert.equal(commitOf(instance, '/srv/ab/x.yaml'), '');
+  assert.equal(commitOf({ ...instance, status: {} }, '/srv/a/x.yaml'), '');
 });
 
 test('labels are selected as kubectl selects them', () => {

@@ -110,4 +110,6 @@ function Unreachable() {
   return html`<h1>Rookery</h1><${Notice} tone="bad" title="The server does not answer.">${session.refusal} Trying again every 3 s.<//>`;
 }
 
-render(html`<${Page} />`, /** @type {HTMLElement} */ (document.getElementById('page')));
+const root = /** @type {HTMLElement} */ (document.getElementById('page'));
+root.replaceChildren();  // what was there to be seen meanwhile
+render(html`<${Page} />`, root);

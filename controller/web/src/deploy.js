@@ -228,6 +228,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
   const [refusal, setRefusal] = useState(/** @type {any} */ (undefined));
   const control = useRef(/** @type {any} */ (undefined));
   const alarm = useRef(/** @type {any} */ (null));
+  const named = useRef(false);  // by somebody, who may be faster than an image is read
   const unikernels = useCollection(collectionOf('unikernels', session.everywhere ? undefined : form.namespace));
   const volumes = useCollection(collectionOf('unikernelvolumes', form.namespace));
   const verdict = useCan({ verb: 'deploy', resource: 'unikernels', namespace: form.namespace });
@@ -254,6 +255,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
 
   const set = (/** @type {Partial<Form>} */ changes) => {
     setRefusal(undefined);
+    if (changes.name !== undefined) named.current = true;
     setForm((/** @type {Form} */ before) => ({ ...before, ...changes }));
     setTouched((/** @type {any} */ before) => ({ ...before, ...Object.fromEntries(Object.keys(changes).map((key) => [key, true])) }));
   };
@@ -275,7 +277,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
       const bridgeFor = (/** @type {string} */ device) => (bridges.includes(device) ? '' : (bridges[0] ?? ''));
       setForm((/** @type {Form} */ before) => ({
         ...before,
-        name: touched.name ? before.name : picked.name.replace(/\.[a-z0-9]+$/i, '').toLowerCase().replace(/[^-a-z0-9.]+/g, '-').replace(/^[-.]+|[-.]+$/g, ''),
+        name: named.current ? before.name : picked.name.replace(/\.[a-z0-9]+$/i, '').toLowerCase().replace(/[^-a-z0-9.]+/g, '-').replace(/^[-.]+|[-.]+$/g, ''),
         networks: found.networks.map((name) => before.networks.find((each) => each.name === name) ?? { name, bridge: bridgeFor(name) }),
         blocks: found.blocks.map((name) => before.blocks.find((each) => each.name === name) ?? { name }),
       }));

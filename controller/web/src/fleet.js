@@ -11,6 +11,8 @@ import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js'
 /** @typedef {import('./types.js').KubeObject} KubeObject */
 /** @typedef {import('./state.js').Row} Row */
 
+/** Reasons that add nothing to the state. */
+const quiet = ['Running', 'Completed', 'Suspended', ''];
 const usagePeriod = 10_000;
 const planPeriod = 5_000;
 const mostNamed = 3;
@@ -57,13 +59,17 @@ function Instance({ instance, now, policies, counts, plan, crowded }) {
   `;
 }
 
-/** What needs somebody, before all else. @param {{instances: KubeObject[], objects: Iterable<KubeObject>}} props */
-function Attention({ instances, objects }) {
+/** What needs somebody, before all else. `revision`: of the objects.
+ * @param {{instances: KubeObject[], objects: Map<string, KubeObject>, revision: number}} props */
+function Attention({ instances, objects, revision }) {
   const silent = instances.filter((each) => ['Stalled', 'Not ready', 'Unknown'].includes(stateOf(each).word) && conditionOf(each, 'Ready') !== undefined);
   const asked = instances.filter((each) => conditionOf(each, 'Ready')?.reason === 'PruneGuard');
-  /** @type {Record<string, Row[]>} */
-  const found = { Stalled: [], 'Not ready': [] };
-  for (const object of objects) found[rowOf(object).state.word]?.push(rowOf(object));
+  const found = useMemo(() => {
+    /** @type {Record<string, Row[]>} */
+    const rows = { Stalled: [], 'Not ready': [] };
+    for (const object of objects.values()) rows[rowOf(object).state.word]?.push(rowOf(object));
+    return rows;
+  }, [objects, revision]);
   const lines = [
     ...silent.map((each) => html`<b>${each.metadata.name}</b> does not answer as it should: <bdi>${stateOf(each).message}</bdi>`),
     ...asked.map((each) => html`The prune guard asks about a set on <b>${each.metadata.name}</b>. <a href="#/plan">Answer it</a>`),
@@ -146,7 +152,7 @@ const whereOf = ([first = '–', second, ...more]) => (second === undefined ? fi
 const columnsAt = (now) => [
   { id: 'state', name: 'State', class: 'state', cell: (row) => html`<${Badge} tone=${row.state.tone} word=${row.state.word} title="${row.state.reason}: ${row.state.message}" />` },
   { id: 'name', name: 'Unikernel', class: 'name', cell: (row) => html`<a href=${unikernelUrl(row.namespace, row.name)}><span class="dim">${row.namespace}/</span>${row.name}</a>
-    ${row.state.rank < 4 && html`<span class="why dim" title=${row.state.message}>${row.state.reason}</span>`}` },
+    ${(row.state.rank < 4 || !quiet.includes(row.state.reason)) && html`<span class="why dim" title=${row.state.message}>${row.state.reason}</span>`}` },
   { id: 'instance', name: 'Instance', class: 'wide', cell: (row) => html`<span title=${row.places.length > 1 ? row.instance : undefined}>${whereOf(row.places)}</span>` },
   { id: 'uptime', name: 'Up', class: 'number', cell: (row) => html`<span title=${local(row.object.status?.startedAt)}>${age(row.object.status?.startedAt, now)}</span>` },
   { id: 'restarts', name: 'Restarts', class: 'number wide', cell: (row) => row.restarts },
@@ -181,20 +187,21 @@ function Filter({ name, label, value, hint, type = 'text' }) {
   return html`<label class=${name}>${label} <input ref=${field} type=${type} name=${name} placeholder=${hint} onInput=${changed} autocomplete="off" spellcheck=${false} /></label>`;
 }
 
-/** @param {{rows: any[], all: Iterable<KubeObject>, query: Record<string, string>, total: number, instances: string[]}} props */
-function Filters({ rows, all, query, total, instances }) {
+/** `shown`: how many there are of all. `revision`: of the objects.
+ * @param {{shown: number, objects: Map<string, KubeObject>, revision: number, query: Record<string, string>, instances: string[]}} props */
+function Filters({ shown, objects, revision, query, instances }) {
   const { namespaces, words } = useMemo(() => {
     /** @type {Set<string>} */
     const found = new Set();
     /** @type {Map<string, number>} */
     const counts = new Map();
-    for (const object of all) {
+    for (const object of objects.values()) {
       const row = rowOf(object);
       found.add(row.namespace);
       counts.set(row.state.word, (counts.get(row.state.word) ?? 0) + 1);
     }
     return { namespaces: [...found].sort(), words: counts };
-  }, [all, total, rows]);
+  }, [objects, revision]);
   const filtered = query.q || query.ns || query.instance || query.state || query.label;
   return html`
     <form class="filters" role="search" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
@@ -205,7 +212,7 @@ function Filters({ rows, all, query, total, instances }) {
       <${Choice} name="instance" label="Instance" value=${query.instance ?? ''} options=${instances} all="all" />
       <${Choice} name="state" label="State" value=${query.state ?? ''} options=${Object.keys(states)} all="all" />
       <${Filter} name="label" label="Labels" hint="app=web" value=${query.label ?? ''} />
-      <p role="status" class="count">${filtered ? `${rows.length.toLocaleString()} of ` : ''}${counted(total, 'unikernel')}</p>
+      <p role="status" class="count">${filtered ? `${shown.toLocaleString()} of ` : ''}${counted(objects.size, 'unikernel')}</p>
       ${filtered && html`<a class="button small" href="#/">Clear</a>`}
     </form>
     <ul class="tally" aria-label="How many are how">
@@ -244,12 +251,12 @@ export function Fleet() {
   const [all, setAll] = useState(false);
   const usages = useMemo(() => usagesIn(usageList?.items ?? []), [usageList]);
   const wanted = session.everywhere ? query : { ...query, ns: '' };
-  const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.revision, JSON.stringify(query), usages]);
+  const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.items, unikernels.revision, JSON.stringify(query), usages]);
   const counts = useMemo(() => {
     const found = new Map();
     for (const object of unikernels.items.values()) for (const place of rowOf(object).places) found.set(place, (found.get(place) ?? 0) + 1);
     return found;
-  }, [unikernels.revision]);
+  }, [unikernels.items, unikernels.revision]);
   const sorted = [...instances.items.values()].sort((a, b) => stateOf(a).rank - stateOf(b).rank || compare(a.metadata.name, b.metadata.name));
   const only = instances.items.size === 1 ? sorted[0]?.metadata.name : undefined;
   const policiesOf = (/** @type {string} */ name) => [...policies.items.values()].filter((policy) => (policy.spec.instance ?? only) === name);
@@ -257,7 +264,7 @@ export function Fleet() {
   const columns = useMemo(() => columnsAt(now), [now]);
   return html`
     <header class="head"><h1>Fleet</h1><a class="button primary end" href="#/deploy${query.ns ? `?namespace=${encodeURIComponent(query.ns)}` : ''}">Deploy a unikernel</a></header>
-    <${Attention} instances=${sorted} objects=${unikernels.items.values()} />
+    <${Attention} instances=${sorted} objects=${unikernels.items} revision=${unikernels.revision} />
     <section aria-labelledby="instances">
       <h2 id="instances">Instances</h2>
       <${ListState} collection=${instances} what="instances" />
@@ -268,7 +275,7 @@ export function Fleet() {
     </section>
     <section aria-labelledby="unikernels">
       <h2 id="unikernels">Unikernels</h2>
-      <${Filters} rows=${rows} all=${[...unikernels.items.values()]} query=${query} total=${unikernels.items.size} instances=${names} />
+      <${Filters} shown=${rows.length} objects=${unikernels.items} revision=${unikernels.revision} query=${query} instances=${names} />
       <${ListState} collection=${unikernels} what="unikernels" />
       ${unikernels.state === 'live' && unikernels.items.size === 0 && html`
         <${Notice} title="No unikernel is declared."><a href="#/deploy">Deploy one</a>, or write a manifest.<//>`}

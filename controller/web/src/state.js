@@ -112,6 +112,13 @@ export function selects(labels, selector) {
   });
 }
 
+/** The commit that a file was read at, as its instance tells: "main@2e5f00c1d3a4". @param {KubeObject} instance @param {string} file */
+export function commitOf({ status }, file) {
+  const roots = (status?.sources ?? []).filter(({ root }) => file.startsWith(`${root.replace(/\/$/, '')}/`));
+  const revision = roots.sort((a, b) => b.root.length - a.root.length)[0]?.lastAttemptedRevision ?? '';
+  return revision.replace(/sha\d+:([0-9a-f]{12})[0-9a-f]*$/, '$1');
+}
+
 /** A URL within the page. @param {string} namespace @param {string} name */
 export const unikernelUrl = (namespace, name) =>
   `#/unikernels/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;

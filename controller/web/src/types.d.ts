@@ -63,6 +63,7 @@ export interface Status {
   version?: string;
   placements?: Placement[];
   rollout?: Rollout;
+  sources?: { root: string; lastAttemptedRevision?: string; lastAppliedRevision?: string }[];
 }
 export interface Selector {
   matchLabels?: Record<string, string>;

@@ -1,12 +1,12 @@
 // One unikernel: what is declared beside what runs, what happened, what it prints and uses, and what can be done to it.
 import { html, useEffect, useMemo, useState } from './html.js';
 import { Change, Value } from './changes.js';
-import { bytes, counted, parseQuantity, percent, shortDigest } from './format.js';
+import { bytes, parseQuantity, percent, shortDigest } from './format.js';
 import { ConsoleView } from './console.js';
 import { session, wordsOf } from './session.js';
 import { Placements } from './placements.js';
 import { useQuery } from './route.js';
-import { conditionOf, placesOf, seenOn, stateOf } from './state.js';
+import { commitOf, conditionOf, placesOf, seenOn, stateOf } from './state.js';
 import { collectionOf, keyOf, pathOf, useCan, useCollection, usePolled } from './store.js';
 import { Age, Badge, Chart, Copy, Dialog, Fact, ListState, Notice, useNow, useTitle } from './ui.js';
 import { manifestOf } from './yaml.js';
@@ -66,10 +66,13 @@ function Usages({ samples, asked }) {
 /** @param {import('./types.js').Device[] | undefined} devices @param {(device: import('./types.js').Device) => string} words */
 const devicesIn = (devices, words) => (devices ?? []).map(words).join(', ') || 'none';
 
+/** @type {Record<string, string>} */
+const operators = { In: 'in', NotIn: 'not in', Exists: 'is there', DoesNotExist: 'is not there' };
+
 /** @param {import('./types.js').Selector} selector */
 const wordsOfSelector = ({ matchLabels = {}, matchExpressions = [] }) => [
   ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
-  ...matchExpressions.map(({ key, operator, values = [] }) => `${key} ${operator} ${values.join(', ')}`.trim()),
+  ...matchExpressions.map(({ key, operator, values = [] }) => `${key} ${operators[operator] ?? operator}${values.length > 0 ? ` ${values.join(', ')}` : ''}`),
 ].join(', ') || 'any';
 
 /** Where it is to run. @param {import('./types.js').Spec} spec */
@@ -242,26 +245,34 @@ function DeleteDialog({ object, onClose, onDelete }) {
   `;
 }
 
-/** @param {{object: KubeObject, source: Source | undefined}} props */
-function Manifest({ object, source }) {
+/** @param {{instance: string, file: string}} props */
+function Commit({ instance, file }) {
+  const may = useCan({ verb: 'get', resource: 'albatrossinstances', name: instance })?.allowed;
+  const { value } = usePolled(may ? pathOf('albatrossinstances', undefined, instance) : undefined, 15_000);
+  const commit = value ? commitOf(value, file) : '';
+  return commit && html` at <code>${commit}</code>`;
+}
+
+/** @param {{object: KubeObject, source: Source | undefined, instance: string}} props */
+function Manifest({ object, source, instance }) {
   const text = manifestOf(object);
   return html`
-    <p class="tools">${source?.file ? html`<code>${source.file}${source.line ? `:${source.line}` : ''}</code>` : html`<span class="dim">with defaults, as the API has it</span>`} <${Copy} text=${text} /></p>
+    <p class="tools">${source?.file ? html`<span><code>${source.file}${source.line ? `:${source.line}` : ''}</code>${instance && html`<${Commit} key=${instance} instance=${instance} file=${source.file} />`}</span>` : html`<span class="dim">with defaults, as the API has it</span>`} <${Copy} text=${text} /></p>
     <pre tabindex="0" role="region" aria-label="Its text">${text}</pre>
   `;
 }
 
-/** @param {{object: KubeObject, now: number}} props */
-function History({ object, now }) {
+/** `told`: whether its last action is. @param {{object: KubeObject, told: boolean, now: number}} props */
+function History({ object, told, now }) {
   const action = object.status?.lastAction;
   const history = object.status?.history ?? [];
   const running = object.status?.digest;
   return html`
     <dl class="factlist">
-      <${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>
+      ${told && html`<${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>`}
       ${action?.verb && html`<${Fact} name="It took">${(action.duration ?? '–').replace(/(\d)([a-z])/g, '$1 $2')}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
       <${Fact} name="Runs since">${object.status?.startedAt ? html`<${Age} full time=${object.status.startedAt} now=${now} />` : '–'}<//>
-      <${Fact} name="Restarts">${counted(object.status?.restarts ?? 0, 'time')} unasked<//>
+      <${Fact} name="Restarts">${object.status?.restarts ?? 0} <span class="dim">that nobody asked for</span><//>
       <${Fact} name="Images">${history.length === 0 ? 'none yet' : html`<ol class="plain mono">${history.map((digest) => html`<li title=${digest}>${shortDigest(digest)} ${digest === running && html`<span class="tag">runs</span>`}</li>`)}</ol>`}<//>
     </dl>
   `;
@@ -315,12 +326,12 @@ export function Unikernel({ namespace, name }) {
     ${placed && html`<${Placements} object=${object} source=${source} shown=${place} now=${now} />`}
     <div class="columns">
       <section aria-labelledby="declared"><h2 id="declared">Declared and running${on}</h2><${Comparison} object=${shown} plan=${plan} usage=${live} /></section>
-      <section aria-labelledby="history"><h2 id="history">Life${on}</h2><${History} object=${shown} now=${now} /><h2>Usage${on}</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
+      <section aria-labelledby="history"><h2 id="history">Life${on}</h2><${History} object=${shown} told=${place === object.status?.instance || !placed} now=${now} /><h2>Usage${on}</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
     </div>
     <section aria-labelledby="console"><h2 id="console">Console${on}</h2>${object.status?.instance ? html`<${ConsoleView} key=${place} namespace=${namespace} name=${name} instance=${place} />` : html`<p class="dim">It is on no instance yet, so it has printed nothing.</p>`}</section>
     <div class="columns">
       <section aria-labelledby="timeline"><h2 id="timeline">What happened</h2><${Timeline} object=${object} events=${events?.items ?? []} now=${now} /></section>
-      <section aria-labelledby="manifest"><h2 id="manifest">Manifest</h2><${Manifest} object=${object} source=${source} /></section>
+      <section aria-labelledby="manifest"><h2 id="manifest">Manifest</h2><${Manifest} object=${object} source=${source} instance=${place} /></section>
     </div>
   `;
 }
