@@ -103,7 +103,9 @@ function ChooseInstance({ instances, policies, namespace }) {
 const NoPolicy = ({ instance, namespace, others = false }) => {
   const example = `apiVersion: rookery.dev/v1alpha1
 kind: UnikernelPolicy
-metadata: {name: ${instance || 'limits'}, namespace: ${namespace ?? 'shop'}}
+metadata:
+  name: ${instance || 'limits'}
+  namespace: ${namespace ?? 'shop'}
 spec:${instance ? `\n  instance: ${instance}` : ''}
   unikernels: 10
   memory: 512Mi
@@ -387,8 +389,8 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
           <textarea ...${described('arguments', mistakes.get('arguments'))} class="mono" rows="4" value=${form.arguments} onInput=${text('arguments')} spellcheck=${false} placeholder="--ipv4=10.0.42.20/24"></textarea>
         <//>
         <fieldset class="field"><legend>When it ends</legend>
-          <label class="check"><input type="radio" name="fail" checked=${!form.restart} onChange=${() => set({ restart: false })} /> Let it go</label>
-          <label class="check"><input type="radio" name="fail" checked=${form.restart} onChange=${() => set({ restart: true })} /> The server starts it again</label>
+          <label class="check"><input type="radio" name="fail" checked=${!form.restart} onChange=${() => set({ restart: false })} /> Rookery creates it again</label>
+          <label class="check"><input type="radio" name="fail" checked=${form.restart} onChange=${() => set({ restart: true })} /> The server starts it again at once</label>
           ${form.restart && html`<${Field} id="codes" label="On these exit codes" error=${mistakes.get('failBehaviour.exitCodes') ?? [...mistakes].find(([path]) => path.startsWith('failBehaviour.exitCodes['))?.[1]} hint="empty: on any">
             <input ...${described('codes', mistakes.get('failBehaviour.exitCodes'))} value=${form.exitCodes} onInput=${text('exitCodes')} /><//>`}
         </fieldset>

@@ -52,7 +52,7 @@ function OnInstance({ object, placement, shown, now }) {
     <${Badge} tone=${tone} word=${word} title=${means} />
     <div>
       <p><a href="${unikernelUrl(object.metadata.namespace ?? '', object.metadata.name)}?instance=${encodeURIComponent(instance)}" aria-current=${shown ? 'true' : undefined}>${instance}</a>
-        ${' '}<b>${reason}</b> ${updated === false && html`<span class="tag">not what is declared</span> `}${shown && html`<span class="tag">shown below</span>`}</p>
+        ${' '}<b>${reason}</b> ${updated === false && html`<span class="tag">not updated yet</span> `}${shown && html`<span class="tag">shown below</span>`}</p>
       ${message && html`<p><bdi>${message}</bdi></p>`}
       <p class="dim small">${startedAt ? html`runs for <${Age} time=${startedAt} now=${now} />` : 'does not run'}${digest && html`, image <span class="mono" title=${digest}>${shortDigest(digest)}</span>`}, ${counted(restarts, 'restart')}</p>
     </div>
@@ -69,7 +69,7 @@ export function Placements({ object, source, shown, now }) {
   return html`
     <section aria-labelledby="placements"><h2 id="placements">Where it runs</h2>
       <div class="charts">
-        <${Meter} label="Runs what is declared" used=${updated} total=${replicas} show=${String} goal />
+        <${Meter} label="Updated" used=${updated} total=${replicas} show=${String} goal />
         <${Meter} label="Ready" used=${ready} total=${replicas} show=${String} goal />
       </div>
       ${(rolls || waits || object.metadata.annotations?.[pauseAnnotation]) && html`<${RolloutActions} object=${object} source=${source} waits=${waits} />`}

@@ -160,13 +160,13 @@ function Timeline({ object, events, now }) {
   const entries = useMemo(() => [
     ...(object.status?.conditions ?? []).map((each) => ({
       key: `condition ${each.type}`, time: each.lastTransitionTime, word: `${each.type} ${each.status === 'True' ? '' : `is ${each.status}`}`.trim(),
-      reason: each.reason, message: each.message, tone: (each.type === 'Ready') === (each.status === 'True') ? (each.type === 'Ready' ? 'good' : 'off') : each.type === 'Reconciling' ? 'work' : 'bad', now: true,
+      reason: each.reason, message: each.message, tone: (each.type === 'Ready') === (each.status === 'True') ? (each.type === 'Ready' ? 'good' : 'off') : each.type === 'Reconciling' ? 'work' : 'bad', now: true, order: Number.MAX_SAFE_INTEGER,
     })),
     ...events.map((each) => ({
       key: each.metadata.name, time: each.lastTimestamp ?? each.firstTimestamp, word: '', reason: each.reason,
-      message: each.message, tone: each.type === 'Warning' ? 'bad' : 'off', count: each.count,
+      message: each.message, tone: each.type === 'Warning' ? 'bad' : 'off', count: each.count, order: Number(each.metadata.resourceVersion),
     })),
-  ].sort((a, b) => Date.parse(b.time) - Date.parse(a.time)), [object, events]);
+  ].sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || b.order - a.order), [object, events]);
   if (entries.length === 0) return html`<p class="dim">Nothing has happened yet.</p>`;
   return html`
     <ol class="timeline">
