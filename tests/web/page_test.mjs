@@ -280,6 +280,14 @@ describe('a unikernel', () => {
     await page.locator('.chart svg').first().waitFor();
     await shoot(page, 'unikernel');
     assert.match(await page.title(), /shop\/web/);
+    // Who sends a link writes what stands in it: there is no such view, and the server is not asked.
+    for (const hash of [`#/unikernels/shop/${encodeURIComponent('\u202egnp<b>, metadata.name=web')}`, '#/unikernels/a%2fb/web', '#/%zz/%', '#/unikernels/shop']) {
+      await go(page, hash);
+      await page.getByText('This page has no such view.').waitFor();
+      assert.equal(await page.title(), 'Not found · Rookery');
+      await go(page, '#/plan');
+      await page.getByRole('heading', { name: 'Plan', exact: true }).waitFor();
+    }
   }, { as: tokens.ops }));
 
   test('its console is followed and searched', () => onPage(async (page) => {
