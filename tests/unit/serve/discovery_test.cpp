@@ -71,7 +71,7 @@ std::set<std::string> described(const std::string& base) {
     for (const auto& [method, operation] : item.items()) {
       if (method == "parameters") continue;
       const std::string id = operation.at("operationId");
-      if (!id.ends_with("ForAllNamespaces")) found.insert(method + " " + path);
+      if (!id.ends_with("ForAllNamespaces")) found.insert(fmt::format("{} {}", method, path));
     }
   }
   return found;
