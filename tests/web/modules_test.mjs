@@ -81,7 +81,7 @@ test('a manifest is of the commit of the folder that it lies in', () => {
 
 test('labels are selected as kubectl selects them', () => {
   const labels = { app: 'web', tier: 'front' };
-  for (const [selector, wanted] of /** @type {[string, boolean][]} */ ([['app=web', true], ['app==web', true], ['app!=web', false], ['app', true], ['x', false], ['app=web,tier!=db', true], ['app=web,x=1', false], ['', true]])) assert.equal(selects(labels, selector), wanted, selector);
+  for (const [selector, wanted] of /** @type {[string, boolean][]} */ ([['app=web', true], ['app==web', true], ['app!=web', false], ['app', true], ['x', false], ['app=web,tier!=db', true], ['app=web,x=1', false], ['', true], ['app in (db, web)', true], ['app in (db)', false], ['app notin (db,web),tier', false], ['app notin (db)', true], ['x notin (a)', true], ['x in (a)', false], ['!x', true], ['!app', false], ['x!=1', true], ['app in (db', true], ['app =', false]])) assert.equal(selects(labels, selector), wanted, selector);
 });
 
 test('manifests are YAML that says the same', () => {

@@ -102,13 +102,18 @@ export function rowOf(object) {
   return row;
 }
 
-/** Whether labels are so: "app=web,tier!=db,canary". @param {Record<string, string>} labels @param {string} selector */
+/** A term of a selector: "!canary", "app", "app=web", "tier notin (db, cache)". */
+const term = /^\s*(!?)\s*([^\s=!(),]+)\s*(?:(==?|!=)\s*([^\s()]*)|\s(in|notin)\s*\(([^()]*)\))?\s*$/;
+
+/** Whether labels are so, as kubectl selects: "app=web,tier notin (db, cache),canary". Of what is not a term, as while
+ * somebody types, all are so. @param {Record<string, string>} labels @param {string} selector */
 export function selects(labels, selector) {
-  return selector.split(',').every((term) => {
-    const [, name = '', operator, value = ''] = /^\s*([^=!\s]*)\s*(==?|!=)?\s*(\S*)\s*$/.exec(term) ?? [];
+  return selector.split(/,(?![^(]*\))/).every((text) => {
+    const [, absent, name = '', operator, value, set, list] = term.exec(text) ?? [];
     if (name === '') return true;
-    if (operator === undefined) return name in labels;
-    return (labels[name] === value) === (operator !== '!=');
+    if (operator === undefined && set === undefined) return name in labels !== (absent === '!');
+    const values = set === undefined ? [value] : (list ?? '').split(',').map((each) => each.trim());
+    return values.includes(labels[name]) === (operator !== '!=' && set !== 'notin');
   });
 }
 
