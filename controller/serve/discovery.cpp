@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
+
+#include "serve/openapi/subresources.h"
 
 namespace rookery::serve {
 namespace {
@@ -27,12 +30,14 @@ json resourceJson(const ResourceType& type) {
   return resource;
 }
 
-json subresourceJson(const ResourceType& type, const std::string& subresource) {
-  return {{"name", fmt::format("{}/{}", type.plural, subresource)},
+json subresourceJson(const ResourceType& type, const Subresource& subresource) {
+  json verbs = {"get"};
+  if (!subresource.writing.empty()) verbs.push_back("update");
+  return {{"name", fmt::format("{}/{}", type.plural, subresource.name)},
           {"singularName", ""},
           {"namespaced", type.namespaced},
           {"kind", type.kind},
-          {"verbs", {"get"}}};
+          {"verbs", std::move(verbs)}};
 }
 
 }  // namespace
@@ -67,7 +72,7 @@ json resourceList(const Resources& resources, std::string_view group, std::strin
     const ResourceType& type = resource->type();
     if (type.group != group || type.version != version) continue;
     all.push_back(resourceJson(type));
-    for (const std::string& subresource : type.subresources)
+    for (const Subresource& subresource : subresourcesOf(type.kind))
       all.push_back(subresourceJson(type, subresource));
   }
   if (all.empty()) return nullptr;

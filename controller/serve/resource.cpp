@@ -35,10 +35,6 @@ ResourceType typeOf(api::Kind kind) {
   type.singular = definition.singular;
   type.namespaced = definition.namespaced;
   type.shortNames = definition.shortNames;
-  type.subresources = {"source"};
-  if (kind == api::Kind::AlbatrossInstance) type.subresources = {"plan", "source"};
-  if (kind == api::Kind::Unikernel) type.subresources = {"log", "plan", "source", "usage"};
-  if (kind == api::Kind::UnikernelVolume) type.subresources = {"content", "source"};
   return type;
 }
 

@@ -26,7 +26,6 @@ struct ResourceType {
   bool namespaced = true;
   std::vector<std::string> shortNames = {};
   std::vector<std::string> verbs = {};
-  std::vector<std::string> subresources = {};           // besides the status, all to be read only
   std::set<std::string, std::less<>> fieldLabels = {};  // that a field selector may name
   const TableColumns* columns = nullptr;                // lives as long as the program
 

@@ -10,6 +10,7 @@
 #include "serve/list.h"
 #include "serve/negotiation.h"
 #include "serve/openapi/openapi.h"
+#include "serve/openapi/subresources.h"
 #include "serve/patch.h"
 #include "serve/representation.h"
 #include "serve/review_protobuf.h"
@@ -107,12 +108,14 @@ http::Response ResourceApi::handle(const Request& request, const http::Target& t
   const Resource* resource = find(info, versionIn(target));
   if (resource == nullptr || !fits(resource->type(), info)) return noSuchResource();
   if (isSelfReview(info)) return review(request, target, info);
-  const bool isStatus = info.subresource == "status" && !info.name.empty();
-  const auto& subresources = resource->type().subresources;
-  const bool known = std::ranges::find(subresources, info.subresource) != subresources.end();
-  if (!info.subresource.empty() && !isStatus && !known) return noSuchResource();
+  const auto& subresources = subresourcesOf(resource->type().kind);
+  const bool isWhole = info.subresource.empty();
+  const bool isKnown =
+      std::ranges::find(subresources, info.subresource, &Subresource::name) != subresources.end();
+  if (!isWhole && !isKnown) return noSuchResource();
   if (!objects_.synced()) return notSynced();  // an empty list would be a lie
-  if (known) return readSubresource(request, target, *resource, info);
+  const bool isStatus = info.subresource == "status";
+  if (!isWhole && !isStatus) return readSubresource(request, target, *resource, info);
   if (onlyReads(request.method)) return read(request, target, *resource, info);
   if (isStatus) {
     return failure(405, "the status is the controller's to say: it cannot be written",

@@ -95,7 +95,7 @@ export class Fleet {
     this.#openssl('x509', '-req', '-in', `${pki}/admin.csr`, '-CA', `${pki}/cacert.pem`, '-CAkey', `${pki}/ca.key`, '-days', '1', '-out', `${pki}/admin.pem`, '-extfile', extensions);
     return `apiVersion: rookery.dev/v1alpha1
 kind: AlbatrossInstance
-metadata: {name: ${name}}
+metadata: {name: ${name}, labels: {site: ${name}}}
 spec:
   endpoint: ${address}
   credentials: {files: {ca: ${pki}/cacert.pem, certificate: ${pki}/admin.pem, privateKey: ${pki}/admin.key}}
@@ -106,6 +106,15 @@ spec:
   image(file, ...options) {
     execFileSync(join(this.bin, 'solo5-image'), [...options, this.path(file)], { stdio: 'pipe' });
     return this.path(file);
+  }
+
+  /** Makes the manifests a checkout of Git. @returns {string} its commit */
+  commit() {
+    const git = (/** @type {string[]} */ ...args) => execFileSync('git', ['-c', 'user.name=tests', '-c', 'user.email=tests@example.org', '-C', this.path('manifests'), ...args], { encoding: 'utf8' });
+    git('init', '--quiet', '--initial-branch=main');
+    git('add', '.');
+    git('commit', '--quiet', '--message', 'All of it');
+    return git('rev-parse', 'HEAD').trim();
   }
 
   /** `rookery run`, on the port that it had. @param {{tls?: boolean, args?: string[]}} [options] */

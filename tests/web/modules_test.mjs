@@ -10,7 +10,7 @@ import { parse } from 'yaml';
 import { bytes, parseQuantity, span, visible } from '../page/format.js';
 import { Sha256, digestOf } from '../page/sha256.js';
 import { parseImage } from '../page/solo5.js';
-import { selects, stateOf } from '../page/state.js';
+import { commitOf, placesOf, rowOf, seenOn, selects, stateOf } from '../page/state.js';
 import { toYaml } from '../page/yaml.js';
 
 const bin = process.env['BIN_DIR'] ?? '';
@@ -51,9 +51,37 @@ test('what needs somebody is told from what does not', () => {
   assert.equal(of({ Ready: ['True', 'Running'] }, { metadata: { deletionTimestamp: 'x' } }), 'Deleting');
 });
 
+test('what runs on several instances stands on each as that says', () => {
+  const placements = [
+    { instance: 'eu-1', ready: 'True', reason: 'Running', message: 'It runs.', digest: 'a', restarts: 1, updated: true, history: ['a', 'b'] },
+    { instance: 'eu-2', ready: 'False', reason: 'Absent', message: 'It is made.', reconciling: true, updated: false },
+    { instance: 'eu-3', ready: 'False', reason: 'NoPolicy', message: 'No policy.', stalled: true },
+  ];
+  const lastAction = { verb: 'create' };
+  const object = { apiVersion: '', kind: 'Unikernel', metadata: { name: 'x', namespace: 'n' }, spec: { memory: '32Mi' }, status: { instance: 'eu-1', digest: 'a', restarts: 5, lastAction, placements } };
+  assert.deepEqual(placesOf(object), ['eu-1', 'eu-2', 'eu-3']);
+  assert.equal(rowOf(object).memory, 96 * 2 ** 20);
+  assert.match(rowOf(object).text, /eu-3/);
+  assert.deepEqual(placements.map(({ instance }) => stateOf(seenOn(object, instance)).word), ['Ready', 'Working', 'Stalled']);
+  assert.deepEqual(placements.map(({ instance }) => seenOn(object, instance).status?.lastAction), [lastAction, undefined, undefined]);
+  assert.deepEqual(placements.map(({ instance }) => seenOn(object, instance).status?.digest), ['a', undefined, undefined]);
+  assert.equal(seenOn(object, 'eu-1').status?.restarts, 1);
+  assert.equal(seenOn(object, 'elsewhere'), object);
+  assert.deepEqual(placesOf({ ...object, spec: { instance: 'eu-9' }, status: {} }), ['eu-9']);
+  assert.deepEqual(placesOf({ ...object, spec: {}, status: {} }), []);
+});
+
+test('a manifest is of the commit of the folder that it lies in', () => {
+  const instance = { apiVersion: '', kind: '', metadata: { name: 'eu-1' }, spec: {}, status: { sources: [{ root: '/srv/a', lastAttemptedRevision: `main@sha1:${'0123456789abcdef'.repeat(3).slice(0, 40)}` }, { root: '/srv/a/b', lastAttemptedRevision: `sha256:${'f'.repeat(64)}` }] } };
+  assert.equal(commitOf(instance, '/srv/a/x.yaml'), 'main@0123456789ab');
+  assert.equal(commitOf(instance, '/srv/a/b/x.yaml'), 'f'.repeat(12));
+  assert.equal(commitOf(instance, '/srv/ab/x.yaml'), '');
+  assert.equal(commitOf({ ...instance, status: {} }, '/srv/a/x.yaml'), '');
+});
+
 test('labels are selected as kubectl selects them', () => {
   const labels = { app: 'web', tier: 'front' };
-  for (const [selector, wanted] of /** @type {[string, boolean][]} */ ([['app=web', true], ['app==web', true], ['app!=web', false], ['app', true], ['x', false], ['app=web,tier!=db', true], ['app=web,x=1', false], ['', true]])) assert.equal(selects(labels, selector), wanted, selector);
+  for (const [selector, wanted] of /** @type {[string, boolean][]} */ ([['app=web', true], ['app==web', true], ['app!=web', false], ['app', true], ['x', false], ['app=web,tier!=db', true], ['app=web,x=1', false], ['', true], ['app in (db, web)', true], ['app in (db)', false], ['app notin (db,web),tier', false], ['app notin (db)', true], ['x notin (a)', true], ['x in (a)', false], ['!x', true], ['!app', false], ['x!=1', true], ['app in (db', true], ['app =', false]])) assert.equal(selects(labels, selector), wanted, selector);
 });
 
 test('manifests are YAML that says the same', () => {

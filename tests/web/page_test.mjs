@@ -1,6 +1,7 @@
 // Each thing that people do with the page, as they do it: in a real Chromium, on a real controller.
 import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -78,6 +79,19 @@ const go = (page, hash) => page.evaluate((to) => { location.hash = to; }, hash);
 
 /** The names in the table, from the top. @param {Page} page */
 const names = (page) => page.locator('table.list td.name a').allTextContents();
+
+/** How long a page heeded nobody at most, in milliseconds; 0: less than what is noticed.
+ * @param {Page} page @param {() => Promise<unknown>} meanwhile */
+async function longestTask(page, meanwhile) {
+  await page.evaluate(() => {
+    const seen = /** @type {any} */ (globalThis);
+    seen.longest = 0;
+    seen.observer = new PerformanceObserver((list) => list.getEntries().forEach((each) => (seen.longest = Math.max(seen.longest, each.duration))));
+    seen.observer.observe({ type: 'longtask' });
+  });
+  await meanwhile();
+  return page.evaluate(() => (/** @type {any} */ (globalThis).observer.disconnect(), /** @type {any} */ (globalThis).longest));
+}
 
 /** @param {Page} page @param {string} row */
 const stateOf = (page, row) => page.locator('table.list tbody tr', { hasText: row }).locator('.badge').textContent();
@@ -203,9 +217,14 @@ describe('the fleet', () => {
 
   test('ten thousand rows are only shown where they are seen', () => onPage(async (page, watched) => {
     const item = (/** @type {number} */ index) => ({ apiVersion: 'rookery.dev/v1alpha1', kind: 'Unikernel', metadata: { name: `uk-${index}`, namespace: `ns-${index % 40}`, uid: String(index), resourceVersion: '1', generation: 1 }, spec: { image, instance: `eu-${index % 3}`, memory: '32Mi' }, status: { conditions: [{ type: 'Ready', status: index % 500 ? 'True' : 'False', reason: 'Running', message: 'It runs.', lastTransitionTime: '2026-01-01T00:00:00Z' }], digest: 'ab'.repeat(32), startedAt: '2026-01-01T00:00:00Z', observedGeneration: 1 } });
+    /** @type {import('playwright-core').Route | undefined} */
+    let watching;
     await page.route(/\/unikernels\?/, (route) => {
       const query = new URL(route.request().url()).searchParams;
-      if (query.get('watch')) return;  // it goes on, and nothing happens
+      if (query.get('watch')) {  // it goes on, and nothing happens
+        watching = route;
+        return undefined;
+      }
       const from = Number(query.get('continue') ?? 0);
       const to = Math.min(10_000, from + 1000);
       return route.fulfill({ contentType: 'application/json', body: JSON.stringify({ metadata: { resourceVersion: '1', continue: to < 10_000 ? String(to) : '' }, items: Array.from({ length: to - from }, (_, index) => item(from + index)) }) });
@@ -220,9 +239,21 @@ describe('the fleet', () => {
     const typed = Date.now();
     await page.getByLabel('Find').fill('uk-9999');
     await until(async () => (await names(page)).join() === 'ns-39/uk-9999', 'it is found');
-    console.log(`10,000 unikernels: there after ${took} ms, one found after ${Date.now() - typed} ms`);
+    const found = Date.now() - typed;
     await page.getByRole('link', { name: 'Clear' }).click();
     await page.getByText('10,000 unikernels').waitFor();
+    const failing = { ...item(5001), metadata: { ...item(5001).metadata, resourceVersion: '2' } };
+    failing.status.conditions.push({ type: 'Stalled', status: 'True', reason: 'Refused', message: 'No.', lastTransitionTime: '2026-01-01T00:00:00Z' });
+    await until(() => watching !== undefined, 'it is watched');
+    const changed = Date.now();
+    await watching?.fulfill({ contentType: 'application/json', body: `${JSON.stringify({ type: 'MODIFIED', object: failing })}\n` });
+    await until(async () => (await names(page))[0] === 'ns-1/uk-5001', 'what changed is first, as it needs somebody');
+    const updated = Date.now() - changed;
+    const idle = await longestTask(page, () => new Promise((resolve) => setTimeout(resolve, 3000)));
+    const scrolling = await longestTask(page, async () => {
+      for (let step = 0; step < 40; ++step) await page.mouse.wheel(0, 3000);
+    });
+    console.log(`10,000 unikernels: there after ${took} ms, one found after ${found} ms, an update shown after ${updated} ms; the longest task ${idle} ms while nothing happens, ${scrolling} ms while it is scrolled`);
     await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
     await until(async () => (await names(page)).length > 0 && (await page.locator('table.list tbody tr:not(.gap)').last().getAttribute('aria-rowindex')) === '10001', 'the last row is shown');
     await shoot(page, 'many', false);
@@ -249,6 +280,14 @@ describe('a unikernel', () => {
     await page.locator('.chart svg').first().waitFor();
     await shoot(page, 'unikernel');
     assert.match(await page.title(), /shop\/web/);
+    // Who sends a link writes what stands in it: there is no such view, and the server is not asked.
+    for (const hash of [`#/unikernels/shop/${encodeURIComponent('\u202egnp<b>, metadata.name=web')}`, '#/unikernels/a%2fb/web', '#/%zz/%', '#/unikernels/shop']) {
+      await go(page, hash);
+      await page.getByText('This page has no such view.').waitFor();
+      assert.equal(await page.title(), 'Not found · Rookery');
+      await go(page, '#/plan');
+      await page.getByRole('heading', { name: 'Plan', exact: true }).waitFor();
+    }
   }, { as: tokens.ops }));
 
   test('its console is followed and searched', () => onPage(async (page) => {
@@ -262,6 +301,39 @@ describe('a unikernel', () => {
     await until(async () => (await page.locator('.console mark').first().textContent()) === last, 'it is found');
     await page.getByLabel('Times').check();
     await page.locator('.console .line time').first().waitFor();
+  }, { as: tokens.ops }));
+
+  test('runs on several instances, and its roll-out is seen and let go on', () => onPage(async (page, watched) => {
+    watched.expected = /503.*\/(log\?|plan)/;  // of an instance that has not got it yet
+    const placement = { instanceSelector: { matchExpressions: [{ key: 'site', operator: 'In', values: ['eu-1', 'eu-2'] }] }, replicas: 2 };
+    const spread = (/** @type {string} */ word) => fleet.write('api/spread.yaml', unikernel('shop', 'spread', { placement, update: { maxUnavailable: 1, pauseAfter: 1 }, image: { path: fleet.path('manifests/images/web.hvt') }, networkInterfaces, minReadySeconds: 0, arguments: [`say=${word} on $(INSTANCE_NAME)`] }));
+    spread('first');
+    await until(async () => (await page.locator('table.list tbody tr', { hasText: 'shop/spread' }).count()) === 1 && (await stateOf(page, 'shop/spread')) === '✓ Ready', 'shop/spread is Ready');
+    const row = page.locator('table.list tbody tr', { hasText: 'shop/spread' });
+    assert.equal(await row.locator('td').nth(2).textContent(), 'eu-1, eu-2');
+    await until(async () => /16 MiB\s+of 64 MiB/.test((await row.locator('td').nth(5).textContent()) ?? ''), 'it uses memory twice');
+    await page.locator('select[name=instance]').selectOption('eu-2');
+    await row.waitFor();
+    await row.getByRole('link').click();
+    const places = page.locator('section[aria-labelledby=placements]');
+    await until(async () => (await places.locator('li a').allTextContents()).join() === 'eu-1,eu-2', 'both are told');
+    await page.locator('.console .line', { hasText: 'first on eu-1' }).waitFor();
+    await places.getByRole('link', { name: 'eu-2' }).click();
+    assert.match(page.url(), /\/spread\?instance=eu-2$/);
+    await page.locator('.console .line', { hasText: 'first on eu-2' }).waitFor();
+    assert.equal(await places.locator('li', { hasText: 'shown below' }).locator('a').textContent(), 'eu-2');
+    spread('second');
+    const updated = places.getByRole('meter', { name: 'Updated' });
+    const second = places.locator('li', { has: page.getByRole('link', { name: 'eu-2' }) });
+    await second.getByText('Its roll-out pauses after 1 of 2').waitFor();
+    await second.getByText('UpdatePending', { exact: true }).waitFor();
+    await second.getByText('not updated yet').waitFor();
+    await until(async () => (await updated.getAttribute('aria-valuetext')) === '1 of 2', 'it got to the first');
+    await page.getByRole('row', { name: /^Arguments/ }).getByText('differs').waitFor();
+    await shoot(page, 'unikernel-placements');
+    await places.getByRole('button', { name: 'Let it go on' }).click();
+    await until(async () => (await updated.getAttribute('aria-valuetext')) === '2 of 2', 'it got to both');
+    await page.locator('.console .line', { hasText: 'second on eu-2' }).waitFor();
   }, { as: tokens.ops }));
 
   test('is restarted, suspended and deleted, by its name', () => onPage(async (page, watched) => {
@@ -350,7 +422,7 @@ describe('deploying', () => {
     await wrong('mac-0', /must/);
     await page.locator('#sector-0').fill('1');
     await wrong('sector-0', /at least 512/);
-    await page.getByLabel('The server starts it again').check();
+    await page.getByLabel('The server starts it again at once').check();
     await page.getByLabel('On these exit codes').fill('999');
     await page.getByText('must be at most 255').waitFor();
     await shoot(page, 'deploy-mistakes');
@@ -398,11 +470,13 @@ describe('deploying', () => {
     await go(page, '#/deploy/eu-1');
     await page.getByLabel('Namespace').selectOption('shop');
     await page.locator('#binary').setInputFiles(fleet.path('large.hvt'));
+    await page.getByText('for hvt, 64 MiB').waitFor();
     await page.getByLabel('Name', { exact: true }).fill('cancelled');
     const session = await page.context().newCDPSession(page);
     await session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 1 << 20 });
     await page.getByRole('button', { name: 'Deploy' }).click();
     await page.getByText('Sending the image').waitFor();
+    await page.getByText(/^[1-9]\S* MiB of 64 MiB$/).waitFor();
     await shoot(page, 'deploy-upload');
     await page.getByRole('button', { name: 'Cancel' }).click();
     await page.getByText('Cancelled: nothing was deployed.').waitFor();
@@ -466,14 +540,13 @@ describe('the plan', () => {
 });
 
 describe('for everybody', () => {
-  const views = { fleet: '#/', unikernel: '#/unikernels/shop/web', plan: '#/plan', choose: '#/deploy', deploy: '#/deploy/eu-1', 'no policy': '#/deploy/eu-3', 'sign in': '#/signin', 'nothing there': '#/unikernels/shop/nothing' };
+  const views = { fleet: '#/', unikernel: '#/unikernels/shop/web', placements: '#/unikernels/shop/spread', plan: '#/plan', choose: '#/deploy', deploy: '#/deploy/eu-1', 'no policy': '#/deploy/eu-3', 'sign in': '#/signin', 'nothing there': '#/unikernels/shop/nothing' };
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     test(`axe finds nothing, ${colorScheme}`, () => onPage(async (page) => {
       for (const [view, hash] of Object.entries(views)) {
         await go(page, hash);
         await page.locator('main h1').waitFor();
-        await until(async () => !(await page.locator('main').textContent())?.includes('Loading'), `${view} is there`);
-        if (view === 'unikernel') await page.getByText('It is changed in its file.').waitFor();
+        await until(async () => !/Loading|Asking|Connecting/.test((await page.locator('main').textContent()) ?? 'Loading'), `${view} is there`);
         await page.evaluate(axe);
         const found = await page.evaluate(() => /** @type {any} */ (globalThis).axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
         assert.deepEqual(found.violations.map((/** @type {any} */ each) => `${view}: ${each.id}: ${each.nodes[0].html} ${each.nodes[0].failureSummary}`), []);
@@ -486,7 +559,7 @@ describe('for everybody', () => {
     for (const [view, hash] of Object.entries(views)) {
       await go(page, hash);
       await page.locator('main h1').waitFor();
-      await until(async () => !(await page.locator('main').textContent())?.includes('Loading'), `${view} is there`);
+      await until(async () => !/Loading|Asking|Connecting/.test((await page.locator('main').textContent()) ?? 'Loading'), `${view} is there`);
       assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), view);
       if (view === 'fleet') {
         const cell = page.locator('table.list td.name').first();
@@ -511,6 +584,30 @@ describe('for everybody', () => {
     await page.getByRole('heading', { name: 'web', exact: true }).waitFor();
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'MAIN', 'a new view is where one reads on');
   }, { as: tokens.ops }));
+
+  test('the keyboard alone deletes, and a question that is not answered leads back', () => onPage(async (page, watched) => {
+    watched.expected = /(404|503).*\/(plan|log)/;  // it may be asked for just when it has gone, or has not come
+    fleet.write('api/keys.yaml', unikernel('shop', 'keys', { instance: 'eu-1', image: { path: fleet.path('manifests/images/web.hvt') }, networkInterfaces, minReadySeconds: 0 }));
+    await go(page, '#/unikernels/shop/keys');
+    await page.getByText('runs on eu-1 as declared').first().waitFor();
+    await page.getByRole('button', { name: 'Delete' }).waitFor();
+    const focused = () => page.evaluate(() => document.activeElement?.textContent?.trim());
+    for (let step = 0; (await focused()) !== 'Delete'; ++step) {
+      assert.ok(step < 30, 'Tab gets there');
+      await page.keyboard.press('Tab');
+      assert.notEqual(await page.evaluate(() => getComputedStyle(/** @type {Element} */ (document.activeElement)).outlineStyle), 'none', `it is seen where one is: ${await focused()}`);
+    }
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'INPUT');
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    assert.equal(await focused(), 'Delete');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('keys');
+    await page.keyboard.press('Enter');
+    await page.getByText('There is no unikernel shop/keys.').waitFor();
+  }, { as: tokens.ops }));
 });
 
 describe('the connection', () => {
@@ -533,6 +630,32 @@ describe('the connection', () => {
   }, { as: tokens.ops }));
 });
 
+/** When a page is there at first, loaded again and again by a browser that knows nothing of it: milliseconds, sorted.
+ * @param {string} url @param {number} loads */
+async function firstPaints(url, loads) {
+  const times = [];
+  for (let load = 0; load < loads; ++load) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
+    const page = await context.newPage();
+    await page.goto(url);
+    const painted = await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
+    times.push(Number(await painted.jsonValue()));
+    await context.close();
+  }
+  return times.sort((a, b) => a - b);
+}
+
+/** A page of one line, on a server that does nothing else. @param {(url: string) => Promise<void>} use */
+async function withBarePage(use) {
+  const server = createServer((_, response) => response.writeHead(200, { 'Content-Type': 'text/html', 'Cross-Origin-Opener-Policy': 'same-origin' }).end('<!DOCTYPE html><title>bare</title><p>Bare'));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  try {
+    await use(`http://localhost:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`);
+  } finally {
+    server.close();
+  }
+}
+
 describe('one server, without TLS', () => {
   test('one only reads, and no instance is chosen where there is one', async () => {
     const small = new Fleet(bin);
@@ -540,21 +663,31 @@ describe('one server, without TLS', () => {
       const only = await small.server('only');
       small.image('manifests/images/web.hvt', '--net', 'service');
       small.write('manifests/fleet.yaml', `${only}${policy('shop', 'only')}${unikernel('shop', 'web', { image, networkInterfaces, minReadySeconds: 0 })}`);
+      const commit = small.commit();
       const url = await small.run({ tls: false });
       await onPage(async (page, watched) => {
         watched.expected = /503.*\/(log\?|plan)/;  // its server has not been looked at yet
         await page.getByText('reading, not signed in').waitFor();
-        const painted = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
-        const sent = await page.evaluate(() => performance.getEntriesByType('resource').filter((each) => each.name.includes('/web/')).reduce((sum, each) => sum + /** @type {PerformanceResourceTiming} */ (each).encodedBodySize, 0));
-        console.log(`first paint after ${painted?.toFixed(0)} ms; the fleet takes ${(sent / 1000).toFixed(0)} kB of files`);
-        assert.ok(sent > 10_000 && sent < 100_000);
         await page.getByRole('link', { name: 'shop/web' }).click();
         await page.getByText('You may only read here.').waitFor();
         await page.getByText(/without a token this server only reads/).waitFor();
+        await until(async () => (await page.locator('section[aria-labelledby=manifest] .tools').textContent())?.includes(`fleet.yaml:13 at main@${commit.slice(0, 12)}`), 'its file and commit');
         await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: 'Deploy' }).click();
         await page.getByRole('heading', { name: 'Deploy on only' }).waitFor();
         await page.getByText('You may not deploy in shop.').waitFor();
+        await go(page, '#/plan');
+        await page.getByRole('heading', { name: 'Step by step' }).waitFor();
+        const sent = await page.evaluate(() => performance.getEntries().filter((each) => each.entryType === 'navigation' || each.name.includes('/web/')).map((each) => /** @type {PerformanceResourceTiming} */ (each)).reduce(([packed, whole], each) => [(packed ?? 0) + each.encodedBodySize, (whole ?? 0) + each.decodedBodySize], [0, 0]));
+        console.log(`all views take ${sent.map((each) => (each / 1000).toFixed(0)).join(' kB of files, unpacked ')} kB`);
+        assert.ok(/** @type {number} */ (sent[0]) > 20_000 && /** @type {number} */ (sent[0]) < 100_000);
       }, { url });
+      // Told, and not judged: how soon that is depends on what else the machine does.
+      await withBarePage(async (bare) => {
+        for (const [what, where] of [['a bare page', bare], ['the page', url], ['a bare page', bare], ['the page', url]]) {
+          const times = await firstPaints(/** @type {string} */ (where), 5);
+          console.log(`first paint of ${what}: ${times.map((each) => each.toFixed(0)).join(', ')} ms`);
+        }
+      });
     } finally {
       await small.end();
     }

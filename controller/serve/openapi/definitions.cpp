@@ -194,6 +194,15 @@ io.k8s.api.core.v1.Secret:
       type: object
       additionalProperties: {type: string}
     type: {description: 'What the secret is used for, such as Opaque or kubernetes.io/tls.', type: string}
+io.k8s.api.core.v1.Namespace:
+  description: Where objects are, which is a domain of Albatross. Nobody declares it.
+  type: object
+  properties:
+    status:
+      description: How it stands.
+      type: object
+      properties:
+        phase: {description: Active., type: string}
 io.k8s.api.core.v1.Event:
   description: Something that happened to an object. Events go away after a while.
   type: object
@@ -239,11 +248,8 @@ io.k8s.api.core.v1.ObjectReference:
   x-kubernetes-map-type: atomic
 )";
 
-constexpr std::string_view instancePlan = "dev.rookery.v1alpha1.InstancePlan";
-constexpr std::string_view unikernelPlan = "dev.rookery.v1alpha1.UnikernelPlan";
-
-/// What is about to be done: there is no CRD of it, as nobody declares it.
-constexpr std::string_view planTypes = R"(
+/// What the API tells, and nobody declares: there are no CRDs of it.
+constexpr std::string_view toldTypes = R"(
 dev.rookery.v1alpha1.InstancePlan:
   description: What is about to be done on an AlbatrossInstance, and why, by what was last seen there.
   type: object
@@ -342,6 +348,64 @@ dev.rookery.v1alpha1.PlanError:
   properties:
     object: {description: 'The object, as kind and name.', type: string}
     message: {description: 'What, in a sentence.', type: string}
+dev.rookery.v1alpha1.UnikernelUsage:
+  description: What a unikernel uses on an AlbatrossInstance, as its server said last.
+  type: object
+  properties:
+    timestamp: {description: When the server said so., type: string, format: date-time}
+    window: {description: 'What cpu is the average of, such as 10.0s. Absent while it is not known.', type: string}
+    instance: {description: The AlbatrossInstance that it runs on., type: string}
+    usage:
+      description: What it uses now.
+      type: object
+      properties:
+        cpu: {description: 'Thousandths of a CPU, such as 25m. Absent while it is not known.', type: string}
+        memory: {description: Resident bytes., type: string}
+    memoryLimit: {description: The memory that it has in bytes., type: string}
+    cpuSeconds:
+      description: CPU time since it was started.
+      type: object
+      properties:
+        user: {description: In the unikernel itself., type: number}
+        system: {description: On its behalf., type: number}
+    pageFaults:
+      description: Page faults since it was started.
+      type: object
+      properties:
+        minor: {description: Without input or output., type: integer, format: int64}
+        major: {description: With it., type: integer, format: int64}
+    networkInterfaces:
+      description: What went through its network interfaces since it was started.
+      type: array
+      items: {$ref: InterfaceUsage}
+dev.rookery.v1alpha1.InterfaceUsage:
+  description: What went through a network interface.
+  type: object
+  properties:
+    name: {description: Its name on the server., type: string}
+    receivedBytes: {description: Bytes received., type: integer, format: int64}
+    receivedPackets: {description: Packets received., type: integer, format: int64}
+    receiveErrors: {description: What could not be received., type: integer, format: int64}
+    receiveDrops: {description: Received packets that were dropped., type: integer, format: int64}
+    sentBytes: {description: Bytes sent., type: integer, format: int64}
+    sentPackets: {description: Packets sent., type: integer, format: int64}
+    sendErrors: {description: What could not be sent., type: integer, format: int64}
+    sendDrops: {description: Packets to be sent that were dropped., type: integer, format: int64}
+dev.rookery.v1alpha1.ManifestSource:
+  description: Where an object is declared.
+  type: object
+  properties:
+    apiVersion: {description: 'Version of the schema, API group and version.', type: string}
+    kind: {description: ManifestSource., type: string}
+    metadata:
+      description: Name and namespace of the object.
+      type: object
+      properties:
+        name: {description: Of the object., type: string}
+        namespace: {description: 'Of the object, if it has one.', type: string}
+    file: {description: The file of its manifest. Absent where it is in none., type: string}
+    line: {description: Where it begins in that., type: integer, format: int64}
+    writable: {description: Whether the API writes it., type: boolean}
 )";
 
 /// Calls `change` with a schema and each one in it, the outer ones first.
@@ -450,11 +514,6 @@ void requireOnlyWhatIsNotNullable(json& schema) {
   if (schema["required"].empty()) schema.erase("required");
 }
 
-std::string planOf(api::Kind kind) {
-  if (kind == api::Kind::AlbatrossInstance) return std::string(instancePlan);
-  return kind == api::Kind::Unikernel ? std::string(unikernelPlan) : std::string();
-}
-
 void reduceToV2(json& schema) {
   for (const char* keyword : {"allOf", "anyOf", "oneOf", "not"}) schema.erase(keyword);
   requireOnlyWhatIsNotNullable(schema);
@@ -490,9 +549,7 @@ const std::vector<OpenApiKind>& openApiKinds() {
                        .plural = definition.plural,
                        .namespaced = definition.namespaced,
                        .writable = true,
-                       .status = true,
-                       .definition = fmt::format("dev.rookery.{}.{}", version, api::toString(kind)),
-                       .plan = planOf(kind)});
+                       .definition = fmt::format("dev.rookery.{}.{}", version, api::toString(kind))});
     }
     kinds.push_back({.group = group,
                      .version = version,
@@ -500,13 +557,26 @@ const std::vector<OpenApiKind>& openApiKinds() {
                      .plural = "instanceplans",
                      .namespaced = false,
                      .writable = false,
-                     .definition = std::string(instancePlan)});
+                     .definition = "dev.rookery.v1alpha1.InstancePlan"});
+    kinds.push_back({.group = group,
+                     .version = version,
+                     .kind = "UnikernelUsage",
+                     .plural = "unikernelusages",
+                     .writable = false,
+                     .definition = "dev.rookery.v1alpha1.UnikernelUsage"});
     kinds.push_back({.group = "",
                      .version = "v1",
                      .kind = "Event",
                      .plural = "events",
                      .writable = false,
                      .definition = "io.k8s.api.core.v1.Event"});
+    kinds.push_back({.group = "",
+                     .version = "v1",
+                     .kind = "Namespace",
+                     .plural = "namespaces",
+                     .namespaced = false,
+                     .writable = false,
+                     .definition = "io.k8s.api.core.v1.Namespace"});
     kinds.push_back({.group = "",
                      .version = "v1",
                      .kind = "Secret",
@@ -522,8 +592,8 @@ OpenApiDefinitions definitionsOf(const std::vector<OpenApiKind>& kinds) {
   const bool core = std::ranges::any_of(kinds, [](const OpenApiKind& kind) { return kind.group.empty(); });
   if (!core)
     std::erase_if(definitions, [](const auto& each) { return !each.first.starts_with(metaDefinitions); });
-  const bool plans = std::ranges::any_of(kinds, [](const OpenApiKind& kind) { return !kind.plan.empty(); });
-  if (plans) definitions.merge(readTypes(planTypes));
+  const bool own = std::ranges::any_of(kinds, [](const OpenApiKind& kind) { return !kind.group.empty(); });
+  if (own) definitions.merge(readTypes(toldTypes));
   for (const OpenApiKind& kind : kinds) {
     const json* custom = customSchema(kind);
     definitions[kind.definition] =

@@ -18,9 +18,7 @@ struct OpenApiKind {
   std::string plural;
   bool namespaced = true;
   bool writable = true;
-  bool status = false;     // has the subresource
   std::string definition;  // name of its schema, as Kubernetes builds it: "dev.rookery.v1alpha1.Unikernel"
-  std::string plan = {};   // the schema of what its subresource of that name answers; empty: it has none
 
   /// "apis/rookery.dev/v1alpha1", "api/v1"
   std::string groupVersionPath() const;

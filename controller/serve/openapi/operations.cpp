@@ -136,6 +136,23 @@ OpenApiOperation deleteOperation(const OpenApiKind& kind, const std::string& sub
   return operation;
 }
 
+std::vector<OpenApiOperation> subresourceOperations(const OpenApiKind& kind, const Subresource& part,
+                                                    const std::string& subject) {
+  const std::string name = fmt::format("{}{}", subject, part.word);
+  std::vector<OpenApiOperation> operations = {readOperation(kind, name, part.what)};
+  operations.front().answer = part.answer;
+  operations.front().answerType = part.type;
+  operations.front().query = part.query;
+  if (part.writing.empty()) return operations;
+  OpenApiOperation written = makeOperation(kind, "put", "put", "replace", name);
+  written.description = fmt::format("Replace {}the specified {}.", part.what, kind.kind);
+  written.answer = fmt::format("{}Status", metaDefinitions);
+  written.bodyTypes = {std::string(part.type)};
+  written.query = part.writing;
+  operations.push_back(std::move(written));
+  return operations;
+}
+
 json queryParameter(const OpenApiParameter& parameter, bool v3) {
   json described = {{"name", parameter.name}, {"in", "query"}, {"description", parameter.description}};
   if (v3) {
@@ -182,38 +199,47 @@ json commonOperation(const OpenApiPath& path, const OpenApiOperation& operation,
 
 bool mustHaveBody(const OpenApiOperation& operation) { return operation.method != "delete"; }
 
+/// What is sent or answered: a definition, or else text or bytes.
+json contentSchema(std::string_view definitions, std::string_view definition, std::string_view type) {
+  if (!definition.empty()) return {{"$ref", fmt::format("{}{}", definitions, definition)}};
+  json schema = {{"type", "string"}};
+  if (!type.starts_with("text/")) schema["format"] = "binary";
+  return schema;
+}
+
 json operationV2(const OpenApiPath& path, const OpenApiOperation& operation) {
-  const auto schema = [](std::string_view definition) -> json {
-    return {{"$ref", fmt::format("#/definitions/{}", definition)}};
+  const auto schema = [](std::string_view definition, std::string_view type = {}) {
+    return contentSchema("#/definitions/", definition, type);
   };
   json described = commonOperation(path, operation, false);
-  if (!operation.body.empty()) {
+  if (!operation.bodyTypes.empty()) {
     described["parameters"].push_back({{"name", "body"},
                                        {"in", "body"},
                                        {"required", mustHaveBody(operation)},
-                                       {"schema", schema(operation.body)}});
+                                       {"schema", schema(operation.body, operation.bodyTypes.front())}});
     described["consumes"] = operation.bodyTypes;
   }
-  described["produces"] = {"application/json"};
+  described["produces"] = {operation.answerType};
   if (operation.action == "list") described["produces"].push_back("application/json;stream=watch");
   described["responses"] = {
-      {std::to_string(operation.success), {{"description", "Done."}, {"schema", schema(operation.answer)}}},
+      {std::to_string(operation.success),
+       {{"description", "Done."}, {"schema", schema(operation.answer, operation.answerType)}}},
       {"default",
        {{"description", "Failed."}, {"schema", schema(fmt::format("{}Status", metaDefinitions))}}}};
   return described;
 }
 
 json operationV3(const OpenApiPath& path, const OpenApiOperation& operation) {
-  const auto content = [](std::string_view definition) -> json {
-    return {{"schema", {{"$ref", fmt::format("#/components/schemas/{}", definition)}}}};
+  const auto content = [](std::string_view definition, std::string_view type = {}) -> json {
+    return {{"schema", contentSchema("#/components/schemas/", definition, type)}};
   };
   json described = commonOperation(path, operation, true);
-  if (!operation.body.empty()) {
+  if (!operation.bodyTypes.empty()) {
     json& body = described["requestBody"];
     body["required"] = mustHaveBody(operation);
-    for (const std::string& type : operation.bodyTypes) body["content"][type] = content(operation.body);
+    for (const std::string& type : operation.bodyTypes) body["content"][type] = content(operation.body, type);
   }
-  json done = {{"application/json", content(operation.answer)}};
+  json done = {{operation.answerType, content(operation.answer, operation.answerType)}};
   if (operation.action == "list") done["application/json;stream=watch"] = content(operation.answer);
   described["responses"] = {
       {std::to_string(operation.success), {{"description", "Done."}, {"content", std::move(done)}}},
@@ -258,15 +284,9 @@ std::vector<OpenApiPath> pathsOf(const OpenApiKind& kind) {
   }
   paths.push_back(std::move(many));
   paths.push_back(std::move(one));
-  if (kind.status) {
-    paths.push_back(
-        {collection + "/{name}/status", &kind, {readOperation(kind, subject + "Status", "the status of ")}});
-  }
-  if (!kind.plan.empty()) {
-    OpenApiOperation operation = readOperation(kind, subject + "Plan", "what is about to be done about ");
-    operation.answer = kind.plan;
-    paths.push_back({collection + "/{name}/plan", &kind, {std::move(operation)}});
-  }
+  for (const Subresource& part : subresourcesOf(kind.kind))
+    paths.push_back({fmt::format("{}/{{name}}/{}", collection, part.name), &kind,
+                     subresourceOperations(kind, part, subject)});
   return paths;
 }
 

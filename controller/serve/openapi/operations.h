@@ -6,16 +6,11 @@
 #include <vector>
 
 #include "serve/openapi/definitions.h"
+#include "serve/openapi/subresources.h"
 
 /// What can be done with the kinds that the API serves, for its OpenAPI documents: paths and operations with
 /// the parameters that kube-apiserver lists, as far as they are served.
 namespace rookery::serve {
-
-struct OpenApiParameter {
-  std::string_view name;
-  std::string_view type;  // string, integer or boolean
-  std::string_view description;
-};
 
 /// A method of a path.
 struct OpenApiOperation {
@@ -23,9 +18,10 @@ struct OpenApiOperation {
   std::string action;  // x-kubernetes-action: get, list, post, put, patch or delete
   std::string id;      // "readRookeryDevV1alpha1NamespacedUnikernel"
   std::string description;
-  std::string answer;  // the definition that is answered
-  std::string body;    // the definition that is sent; empty: none
-  std::vector<std::string> bodyTypes;
+  std::string answer;  // the definition that is answered; empty: what its type says, as it is
+  std::string answerType = "application/json";
+  std::string body;                    // the definition that is sent; empty: what its type says, as it is
+  std::vector<std::string> bodyTypes;  // none: nothing is sent
   int success = 200;
   std::vector<OpenApiParameter> query;
 };

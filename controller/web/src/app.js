@@ -6,7 +6,7 @@ import { usePlace } from './route.js';
 import { session } from './session.js';
 import { SignIn } from './signin.js';
 import { forgetAll, lost } from './store.js';
-import { Notice, useNow } from './ui.js';
+import { Notice, useNow, useTitle } from './ui.js';
 
 /** Views that are seldom needed come when they are. @param {{load: () => Promise<any>, name: string, props?: any}} props */
 function Later({ load, name, props }) {
@@ -42,15 +42,23 @@ function Connection() {
   `;
 }
 
+function NotFound() {
+  useTitle('Not found');
+  return html`<h1>Not found</h1><${Notice} title="This page has no such view."><a href="#/">To the fleet</a><//>`;
+}
+
+/** Whoever sends a link can write anything into it; what no object can be called is not asked for. */
+const couldBeName = /^[\w.-]{1,253}$/;
+
 function View() {
   const { path, query } = usePlace();
   const [view = '', ...rest] = path;
   if (view === 'signin') return html`<${SignIn} />`;
-  if (view === 'unikernels' && rest.length === 2) return html`<${Later} key=${rest.join('/')} load=${loadUnikernel} name="Unikernel" props=${{ namespace: rest[0], name: rest[1] }} />`;
+  if (view === 'unikernels' && rest.length === 2 && rest.every((name) => couldBeName.test(name))) return html`<${Later} key=${rest.join('/')} load=${loadUnikernel} name="Unikernel" props=${{ namespace: rest[0], name: rest[1] }} />`;
   if (view === 'deploy') return html`<${Later} key="deploy" load=${() => import('./deploy.js')} name="Deploy" props=${{ instance: rest[0], namespace: query.namespace }} />`;
   if (view === 'plan') return html`<${Later} key="plan" load=${() => import('./plan.js')} name="Plan" />`;
   if (view === '') return html`<${Fleet} />`;
-  return html`<h1>Not found</h1><${Notice} title="This page has no such view."><a href="#/">To the fleet</a><//>`;
+  return html`<${NotFound} />`;
 }
 
 function Page() {
@@ -110,4 +118,6 @@ function Unreachable() {
   return html`<h1>Rookery</h1><${Notice} tone="bad" title="The server does not answer.">${session.refusal} Trying again every 3 s.<//>`;
 }
 
-render(html`<${Page} />`, /** @type {HTMLElement} */ (document.getElementById('page')));
+const root = /** @type {HTMLElement} */ (document.getElementById('page'));
+root.replaceChildren();  // what was there to be seen meanwhile
+render(html`<${Page} />`, root);

@@ -73,11 +73,11 @@ function When({ change, now }) {
   return html`<span class="tag">not before <time datetime=${change.notBefore}>${local(change.notBefore)}</time>${at > now ? `, in ${span(at - now)}` : ''}</span>`;
 }
 
-/** One step. `about`: whether it says which object it is about. @param {{change: PlannedChange, now: number, about?: boolean}} props */
+/** One step. `about`: whether it says which object it is about, rather than where. @param {{change: PlannedChange, now: number, about?: boolean}} props */
 export const Change = ({ change, now, about = true }) => html`
   <${Verb} verb=${change.verb} />
   <div>
-    <p>${about && html`${nameOf(change)} `}<b>${change.reason}</b> <${When} change=${change} now=${now} /></p>
+    <p>${about ? nameOf(change) : html`on ${change.instance}:`} <b>${change.reason}</b> <${When} change=${change} now=${now} /></p>
     ${change.message && html`<p><bdi>${change.message}</bdi></p>`}
     ${change.fields.length > 0 && html`
       <details open=${change.verb !== 'create'}><summary>${change.fields.length === 1 ? 'One field' : `${change.fields.length} fields`}</summary>

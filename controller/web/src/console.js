@@ -52,7 +52,7 @@ class Console extends EventTarget {
       try {
         const from = this.lines.at(-1)?.time;
         const since = from ? `&sinceTime=${encodeURIComponent(from)}` : '&tailLines=1000';
-        const response = await session.fetch(`${path}?follow=true&timestamps=true&allLives=true${since}`, { signal });
+        const response = await session.fetch(`${path}&follow=true&timestamps=true&allLives=true${since}`, { signal });
         this.#become('live');
         attempts = 0;
         // Of what was printed at that time, some is there already.
@@ -98,9 +98,9 @@ function marked(text, sought) {
   return [...parts, text.slice(from)];
 }
 
-/** @param {{namespace: string, name: string}} props */
-export function ConsoleView({ namespace, name }) {
-  const path = `${pathOf('unikernels', namespace, name)}/log`;
+/** @param {{namespace: string, name: string, instance: string}} props */
+export function ConsoleView({ namespace, name, instance }) {
+  const path = `${pathOf('unikernels', namespace, name)}/log?instance=${encodeURIComponent(instance)}`;
   /** @type {{current: Console | null}} */
   const console = useRef(null);
   const output = useRef(/** @type {any} */ (null));
@@ -147,7 +147,7 @@ export function ConsoleView({ namespace, name }) {
         <label class="check"><input type="checkbox" checked=${times} onChange=${(/** @type {any} */ event) => setTimes(event.target.checked)} /> Times</label>
         <span role="status" class="dim">${status}</span>
       </div>
-      <div class="output" role="log" aria-live="off" aria-label="Console of ${namespace}/${name}" tabindex="0" ref=${output} onScroll=${scrolled}>
+      <div class="output" role="log" aria-live="off" aria-label="Console of ${namespace}/${name} on ${instance}" tabindex="0" ref=${output} onScroll=${scrolled}>
         ${found.length > shownLines && html`<p class="dim">${found.length - shownLines} earlier lines are not shown: search for them.</p>`}
         ${found.slice(-shownLines).map((line) => html`<div key=${line.number} class="line" title=${local(line.time)}>
           ${times && html`<time class="dim">${local(line.time)}</time> `}<bdi>${marked(line.text, word)}</bdi></div>`)}

@@ -7,7 +7,7 @@ import { navigate } from './route.js';
 import { mistakesIn, loadSchemas } from './schema.js';
 import { digestOf } from './sha256.js';
 import { parseImage } from './solo5.js';
-import { conditionOf, stateOf, unikernelUrl } from './state.js';
+import { conditionOf, placesOf, stateOf, unikernelUrl } from './state.js';
 import { collectionOf, keyOf, useCan, useCollection } from './store.js';
 import { Badge, Copy, Fact, ListState, Meter, Notice, useTitle } from './ui.js';
 import { manifestOf } from './yaml.js';
@@ -57,9 +57,9 @@ const isUsable = (policy) => conditionOf(policy, 'Ready')?.status === 'True';
 /** How many of what runs on an instance may use each of these CPUs. @param {number[]} cpus @param {Iterable<KubeObject>} unikernels @param {string} instance */
 function loadOf(cpus, unikernels, instance) {
   const load = new Map(cpus.map((cpu) => [cpu, 0]));
-  for (const { spec, status } of unikernels) {
-    if ((status?.instance ?? spec.instance) !== instance) continue;
-    for (const cpu of spec.cpuIDs ?? []) if (load.has(cpu)) load.set(cpu, (load.get(cpu) ?? 0) + 1);
+  for (const object of unikernels) {
+    if (!placesOf(object).includes(instance)) continue;
+    for (const cpu of object.spec.cpuIDs ?? []) if (load.has(cpu)) load.set(cpu, (load.get(cpu) ?? 0) + 1);
   }
   return load;
 }
@@ -103,7 +103,9 @@ function ChooseInstance({ instances, policies, namespace }) {
 const NoPolicy = ({ instance, namespace, others = false }) => {
   const example = `apiVersion: rookery.dev/v1alpha1
 kind: UnikernelPolicy
-metadata: {name: ${instance || 'limits'}, namespace: ${namespace ?? 'shop'}}
+metadata:
+  name: ${instance || 'limits'}
+  namespace: ${namespace ?? 'shop'}
 spec:${instance ? `\n  instance: ${instance}` : ''}
   unikernels: 10
   memory: 512Mi
@@ -228,6 +230,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
   const [refusal, setRefusal] = useState(/** @type {any} */ (undefined));
   const control = useRef(/** @type {any} */ (undefined));
   const alarm = useRef(/** @type {any} */ (null));
+  const named = useRef(false);  // by somebody, who may be faster than an image is read
   const unikernels = useCollection(collectionOf('unikernels', session.everywhere ? undefined : form.namespace));
   const volumes = useCollection(collectionOf('unikernelvolumes', form.namespace));
   const verdict = useCan({ verb: 'deploy', resource: 'unikernels', namespace: form.namespace });
@@ -254,6 +257,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
 
   const set = (/** @type {Partial<Form>} */ changes) => {
     setRefusal(undefined);
+    if (changes.name !== undefined) named.current = true;
     setForm((/** @type {Form} */ before) => ({ ...before, ...changes }));
     setTouched((/** @type {any} */ before) => ({ ...before, ...Object.fromEntries(Object.keys(changes).map((key) => [key, true])) }));
   };
@@ -275,7 +279,7 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
       const bridgeFor = (/** @type {string} */ device) => (bridges.includes(device) ? '' : (bridges[0] ?? ''));
       setForm((/** @type {Form} */ before) => ({
         ...before,
-        name: touched.name ? before.name : picked.name.replace(/\.[a-z0-9]+$/i, '').toLowerCase().replace(/[^-a-z0-9.]+/g, '-').replace(/^[-.]+|[-.]+$/g, ''),
+        name: named.current ? before.name : picked.name.replace(/\.[a-z0-9]+$/i, '').toLowerCase().replace(/[^-a-z0-9.]+/g, '-').replace(/^[-.]+|[-.]+$/g, ''),
         networks: found.networks.map((name) => before.networks.find((each) => each.name === name) ?? { name, bridge: bridgeFor(name) }),
         blocks: found.blocks.map((name) => before.blocks.find((each) => each.name === name) ?? { name }),
       }));
@@ -385,8 +389,8 @@ function DeployForm({ instance, namespaces, policies, asked, root }) {
           <textarea ...${described('arguments', mistakes.get('arguments'))} class="mono" rows="4" value=${form.arguments} onInput=${text('arguments')} spellcheck=${false} placeholder="--ipv4=10.0.42.20/24"></textarea>
         <//>
         <fieldset class="field"><legend>When it ends</legend>
-          <label class="check"><input type="radio" name="fail" checked=${!form.restart} onChange=${() => set({ restart: false })} /> Let it go</label>
-          <label class="check"><input type="radio" name="fail" checked=${form.restart} onChange=${() => set({ restart: true })} /> The server starts it again</label>
+          <label class="check"><input type="radio" name="fail" checked=${!form.restart} onChange=${() => set({ restart: false })} /> Rookery creates it again</label>
+          <label class="check"><input type="radio" name="fail" checked=${form.restart} onChange=${() => set({ restart: true })} /> The server starts it again at once</label>
           ${form.restart && html`<${Field} id="codes" label="On these exit codes" error=${mistakes.get('failBehaviour.exitCodes') ?? [...mistakes].find(([path]) => path.startsWith('failBehaviour.exitCodes['))?.[1]} hint="empty: on any">
             <input ...${described('codes', mistakes.get('failBehaviour.exitCodes'))} value=${form.exitCodes} onInput=${text('exitCodes')} /><//>`}
         </fieldset>

@@ -11,6 +11,8 @@ import { Age, Badge, ListState, Meter, Notice, useNow, useTitle } from './ui.js'
 /** @typedef {import('./types.js').KubeObject} KubeObject */
 /** @typedef {import('./state.js').Row} Row */
 
+/** Reasons that add nothing to the state. */
+const quiet = ['Running', 'Completed', 'Suspended', ''];
 const usagePeriod = 10_000;
 const planPeriod = 5_000;
 const mostNamed = 3;
@@ -57,13 +59,17 @@ function Instance({ instance, now, policies, counts, plan, crowded }) {
   `;
 }
 
-/** What needs somebody, before all else. @param {{instances: KubeObject[], objects: Iterable<KubeObject>}} props */
-function Attention({ instances, objects }) {
+/** What needs somebody, before all else. `revision`: of the objects.
+ * @param {{instances: KubeObject[], objects: Map<string, KubeObject>, revision: number}} props */
+function Attention({ instances, objects, revision }) {
   const silent = instances.filter((each) => ['Stalled', 'Not ready', 'Unknown'].includes(stateOf(each).word) && conditionOf(each, 'Ready') !== undefined);
   const asked = instances.filter((each) => conditionOf(each, 'Ready')?.reason === 'PruneGuard');
-  /** @type {Record<string, Row[]>} */
-  const found = { Stalled: [], 'Not ready': [] };
-  for (const object of objects) found[rowOf(object).state.word]?.push(rowOf(object));
+  const found = useMemo(() => {
+    /** @type {Record<string, Row[]>} */
+    const rows = { Stalled: [], 'Not ready': [] };
+    for (const object of objects.values()) rows[rowOf(object).state.word]?.push(rowOf(object));
+    return rows;
+  }, [objects, revision]);
   const lines = [
     ...silent.map((each) => html`<b>${each.metadata.name}</b> does not answer as it should: <bdi>${stateOf(each).message}</bdi>`),
     ...asked.map((each) => html`The prune guard asks about a set on <b>${each.metadata.name}</b>. <a href="#/plan">Answer it</a>`),
@@ -106,20 +112,32 @@ const orders = {
 /** @param {any} a @param {any} b */
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
+/** What each uses, on all of its instances together. @param {import('./types.js').Usage[]} list
+ * @returns {Map<string, {used: number, cpu: number}>} */
+export function usagesIn(list) {
+  const found = new Map();
+  for (const { metadata, usage } of list) {
+    const key = `${metadata.namespace}/${metadata.name}`;
+    const before = found.get(key) ?? { used: 0, cpu: 0 };
+    found.set(key, { used: before.used + parseQuantity(usage.memory), cpu: before.cpu + parseQuantity(usage.cpu) });
+  }
+  return found;
+}
+
 /** Those that are meant, in their order. @param {Iterable<KubeObject>} objects @param {Record<string, string>} query
- * @param {Map<string, any>} usages @returns {any[]} */
+ * @param {Map<string, {used: number, cpu: number}>} usages @returns {any[]} */
 export function chosen(objects, query, usages) {
   const words = (query.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
   const found = [];
   for (const object of objects) {
     const row = rowOf(object);
     if (query.ns && row.namespace !== query.ns) continue;
-    if (query.instance && row.instance !== query.instance) continue;
+    if (query.instance && !row.places.includes(query.instance)) continue;
     if (query.state && row.state.word !== query.state) continue;
     if (query.label && !selects(object.metadata.labels ?? {}, query.label)) continue;
     if (!words.every((word) => row.text.includes(word))) continue;
-    const usage = usages.get(row.key);
-    found.push({ ...row, used: parseQuantity(usage?.usage.memory), cpu: parseQuantity(usage?.usage.cpu) });
+    const { used = NaN, cpu = NaN } = usages.get(row.key) ?? {};
+    found.push({ ...row, used, cpu });
   }
   const sort = query.sort ?? 'state';
   const by = orders[sort.replace(/^-/, '')] ?? orders.state;
@@ -127,12 +145,15 @@ export function chosen(objects, query, usages) {
   return found.sort((a, b) => sign * compare(by?.(a), by?.(b)) || compare(a.key, b.key));
 }
 
+/** @param {string[]} places */
+const whereOf = ([first = '–', second, ...more]) => (second === undefined ? first : more.length === 0 ? `${first}, ${second}` : `${first} and ${more.length + 1} more`);
+
 /** @param {number} now @returns {import('./table.js').Column[]} */
 const columnsAt = (now) => [
   { id: 'state', name: 'State', class: 'state', cell: (row) => html`<${Badge} tone=${row.state.tone} word=${row.state.word} title="${row.state.reason}: ${row.state.message}" />` },
   { id: 'name', name: 'Unikernel', class: 'name', cell: (row) => html`<a href=${unikernelUrl(row.namespace, row.name)}><span class="dim">${row.namespace}/</span>${row.name}</a>
-    ${row.state.rank < 4 && html`<span class="why dim" title=${row.state.message}>${row.state.reason}</span>`}` },
-  { id: 'instance', name: 'Instance', class: 'wide', cell: (row) => row.instance || '–' },
+    ${(row.state.rank < 4 || !quiet.includes(row.state.reason)) && html`<span class="why dim" title=${row.state.message}>${row.state.reason}</span>`}` },
+  { id: 'instance', name: 'Instance', class: 'wide', cell: (row) => html`<span title=${row.places.length > 1 ? row.instance : undefined}>${whereOf(row.places)}</span>` },
   { id: 'uptime', name: 'Up', class: 'number', cell: (row) => html`<span title=${local(row.object.status?.startedAt)}>${age(row.object.status?.startedAt, now)}</span>` },
   { id: 'restarts', name: 'Restarts', class: 'number wide', cell: (row) => row.restarts },
   { id: 'memory', name: 'Memory', class: 'number', cell: (row) => html`${bytes(row.used)} <span class="dim">of ${bytes(row.memory)}</span>` },
@@ -166,20 +187,21 @@ function Filter({ name, label, value, hint, type = 'text' }) {
   return html`<label class=${name}>${label} <input ref=${field} type=${type} name=${name} placeholder=${hint} onInput=${changed} autocomplete="off" spellcheck=${false} /></label>`;
 }
 
-/** @param {{rows: any[], all: Iterable<KubeObject>, query: Record<string, string>, total: number, instances: string[]}} props */
-function Filters({ rows, all, query, total, instances }) {
+/** `shown`: how many there are of all. `revision`: of the objects.
+ * @param {{shown: number, objects: Map<string, KubeObject>, revision: number, query: Record<string, string>, instances: string[]}} props */
+function Filters({ shown, objects, revision, query, instances }) {
   const { namespaces, words } = useMemo(() => {
     /** @type {Set<string>} */
     const found = new Set();
     /** @type {Map<string, number>} */
     const counts = new Map();
-    for (const object of all) {
+    for (const object of objects.values()) {
       const row = rowOf(object);
       found.add(row.namespace);
       counts.set(row.state.word, (counts.get(row.state.word) ?? 0) + 1);
     }
     return { namespaces: [...found].sort(), words: counts };
-  }, [all, total, rows]);
+  }, [objects, revision]);
   const filtered = query.q || query.ns || query.instance || query.state || query.label;
   return html`
     <form class="filters" role="search" onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
@@ -190,7 +212,7 @@ function Filters({ rows, all, query, total, instances }) {
       <${Choice} name="instance" label="Instance" value=${query.instance ?? ''} options=${instances} all="all" />
       <${Choice} name="state" label="State" value=${query.state ?? ''} options=${Object.keys(states)} all="all" />
       <${Filter} name="label" label="Labels" hint="app=web" value=${query.label ?? ''} />
-      <p role="status" class="count">${filtered ? `${rows.length.toLocaleString()} of ` : ''}${counted(total, 'unikernel')}</p>
+      <p role="status" class="count">${filtered ? `${shown.toLocaleString()} of ` : ''}${counted(objects.size, 'unikernel')}</p>
       ${filtered && html`<a class="button small" href="#/">Clear</a>`}
     </form>
     <ul class="tally" aria-label="How many are how">
@@ -227,14 +249,14 @@ export function Fleet() {
   const plans = useMemo(() => plansIn(planTable), [planTable]);
   const height = useRowHeight();
   const [all, setAll] = useState(false);
-  const usages = useMemo(() => new Map((usageList?.items ?? []).map((/** @type {any} */ usage) => [`${usage.metadata.namespace}/${usage.metadata.name}`, usage])), [usageList]);
+  const usages = useMemo(() => usagesIn(usageList?.items ?? []), [usageList]);
   const wanted = session.everywhere ? query : { ...query, ns: '' };
-  const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.revision, JSON.stringify(query), usages]);
+  const rows = useMemo(() => chosen(unikernels.items.values(), wanted, usages), [unikernels.items, unikernels.revision, JSON.stringify(query), usages]);
   const counts = useMemo(() => {
     const found = new Map();
-    for (const object of unikernels.items.values()) found.set(rowOf(object).instance, (found.get(rowOf(object).instance) ?? 0) + 1);
+    for (const object of unikernels.items.values()) for (const place of rowOf(object).places) found.set(place, (found.get(place) ?? 0) + 1);
     return found;
-  }, [unikernels.revision]);
+  }, [unikernels.items, unikernels.revision]);
   const sorted = [...instances.items.values()].sort((a, b) => stateOf(a).rank - stateOf(b).rank || compare(a.metadata.name, b.metadata.name));
   const only = instances.items.size === 1 ? sorted[0]?.metadata.name : undefined;
   const policiesOf = (/** @type {string} */ name) => [...policies.items.values()].filter((policy) => (policy.spec.instance ?? only) === name);
@@ -242,7 +264,7 @@ export function Fleet() {
   const columns = useMemo(() => columnsAt(now), [now]);
   return html`
     <header class="head"><h1>Fleet</h1><a class="button primary end" href="#/deploy${query.ns ? `?namespace=${encodeURIComponent(query.ns)}` : ''}">Deploy a unikernel</a></header>
-    <${Attention} instances=${sorted} objects=${unikernels.items.values()} />
+    <${Attention} instances=${sorted} objects=${unikernels.items} revision=${unikernels.revision} />
     <section aria-labelledby="instances">
       <h2 id="instances">Instances</h2>
       <${ListState} collection=${instances} what="instances" />
@@ -253,7 +275,7 @@ export function Fleet() {
     </section>
     <section aria-labelledby="unikernels">
       <h2 id="unikernels">Unikernels</h2>
-      <${Filters} rows=${rows} all=${[...unikernels.items.values()]} query=${query} total=${unikernels.items.size} instances=${names} />
+      <${Filters} shown=${rows.length} objects=${unikernels.items} revision=${unikernels.revision} query=${query} instances=${names} />
       <${ListState} collection=${unikernels} what="unikernels" />
       ${unikernels.state === 'live' && unikernels.items.size === 0 && html`
         <${Notice} title="No unikernel is declared."><a href="#/deploy">Deploy one</a>, or write a manifest.<//>`}

@@ -4,7 +4,7 @@ import { Change } from './changes.js';
 import { counted } from './format.js';
 import { namespaceIn } from './fleet.js';
 import { session, wordsOf } from './session.js';
-import { conditionOf, stateOf, unikernelUrl } from './state.js';
+import { conditionOf, placesOf, stateOf, unikernelUrl } from './state.js';
 import { collectionOf, pathOf, useCan, useCollection, usePolled } from './store.js';
 import { Age, Badge, Dialog, ListState, Notice, useNow, useTitle } from './ui.js';
 
@@ -78,7 +78,7 @@ const Group = ({ title, id, empty, objects, now }) => html`
         return html`<li key=${object.metadata.uid}>
           <${Badge} tone=${state.tone} word=${state.word} title=${state.means} />
           <div>${object.kind === 'Unikernel' ? html`<a href=${unikernelUrl(namespace, name)}>${namespace}/${name}</a>` : html`<span>${object.kind} ${namespace}${namespace && '/'}${name}</span>`}${' '}
-          <span class="dim">${object.status?.instance ?? object.spec.instance ?? ''}</span> <b>${state.reason}</b> <${Age} time=${since} now=${now} />
+          <span class="dim">${placesOf(object).join(', ')}</span> <b>${state.reason}</b> <${Age} time=${since} now=${now} />
           <p><bdi>${state.message}</bdi></p></div></li>`;
       })}
     </ul>
@@ -137,7 +137,7 @@ export function Plan() {
     const plan = plans.find((each) => each.metadata.name === instance.metadata.name);
     if (plan) return (plan.withheld ?? []).filter((each) => each.set === id);
     if (sets.filter((set) => set.instance === instance).length > 1) return [];
-    return blocked.filter((each) => (each.status?.instance ?? each.spec.instance) === instance.metadata.name).map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? '', name: metadata.name }));
+    return blocked.filter((each) => placesOf(each).includes(instance.metadata.name)).map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace ?? '', name: metadata.name }));
   };
   const blocked = [...unikernels.items.values()].filter((each) => guardReasons.includes(stateOf(each).reason));
   const sets = [...instances.items.values()].flatMap((instance) => withheldIn(instance).map((id) => ({ instance, id })));

@@ -43,6 +43,27 @@ export function stateOf(object) {
   return { word, ...state, reason: told?.reason ?? '', message: told?.message ?? 'Nobody has looked at it yet.' };
 }
 
+/** The instances that an object is on, or is to be. @param {KubeObject} object @returns {string[]} */
+export function placesOf({ spec, status }) {
+  if (status?.placements) return status.placements.map((each) => each.instance);
+  const instance = status?.instance ?? spec.instance;
+  return instance ? [instance] : [];
+}
+
+/** An object as it stands on one of the instances that it was placed on; as it is where it has no placement.
+ * @param {KubeObject} object @param {string} instance @returns {KubeObject} */
+export function seenOn(object, instance) {
+  const { placements = [], ...status } = object.status ?? {};
+  const placement = placements.find((each) => each.instance === instance);
+  if (!placement) return object;
+  const { ready, reason = '', message = '', stalled, reconciling, ...seen } = placement;
+  const holds = { Ready: ready, ...(stalled && { Stalled: 'True' }), ...(reconciling && { Reconciling: 'True' }) };
+  const conditions = Object.entries(holds).map(([type, held]) => ({ type, status: held, reason, message, lastTransitionTime: '' }));
+  // Of actions, the last one on the first instance is told.
+  const lastAction = status.instance === instance ? status.lastAction : undefined;
+  return { ...object, status: { conditions, ...seen, ...(lastAction && { lastAction }) } };
+}
+
 /** What a row of the table shows and is sorted and found by; made once of each object.
  * @typedef {ReturnType<typeof makeRow>} Row */
 /** @param {KubeObject} object */
@@ -50,20 +71,21 @@ function makeRow(object) {
   const { metadata, spec, status } = object;
   const state = stateOf(object);
   const namespace = metadata.namespace ?? '';
-  const instance = status?.instance ?? spec.instance ?? '';
+  const places = placesOf(object);
   return {
     object,
     key: `${namespace}/${metadata.name}`,
     namespace,
     name: metadata.name,
     state,
-    instance,
+    places,
+    instance: places.join(', '),
     started: Date.parse(status?.startedAt ?? ''),
     restarts: status?.restarts ?? 0,
-    memory: parseQuantity(spec.memory),
+    memory: parseQuantity(spec.memory) * Math.max(1, places.length),
     digest: status?.digest ?? '',
     acted: Date.parse(status?.lastAction?.time ?? ''),
-    text: `${namespace}/${metadata.name} ${instance} ${state.word} ${state.reason} ${state.message} ${status?.digest ?? ''}`.toLowerCase(),
+    text: `${namespace}/${metadata.name} ${places.join(' ')} ${state.word} ${state.reason} ${state.message} ${status?.digest ?? ''}`.toLowerCase(),
   };
 }
 
@@ -80,14 +102,26 @@ export function rowOf(object) {
   return row;
 }
 
-/** Whether labels are so: "app=web,tier!=db,canary". @param {Record<string, string>} labels @param {string} selector */
+/** A term of a selector: "!canary", "app", "app=web", "tier notin (db, cache)". */
+const term = /^\s*(!?)\s*([^\s=!(),]+)\s*(?:(==?|!=)\s*([^\s()]*)|\s(in|notin)\s*\(([^()]*)\))?\s*$/;
+
+/** Whether labels are so, as kubectl selects: "app=web,tier notin (db, cache),canary". Of what is not a term, as while
+ * somebody types, all are so. @param {Record<string, string>} labels @param {string} selector */
 export function selects(labels, selector) {
-  return selector.split(',').every((term) => {
-    const [, name = '', operator, value = ''] = /^\s*([^=!\s]*)\s*(==?|!=)?\s*(\S*)\s*$/.exec(term) ?? [];
+  return selector.split(/,(?![^(]*\))/).every((text) => {
+    const [, absent, name = '', operator, value, set, list] = term.exec(text) ?? [];
     if (name === '') return true;
-    if (operator === undefined) return name in labels;
-    return (labels[name] === value) === (operator !== '!=');
+    if (operator === undefined && set === undefined) return name in labels !== (absent === '!');
+    const values = set === undefined ? [value] : (list ?? '').split(',').map((each) => each.trim());
+    return values.includes(labels[name]) === (operator !== '!=' && set !== 'notin');
   });
+}
+
+/** The commit that a file was read at, as its instance tells: "main@2e5f00c1d3a4". @param {KubeObject} instance @param {string} file */
+export function commitOf({ status }, file) {
+  const roots = (status?.sources ?? []).filter(({ root }) => file.startsWith(`${root.replace(/\/$/, '')}/`));
+  const revision = roots.sort((a, b) => b.root.length - a.root.length)[0]?.lastAttemptedRevision ?? '';
+  return revision.replace(/sha\d+:([0-9a-f]{12})[0-9a-f]*$/, '$1');
 }
 
 /** A URL within the page. @param {string} namespace @param {string} name */

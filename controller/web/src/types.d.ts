@@ -28,6 +28,27 @@ export interface LastAction {
   bytes?: number;
   duration?: string;
 }
+/** How a unikernel with a placement stands on one instance. */
+export interface Placement {
+  instance: string;
+  ready: string;
+  reason?: string;
+  message?: string;
+  reconciling?: boolean;
+  stalled?: boolean;
+  updated?: boolean;
+  observedGeneration?: number;
+  digest?: string;
+  startedAt?: string;
+  restarts?: number;
+  history?: string[];
+}
+export interface Rollout {
+  revision?: string;
+  replicas?: number;
+  updated?: number;
+  ready?: number;
+}
 export interface Status {
   conditions?: Condition[];
   observedGeneration?: number;
@@ -40,6 +61,13 @@ export interface Status {
   used?: Use;
   capacity?: Use;
   version?: string;
+  placements?: Placement[];
+  rollout?: Rollout;
+  sources?: { root: string; lastAttemptedRevision?: string; lastAppliedRevision?: string }[];
+}
+export interface Selector {
+  matchLabels?: Record<string, string>;
+  matchExpressions?: { key: string; operator: string; values?: string[] }[];
 }
 export interface Device {
   name: string;
@@ -50,6 +78,9 @@ export interface Device {
 }
 export interface Spec {
   instance?: string;
+  instanceSelector?: Selector;
+  placement?: { instanceSelector?: Selector; replicas?: number | string };
+  argumentsByInstance?: Record<string, string[]>;
   endpoint?: string;
   rootNamespace?: string;
   allowedNamespaces?: string[];
@@ -82,6 +113,12 @@ export interface Usage {
   usage: { cpu?: string; memory?: string };
   memoryLimit?: string;
   networkInterfaces?: { name: string; receivedBytes: number; sentBytes: number }[];
+}
+/** Where an object is declared. */
+export interface Source {
+  file?: string;
+  line?: number;
+  writable: boolean;
 }
 export interface PlannedField {
   path: string;

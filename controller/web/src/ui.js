@@ -1,6 +1,6 @@
 // The small parts that all views are made of.
-import { html, useEffect, useRef, useState } from './html.js';
-import { age, bytes, local } from './format.js';
+import { html, useEffect, useLayoutEffect, useRef, useState } from './html.js';
+import { age, bytes, local, visible } from './format.js';
 
 /** @typedef {import('./types.js').Tone} Tone */
 
@@ -30,11 +30,12 @@ export function Age({ time, now, full }) {
     : html`<time datetime=${time} title=${local(time)}>${ago}</time>`;
 }
 
-/** So much of so much. @param {{label: string, used: number, total: number, show?: (value: number) => string}} props */
-export function Meter({ label, used, total, show = bytes }) {
+/** So much of so much. `goal`: all of it is what one wants.
+ * @param {{label: string, used: number, total: number, show?: (value: number) => string, goal?: boolean}} props */
+export function Meter({ label, used, total, show = bytes, goal = false }) {
   const known = Number.isFinite(total) && total > 0;
   const share = known && used > 0 ? Math.min(1, used / total) : 0;
-  const tone = share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : 'good';
+  const tone = goal ? (share < 1 ? 'warn' : 'good') : share >= 0.95 ? 'bad' : share >= 0.8 ? 'warn' : 'good';
   return html`
     <div class="meter">
       <span class="dim">${label}</span>
@@ -65,9 +66,10 @@ export function Copy({ text, label = 'Copy' }) {
 /** A question that must be answered before anything else. @param {{title: string, onClose: () => void, children?: any}} props */
 export function Dialog({ title, onClose, children }) {
   const dialog = useRef(/** @type {any} */ (null));
-  useEffect(() => {
-    dialog.current.showModal();
-    return () => dialog.current?.close();
+  useLayoutEffect(() => {
+    const shown = dialog.current;
+    shown.showModal();
+    return () => shown.close();  // which leads back to where one was, as long as it is there
   }, []);
   return html`
     <dialog ref=${dialog} aria-labelledby="dialog-title" onCancel=${(/** @type {Event} */ event) => (event.preventDefault(), onClose())}>
@@ -118,6 +120,6 @@ export const Fact = ({ name, children }) => html`<div class="fact"><dt>${name}</
 /** The title of the window says where one is. @param {string} title */
 export function useTitle(title) {
   useEffect(() => {
-    document.title = `${title} · Rookery`;
+    document.title = `${visible(title)} · Rookery`;
   }, [title]);
 }

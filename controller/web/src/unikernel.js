@@ -1,23 +1,26 @@
 // One unikernel: what is declared beside what runs, what happened, what it prints and uses, and what can be done to it.
 import { html, useEffect, useMemo, useState } from './html.js';
 import { Change, Value } from './changes.js';
-import { bytes, counted, parseQuantity, percent, shortDigest } from './format.js';
+import { bytes, parseQuantity, percent, shortDigest } from './format.js';
 import { ConsoleView } from './console.js';
 import { session, wordsOf } from './session.js';
-import { conditionOf, stateOf } from './state.js';
+import { Placements } from './placements.js';
+import { useQuery } from './route.js';
+import { commitOf, conditionOf, placesOf, seenOn, stateOf } from './state.js';
 import { collectionOf, keyOf, pathOf, useCan, useCollection, usePolled } from './store.js';
 import { Age, Badge, Chart, Copy, Dialog, Fact, ListState, Notice, useNow, useTitle } from './ui.js';
 import { manifestOf } from './yaml.js';
 
 /** @typedef {import('./types.js').KubeObject} KubeObject */
 /** @typedef {import('./types.js').Usage} Usage */
+/** @typedef {import('./types.js').Source} Source */
 /** @typedef {import('./types.js').Plan} Plan */
 /** @typedef {{name: string, path: string, declared: any, running?: any, differs?: boolean}} Row */
 
 const samplePeriod = 5_000;
 const keptSamples = 120;
 
-/** @type {Map<string, Usage[]>} what was seen of each while the page is open */
+/** @type {Map<string, Usage[]>} what was seen of each on an instance while the page is open */
 const samplesOf = new Map();
 
 /** @param {string} key @param {Usage | undefined} usage @returns {Usage[]} */
@@ -63,12 +66,28 @@ function Usages({ samples, asked }) {
 /** @param {import('./types.js').Device[] | undefined} devices @param {(device: import('./types.js').Device) => string} words */
 const devicesIn = (devices, words) => (devices ?? []).map(words).join(', ') || 'none';
 
+/** @type {Record<string, string>} */
+const operators = { In: 'in', NotIn: 'not in', Exists: 'is there', DoesNotExist: 'is not there' };
+
+/** @param {import('./types.js').Selector} selector */
+const wordsOfSelector = ({ matchLabels = {}, matchExpressions = [] }) => [
+  ...Object.entries(matchLabels).map(([key, value]) => `${key}=${value}`),
+  ...matchExpressions.map(({ key, operator, values = [] }) => `${key} ${operators[operator] ?? operator}${values.length > 0 ? ` ${values.join(', ')}` : ''}`),
+].join(', ') || 'any';
+
+/** Where it is to run. @param {import('./types.js').Spec} spec */
+function placeOf({ instance, instanceSelector, placement }) {
+  if (placement) return `${placement.replicas === 'All' ? 'all' : (placement.replicas ?? 1)} of ${wordsOfSelector(placement.instanceSelector ?? {})}`;
+  return instance ?? (instanceSelector ? `one of ${wordsOfSelector(instanceSelector)}` : 'the only one');
+}
+
 /** What is declared. @param {KubeObject} object @returns {Row[]} */
 function declaredRows({ spec, status }) {
   const image = spec.image ?? {};
   const fail = spec.failBehaviour;
+  const words = [...(spec.arguments ?? []), ...(spec.argumentsByInstance?.[status?.instance ?? ''] ?? [])];
   return [
-    { name: 'Instance', path: '', declared: spec.instance ?? 'the only one', running: status?.instance, differs: !!spec.instance && !!status?.instance && spec.instance !== status.instance },
+    { name: 'Instance', path: '', declared: placeOf(spec), running: status?.instance, differs: !!spec.instance && !!status?.instance && spec.instance !== status.instance },
     {
       name: 'Image',
       path: 'spec.image.sha256',
@@ -82,7 +101,7 @@ function declaredRows({ spec, status }) {
     { name: 'Volumes', path: 'spec.blockDevices', declared: devicesIn(spec.blockDevices, (each) => `${each.name} → ${each.volumeName ?? each.name}`) },
     ...(typeof spec.startup === 'number' ? [{ name: 'Starts as', path: 'spec.startup', declared: String(spec.startup) }] : []),
     { name: 'On failure', path: 'spec.failBehaviour', declared: fail?.restart ? `restart${fail.exitCodes?.length ? ` on ${fail.exitCodes.join(', ')}` : ''}` : 'quit' },
-    { name: 'Arguments', path: 'spec.arguments', declared: (spec.arguments ?? []).length === 0 ? 'none' : html`<ul class="plain mono">${spec.arguments?.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>` },
+    { name: 'Arguments', path: 'spec.arguments', declared: words.length === 0 ? 'none' : html`<ul class="plain mono">${words.map((each) => html`<li><bdi>${each}</bdi></li>`)}</ul>` },
   ];
 }
 
@@ -91,7 +110,8 @@ function declaredRows({ spec, status }) {
  * @returns {Row[]} */
 export function comparison(object, plan, usage) {
   const runs = object.status?.digest !== undefined;
-  const fields = new Map((plan?.changes ?? []).filter((each) => each.verb !== 'create').flatMap((each) => each.fields.map((field) => [field.path, field])));
+  const here = object.status?.instance;
+  const fields = new Map((plan?.changes ?? []).filter((each) => each.verb !== 'create' && each.instance === here).flatMap((each) => each.fields.map((field) => [field.path, field])));
   const seen = { 'spec.memory': usage && bytes(parseQuantity(usage.memoryLimit)) };
   return declaredRows(object).map((row) => {
     const field = fields.get(row.path);
@@ -140,13 +160,13 @@ function Timeline({ object, events, now }) {
   const entries = useMemo(() => [
     ...(object.status?.conditions ?? []).map((each) => ({
       key: `condition ${each.type}`, time: each.lastTransitionTime, word: `${each.type} ${each.status === 'True' ? '' : `is ${each.status}`}`.trim(),
-      reason: each.reason, message: each.message, tone: (each.type === 'Ready') === (each.status === 'True') ? (each.type === 'Ready' ? 'good' : 'off') : each.type === 'Reconciling' ? 'work' : 'bad', now: true,
+      reason: each.reason, message: each.message, tone: (each.type === 'Ready') === (each.status === 'True') ? (each.type === 'Ready' ? 'good' : 'off') : each.type === 'Reconciling' ? 'work' : 'bad', now: true, order: Number.MAX_SAFE_INTEGER,
     })),
     ...events.map((each) => ({
       key: each.metadata.name, time: each.lastTimestamp ?? each.firstTimestamp, word: '', reason: each.reason,
-      message: each.message, tone: each.type === 'Warning' ? 'bad' : 'off', count: each.count,
+      message: each.message, tone: each.type === 'Warning' ? 'bad' : 'off', count: each.count, order: Number(each.metadata.resourceVersion),
     })),
-  ].sort((a, b) => Date.parse(b.time) - Date.parse(a.time)), [object, events]);
+  ].sort((a, b) => Date.parse(b.time) - Date.parse(a.time) || b.order - a.order), [object, events]);
   if (entries.length === 0) return html`<p class="dim">Nothing has happened yet.</p>`;
   return html`
     <ol class="timeline">
@@ -160,13 +180,12 @@ function Timeline({ object, events, now }) {
   `;
 }
 
-/** @param {{object: KubeObject}} props */
-function Actions({ object }) {
+/** @param {{object: KubeObject, source: Source | undefined}} props */
+function Actions({ object, source }) {
   const { name, namespace = '' } = object.metadata;
   const patch = useCan({ verb: 'patch', resource: 'unikernels', namespace, name });
   const remove = useCan({ verb: 'delete', resource: 'unikernels', namespace, name });
   const path = pathOf('unikernels', namespace, name);
-  const { value: source } = usePolled(`${path}/source`, 60_000);
   const [asked, setAsked] = useState('');
   const [busy, setBusy] = useState('');
   const [told, setTold] = useState({ text: '', bad: false });
@@ -226,28 +245,34 @@ function DeleteDialog({ object, onClose, onDelete }) {
   `;
 }
 
-/** @param {{object: KubeObject}} props */
-function Manifest({ object }) {
-  const path = pathOf('unikernels', object.metadata.namespace, object.metadata.name);
-  const { value: source } = usePolled(`${path}/source`, 60_000);
+/** @param {{instance: string, file: string}} props */
+function Commit({ instance, file }) {
+  const may = useCan({ verb: 'get', resource: 'albatrossinstances', name: instance })?.allowed;
+  const { value } = usePolled(may ? pathOf('albatrossinstances', undefined, instance) : undefined, 15_000);
+  const commit = value ? commitOf(value, file) : '';
+  return commit && html` at <code>${commit}</code>`;
+}
+
+/** @param {{object: KubeObject, source: Source | undefined, instance: string}} props */
+function Manifest({ object, source, instance }) {
   const text = manifestOf(object);
   return html`
-    <p class="tools">${source?.file ? html`<code>${source.file}${source.line ? `:${source.line}` : ''}</code>` : html`<span class="dim">with defaults, as the API has it</span>`} <${Copy} text=${text} /></p>
+    <p class="tools">${source?.file ? html`<span><code>${source.file}${source.line ? `:${source.line}` : ''}</code>${instance && html`<${Commit} key=${instance} instance=${instance} file=${source.file} />`}</span>` : html`<span class="dim">with defaults, as the API has it</span>`} <${Copy} text=${text} /></p>
     <pre tabindex="0" role="region" aria-label="Its text">${text}</pre>
   `;
 }
 
-/** @param {{object: KubeObject, now: number}} props */
-function History({ object, now }) {
+/** `told`: whether its last action is. @param {{object: KubeObject, told: boolean, now: number}} props */
+function History({ object, told, now }) {
   const action = object.status?.lastAction;
-  const history = [...(object.status?.history ?? [])].reverse();
+  const history = object.status?.history ?? [];
   const running = object.status?.digest;
   return html`
     <dl class="factlist">
-      <${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>
+      ${told && html`<${Fact} name="Last action">${action?.verb ? html`${action.verb}, <${Age} time=${action.time} now=${now} /> ago` : 'none yet'}<//>`}
       ${action?.verb && html`<${Fact} name="It took">${(action.duration ?? '–').replace(/(\d)([a-z])/g, '$1 $2')}${action.bytes ? `, ${bytes(action.bytes)} sent` : ', no image was sent'}<//>`}
       <${Fact} name="Runs since">${object.status?.startedAt ? html`<${Age} full time=${object.status.startedAt} now=${now} />` : '–'}<//>
-      <${Fact} name="Restarts">${counted(object.status?.restarts ?? 0, 'time')} unasked<//>
+      <${Fact} name="Restarts">${object.status?.restarts ?? 0} <span class="dim">that nobody asked for</span><//>
       <${Fact} name="Images">${history.length === 0 ? 'none yet' : html`<ol class="plain mono">${history.map((digest) => html`<li title=${digest}>${shortDigest(digest)} ${digest === running && html`<span class="tag">runs</span>`}</li>`)}</ol>`}<//>
     </dl>
   `;
@@ -261,8 +286,12 @@ export function Unikernel({ namespace, name }) {
   const object = found.items.get(keyOf(/** @type {any} */ ({ metadata: { namespace, name } })));
   // As a list: of one that does not run there is none, and that is no failure.
   const { value: usages } = usePolled(`${pathOf('unikernelusages', namespace)}?fieldSelector=${encodeURIComponent(`metadata.name=${name}`)}`, samplePeriod);
-  const usage = usages?.items[0];
-  const samples = noteSample(`${namespace}/${name}`, usage);
+  const asked = useQuery().instance ?? '';
+  const places = object ? placesOf(object) : [];
+  const place = places.includes(asked) ? asked : (places[0] ?? '');
+  const usage = usages?.items.find((/** @type {Usage} */ each) => each.instance === place);
+  const samples = noteSample(`${namespace}/${name} ${place}`, usage);
+  const { value: source } = usePolled(object ? `${pathOf('unikernels', namespace, name)}/source` : undefined, 60_000);
   const selector = encodeURIComponent(`involvedObject.name=${name},involvedObject.kind=Unikernel`);
   const { value: events, again } = usePolled(`/api/v1/namespaces/${encodeURIComponent(namespace)}/events?fieldSelector=${selector}`, 15_000);
   const { value: plan, again: planAgain } = usePolled(object && !object.metadata.deletionTimestamp ? `${pathOf('unikernels', namespace, name)}/plan` : undefined, samplePeriod);
@@ -282,6 +311,9 @@ export function Unikernel({ namespace, name }) {
   }
   const state = stateOf(object);
   const live = found.state === 'live' ? usage : undefined;
+  const shown = seenOn(object, place);
+  const placed = object.status?.placements !== undefined;
+  const on = placed && place && html` <span class="dim">on ${place}</span>`;
   return html`
     ${crumbs}
     <header class="head">
@@ -289,16 +321,17 @@ export function Unikernel({ namespace, name }) {
       ${object.metadata.labels && html`<span class="labels">${Object.entries(object.metadata.labels).map(([key, value]) => html`<a class="tag" href="#/?label=${encodeURIComponent(`${key}=${value}`)}">${key}=${value}</a> `)}</span>`}
     </header>
     <p class="lead"><b>${state.reason}</b>${state.reason && ': '}<bdi>${state.message}</bdi></p>
-    <${Actions} key=${object.metadata.uid} object=${object} />
+    <${Actions} key=${object.metadata.uid} object=${object} source=${source} />
     <${Next} plan=${plan} now=${now} />
+    ${placed && html`<${Placements} object=${object} source=${source} shown=${place} now=${now} />`}
     <div class="columns">
-      <section aria-labelledby="declared"><h2 id="declared">Declared and running</h2><${Comparison} object=${object} plan=${plan} usage=${live} /></section>
-      <section aria-labelledby="history"><h2 id="history">Life</h2><${History} object=${object} now=${now} /><h2>Usage</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
+      <section aria-labelledby="declared"><h2 id="declared">Declared and running${on}</h2><${Comparison} object=${shown} plan=${plan} usage=${live} /></section>
+      <section aria-labelledby="history"><h2 id="history">Life${on}</h2><${History} object=${shown} told=${place === object.status?.instance || !placed} now=${now} /><h2>Usage${on}</h2><${Usages} samples=${samples} asked=${usages !== undefined} /></section>
     </div>
-    <section aria-labelledby="console"><h2 id="console">Console</h2>${object.status?.instance ? html`<${ConsoleView} namespace=${namespace} name=${name} />` : html`<p class="dim">It is on no instance yet, so it has printed nothing.</p>`}</section>
+    <section aria-labelledby="console"><h2 id="console">Console${on}</h2>${object.status?.instance ? html`<${ConsoleView} key=${place} namespace=${namespace} name=${name} instance=${place} />` : html`<p class="dim">It is on no instance yet, so it has printed nothing.</p>`}</section>
     <div class="columns">
       <section aria-labelledby="timeline"><h2 id="timeline">What happened</h2><${Timeline} object=${object} events=${events?.items ?? []} now=${now} /></section>
-      <section aria-labelledby="manifest"><h2 id="manifest">Manifest</h2><${Manifest} object=${object} /></section>
+      <section aria-labelledby="manifest"><h2 id="manifest">Manifest</h2><${Manifest} object=${object} source=${source} instance=${place} /></section>
     </div>
   `;
 }

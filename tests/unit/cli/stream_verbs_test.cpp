@@ -105,8 +105,9 @@ TEST_F(StreamVerbs, LogsFollowUntilTheServerEndsThem) {
   std::thread ending([&] {
     console_.until([&] { return console_.server.openStreams() == 1; });
     console_.print("two");
-    // Only once the answer has begun.
-    while (!metrics_.text().contains("rookery_http_requests_total{code=\"200\"")) std::this_thread::yield();
+    // Only once the answer has begun; the object was asked for before.
+    while (!metrics_.text().contains("rookery_http_requests_total{code=\"200\",method=\"GET\"} 2"))
+      std::this_thread::yield();
     console_.ask([&] { console_.server.endStreams(); });
   });
   const Invocation followed = call({"logs", "web", "-n", "shop", "-f"});

@@ -3,9 +3,12 @@
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
 #include "fixtures/temp_dir.h"
 #include "serve/metrics.h"
+#include "serve/openapi/openapi.h"
 #include "serve/resource_api.h"
 #include "unit/plan/scene.h"
 #include "unit/serve/views.h"
@@ -76,6 +79,24 @@ class UsageTest : public testing::Test {
   reconcile::UsageStore usages_;
   ResourceApi api_{store_, events_.events(), nullptr, {.usages = &usages_}};
 };
+
+// A generated client knows no more than that.
+TEST_F(UsageTest, HasWhatOpenApiDescribes) {
+  const json schemas =
+      json::parse(findOpenApiV3("apis/rookery.dev/v1alpha1")->body).at("components").at("schemas");
+  const auto members = [](const json& object) {
+    std::set<std::string> found;
+    for (const auto& [name, value] : object.items()) found.insert(name);
+    return found;
+  };
+  const json& described = schemas.at("dev.rookery.v1alpha1.UnikernelUsage").at("properties");
+  const json usage = get("/namespaces/shop/unikernels/web/usage");
+  EXPECT_EQ(members(usage), members(described));
+  for (const char* part : {"usage", "cpuSeconds", "pageFaults"})
+    EXPECT_EQ(members(usage.at(part)), members(described.at(part).at("properties"))) << part;
+  EXPECT_EQ(members(usage.at("networkInterfaces").at(0)),
+            members(schemas.at("dev.rookery.v1alpha1.InterfaceUsage").at("properties")));
+}
 
 TEST_F(UsageTest, IsShapedAsTheMetricsOfPodsAre) {
   const json expected = json::parse(R"({

@@ -172,6 +172,38 @@ TEST(OpenApi, PatchesSayTheirKindAndParameters) {
       UnorderedElementsAre("application/json-patch+json", "application/merge-patch+json"));
 }
 
+// What is text or bytes has no definition.
+TEST(OpenApi, PartsOfAnObjectSayWhatTheyAre) {
+  const std::string volume =
+      "/apis/rookery.dev/v1alpha1/namespaces/{namespace}/unikernelvolumes/{name}/content";
+  const json binary = {{"type", "string"}, {"format", "binary"}};
+  const json& content = customDocument.at("paths").at(volume);
+  EXPECT_EQ(content.at("get").at("responses").at("200").at("content"),
+            json({{"application/octet-stream", {{"schema", binary}}}}));
+  EXPECT_EQ(content.at("put").at("requestBody").at("content"),
+            json({{"application/octet-stream", {{"schema", binary}}}}));
+  EXPECT_EQ(content.at("put").at("x-kubernetes-action"), "put");
+  EXPECT_THAT(memberNames(content.at("put").at("parameters")), UnorderedElementsAre("force"));
+  EXPECT_THAT(content.at("put").at("responses").at("200").dump(), testing::HasSubstr("meta.v1.Status"));
+  const json& old = swagger.at("paths").at(volume);
+  EXPECT_EQ(old.at("get").at("produces"), json({"application/octet-stream"}));
+  EXPECT_EQ(old.at("put").at("consumes"), json({"application/octet-stream"}));
+  EXPECT_EQ(old.at("put").at("parameters").back().at("schema"), binary);
+
+  const std::string item = itemPath;
+  const json& log = swagger.at("paths").at(item + "/log").at("get");
+  EXPECT_EQ(log.at("produces"), json({"text/plain"}));
+  EXPECT_EQ(log.at("responses").at("200").at("schema"), json({{"type", "string"}}));
+  EXPECT_EQ(log.at("operationId"), "readRookeryDevV1alpha1NamespacedUnikernelLog");
+  EXPECT_THAT(memberNames(log.at("parameters")), IsSupersetOf({"follow", "instance", "tailLines"}));
+  for (const auto& [part, kind] : {std::pair("usage", "UnikernelUsage"), std::pair("plan", "UnikernelPlan"),
+                                   std::pair("source", "ManifestSource"), std::pair("status", "Unikernel")}) {
+    EXPECT_EQ(
+        swagger.at("paths").at(item + "/" + part).at("get").at("responses").at("200").at("schema").at("$ref"),
+        std::string("#/definitions/dev.rookery.v1alpha1.") + kind);
+  }
+}
+
 TEST(OpenApi, OperationsHaveIdsOfTheirOwn) {
   std::set<std::string> ids;
   for (const json& path : swagger.at("paths")) {
