@@ -29,12 +29,6 @@ asio::awaitable<bool> isCancelled() {
 
 }  // namespace
 
-/// Somewhat later than usual; a wrong suspicion costs one look.
-SteadyClock::time_point Statistics::Mention::due() const {
-  if (!interval) return SteadyClock::time_point::max();
-  return last + *interval + std::max<SteadyClock::duration>(*interval / 20, std::chrono::milliseconds(250));
-}
-
 Statistics::Statistics(asio::any_io_executor strand, UsageStore& usages,
                        const std::optional<plan::Observed>& observed, std::function<void()> missed,
                        Pauses pauses)
@@ -106,21 +100,38 @@ void Statistics::note(const Server& server, const albatross::Name& name,
 
 /// Whether it is the first of that name.
 bool Statistics::noteMention(const albatross::Name& name) {
-  const auto now = SteadyClock::now();
+  heard_ = SteadyClock::now();
   const auto known = mentions_.find(name);
   if (known == mentions_.end()) {
-    return mentions_.size() < mostMentions && mentions_.emplace(name, Mention{now, std::nullopt}).second;
+    return mentions_.size() < mostMentions &&
+           mentions_.emplace(name, Mention{heard_, telling_, std::nullopt}).second;
   }
-  known->second = {now, now - known->second.last};
-  if (!awaiting_) awaitMentions();
+  const bool again = known->second.telling == telling_;
+  if (again) ++telling_;
+  known->second = {heard_, telling_, heard_ - known->second.last};
+  if (again || !awaiting_) awaitMentions();
   return false;
 }
 
-/// Until the first of those that are mentioned regularly is due, or was when this was asked: each mention
-/// only puts that off.
+/// When nobody can wait for it any longer; max(): nobody can say. A server that has much to do is late with
+/// all, and takes long to tell of all: what was left out is known once it has told of others again, and is
+/// silent. Where it does not tell of anybody, it is waited for longer. A wrong suspicion costs a look, which
+/// is work for a server that may have too much of it.
+SteadyClock::time_point Statistics::missingAt(const Mention& mention) const {
+  using std::chrono::milliseconds;
+  if (!mention.interval) return SteadyClock::time_point::max();
+  const SteadyClock::time_point due = mention.last + *mention.interval;
+  const auto atLast = due + std::max<SteadyClock::duration>(*mention.interval / 2, milliseconds(1'000));
+  if (mention.telling == telling_) return atLast;
+  const auto silence = std::max<SteadyClock::duration>(*mention.interval / 20, milliseconds(250));
+  return std::min(atLast, std::max(due, heard_) + silence);
+}
+
+/// Until the first of those that are mentioned regularly is missing, as far as is known now: each mention
+/// only puts that off, but for the first of a telling.
 void Statistics::awaitMentions() {
   SteadyClock::time_point next = SteadyClock::time_point::max();
-  for (const auto& [name, mention] : mentions_) next = std::min(next, mention.due());
+  for (const auto& [name, mention] : mentions_) next = std::min(next, missingAt(mention));
   awaiting_ = next != SteadyClock::time_point::max();
   if (!awaiting_) return;
   overdue_.expires_at(next);
@@ -134,7 +145,7 @@ void Statistics::lookForMissing() {
   const auto now = SteadyClock::now();
   bool runs = false;
   std::erase_if(mentions_, [&](const auto& item) {
-    const bool gone = item.second.due() <= now;
+    const bool gone = missingAt(item.second) <= now;
     runs = runs || (gone && observed_->unikernels.contains(item.first));
     return gone;
   });

@@ -3,6 +3,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,15 +48,17 @@ class Statistics {
   void keepOnlyRunning();
 
  private:
+  /// A server tells of all that run, one after the other, and of all again an interval later.
   struct Mention {
     std::chrono::steady_clock::time_point last;
+    std::uint64_t telling = 0;                                    // the one that it was in
     std::optional<std::chrono::steady_clock::duration> interval;  // to the one before it
-    std::chrono::steady_clock::time_point due() const;            // max(): nobody can say
   };
 
   asio::awaitable<void> read(const Server& server);
   void note(const Server& server, const albatross::Name& name, const albatross::data::Statistics& statistics);
   bool noteMention(const albatross::Name& name);
+  std::chrono::steady_clock::time_point missingAt(const Mention& mention) const;
   void awaitMentions();
   void lookForMissing();
   asio::awaitable<void> pause(std::chrono::milliseconds longest);
@@ -68,7 +71,9 @@ class Statistics {
   clock::Timer changed_;  // cancelled when there is another server
   clock::Timer overdue_;  // when the next mention is
   ServerPtr server_;
-  bool awaiting_ = false;  // overdue_ is set
+  bool awaiting_ = false;      // overdue_ is set
+  std::uint64_t telling_ = 0;  // begins with each name that is heard for the second time since the last one
+  std::chrono::steady_clock::time_point heard_;  // when the last name was
   std::map<albatross::Name, Mention> mentions_;
   const std::shared_ptr<const bool> here_ = std::make_shared<const bool>(true);  // as long as this is
 };

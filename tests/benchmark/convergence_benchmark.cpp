@@ -119,6 +119,7 @@ struct Convergence {
   double cpu = 0;                        // seconds, until all was Ready
   Usage calm;                            // once all was Ready, or at the end of its rest
   std::optional<double> restCpu;         // seconds, while it rested
+  std::size_t looks = 0;                 // at instances, meanwhile
   std::optional<double> scrapedCpu;      // the same, while it was scraped as Prometheus does
   std::optional<double> scrape;          // seconds that one took, the median
   std::size_t scrapeSize = 0;            // bytes
@@ -172,9 +173,11 @@ Result<void> converge(Scene& scene, const Row& row, Convergence& figures) {
 void rest(Scene& scene, Convergence& figures) {
   std::this_thread::sleep_for(seconds(5));  // what it still has to say of the last changes
   const double before = usageOf(scene.controller().pid()).cpu;
+  const std::size_t looks = scene.answered("info");
   std::this_thread::sleep_for(atRest);
   figures.calm = usageOf(scene.controller().pid());
   figures.restCpu = figures.calm.cpu - before;
+  figures.looks = scene.answered("info") - looks;
 }
 
 /// As much rest again, with a scrape now and then.
@@ -239,8 +242,8 @@ void print(const Row& row, const Result<RawCost>& raw, const Convergence& figure
              row.goal, cell(converged ? Value(figures.calm.peakResident) : std::nullopt, 1),
              cell(converged ? Value(figures.calm.resident) : std::nullopt, 1), cell(figures.exit));
   if (figures.restCpu) {
-    fmt::print("{:<16} at rest for {} s: {:.0f} ms of CPU, {:.1f} MiB\n", "", atRest.count(),
-               *figures.restCpu * 1000, figures.calm.resident);
+    fmt::print("{:<16} at rest for {} s: {:.0f} ms of CPU, {} looks at instances, {:.1f} MiB\n", "",
+               atRest.count(), *figures.restCpu * 1000, figures.looks, figures.calm.resident);
   }
   if (figures.scrape) {
     fmt::print("{:<16} a scrape: {:.0f} ms, {:.1f} MiB; with one every {} s: {:.0f} ms of CPU\n", "",
