@@ -387,34 +387,37 @@ void Metrics::setLeases(std::function<std::map<std::string, bool>()> leases) {
 }
 
 std::string Metrics::text() const {
-  std::vector<prometheus::MetricFamily> families = state_->registry.Collect();
-  for (prometheus::MetricFamily& family : processMetrics()) families.push_back(std::move(family));
-  families.push_back(state_->restartFamily());
-  families.push_back(state_->readyFamily());
-  const auto add = [&](std::vector<prometheus::MetricFamily> more) {
-    std::ranges::move(more, std::back_inserter(families));
+  std::ostringstream out;
+  const auto tell = [&out](const std::vector<prometheus::MetricFamily>& families) {
+    prometheus::TextSerializer().Serialize(out, families);
   };
-  if (state_->objects != nullptr) add(lifeFamilies(*state_->objects));
-  if (state_->usages != nullptr) add(usageFamilies(*state_->usages));
-  if (state_->notifications) add(notificationFamilies(state_->notifications()));
-  if (state_->traces) add(traceFamilies(state_->traces()));
-  if (state_->leases) families.push_back(leaseFamily(state_->leases()));
+  const TakeFamily tellOne = [&tell](prometheus::MetricFamily family) {
+    std::vector<prometheus::MetricFamily> one;
+    one.push_back(std::move(family));
+    tell(one);
+  };
+  tell(state_->registry.Collect());
+  tell(processMetrics());
+  tellOne(state_->restartFamily());
+  tellOne(state_->readyFamily());
+  if (state_->objects != nullptr) tellLives(*state_->objects, tellOne);
+  if (state_->usages != nullptr) tellUsages(*state_->usages, tellOne);
+  if (state_->notifications) tell(notificationFamilies(state_->notifications()));
+  if (state_->traces) tell(traceFamilies(state_->traces()));
+  if (state_->leases) tellOne(leaseFamily(state_->leases()));
   if (state_->imageStore) {
     const image::ImageStore::Usage usage = state_->imageStore();
-    families.push_back(gaugeFamily("rookery_image_store_used_bytes",
-                                   "Bytes of all images in the state directory, those on their way included.",
-                                   static_cast<double>(usage.used)));
-    families.push_back(
-        gaugeFamily("rookery_image_store_removable_bytes",
-                    "Bytes of images among them that are in nobody's use: they go where others "
-                    "need room.",
-                    static_cast<double>(usage.removable)));
-    families.push_back(gaugeFamily("rookery_image_store_capacity_bytes",
-                                   "The most bytes that these may have (--image-store-size).",
-                                   static_cast<double>(usage.capacity)));
+    tell({gaugeFamily("rookery_image_store_used_bytes",
+                      "Bytes of all images in the state directory, those on their way included.",
+                      static_cast<double>(usage.used)),
+          gaugeFamily("rookery_image_store_removable_bytes",
+                      "Bytes of images among them that are in nobody's use: they go where others "
+                      "need room.",
+                      static_cast<double>(usage.removable)),
+          gaugeFamily("rookery_image_store_capacity_bytes",
+                      "The most bytes that these may have (--image-store-size).",
+                      static_cast<double>(usage.capacity))});
   }
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, families);
   return std::move(out).str();
 }
 

@@ -31,6 +31,42 @@ std::vector<Label> with(std::vector<Label> labels, std::string name, std::string
   return labels;
 }
 
+/// A family and what each unikernel adds to it.
+struct UsageMetric {
+  const char* name;
+  const char* help;
+  MetricType type;
+  void (*tell)(MetricFamily& family, const std::vector<Label>& labels, const Usage& usage);
+};
+
+constexpr std::array usageMetrics = {
+    UsageMetric{"rookery_unikernel_cpu_seconds_total",
+                "CPU time that a unikernel has used since it was started, in its tender (user) and in the "
+                "kernel (system).",
+                MetricType::Counter,
+                [](MetricFamily& family, const std::vector<Label>& labels, const Usage& usage) {
+                  add(family, with(labels, "mode", "user"), reconcile::toSeconds(usage.userTime));
+                  add(family, with(labels, "mode", "system"), reconcile::toSeconds(usage.systemTime));
+                }},
+    UsageMetric{"rookery_unikernel_memory_resident_bytes",
+                "Memory of a unikernel's process that is resident.", MetricType::Gauge,
+                [](MetricFamily& family, const std::vector<Label>& labels, const Usage& usage) {
+                  add(family, labels, static_cast<double>(usage.residentBytes));
+                }},
+    UsageMetric{"rookery_unikernel_memory_limit_bytes", "Memory that a unikernel has.", MetricType::Gauge,
+                [](MetricFamily& family, const std::vector<Label>& labels, const Usage& usage) {
+                  add(family, labels, static_cast<double>(usage.limitBytes));
+                }},
+    UsageMetric{"rookery_unikernel_page_faults_total",
+                "Page faults of a unikernel's process since it was started: minor, and major, which "
+                "wait for the disk.",
+                MetricType::Counter,
+                [](MetricFamily& family, const std::vector<Label>& labels, const Usage& usage) {
+                  add(family, with(labels, "type", "minor"), static_cast<double>(usage.minorFaults));
+                  add(family, with(labels, "type", "major"), static_cast<double>(usage.majorFaults));
+                }},
+};
+
 /// A counter of each network interface.
 struct InterfaceCounter {
   const char* name;
@@ -65,53 +101,34 @@ constexpr std::array interfaceCounters = {
                      &InterfaceUsage::sendDrops},
 };
 
+/// One family of all unikernels that are told of.
+void tellFamily(const reconcile::UsageStore::All& usages, MetricFamily family, const TakeFamily& take,
+                const std::function<void(MetricFamily&, const std::vector<Label>&, const Usage&)>& tell) {
+  for (const auto& [key, known] : usages) tell(family, labelsOf(known.instance, key.first), known.usage);
+  take(std::move(family));
+}
+
 }  // namespace
 
 std::vector<Label> labelsOf(const std::string& instance, const api::ObjectKey& unikernel) {
   return {{"instance", instance}, {"name", unikernel.name}, {"namespace", unikernel.nameSpace}};
 }
 
-std::vector<MetricFamily> usageFamilies(const reconcile::UsageStore& usages) {
-  MetricFamily cpu{"rookery_unikernel_cpu_seconds_total",
-                   "CPU time that a unikernel has used since it was started, in its tender (user) and in the "
-                   "kernel (system).",
-                   MetricType::Counter,
-                   {}};
-  MetricFamily resident{"rookery_unikernel_memory_resident_bytes",
-                        "Memory of a unikernel's process that is resident.",
-                        MetricType::Gauge,
-                        {}};
-  MetricFamily limit{
-      "rookery_unikernel_memory_limit_bytes", "Memory that a unikernel has.", MetricType::Gauge, {}};
-  MetricFamily faults{"rookery_unikernel_page_faults_total",
-                      "Page faults of a unikernel's process since it was started: minor, and major, which "
-                      "wait for the disk.",
-                      MetricType::Counter,
-                      {}};
-  std::vector<MetricFamily> network;
-  network.reserve(interfaceCounters.size() + 4);
-  for (const InterfaceCounter& counter : interfaceCounters)
-    network.push_back({counter.name, counter.help, MetricType::Counter, {}});
-  for (const auto& [key, known] : usages.all()) {
-    const auto labels = labelsOf(known.instance, key.first);
-    const Usage& usage = known.usage;
-    add(cpu, with(labels, "mode", "user"), reconcile::toSeconds(usage.userTime));
-    add(cpu, with(labels, "mode", "system"), reconcile::toSeconds(usage.systemTime));
-    add(resident, labels, static_cast<double>(usage.residentBytes));
-    add(limit, labels, static_cast<double>(usage.limitBytes));
-    add(faults, with(labels, "type", "minor"), static_cast<double>(usage.minorFaults));
-    add(faults, with(labels, "type", "major"), static_cast<double>(usage.majorFaults));
-    for (const InterfaceUsage& interface : usage.interfaces) {
-      for (std::size_t i = 0; i < interfaceCounters.size(); ++i)
-        add(network[i], with(labels, "interface", interface.name),
-            static_cast<double>(interface.*interfaceCounters.at(i).count));
-    }
+void tellUsages(const reconcile::UsageStore& usages, const TakeFamily& take) {
+  const reconcile::UsageStore::All all = usages.all();
+  for (const UsageMetric& metric : usageMetrics)
+    tellFamily(all, {metric.name, metric.help, metric.type, {}}, take, metric.tell);
+  for (const InterfaceCounter& counter : interfaceCounters) {
+    tellFamily(all, {counter.name, counter.help, MetricType::Counter, {}}, take,
+               [&](MetricFamily& family, const std::vector<Label>& labels, const Usage& usage) {
+                 for (const InterfaceUsage& interface : usage.interfaces)
+                   add(family, with(labels, "interface", interface.name),
+                       static_cast<double>(interface.*counter.count));
+               });
   }
-  network.insert(network.begin(), {std::move(cpu), std::move(resident), std::move(limit), std::move(faults)});
-  return network;
 }
 
-std::vector<MetricFamily> lifeFamilies(const reconcile::ObjectStore& objects) {
+void tellLives(const reconcile::ObjectStore& objects, const TakeFamily& take) {
   MetricFamily start{"rookery_unikernel_start_time_seconds",
                      "When a unikernel was started last, since the Unix epoch.",
                      MetricType::Gauge,
@@ -134,7 +151,8 @@ std::vector<MetricFamily> lifeFamilies(const reconcile::ObjectStore& objects) {
       if (view->oursOn.contains(placement.instance)) tell(placement.instance, placement);
     }
   }
-  return {std::move(start), std::move(info)};
+  take(std::move(start));
+  take(std::move(info));
 }
 
 }  // namespace rookery::serve
