@@ -122,6 +122,7 @@ TEST_F(Updates, ThatFailAreTakenBackAlsoWhileNoMaintenanceWindowIsOpen) {
   api::AlbatrossInstance instance = scene_.desired.spec();
   instance.maintenanceWindows = {{*schedule::Cron::parse("0 0 29 2 *"), 1min}};
   scene_.setInstance(instance);
+  say(Health::State::Unhealthy);
   scene_.now += 31s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy within 30 s.");
 }
@@ -154,6 +155,19 @@ TEST_F(Updates, ThatDoNotGetHealthyInTimeAreTakenBack) {
   EXPECT_LE(*waiting.wakeAt, scene_.now + 2s) << "it is watched closely";
   scene_.now += 30s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy within 30 s. 10.0.42.20:80: Connection refused.");
+}
+
+/// The reply may have come late, or the server could not be reached.
+TEST_F(Updates, ThatAreSeenLateAreAskedBeforeTheyAreTakenBack) {
+  want('b', "--b");
+  take();
+  scene_.now += 10min;
+  EXPECT_THAT(next().rolledBack, IsEmpty()) << "nobody has asked";
+  say(Health::State::Unknown, "10.0.42.20:80: Connection refused.");
+  EXPECT_THAT(next().rolledBack, IsEmpty()) << "one check that fails is not enough";
+  say(Health::State::Healthy);
+  EXPECT_EQ(ready().status, Status::True);
+  EXPECT_FALSE(remembered().trial);
 }
 
 TEST_F(Updates, ThatLoopAreTakenBack) {
@@ -192,6 +206,7 @@ TEST_F(Updates, ThatWereNeverSentHarmNobody) {
 TEST_F(Updates, OfArgumentsAreTakenBackByARestart) {
   want('a', "--b");
   EXPECT_EQ(take().verb, Verb::Restart);
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   expectPutBack(Verb::Restart, "It did not get healthy within 30 s.");
 }
@@ -217,6 +232,7 @@ TEST_F(Updates, TwoBadOnesInARowEndAtTheLastGoodOne) {
   expectPutBack(Verb::Create, "It ended.");
   want('c', "--c");
   EXPECT_EQ(take().verb, Verb::ForceCreate);
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy");
 }
@@ -228,6 +244,7 @@ TEST_F(Updates, ANewerManifestEndsTheWaitForAnOlderOne) {
   next();
   want('c', "--c");
   take();
+  say(Health::State::Unhealthy);
   scene_.now += 29s;
   EXPECT_THAT(next().rolledBack, IsEmpty()) << "it has its own time";
   scene_.now += 1s;
@@ -270,6 +287,7 @@ TEST_F(Updates, AreTakenBackByWhoStartsInTheMiddle) {
   restartController();
   EXPECT_THAT(next().steps, IsEmpty());
   restartController();
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   next();  // it has failed: that is on the disk before anything is sent
   restartController();
