@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
 #include <utility>
 
 namespace rookery::simulation {
@@ -54,25 +55,43 @@ Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
   edge.checked = edge.rollback = true;
   Unikernel& main = add("db", "main", "eu", "db.yaml");
   main.secret = main.volume = true;
-  volume = {.server = "eu"};
+  volume = Volume{.server = "eu"};
   add("db", "replica", "us", "db.yaml");
   policyMemory = {{"shop", 512}, {"db", 512}};
+  servers = {std::begin(serverNames), std::end(serverNames)};
+}
+
+void Fleet::declareAll() { unikernels.merge(Fleet(pki_).unikernels); }
+
+void Fleet::declareOne() {
+  for (const auto& [missing, first] : Fleet(pki_).unikernels) {
+    if (unikernels.try_emplace(missing, first).second) return;
+  }
+}
+
+void Fleet::renameFile(const std::string& from) {
+  const std::string file = from;  // which may be one of theirs
+  const std::string to = file.starts_with("new-") ? file.substr(4) : "new-" + file;
+  for (auto& [key, each] : unikernels) {
+    if (each.file == file) each.file = to;
+  }
 }
 
 std::map<std::string, std::string> Fleet::files() const {
   std::map<std::string, std::string> files = {{"instances.yaml", instances()}, {"policies.yaml", policies()}};
   for (const auto& [key, unikernel] : unikernels) files[unikernel.file] += documentOf(key, unikernel);
+  if (!volume) return files;
   files["volumes.yaml"] = fmt::format(
       "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {{name: data, namespace: db}}\n"
       "spec: {{instance: {}, size: 2Mi, source: {{path: volumes/{}.img}}}}\n",
-      volume.server, volume.content);
+      volume->server, volume->content);
   return files;
 }
 
 std::string Fleet::instances() const {
   std::string text;
   int port = 1;
-  for (const char* server : serverNames) {
+  for (const std::string& server : servers) {
     text += fmt::format(
         "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}}}\nspec:\n"
         "  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n"
@@ -89,7 +108,7 @@ std::string Fleet::policies() const {
       "{}-{}}}\n",
       secretMark, password);
   for (const auto& [nameSpace, memory] : policyMemory) {
-    for (const char* server : serverNames) {
+    for (const std::string& server : servers) {
       text += fmt::format(
           "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: {}, namespace: "
           "{}}}\nspec: {{instance: {}, unikernels: 8, memory: {}Mi, cpuIDs: [0, 1], bridges: [br0], "

@@ -2,7 +2,9 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "api/object.h"
 
@@ -35,11 +37,19 @@ class Fleet {
   struct Volume {
     std::string server;
     char content = 'p';  // or 'q'
-  } volume;
-  int password = 0;  // another number, another password
+    friend bool operator==(const Volume&, const Volume&) = default;
+  };
+  std::optional<Volume> volume;
+  std::vector<std::string> servers;  // that are declared
+  int password = 0;                  // another number, another password
 
   /// Where a unikernel is asked whether it is well.
   static std::string addressOf(const api::ObjectKey& key) { return key.name + "." + key.nameSpace; }
+  /// What was removed is there again as it was in the beginning; or the first of it.
+  void declareAll();
+  void declareOne();
+  /// It gets another name.
+  void renameFile(const std::string& from);
   /// By name.
   std::map<std::string, std::string> files() const;
   /// Nobody but the server may ever be told.

@@ -67,6 +67,17 @@ bool Folder::isBeingWritten(const std::string& name) const {
   return !elsewhere && found != mishaps.end() && found->second.beingWritten;
 }
 
+std::shared_ptr<const api::Manifest> Folder::parse(const api::Origin& origin, bool held) {
+  const std::string name = origin.file.filename().string();
+  std::string text = textOf(name);
+  Parsed& parsed = parsed_[{name, held}];
+  if (parsed.manifest == nullptr || parsed.text != text) {
+    parsed.manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
+    parsed.text = std::move(text);
+  }
+  return parsed.manifest;
+}
+
 FolderSource::FolderSource(Folder& folder, std::function<SystemTime()> now)
     : folder_(folder), now_(std::move(now)) {
   folder_.watcher = [this] {
@@ -83,14 +94,7 @@ std::shared_ptr<const api::Manifest> FolderSource::read(const source::ManifestFi
     const bool held = last_ != nullptr && std::ranges::any_of(last_->objects, [&](const auto& object) {
                         return object->origin.file == file.path;
                       });
-    std::string text = folder_.textOf(name);
-    Parsed& parsed = parsed_[name];
-    if (parsed.manifest == nullptr || parsed.text != text || parsed.held != held) {
-      parsed.manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
-      parsed.text = std::move(text);
-      parsed.held = held;
-    }
-    return parsed.manifest;
+    return folder_.parse(origin, held);
   }
   auto manifest = std::make_shared<api::Manifest>();
   manifest->parsed = false;

@@ -51,12 +51,21 @@ class Folder {
   /// What is in a file of the tree.
   std::string textOf(const std::string& name) const;
   bool isBeingWritten(const std::string& name) const;
+  /// What it says, for who `held` objects of it or not. What has not changed is not parsed again, whoever
+  /// asks.
+  std::shared_ptr<const api::Manifest> parse(const api::Origin& origin, bool held);
 
  private:
   std::map<std::string, std::string> files() const;
 
+  struct Parsed {
+    std::string text;
+    std::shared_ptr<const api::Manifest> manifest;
+  };
+
   const std::filesystem::path path_;
   std::uint64_t version_ = 0, namedVersion_ = 0;
+  std::map<std::pair<std::string, bool>, Parsed> parsed_;  // by name, and whether it was held
 };
 
 /// What DirectorySource makes of a folder, without inotify: walk, parse, compose, and wait for changes.
@@ -77,12 +86,6 @@ class FolderSource : public source::Source {
   const std::function<source::SystemTime()> now_;
   source::SnapshotPtr last_;
   std::uint64_t seen_ = 0, namedSeen_ = 0;  // versions of the folder
-  struct Parsed {
-    std::string text;
-    bool held;
-    std::shared_ptr<const api::Manifest> manifest;
-  };
-  std::map<std::string, Parsed> parsed_;  // by name: what has not changed is not parsed again
   std::optional<clock::Timer> waiting_;
 };
 

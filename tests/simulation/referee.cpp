@@ -65,7 +65,11 @@ void Referee::looked(const std::string& server, const albatross::Unikernels& uni
                      std::uint64_t changes) {
   Seen& seen = seen_[server];
   seen.unikernels.clear();
-  for (const auto& [name, info] : unikernels) seen.unikernels[name] = info;
+  for (const auto& [name, info] : unikernels) {
+    seen.unikernels[name] = info;
+    const auto restarted = restarted_.find({server, name});
+    if (restarted != restarted_.end() && restarted->second.memory != info.memory) keepsMemory_.insert(server);
+  }
   seen.unikernelsAt = changes;
 }
 
@@ -134,7 +138,7 @@ void Referee::checkImage(const Command& command) {
   // A restart that was answered with success and changed nothing is followed by one that does.
   const bool escalates = !restarted.empty() && restarted.mapped() == config->arguments;
   if (before != nullptr && before->digest == digestOf(config->image) && !escalates &&
-      !command.restartIgnoresMemory)
+      !keepsMemory_.contains(command.server))
     fail(fmt::format("{} on {} gets an image that it was seen to have", command.request.name.toString(),
                      command.server));
 }

@@ -59,8 +59,7 @@ class Referee {
     std::string server;
     const emulator::Request& request;
     const emulator::Resources& resources;  // before it
-    bool restartIgnoresMemory = false;
-    bool onDisk = false;  // that it is about to be sent
+    bool onDisk = false;                   // that it is about to be sent
     SystemTime now;
   };
   void begins(const Command& command);
@@ -98,6 +97,7 @@ class Referee {
   std::map<std::string, int> executing_;  // commands of this controller
   std::map<std::pair<std::string, albatross::Name>, std::deque<SystemTime>> attempts_;
   std::map<std::pair<std::string, albatross::Name>, albatross::Arguments> restarted_;  // the last step
+  std::set<std::string> keepsMemory_;  // servers whose restarts looked as if they did not change the memory
   std::size_t commands_ = 0;
 };
 
