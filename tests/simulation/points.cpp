@@ -195,7 +195,10 @@ void Points::run(Depth depth) {
 
 /// With all that can go wrong after the first.
 void Points::goOn(std::size_t first, const Both& after, Depth depth) {
-  for (std::size_t second = 0; second < endOf(after) && wrongs_.size() < mostWrongs; ++second) {
+  constexpr std::size_t soon = 3;  // moments
+  const std::size_t end = depth == Depth::Two ? endOf(after) : soon * variants().size();
+  for (std::size_t second = 0; second < std::min(end, endOf(after)) && wrongs_.size() < mostWrongs;
+       ++second) {
     if (canStrike(second, after) && (depth == Depth::Two || isCall(second))) change({first, second});
   }
 }

@@ -39,8 +39,8 @@ class Points {
  public:
   explicit Points(const Scenario& scenario) : scenario_(scenario) {}
 
-  /// What goes wrong at a time: one thing; or also two calls, one after the other; or any two things. What is
-  /// found wrong is in wrongs().
+  /// What goes wrong at a time: one thing; or also two calls, one soon after the other; or any two things.
+  /// What is found wrong is in wrongs().
   enum class Depth { One = 1, TwoCalls, Two };
   void run(Depth depth);
   /// Only that, in a world of its own.

@@ -214,6 +214,7 @@ class Call {
                            .request = command,
                            .resources = server_.emulated().resources(),
                            .onDisk = world_.isOnDisk(key_, command),
+                           .elsewhere = world_.runsElsewhere(server_.name(), command.name),
                            .now = world_.now()});
   }
 
@@ -221,7 +222,7 @@ class Call {
     if (!answer || !std::holds_alternative<albatross::Success>(*answer)) return;
     const albatross::Reply reply{key_, name, std::get<albatross::Success>(*answer)};
     if (const auto unikernels = albatross::unikernelsOf(reply)) {
-      world_.referee.looked(server_.name(), *unikernels, changes);
+      world_.referee.looked(server_.name(), *unikernels, changes, world_.now());
     } else if (albatross::policiesOf(reply)) {
       world_.referee.lookedAtPolicies(server_.name(), changes);
     }

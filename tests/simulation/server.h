@@ -31,6 +31,8 @@ class Server {
     std::function<CallFault(bool mutation)> fault;
     /// It is on the disk that the command is about to be sent.
     std::function<bool(const std::string& serverKey, const emulator::Request& command)> isOnDisk;
+    /// Another server than `server` runs it.
+    std::function<bool(const std::string& server, const albatross::Name& name)> runsElsewhere;
     std::function<void(const std::string& line)> tell;
   };
   Server(std::string name, World world, const emulator::Machine& machine);

@@ -46,6 +46,8 @@ World::World(const std::function<void(Fleet&)>& shape)
         .fault = [this](bool mutation) { return disturbances_.call(mutation); },
         .isOnDisk = [this](const std::string& key,
                            const emulator::Request& command) { return isOnDisk(key, command); },
+        .runsElsewhere = [this](const std::string& server,
+                                const Name& unikernel) { return runsElsewhere(server, unikernel); },
         .tell = [this](const std::string& line) { tell(line); }};
     Server& server = *servers_.emplace_back(std::make_unique<Server>(name, std::move(world), machine));
     for (const Name& foreign : {legacy, neighbour}) {
@@ -67,9 +69,15 @@ World::World(const std::function<void(Fleet&)>& shape)
   for (const char image : {'a', 'b', 'c', 'd', Fleet::badImage}) writeImage(image, true);
   for (const char volume : {'p', 'q'})
     writeWhole(folder_.path() / "volumes" / (std::string(1, volume) + ".img"), contentOf(volume));
-  for (const auto& [key, unikernel] : fleet_.unikernels) referee_.placed(key, unikernel.server);
+  noteChange(fleet_);
   mendMachine();
   publish();
+}
+
+bool World::runsElsewhere(const std::string& server, const Name& name) {
+  return std::ranges::any_of(servers_, [&](const auto& other) {
+    return other->name() != server && other->emulated().resources().findUnikernel(name) != nullptr;
+  });
 }
 
 bool World::isOnDisk(const std::string& serverKey, const emulator::Request& command) {
@@ -223,29 +231,49 @@ void World::roundEnded(const std::string& instance, const reconcile::Round& roun
   if (!round.error) checkTruth(instance);
 }
 
-/// What is called Ready was seen to run as it is told to.
+/// What is called Ready was seen to run as it is told to. What is said of a former generation may come from
+/// where it is not to be any more.
 void World::checkTruth(const std::string& instance) {
   for (const auto& view : process_->objects().list()) {
-    const bool counts = view->object->kind() == api::Kind::Unikernel && view->ours &&
-                        view->status.instance == instance && view->status.ready() &&
-                        !view->identity.deletionTimestamp;
+    const api::Status& status = view->status;
+    const bool counts =
+        view->object->kind() == api::Kind::Unikernel && view->ours && !view->identity.deletionTimestamp;
     if (!counts) continue;
-    const auto& spec = view->object->as<api::Unikernel>();
-    const auto* seen = referee_.seen(instance, nameOf(view->object->key()));
-    const std::string key = view->object->key().toString();
-    if (seen == nullptr) {
-      if (spec.runPolicy != api::Unikernel::RunPolicy::Once) violated(key + " is Ready and was not seen");
+    if (!view->object->as<api::Unikernel>().placement) {
+      const bool current = status.observedGeneration == view->identity.generation;
+      if (status.instance == instance && status.ready() && current)
+        checkReady(instance, *view, status.digest.value_or(""), true);
       continue;
     }
-    if (view->status.digest != image::toHex(seen->digest))
-      violated(key + " has another image than its status says");
-    const bool current = view->status.observedGeneration == view->identity.generation;
-    if (current && !spec.suspend && spec.memory != seen->memory)
-      violated(key + " is Ready and has other memory than was declared");
-    if (current && !spec.suspend && spec.healthCheck &&
-        !healthy_.contains(std::pair(view->object->key(), seen->started)))
-      violated(key + " is Ready and was not seen to be healthy in this life");
+    for (const api::PlacementStatus& placement : status.placements) {
+      if (placement.instance != instance) continue;
+      const bool ready = placement.ready == api::Condition::Status::True;
+      const bool current = placement.observedGeneration == view->identity.generation;
+      referee_.told(instance, view->object->key(), ready);
+      if (ready && current)
+        checkReady(instance, *view, placement.digest.value_or(""), placement.reason != Reason::UpdatePending);
+    }
   }
+}
+
+/// `asDeclared`: and not as it was until its turn comes.
+void World::checkReady(const std::string& instance, const reconcile::ObjectView& view,
+                       const std::string& digest, bool asDeclared) {
+  const auto& spec = view.object->as<api::Unikernel>();
+  const api::ObjectKey key = view.object->key();
+  const auto* seen = referee_.seen(instance, nameOf(key));
+  if (seen == nullptr) {
+    if (spec.runPolicy != api::Unikernel::RunPolicy::Once)
+      violated(key.toString() + " is Ready and was not seen");
+    return;
+  }
+  if (digest != image::toHex(seen->digest))
+    violated(key.toString() + " has another image than its status says");
+  if (asDeclared && !spec.suspend && spec.memory != seen->memory)
+    violated(key.toString() + " is Ready and has other memory than was declared");
+  if (asDeclared && !spec.suspend && spec.healthCheck &&
+      !healthy_.contains(std::tuple(instance, key, seen->started)))
+    violated(key.toString() + " is Ready and was not seen to be healthy in this life");
 }
 
 void World::stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb,

@@ -10,6 +10,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "clock/clock.h"
@@ -75,6 +76,7 @@ class World : private reconcile::Listener {
   SystemTime wallTime() const { return now() + wallOffset_; }
   void live(Time time);
   Time nextEvent(Time latest);
+  bool runsElsewhere(const std::string& server, const albatross::Name& name);
   bool isOnDisk(const std::string& serverKey, const emulator::Request& command);
   void startProcess();
   void endProcess(bool powerCut);
@@ -97,21 +99,28 @@ class World : private reconcile::Listener {
   std::pair<const api::ObjectKey, Fleet::Unikernel>& chosen(const Action& action);
   Server& chosenServer(const Action& action) { return *servers_.at(action.which % servers_.size()); }
   Server& serverOf(const std::string& name);
+  Server& theServerOf(const Action& action);
   std::string chosenFile(const Action& action) const;
   void probe(const probe::Target& target, milliseconds patience, const probe::Prober::Done& done);
   Result<void> askAt(const std::string& address);
+  bool answers(const std::string& server, const api::ObjectKey& key);
 
   // The end
   void makePeace();
   void reach(milliseconds step, const std::function<std::optional<std::string>()>& trouble);
   void awaitPeace(milliseconds lasting, const std::function<std::optional<std::string>()>& trouble);
   void checkLossIsSeen();
+  void checkFailover();
+  std::set<std::string> runningOn(const api::ObjectKey& key);
   void makeBadUpdates();
   std::optional<std::string> whyNotTakenBack();
   std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
+  std::optional<std::string> whyNotStopped(const api::ObjectKey& key, const api::Status& status);
   std::optional<std::string> unrest();
   std::optional<std::string> unrestOfVolume(const Fleet::Volume& volume);
   std::optional<std::string> whyNotAsDeclared(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
+  std::optional<std::string> whyNotAsDeclared(const std::string& server, const api::ObjectKey& key,
+                                              const Fleet::Unikernel& unikernel);
   std::optional<std::string> unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   void checkForeigners();
   void checkStateHoldsNoSecret();
@@ -127,6 +136,8 @@ class World : private reconcile::Listener {
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void checkSecrecy(std::string_view text);
   void checkTruth(const std::string& instance);
+  void checkReady(const std::string& instance, const reconcile::ObjectView& view, const std::string& digest,
+                  bool current);
 
   void tell(std::string line);
   void violated(const std::string& what);
@@ -154,7 +165,7 @@ class World : private reconcile::Listener {
   std::int64_t meddled_ = 0;
   enum class Probes { Answered, Fail, Hang } probes_ = Probes::Answered;
   /// Which lives of what this controller was told are well.
-  std::set<std::pair<api::ObjectKey, std::optional<albatross::Time>>> healthy_;
+  std::set<std::tuple<std::string, api::ObjectKey, std::optional<albatross::Time>>> healthy_;
   std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the bad updates
   std::size_t cases_ = 0;
   std::vector<std::string> story_;

@@ -43,6 +43,13 @@ std::pair<const api::ObjectKey, Fleet::Unikernel>& World::chosen(const Action& a
                     static_cast<std::ptrdiff_t>(action.which % fleet_.unikernels.size()));
 }
 
+/// One that what is chosen may be on.
+Server& World::theServerOf(const Action& action) {
+  const Fleet::Unikernel& unikernel = chosen(action).second;
+  return unikernel.placement == Fleet::Unikernel::Placement::None ? serverOf(unikernel.server)
+                                                                  : *servers_.at(action.howMuch / 8 % 2);
+}
+
 Server& World::serverOf(const std::string& name) {
   return **std::ranges::find_if(servers_, [&](const auto& server) { return server->name() == name; });
 }
@@ -63,7 +70,12 @@ void World::noteChange(const Fleet& before) {
   }
   for (const auto& [key, unikernel] : fleet_.unikernels) {
     referee_.declared(key);
-    referee_.placed(key, unikernel.server);
+    if (unikernel.placement == Fleet::Unikernel::Placement::Somewhere) {
+      referee_.wanders(key, Fleet::failoverAfter);
+    } else {
+      referee_.placed(key, fleet_.homesOf(unikernel));
+    }
+    if (unikernel.suspend) referee_.stoppedByPeople(key);
     if (unikernel.volume && fleet_.volume != before.volume) referee_.stoppable(key);
   }
 }
@@ -91,7 +103,7 @@ bool World::applyEdit(const Action& action) {
       fleet_.declareOne();
       break;
     case Happening::Move:
-      if (unikernel.volume) break;  // it stays where that is
+      if (unikernel.volume || unikernel.placement != Fleet::Unikernel::Placement::None) break;
       unikernel.server = unikernel.server == serverNames[0] ? serverNames[1] : serverNames[0];
       break;
     case Happening::RenameFile:
@@ -214,9 +226,8 @@ bool World::applyToServers(const Action& action) {
       faults.exitAfter = {milliseconds(200 + action.howMuch % 20'000), 2};
       break;
     case Happening::OneGuestDies: {
-      const auto& [key, unikernel] = chosen(action);
-      emulator::Unikernel* runs =
-          serverOf(unikernel.server).emulated().resources().findUnikernel(nameOf(key));
+      const api::ObjectKey& key = chosen(action).first;
+      emulator::Unikernel* runs = theServerOf(action).emulated().resources().findUnikernel(nameOf(key));
       if (runs != nullptr) runs->ends = std::chrono::floor<milliseconds>(now());
       break;
     }
@@ -263,17 +274,22 @@ void World::probe(const probe::Target& target, milliseconds patience, const prob
 
 /// It is reached where people mean it to be.
 Result<void> World::askAt(const std::string& address) {
-  const auto meant = std::ranges::find_if(
-      fleet_.unikernels, [&](const auto& item) { return Fleet::addressOf(item.first) + ":80" == address; });
-  if (probes_ == Probes::Answered && survives() && meant != fleet_.unikernels.end()) {
-    const auto running = serverOf(meant->second.server).running();
-    const auto found = running.find(nameOf(meant->first));
-    if (found != running.end() && found->second.digest != digestOfImage(Fleet::badImage)) {
-      healthy_.emplace(meant->first, found->second.started);
-      return {};
+  for (const auto& [key, unikernel] : fleet_.unikernels) {
+    const bool placed = unikernel.placement != Fleet::Unikernel::Placement::None;
+    for (const std::string& server : fleet_.homesOf(unikernel)) {
+      if (Fleet::addressOf(key, placed ? server : "") + ":80" == address && answers(server, key)) return {};
     }
   }
   return fail(Reason::Unhealthy, "The simulated unikernel does not answer.");
+}
+
+bool World::answers(const std::string& server, const api::ObjectKey& key) {
+  if (probes_ != Probes::Answered || !survives()) return false;
+  const auto running = serverOf(server).running();
+  const auto found = running.find(nameOf(key));
+  if (found == running.end() || found->second.digest == digestOfImage(Fleet::badImage)) return false;
+  healthy_.emplace(server, key, found->second.started);
+  return true;
 }
 
 void World::mendServers() {
@@ -297,8 +313,8 @@ void World::stranger(Server& server, const Name& name, albatross::UnikernelComma
 }
 
 bool World::applyStranger(const Action& action) {
-  const auto& [key, unikernel] = chosen(action);
-  Server& server = serverOf(unikernel.server);
+  const api::ObjectKey& key = chosen(action).first;
+  Server& server = theServerOf(action);
   const Name name = nameOf(key);
   const auto withImage = [&](char image) {
     return albatross::Config{albatross::UnikernelType::Solo5, false, images().at({image}),

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "image/image.h"
@@ -58,8 +59,13 @@ void World::makePeace() {
 
   awaitPeace(15min, [this] { return unrest(); });
   checkLossIsSeen();
+  checkFailover();
+  const api::ObjectKey twin{api::Kind::Unikernel, "shop", "twin"};
+  referee_.forgetSent(twin);
   makeBadUpdates();
   awaitPeace(3min, [this] { return whyNotTakenBack(); });
+  if (referee_.sentTo(twin, digestOfImage(Fleet::badImage)) != 1)
+    violated("a bad image reaches more than one");
   checkForeigners();
   checkStateHoldsNoSecret();
   live(time_.now() + 1ms);
@@ -130,12 +136,42 @@ void World::checkLossIsSeen() {
     if (unikernel.once) continue;
     ++cases_;
     tell(fmt::format("-- {} is lost", key.toString()));
-    serverOf(unikernel.server).submit({{}, nameOf(key), albatross::UnikernelCommand(uk::Destroy{})});
+    Server& server = serverOf(*runningOn(key).begin());
+    server.submit({{}, nameOf(key), albatross::UnikernelCommand(uk::Destroy{})});
     live(time_.now() + 16s);
-    const auto running = serverOf(unikernel.server).running();
+    const auto running = server.running();
     if (!running.contains(nameOf(key))) violated(key.toString() + " was lost, and that was not seen in time");
   }
   awaitPeace(3min, [this] { return unrest(); });
+}
+
+/// Where it runs and is ours: somebody else may have taken its name on another server.
+std::set<std::string> World::runningOn(const api::ObjectKey& key) {
+  std::set<std::string> names;
+  for (const auto& server : servers_) {
+    const auto inventory = process_->state().inventoryOf(server->key());
+    const auto entry = inventory.find(nameOf(key));
+    const bool ours = entry != inventory.end() && !entry->second.destroyedAt;
+    if (ours && server->running().contains(nameOf(key))) names.insert(server->name());
+  }
+  return names;
+}
+
+/// What may go elsewhere does so when its server is out of reach for long enough, and is on one in the end.
+void World::checkFailover() {
+  const api::ObjectKey nomad{api::Kind::Unikernel, "shop", "nomad"};
+  ++cases_;
+  Server& server = serverOf(*runningOn(nomad).begin());
+  tell(fmt::format("-- {} is out of reach", server.name()));
+  referee_.newsFor(now());
+  server.unreachable = true;
+  live(time_.now() + Fleet::failoverAfter - 10s);
+  if (runningOn(nomad).size() != 1) violated("It went elsewhere too soon.");
+  live(time_.now() + 2min);
+  if (runningOn(nomad).size() != 2) violated("It did not go elsewhere.");
+  mendServers();
+  awaitPeace(3min, [this] { return unrest(); });
+  if (runningOn(nomad).contains(server.name())) violated("It did not stay where it went.");
 }
 
 /// Of all whose updates are taken back where they fail.
@@ -165,10 +201,20 @@ std::optional<std::string> World::whyNotTakenBack(const api::ObjectKey& key, con
   const auto view = process_ == nullptr ? nullptr : process_->objects().find(key);
   if (view == nullptr) return key.toString() + " is not known";
   const api::Condition* ready = view->status.condition(api::Condition::Type::Ready);
-  if (ready == nullptr || ready->reason != Reason::RolledBack)
+  if (before.placement != Fleet::Unikernel::Placement::None) {
+    if (auto why = whyNotStopped(key, view->status)) return why;
+  } else if (ready == nullptr || ready->reason != Reason::RolledBack)
     return fmt::format("the bad update of {} was not taken back: {}", key.toString(),
                        ready == nullptr ? "" : ready->message);
   return whyNotAsDeclared(key, before);
+}
+
+/// The roll-out of a bad update ends where it was tried first.
+std::optional<std::string> World::whyNotStopped(const api::ObjectKey& key, const api::Status& status) {
+  const auto back = std::ranges::count(status.placements, Reason::RolledBack, &api::PlacementStatus::reason);
+  if (back != 1)
+    return fmt::format("the bad update of {} was taken back on {} servers", key.toString(), back);
+  return std::nullopt;
 }
 
 std::optional<std::string> World::unrest() {
@@ -188,7 +234,10 @@ std::optional<std::string> World::unrest() {
     for (const auto& [name, info] : server->running()) {
       const auto entry = inventory.find(name);
       const auto wanted = fleet_.unikernels.find(keyOf(name));
-      const bool here = wanted != fleet_.unikernels.end() && wanted->second.server == server->name();
+      const auto homes =
+          wanted == fleet_.unikernels.end() ? std::set<std::string>{} : fleet_.homesOf(wanted->second);
+      const bool here =
+          wanted != fleet_.unikernels.end() && (homes.empty() || homes.contains(server->name()));
       if (entry != inventory.end() && !here)
         return fmt::format("{} on {} should not run", name.toString(), server->name());
     }
@@ -219,14 +268,27 @@ std::optional<std::string> World::unrestOf(const api::ObjectKey& key, const Flee
 
 std::optional<std::string> World::whyNotAsDeclared(const api::ObjectKey& key,
                                                    const Fleet::Unikernel& unikernel) {
-  const auto running = serverOf(unikernel.server).running();
+  std::set<std::string> homes = fleet_.homesOf(unikernel);
+  if (homes.empty()) {
+    homes = runningOn(key);
+    if (homes.size() != 1) return fmt::format("{} runs on {} servers", key.toString(), homes.size());
+  }
+  for (const std::string& server : homes) {
+    if (auto why = whyNotAsDeclared(server, key, unikernel)) return why;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> World::whyNotAsDeclared(const std::string& server, const api::ObjectKey& key,
+                                                   const Fleet::Unikernel& unikernel) {
+  const auto running = serverOf(server).running();
   const auto found = running.find(nameOf(key));
   if (found == running.end() && unikernel.once) return std::nullopt;
-  if (found == running.end()) return key.toString() + " does not run";
+  if (found == running.end()) return fmt::format("{} does not run on {}", key.toString(), server);
   const bool asDeclared = found->second.digest == digestOfImage(imageNameOf(unikernel)) &&
                           found->second.memory == unikernel.memory && found->second.arguments &&
                           found->second.arguments->front() == fmt::format("--edit={}", unikernel.edit);
-  if (!asDeclared) return key.toString() + " does not run as declared";
+  if (!asDeclared) return fmt::format("{} does not run on {} as declared", key.toString(), server);
   return std::nullopt;
 }
 
