@@ -203,6 +203,22 @@ TEST_F(Updates, ThatWereNeverSentHarmNobody) {
   EXPECT_EQ(plan.steps[0].wanted->digest, digestOf('b')) << "it is tried again";
 }
 
+/// The connection broke before anything had happened.
+TEST_F(Updates, ThatFailedAreStillTakenBackWhereThatWasNotSent) {
+  want('b', "--b");
+  take();
+  say(Health::State::Unhealthy, "It refuses.");
+  scene_.now += 31s;
+  const Step step = next().steps.at(0);
+  EXPECT_EQ(step.reason, Reason::RolledBack);
+  scene_.memory = sending(std::move(scene_.memory), step, scene_.desired, scene_.observed, scene_.now);
+  scene_.endStep(step, refused("ah, well"));
+  scene_.now += 31s;
+  const Plan plan = next();
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(plan.steps[0].wanted->digest, digestOf('a'));
+}
+
 TEST_F(Updates, OfArgumentsAreTakenBackByARestart) {
   want('a', "--b");
   EXPECT_EQ(take().verb, Verb::Restart);
