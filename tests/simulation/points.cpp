@@ -20,11 +20,20 @@ Fleet::Unikernel& one(Fleet& fleet) { return fleet.unikernels.at(theOne); }
 /// One unikernel with a secret among its arguments, on the first of `servers`.
 void shrink(Fleet& fleet, std::vector<std::string> servers = {"eu"}) {
   std::erase_if(fleet.unikernels, [](const auto& item) { return item.first != theOne; });
-  one(fleet).volume = false;
+  if (fleet.unikernels.contains(theOne)) one(fleet).volume = false;
   fleet.volume.reset();
   fleet.policyMemory = {{"db", 512}};
   fleet.servers = std::move(servers);
 }
+
+/// One that is on both servers, or on either.
+void shrinkTo(Fleet& fleet, const std::string& name) {
+  std::erase_if(fleet.unikernels, [&](const auto& item) { return item.first.name != name; });
+  fleet.volume.reset();
+  fleet.policyMemory = {{"shop", 512}};
+}
+
+Fleet::Unikernel& first(Fleet& fleet) { return fleet.unikernels.begin()->second; }
 
 /// What can go wrong at one moment.
 const std::vector<Disturbance>& variants() {
@@ -83,6 +92,10 @@ const std::vector<Scenario>& scenarios() {
        .begin = [](Fleet& fleet) { shrink(fleet), one(fleet).checked = one(fleet).rollback = true; },
        .forth = [](Fleet& fleet) { one(fleet).image = 'b'; },
        .back = [](Fleet& fleet) { one(fleet).image = 'a'; }},
+      {.name = "BadImage",
+       .begin = [](Fleet& fleet) { shrink(fleet), one(fleet).checked = one(fleet).rollback = true; },
+       .forth = [](Fleet& fleet) { one(fleet).image = Fleet::badImage; },
+       .back = [](Fleet& fleet) { one(fleet).image = 'a'; }},
       {.name = "Arguments",
        .begin = [](Fleet& fleet) { shrink(fleet); },
        .forth = [](Fleet& fleet) { one(fleet).edit = 1; },
@@ -125,6 +138,21 @@ const std::vector<Scenario>& scenarios() {
        .begin = [](Fleet& fleet) { shrink(fleet, {"eu", "us"}); },
        .forth = [](Fleet& fleet) { one(fleet).server = "us"; },
        .back = [](Fleet& fleet) { one(fleet).server = "eu"; }},
+      {.name = "RollOut",
+       .begin = [](Fleet& fleet) { shrinkTo(fleet, "twin"); },
+       .forth = [](Fleet& fleet) { first(fleet).image = 'b'; },
+       .back = [](Fleet& fleet) { first(fleet).image = 'a'; }},
+      {.name = "BadRollOut",
+       .begin = [](Fleet& fleet) { shrinkTo(fleet, "twin"); },
+       .forth = [](Fleet& fleet) { first(fleet).image = Fleet::badImage; },
+       .back = [](Fleet& fleet) { first(fleet).image = 'a'; }},
+      {.name = "Replicas",
+       .begin =
+           [](Fleet& fleet) {
+             shrinkTo(fleet, "twin"), first(fleet).checked = first(fleet).rollback = false;
+           },
+       .forth = [](Fleet& fleet) { first(fleet).placement = Fleet::Unikernel::Placement::Somewhere; },
+       .back = [](Fleet& fleet) { first(fleet).placement = Fleet::Unikernel::Placement::Everywhere; }},
   };
   return all;
 }

@@ -113,7 +113,6 @@ class World : private reconcile::Listener {
   void checkFailover();
   std::set<std::string> runningOn(const api::ObjectKey& key);
   void makeBadUpdates();
-  std::optional<std::string> whyNotTakenBack();
   std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
   std::optional<std::string> whyNotStopped(const api::ObjectKey& key, const api::Status& status);
   std::optional<std::string> unrest();
@@ -166,7 +165,7 @@ class World : private reconcile::Listener {
   enum class Probes { Answered, Fail, Hang } probes_ = Probes::Answered;
   /// Which lives of what this controller was told are well.
   std::set<std::tuple<std::string, api::ObjectKey, std::optional<albatross::Time>>> healthy_;
-  std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the bad updates
+  std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the last change from a good image
   std::size_t cases_ = 0;
   std::vector<std::string> story_;
   std::optional<std::string> wrong_;

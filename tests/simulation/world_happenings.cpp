@@ -75,6 +75,9 @@ void World::noteChange(const Fleet& before) {
     } else {
       referee_.placed(key, fleet_.homesOf(unikernel));
     }
+    const auto former = before.unikernels.find(key);
+    if (former != before.unikernels.end() && former->second.image != Fleet::badImage)
+      before_.insert_or_assign(key, former->second);
     if (unikernel.suspend) referee_.stoppedByPeople(key);
     if (unikernel.volume && fleet_.volume != before.volume) referee_.stoppable(key);
   }

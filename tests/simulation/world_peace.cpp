@@ -63,7 +63,7 @@ void World::makePeace() {
   const api::ObjectKey twin{api::Kind::Unikernel, "shop", "twin"};
   referee_.forgetSent(twin);
   makeBadUpdates();
-  awaitPeace(3min, [this] { return whyNotTakenBack(); });
+  awaitPeace(3min, [this] { return unrest(); });
   if (referee_.sentTo(twin, digestOfImage(Fleet::badImage)) != 1)
     violated("a bad image reaches more than one");
   checkForeigners();
@@ -178,23 +178,14 @@ void World::checkFailover() {
 void World::makeBadUpdates() {
   tell("-- bad updates");
   referee_.newsFor(now());
-  before_.clear();
   change([this](Fleet& fleet) {
     for (auto& [key, unikernel] : fleet.unikernels) {
       if (!unikernel.rollback) continue;
       ++cases_;
-      before_.emplace(key, unikernel);
       unikernel.image = Fleet::badImage;
       unikernel.edit += 1;
     }
   });
-}
-
-std::optional<std::string> World::whyNotTakenBack() {
-  for (const auto& [key, before] : before_) {
-    if (auto why = whyNotTakenBack(key, before)) return why;
-  }
-  return std::nullopt;
 }
 
 std::optional<std::string> World::whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before) {
@@ -258,6 +249,7 @@ std::optional<std::string> World::unrestOfVolume(const Fleet::Volume& volume) {
 }
 
 std::optional<std::string> World::unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel) {
+  if (unikernel.rollback && unikernel.image == Fleet::badImage) return whyNotTakenBack(key, before_.at(key));
   const auto view = process_->objects().find(key);
   if (view == nullptr) return key.toString() + " is not known";
   const api::Condition* ready = view->status.condition(api::Condition::Type::Ready);
