@@ -32,6 +32,21 @@ std::map<std::string, std::string> Folder::files() const {
   return files;
 }
 
+void Folder::changed() {
+  ++version_;
+  const std::map<std::string, Present> before = std::exchange(present_, {});
+  for (auto& [name, text] : files()) {
+    const auto written = meant.find(name);
+    Present file{text, written == meant.end() ? "" : written->second, isBeingWritten(name), now_()};
+    const auto known = before.find(name);
+    const bool same = known != before.end() && known->second.text == file.text &&
+                      known->second.meant == file.meant && known->second.beingWritten == file.beingWritten;
+    if (same) file.changed = known->second.changed;
+    present_[name] = std::move(file);
+  }
+  if (watcher) watcher();
+}
+
 source::Tree Folder::tree(SystemTime now) const {
   source::Tree tree;
   tree.begun = clock::Steady::now();
@@ -41,8 +56,7 @@ source::Tree Folder::tree(SystemTime now) const {
     root.hidden = api::Silence{
         .reason = Reason::PruneBlocked, .path = path_, .cause = "git is at work.", .passing = true};
   }
-  const auto present = files();
-  root.bare = present.empty() && !unreadable;
+  root.bare = present_.empty() && !unreadable;
   if (unreadable) {
     tree.problems.push_back({.reason = Reason::SourceUnreadable,
                              .origin = {.root = path_, .file = path_},
@@ -50,7 +64,9 @@ source::Tree Folder::tree(SystemTime now) const {
                              .field = {},
                              .message = "the folder cannot be read"});
   } else {
-    for (const auto& [name, text] : present) tree.files.push_back({path_, path_ / name, {}, {}});
+    for (const auto& [name, file] : present_)
+      tree.files.push_back(
+          {path_, path_ / name, {}, {.modified = {}, .changed = file::toFileTime(file.changed)}});
   }
   tree.roots = {root};
   return tree;

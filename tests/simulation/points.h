@@ -39,9 +39,9 @@ class Points {
  public:
   explicit Points(const Scenario& scenario) : scenario_(scenario) {}
 
-  /// What goes wrong at a time: one thing; or also two calls, one soon after the other; or any two things.
-  /// What is found wrong is in wrongs().
-  enum class Depth { One = 1, TwoCalls, Two };
+  /// What goes wrong at a time: one thing, or one in 31 of those that can; or also two calls, one soon
+  /// after the other; or any two things. What is found wrong is in wrongs().
+  enum class Depth { Sample, One, TwoCalls, Two };
   void run(Depth depth);
   /// Only that, in a world of its own.
   void run(const std::vector<std::size_t>& numbers);

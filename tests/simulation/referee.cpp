@@ -64,9 +64,16 @@ Name nameOf(const api::ObjectKey& key) {
 void Referee::looked(const std::string& server, const albatross::Unikernels& unikernels,
                      std::uint64_t changes, SystemTime now) {
   Seen& seen = seen_[server];
+  const bool sawBefore = seen.at >= controllerStarted_ && seen.unikernelsAt != 0;
+  const std::map<Name, albatross::UnikernelInfo> before = std::exchange(seen.unikernels, {});
   seen.at = now;
-  seen.unikernels.clear();
   for (const auto& [name, info] : unikernels) {
+    const auto was = before.find(name);
+    if (!foreignImages_.contains(info.digest)) {
+      witnessed_.erase({server, name});
+    } else if (sawBefore && was != before.end() && !foreignImages_.contains(was->second.digest)) {
+      witnessed_.insert({server, name});
+    }
     seen.unikernels[name] = info;
     const auto restarted = restarted_.find({server, name});
     if (restarted != restarted_.end() && restarted->second.memory != info.memory) keepsMemory_.insert(server);
@@ -147,6 +154,7 @@ void Referee::checkOwner(const Command& command) const {
   const emulator::Unikernel* runs = command.resources.unikernels().find(command.request.name);
   if (runs == nullptr || !foreignImages_.contains(runs->digest) || runs->started >= controllerStarted_)
     return;
+  if (witnessed_.contains({command.server, command.request.name})) return;
   const auto* before = seen(command.server, command.request.name);
   if (before != nullptr && before->digest == runs->digest)
     fail(fmt::format("what runs as {} on {} was started by somebody else, as had been seen", name,

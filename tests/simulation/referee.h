@@ -117,6 +117,9 @@ class Referee {
   std::map<std::pair<api::ObjectKey, std::string>, std::set<std::string>> sent_;  // images, by their digests
   std::set<std::pair<std::string, albatross::Name>> foreign_;
   std::set<std::string> foreignImages_;
+  /// What a controller saw others put into the place of what it had seen before; the next one may know of
+  /// that.
+  std::set<std::pair<std::string, albatross::Name>> witnessed_;
   SystemTime controllerStarted_;
   std::map<std::string, Seen> seen_;
   std::map<std::string, int> executing_;  // commands of this controller

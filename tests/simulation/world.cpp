@@ -33,7 +33,7 @@ World::World(const std::function<void(Fleet&)>& shape)
     : time_(firstMoment),
       referee_([this](const std::string& what) { violated(what); }),
       fleet_(temp_.path() / "pki"),
-      folder_(temp_.path() / "manifests"),
+      folder_(temp_.path() / "manifests", [this] { return now(); }),
       startAt_(firstMoment) {
   disk_.aroundSync = [this] { survives(); };
   disk_.onWrite = [this](std::string_view bytes) { checkSecrecy(bytes); };

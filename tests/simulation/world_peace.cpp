@@ -7,6 +7,7 @@
 #include "image/image.h"
 #include "simulation/materials.h"
 #include "simulation/world.h"
+#include "state/writer.h"
 
 /// The end of a world's history: what has to be reached once everything is mended.
 namespace rookery::simulation {
@@ -123,6 +124,7 @@ std::string World::fixpoint() {
 void World::awaitPeace(milliseconds lasting, const std::function<std::optional<std::string>()>& trouble) {
   reach(20s, trouble);
   const std::size_t commands = referee_.commands();
+  live(time_.now() + 2 * state::Writer::longestDelay);  // what need not be on the disk at once
   const std::uint64_t syncs = disk_.syncs();
   live(time_.now() + lasting);
   if (referee_.commands() != commands) violated("more is sent in peace");

@@ -62,6 +62,8 @@ const std::vector<Action> found[] = {
      {112s, Happening::Killed},
      {120s, Happening::StrangerRedeploys, 0, 2},
      {130s, Happening::DiskMended}},
+    // What may go elsewhere left a server for good whose manifest had a mistake when the controller began.
+    {{100s, Happening::MistakeInFile, 2}, {110s, Happening::PowerCut}, {150s, Happening::LookNow}},
 };
 
 TEST(World, StaysMended) {
