@@ -69,7 +69,7 @@ class Referee {
     const emulator::Request& request;
     const emulator::Resources& resources;  // before it
     bool onDisk = false;                   // that it is about to be sent
-    bool elsewhere = false;                // another server runs it, too
+    bool elsewhere = false;                // another server has one of ours, too
     SystemTime now;
   };
   void begins(const Command& command);

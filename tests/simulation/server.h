@@ -31,7 +31,7 @@ class Server {
     std::function<CallFault(bool mutation)> fault;
     /// It is on the disk that the command is about to be sent.
     std::function<bool(const std::string& serverKey, const emulator::Request& command)> isOnDisk;
-    /// Another server than `server` runs it.
+    /// Another server than `server` runs it, and it is ours there.
     std::function<bool(const std::string& server, const albatross::Name& name)> runsElsewhere;
     std::function<void(const std::string& line)> tell;
   };

@@ -75,9 +75,7 @@ World::World(const std::function<void(Fleet&)>& shape)
 }
 
 bool World::runsElsewhere(const std::string& server, const Name& name) {
-  return std::ranges::any_of(servers_, [&](const auto& other) {
-    return other->name() != server && other->emulated().resources().findUnikernel(name) != nullptr;
-  });
+  return std::ranges::any_of(runningOn(keyOf(name)), [&](const auto& other) { return other != server; });
 }
 
 bool World::isOnDisk(const std::string& serverKey, const emulator::Request& command) {
