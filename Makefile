@@ -13,7 +13,7 @@ threaded := http image image-pull source state reconcile serve
 files := .
 TIME := 30
 FIRST := 1
-LAST := 1200
+LAST := 300
 DEPTH := 2
 targets :=
 # What the demo shows: an optimised build where there is one, else one that is there in a third of the time.
@@ -41,7 +41,7 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 	cmake --build --preset tsan --target $(threaded:%=%-test)
 	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))$$'
 
-simulation: ## Go through many simulated worlds on all cores (FIRST=1 LAST=1200: of these seeds; DEPTH=2)
+simulation: ## Go through many simulated worlds on all cores (FIRST=1 LAST=300: of these seeds; DEPTH=2)
 	@scripts/install-dependencies build test
 	cmake --preset simulation
 	cmake --build --preset simulation

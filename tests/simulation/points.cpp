@@ -214,17 +214,19 @@ void Points::run(Depth depth) {
   constexpr std::size_t sample = 31;  // meets each way in which something goes wrong
   change({});
   calm_ = change({});
+  const bool isShort = endOf(calm_) <= 60 * variants().size();  // else pairs take minutes
   for (std::size_t first = 0; first < endOf(calm_) && wrongs_.size() < mostWrongs; ++first) {
     if (!canStrike(first, calm_) || (depth == Depth::Sample && first % sample != 0)) continue;
     const Both after = change({first});
-    if (depth == Depth::Two || (depth == Depth::TwoCalls && isCall(first))) goOn(first, after, depth);
+    if (depth == Depth::Two || (depth == Depth::TwoCalls && isCall(first) && isShort))
+      goOn(first, after, depth);
   }
   end();
 }
 
 /// With all that can go wrong after the first.
 void Points::goOn(std::size_t first, const Both& after, Depth depth) {
-  constexpr std::size_t soon = 3;  // moments
+  constexpr std::size_t soon = 12;  // moments
   const std::size_t end = depth == Depth::Two ? endOf(after) : soon * variants().size();
   for (std::size_t second = 0; second < std::min(end, endOf(after)) && wrongs_.size() < mostWrongs;
        ++second) {

@@ -40,7 +40,8 @@ class Points {
   explicit Points(const Scenario& scenario) : scenario_(scenario) {}
 
   /// What goes wrong at a time: one thing, or one in 31 of those that can; or also two calls, one soon
-  /// after the other; or any two things. What is found wrong is in wrongs().
+  /// after the other, where the change takes few steps; or any two things. What is found wrong is in
+  /// wrongs().
   enum class Depth { Sample, One, TwoCalls, Two };
   void run(Depth depth);
   /// Only that, in a world of its own.
