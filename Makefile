@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test tsan fuzz benchmark demo install reference deb format format-check lint clean
+.PHONY: help build test tsan simulation fuzz benchmark demo install reference deb format format-check lint clean
 
 jobs := $(shell nproc)
 # Tests wait for each other's processes more than they compute.
@@ -12,6 +12,9 @@ sources := find controller tests -name '*.cpp' -o -name '*.h'
 threaded := http image image-pull source state reconcile serve
 files := .
 TIME := 30
+FIRST := 1
+LAST := 300
+DEPTH := 2
 targets :=
 # What the demo shows: an optimised build where there is one, else one that is there in a third of the time.
 to_show := $(if $(wildcard build/release/bin/rookery),release,quick)
@@ -37,6 +40,12 @@ tsan: ## Run the tests that have threads with ThreadSanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan --target $(threaded:%=%-test)
 	ctest --preset tsan --parallel $(jobs) --no-tests=error -R '^($(subst $() ,|,$(threaded)))$$'
+
+simulation: ## Go through many simulated worlds on all cores (FIRST=1 LAST=300: of these seeds; DEPTH=2)
+	@scripts/install-dependencies build test
+	cmake --preset simulation
+	cmake --build --preset simulation
+	@DEPTH=$(DEPTH) tests/simulation/run build/simulation/bin $(FIRST) $(LAST)
 
 fuzz: ## Feed all parsers with what nobody foresaw (TIME=30 seconds each; targets="wire yaml": some of them)
 	@scripts/install-dependencies build test

@@ -263,7 +263,9 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
     entry->pending->since = now;
     return memory;
   }
-  if (failure && !entry->pending->committed && entry->rollback) entry->rollback->trial.reset();  // never sent
+  const bool neverSent = failure && !entry->pending->committed;
+  const bool tried = entry->rollback && entry->rollback->trial && !entry->rollback->trial->failed;
+  if (neverSent && tried) entry->rollback->trial.reset();  // a failed one stays until it is taken back
   if (!failure && step.isAboutVolume()) arrivedVolume(*entry, step);
   if (!failure && !step.isAboutVolume()) arrived(*entry);
   entry->pending.reset();

@@ -146,10 +146,12 @@ std::string Planner::failureOf(const Subject& subject, const Trial& trial) {
     wakeAt(std::min(since + timeout, now_ + trialInterval));
     return {};
   }
+  // What nobody has asked, as nobody knew of it in time, may be as well as can be.
   const Health* health = healthOf(subject);
+  if (health == nullptr || health->state != Health::State::Unhealthy) return {};
   return sentences({fmt::format("It did not get healthy within {} s.",
                                 std::chrono::ceil<std::chrono::seconds>(timeout).count()),
-                    health == nullptr ? "" : health->failure});
+                    health->failure});
 }
 
 /// It is to be what was well before, unless that is not there any more.

@@ -915,9 +915,7 @@ class Resolver::Pass {
     const std::vector<std::string> present = presentOf(key);
     plan::Replicas replicas;
     for (const std::string& instance : present) {  // it runs on, and cannot be seen to
-      const bool broken =
-          known_.context->declared.contains(instance) && !resolution_.instances.contains(instance);
-      if (broken) replicas.unusable.emplace(instance, usable(instance, key).error());
+      if (auto why = whyUnusable(instance, key)) replicas.unusable.emplace(instance, *std::move(why));
     }
     if (!selected && replicas.unusable.empty()) return std::unexpected(selected.error());
     const std::set<std::string> reachable = withoutLost(spec, selected.value_or(std::set<std::string>()));
@@ -941,6 +939,22 @@ class Resolver::Pass {
     replicas.instances = std::move(chosen);
     for (const auto& [instance, error] : replicas.unusable) replicas.instances.insert(instance);
     return replicas;
+  }
+
+  /// Of an instance that may still be there; nothing: it can be used, or is not declared any more.
+  std::optional<Error> whyUnusable(const std::string& instance, const ObjectKey& key) const {
+    if (resolution_.instances.contains(instance)) return std::nullopt;
+    if (known_.context->declared.contains(instance)) return usable(instance, key).error();
+    // Who begins now does not know what a file declared before there was a mistake in it.
+    for (const source::Root& root : snapshot_.roots) {
+      const auto silences = snapshot_.silences(root);
+      if (silences.empty()) continue;
+      return Error{Reason::InstanceNotFound,
+                   fmt::format("{} is on AlbatrossInstance {}, which is not declared any more, as far as can "
+                               "be seen. {}",
+                               key.toString(), instance, silences.front().cause)};
+    }
+    return std::nullopt;
   }
 
   static bool isAmong(const std::vector<std::string>& those, const std::string& instance) {

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <new>
 #include <optional>
-#include <sstream>
+#include <ranges>
+#include <utility>
 
 #include "error.h"
 
@@ -27,8 +29,16 @@ struct DiskFile : sqlite3_file {
     if (disk->trouble_ == Disk::Trouble::Full) return SQLITE_FULL;
     return std::nullopt;
   }
-  void noteWrite() const {
-    if (path != nullptr) disk->files_[*path].unsure = true;
+  /// What a power cut brings back, of the place that is about to be written to or cut off.
+  void keep(sqlite3_int64 at, sqlite3_int64 count) {
+    if (path == nullptr) return;
+    sqlite3_int64 size = 0;
+    check(below().xFileSize(real(), &size) == SQLITE_OK, "a file has a size");
+    const sqlite3_int64 there = std::clamp<sqlite3_int64>(size - at, 0, count);
+    std::string bytes(static_cast<std::size_t>(there), '\0');
+    if (there > 0)
+      check(below().xRead(real(), bytes.data(), static_cast<int>(there), at) == SQLITE_OK, "a file is read");
+    disk->unsure_[*path].push_back({at, std::move(bytes), size});
   }
 
   static int close(sqlite3_file* file) {
@@ -41,12 +51,13 @@ struct DiskFile : sqlite3_file {
   }
   static int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 at) {
     if (const auto code = of(file).trouble(SQLITE_IOERR_WRITE)) return *code;
-    of(file).noteWrite();
+    of(file).keep(at, count);
+    of(file).disk->onWrite({static_cast<const char*>(bytes), static_cast<std::size_t>(count)});
     return of(file).below().xWrite(of(file).real(), bytes, count, at);
   }
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const auto code = of(file).trouble(SQLITE_IOERR_TRUNCATE)) return *code;
-    of(file).noteWrite();
+    of(file).keep(size, std::numeric_limits<int>::max());
     return of(file).below().xTruncate(of(file).real(), size);
   }
   static int sync(sqlite3_file* file, int flags);
@@ -102,13 +113,6 @@ constexpr sqlite3_io_methods methods = {2,
                                         nullptr,
                                         nullptr};
 
-std::string contentOf(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
-}
-
 int openFile(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file, int flags, int* opened) {
   check(theDisk != nullptr, "there is a simulated disk");
   auto* made = new (file) DiskFile{};
@@ -140,7 +144,7 @@ int DiskFile::sync(sqlite3_file* file, int /*flags*/) {
   if (const auto code = here.trouble(SQLITE_IOERR_FSYNC)) return *code;
   here.disk->aroundSync();
   if (here.disk->frozen_) return SQLITE_IOERR_FSYNC;
-  if (here.path != nullptr) here.disk->files_[*here.path] = {contentOf(*here.path), false};
+  if (here.path != nullptr) here.disk->unsure_[*here.path].clear();
   ++here.disk->syncs_;
   here.disk->aroundSync();
   return SQLITE_OK;
@@ -160,16 +164,22 @@ Disk::~Disk() { theDisk = nullptr; }
 
 bool Disk::hasUnsure() const {
   return std::ranges::any_of(
-      files_, [](const auto& item) { return item.second.unsure && item.first.ends_with("-wal"); });
+      unsure_, [](const auto& item) { return !item.second.empty() && item.first.ends_with("-wal"); });
 }
 
 void Disk::thaw(bool powerCut) {
   frozen_ = false;
   if (!powerCut) return;
-  for (auto& [path, file] : files_) {
+  for (auto& [path, writes] : unsure_) {
     if (!std::filesystem::exists(path)) continue;
-    if (file.unsure) std::ofstream(path, std::ios::binary | std::ios::trunc) << file.sure;
-    file.unsure = false;
+    for (const Before& before : std::views::reverse(writes)) {
+      std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+      file.seekp(before.at);
+      file << before.bytes << std::flush;
+      check(file.good(), "a file is brought back");
+      std::filesystem::resize_file(path, static_cast<std::uintmax_t>(before.size));
+    }
+    writes.clear();
     std::filesystem::remove(path + "-shm");  // which is memory
   }
 }

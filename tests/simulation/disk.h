@@ -4,6 +4,8 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace rookery::simulation {
 
@@ -29,20 +31,24 @@ class Disk {
   bool hasUnsure() const;
   /// How often something was made sure of.
   std::uint64_t syncs() const { return syncs_; }
+  /// Told what is written, which is all that is ever on the disk of it.
+  std::function<void(std::string_view bytes)> onWrite = [](auto) {};
   /// Called before and after something is made sure of.
   std::function<void()> aroundSync = [] {};
 
  private:
   friend struct DiskFile;
-  struct File {
-    std::string sure;  // what there would be after a power cut
-    bool unsure = false;
+  /// What a write took the place of, in a file that was so long.
+  struct Before {
+    std::int64_t at;
+    std::string bytes;
+    std::int64_t size;
   };
 
   Trouble trouble_ = Trouble::None;
   bool frozen_ = false;
   std::uint64_t syncs_ = 0;
-  std::map<std::string, File> files_;  // by path
+  std::map<std::string, std::vector<Before>> unsure_;  // by path: what there would be after a power cut
 };
 
 }  // namespace rookery::simulation

@@ -2,18 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace rookery::simulation {
 
 namespace {
 
+std::string placeOf(const Fleet::Unikernel& unikernel) {
+  constexpr std::string_view all = "instanceSelector: {matchExpressions: [{key: site, operator: Exists}]}";
+  if (unikernel.placement == Fleet::Unikernel::Placement::None)
+    return fmt::format("instance: {}", unikernel.server);
+  if (unikernel.placement == Fleet::Unikernel::Placement::Everywhere)
+    return fmt::format("placement: {{{}, replicas: 2}}", all);
+  return fmt::format("placement: {{{}, replicas: 1, failoverAfter: {}s}}", all,
+                     std::chrono::seconds(Fleet::failoverAfter).count());
+}
+
 std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel) {
   std::string text = fmt::format(
       "---\napiVersion: rookery.dev/v1alpha1\nkind: Unikernel\nmetadata: {{name: {}, namespace: {}}}\nspec:\n"
-      "  instance: {}\n  image: {{path: images/{}.hvt}}\n  memory: {}Mi\n"
+      "  {}\n  image: {{path: images/{}.hvt}}\n  memory: {}Mi\n"
       "  networkInterfaces: [{{name: service, bridge: br0}}]\n",
-      key.name, key.nameSpace, unikernel.server, imageNameOf(unikernel), unikernel.memory);
+      key.name, key.nameSpace, placeOf(unikernel), imageNameOf(unikernel), unikernel.memory);
   if (unikernel.volume) text += "  blockDevices: [{name: storage, volumeName: data}]\n";
   if (unikernel.secret) {
     text += fmt::format(
@@ -24,9 +36,10 @@ std::string documentOf(const api::ObjectKey& key, const Fleet::Unikernel& uniker
     text += fmt::format("  arguments: [\"--edit={}\"]\n", unikernel.edit);
   }
   if (unikernel.checked) {
+    const bool isPlaced = unikernel.placement != Fleet::Unikernel::Placement::None;
     text += fmt::format(
         "  healthCheck: {{tcp: {{address: \"{}:80\"}}, interval: 10s, timeout: 60s, rollback: {}}}\n",
-        Fleet::addressOf(key), unikernel.rollback);
+        Fleet::addressOf(key, isPlaced ? "$(INSTANCE_NAME)" : ""), unikernel.rollback);
   }
   if (unikernel.once) text += "  runPolicy: Once\n";
   if (unikernel.adoptAlways) text += "  adopt: Always\n";
@@ -54,30 +67,59 @@ Fleet::Fleet(std::filesystem::path pki) : pki_(std::move(pki)) {
   edge.checked = edge.rollback = true;
   Unikernel& main = add("db", "main", "eu", "db.yaml");
   main.secret = main.volume = true;
-  volume = {.server = "eu"};
+  volume = Volume{.server = "eu"};
   add("db", "replica", "us", "db.yaml");
+  Unikernel& twin = add("shop", "twin", "", "twin.yaml");
+  twin.placement = Unikernel::Placement::Everywhere;
+  twin.checked = twin.rollback = true;
+  add("shop", "nomad", "", "shop.yaml").placement = Unikernel::Placement::Somewhere;
   policyMemory = {{"shop", 512}, {"db", 512}};
+  servers = {std::begin(serverNames), std::end(serverNames)};
+}
+
+std::set<std::string> Fleet::homesOf(const Unikernel& unikernel) const {
+  if (unikernel.placement == Unikernel::Placement::Somewhere) return {};
+  if (unikernel.placement == Unikernel::Placement::Everywhere) return {servers.begin(), servers.end()};
+  return {unikernel.server};
+}
+
+void Fleet::declareAll() { unikernels.merge(Fleet(pki_).unikernels); }
+
+void Fleet::declareOne() {
+  for (const auto& [missing, first] : Fleet(pki_).unikernels) {
+    if (unikernels.try_emplace(missing, first).second) return;
+  }
+}
+
+void Fleet::renameFile(const std::string& from) {
+  const std::string file = from;  // which may be one of theirs
+  const std::string to = file.starts_with("new-") ? file.substr(4) : "new-" + file;
+  for (auto& [key, each] : unikernels) {
+    if (each.file == file) each.file = to;
+  }
 }
 
 std::map<std::string, std::string> Fleet::files() const {
   std::map<std::string, std::string> files = {{"instances.yaml", instances()}, {"policies.yaml", policies()}};
   for (const auto& [key, unikernel] : unikernels) files[unikernel.file] += documentOf(key, unikernel);
+  if (!volume) return files;
   files["volumes.yaml"] = fmt::format(
       "apiVersion: rookery.dev/v1alpha1\nkind: UnikernelVolume\nmetadata: {{name: data, namespace: db}}\n"
       "spec: {{instance: {}, size: 2Mi, source: {{path: volumes/{}.img}}}}\n",
-      volume.server, volume.content);
+      volume->server, volume->content);
   return files;
 }
 
 std::string Fleet::instances() const {
   std::string text;
   int port = 1;
-  for (const char* server : serverNames) {
+  for (const std::string& server : servers) {
     text += fmt::format(
-        "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}}}\nspec:\n"
-        "  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n"
+        "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}, labels: "
+        "{{site: {}}}}}\n"
+        "spec:\n  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n"
         "  credentials: {{files: {{ca: {}, certificate: {}, privateKey: {}}}}}\n",
-        server, port++, (pki_ / "cert.pem").string(), (pki_ / "cert.pem").string(),
+        server, server, port++, (pki_ / "cert.pem").string(), (pki_ / "cert.pem").string(),
         (pki_ / "key.pem").string());
   }
   return text;
@@ -89,7 +131,7 @@ std::string Fleet::policies() const {
       "{}-{}}}\n",
       secretMark, password);
   for (const auto& [nameSpace, memory] : policyMemory) {
-    for (const char* server : serverNames) {
+    for (const std::string& server : servers) {
       text += fmt::format(
           "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: {}, namespace: "
           "{}}}\nspec: {{instance: {}, unikernels: 8, memory: {}Mi, cpuIDs: [0, 1], bridges: [br0], "

@@ -1,8 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "api/object.h"
 
@@ -12,8 +16,13 @@ namespace rookery::simulation {
 class Fleet {
  public:
   struct Unikernel {
-    std::string server;
+    std::string server;  // where it runs, unless it has a placement
     std::string file;
+    enum class Placement {
+      None,
+      Everywhere,  // a replica on each server
+      Somewhere    // one, that goes to another server when its own is out of reach for long
+    } placement = Placement::None;
     char image = 'a';
     int memory = 32;
     int edit = 0;
@@ -35,11 +44,25 @@ class Fleet {
   struct Volume {
     std::string server;
     char content = 'p';  // or 'q'
-  } volume;
-  int password = 0;  // another number, another password
+    friend bool operator==(const Volume&, const Volume&) = default;
+  };
+  std::optional<Volume> volume;
+  std::vector<std::string> servers;  // that are declared
+  int password = 0;                  // another number, another password
 
-  /// Where a unikernel is asked whether it is well.
-  static std::string addressOf(const api::ObjectKey& key) { return key.name + "." + key.nameSpace; }
+  /// Where a unikernel is asked whether it is well; `server`: one of several that it is on.
+  static std::string addressOf(const api::ObjectKey& key, const std::string& server = "") {
+    return key.name + "." + key.nameSpace + (server.empty() ? "" : "." + server);
+  }
+  /// The servers that it is to be on; empty: on one that is not ours to choose.
+  std::set<std::string> homesOf(const Unikernel& unikernel) const;
+  /// That its own server has to be out of reach before one goes to another.
+  static constexpr std::chrono::minutes failoverAfter{5};
+  /// What was removed is there again as it was in the beginning; or the first of it.
+  void declareAll();
+  void declareOne();
+  /// It gets another name.
+  void renameFile(const std::string& from);
   /// By name.
   std::map<std::string, std::string> files() const;
   /// Nobody but the server may ever be told.

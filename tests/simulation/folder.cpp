@@ -32,6 +32,21 @@ std::map<std::string, std::string> Folder::files() const {
   return files;
 }
 
+void Folder::changed() {
+  ++version_;
+  const std::map<std::string, Present> before = std::exchange(present_, {});
+  for (auto& [name, text] : files()) {
+    const auto written = meant.find(name);
+    Present file{text, written == meant.end() ? "" : written->second, isBeingWritten(name), now_()};
+    const auto known = before.find(name);
+    const bool same = known != before.end() && known->second.text == file.text &&
+                      known->second.meant == file.meant && known->second.beingWritten == file.beingWritten;
+    if (same) file.changed = known->second.changed;
+    present_[name] = std::move(file);
+  }
+  if (watcher) watcher();
+}
+
 source::Tree Folder::tree(SystemTime now) const {
   source::Tree tree;
   tree.begun = clock::Steady::now();
@@ -41,8 +56,7 @@ source::Tree Folder::tree(SystemTime now) const {
     root.hidden = api::Silence{
         .reason = Reason::PruneBlocked, .path = path_, .cause = "git is at work.", .passing = true};
   }
-  const auto present = files();
-  root.bare = present.empty() && !unreadable;
+  root.bare = present_.empty() && !unreadable;
   if (unreadable) {
     tree.problems.push_back({.reason = Reason::SourceUnreadable,
                              .origin = {.root = path_, .file = path_},
@@ -50,7 +64,9 @@ source::Tree Folder::tree(SystemTime now) const {
                              .field = {},
                              .message = "the folder cannot be read"});
   } else {
-    for (const auto& [name, text] : present) tree.files.push_back({path_, path_ / name, {}, {}});
+    for (const auto& [name, file] : present_)
+      tree.files.push_back(
+          {path_, path_ / name, {}, {.modified = {}, .changed = file::toFileTime(file.changed)}});
   }
   tree.roots = {root};
   return tree;
@@ -65,6 +81,17 @@ std::string Folder::textOf(const std::string& name) const {
 bool Folder::isBeingWritten(const std::string& name) const {
   const auto found = mishaps.find(name);
   return !elsewhere && found != mishaps.end() && found->second.beingWritten;
+}
+
+std::shared_ptr<const api::Manifest> Folder::parse(const api::Origin& origin, bool held) {
+  const std::string name = origin.file.filename().string();
+  std::string text = textOf(name);
+  Parsed& parsed = parsed_[{name, held}];
+  if (parsed.manifest == nullptr || parsed.text != text) {
+    parsed.manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
+    parsed.text = std::move(text);
+  }
+  return parsed.manifest;
 }
 
 FolderSource::FolderSource(Folder& folder, std::function<SystemTime()> now)
@@ -83,14 +110,7 @@ std::shared_ptr<const api::Manifest> FolderSource::read(const source::ManifestFi
     const bool held = last_ != nullptr && std::ranges::any_of(last_->objects, [&](const auto& object) {
                         return object->origin.file == file.path;
                       });
-    std::string text = folder_.textOf(name);
-    Parsed& parsed = parsed_[name];
-    if (parsed.manifest == nullptr || parsed.text != text || parsed.held != held) {
-      parsed.manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
-      parsed.text = std::move(text);
-      parsed.held = held;
-    }
-    return parsed.manifest;
+    return folder_.parse(origin, held);
   }
   auto manifest = std::make_shared<api::Manifest>();
   manifest->parsed = false;

@@ -17,7 +17,9 @@ namespace rookery::simulation {
 /// A folder of manifests that people work in. Its files are in memory; what they name is not.
 class Folder {
  public:
-  explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
+  /// `now`: when files are changed.
+  Folder(std::filesystem::path path, std::function<source::SystemTime()> now)
+      : path_(std::move(path)), now_(std::move(now)) {}
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -33,10 +35,7 @@ class Folder {
   bool unreadable = false;
 
   /// Whoever watches is told.
-  void changed() {
-    ++version_;
-    if (watcher) watcher();
-  }
+  void changed();
   /// A file that manifests name is another.
   void namedFileChanged() {
     ++namedVersion_;
@@ -51,12 +50,30 @@ class Folder {
   /// What is in a file of the tree.
   std::string textOf(const std::string& name) const;
   bool isBeingWritten(const std::string& name) const;
+  /// What it says, for who `held` objects of it or not. What has not changed is not parsed again, whoever
+  /// asks.
+  std::shared_ptr<const api::Manifest> parse(const api::Origin& origin, bool held);
 
  private:
   std::map<std::string, std::string> files() const;
 
+  struct Parsed {
+    std::string text;
+    std::shared_ptr<const api::Manifest> manifest;
+  };
+
+  /// A file as it was when somebody was told of a change last.
+  struct Present {
+    std::string text, meant;
+    bool beingWritten = false;
+    source::SystemTime changed;
+  };
+
   const std::filesystem::path path_;
+  const std::function<source::SystemTime()> now_;
+  std::map<std::string, Present> present_;  // by name
   std::uint64_t version_ = 0, namedVersion_ = 0;
+  std::map<std::pair<std::string, bool>, Parsed> parsed_;  // by name, and whether it was held
 };
 
 /// What DirectorySource makes of a folder, without inotify: walk, parse, compose, and wait for changes.
@@ -77,12 +94,6 @@ class FolderSource : public source::Source {
   const std::function<source::SystemTime()> now_;
   source::SnapshotPtr last_;
   std::uint64_t seen_ = 0, namedSeen_ = 0;  // versions of the folder
-  struct Parsed {
-    std::string text;
-    bool held;
-    std::shared_ptr<const api::Manifest> manifest;
-  };
-  std::map<std::string, Parsed> parsed_;  // by name: what has not changed is not parsed again
   std::optional<clock::Timer> waiting_;
 };
 

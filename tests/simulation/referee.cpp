@@ -62,10 +62,22 @@ Name nameOf(const api::ObjectKey& key) {
 }
 
 void Referee::looked(const std::string& server, const albatross::Unikernels& unikernels,
-                     std::uint64_t changes) {
+                     std::uint64_t changes, SystemTime now) {
   Seen& seen = seen_[server];
-  seen.unikernels.clear();
-  for (const auto& [name, info] : unikernels) seen.unikernels[name] = info;
+  const bool sawBefore = seen.at >= controllerStarted_ && seen.unikernelsAt != 0;
+  const std::map<Name, albatross::UnikernelInfo> before = std::exchange(seen.unikernels, {});
+  seen.at = now;
+  for (const auto& [name, info] : unikernels) {
+    const auto was = before.find(name);
+    if (!foreignImages_.contains(info.digest)) {
+      witnessed_.erase({server, name});
+    } else if (sawBefore && was != before.end() && !foreignImages_.contains(was->second.digest)) {
+      witnessed_.insert({server, name});
+    }
+    seen.unikernels[name] = info;
+    const auto restarted = restarted_.find({server, name});
+    if (restarted != restarted_.end() && restarted->second.memory != info.memory) keepsMemory_.insert(server);
+  }
   seen.unikernelsAt = changes;
 }
 
@@ -89,6 +101,50 @@ void Referee::begins(const Command& command) {
   checkDestroy(command);
   checkImage(command);
   checkPatience(command);
+  checkUnavailable(command);
+  checkPlace(command);
+  if (const auto* config = configOf(command.request))
+    sent_[{keyOf(command.request.name), digestOf(config->image)}].insert(command.server);
+}
+
+void Referee::told(const std::string& server, const api::ObjectKey& key, bool ready) {
+  if (ready) {
+    ready_[key].insert(server);
+    stopped_[key].erase(server);
+  } else {
+    ready_[key].erase(server);
+  }
+}
+
+std::size_t Referee::sentTo(const api::ObjectKey& key, const std::string& digest) const {
+  const auto found = sent_.find({key, digest});
+  return found == sent_.end() ? 0 : found->second.size();
+}
+
+/// One that was Ready is not stopped while another is down that was stopped before.
+void Referee::checkUnavailable(const Command& command) {
+  const api::ObjectKey key = keyOf(command.request.name);
+  const auto homes = home_.find(key);
+  const bool runs = command.resources.unikernels().find(command.request.name) != nullptr;
+  if (!runs || homes == home_.end() || homes->second.size() < 2 || removed_.contains(key)) return;
+  std::set<std::string>& stopped = stopped_[key];
+  const bool another = stopped.size() > (stopped.contains(command.server) ? 1u : 0u);
+  if (another && ready_[key].contains(command.server))
+    fail(fmt::format("{} is stopped on {} while it is down elsewhere", key.toString(), command.server));
+  stopped.insert(command.server);
+}
+
+/// It does not leave a server that can be looked at.
+void Referee::checkPlace(const Command& command) {
+  const api::ObjectKey key = keyOf(command.request.name);
+  const auto wanders = wanders_.find(key);
+  if (wanders == wanders_.end() || get<uk::Create>(command.request) == nullptr) return;
+  const std::string before = std::exchange(put_[key], command.server);
+  const auto known = seen_.find(before);
+  if (before.empty() || before == command.server || !command.elsewhere || known == seen_.end()) return;
+  const bool wasThere = known->second.unikernels.contains(command.request.name);
+  if (wasThere && command.now - std::max(known->second.at, controllerStarted_) < wanders->second)
+    fail(fmt::format("{} leaves {}, which was not out of reach for long", key.toString(), before));
 }
 
 void Referee::checkOwner(const Command& command) const {
@@ -98,6 +154,7 @@ void Referee::checkOwner(const Command& command) const {
   const emulator::Unikernel* runs = command.resources.unikernels().find(command.request.name);
   if (runs == nullptr || !foreignImages_.contains(runs->digest) || runs->started >= controllerStarted_)
     return;
+  if (witnessed_.contains({command.server, command.request.name})) return;
   const auto* before = seen(command.server, command.request.name);
   if (before != nullptr && before->digest == runs->digest)
     fail(fmt::format("what runs as {} on {} was started by somebody else, as had been seen", name,
@@ -108,7 +165,9 @@ void Referee::checkDestroy(const Command& command) const {
   if (get<uk::Destroy>(command.request) == nullptr) return;
   const api::ObjectKey key = keyOf(command.request.name);
   const auto home = home_.find(key);
-  const bool moved = home != home_.end() && home->second != command.server;
+  const bool wanders = wanders_.contains(key);
+  const bool moved =
+      wanders ? command.elsewhere : home != home_.end() && !home->second.contains(command.server);
   if (!removed_.contains(key) && !moved && !stoppable_.contains(key))
     fail(fmt::format("{} is destroyed on {}, and nobody wanted that", key.toString(), command.server));
 }
@@ -134,7 +193,7 @@ void Referee::checkImage(const Command& command) {
   // A restart that was answered with success and changed nothing is followed by one that does.
   const bool escalates = !restarted.empty() && restarted.mapped() == config->arguments;
   if (before != nullptr && before->digest == digestOf(config->image) && !escalates &&
-      !command.restartIgnoresMemory)
+      !keepsMemory_.contains(command.server))
     fail(fmt::format("{} on {} gets an image that it was seen to have", command.request.name.toString(),
                      command.server));
 }

@@ -55,8 +55,10 @@ class Call {
  public:
   Call(Server& server, albatross::Request request, albatross::Timeouts timeouts)
       : server_(server), world_(server.world_), request_(std::move(request)), timeouts_(timeouts) {
-    auto& faults = mutates(request_) ? server_.mutationFaults : server_.questionFaults;
-    if (!faults.empty()) {
+    const bool mutation = mutates(request_);
+    fault_ = world_.fault(mutation);
+    auto& faults = mutation ? server_.mutationFaults : server_.questionFaults;
+    if (fault_.kind == Kind::None && !faults.empty()) {
       fault_ = faults.front();
       faults.pop_front();
     }
@@ -123,6 +125,7 @@ class Call {
     if (request_.image != nullptr) {
       if (auto sent = co_await upload(); !sent) co_return std::unexpected(sent.error());
     }
+    if (fault_.kind == Kind::StallStream) co_await waitForEver();
     if (fault_.kind == Kind::Cut || fault_.kind == Kind::LoseCommand) co_return broken();
     co_await wait(latency_);
     if (!world_.survives()) co_await waitForEver();
@@ -166,7 +169,8 @@ class Call {
     server_.pass(world_.now());
     const bool mutation = emulator::isMutation(command.command) || !command.policies.empty();
     if (mutation) begin(command);
-    const std::uint64_t changes = world_.referee.changes(server_.name());
+    Server::Told told{{}, world_.referee.changes(server_.name())};
+    const std::pair question(command.command.index(), name);
     const auto said = std::make_shared<std::optional<emulator::Answer>>();
     const bool ran = server_.emulated().resources().findUnikernel(name) != nullptr;
     server_.emulated().submit(std::move(command), toTime(world_.now()),
@@ -177,7 +181,9 @@ class Call {
       co_await wait(std::max<SystemTime::duration>(SystemTime(*event) - world_.now(), milliseconds(1)));
       server_.pass(world_.now());
     }
-    const emulator::Answer& answer = **said;
+    told.answer = std::move(**said);
+    if (!mutation) remember(question, told);
+    const emulator::Answer& answer = told.answer;
     const bool failed = answer && std::holds_alternative<albatross::Failure>(*answer);
     if (mutation && failed && ran && server_.emulated().resources().findUnikernel(name) == nullptr)
       world_.referee.killedInVain(server_.name(), name);
@@ -186,9 +192,19 @@ class Call {
     if (server_.unreachable) co_await waitForEver();
     if (fault_.kind == Kind::LoseReply || !answer || key_ != server_.key()) co_return broken();
     if (!world_.survives()) co_await waitForEver();
-    if (!mutation) noteLook(name, answer, changes);
+    if (!mutation) noteLook(name, answer, told.changes);
     co_return albatross::encode(
         {{0, name}, std::visit([](const auto& part) { return albatross::Payload(part); }, *answer)});
+  }
+
+  /// Takes what was told before in place of `told`, where that is what goes wrong.
+  void remember(const std::pair<std::size_t, Name>& question, Server::Told& told) const {
+    const auto before = server_.told_.find(question);
+    if (fault_.kind == Kind::Stale && before != server_.told_.end()) {
+      told = before->second;
+    } else {
+      server_.told_.insert_or_assign(question, told);
+    }
   }
 
   void begin(const emulator::Request& command) {
@@ -197,8 +213,8 @@ class Call {
     world_.referee.begins({.server = server_.name(),
                            .request = command,
                            .resources = server_.emulated().resources(),
-                           .restartIgnoresMemory = server_.emulated().faults().restartIgnoresMemory,
                            .onDisk = world_.isOnDisk(key_, command),
+                           .elsewhere = world_.runsElsewhere(server_.name(), command.name),
                            .now = world_.now()});
   }
 
@@ -206,7 +222,7 @@ class Call {
     if (!answer || !std::holds_alternative<albatross::Success>(*answer)) return;
     const albatross::Reply reply{key_, name, std::get<albatross::Success>(*answer)};
     if (const auto unikernels = albatross::unikernelsOf(reply)) {
-      world_.referee.looked(server_.name(), *unikernels, changes);
+      world_.referee.looked(server_.name(), *unikernels, changes, world_.now());
     } else if (albatross::policiesOf(reply)) {
       world_.referee.lookedAtPolicies(server_.name(), changes);
     }
@@ -295,6 +311,7 @@ void Server::restart(Remembers remembers) {
   emulated_ = std::make_unique<emulator::Server>(machine_);
   emulated_->restore(brought, toTime(world_.now()));
   emulated_->faults() = faults;
+  told_.clear();
   ++connectionLife;
   world_.referee.changed(name_);
 }
@@ -303,6 +320,7 @@ void Server::exchange() {
   if (spare_ == nullptr) spare_ = std::make_unique<emulator::Server>(machine_);
   std::swap(emulated_, spare_);
   key_ = key_ == name_ ? name_ + "-other" : name_;
+  told_.clear();
   ++connectionLife;
   world_.referee.changed(name_);
 }

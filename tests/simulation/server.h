@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,25 +13,10 @@
 
 #include "albatross/client/client.h"
 #include "emulator/server.h"
+#include "simulation/call_fault.h"
 #include "simulation/referee.h"
 
 namespace rookery::simulation {
-
-/// What goes wrong with one call.
-struct CallFault {
-  enum class Kind {
-    None,
-    StallConnecting,  // the handshake never comes to its end
-    Cut,              // the connection breaks after so many frames of an image, or before the command
-    StallStream,      // no more frames are taken after so many
-    LoseCommand,      // the connection breaks when all has been sent, before it has arrived
-    LoseReply,        // the same when it was carried out
-    StallReply,       // it is carried out, and no answer ever comes
-  };
-  static constexpr int kinds = 7;
-  Kind kind = Kind::None;
-  int frames = 0;
-};
 
 /// An emulated server at the other end of a network without sockets: calls take their time, are broken off
 /// and run into the product's deadlines as those of the real client do.
@@ -41,8 +27,12 @@ class Server {
     std::function<SystemTime()> now;
     /// A moment at which the controller may die; false: it has.
     std::function<bool()> survives;
+    /// What goes wrong with a call that is about to begin.
+    std::function<CallFault(bool mutation)> fault;
     /// It is on the disk that the command is about to be sent.
     std::function<bool(const std::string& serverKey, const emulator::Request& command)> isOnDisk;
+    /// Another server than `server` runs it, and it is ours there.
+    std::function<bool(const std::string& server, const albatross::Name& name)> runsElsewhere;
     std::function<void(const std::string& line)> tell;
   };
   Server(std::string name, World world, const emulator::Machine& machine);
@@ -80,12 +70,19 @@ class Server {
 
   emulator::State written() const;
 
+  /// What was answered last to a question, and after how many changes.
+  struct Told {
+    emulator::Answer answer;
+    std::uint64_t changes;
+  };
+
   const std::string name_;
   const World world_;
   const emulator::Machine machine_;
   std::string key_;
   std::unique_ptr<emulator::Server> emulated_, spare_;
   std::optional<emulator::State> earlier_;
+  std::map<std::pair<std::size_t, albatross::Name>, Told> told_;  // by the kind of question, and of what
   std::uint64_t calls_ = 0;
 };
 

@@ -9,18 +9,22 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "clock/clock.h"
 #include "fixtures/temp_dir.h"
 #include "reconcile/listener.h"
 #include "simulation/disk.h"
+#include "simulation/disturbance.h"
 #include "simulation/fleet.h"
 #include "simulation/folder.h"
 #include "simulation/history.h"
 #include "simulation/process.h"
 #include "simulation/referee.h"
 #include "simulation/server.h"
+#include "simulation/tally.h"
 
 namespace rookery::simulation {
 
@@ -33,7 +37,8 @@ struct Wrong : std::runtime_error {
 /// alone, in a time, on a network and on a disk of its own. The same actions are the same history.
 class World : private reconcile::Listener {
  public:
-  World();
+  /// `shape`: makes another fleet of the usual one.
+  explicit World(const std::function<void(Fleet&)>& shape = {});
   ~World() override;
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -42,8 +47,25 @@ class World : private reconcile::Listener {
   /// held, the declared state was reached in the end, and nothing was sent after that.
   void run(const std::vector<Action>& actions);
 
+  /// People change what is to be.
+  void change(const std::function<void(Fleet&)>& edit);
+  /// Lets something happen.
+  void apply(const Action& action);
+  /// Waits for what is declared, with what is to go wrong meanwhile, and for quiet after that.
+  struct Settled {
+    Moments moments;       // until then
+    std::size_t left = 0;  // of what was to go wrong: it has not, as there was no such moment
+  };
+  /// Throws as run() does.
+  Settled settle(std::vector<Disturbance> disturbances = {});
+  /// All that counts of what is there in the end, but for the times, as text.
+  std::string fixpoint();
+
+  Tally tally() const;
   /// A line for each thing that happened.
   const std::vector<std::string>& story() const { return story_; }
+  /// Begins it anew.
+  void forget() { story_.clear(); }
 
  private:
   using Time = clock::Steady::time_point;
@@ -54,13 +76,14 @@ class World : private reconcile::Listener {
   SystemTime wallTime() const { return now() + wallOffset_; }
   void live(Time time);
   Time nextEvent(Time latest);
+  bool runsElsewhere(const std::string& server, const albatross::Name& name);
   bool isOnDisk(const std::string& serverKey, const emulator::Request& command);
   void startProcess();
   void endProcess(bool powerCut);
   bool survives();
 
   // What happens
-  void apply(const Action& action);
+  void noteChange(const Fleet& before);
   bool applyEdit(const Action& action);
   bool applyMishap(const Action& action);
   bool applyToServers(const Action& action);
@@ -76,20 +99,27 @@ class World : private reconcile::Listener {
   std::pair<const api::ObjectKey, Fleet::Unikernel>& chosen(const Action& action);
   Server& chosenServer(const Action& action) { return *servers_.at(action.which % servers_.size()); }
   Server& serverOf(const std::string& name);
+  Server& theServerOf(const Action& action);
   std::string chosenFile(const Action& action) const;
   void probe(const probe::Target& target, milliseconds patience, const probe::Prober::Done& done);
   Result<void> askAt(const std::string& address);
+  bool answers(const std::string& server, const api::ObjectKey& key);
 
   // The end
   void makePeace();
-  void awaitPeace(std::chrono::minutes lasting, const std::function<std::optional<std::string>()>& trouble);
+  void reach(milliseconds step, const std::function<std::optional<std::string>()>& trouble);
+  void awaitPeace(milliseconds lasting, const std::function<std::optional<std::string>()>& trouble);
   void checkLossIsSeen();
+  void checkFailover();
+  std::set<std::string> runningOn(const api::ObjectKey& key);
   void makeBadUpdates();
-  std::optional<std::string> whyNotTakenBack();
   std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
+  std::optional<std::string> whyNotStopped(const api::ObjectKey& key, const api::Status& status);
   std::optional<std::string> unrest();
-  std::optional<std::string> unrestOfVolume();
+  std::optional<std::string> unrestOfVolume(const Fleet::Volume& volume);
   std::optional<std::string> whyNotAsDeclared(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
+  std::optional<std::string> whyNotAsDeclared(const std::string& server, const api::ObjectKey& key,
+                                              const Fleet::Unikernel& unikernel);
   std::optional<std::string> unrestOf(const api::ObjectKey& key, const Fleet::Unikernel& unikernel);
   void checkForeigners();
   void checkStateHoldsNoSecret();
@@ -103,8 +133,10 @@ class World : private reconcile::Listener {
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
-  void checkSecrecy(const std::string& text);
+  void checkSecrecy(std::string_view text);
   void checkTruth(const std::string& instance);
+  void checkReady(const std::string& instance, const reconcile::ObjectView& view, const std::string& digest,
+                  bool current);
 
   void tell(std::string line);
   void violated(const std::string& what);
@@ -124,16 +156,17 @@ class World : private reconcile::Listener {
   };
   std::vector<Foreigner> foreigners_;
   std::unique_ptr<Process> process_;
-  Time startAt_;                  // when the next process starts, where there is none
-  bool dying_ = false;            // its present handler is its last
-  bool powerCut_ = false;         // takes the machine with it
-  std::optional<int> survivals_;  // so many moments it has left
+  Time startAt_;           // when the next process starts, where there is none
+  bool dying_ = false;     // its present handler is its last
+  bool powerCut_ = false;  // takes the machine with it
+  Disturbances disturbances_;
   SystemTime::duration wallOffset_{0};
   std::int64_t meddled_ = 0;
   enum class Probes { Answered, Fail, Hang } probes_ = Probes::Answered;
   /// Which lives of what this controller was told are well.
-  std::set<std::pair<api::ObjectKey, std::optional<albatross::Time>>> healthy_;
-  std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the bad updates
+  std::set<std::tuple<std::string, api::ObjectKey, std::optional<albatross::Time>>> healthy_;
+  std::map<api::ObjectKey, Fleet::Unikernel> before_;  // the last change from a good image
+  std::size_t cases_ = 0;
   std::vector<std::string> story_;
   std::optional<std::string> wrong_;
 };

@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "simulation/minimise.h"
+#include "simulation/settings.h"
 
 namespace rookery::simulation {
 namespace {
@@ -18,33 +18,34 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Not;
 
-std::string environment(const char* name, const std::string& usual = "") {
-  const char* value = std::getenv(name);
-  return value == nullptr ? usual : value;
-}
-
-void run(const Replay& replay) {
+Tally run(const Replay& replay) {
+  World world;
   try {
-    World().run(replay.actions());
+    world.run(replay.actions());
   } catch (const Wrong& wrong) {
-    FAIL() << wrong.what() << "\n\nAgain:  ROOKERY_SIMULATION_REPLAY=" << replay.toString()
-           << " build/asan/bin/simulation-test --gtest_filter=World.Replays\nThe few that matter:  "
-              "ROOKERY_SIMULATION_MINIMISE="
-           << replay.toString() << " build/asan/bin/simulation-test --gtest_filter=World.IsMinimised";
+    ADD_FAILURE() << wrong.what() << "\n\nAgain:  ROOKERY_SIMULATION_REPLAY=" << replay.toString()
+                  << " build/asan/bin/simulation-test --gtest_filter=World.Replays\nThe few that matter:  "
+                     "ROOKERY_SIMULATION_MINIMISE="
+                  << replay.toString() << " build/asan/bin/simulation-test --gtest_filter=World.IsMinimised";
   }
+  return world.tally();
 }
 
 /// ROOKERY_SIMULATION_SEEDS, for a longer search than a test can afford.
 TEST(World, EverySeedEndsInTheDeclaredState) {
   const auto first = std::stoull(environment("ROOKERY_SIMULATION_FIRST", "1"));
   const auto seeds = std::stoull(environment("ROOKERY_SIMULATION_SEEDS", "8"));
-  for (std::uint64_t seed = first; seed < first + seeds && !HasFailure(); ++seed) run({seed, std::nullopt});
+  constexpr std::size_t mostViolations = 3;
+  Tally tally;
+  for (std::uint64_t seed = first; seed < first + seeds && tally.violations < mostViolations; ++seed)
+    tally += run({seed, std::nullopt});
+  report(tally);
 }
 
 /// What has gone wrong once.
 const std::vector<Action> found[] = {
     // A command was sent to the machine that came back behind the address.
-    {{111'427ms, Happening::Suspend, 965'943'613, 0},
+    {{111'427ms, Happening::Suspend, 7, 0},
      {131'023ms, Happening::FolderGone, 0, 0},
      {132'559ms, Happening::ExchangeServer, 470'961'532, 0},
      {141'342ms, Happening::RotatePassword, 0, 0},
@@ -61,6 +62,8 @@ const std::vector<Action> found[] = {
      {112s, Happening::Killed},
      {120s, Happening::StrangerRedeploys, 0, 2},
      {130s, Happening::DiskMended}},
+    // What may go elsewhere left a server for good whose manifest had a mistake when the controller began.
+    {{100s, Happening::MistakeInFile, 2}, {110s, Happening::PowerCut}, {150s, Happening::LookNow}},
 };
 
 TEST(World, StaysMended) {
@@ -83,7 +86,7 @@ TEST(World, Replays) {
   if (wanted.empty()) GTEST_SKIP() << "ROOKERY_SIMULATION_REPLAY=SEED or SEED:PLACE,… says what";
   const auto replay = Replay::parse(wanted);
   ASSERT_TRUE(replay) << replay.error().message;
-  run(*replay);
+  report(run(*replay));
 }
 
 TEST(World, IsMinimised) {

@@ -122,6 +122,7 @@ TEST_F(Updates, ThatFailAreTakenBackAlsoWhileNoMaintenanceWindowIsOpen) {
   api::AlbatrossInstance instance = scene_.desired.spec();
   instance.maintenanceWindows = {{*schedule::Cron::parse("0 0 29 2 *"), 1min}};
   scene_.setInstance(instance);
+  say(Health::State::Unhealthy);
   scene_.now += 31s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy within 30 s.");
 }
@@ -154,6 +155,19 @@ TEST_F(Updates, ThatDoNotGetHealthyInTimeAreTakenBack) {
   EXPECT_LE(*waiting.wakeAt, scene_.now + 2s) << "it is watched closely";
   scene_.now += 30s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy within 30 s. 10.0.42.20:80: Connection refused.");
+}
+
+/// The reply may have come late, or the server could not be reached.
+TEST_F(Updates, ThatAreSeenLateAreAskedBeforeTheyAreTakenBack) {
+  want('b', "--b");
+  take();
+  scene_.now += 10min;
+  EXPECT_THAT(next().rolledBack, IsEmpty()) << "nobody has asked";
+  say(Health::State::Unknown, "10.0.42.20:80: Connection refused.");
+  EXPECT_THAT(next().rolledBack, IsEmpty()) << "one check that fails is not enough";
+  say(Health::State::Healthy);
+  EXPECT_EQ(ready().status, Status::True);
+  EXPECT_FALSE(remembered().trial);
 }
 
 TEST_F(Updates, ThatLoopAreTakenBack) {
@@ -189,9 +203,26 @@ TEST_F(Updates, ThatWereNeverSentHarmNobody) {
   EXPECT_EQ(plan.steps[0].wanted->digest, digestOf('b')) << "it is tried again";
 }
 
+/// The connection broke before anything had happened.
+TEST_F(Updates, ThatFailedAreStillTakenBackWhereThatWasNotSent) {
+  want('b', "--b");
+  take();
+  say(Health::State::Unhealthy, "It refuses.");
+  scene_.now += 31s;
+  const Step step = next().steps.at(0);
+  EXPECT_EQ(step.reason, Reason::RolledBack);
+  scene_.memory = sending(std::move(scene_.memory), step, scene_.desired, scene_.observed, scene_.now);
+  scene_.endStep(step, refused("ah, well"));
+  scene_.now += 31s;
+  const Plan plan = next();
+  ASSERT_THAT(plan.steps, SizeIs(1));
+  EXPECT_EQ(plan.steps[0].wanted->digest, digestOf('a'));
+}
+
 TEST_F(Updates, OfArgumentsAreTakenBackByARestart) {
   want('a', "--b");
   EXPECT_EQ(take().verb, Verb::Restart);
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   expectPutBack(Verb::Restart, "It did not get healthy within 30 s.");
 }
@@ -217,6 +248,7 @@ TEST_F(Updates, TwoBadOnesInARowEndAtTheLastGoodOne) {
   expectPutBack(Verb::Create, "It ended.");
   want('c', "--c");
   EXPECT_EQ(take().verb, Verb::ForceCreate);
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   expectPutBack(Verb::ForceCreate, "It did not get healthy");
 }
@@ -228,6 +260,7 @@ TEST_F(Updates, ANewerManifestEndsTheWaitForAnOlderOne) {
   next();
   want('c', "--c");
   take();
+  say(Health::State::Unhealthy);
   scene_.now += 29s;
   EXPECT_THAT(next().rolledBack, IsEmpty()) << "it has its own time";
   scene_.now += 1s;
@@ -270,6 +303,7 @@ TEST_F(Updates, AreTakenBackByWhoStartsInTheMiddle) {
   restartController();
   EXPECT_THAT(next().steps, IsEmpty());
   restartController();
+  say(Health::State::Unhealthy);
   scene_.now += 30s;
   next();  // it has failed: that is on the disk before anything is sent
   restartController();

@@ -848,6 +848,22 @@ TEST_F(Placed, OnNoInstanceIsAnError) {
   EXPECT_THAT(resolve().unplaced.at(web_).message, HasSubstr("spec.placement.instanceSelector of"));
 }
 
+/// Who begins while there is a mistake in a file does not know what that declared before.
+TEST_F(Placed, LeavesNoInstanceThatMayOnlyBeHidden) {
+  spec_.placement->replicas = 2;
+  addEntry("eu-0", 1);
+  EXPECT_THAT(places(), ElementsAre("eu-1", "eu-2")) << "eu-0 is not declared any more";
+  source::Root root;
+  root.path = "/m";
+  snapshot_.roots.push_back(root);
+  EXPECT_THAT(places(), ElementsAre("eu-1", "eu-2"));
+  snapshot_.silent.emplace("/m/instances.yaml", api::Silence{.reason = Reason::InvalidManifest, .path = {}});
+  const Resolution resolution = resolve();
+  ASSERT_TRUE(resolution.instances.at("eu-1")->unikernels.contains(web_));
+  EXPECT_FALSE(resolution.instances.at("eu-2")->unikernels.contains(web_));
+  EXPECT_TRUE(resolution.instances.at("eu-1")->unikernels.at(web_).replicas->unusable.contains("eu-0"));
+}
+
 TEST_F(Placed, HasAnotherInPlaceOfOneThatIsOutOfReachForTooLong) {
   using namespace std::chrono_literals;
   spec_.placement->replicas = 2;
