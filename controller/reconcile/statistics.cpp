@@ -106,9 +106,11 @@ bool Statistics::noteMention(const albatross::Name& name) {
     return mentions_.size() < mostMentions &&
            mentions_.emplace(name, Mention{heard_, telling_, std::nullopt}).second;
   }
-  const bool again = known->second.telling == telling_;
+  Mention& mention = known->second;
+  const bool again = mention.telling == telling_;
   if (again) ++telling_;
-  known->second = {heard_, telling_, heard_ - known->second.last};
+  const auto passed = heard_ - mention.last;  // little, where the one before was late
+  mention = {heard_, telling_, std::max(passed, (passed + mention.interval.value_or(passed)) / 2)};
   if (again || !awaiting_) awaitMentions();
   return false;
 }
@@ -141,14 +143,17 @@ void Statistics::awaitMentions() {
   });
 }
 
+/// Who waited in vain for one to be told of again has waited for all that were told of with it.
 void Statistics::lookForMissing() {
   const auto now = SteadyClock::now();
-  bool runs = false;
+  bool runs = false, untold = false;
   std::erase_if(mentions_, [&](const auto& item) {
     const bool gone = missingAt(item.second) <= now;
     runs = runs || (gone && observed_->unikernels.contains(item.first));
+    untold = untold || (gone && item.second.telling == telling_);
     return gone;
   });
+  if (untold) mentions_.clear();
   if (runs) missed_();
   awaitMentions();
 }

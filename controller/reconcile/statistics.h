@@ -52,7 +52,7 @@ class Statistics {
   struct Mention {
     std::chrono::steady_clock::time_point last;
     std::uint64_t telling = 0;                                    // the one that it was in
-    std::optional<std::chrono::steady_clock::duration> interval;  // to the one before it
+    std::optional<std::chrono::steady_clock::duration> interval;  // to the one before it, more or less
   };
 
   asio::awaitable<void> read(const Server& server);

@@ -11,6 +11,7 @@
 #include <boost/asio/strand.hpp>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "clock/clock.h"
 #include "images/image_maker.h"
@@ -153,6 +154,36 @@ TEST_F(StatisticsTest, MissNothingWhileTheyAreLateWithAll) {
     EXPECT_EQ(missed_, 0);
     tell();
   }
+}
+
+/// Who was late once is early by as much the next time.
+TEST_F(StatisticsTest, MissNothingAfterTheyWereLateOnce) {
+  startSeen();
+  for (const auto after :
+       {0ms, 10'000ms, 13'600ms, 6'400ms, 10'000ms, 10'000ms, 14'000ms, 6'000ms, 10'000ms}) {
+    pass(after);
+    tell();
+  }
+  EXPECT_EQ(missed_, 0);
+}
+
+TEST_F(StatisticsTest, HaveOneLookTakenWhereTheyMentionNobodyAnyMore) {
+  std::vector<albatross::Name> all = {plan::Scene::name("shop/web")};
+  for (int i = 0; i < 50; ++i) {
+    run(fmt::format("shop/web-{}", i));
+    all.push_back(plan::Scene::name(fmt::format("shop/web-{}", i)));
+  }
+  look();
+  startSeen();
+  for (int times = 0; times < 3; ++times) {
+    for (const albatross::Name& name : all) {
+      server_.mention(name);
+      pass(10ms);
+    }
+    pass(10s);
+  }
+  pass(1h);
+  EXPECT_EQ(missed_, 1);
 }
 
 TEST_F(StatisticsTest, MissNothingWhileTheyTakeLongToTellOfAll) {
