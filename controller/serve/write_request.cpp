@@ -58,7 +58,11 @@ std::expected<json, http::Response> parseYamlBody(std::string_view text) {
   return std::move(documents->front().value);
 }
 
-/// Leaves `read` with a place in `parsing` where there is something to parse.
+/// What a page or kubectl asks many of at once, as whether somebody may do something: JSON that needs no
+/// place, as it takes no more than what it was read into.
+constexpr std::size_t smallBytes = 4 << 10;
+
+/// Leaves `read` with a place in `parsing` where there is something to parse that may take much.
 std::expected<json, http::Response> readBody(const Request& request, std::string_view verb,
                                              Admission& parsing, WriteRequest& read) {
   if (request.body == nullptr) return json();
@@ -74,12 +78,15 @@ std::expected<json, http::Response> readBody(const Request& request, std::string
   const auto text = http::readAll(*request.body, maxObjectBytes);
   if (!text) return std::unexpected(failure(text.error()));
   if (text->empty()) return json();
-  read.place = parsing.enter(accountOf(request.caller, request.peer));
-  if (!read.place) {
-    return std::unexpected(
-        tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
+  const bool isYaml = type == "application/yaml" || type == "application/apply-patch+yaml";
+  if (isYaml || text->size() > smallBytes) {
+    read.place = parsing.enter(accountOf(request.caller, request.peer));
+    if (!read.place) {
+      return std::unexpected(
+          tooManyRequests("too many changes at the same time: try again", std::chrono::seconds(1)));
+    }
   }
-  if (type == "application/yaml" || type == "application/apply-patch+yaml") return parseYamlBody(*text);
+  if (isYaml) return parseYamlBody(*text);
   auto value = yaml::parseJson(*text);
   if (!value) return unreadable(value.error());
   return *std::move(value);

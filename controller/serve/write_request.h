@@ -15,7 +15,7 @@ namespace rookery::serve {
 /// What a request to change something says: its parameters, and its body as JSON.
 struct WriteRequest {
   Admission::Pass place =
-      nullptr;  // among those whose bodies are held in memory; null where there is no body
+      nullptr;  // among those whose bodies are held in memory; null where there is none, or a small one
   WriteOptions options;
   Preconditions preconditions;  // of a delete
   nlohmann::json body;          // null: none was sent

@@ -527,7 +527,7 @@ describe('the plan', () => {
 
   test('the prune guard asks, and whoever may lets the set go', () => onPage(async (page) => {
     await go(page, '#/plan');
-    await page.locator('.planned').getByRole('link', { name: 'db/ledger' }).first().waitFor();
+    await page.locator('.planned').first().waitFor();
     rmSync(fleet.path('manifests/vanishing.yaml'));
     await page.getByRole('heading', { name: 'The prune guard asks' }).waitFor({ timeout: 60_000 });
     await until(async () => (await page.locator('.withheld li').allTextContents()).join() === 'shop/gone-1,shop/gone-2,shop/gone-3,shop/gone-4,shop/gone-5', 'who is of the set');

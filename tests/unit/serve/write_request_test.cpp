@@ -65,16 +65,20 @@ TEST(WriteRequest, ReadsABodyAsWhatItIs) {
 }
 
 TEST(WriteRequest, HoldsAPlaceForWhatIsParsed) {
+  const std::string large = "{" + repeat(" ", 4 << 10) + "}";
   Admission parsing(1, 1);
   {
-    const auto first = read("{}", "application/json", parsing);
+    const auto first = read(large, "application/json", parsing);
     ASSERT_TRUE(first);
-    const auto second = read("{}", "application/json", parsing);
-    ASSERT_FALSE(second);
-    EXPECT_EQ(second.error().status, 429);
+    for (const auto& [text, type] : {std::pair(large, "application/json"), {"{}", "application/yaml"}}) {
+      const auto second = read(text, type, parsing);
+      ASSERT_FALSE(second) << type;
+      EXPECT_EQ(second.error().status, 429);
+    }
     EXPECT_TRUE(read("", "application/json", parsing, "delete")) << "nothing is held for nothing";
+    EXPECT_TRUE(read("{}", "application/json", parsing)) << "nor for next to nothing";
   }
-  EXPECT_TRUE(read("{}", "application/json", parsing)) << "until the request is done with";
+  EXPECT_TRUE(read(large, "application/json", parsing)) << "until the request is done with";
 }
 
 }  // namespace
