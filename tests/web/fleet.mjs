@@ -123,12 +123,17 @@ spec:
     const secure = [];
     if (tls) {
       this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'server.key', '-out', 'server.pem', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1');
+      this.#openssl('req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'clients.key', '-out', 'clients.pem', '-days', '2', '-subj', '/CN=clients');
+      this.#openssl('req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', 'ann.key', '-out', 'ann.csr', '-subj', '/CN=ann');
+      this.#openssl('x509', '-req', '-in', 'ann.csr', '-CA', 'clients.pem', '-CAkey', 'clients.key', '-days', '2', '-out', 'ann.pem');
       this.write('tokens.yaml', `tokens:
 - {name: ops, sha256: ${sha256(tokens.ops)}, verbs: ["*"], namespaces: ["*"]}
 - {name: viewer, sha256: ${sha256(tokens.viewer)}, verbs: [get, list, watch], namespaces: [shop], resources: [unikernels, unikernels/log, unikernelpolicies]}
 - {name: team, sha256: ${sha256(tokens.team)}, verbs: ["*"], namespaces: [db, shop], resources: ["*"]}
+certificates:
+- {commonName: ann, verbs: [get, list, watch], namespaces: [shop], resources: [unikernels, unikernelpolicies]}
 `);
-      secure.push('--tls-cert', this.path('server.pem'), '--tls-key', this.path('server.key'), '--api-token-file', this.path('tokens.yaml'), '--api-store', this.path('api'));
+      secure.push('--tls-cert', this.path('server.pem'), '--tls-key', this.path('server.key'), '--tls-client-ca', this.path('clients.pem'), '--api-token-file', this.path('tokens.yaml'), '--api-store', this.path('api'));
     }
     this.#start('rookery', 'rookery', ['run', '--manifests', this.path('manifests'), '--state-dir', this.path('state'), '--listen', `127.0.0.1:${this.port}`, '--resync', '1s', ...secure, ...args]);
     this.port = Number(await until(() => /Listening for HTTP.* port="(\d+)"/.exec(this.log('rookery'))?.[1], 'the start of rookery'));

@@ -161,6 +161,14 @@ describe('signing in', () => {
     assert.ok(!(await page.content()).includes('shop'), 'nothing of what was shown stays');
   }));
 
+  test('whoever has a client certificate is asked for no token', () => onPage(async (page, watched) => {
+    watched.expected = /status of 403/;
+    await page.getByRole('link', { name: 'shop/web' }).waitFor();
+    await page.getByText('ann', { exact: true }).waitFor();
+    await page.getByRole('link', { name: 'shop/web' }).click();
+    await page.getByText('You may only read here.').waitFor();
+  }, { options: { clientCertificates: [{ origin: fleet.url, certPath: fleet.path('ann.pem'), keyPath: fleet.path('ann.key') }] } }));
+
   test('whoever may read one namespace sees that, and is told what is not theirs', () => onPage(async (page, watched) => {
     watched.expected = /status of 403/;
     await page.getByRole('link', { name: 'shop/web' }).waitFor();
