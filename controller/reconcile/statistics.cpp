@@ -107,11 +107,11 @@ bool Statistics::noteMention(const albatross::Name& name) {
            mentions_.emplace(name, Mention{heard_, telling_, std::nullopt}).second;
   }
   Mention& mention = known->second;
-  const bool again = mention.telling == telling_;
-  if (again) ++telling_;
   const auto passed = heard_ - mention.last;  // little, where the one before was late
+  const bool anew = heard_ - std::exchange(heardAgain_, heard_) > passed / 4;
+  if (anew) ++telling_;
   mention = {heard_, telling_, std::max(passed, (passed + mention.interval.value_or(passed)) / 2)};
-  if (again || !awaiting_) awaitMentions();
+  if (anew || !awaiting_) awaitMentions();
   return false;
 }
 

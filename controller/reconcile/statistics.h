@@ -71,9 +71,10 @@ class Statistics {
   clock::Timer changed_;  // cancelled when there is another server
   clock::Timer overdue_;  // when the next mention is
   ServerPtr server_;
-  bool awaiting_ = false;      // overdue_ is set
-  std::uint64_t telling_ = 0;  // begins with each name that is heard for the second time since the last one
+  bool awaiting_ = false;                        // overdue_ is set
+  std::uint64_t telling_ = 0;                    // begins with a name that was heard before, after a silence
   std::chrono::steady_clock::time_point heard_;  // when the last name was
+  std::chrono::steady_clock::time_point heardAgain_;  // and the last one that had been before
   std::map<albatross::Name, Mention> mentions_;
   const std::shared_ptr<const bool> here_ = std::make_shared<const bool>(true);  // as long as this is
 };

@@ -167,6 +167,19 @@ TEST_F(StatisticsTest, MissNothingAfterTheyWereLateOnce) {
   EXPECT_EQ(missed_, 0);
 }
 
+/// It was told of for the first time before the others, who had been told of before.
+TEST_F(StatisticsTest, MissNothingThatWasTheFirstOfALaterTelling) {
+  run("shop/first");
+  look();
+  startSeen();
+  for (int times = 0; times < 5; ++times) {
+    if (times > 0) server_.mention(plan::Scene::name("shop/first"));
+    server_.mention(plan::Scene::name("shop/web"));
+    pass(times == 3 ? 11'200ms : 10'000ms);
+  }
+  EXPECT_EQ(missed_, 0);
+}
+
 TEST_F(StatisticsTest, HaveOneLookTakenWhereTheyMentionNobodyAnyMore) {
   std::vector<albatross::Name> all = {plan::Scene::name("shop/web")};
   for (int i = 0; i < 50; ++i) {
