@@ -16,6 +16,14 @@ using testing::SizeIs;
 
 const api::ObjectKey shopWeb{api::Kind::Unikernel, "shop", "web"};
 
+api::Problem problem(Reason reason, const std::string& file, const std::string& message) {
+  api::Problem told;
+  told.reason = reason;
+  told.origin = {.root = "/m", .file = file, .line = 0, .column = 0};
+  told.message = message;
+  return told;
+}
+
 class LogTest : public testing::Test {
  protected:
   Log::Sink sink() {
@@ -167,13 +175,6 @@ TEST_F(LogTest, SaysAtTheStartWhatThereIsOrThatThereIsNothing) {
 }
 
 TEST_F(LogTest, AFileThatIsBeingWrittenIsNoMistake) {
-  const auto problem = [](Reason reason, const std::string& file, const std::string& message) {
-    api::Problem told;
-    told.reason = reason;
-    told.origin = {.root = "/m", .file = file, .line = 0, .column = 0};
-    told.message = message;
-    return told;
-  };
   source::Snapshot snapshot;
   snapshot.files = 2;
   snapshot.problems = {problem(Reason::BeingWritten, "/m/a.yaml", "it is being written"),
@@ -192,17 +193,10 @@ TEST_F(LogTest, AFileThatIsBeingWrittenIsNoMistake) {
 }
 
 TEST_F(LogTest, SaysOfAMistakeWhatItIsAboutAndHowBadItIs) {
-  const auto problem = [](Reason reason, const std::string& message) {
-    api::Problem told;
-    told.reason = reason;
-    told.origin = {.root = "/m", .file = "/m/a.yaml", .line = 3, .column = 1};
-    told.object = {{api::Kind::Unikernel, "shop", "web"}};
-    told.message = message;
-    return told;
-  };
   source::Snapshot snapshot;
-  snapshot.problems = {problem(Reason::DuplicateObject, "it is declared twice")};
-  snapshot.warnings = {problem(Reason::InvalidManifest, "it is passed over")};
+  snapshot.problems = {problem(Reason::DuplicateObject, "/m/a.yaml", "it is declared twice")};
+  snapshot.warnings = {problem(Reason::InvalidManifest, "/m/a.yaml", "it is passed over")};
+  snapshot.problems[0].object = snapshot.warnings[0].object = shopWeb;
   Log log(LogFormat::Json, sink());
   log.scanned(snapshot);
   snapshot.problems.clear();
