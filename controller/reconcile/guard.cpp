@@ -24,7 +24,7 @@ struct PruneGuard::Judgement {
   const LastSeen& lastSeen;
   std::map<std::string, std::set<std::string>> confirmed;  // by instance: IDs that stand on it
   std::map<api::ObjectKey, api::ObjectPtr> deleted;        // Snapshot::deleted
-  std::map<api::ObjectKey, plan::Absence> absences;
+  Absences absences;
   std::set<EntryKey> undeclared;
   std::set<EntryKey> absent;  // for sure
   std::map<Scope, Tally> tallies;
@@ -122,6 +122,30 @@ std::map<std::string, std::set<std::string>> confirmedIn(const source::Snapshot&
 
 }  // namespace
 
+const plan::Absence* Absences::find(const api::ObjectKey& object, const std::string& instance) const {
+  const auto found = judged_.find(object);
+  if (found == judged_.end()) return nullptr;
+  const auto& places = found->second;
+  if (const auto here = places.find(instance); here != places.end()) return &here->second;
+  const auto kept =
+      std::ranges::find(places, Verdict::Keep, [](const auto& place) { return place.second.verdict; });
+  return kept == places.end() ? &places.begin()->second : &kept->second;
+}
+
+plan::Absence* Absences::find(const plan::Entry& entry) {
+  const auto found = judged_.find(entry.object);
+  if (found == judged_.end()) return nullptr;
+  const auto place = found->second.find(entry.instance);
+  return place == found->second.end() ? nullptr : &place->second;
+}
+
+std::map<api::ObjectKey, plan::Absence> Absences::on(const std::string& instance) const {
+  std::map<api::ObjectKey, plan::Absence> absences;
+  for (const auto& [object, places] : judged_)
+    absences.emplace_hint(absences.end(), object, *find(object, instance));
+  return absences;
+}
+
 std::string WithheldSet::message() const {
   return fmt::format("{}. None of them is destroyed until that is confirmed: {}.", what, command);
 }
@@ -146,10 +170,8 @@ std::string confirmationId(const std::vector<const plan::Entry*>& entries) {
   return image::toHex(digest.finish()).substr(0, plan::confirmationIdLength);
 }
 
-std::map<api::ObjectKey, plan::Absence> PruneGuard::judge(const source::Snapshot& snapshot,
-                                                          const SortedEntries& entries,
-                                                          const std::set<api::ObjectKey>& requested,
-                                                          const LastSeen& lastSeen) {
+Absences PruneGuard::judge(const source::Snapshot& snapshot, const SortedEntries& entries,
+                           const std::set<api::ObjectKey>& requested, const LastSeen& lastSeen) {
   Judgement now{.snapshot = snapshot,
                 .entries = entries,
                 .requested = requested,
@@ -201,7 +223,7 @@ void PruneGuard::judgeEach(Judgement& now) {
       now.absent.insert(key);
       absentSince_.try_emplace(key, now.snapshot.begun);
     }
-    now.absences[entry.object] = std::move(*absence);
+    now.absences.at(entry) = std::move(*absence);
   }
 }
 
@@ -317,8 +339,8 @@ bool PruneGuard::sortOut(Judgement& now, const plan::Entry& entry) {
     return false;
   const Scope part{entry.root, entry.instance, root->deletesByName ? entry.object.nameSpace : ""};
   Tally& tally = now.tallies[root->deletesByName ? part : Scope{entry.root, "", ""}];
-  const auto absence = now.absences.find(entry.object);
-  const bool vanished = absence != now.absences.end() && absence->second.verdict == Verdict::Destroy;
+  const plan::Absence* absence = now.absences.find(entry);
+  const bool vanished = absence != nullptr && absence->verdict == Verdict::Destroy;
   const std::string id = vanished ? setOf(entry) : "";
   if (!id.empty()) {
     now.sets[{part, id}].push_back(&entry);
@@ -347,7 +369,7 @@ void PruneGuard::judgeTogether(Judgement& now) {
     }
     for (const plan::Entry* entry : tally.vanished) {
       const std::string what = whatVanished(root, *entry, std::to_string(tally.vanished.size()));
-      now.absences[entry->object] =
+      now.absences.at(*entry) =
           mass ? plan::Absence{Verdict::Keep, Reason::PruneGuard,
                                what + ". None of them is destroyed unless that is confirmed."}
                : keptForALook(*entry, "destroyed");
@@ -404,7 +426,7 @@ void PruneGuard::withholdSets(Judgement& now) {
     withheld_.push_back(
         {id, part.instance, entries.size(), fmt::format("{} ({})", what, namesOf(entries)), command});
     for (const plan::Entry* entry : entries) {
-      now.absences[entry->object] = {
+      now.absences.at(*entry) = {
           Verdict::Keep, Reason::PruneGuard,
           fmt::format("{}, this one among them. They are destroyed when somebody confirms it who may change "
                       "AlbatrossInstance {}, whose Ready condition says how.{}",
@@ -444,23 +466,21 @@ void PruneGuard::letGo(Judgement& now) {
   for (const auto& [stray, wasAtHome] : now.entries.strays) {
     const plan::Entry& entry = *stray;
     const EntryKey key = keyOf(entry);
-    const auto absence = now.absences.find(entry.object);
-    if (absence == now.absences.end() || absence->second.verdict == Verdict::Keep || held.contains(key))
-      continue;
+    plan::Absence* absence = now.absences.find(entry);
+    if (absence == nullptr || absence->verdict == Verdict::Keep || held.contains(key)) continue;
     const source::Root* root = rootOf(now.snapshot, entry.root);
     const auto since = absentSince_.find(key);
-    const bool meant = now.isRequested(entry) || (absence->second.verdict == Verdict::Release &&
-                                                  root != nullptr && root->deletesByName);
+    const bool meant = now.isRequested(entry) ||
+                       (absence->verdict == Verdict::Release && root != nullptr && root->deletesByName);
     const bool settled =
         !options_.settle || meant ||
         (since != absentSince_.end() && now.snapshot.begun >= since->second + settlingTime(root));
     if (settled) {
-      if (absence->second.verdict == Verdict::Destroy) allowed_.insert(key);
+      if (absence->verdict == Verdict::Destroy) allowed_.insert(key);
       continue;
     }
     if (since != absentSince_.end()) rescan(since->second + settlingTime(root));
-    absence->second =
-        keptForALook(entry, absence->second.verdict == Verdict::Release ? "let go" : "destroyed");
+    *absence = keptForALook(entry, absence->verdict == Verdict::Release ? "let go" : "destroyed");
   }
 }
 

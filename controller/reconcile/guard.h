@@ -43,6 +43,25 @@ struct WithheldSet {
   std::string message() const;
 };
 
+/// What is to become of unikernels that are not declared. One that is on several instances is judged on each.
+class Absences {
+ public:
+  /// Null: nothing. An instance that it is not known to be on, as it has another name now, gets what was
+  /// judged elsewhere: to be kept, if that was.
+  const plan::Absence* find(const api::ObjectKey& object, const std::string& instance) const;
+  std::map<api::ObjectKey, plan::Absence> on(const std::string& instance) const;
+
+  plan::Absence& at(const plan::Entry& entry) { return judged_[entry.object][entry.instance]; }
+  plan::Absence* find(const plan::Entry& entry);
+  bool contains(const api::ObjectKey& object) const { return judged_.contains(object); }
+  std::size_t size() const { return judged_.size(); }
+  bool empty() const { return judged_.empty(); }
+  friend bool operator==(const Absences&, const Absences&) = default;
+
+ private:
+  std::map<api::ObjectKey, std::map<std::string, plan::Absence>> judged_;
+};
+
 /// Stands before every destroy that an absence from the sources asks for: a missing, broken or half
 /// checked-out source must not look like the wish to be rid of everything. Remembers since when an object has
 /// been absent, and what it has let go until that has happened. Not thread-safe.
@@ -64,7 +83,7 @@ class PruneGuard {
   /// source that can be read completely. `lastSeen` finds an object as it was declared last, as far as that
   /// is known: what it says of its deletion counts, and not what an entry remembers from before.
   using LastSeen = std::function<api::ObjectPtr(const api::ObjectKey& key)>;
-  std::map<api::ObjectKey, plan::Absence> judge(
+  Absences judge(
       const source::Snapshot& snapshot, const SortedEntries& entries,
       const std::set<api::ObjectKey>& requested = {},
       const LastSeen& lastSeen = [](const api::ObjectKey&) { return nullptr; });

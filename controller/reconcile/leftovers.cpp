@@ -63,7 +63,7 @@ void Leftovers::note(source::SnapshotPtr snapshot, Absences absences, const Sort
 
 void Leftovers::clear() {
   snapshot_ = nullptr;
-  absences_.clear();
+  absences_ = {};
   places_.clear();
   mistaken_.clear();
 }
@@ -134,8 +134,11 @@ void Leftovers::forgetGone() {
 
 /// Whether an object is missing from a source that does not say whether somebody removed it.
 bool Leftovers::isUncertain(const api::ObjectKey& key) const {
-  const auto absence = absences_.find(key);
-  return absence != absences_.end() && absence->second.reason == Reason::PruneBlocked;
+  const auto places = places_.find(key);
+  return places != places_.end() && std::ranges::any_of(places->second, [&](const Place& place) {
+           const plan::Absence* absence = absences_.find(key, place.instance);
+           return absence != nullptr && absence->reason == Reason::PruneBlocked;
+         });
 }
 
 // -- Why it is still there
@@ -154,8 +157,7 @@ void Leftovers::reportAll() const {
 
 void Leftovers::report(const api::ObjectKey& key, const std::vector<Place>& places) const {
   const ObjectViewPtr view = environment_.objects.find(key);
-  const auto absence = absences_.find(key);
-  if (view == nullptr || absence == absences_.end()) return;
+  if (view == nullptr || !absences_.contains(key)) return;
   bool ours = false;
   std::optional<Obstacle> obstacle;
   for (const Place& place : places) {
@@ -163,12 +165,12 @@ void Leftovers::report(const api::ObjectKey& key, const std::vector<Place>& plac
     const Standing standing = standingOf_(place.instance);
     if (standing.awaited) return;
     ours = true;
-    if (!obstacle) obstacle = obstacleOf(key, absence->second, place, standing);
+    if (!obstacle) obstacle = obstacleOf(key, *absences_.find(key, place.instance), place, standing);
   }
   if (!ours) return environment_.objects.disown(key);
   if (!obstacle) {
     if (!view->ours || view->status.ready()) return;
-    obstacle = {{Reason::Pruning, absence->second.message}, false};
+    obstacle = {{Reason::Pruning, absences_.find(key, places.front().instance)->message}, false};
   }
   api::Status status = view->status;
   status.observedGeneration = view->identity.generation;

@@ -12,6 +12,7 @@
 #include "plan/desired.h"
 #include "plan/inventory.h"
 #include "reconcile/environment.h"
+#include "reconcile/guard.h"
 #include "reconcile/instance_loops.h"
 #include "reconcile/strays.h"
 
@@ -22,7 +23,6 @@ namespace rookery::reconcile {
 /// strand.
 class Leftovers {
  public:
-  using Absences = std::map<api::ObjectKey, plan::Absence>;
   using StandingOf = std::function<Standing(const std::string& instance)>;
 
   /// `environment` must outlive it.

@@ -13,16 +13,15 @@ namespace rookery::reconcile {
 Pruner::Pruner(const Environment& environment, GuardOptions guard, ReplicasReady replicasReady)
     : environment_(environment), guard_(std::move(guard)), replicasReady_(std::move(replicasReady)) {}
 
-std::map<api::ObjectKey, plan::Absence> Pruner::judge(Resolution& resolution,
-                                                      const source::Snapshot& snapshot,
-                                                      const SortedEntries& entries) {
+Absences Pruner::judge(Resolution& resolution, const source::Snapshot& snapshot,
+                       const SortedEntries& entries) {
   const auto lastSeen = [this](const api::ObjectKey& key) {
     const ObjectViewPtr view = environment_.objects.find(key);
     return view == nullptr ? nullptr : view->object;
   };
-  auto absences = guard_.judge(snapshot, entries, environment_.state.deletionRequests(), lastSeen);
+  Absences absences = guard_.judge(snapshot, entries, environment_.state.deletionRequests(), lastSeen);
   for (auto& [name, desired] : resolution.instances) {
-    desired->absences = absences;
+    desired->absences = absences.on(name);
     desired->prunes = guard_.prunes();
   }
   for (const WithheldSet& set : guard_.withheld()) {

@@ -28,8 +28,7 @@ class Pruner {
 
   /// Tells every instance in `resolution`, which is of `snapshot`. Returns what becomes of those that nobody
   /// declares.
-  std::map<api::ObjectKey, plan::Absence> judge(Resolution& resolution, const source::Snapshot& snapshot,
-                                                const SortedEntries& entries);
+  Absences judge(Resolution& resolution, const source::Snapshot& snapshot, const SortedEntries& entries);
 
   /// When another scan could change what judge() said; absent: nothing waits for one.
   std::optional<std::chrono::steady_clock::time_point> rescanAt() const { return guard_.rescanAt(); }

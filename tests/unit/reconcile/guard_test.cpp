@@ -72,10 +72,9 @@ class Guard : public testing::Test {
 
   plan::Absence judge(int number = 0) { return judgeWith(guard_, number); }
   plan::Absence judgeWith(PruneGuard& guard, int number = 0) {
-    const auto absences = guard.judge(snapshot_, strays(entries_));
-    const auto found = absences.find(plan::keyOf("shop/" + std::to_string(number)));
-    return found == absences.end() ? plan::Absence{Verdict::Keep, Reason::Running, "not listed"}
-                                   : found->second;
+    const Absences absences = guard.judge(snapshot_, strays(entries_));
+    const plan::Absence* found = absences.find(plan::keyOf("shop/" + std::to_string(number)), "eu-1");
+    return found == nullptr ? plan::Absence{Verdict::Keep, Reason::Running, "not listed"} : *found;
   }
   /// The next scan, some time later.
   plan::Absence later(std::chrono::steady_clock::duration duration, int number = 0) {
@@ -95,11 +94,10 @@ class Guard : public testing::Test {
   }
   /// What plan does with what was judged: each entry remembers the set that it is withheld with.
   void remember(PruneGuard& guard) {
-    const auto absences = guard.judge(snapshot_, strays(entries_));
+    Absences absences = guard.judge(snapshot_, strays(entries_));
     for (plan::Entry& entry : entries_) {
-      const auto absence = absences.find(entry.object);
-      if (absence != absences.end() && !absence->second.withheld.empty())
-        entry.withheld = absence->second.withheld;
+      const plan::Absence* absence = absences.find(entry);
+      if (absence != nullptr && !absence->withheld.empty()) entry.withheld = absence->withheld;
     }
   }
 
@@ -110,7 +108,7 @@ class Guard : public testing::Test {
 
 TEST_F(Guard, SaysNothingOfWhatIsDeclared) {
   own(3, 0);
-  EXPECT_THAT(guard_.judge(snapshot_, strays(entries_)), IsEmpty());
+  EXPECT_TRUE(guard_.judge(snapshot_, strays(entries_)).empty());
   EXPECT_FALSE(guard_.rescanAt());
 }
 
@@ -188,7 +186,7 @@ TEST_F(Guard, LetsGoWhatWasAskedForByNameAlsoWhenTheSourceCannotBeRead) {
   own(4, 1);
   hide(snapshot_.scannedAt);
   const auto absences = PruneGuard(GuardOptions{}).judge(snapshot_, strays(entries_), {entries_[0].object});
-  EXPECT_EQ(absences.at(entries_[0].object).verdict, Verdict::Destroy);
+  EXPECT_EQ(absences.find(entries_[0].object, "eu-1")->verdict, Verdict::Destroy);
 }
 
 TEST_F(Guard, HasNoSayAboutOtherRoots) {
@@ -256,6 +254,22 @@ TEST_F(Guard, LetsGoExactlyTheSetThatWasConfirmed) {
   own(10, 7);
   PruneGuard other{GuardOptions{true, false, {id}}};
   EXPECT_EQ(judgeWith(other, 5).reason, Reason::PruneGuard);
+}
+
+TEST_F(Guard, LetsOneThatIsOnSeveralInstancesGoWhereThatWasConfirmed) {
+  own(6, 6);
+  entries_[4].instance = entries_[5].instance = "eu-2";
+  entries_[5].object = entries_[0].object;
+  PruneGuard asking{GuardOptions{.settle = false}};
+  remember(asking);
+  EXPECT_EQ(entries_[0].withheld, idOf(0, 3));
+  EXPECT_EQ(entries_[5].withheld, idOf(4, 5));
+  for (const bool first : {true, false}) {
+    PruneGuard confirmed{GuardOptions{true, false, {first ? idOf(0, 3) : idOf(4, 5)}}};
+    Absences absences = confirmed.judge(snapshot_, strays(entries_));
+    EXPECT_EQ(absences.find(entries_[0])->verdict, first ? Verdict::Destroy : Verdict::Keep);
+    EXPECT_EQ(absences.find(entries_[5])->verdict, first ? Verdict::Keep : Verdict::Destroy);
+  }
 }
 
 TEST_F(Guard, AsksAgainForOthersOfTheSameNames) {
@@ -486,7 +500,7 @@ TEST_F(Guard, ReleasesWhatSaidSoWhenItWasSeenLast) {
     PruneGuard guard{GuardOptions{.settle = false}};
     const auto absences = guard.judge(snapshot_, strays(entries_), {entries_[0].object},
                                       [&](const api::ObjectKey&) { return given.seen; });
-    EXPECT_EQ(absences.at(entries_[0].object).verdict, given.verdict);
+    EXPECT_EQ(absences.find(entries_[0].object, "eu-1")->verdict, given.verdict);
   }
 }
 
@@ -553,7 +567,8 @@ TEST_F(GuardByName, JudgesEachNamespaceAndInstanceOnItsOwn) {
   snapshot_.declared.insert(plan::keyOf("db/20"));
   judge();
   EXPECT_EQ(later(PruneGuard::cascadeTime).reason, Reason::PruneGuard) << "five of one";
-  EXPECT_EQ(guard_.judge(snapshot_, strays(entries_)).at(entries_[5].object).verdict, Verdict::Destroy);
+  EXPECT_EQ(guard_.judge(snapshot_, strays(entries_)).find(entries_[5].object, "eu-1")->verdict,
+            Verdict::Destroy);
   EXPECT_EQ(judge(6).verdict, Verdict::Destroy);
   EXPECT_THAT(waiting(guard_), ElementsAre("eu-1 " + idOf(0, 4)));
 }

@@ -35,7 +35,9 @@ class OneLeft : public testing::Test {
   /// What is said of it, once `absence` was judged.
   const api::Condition* said(const plan::Absence& absence) {
     EXPECT_TRUE(state_->put(entry_));
-    leftovers_.note(std::make_shared<source::Snapshot>(snapshot_), {{key_, absence}},
+    Absences absences;
+    absences.at(entry_) = absence;
+    leftovers_.note(std::make_shared<source::Snapshot>(snapshot_), std::move(absences),
                     {.strays = {{&entry_, false}}, .forEachAtHome = {}});
     leftovers_.declare();
     leftovers_.reportAll();

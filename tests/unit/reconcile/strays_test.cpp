@@ -68,12 +68,11 @@ class History {
   }
 
   /// What plan writes down.
-  void remember(const std::map<api::ObjectKey, plan::Absence>& absences) {
+  void remember(Absences absences) {
     for (auto& [path, entry] : entries_) {
-      const auto absence = absences.find(entry.object);
-      if (absence != absences.end() && !absence->second.withheld.empty())
-        entry.withheld = absence->second.withheld;
-      if (absence == absences.end() && declared_.contains(path)) entry.withheld.clear();
+      const plan::Absence* absence = absences.find(entry);
+      if (absence != nullptr && !absence->withheld.empty()) entry.withheld = absence->withheld;
+      if (absence == nullptr && declared_.contains(path)) entry.withheld.clear();
     }
   }
 
