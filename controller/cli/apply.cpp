@@ -227,7 +227,8 @@ void addApply(CLI::App& app, Console console, int& status) {
       ->capture_default_str();
   auto* plan =
       verb->add_option("--plan", options->plan,
-                       "Do exactly what this plan says (plan --out), or refuse when the world has moved");
+                       "Do exactly what this plan says (plan --out), or refuse when the world has moved")
+          ->type_name("FILE");
   for (const char* other : {"-f", "--prune", "--confirm-prune"}) plan->excludes(verb->get_option(other));
   verb->callback([options, console, &status] { status = apply(*options, console); });
 }

@@ -14,6 +14,7 @@
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 #include "sentence.h"
 
@@ -25,8 +26,7 @@ using nlohmann::json;
 using Deadline = std::chrono::steady_clock::time_point;
 
 struct DeleteOptions {
-  std::string kind;
-  std::vector<std::string> names;
+  std::vector<std::string> objects;  // see objectsNamed()
   std::string nameSpace = "default";
   bool wait = true;
   std::string timeout = "5m";
@@ -78,21 +78,23 @@ Result<void> deleteOne(const ApiClient& client, const ApiResource& resource, con
 }
 
 int deleteAll(const DeleteOptions& options, const Console& console) {
-  const auto resource = ApiResource::named(options.kind);
-  if (!resource) return failed(console, resource.error());
+  const auto wanted = objectsNamed(options.objects);
+  if (!wanted) return failed(console, wanted.error());
   const auto timeout = api::parseDuration(options.timeout);
   if (!timeout) return failed(console, {Reason::UsageError, "--timeout: " + timeout.error().message});
   const auto client = ApiClient::to(options.client);
   if (!client) return failed(console, client.error());
   const Deadline deadline = std::chrono::steady_clock::now() + *timeout;
   int status = 0;
-  for (const std::string& name : options.names) {
-    const auto deleted = deleteOne(*client, *resource, options, name, deadline, console);
-    if (deleted) {
-      console.out << fmt::format("{} is {}.\n", calledAs(*resource, options, name),
-                                 options.wait ? "gone" : "to be deleted");
-    } else {
-      status = failed(console, deleted.error());
+  for (const ResourceArgument& each : *wanted) {
+    for (const std::string& name : each.names) {
+      const auto deleted = deleteOne(*client, each.resource, options, name, deadline, console);
+      if (deleted) {
+        console.out << fmt::format("{} is {}.\n", calledAs(each.resource, options, name),
+                                   options.wait ? "gone" : "to be deleted");
+      } else {
+        status = failed(console, deleted.error());
+      }
     }
   }
   return status;
@@ -107,11 +109,12 @@ void addDelete(CLI::App& app, Console console, int& status) {
       "--wait tells what is in the way. That takes an API that may write them (run --api-store); what is "
       "declared in a file of another folder is removed there.\n\n"
       "Examples:\n"
-      "  rookery delete uk web -n shop\n"
+      "  rookery delete uk web -n shop                 # or: rookery delete uk/web -n shop\n"
       "  rookery delete unikernelpolicies limits -n shop --no-wait");
   const auto options = std::make_shared<DeleteOptions>();
-  verb->add_option("KIND", options->kind, "A kind, by any of its names")->required();
-  verb->add_option("NAME", options->names, "The objects")->required();
+  verb->add_option("OBJECT", options->objects, "What is to go: KIND NAME… or KIND/NAME…")
+      ->required()
+      ->type_name("KIND NAME… | KIND/NAME…");
   addNamespaceOption(*verb, options->nameSpace);
   verb->add_flag("--wait,!--no-wait", options->wait, "Whether to wait until they are gone (default)");
   verb->add_option("--timeout", options->timeout, "How long to wait for all of them")->capture_default_str();

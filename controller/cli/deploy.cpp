@@ -17,6 +17,7 @@
 #include "cli/failure.h"
 #include "cli/multipart.h"
 #include "cli/progress.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 #include "image/inspector.h"
 #include "plan/image_check.h"
@@ -275,7 +276,9 @@ void addDeploy(CLI::App& app, Console console, int& status) {
       "it is Ready\n"
       "  rookery deploy web dist/web.hvt --server https://rookery.example:8443 --token-file token");
   const auto options = std::make_shared<DeployOptions>();
-  verb->add_option("NAME", options->name, "The name of the unikernel")->required();
+  verb->add_option("NAME", options->name, "The name of the unikernel")
+      ->required()
+      ->transform(nameOfA(api::Kind::Unikernel));
   verb->add_option("IMAGE", options->image, "The image file")->required()->type_name("PATH");
   verb->add_option("--instance", options->instance, "Where it is to run; not needed where there is only one");
   addNamespaceOption(*verb, options->nameSpace);

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <ostream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "api/json_path.h"
 #include "cli/api_client.h"
@@ -12,6 +14,7 @@
 #include "cli/description.h"
 #include "cli/failure.h"
 #include "cli/list_watch.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -21,13 +24,12 @@ namespace {
 using nlohmann::json;
 
 struct DescribeOptions {
-  std::string kind;
-  std::string name;
+  std::vector<std::string> objects;  // see objectsNamed()
   std::string nameSpace = "default";
   ClientOptions client;
 };
 
-Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource,
+Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource, const std::string& name,
                          const DescribeOptions& options) {
   const auto events = ApiResource::named("events");
   check(events.has_value(), "events are a kind");
@@ -35,7 +37,7 @@ Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource,
   ObjectQuery query{.path = resource.namespaced ? events->path(options.nameSpace) : events->path({}),
                     .labelSelector = "",
                     .fieldSelector = fmt::format("involvedObject.kind={},involvedObject.name={}",
-                                                 resource.kind, escapeFieldValue(options.name))};
+                                                 resource.kind, escapeFieldValue(name))};
   if (resource.namespaced) {
     query.fieldSelector += ",involvedObject.namespace=" + escapeFieldValue(options.nameSpace);
   }
@@ -45,34 +47,51 @@ Result<json> eventsAbout(const ApiClient& client, const ApiResource& resource,
 }
 
 /// The last lines that a unikernel printed which is not Ready, in all its lives; of others nothing.
-Result<std::string> lastLinesOf(const ApiClient& client, const ApiResource& resource,
+Result<std::string> lastLinesOf(const ApiClient& client, const ApiResource& resource, const std::string& name,
                                 const DescribeOptions& options, const json& object) {
   constexpr std::size_t longest = std::size_t{1} << 20;
   const bool ready = api::textByPath(object, R"(.status.conditions[?(@.type=="Ready")].status)") == "True";
   if (resource.kind != "Unikernel" || ready || api::textByPath(object, ".status.instance").empty()) return "";
   std::string lines;
-  const auto read = client.read(
-      resource.path(options.nameSpace, options.name) + "/log?allLives=true&timestamps=true&tailLines=20",
-      [&](std::string_view text) {
-        lines += text;
-        return lines.size() < longest;
-      });
+  const auto read =
+      client.read(resource.path(options.nameSpace, name) + "/log?allLives=true&timestamps=true&tailLines=20",
+                  [&](std::string_view text) {
+                    lines += text;
+                    return lines.size() < longest;
+                  });
   if (!read) return std::unexpected(read.error());
   return lines;
 }
 
+/// What is said of one. Errors: as find().
+Result<std::string> describe(const ApiClient& client, const ApiResource& resource, const std::string& name,
+                             const DescribeOptions& options) {
+  auto object = find(client, resource, options.nameSpace, name);
+  if (!object) return std::unexpected(object.error());
+  const auto lastLines = lastLinesOf(client, resource, name, options, *object);
+  return description(resource.presentable(*std::move(object)), eventsAbout(client, resource, name, options),
+                     lastLines, std::chrono::system_clock::now());
+}
+
 int describe(const DescribeOptions& options, const Console& console) {
-  const auto resource = ApiResource::named(options.kind);
-  if (!resource) return failed(console, resource.error());
+  const auto wanted = objectsNamed(options.objects);
+  if (!wanted) return failed(console, wanted.error());
   const auto client = ApiClient::to(options.client);
   if (!client) return failed(console, client.error());
-  auto object = find(*client, *resource, options.nameSpace, options.name);
-  if (!object) return failed(console, object.error());
-  const auto lastLines = lastLinesOf(*client, *resource, options, *object);
-  console.out << description(resource->presentable(*std::move(object)),
-                             eventsAbout(*client, *resource, options), lastLines,
-                             std::chrono::system_clock::now());
-  return 0;
+  int status = 0;
+  bool first = true;
+  for (const ResourceArgument& each : *wanted) {
+    for (const std::string& name : each.names) {
+      const auto text = describe(*client, each.resource, name, options);
+      if (!text) {
+        status = failed(console, text.error());
+        continue;
+      }
+      if (!std::exchange(first, false)) console.out << "\n\n";
+      console.out << *text;
+    }
+  }
+  return status;
 }
 
 }  // namespace
@@ -83,11 +102,12 @@ void addDescribe(CLI::App& app, Console console, int& status) {
       "KIND is any name that `rookery get` takes.\n\n"
       "Examples:\n"
       "  rookery describe uk web -n shop   # spec, conditions, last action, images so far, events\n"
-      "  rookery describe alba eu-1\n"
+      "  rookery describe alba eu-1        # or: rookery describe alba/eu-1\n"
       "  rookery describe ukpol limits -n shop");
   const auto options = std::make_shared<DescribeOptions>();
-  verb->add_option("KIND", options->kind, "What to show")->required();
-  verb->add_option("NAME", options->name, "The name of the object")->required();
+  verb->add_option("OBJECT", options->objects, "What to show: KIND NAME… or KIND/NAME…")
+      ->required()
+      ->type_name("KIND NAME… | KIND/NAME…");
   addNamespaceOption(*verb, options->nameSpace);
   addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = describe(*options, console); });

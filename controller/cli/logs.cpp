@@ -13,6 +13,7 @@
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 
 namespace rookery::cli {
@@ -33,7 +34,7 @@ Result<std::string> queryOf(const LogsOptions& options) {
   std::string query = fmt::format("?follow={}&timestamps={}&previous={}&allLives={}", options.follow,
                                   options.timestamps, options.previous, options.allLives);
   if (options.tail) query += fmt::format("&tailLines={}", *options.tail);
-  if (!options.instance.empty()) query += "&instance=" + options.instance;
+  if (!options.instance.empty()) query += "&instance=" + percentEncode(options.instance);
   if (options.since.empty()) return query;
   const auto since = api::parseDuration(options.since);
   if (!since) return std::unexpected(since.error());
@@ -88,7 +89,9 @@ void addLogs(CLI::App& app, Console console, int& status) {
       "  rookery logs web -n shop --since 10m --timestamps\n"
       "  kubectl get --raw '/apis/rookery.dev/v1alpha1/namespaces/shop/unikernels/web/log?tailLines=20'");
   const auto options = std::make_shared<LogsOptions>();
-  verb->add_option("NAME", options->name, "The unikernel")->required();
+  verb->add_option("NAME", options->name, "The unikernel")
+      ->required()
+      ->transform(nameOfA(api::Kind::Unikernel));
   addNamespaceOption(*verb, options->nameSpace);
   verb->add_flag("-f,--follow", options->follow, "Go on with what it prints, until interrupted");
   verb->add_option("--tail", options->tail, "Only the last lines of what was kept")->type_name("N");

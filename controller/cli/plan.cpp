@@ -96,7 +96,8 @@ void addPlan(CLI::App& app, Console console, int& status) {
   verb->add_option("-o,--output", options->output, "text, json, or markdown for a comment under a change")
       ->check(oneOf({"text", "json", "markdown"}))
       ->capture_default_str();
-  verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan");
+  verb->add_option("--out", options->file, "Write the plan to this file, for apply --plan")
+      ->type_name("FILE");
   verb->callback([options, console, &status] { status = plan(*options, console); });
 }
 

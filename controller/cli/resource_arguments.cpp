@@ -77,4 +77,24 @@ Result<std::vector<ResourceArgument>> resourcesNamed(const std::vector<std::stri
   return wanted;
 }
 
+Result<std::vector<ResourceArgument>> objectsNamed(const std::vector<std::string>& arguments) {
+  auto wanted = resourcesNamed(arguments);
+  if (wanted && wanted->front().names.empty())
+    return fail(Reason::UsageError, "NAME is required: write KIND NAME… or KIND/NAME…, such as uk/web.");
+  return wanted;
+}
+
+CLI::Validator nameOfA(api::Kind kind) {
+  const auto take = [kind](std::string& argument) -> std::string {
+    if (!argument.contains('/')) return {};
+    const auto named = resourcesNamed({argument});
+    if (!named) return named.error().message;
+    if (named->front().resource.kind != api::toString(kind))
+      return fmt::format("{} is no {}", quote(argument), api::toString(kind));
+    argument = named->front().names.front();
+    return {};
+  };
+  return CLI::Validator(take, "");
+}
+
 }  // namespace rookery::cli

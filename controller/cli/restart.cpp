@@ -13,6 +13,7 @@
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 #include "sentence.h"
 
@@ -71,7 +72,9 @@ void addRestart(CLI::App& app, Console console, int& status) {
       "  rookery restart web -n shop\n"
       "  kubectl annotate uk web -n shop --overwrite rookery.dev/restartedAt=\"$(date -Is)\"");
   const auto options = std::make_shared<RestartOptions>();
-  verb->add_option("NAME", options->names, "The unikernels")->required();
+  verb->add_option("NAME", options->names, "The unikernels")
+      ->required()
+      ->transform(nameOfA(api::Kind::Unikernel));
   addNamespaceOption(*verb, options->nameSpace);
   addClientOptions(*verb, options->client);
   verb->callback([options, console, &status] { status = restart(*options, console); });

@@ -18,6 +18,7 @@
 #include "cli/api_client.h"
 #include "cli/api_resource.h"
 #include "cli/failure.h"
+#include "cli/resource_arguments.h"
 #include "cli/table.h"
 #include "cli/verbs.h"
 #include "sentence.h"
@@ -253,7 +254,9 @@ using Act = int (*)(const RolloutOptions&, const ApiClient&, const Console&);
 CLI::App* addPart(CLI::App& verb, const char* name, const char* what, Act act,
                   const std::shared_ptr<RolloutOptions>& options, const Console& console, int& status) {
   auto* part = verb.add_subcommand(name, what);
-  part->add_option("NAME", options->name, "The unikernel")->required();
+  part->add_option("NAME", options->name, "The unikernel")
+      ->required()
+      ->transform(nameOfA(api::Kind::Unikernel));
   addNamespaceOption(*part, options->nameSpace);
   addClientOptions(*part, options->client);
   part->callback([act, options, console, &status] {
@@ -286,7 +289,7 @@ void addRollout(CLI::App& app, Console console, int& status) {
   const auto [told, options] =
       part("status", "How far it has come; exit status 0 once it is done", rolloutStatus);
   told->add_flag("-w,--watch", options->watch, "Until it is done, or has failed");
-  part("pause", "Stop nothing more of it to change it", rolloutPause);
+  part("pause", "Update no further instance until it is resumed", rolloutPause);
   part("resume", "Go on where it pauses", rolloutResume);
   part("undo", "Declare the image again that ran before", rolloutUndo);
 }

@@ -61,8 +61,20 @@ constexpr std::array habits = {
     Habit{"stats", statistics},
     Habit{"status", listing},
     Habit{"sync", "`rookery apply -f PATH` does it once, `rookery run --manifests PATH` keeps doing it."},
+    Habit{"rollout history",
+          "`rookery describe uk NAME` shows the images so far, `rookery rollout undo NAME` goes back."},
+    Habit{"rollout restart", "`rookery restart NAME` does that."},
     Habit{"update", sending},
     Habit{"watch", "`rookery get uk -A -w` shows every change."},
+};
+
+constexpr std::string_view asking = "It never asks: `rookery plan` shows beforehand what `apply` would do.";
+constexpr std::string_view trying = "`rookery plan` shows what `apply` would do, and changes nothing.";
+
+constexpr std::array optionHabits = {
+    Habit{"--auto-approve", asking}, Habit{"-auto-approve", asking},
+    Habit{"--yes", asking},          Habit{"-y", asking},
+    Habit{"--dry-run", trying},
 };
 
 /// Letters to be put in, left out or exchanged to make one of the other (Levenshtein).
@@ -80,17 +92,29 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
+/// Empty: none is near.
+std::string nearestTo(const std::string& word, const std::vector<std::string>& known) {
+  constexpr std::size_t longest = 40, mostMistakes = 2;
+  if (word.size() > longest || known.empty()) return {};
+  const auto far = [&](const std::string& each) { return distance(word, each); };
+  const std::string& nearest = *std::ranges::min_element(known, {}, far);
+  if (far(nearest) > std::min(mostMistakes, nearest.size() / 2)) return {};
+  return fmt::format("Did you mean {}?", nearest);
+}
+
 }  // namespace
 
 std::string adviceFor(const std::string& word, const std::vector<std::string>& verbs) {
-  constexpr std::size_t longestVerb = 40, mostMistakes = 2;
   if (const auto* habit = std::ranges::find(habits, word, &Habit::word); habit != habits.end())
     return std::string(habit->advice);
-  if (word.size() > longestVerb || verbs.empty()) return {};
-  const auto far = [&](const std::string& verb) { return distance(word, verb); };
-  const std::string& nearest = *std::ranges::min_element(verbs, {}, far);
-  if (far(nearest) > std::min(mostMistakes, nearest.size() / 2)) return {};
-  return fmt::format("Did you mean {}?", nearest);
+  return nearestTo(word, verbs);
+}
+
+std::string adviceForOption(const std::string& word, const std::vector<std::string>& options) {
+  const std::string name = word.substr(0, word.find('='));
+  if (const auto* habit = std::ranges::find(optionHabits, name, &Habit::word); habit != optionHabits.end())
+    return std::string(habit->advice);
+  return name.starts_with("--") ? nearestTo(name, options) : "";
 }
 
 }  // namespace rookery::cli

@@ -19,6 +19,7 @@
 #include "cli/api_resource.h"
 #include "cli/failure.h"
 #include "cli/progress.h"
+#include "cli/resource_arguments.h"
 #include "cli/verbs.h"
 #include "image/file.h"
 
@@ -218,7 +219,9 @@ void addDump(CLI::App& verb, const Console& console, int& status) {
       "Examples:\n"
       "  rookery volume dump ledger -n db -o ledger.img");
   const auto options = std::make_shared<DumpOptions>();
-  saving->add_option("NAME", options->name, "The volume")->required();
+  saving->add_option("NAME", options->name, "The volume")
+      ->required()
+      ->transform(nameOfA(api::Kind::UnikernelVolume));
   addNamespaceOption(*saving, options->nameSpace);
   saving->add_option("-o,--output", options->output, "The file")->required()->type_name("FILE");
   addClientOptions(*saving, options->client);
@@ -237,8 +240,10 @@ void addLoad(CLI::App& verb, const Console& console, int& status) {
       "  rookery volume load ledger ledger.img -n db\n"
       "  rookery volume load ledger ledger.img -n db --force");
   const auto options = std::make_shared<LoadOptions>();
-  loading->add_option("NAME", options->name, "The volume")->required();
-  loading->add_option("FILE", options->file, "The file")->required();
+  loading->add_option("NAME", options->name, "The volume")
+      ->required()
+      ->transform(nameOfA(api::Kind::UnikernelVolume));
+  loading->add_option("FILE", options->file, "The file")->required()->type_name("FILE");
   addNamespaceOption(*loading, options->nameSpace);
   loading->add_flag("--force", options->force,
                     "Stop a unikernel that uses the volume for it, and start that again");
@@ -250,7 +255,10 @@ void addLoad(CLI::App& verb, const Console& console, int& status) {
 
 void addVolume(CLI::App& app, Console console, int& status) {
   auto* verb = app.add_subcommand("volume", "Save or replace what is on a volume");
-  verb->require_subcommand(1);
+  verb->require_subcommand(1)->footer(
+      "Examples:\n"
+      "  rookery volume dump ledger -n db -o ledger.img     # save it\n"
+      "  rookery volume load ledger ledger.img -n db        # write it back");
   addDump(*verb, console, status);
   addLoad(*verb, console, status);
 }

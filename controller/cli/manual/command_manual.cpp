@@ -37,7 +37,13 @@ std::pair<std::string_view, std::string> partsOf(std::string_view notes) {
   return {prose, examples};
 }
 
+/// A line; of a verb with parts one for each of them.
 std::string usageOf(const VerbDescription& verb) {
+  if (!verb.parts.empty()) {
+    std::vector<std::string> lines;
+    for (const VerbDescription& part : verb.parts) lines.push_back(usageOf(part));
+    return fmt::format("{}", fmt::join(lines, "\n"));
+  }
   std::string usage = fmt::format("rookery {} [OPTIONS]", verb.name);
   for (const OptionDescription& option : verb.options) {
     if (option.argument.empty()) continue;
@@ -80,9 +86,22 @@ std::string roff(std::string_view text) {
   return safe;
 }
 
-std::string titleOf(std::string name, const std::string& version) {
-  std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::toupper(c); });
-  return fmt::format(".TH {} 1 \"\" \"rookery {}\" \"User Commands\"\n", roff(name), roff(version));
+std::string inCapitals(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::toupper(c); });
+  return text;
+}
+
+std::string titleOf(const std::string& name, const std::string& version) {
+  return fmt::format(".TH {} 1 \"\" \"rookery {}\" \"User Commands\"\n", roff(inCapitals(name)),
+                     roff(version));
+}
+
+std::string roffOptions(const VerbDescription& verb) {
+  std::string text;
+  for (const OptionDescription& option : verb.options)
+    text += fmt::format(".TP\n\\fB{}\\fR\n{}{}\n", roff(headOf(option)), roff(option.help),
+                        roff(limitsOf(option)));
+  return text;
 }
 
 std::string roffNotes(std::string_view notes, std::string_view section) {
@@ -93,16 +112,34 @@ std::string roffNotes(std::string_view notes, std::string_view section) {
   return page;
 }
 
+std::string sectionOf(const VerbDescription& verb, std::string_view heading) {
+  std::string text =
+      fmt::format("\n{} {}\n\n{}.\n\n```\n{}\n```\n", heading, verb.name, verb.summary, usageOf(verb));
+  if (!verb.options.empty()) text += "\n| option | meaning |\n| --- | --- |\n";
+  for (const OptionDescription& option : verb.options)
+    text += fmt::format("| `{}` | {}{} |\n", cell(headOf(option)), cell(option.help), cell(limitsOf(option)));
+  const auto [prose, examples] = partsOf(verb.notes);
+  if (!prose.empty()) text += fmt::format("\n{}\n", prose);
+  if (!examples.empty()) text += fmt::format("\n```sh\n{}\n```\n", examples);
+  for (const VerbDescription& part : verb.parts) text += sectionOf(part, "###");
+  return text;
+}
+
 }  // namespace
 
 std::string manPage(const VerbDescription& verb, const std::string& version) {
   std::string page = titleOf("rookery-" + verb.name, version);
-  page += fmt::format(".SH NAME\nrookery\\-{} \\- {}\n.SH SYNOPSIS\n{}\n.SH OPTIONS\n", roff(verb.name),
+  page += fmt::format(".SH NAME\nrookery\\-{} \\- {}\n.SH SYNOPSIS\n.nf\n{}\n.fi\n", roff(verb.name),
                       roff(verb.summary), roff(usageOf(verb)));
-  for (const OptionDescription& option : verb.options)
-    page += fmt::format(".TP\n\\fB{}\\fR\n{}{}\n", roff(headOf(option)), roff(option.help),
-                        roff(limitsOf(option)));
+  if (!verb.options.empty()) page += ".SH OPTIONS\n" + roffOptions(verb);
   page += roffNotes(verb.notes, "NOTES");
+  for (const VerbDescription& part : verb.parts) {
+    const auto [prose, examples] = partsOf(part.notes);
+    page +=
+        fmt::format(".SH {}\n{}.\n{}", roff(inCapitals(part.name)), roff(part.summary), roffOptions(part));
+    if (!prose.empty()) page += fmt::format(".PP\n{}\n", roff(prose));
+    if (!examples.empty()) page += fmt::format(".PP\n.nf\n{}\n.fi\n", roff(examples));
+  }
   return page + ".SH SEE ALSO\n.BR rookery (1)\n";
 }
 
@@ -122,16 +159,7 @@ std::string commandReference(const std::vector<VerbDescription>& verbs) {
       "|\n| --- | --- |\n";
   for (const VerbDescription& verb : verbs)
     text += fmt::format("| [`{0}`](#{0}) | {1} |\n", verb.name, cell(verb.summary));
-  for (const VerbDescription& verb : verbs) {
-    text += fmt::format("\n## {}\n\n{}.\n\n```\n{}\n```\n", verb.name, verb.summary, usageOf(verb));
-    if (!verb.options.empty()) text += "\n| option | meaning |\n| --- | --- |\n";
-    for (const OptionDescription& option : verb.options)
-      text +=
-          fmt::format("| `{}` | {}{} |\n", cell(headOf(option)), cell(option.help), cell(limitsOf(option)));
-    const auto [prose, examples] = partsOf(verb.notes);
-    if (!prose.empty()) text += fmt::format("\n{}\n", prose);
-    if (!examples.empty()) text += fmt::format("\n```sh\n{}\n```\n", examples);
-  }
+  for (const VerbDescription& verb : verbs) text += sectionOf(verb, "##");
   return text;
 }
 

@@ -39,22 +39,27 @@ OptionDescription describe(const CLI::Option& option) {
   return description;
 }
 
-}  // namespace
-
-std::vector<VerbDescription> describeVerbs(const CLI::App& app) {
+/// The verbs that stand directly below `above`, whose own names begin with `prefix`.
+std::vector<VerbDescription> describeBelow(const CLI::App& above, const std::string& prefix) {
   std::vector<VerbDescription> verbs;
   for (const CLI::App* verb :
-       app.get_subcommands([](const CLI::App* each) { return !each->get_group().empty(); })) {
-    VerbDescription description{.name = verb->get_name(),
+       above.get_subcommands([](const CLI::App* each) { return !each->get_group().empty(); })) {
+    VerbDescription description{.name = prefix + verb->get_name(),
                                 .summary = verb->get_description(),
                                 .options = {},
                                 .notes = verb->get_footer()};
+    if (description.notes == above.get_footer()) description.notes.clear();  // CLI11 hands them down
     for (const CLI::Option* option : verb->get_options()) {
-      if (option->get_name() != "--help") description.options.push_back(describe(*option));
+      if (!option->check_name("--help")) description.options.push_back(describe(*option));
     }
+    description.parts = describeBelow(*verb, description.name + " ");
     verbs.push_back(std::move(description));
   }
   return verbs;
 }
+
+}  // namespace
+
+std::vector<VerbDescription> describeVerbs(const CLI::App& app) { return describeBelow(app, ""); }
 
 }  // namespace rookery::cli

@@ -25,10 +25,11 @@ struct OptionDescription {
 };
 
 struct VerbDescription {
-  std::string name;
+  std::string name;  // as it is written behind the program's: "rollout status"
   std::string summary;
   std::vector<OptionDescription> options;
-  std::string notes;  // paragraphs, then "Examples:" with a command in each line
+  std::string notes;                     // paragraphs, then "Examples:" with a command in each line
+  std::vector<VerbDescription> parts{};  // one of them has to be chosen; none: it is a verb by itself
 };
 
 /// All verbs that --help shows, in its order.

@@ -58,9 +58,26 @@ TEST(Cli, WrongUseIsStatusOneAndSaysWhatIsWrong) {
   }
 }
 
+TEST(Cli, RefusesAPathThatIsEmpty) {
+  const std::vector<std::vector<std::string>> uses = {{"run", "--manifests", ""},
+                                                      {"plan", ""},
+                                                      {"validate", "-f", ""},
+                                                      {"apply", "-f", ".", "--state-dir", ""},
+                                                      {"plan", "-f", ".", "--image-root", ""},
+                                                      {"get", "uk", "--token-file", ""},
+                                                      {"inspect", ""},
+                                                      {"notify", "test", "--notifications", ""}};
+  for (const auto& arguments : uses) {
+    const Invocation wrong = invoke(arguments);
+    EXPECT_EQ(wrong.status, 1);
+    EXPECT_THAT(wrong.err, HasSubstr("the path is empty")) << arguments.front();
+  }
+}
+
 TEST(Cli, UnderstandsWhatOtherProgramsAreAsked) {
   for (const char* habit : {"--version", "-v", "-V"}) EXPECT_EQ(invoke({habit}).out, invoke({"version"}).out);
-  EXPECT_EQ(invoke({"help"}).out, invoke({"--help"}).out);
+  for (const std::vector<std::string>& asked : {std::vector<std::string>{"help"}, {"help", "help"}})
+    EXPECT_EQ(invoke(asked).out, invoke({"--help"}).out);
   const Invocation help = invoke({"help", "plan"});
   EXPECT_EQ(help.status, 0);
   EXPECT_EQ(help.out, invoke({"plan", "--help"}).out);
@@ -78,6 +95,25 @@ TEST(Cli, SaysWhatToDoInsteadOfAVerbThatThereIsNot) {
   }
   EXPECT_THAT(invoke({"reticulate"}).err, Not(HasSubstr("Did you mean")));
   EXPECT_EQ(invoke({std::string(100'000, 'a')}).status, 1);
+}
+
+TEST(Cli, SaysWhatMayBeMeantByWhatItDoesNotKnow) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> uses = {
+      {{"plan", "--prun"}, "Did you mean --prune? `rookery plan --help` says more."},
+      {{"get", "uk", "--namspace=shop"}, "Did you mean --namespace?"},
+      {{"apply", "--dry-run"}, "`rookery plan` shows what `apply` would do"},
+      {{"rollout", "statsu", "web"}, "There is no verb rollout statsu"},
+      {{"rollout", "statsu", "web"}, "Did you mean rollout status?"},
+      {{"rollout", "restart", "web"}, "`rookery restart NAME`"},
+      {{"volume"}, "`rookery volume --help` says more."},
+      {{"help", "volum"}, "Did you mean volume?"},
+  };
+  for (const auto& [arguments, expected] : uses) {
+    const Invocation wrong = invoke(arguments);
+    EXPECT_EQ(wrong.status, 1) << expected;
+    EXPECT_THAT(wrong.err, HasSubstr(expected));
+  }
+  EXPECT_THAT(invoke({"plan", "--reticulate"}).err, Not(HasSubstr("Did you mean")));
 }
 
 TEST(Cli, TakesManifestsAsArgumentsAndThoseOfTheCurrentFolder) {

@@ -50,5 +50,21 @@ TEST(ResourceArguments, MistakesAreNamed) {
   for (const auto& [arguments, expected] : cases) EXPECT_THAT(named(arguments), HasSubstr(expected));
 }
 
+TEST(ResourceArguments, MayHaveToNameObjects) {
+  EXPECT_EQ(objectsNamed({"uk/web"})->front().names, std::vector<std::string>{"web"});
+  EXPECT_THAT(objectsNamed({"uk"}).error().message, HasSubstr("NAME is required"));
+  EXPECT_THAT(objectsNamed({"pods", "web"}).error().message, HasSubstr("is not a kind"));
+}
+
+TEST(ResourceArguments, NameOneOfAKind) {
+  const CLI::Validator validator = nameOfA(api::Kind::Unikernel);
+  for (const std::string& word : {"web", "uk/web", "Unikernels/web"}) {
+    std::string name = word;
+    EXPECT_EQ(validator(name), "");
+    EXPECT_EQ(name, "web");
+  }
+  for (std::string wrong : {"alba/eu-1", "pods/web", "uk/"}) EXPECT_NE(validator(wrong), "");
+}
+
 }  // namespace
 }  // namespace rookery::cli
