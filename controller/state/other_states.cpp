@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <system_error>
 
 #include "state/state_dir.h"
@@ -26,11 +29,38 @@ std::vector<fs::path> likelyFolders() {
   return folders;
 }
 
+/// What lies in a folder, as far as that can be read.
+std::vector<fs::path> entriesOf(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
+    entries.push_back(entry->path());
+  return entries;
+}
+
+/// Those that a process of this program holds, as far as this one may see what files another has open.
+std::vector<fs::path> heldFolders() {
+  std::vector<fs::path> folders;
+  for (const fs::path& process : entriesOf("/proc")) {
+    std::ifstream name(process / "comm");
+    std::string program;
+    if (!std::getline(name, program) || program != "rookery") continue;
+    for (const fs::path& opened : entriesOf(process / "fd")) {
+      std::error_code ignored;
+      const fs::path file = fs::read_symlink(opened, ignored);
+      if (file.filename() == "lock") folders.push_back(file.parent_path());
+    }
+  }
+  return folders;
+}
+
 }  // namespace
 
 OtherStates::OtherStates(const fs::path& own) {
   std::error_code error;
-  for (const fs::path& folder : likelyFolders()) {
+  std::vector<fs::path> folders = likelyFolders();
+  std::ranges::copy(heldFolders(), std::back_inserter(folders));
+  for (const fs::path& folder : folders) {
     const bool known = std::ranges::find(folders_, folder) != folders_.end();
     if (!known && fs::weakly_canonical(folder, error) != fs::weakly_canonical(own, error))
       folders_.push_back(folder);

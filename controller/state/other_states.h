@@ -9,7 +9,8 @@
 
 namespace rookery::state {
 
-/// The state directories besides one's own that a Rookery on this machine is likely to have. Two that count
+/// The state directories besides one's own that a Rookery on this machine is likely to have, or has when this
+/// is made. Two that count
 /// the same unikernel as theirs would take it from each other for ever.
 class OtherStates {
  public:
