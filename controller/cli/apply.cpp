@@ -1,23 +1,20 @@
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 #include <ostream>
-#include <ranges>
 
 #include "api/expand.h"
+#include "cli/apply_by_controller.h"
 #include "cli/failure.h"
 #include "cli/failures.h"
 #include "cli/fleet.h"
 #include "cli/fleet_options.h"
-#include "cli/hand_over.h"
 #include "cli/manifests.h"
 #include "cli/plan_file.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
-#include "sentence.h"
 
 namespace rookery::cli {
 
@@ -100,39 +97,6 @@ std::size_t tellUnpruned(const reconcile::Controller::Outcome& outcome, std::ost
   return count;
 }
 
-/// Beside a controller that has the state directory: what it follows itself, it brings about itself.
-int applyByController(const ApplyOptions& options, std::chrono::milliseconds timeout, Error locked,
-                      const Console& console) {
-  const auto controller = findRunning(options.fleet.stateDir);
-  if (!controller) return failed(console, locked);
-  const auto roots = absoluteRoots(options.fleet.roots);
-  if (namesStandardInput(options.fleet.roots) || !controller->follows(roots)) {
-    locked.message = sentences(
-        {locked.message,
-         controller->manifests.empty()
-             ? "It follows no folder."
-             : fmt::format("It follows other manifests: {}",
-                           fmt::join(controller->manifests | std::views::transform([](const auto& root) {
-                                       return root.string();
-                                     }),
-                                     ", "))});
-    return failed(console, locked);
-  }
-  say(console.err, "",
-      fmt::format(
-          "The rookery process {} follows these manifests, and does this. Waiting until all is Ready.",
-          controller->pid));
-  const source::SnapshotPtr snapshot = readManifests(roots, console.in);
-  ClientOptions client = clientFromEnvironment();
-  client.server = controller->url;
-  const auto failures = waitForController(client, *snapshot, timeout);
-  if (!failures) return failed(console, failures.error());
-  failures->tell(console.err);
-  if (failures->count() > 0) return 1;
-  console.out << fmt::format("All {} objects are Ready.\n", snapshot->objects.size());
-  return 0;
-}
-
 /// What has come of it, on both streams. Returns the exit status.
 int tell(const ApplyOptions& options, const reconcile::Controller::Outcome& outcome, const Failures& failures,
          const reconcile::ObjectStore& objects, const source::Snapshot& snapshot, const Console& console) {
@@ -159,7 +123,7 @@ int applyHere(const ApplyOptions& options, const Fleet::Options& fleetOptions,
   reconcile::ObjectStore objects;
   auto fleet = Fleet::open(fleetOptions, objects, progress);
   if (!fleet && fleet.error().reason == Reason::StateDirLocked && !planned)
-    return applyByController(options, timeout, fleet.error(), console);
+    return applyByController(options.fleet, timeout, fleet.error(), console);
   if (!fleet) return failed(console, fleet.error());
   const auto snapshot = readManifests(absoluteRoots(options.fleet.roots), console.in);
   if (planned && toJson(preview(**fleet, snapshot))["changes"] != planned->changes) {

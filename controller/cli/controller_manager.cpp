@@ -287,7 +287,8 @@ void ControllerManager::announceSelf() {
       .pid = ::getpid(),
       .url = fmt::format("{}://{}:{}", options_.server.tls.certificate.empty() ? "http" : "https",
                          anywhere ? "localhost" : host, port()),
-      .manifests = absoluteRoots(options_.fleet.roots)};
+      .manifests = absoluteRoots(options_.fleet.roots),
+      .prunes = !options_.noPrune};
   if (auto said = announce(options_.fleet.stateDir, self); !said) log_.warn(said.error().message);
 }
 

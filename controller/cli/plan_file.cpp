@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "yaml/writer.h"
@@ -44,6 +46,10 @@ Result<void> writePlanFile(const std::filesystem::path& path, const FleetOptions
 
 Result<PlanFile> readPlanFile(const std::filesystem::path& path) {
   std::ifstream in(path);
+  if (!in) {
+    return fail(Reason::UsageError,
+                fmt::format("The plan {} cannot be read: {}.", path.string(), std::strerror(errno)));
+  }
   const json file = json::parse(in, nullptr, false);
   const auto has = [&](const char* key, bool (*fits)(const json&)) {
     return file.contains(key) && fits(file[key]);

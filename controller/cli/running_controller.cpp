@@ -34,7 +34,10 @@ bool RunningController::follows(const std::vector<fs::path>& paths) const {
 Result<void> announce(const fs::path& stateDir, const RunningController& controller) {
   json roots = json::array();
   for (const fs::path& root : controller.manifests) roots.push_back(root.string());
-  const json said = {{"pid", controller.pid}, {"url", controller.url}, {"manifests", std::move(roots)}};
+  const json said = {{"pid", controller.pid},
+                     {"url", controller.url},
+                     {"manifests", std::move(roots)},
+                     {"prunes", controller.prunes}};
   if (const int cause = file::writeWhole(fileIn(stateDir), yaml::dump(said, 1) + "\n"); cause != 0)
     return state::stateUnwritable(fileIn(stateDir), cause);
   return {};
@@ -53,8 +56,10 @@ std::optional<RunningController> findRunning(const fs::path& stateDir) {
   if (!said.is_object() || !said.contains("pid") || !said["pid"].is_number_integer() ||
       !said.contains("manifests") || !said["manifests"].is_array())
     return std::nullopt;
-  RunningController controller{
-      .pid = said["pid"].get<pid_t>(), .url = api::textAt(said, "url"), .manifests = {}};
+  RunningController controller{.pid = said["pid"].get<pid_t>(),
+                               .url = api::textAt(said, "url"),
+                               .manifests = {},
+                               .prunes = said.value("prunes", json(true)) != json(false)};
   // One that was killed has left its words behind.
   if (state::FolderLock::holder(stateDir) != std::to_string(controller.pid)) return std::nullopt;
   for (const json& root : said["manifests"]) {

@@ -16,6 +16,7 @@ struct RunningController {
   pid_t pid = 0;
   std::string url;                               // where it answers, from this machine
   std::vector<std::filesystem::path> manifests;  // the roots that it follows, absolute
+  bool prunes = true;                            // destroys what is not declared there any more
 
   /// Whether all of `paths`, which are absolute, are among what it follows.
   bool follows(const std::vector<std::filesystem::path>& paths) const;

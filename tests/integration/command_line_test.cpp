@@ -169,6 +169,8 @@ TEST_F(CommandLine, PlanSaysWhatCouldNotBeCompared) {
 
 TEST_F(CommandLine, ApplyDoesExactlyThePlanOrRefuses) {
   const std::string file = (cluster_.folder().path() / "plan.json").string();
+  EXPECT_EQ(cluster_.rookery({"apply", "--plan", file, "--state-dir", cluster_.stateDir().string()}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("The plan " + file + " cannot be read: No such file or directory."));
   EXPECT_EQ(verb("plan", {"--out", "/dev/full"}), 1);
   EXPECT_THAT(cluster_.err, HasSubstr("The plan cannot be written to /dev/full"));
   EXPECT_EQ(verb("plan", {"--out", file}), 2);
@@ -217,6 +219,18 @@ TEST_F(CommandLine, WhatAnotherStateDirectoryOwnsIsNotAdopted) {
   EXPECT_THAT(cluster_.out, HasSubstr("no other Rookery must count it as its own"));
 }
 
+TEST_F(CommandLine, WhatARunningControllerOwnsIsNotAdoptedWhereverItsStateIs) {
+  cluster_.run();
+  ASSERT_TRUE(eventually([&] { return cluster_.ready() == 1; })) << cluster_.controller().err();
+  for (const char* name : {"plan", "apply"}) {
+    EXPECT_EQ(cluster_.rookery({name, "-f", cluster_.manifests().string(), "--state-dir",
+                                (cluster_.folder().path() / "another").string()}),
+              1);
+    EXPECT_THAT(cluster_.out + cluster_.err, AllOf(HasSubstr("unikernel of another Rookery on this machine"),
+                                                   HasSubstr(cluster_.stateDir().string())));
+  }
+}
+
 TEST_F(CommandLine, ApplyLeavesTheWorkToAControllerThatFollowsTheSame) {
   cluster_.run();
   const std::string pid = std::to_string(cluster_.controller().pid());
@@ -234,6 +248,30 @@ TEST_F(CommandLine, ApplyLeavesTheWorkToAControllerThatFollowsTheSame) {
   EXPECT_EQ(cluster_.rookery({"apply", "-f", other, "--state-dir", cluster_.stateDir().string()}), 1);
   EXPECT_THAT(cluster_.err, AllOf(HasSubstr("in use by the rookery process " + pid),
                                   HasSubstr("It follows other manifests: " + cluster_.manifests().string())));
+}
+
+TEST_F(CommandLine, ApplyBesideAControllerSaysWhatThatPrunes) {
+  std::string more;
+  for (const char* name : {"a", "b", "c"})
+    more += unikernelManifest("shop", name, "  image: {path: images/web.hvt}");
+  cluster_.write("more.yaml", more);
+  cluster_.write("one.yaml", unikernelManifest("shop", "one", "  image: {path: images/web.hvt}"));
+  cluster_.run();
+  ASSERT_TRUE(eventually([&] { return cluster_.ready() == 5; })) << cluster_.controller().err();
+  cluster_.remove("one.yaml");
+  EXPECT_EQ(verb("apply"), 0) << cluster_.err;
+  EXPECT_THAT(cluster_.err, HasSubstr("not pruned: on eu-1: Unikernel shop/one is not declared"));
+  EXPECT_THAT(cluster_.out, HasSubstr("Ready; 1 not pruned (--prune waits for that)."));
+  EXPECT_EQ(verb("apply", {"--prune"}), 0) << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy", "shop:one"), 1u);
+
+  cluster_.remove("more.yaml");
+  EXPECT_EQ(verb("apply", {"--prune"}), 1) << cluster_.out;
+  const auto at = cluster_.err.find("--confirm-prune ");
+  ASSERT_NE(at, std::string::npos) << cluster_.err;
+  EXPECT_EQ(verb("apply", {"--prune", "--confirm-prune", cluster_.err.substr(at + 16, 12)}), 0)
+      << cluster_.err;
+  EXPECT_EQ(cluster_.server().count("destroy"), 4u);
 }
 
 TEST_F(CommandLine, PlanChangesNothingOnTheDiskAndRunsBesideTheController) {
