@@ -183,6 +183,11 @@ Result<void> ControllerManager::openNotifier() {
   notifier_.emplace(objects_, notify::Notifier::Options{
                                   .file = file,
                                   .settings = *std::move(settings),
+                                  .send =
+                                      [this](const notify::Receiver& receiver, notify::Request request,
+                                             notify::Transfers::Done done) {
+                                        transfers_.send(receiver, std::move(request), std::move(done));
+                                      },
                                   .warn = [this](const std::string& message) { log_.warn(message); },
                                   .inform = [this](const std::string& message) { log_.info(message); }});
   metrics_.setNotifications([this] {
@@ -226,10 +231,10 @@ Result<void> ControllerManager::openFleet() {
   fleet_ = *std::move(fleet);
   metrics_.setImageStore([this] { return fleet_->images().usage(); });
   if (notifier_) {
-    notifier_->start(fleet_->stateDir().notes(),
-                     [this](const std::string& key, const std::optional<std::string>& value) {
-                       fleet_->stateDir().note(key, value);
-                     });
+    notifier_->start(
+        fleet_->stateDir().notes(),
+        [this](const std::string& key, const std::optional<std::string>& value,
+               std::function<void()> written) { fleet_->stateDir().note(key, value, std::move(written)); });
   }
   // They are gone from their files, and something of them may still run.
   for (const auto& [object, identity] : fleet_->stateDir().deletions())

@@ -15,6 +15,7 @@
 #include "cli/kubernetes_options.h"
 #include "cli/log.h"
 #include "notify/notifier.h"
+#include "notify/transfers.h"
 #include "reconcile/confirmations.h"
 #include "reconcile/events.h"
 #include "serve/metrics.h"
@@ -81,7 +82,8 @@ class ControllerManager {
   reconcile::InstancePlans plans_;
   reconcile::EventRecorder events_;                 // knows the objects
   std::unique_ptr<kubernetes::Cluster> cluster_;    // objects, events, log; null: none is followed
-  std::optional<notify::Notifier> notifier_;        // objects, log; none: nobody is told
+  std::optional<notify::Notifier> notifier_;        // objects, log, transfers; none: nobody is told
+  notify::Transfers transfers_;                     // notifier
   std::optional<reconcile::Listeners> listeners_;   // metrics, log, events, cluster, notifier
   std::optional<trace::Exporter> traces_;           // log; none: nothing is traced
   std::optional<trace::Tracer> tracer_;             // traces

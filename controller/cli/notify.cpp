@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <future>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/uid.h"
@@ -74,23 +76,23 @@ int testNotifications(const NotifyTestOptions& options, const Console& console) 
   if (!settings) return failed(console, settings.error());
   const auto receivers = chosenOf(*settings, options);
   if (!receivers) return failed(console, receivers.error());
-  int status = 0;
+  std::vector<std::pair<std::string, std::future<notify::Outcome>>> outcomes;
   notify::Transfers transfers;
   for (const notify::Receiver& receiver : *receivers) {
-    auto request = trialOf(receiver);
-    if (request) {
-      transfers.start(receiver, *std::move(request));
+    const auto promise = std::make_shared<std::promise<notify::Outcome>>();
+    outcomes.emplace_back(receiver.name, promise->get_future());
+    const auto done = [promise](const notify::Outcome& outcome) { promise->set_value(outcome); };
+    if (auto request = trialOf(receiver)) {
+      transfers.send(receiver, *std::move(request), done);
     } else {
-      console.out << fmt::format("{}: {}\n", receiver.name, request.error().message);
-      status = 1;
+      done({.end = notify::Outcome::End::Refused, .answer = request.error().message});
     }
   }
-  while (transfers.underWay() > 0) {
-    for (const auto& [name, outcome] : transfers.perform()) {
-      console.out << fmt::format("{}: {}\n", name, outcome.answer);
-      if (outcome.end != notify::Outcome::End::Sent) status = 1;
-    }
-    if (transfers.underWay() > 0) transfers.wait(std::chrono::seconds(1));
+  int status = 0;
+  for (auto& [name, future] : outcomes) {
+    const notify::Outcome outcome = future.get();
+    console.out << fmt::format("{}: {}\n", name, outcome.answer);
+    if (outcome.end != notify::Outcome::End::Sent) status = 1;
   }
   return status;
 }

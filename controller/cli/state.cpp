@@ -86,7 +86,11 @@ void printTables(const state::StateDir& state, std::ostream& out) {
 
 /// Without what may be secret.
 json shown(plan::Entry entry) {
-  if (entry.rollback && entry.rollback->good) entry.rollback->good->arguments.reset();
+  if (entry.rollback) {
+    for (auto* revision : {&entry.rollback->good, &entry.rollback->earlier}) {
+      if (*revision) (*revision)->arguments.reset();
+    }
+  }
   return plan::toJson(entry);
 }
 

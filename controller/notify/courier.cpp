@@ -31,10 +31,7 @@ std::optional<std::uint64_t> numberOf(std::string_view key) {
 }  // namespace
 
 Courier::Courier(const reconcile::ObjectStore& objects, Options options)
-    : objects_(objects),
-      options_(std::move(options)),
-      rules_(options_.settings.rules, options_.notes),
-      transfers_(options_.patience) {
+    : objects_(objects), options_(std::move(options)), rules_(options_.settings.rules, options_.notes) {
   configure(std::move(options_.settings));
   restore(std::exchange(options_.notes, {}));
 }
@@ -49,11 +46,12 @@ void Courier::restore(const Rules::Notes& notes) {
     auto notification = notificationFrom(api::memberOf(message, "notification"));
     const auto way = ways_.find(api::textAt(message, "receiver"));
     if (!notification || way == ways_.end()) {
-      options_.note(key, std::nullopt);
+      note(key, std::nullopt);
     } else {
       giveUp(way->second, way->second.queue.add(*number, *std::move(notification)), "too many wait");
     }
   }
+  for (auto& [name, way] : ways_) way.queue.written(next_);
 }
 
 void Courier::configure(Settings settings) {
@@ -74,8 +72,8 @@ void Courier::configure(Settings settings) {
   for (auto& [name, way] : before) giveUp(way, way.queue.numbers(), "it is not named any more");
 }
 
-void Courier::giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) const {
-  for (const std::uint64_t number : numbers) options_.note(messageKey(number), std::nullopt);
+void Courier::giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) {
+  for (const std::uint64_t number : numbers) note(messageKey(number), std::nullopt);
   way.count.dropped += numbers.size();
   if (!numbers.empty())
     options_.warn(fmt::format("Notifications for the receiver {} are given up: {}.", way.receiver.name, why));
@@ -157,55 +155,75 @@ void Courier::judgeCommits(SystemTime now) {
     told.push_back(std::move(status));
   }
   post(told);
-  for (const std::string& root : changed) options_.note(std::string(commitNote) + root, commits_[root]);
+  for (const std::string& root : changed) note(std::string(commitNote) + root, commits_[root]);
 }
 
-/// To whom it may concern; what matters is noted down first.
+/// To whom it may concern.
 void Courier::post(const std::vector<Notification>& notifications) {
   for (const Notification& notification : notifications) {
     for (auto& [name, way] : ways_) {
       if (!way.receiver.wants(notification)) continue;
       const std::uint64_t number = next_++;
-      options_.note(messageKey(number),
-                    yaml::dump(json{{"receiver", name}, {"notification", toJson(notification)}}));
+      note(messageKey(number), yaml::dump(json{{"receiver", name}, {"notification", toJson(notification)}}));
       giveUp(way, way.queue.add(number, notification), "too many wait");
     }
   }
 }
 
-void Courier::noteRules() {
-  for (auto& [key, value] : rules_.takeNotes()) options_.note(std::move(key), std::move(value));
+void Courier::note(std::string key, std::optional<std::string> value) {
+  notes_.emplace_back(std::move(key), std::move(value));
+}
+
+/// What was posted so far is sent once all of it is on the disk: who was told of something by a process that
+/// has forgotten that would never be told that it has passed.
+void Courier::writeDown() {
+  auto notes = std::exchange(notes_, {});
+  const bool posted = std::exchange(noted_, next_) != next_;
+  for (std::size_t i = 0; i < notes.size(); ++i) {
+    std::function<void()> written;
+    if (posted && i + 1 == notes.size()) {
+      written = [this, end = next_] {
+        for (auto& [name, way] : ways_) way.queue.written(end);
+      };
+    }
+    options_.note(std::move(notes[i].first), std::move(notes[i].second), std::move(written));
+  }
 }
 
 void Courier::getOn(SystemTime now) {
-  for (const Transfers::Ended& ended : transfers_.perform()) {
+  for (const Ended& ended : std::exchange(ended_, {})) {
     const auto way = ways_.find(ended.receiver);
-    if (way != ways_.end() && way->second.queue.isUnderWay()) end(way->second, ended.outcome, now);
+    if (way != ways_.end() && way->second.underWay == ended.attempt) end(way->second, ended.outcome, now);
   }
 }
 
 void Courier::work(SystemTime now) {
   getOn(now);
   const std::vector<Notification> told = rules_.take(now);
-  const bool news = !told.empty();
   post(told);  // before it is noted that they were told: a crash in between tells them again
-  noteRules();
-  if (news) judgeCommits(now);
+  for (auto& [key, value] : rules_.takeNotes()) note(std::move(key), std::move(value));
+  if (!told.empty()) judgeCommits(now);
+  for (auto& [name, way] : ways_) giveUp(way, way.queue.expire(now), "they have waited for too long");
+  writeDown();
   for (auto& [name, way] : ways_) {
-    giveUp(way, way.queue.expire(now), "they have waited for too long");
-    const Queue::Batch batch = way.queue.take(now);
-    if (batch.empty()) continue;
-    std::vector<Notification> together;
-    for (const auto& [number, notification] : batch) together.push_back(notification);
-    transfers_.start(way.receiver, requestFor(way.receiver, together));
+    if (const Queue::Batch batch = way.queue.take(now); !batch.empty()) start(way, batch);
   }
-  getOn(now);
+}
+
+void Courier::start(Way& way, const Queue::Batch& batch) {
+  std::vector<Notification> together;
+  for (const auto& [number, notification] : batch) together.push_back(notification);
+  way.underWay = ++attempts_;
+  options_.send(way.receiver, requestFor(way.receiver, together),
+                [this, name = way.receiver.name, attempt = attempts_](const Outcome& outcome) {
+                  ended_.push_back({name, attempt, outcome});
+                });
 }
 
 void Courier::end(Way& way, const Outcome& outcome, SystemTime now) {
   if (outcome.end == Outcome::End::Sent) {
     const Queue::Numbers numbers = way.queue.sent();
-    for (const std::uint64_t number : numbers) options_.note(messageKey(number), std::nullopt);
+    for (const std::uint64_t number : numbers) note(messageKey(number), std::nullopt);
     way.count.sent += numbers.size();
     if (!std::exchange(way.failure, {}).empty())
       options_.inform(fmt::format("The receiver {} can be told of things again.", way.receiver.name));

@@ -12,9 +12,9 @@
 
 #include "api/key_set.h"
 #include "notify/queue.h"
+#include "notify/request.h"
 #include "notify/rules.h"
 #include "notify/settings.h"
-#include "notify/transfers.h"
 #include "reconcile/object_store.h"
 #include "source/revision.h"
 
@@ -41,21 +41,31 @@ struct News {
   }
 };
 
-/// Makes notifications of what happens, and brings them to their receivers: owns the rules, the queues and
-/// the transfers. What waits, and what was told, is noted down before anything is sent, to be given to the
+/// Sends a request to a receiver. `done` is called once it has ended, and never before this returns.
+using Send =
+    std::function<void(const Receiver& receiver, Request request, std::function<void(const Outcome&)> done)>;
+
+/// Makes notifications of what happens, and says what is to be sent of them to whom, and when: owns the rules
+/// and the queues. What waits, and what was told, is noted down before anything is sent, to be given to the
 /// next process: what matters arrives at least once. One thread uses it.
 class Courier {
  public:
   struct Options {
     Settings settings;
     Rules::Notes notes = {};  // as `note` was told of them, by this process or another
-    /// Remembers a value by its key, or nothing in its place, soon, and in the order of the calls.
-    std::function<void(std::string key, std::optional<std::string> value)> note = [](auto&&...) {};
+    Send send;
+    /// Remembers a value by its key, or nothing in its place, soon, and in the order of the calls. `written`
+    /// (empty: nobody asks) is to be called once this is on the disk, and all before it; not at all where
+    /// another took its place.
+    std::function<void(std::string key, std::optional<std::string> value, std::function<void()> written)>
+        note = [](auto&&, auto&&, const auto& written) {
+          if (written) written();
+        };
     std::function<void(const std::string& message)> warn = [](auto&&) {};
     std::function<void(const std::string& message)> inform = [](auto&&) {};
-    Transfers::Patience patience = {};
     Queue::Limits limits = {};
   };
+  using Note = decltype(Options::note);
   /// How a receiver stands.
   struct Count {
     std::uint64_t sent = 0;     // notifications
@@ -70,20 +80,26 @@ class Courier {
   /// Other receivers, from now on. What waits for one that is not there any more is given up.
   void configure(Settings settings);
   void hear(News news, SystemTime now);
-  /// Sends what is to be sent, and takes note of what has arrived, without waiting for either.
+  /// Sends what is to be sent, and takes note of what has arrived, without waiting for either. To be called
+  /// after hear(), when it is due(), and once `done` or `written` was called.
   void work(SystemTime now);
   /// When work() will have something to do if nothing arrives; nothing: not before something is heard.
   std::optional<SystemTime> due() const;
 
   std::map<std::string, Count> counts() const;
-  Transfers& transfers() { return transfers_; }
 
  private:
   struct Way {
     Receiver receiver;
     Queue queue;
     Count count = {};
-    std::string failure = {};  // of the last attempt; empty: it succeeded, or there was none
+    std::string failure = {};    // of the last attempt; empty: it succeeded, or there was none
+    std::uint64_t underWay = 0;  // number of the attempt
+  };
+  struct Ended {
+    std::string receiver;
+    std::uint64_t attempt;
+    Outcome outcome;
   };
 
   void restore(const Rules::Notes& notes);
@@ -93,8 +109,10 @@ class Courier {
   std::pair<std::string, std::string> stateOf(const std::string& root,
                                               const source::Revision& revision) const;
   void post(const std::vector<Notification>& notifications);
-  void noteRules();
-  void giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why) const;
+  void note(std::string key, std::optional<std::string> value);
+  void writeDown();
+  void giveUp(Way& way, const Queue::Numbers& numbers, std::string_view why);
+  void start(Way& way, const Queue::Batch& batch);
   void getOn(SystemTime now);
   void end(Way& way, const Outcome& outcome, SystemTime now);
 
@@ -103,9 +121,12 @@ class Courier {
   Rules rules_;
   std::map<std::string, Way> ways_;  // by the receivers' names
   std::uint64_t next_ = 1;           // number of a notification to one receiver
+  std::uint64_t noted_ = 1;          // those before it were written down, or are about to be
+  std::uint64_t attempts_ = 0;
+  std::vector<Ended> ended_;
+  std::vector<std::pair<std::string, std::optional<std::string>>> notes_;  // that are to be written down
   News::Scan scan_;
   std::map<std::string, std::string> commits_;  // what was told of the commit of each root
-  Transfers transfers_;
 };
 
 }  // namespace rookery::notify

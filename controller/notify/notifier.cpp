@@ -13,7 +13,7 @@ namespace rookery::notify {
 
 namespace {
 
-/// How often the file is looked at, and the counts are brought up to date.
+/// How often the file is looked at.
 constexpr std::chrono::milliseconds longestWait{1'000};
 
 api::ObjectKey instanceKey(const std::string& name) { return {api::Kind::AlbatrossInstance, "", name}; }
@@ -50,54 +50,77 @@ class Notifier::SettingsFile {
 };
 
 Notifier::Notifier(const reconcile::ObjectStore& objects, Options options)
-    : objects_(objects),
-      options_(std::move(options)),
-      file_(std::make_unique<SettingsFile>(options_.file, options_.settings.files)) {}
+    : objects_(objects), options_(std::move(options)) {
+  if (!options_.file.empty()) file_ = std::make_unique<SettingsFile>(options_.file, options_.settings.files);
+}
 
 Notifier::~Notifier() { stop(); }
 
-void Notifier::start(Rules::Notes notes, decltype(Courier::Options::note) note) {
-  courier_.emplace(objects_, Courier::Options{.settings = std::move(options_.settings),
-                                              .notes = std::move(notes),
-                                              .note = std::move(note),
-                                              .warn = options_.warn,
-                                              .inform = options_.inform});
+template <class... Arguments>
+std::function<void(Arguments...)> Notifier::brought(std::function<void(Arguments...)> call) {
+  return [this, call = std::move(call)](Arguments... arguments) {
+    {
+      const std::lock_guard lock(mutex_);
+      calls_.push_back([call, ... kept = std::decay_t<Arguments>(arguments)] { call(kept...); });
+    }
+    wake();
+  };
+}
+
+void Notifier::start(Rules::Notes notes, Courier::Note note, boost::asio::any_io_executor executor) {
+  courier_.emplace(
+      objects_,
+      Courier::Options{
+          .settings = std::move(options_.settings),
+          .notes = std::move(notes),
+          .send =
+              [this](const Receiver& receiver, Request request, std::function<void(const Outcome&)> done) {
+                options_.send(receiver, std::move(request), brought(std::move(done)));
+              },
+          .note =
+              [this, note = std::move(note)](std::string key, std::optional<std::string> value,
+                                             std::function<void()> written) {
+                note(std::move(key), std::move(value), written ? brought(std::move(written)) : [] {});
+              },
+          .warn = options_.warn,
+          .inform = options_.inform});
   counts_ = courier_->counts();
-  thread_ = std::jthread([this](const std::stop_token& token) { run(token); });
+  alarm_ = clock::Alarm::make(std::move(executor), [this] { pass(); });
+  wake();
 }
 
 void Notifier::stop() {
-  if (!thread_.joinable()) return;
-  thread_.request_stop();
-  wake();
-  thread_.join();
+  if (alarm_ && !std::exchange(stopped_, true)) alarm_->stop();
 }
 
-void Notifier::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
-    if (auto settings = file_->changed(options_.warn)) {
-      courier_->configure(*std::move(settings));
-      options_.inform("The notifications file was read again.");
-    }
-    News news;
-    {
-      const std::lock_guard lock(mutex_);
-      news = std::exchange(news_, {});
-    }
-    const SystemTime now = options_.now();
-    courier_->hear(std::move(news), now);
-    courier_->work(now);
-    {
-      const std::lock_guard lock(mutex_);
-      counts_ = courier_->counts();
-    }
-    auto wait = longestWait;
-    if (const auto due = courier_->due()) {
-      wait = *due <= now ? std::chrono::milliseconds(0)
-                         : std::min(wait, std::chrono::ceil<std::chrono::milliseconds>(*due - now));
-    }
-    courier_->transfers().wait(wait);
+void Notifier::followFile() {
+  if (!file_) return;
+  if (auto settings = file_->changed(options_.warn)) {
+    courier_->configure(*std::move(settings));
+    options_.inform("The notifications file was read again.");
   }
+}
+
+void Notifier::pass() {
+  followFile();
+  News news;
+  std::vector<std::function<void()>> calls;
+  {
+    const std::lock_guard lock(mutex_);
+    news = std::exchange(news_, {});
+    calls = std::exchange(calls_, {});
+  }
+  for (const auto& call : calls) call();
+  const SystemTime now = options_.now();
+  courier_->hear(std::move(news), now);
+  courier_->work(now);
+  {
+    const std::lock_guard lock(mutex_);
+    counts_ = courier_->counts();
+  }
+  std::optional<SystemTime> due = courier_->due();
+  if (file_) due = std::min(due.value_or(SystemTime::max()), now + longestWait);
+  if (due) alarm_->set(clock::Steady::now() + std::max<SystemTime::duration>(*due - now, {}));
 }
 
 std::map<std::string, Courier::Count> Notifier::counts() const {
@@ -106,7 +129,7 @@ std::map<std::string, Courier::Count> Notifier::counts() const {
 }
 
 void Notifier::wake() {
-  if (courier_) courier_->transfers().wake();
+  if (alarm_) alarm_->set(clock::Steady::now());
 }
 
 void Notifier::add(Notification occasion) {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <chrono>
+#include <boost/asio/any_io_executor.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -10,8 +10,9 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
+#include <vector>
 
+#include "clock/alarm.h"
 #include "notify/courier.h"
 #include "reconcile/clock.h"
 #include "reconcile/listener.h"
@@ -19,13 +20,14 @@
 namespace rookery::notify {
 
 /// Tells of what happens in the reconciler: whom, the file of --notifications says, which is followed. What
-/// happens is put down in a box that has a bound, and a thread of its own sees to the rest: nobody waits for
-/// a receiver. Thread-safe.
+/// happens is put down in a box that has a bound, and what it runs on sees to the rest: nobody waits for a
+/// receiver. Thread-safe.
 class Notifier : public reconcile::Listener {
  public:
   struct Options {
-    std::filesystem::path file;
-    Settings settings;  // as they were read of it
+    std::filesystem::path file;  // empty: the settings stay as they are
+    Settings settings;           // as they were read of it
+    Send send;
     std::function<void(const std::string& message)> warn = [](auto&&) {};
     std::function<void(const std::string& message)> inform = [](auto&&) {};
     std::function<SystemTime()> now = reconcile::steadyClock();
@@ -38,8 +40,9 @@ class Notifier : public reconcile::Listener {
   Notifier& operator=(const Notifier&) = delete;
 
   /// Begins to tell, also of what has happened before. `notes` and `note`: as Courier::Options has them.
-  /// Before anything happens on another thread.
-  void start(Rules::Notes notes, decltype(Courier::Options::note) note);
+  /// Before anything happens on another thread. It works on `executor`, which must be run by one thread, that
+  /// which stops it; empty: on a thread of its own.
+  void start(Rules::Notes notes, Courier::Note note, boost::asio::any_io_executor executor = {});
   /// Ends what is under way as it is: it is told by the next process.
   void stop();
 
@@ -61,19 +64,26 @@ class Notifier : public reconcile::Listener {
  private:
   class SettingsFile;
 
-  void run(const std::stop_token& stop);
+  void pass();
+  void followFile();
+  /// From wherever it is called, to where it works.
+  template <class... Arguments>
+  std::function<void(Arguments...)> brought(std::function<void(Arguments...)> call);
   void add(Notification occasion);
   void wake();
 
   const reconcile::ObjectStore& objects_;
   Options options_;
-  std::optional<Courier> courier_;      // the thread's, once it runs; none: it was not started
-  std::unique_ptr<SettingsFile> file_;  // the same
+  // Used where it works, once it was started
+  std::optional<Courier> courier_;
+  std::unique_ptr<SettingsFile> file_;  // null: there is none to follow
   mutable std::mutex mutex_;
   News news_;
-  std::set<std::string> mistakes_;  // of the last scan
+  std::vector<std::function<void()>> calls_;  // that are to be made where it works
+  std::set<std::string> mistakes_;            // of the last scan
   std::map<std::string, Courier::Count> counts_;
-  std::jthread thread_;
+  std::unique_ptr<clock::Alarm> alarm_;  // null: it was not started
+  bool stopped_ = false;
 };
 
 }  // namespace rookery::notify

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ranges>
+#include <string>
 #include <utility>
 
 #include "plan/plan.h"
@@ -25,7 +26,8 @@ Queue::Numbers Queue::add(std::uint64_t number, Notification notification) {
     }
     forget(dropped);
   }
-  waiting_.emplace(number, Waiting{std::move(notification)});
+  const SystemTime notBefore = notification.time + limits_.unwritten;
+  waiting_.emplace(number, Waiting{.notification = std::move(notification), .notBefore = notBefore});
   if (waiting_.size() <= limits_.most) return dropped;
   const auto canGo = [&](const auto& item) {
     return std::ranges::find(underWay_, item.first) == underWay_.end();
@@ -37,6 +39,13 @@ Queue::Numbers Queue::add(std::uint64_t number, Notification notification) {
   dropped.push_back(first->first);
   waiting_.erase(first);
   return dropped;
+}
+
+void Queue::written(std::uint64_t end) {
+  for (auto item = waiting_.begin(); item != waiting_.lower_bound(end); ++item) {
+    if (!std::exchange(item->second.written, true) && item->second.refusals == 0)
+      item->second.notBefore = SystemTime::min();
+  }
 }
 
 Queue::Numbers Queue::expire(SystemTime now) {
@@ -53,12 +62,13 @@ Queue::Batch Queue::take(SystemTime now) {
   Batch batch;
   if (const auto at = due(); !at || *at > now) return batch;
   const std::size_t most = oneByOne_ ? 1 : limits_.together;
-  for (const auto& [number, waiting] : waiting_) {
+  for (const auto& [number, time] : times()) {
     if (batch.size() >= most) break;
-    if (waiting.notBefore > now) continue;
-    const bool alone = waiting.notification.type == Type::CommitStatus;
+    if (time > now) continue;
+    const Notification& notification = waiting_.at(number).notification;
+    const bool alone = notification.type == Type::CommitStatus;
     if (alone && !batch.empty()) break;
-    batch.emplace(number, waiting.notification);
+    batch.emplace(number, notification);
     if (alone) break;
   }
   underWay_.clear();
@@ -95,11 +105,24 @@ Queue::Numbers Queue::failed(bool refused, std::chrono::seconds retryAfter, Syst
     Waiting& waiting = waiting_.at(number);
     if (!matters(waiting.notification.type)) given.push_back(number);
     waiting.notBefore = now + std::max<std::chrono::milliseconds>(
-                                  plan::backoff(waiting.refusals, waiting.notification.id), asked);
+                                  plan::backoff(waiting.refusals, std::to_string(number)), asked);
     ++waiting.refusals;
   }
   forget(given);
   return given;
+}
+
+/// When each may be sent: not before what was told earlier of its object.
+std::map<std::uint64_t, SystemTime> Queue::times() const {
+  std::map<std::uint64_t, SystemTime> times;
+  std::map<api::ObjectKey, SystemTime> last;
+  for (const auto& [number, waiting] : waiting_) {
+    SystemTime& time = times.emplace_hint(times.end(), number, waiting.notBefore)->second;
+    if (!waiting.notification.object) continue;
+    SystemTime& earlier = last.emplace(*waiting.notification.object, time).first->second;
+    time = earlier = std::max(time, earlier);
+  }
+  return times;
 }
 
 /// When the rate allows a post.
@@ -111,8 +134,7 @@ SystemTime Queue::slot() const {
 
 std::optional<SystemTime> Queue::due() const {
   if (waiting_.empty() || isUnderWay()) return std::nullopt;
-  SystemTime first = SystemTime::max();
-  for (const auto& [number, waiting] : waiting_) first = std::min(first, waiting.notBefore);
+  const SystemTime first = std::ranges::min(times() | std::views::values);
   return std::max({first, notBefore_, slot()});
 }
 

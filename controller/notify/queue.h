@@ -13,15 +13,16 @@ namespace rookery::notify {
 
 /// What waits to be sent to one receiver: pure, the time comes in. It has a bound: what is routine goes
 /// first, the oldest before the others, and what matters only where all of it does. What fails is tried
-/// again, later each time, until it is too old to be of use.
+/// again, later each time, until it is too old to be of use. What is told of one object arrives in its order.
 class Queue {
  public:
   struct Limits {
     std::size_t most = 1'000;
     std::chrono::hours longest{72};
-    unsigned perMinute = 20;    // posts
-    unsigned atOnce = 5;        // of them, after a rest
-    std::size_t together = 50;  // notifications in one post
+    unsigned perMinute = 20;            // posts
+    unsigned atOnce = 5;                // of them, after a rest
+    std::chrono::seconds unwritten{5};  // how long one waits to be written down, on a disk that may be full
+    std::size_t together = 50;          // notifications in one post
   };
   /// By the number that it was added with.
   using Numbers = std::vector<std::uint64_t>;
@@ -32,8 +33,11 @@ class Queue {
 
   void setLimits(Limits limits) { limits_ = limits; }
 
-  /// The numbers of those that had to go to make room, which may be this one.
+  /// The numbers of those that had to go to make room, which may be this one. It is not sent before it is
+  /// written down, or has waited for that.
   Numbers add(std::uint64_t number, Notification notification);
+  /// Those with lower numbers are written down, and what was told with them.
+  void written(std::uint64_t end);
   /// Those that have waited for too long, which then do not any more.
   Numbers expire(SystemTime now);
 
@@ -53,10 +57,12 @@ class Queue {
  private:
   struct Waiting {
     Notification notification;
+    SystemTime notBefore;
     unsigned refusals = 0;
-    SystemTime notBefore = SystemTime::min();
+    bool written = false;
   };
   SystemTime slot() const;
+  std::map<std::uint64_t, SystemTime> times() const;
   void forget(const Numbers& numbers);
 
   std::string name_;

@@ -73,11 +73,10 @@ std::string_view Rules::wordOf(Level level) {
   return level == Level::RolledBack ? "rolledBack" : "calm";
 }
 
-/// Nothing: it stands as it stood.
-std::optional<Rules::Level> Rules::levelOf(const ReadyNews& news) {
-  if (toString(news.reason) == "RolledBack") return Level::RolledBack;
-  if (news.ready) return Level::Calm;
-  return saysNothing(news.reason) ? std::nullopt : std::optional(Level::Lost);
+std::optional<Rules::Level> Rules::levelOf(bool ready, Reason reason) {
+  if (reason == Reason::RolledBack) return Level::RolledBack;
+  if (ready) return Level::Calm;
+  return saysNothing(reason) ? std::nullopt : std::optional(Level::Lost);
 }
 
 void Rules::note(std::string key, std::optional<std::string> value) {
@@ -97,7 +96,7 @@ void Rules::ready(const ReadyNews& news, SystemTime now) {
       ended.push_back(told->first);
     for (std::string& key : ended) note(std::move(key), std::nullopt);
   }
-  const std::optional<Level> level = levelOf(news);
+  const std::optional<Level> level = levelOf(news.ready, news.reason);
   if (!level) return;
   const auto known = trackers_.find(news.object);
   if (known == trackers_.end()) {

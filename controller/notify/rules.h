@@ -39,6 +39,10 @@ class Rules {
   };
   /// By key: what takeNotes() gave.
   using Notes = std::map<std::string, std::string>;
+  /// What is told of a Ready condition.
+  enum class Level { Calm, Lost, RolledBack };
+  /// Nothing: the object stands as it stood.
+  static std::optional<Level> levelOf(bool ready, Reason reason);
 
   Rules(Options options, const Notes& told);
 
@@ -72,14 +76,12 @@ class Rules {
   std::size_t dropped() const { return dropped_; }
 
  private:
-  enum class Level { Calm, Lost, RolledBack };
   struct Tracker {
     Level told = Level::Calm, now = Level::Calm;
     SystemTime since;                    // it stands so
     std::optional<SystemTime> lostLast;  // when it was told last that it is not calm, in this process
     ReadyNews news;
   };
-  static std::optional<Level> levelOf(const ReadyNews& news);
   static std::string_view wordOf(Level level);
   static Notification notificationOf(const Tracker& tracker, SystemTime now);
   SystemTime dueOf(const Tracker& tracker) const;

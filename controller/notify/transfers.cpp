@@ -5,6 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
 
 #include "http/client/curl.h"
 
@@ -18,12 +23,13 @@ namespace {
 constexpr std::size_t mostKept = 4 << 10;
 /// Of one that is let pass.
 constexpr std::size_t mostRead = std::size_t{1} << 20;
+constexpr int idle = 3'600'000;  // ms; any time will do: who wants something wakes the thread
 
 }  // namespace
 
 struct Transfers::Transfer {
-  Transfer(const Receiver& to, Request what, const Patience& patience)
-      : receiver(to), request(std::move(what)), handle(::curl_easy_init()) {
+  Transfer(const Receiver& to, Request what, const Patience& patience, Done whenDone)
+      : receiver(to), request(std::move(what)), done(std::move(whenDone)), handle(::curl_easy_init()) {
     check(handle != nullptr, "libcurl has memory for a request");
     CURL* const curl = handle.get();
     setOption(curl, CURLOPT_URL, request.url.c_str());
@@ -119,6 +125,7 @@ struct Transfers::Transfer {
 
   const Receiver receiver;
   const Request request;
+  const Done done;
   http::CurlHandle handle;
   curl_slist* headers = nullptr;
   curl_slist* recipients = nullptr;
@@ -127,57 +134,81 @@ struct Transfers::Transfer {
   std::string kept;
 };
 
+/// What the callers share with the thread.
 struct Transfers::State {
   explicit State(Patience chosen) : patience(chosen) {
     http::initializeCurl();
     multi = ::curl_multi_init();
     check(multi != nullptr, "libcurl has memory");
   }
-  ~State() {
-    for (const auto& transfer : transfers) ::curl_multi_remove_handle(multi, transfer->handle.get());
-    transfers.clear();
-    ::curl_multi_cleanup(multi);
-  }
+  ~State() { ::curl_multi_cleanup(multi); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
+  /// What the thread does.
+  void run() {
+    while (begin()) {
+      int running = 0;
+      ::curl_multi_perform(multi, &running);
+      end();
+      ::curl_multi_poll(multi, nullptr, 0, idle, nullptr);
+    }
+    for (const auto& transfer : underWay) ::curl_multi_remove_handle(multi, transfer->handle.get());
+    underWay.clear();
+  }
+  /// False: the thread is to end.
+  bool begin() {
+    const std::lock_guard lock(mutex);
+    for (auto& transfer : std::exchange(waiting, {})) {
+      ::curl_multi_add_handle(multi, transfer->handle.get());
+      underWay.push_back(std::move(transfer));
+    }
+    return !stopping;
+  }
+  void end() {
+    int left = 0;
+    while (const CURLMsg* message = ::curl_multi_info_read(multi, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      const CURLcode result = message->data.result;
+      Transfer* transfer = nullptr;
+      ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+      ::curl_multi_remove_handle(multi, transfer->handle.get());
+      transfer->done(transfer->outcome(result));
+      std::erase_if(underWay, [&](const auto& each) { return each.get() == transfer; });
+    }
+  }
+
   const Patience patience;
-  CURLM* multi = nullptr;
-  std::vector<std::unique_ptr<Transfer>> transfers;
+  CURLM* multi = nullptr;                           // the thread's; others only wake it
+  std::vector<std::unique_ptr<Transfer>> underWay;  // the thread's
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Transfer>> waiting;
+  bool stopping = false;
+  std::thread thread;
 };
 
 Transfers::Transfers(Patience patience) : state_(std::make_unique<State>(patience)) {}
 
-Transfers::~Transfers() = default;
+Transfers::~Transfers() { stop(); }
 
-void Transfers::start(const Receiver& receiver, Request request) {
-  auto& transfer = state_->transfers.emplace_back(
-      std::make_unique<Transfer>(receiver, std::move(request), state_->patience));
-  ::curl_multi_add_handle(state_->multi, transfer->handle.get());
+void Transfers::send(const Receiver& receiver, Request request, Done done) {
+  auto transfer = std::make_unique<Transfer>(receiver, std::move(request), state_->patience, std::move(done));
+  const std::lock_guard lock(state_->mutex);
+  if (state_->stopping) return;
+  state_->waiting.push_back(std::move(transfer));
+  if (!state_->thread.joinable()) state_->thread = std::thread([this] { state_->run(); });
+  ::curl_multi_wakeup(state_->multi);
 }
 
-std::vector<Transfers::Ended> Transfers::perform() {
-  int running = 0, left = 0;
-  ::curl_multi_perform(state_->multi, &running);
-  std::vector<Ended> ended;
-  while (const CURLMsg* message = ::curl_multi_info_read(state_->multi, &left)) {
-    if (message->msg != CURLMSG_DONE) continue;
-    const CURLcode result = message->data.result;
-    Transfer* transfer = nullptr;
-    ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
-    ended.push_back({transfer->receiver.name, transfer->outcome(result)});
-    ::curl_multi_remove_handle(state_->multi, transfer->handle.get());
-    std::erase_if(state_->transfers, [&](const auto& each) { return each.get() == transfer; });
+void Transfers::stop() {
+  std::thread thread;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->stopping = true;
+    thread.swap(state_->thread);
+    ::curl_multi_wakeup(state_->multi);
   }
-  return ended;
+  if (thread.joinable()) thread.join();
 }
-
-void Transfers::wait(std::chrono::milliseconds longest) {
-  ::curl_multi_poll(state_->multi, nullptr, 0, static_cast<int>(longest.count()), nullptr);
-}
-
-void Transfers::wake() { ::curl_multi_wakeup(state_->multi); }
-
-std::size_t Transfers::underWay() const { return state_->transfers.size(); }
 
 }  // namespace rookery::notify

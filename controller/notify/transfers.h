@@ -1,25 +1,23 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "notify/request.h"
 
 namespace rookery::notify {
 
-/// Sends requests, several at the same time, over HTTP and SMTP. One thread uses it; any may wake it.
+/// Sends requests over HTTP and SMTP. All of it happens on one thread, which begins with the first, however
+/// many are under way. Thread-safe.
 class Transfers {
  public:
   struct Patience {
     std::chrono::milliseconds connect{10'000};
     std::chrono::milliseconds whole{30'000};
   };
-  struct Ended {
-    std::string receiver;
-    Outcome outcome;
-  };
+  /// On the thread of the transfers; must not block.
+  using Done = std::function<void(const Outcome& outcome)>;
 
   explicit Transfers(Patience patience);
   Transfers() : Transfers(Patience()) {}
@@ -27,13 +25,10 @@ class Transfers {
   Transfers(const Transfers&) = delete;
   Transfers& operator=(const Transfers&) = delete;
 
-  void start(const Receiver& receiver, Request request);
-  /// Gets on with all of them without waiting; those that have ended.
-  std::vector<Ended> perform();
-  /// Waits until there is something to perform, somebody wakes it, or so long.
-  void wait(std::chrono::milliseconds longest);
-  void wake();
-  std::size_t underWay() const;
+  /// Never calls `done` before this returns, and not any more once stop() has.
+  void send(const Receiver& receiver, Request request, Done done);
+  /// Gives up everything and waits for the thread's end; nothing is sent any more.
+  void stop();
 
  private:
   struct State;

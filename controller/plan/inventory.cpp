@@ -237,6 +237,8 @@ Trial trialFromJson(const json& value) {
 json toJson(const Rollback& rollback) {
   json value = json::object();
   if (rollback.good) value["good"] = toJson(*rollback.good);
+  if (rollback.since != SystemTime()) value["since"] = toMillis(rollback.since);
+  if (rollback.earlier) value["earlier"] = toJson(*rollback.earlier);
   if (rollback.trial) value["trial"] = toJson(*rollback.trial);
   return value;
 }
@@ -245,6 +247,8 @@ Rollback rollbackFromJson(const json& value) {
   if (!value.is_object()) noEntry("not what is remembered of updates");
   Rollback rollback;
   if (value.contains("good")) rollback.good = revisionFromJson(value["good"]);
+  if (value.contains("since")) rollback.since = timeFromJson(value["since"]);
+  if (value.contains("earlier")) rollback.earlier = revisionFromJson(value["earlier"]);
   if (value.contains("trial")) rollback.trial = trialFromJson(value["trial"]);
   return rollback;
 }

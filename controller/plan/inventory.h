@@ -63,7 +63,10 @@ struct Trial {
 /// What is remembered of a unikernel whose updates are taken back where they fail (healthCheck.rollback).
 struct Rollback {
   std::optional<Revision> good;  // the last one that was well; absent: none was yet
-  std::optional<Trial> trial;
+  SystemTime since = {};         // when it was seen to be well first
+  /// What was well before it, which is put back where it does not stay up after all; absent: nothing was.
+  std::optional<Revision> earlier = {};
+  std::optional<Trial> trial = {};
   friend bool operator==(const Rollback&, const Rollback&) = default;
 };
 

@@ -95,7 +95,10 @@ void Planner::followUpdate(Subject& subject) {
   Rollback& rollback = *entry.rollback;
   auto& trial = rollback.trial;
   if (trial && trial->attempt != attemptOf(unikernel, subject.name)) trial.reset();
-  if (rollback.good && isRevision(*rollback.good, subject.wanted(), subject.name)) trial.reset();
+  if (rollback.good && isRevision(*rollback.good, subject.wanted(), subject.name)) {
+    trial.reset();
+    failAfterAll(subject, rollback);
+  }
   if (!trial || !rollback.good) return;
   if (!trial->failed) {
     trial->failure = shorten(failureOf(subject, *trial), longestFailure);
@@ -123,7 +126,23 @@ Rollback Planner::firstRollback(const Subject& subject) const {
   const Wanted present = asItWas ? *was
                                  : Wanted{argumentsOf(*subject.running, subject.unikernel.arguments.addName),
                                           subject.running->digest};
-  return {.good = revisionOf(present, subject.name, !isReadByOthers(*subject.entry)), .trial = {}};
+  return {.good = revisionOf(present, subject.name, !isReadByOthers(*subject.entry))};
+}
+
+/// An update that was well, and does not stay up: what was well before it is what was good last.
+void Planner::failAfterAll(Subject& subject, Rollback& rollback) {
+  const bool young = now_ < std::min(rollback.since, now_) + loopWindow;
+  if (!rollback.earlier || !young || !loops(subject.memory)) return;
+  rollback.trial =
+      Trial{.attempt = attemptOf(subject.unikernel, subject.name),
+            .digest = rollback.good->digest,
+            .since = rollback.since,
+            .before = {},
+            .failed = true,
+            .failure = fmt::format("It was Ready, but was restarted more than {} times within {} min since.",
+                                   restartsOfALoop - 1, loopWindow.count())};
+  rollback.good = std::exchange(rollback.earlier, std::nullopt);
+  plan_.rolledBack.push_back(subject.key);
 }
 
 /// How an update has failed, in sentences; empty: it has not, or nothing has come of it yet.
@@ -201,7 +220,8 @@ Planner::Verdict Planner::judgeUpdate(const Subject& subject, Verdict verdict) {
   rollback.trial.reset();
   if (rollback.good && isRevision(*rollback.good, wanted, subject.name)) return verdict;
   const bool mayWriteDown = !isReadByOthers(*subject.entry) || subject.unikernel.secrets.empty();
-  rollback.good = revisionOf(wanted, subject.name, mayWriteDown);
+  rollback.earlier = std::exchange(rollback.good, revisionOf(wanted, subject.name, mayWriteDown));
+  rollback.since = now_;
   return verdict;
 }
 

@@ -99,6 +99,7 @@ class Planner {
   // plan_rollback.cpp: updates that fail
   void followUpdate(Subject& subject);
   Rollback firstRollback(const Subject& subject) const;
+  void failAfterAll(Subject& subject, Rollback& rollback);
   std::string failureOf(const Subject& subject, const Trial& trial);
   void putBack(Subject& subject);
   std::string keptFor(const Subject& subject, const Step& step) const;

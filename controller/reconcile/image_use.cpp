@@ -21,8 +21,11 @@ std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, con
   // What runs may have a manifest that no longer parses.
   for (const plan::Entry& entry : state.entries()) {
     if (!entry.destroyedAt && !entry.digests.empty()) digests.insert(image::toHex(entry.digests.front()));
-    if (entry.rollback && entry.rollback->good) digests.insert(image::toHex(entry.rollback->good->digest));
     if (entry.pending) digests.insert(image::toHex(entry.pending->image));
+    if (!entry.rollback) continue;
+    for (const auto* revision : {&entry.rollback->good, &entry.rollback->earlier}) {
+      if (*revision) digests.insert(image::toHex((*revision)->digest));
+    }
   }
   return digests;
 }

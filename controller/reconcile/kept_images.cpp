@@ -39,14 +39,16 @@ std::map<std::string, image::Image> KeptImages::find(const plan::Desired& desire
     if (!plan::takesBack(unikernel.spec())) continue;
     if (!inventory) inventory = environment_.state.inventoryOf(observed.serverKey);
     const auto entry = inventory->find(desired.nameOf(key, observed.base));
-    if (entry == inventory->end() || !entry->second.rollback || !entry->second.rollback->good) continue;
-    const std::string& digest = entry->second.rollback->good->digest;
-    image::Image image;
-    image.path = images->path(image::toHex(digest));
-    image.digest = digest;
-    std::error_code error;
-    image.size = std::filesystem::file_size(image.path, error);
-    if (!error) kept.emplace(digest, std::move(image));
+    if (entry == inventory->end() || !entry->second.rollback) continue;
+    for (const auto* revision : {&entry->second.rollback->good, &entry->second.rollback->earlier}) {
+      if (!*revision) continue;
+      image::Image image;
+      image.path = images->path(image::toHex((*revision)->digest));
+      image.digest = (*revision)->digest;
+      std::error_code error;
+      image.size = std::filesystem::file_size(image.path, error);
+      if (!error) kept.emplace(image.digest, image);
+    }
   }
   return kept;
 }

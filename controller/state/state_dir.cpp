@@ -206,8 +206,9 @@ void StateDir::setRestartChangesMemory(const std::string& serverKey, bool change
   if (writer_) writer_->writeSoon(ServerMemory{serverKey, changes});
 }
 
-void StateDir::note(const std::string& key, const std::optional<std::string>& value) {
-  if (writer_) writer_->writeSoon(Note{key, value});
+void StateDir::note(const std::string& key, const std::optional<std::string>& value,
+                    std::move_only_function<void()> written) {
+  if (writer_) writer_->writeSoon(Note{key, value}, std::move(written));
 }
 
 api::Identity StateDir::identify(const api::ObjectKey& key, const std::string& specDigest,

@@ -98,8 +98,11 @@ class StateDir : public State {
   /// opened.
   const std::map<std::string, std::string>& notes() const { return content_.notes; }
   /// Remembers a value in place of the one before, or none any more. It rides on the next commit, in the
-  /// order of the calls, and is tried again until it is on the disk.
-  void note(const std::string& key, const std::optional<std::string>& value);
+  /// order of the calls, and is tried again until it is on the disk, or another is remembered by that key.
+  /// `written`: see Writer::writeSoon.
+  void note(
+      const std::string& key, const std::optional<std::string>& value,
+      std::move_only_function<void()> written = [] {});
 
  private:
   struct FileId {

@@ -41,7 +41,7 @@ Writer::Writer(Database database, TableWriter tables, std::filesystem::path file
       tables_(std::move(tables)),
       file_(std::move(file)),
       may_(std::move(may)),
-      alarm_(Alarm::make(std::move(executor), [this] { flush(); })) {}
+      alarm_(clock::Alarm::make(std::move(executor), [this] { flush(); })) {}
 
 Writer::~Writer() {
   alarm_->stop();

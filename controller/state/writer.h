@@ -10,14 +10,16 @@
 #include <utility>
 #include <vector>
 
+#include "clock/alarm.h"
 #include "clock/clock.h"
 #include "error.h"
-#include "state/alarm.h"
 #include "state/database.h"
 #include "state/tables.h"
 #include "state/waiting.h"
 
 namespace rookery::state {
+
+namespace asio = boost::asio;
 
 /// Writes to a database beside those who ask for it: what is asked for while it writes is committed together,
 /// in the order in which it was asked for. Thread-safe.
@@ -71,7 +73,7 @@ class Writer {
   std::mutex mutex_;
   std::vector<Job> jobs_;                 // in their order
   std::optional<Clock::time_point> due_;  // when the first of them is to be written
-  std::unique_ptr<Alarm> alarm_;          // flushes them by then
+  std::unique_ptr<clock::Alarm> alarm_;   // flushes them by then
 };
 
 }  // namespace rookery::state

@@ -1,9 +1,16 @@
 // Health checks and rollbacks: the real programs, and what they check is a server of the test.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
-#include <fstream>
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <utility>
 
 #include "images/image_server.h"
 #include "integration/cluster.h"
@@ -115,6 +122,55 @@ TEST_F(Health, WithoutRollbackNothingIsPutBack) {
   want("a", "/ill", "");
   ASSERT_TRUE(cluster_.waitForReason("shop", "web", "Unhealthy"));
   EXPECT_EQ(cluster_.server().count("force-create", "shop:web"), 1u);
+}
+
+/// What the checks of many cost. By hand: ROOKERY_CHECKS=1000 says of how many.
+TEST(HealthOfMany, CostsLittle) {
+  const char* wanted = std::getenv("ROOKERY_CHECKS");
+  if (wanted == nullptr) GTEST_SKIP() << "ROOKERY_CHECKS=1000 says of how many";
+  const std::size_t count = std::stoul(wanted);
+  Cluster cluster(1, {.memory = 65'536});
+  images::ImageServer target;
+  target.put("/well", {.bytes = "well"});
+  target.put("/endless", {.bytes = std::string(16 << 20, 'x')});
+  boost::asio::io_context context;
+  boost::asio::ip::tcp::acceptor deaf(context,
+                                      {boost::asio::ip::address_v4::loopback(), 0});  // never accepts
+  const auto http = [](const std::string& url) { return "http: {url: \"" + url + "\"}"; };
+  const std::pair<const char*, std::string> kinds[] = {
+      {"no check", ""},
+      {"well", http(target.url("/well"))},
+      {"endless body", http(target.url("/endless"))},
+      {"refuses", "tcp: {address: \"127.0.0.1:1\"}"},
+      {"hangs", http(fmt::format("http://127.0.0.1:{}/", deaf.local_endpoint().port()))}};
+  cluster.writeInstances();
+  cluster.write("policy.yaml", policyManifest("shop", "eu-1", "64Gi"));
+  cluster.image("web.hvt");
+  for (const auto& [name, check] : kinds) {
+    std::string manifests;
+    for (std::size_t i = 0; i < count; ++i)
+      manifests +=
+          unikernelManifest("shop", fmt::format("web-{}", i),
+                            "  image: {path: web.hvt}\n  memory: 2Mi\n" +
+                                (check.empty() ? "" : "  healthCheck: {" + check + ", interval: 10s}\n"));
+    cluster.write("web.yaml", manifests);
+    if (check.empty()) {
+      cluster.run({"--resync", "30s"});
+      ASSERT_TRUE(eventually([&] { return cluster.ready() == count; }, std::chrono::minutes(5)));
+    }
+    fixtures::pause(std::chrono::seconds(20));
+    const double before = cluster.metric("process_cpu_seconds_total");
+    double descriptors = 0;
+    constexpr int seconds = 30;
+    for (int i = 0; i < seconds; ++i) {
+      fixtures::pause(std::chrono::seconds(1));
+      descriptors = std::max(descriptors, cluster.metric("process_open_fds"));
+    }
+    std::printf(
+        "%zu unikernels, every 10 s, %-12s  %5.1f %% of a CPU, at most %3.0f descriptors, %zu Ready\n", count,
+        name, 100 * (cluster.metric("process_cpu_seconds_total") - before) / seconds, descriptors,
+        cluster.ready());
+  }
 }
 
 }  // namespace

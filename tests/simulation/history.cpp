@@ -54,6 +54,8 @@ constexpr std::array<std::string_view, happenings> words = {"EditArguments",
                                                             "ProbesHang",
                                                             "StreamsStall",
                                                             "StreamsBreak",
+                                                            "ReceiverFails",
+                                                            "ReceiverMended",
                                                             "ServersMended",
                                                             "StrangerDestroys",
                                                             "StrangerRestarts",
@@ -87,6 +89,8 @@ std::optional<Happening> mendingOf(Happening what) {
     case Happening::ProbesHang:
     case Happening::StreamsStall:
       return Happening::ServersMended;
+    case Happening::ReceiverFails:
+      return Happening::ReceiverMended;
     case Happening::DiskFull:
     case Happening::DiskBroken:
       return Happening::DiskMended;

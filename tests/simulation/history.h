@@ -54,6 +54,8 @@ enum class Happening {
   ProbesHang,
   StreamsStall,
   StreamsBreak,
+  ReceiverFails,
+  ReceiverMended,
   ServersMended,
   // Others at work on the servers
   StrangerDestroys,

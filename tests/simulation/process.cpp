@@ -25,7 +25,8 @@ Process::Process(const World& world)
     : world_(world),
       work_(asio::make_work_guard(context_)),
       events_(objects_, world_.now),
-      listeners_({&world_.listener, &events_}),
+      notifier_(objects_, world_.notifications),
+      listeners_({&world_.listener, &events_, &notifier_}),
       settling_(clocksFarAhead()),
       source_(world_.folder, world_.now) {}
 
@@ -34,6 +35,13 @@ Result<std::unique_ptr<Process>> Process::start(const World& world) {
   auto state = state::StateDir::open(world.stateDir, process->context_.get_executor());
   if (!state) return std::unexpected(state.error());
   process->state_ = *std::move(state);
+  process->notifier_.start(
+      process->state_->notes(),
+      [&state = *process->state_](const std::string& key, const std::optional<std::string>& value,
+                                  std::function<void()> written) {
+        state.note(key, value, std::move(written));
+      },
+      process->context_.get_executor());
   const auto inUse = [&process = *process] {
     return reconcile::imagesInUse(process.objects_, *process.state_);
   };
@@ -64,6 +72,7 @@ void Process::run() {
 Process::~Process() {
   context_.kill();
   controller_.reset();
+  notifier_.stop();
   state_.reset();
 }
 

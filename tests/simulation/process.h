@@ -10,6 +10,7 @@
 
 #include "image/inspector.h"
 #include "image/store.h"
+#include "notify/notifier.h"
 #include "reconcile/controller.h"
 #include "reconcile/environment.h"
 #include "reconcile/events.h"
@@ -37,6 +38,7 @@ class Process {
     std::function<std::unique_ptr<albatross::Client>(albatross::ClientOptions)> connect;
     /// As probe::Prober::probe, on the context of the process.
     std::function<void(probe::Target, std::chrono::milliseconds, probe::Prober::Done)> probe;
+    notify::Notifier::Options notifications;
   };
   /// Errors: as StateDir::open and ImageStore::open.
   static Result<std::unique_ptr<Process>> start(const World& world);
@@ -50,6 +52,7 @@ class Process {
   reconcile::ObjectStore& objects() { return objects_; }
   const reconcile::EventRecorder& events() const { return events_; }
   reconcile::Controller& controller() { return *controller_; }
+  const notify::Notifier& notifier() const { return notifier_; }
 
  private:
   explicit Process(const World& world);
@@ -61,6 +64,7 @@ class Process {
   reconcile::ObjectStore objects_;
   reconcile::EventRecorder events_;
   reconcile::UsageStore usages_;
+  notify::Notifier notifier_;
   reconcile::Listeners listeners_;
   image::Inspector inspector_;
   file::Settling settling_;

@@ -32,6 +32,12 @@ const emulator::Machine machine{.memory = 4'096, .cpus = 2, .block = 1'024, .bri
 World::World(const std::function<void(Fleet&)>& shape)
     : time_(firstMoment),
       referee_([this](const std::string& what) { violated(what); }),
+      receivers_({.now = [this] { return now(); },
+                  .survives = [this] { return survives(); },
+                  .diskTroubledUntil = [this] { return epoch + (diskTroubledUntil_ - firstMoment); },
+                  .tell = [this](const std::string& line) { tell(line); },
+                  .violated = [this](const std::string& what) { violated(what); },
+                  .checkSecrecy = [this](std::string_view text) { checkSecrecy(text); }}),
       fleet_(temp_.path() / "pki"),
       folder_(temp_.path() / "manifests", [this] { return now(); }),
       startAt_(firstMoment) {
@@ -135,22 +141,40 @@ void World::live(Time until) {
   }
 }
 
-void World::startProcess() {
+Process::World World::processWorld() {
   const auto at = [this](const albatross::Endpoint& endpoint) -> Server& {
     return *servers_.at(endpoint.port - 1u);
   };
-  auto started =
-      Process::start({.folder = folder_,
-                      .stateDir = temp_.path() / "state",
-                      .listener = *this,
-                      .now = [this] { return now(); },
-                      .wallTime = [this] { return wallTime(); },
-                      .connect =
-                          [at](const albatross::ClientOptions& options) {
-                            return at(options.endpoint).connect(options.timeouts);
-                          },
-                      .probe = [this](const probe::Target& target, milliseconds patience,
-                                      const probe::Prober::Done& done) { probe(target, patience, done); }});
+  const auto say = [this](const std::string& message) {
+    tell(message);
+    checkSecrecy(message);
+  };
+  return {.folder = folder_,
+          .stateDir = temp_.path() / "state",
+          .listener = *this,
+          .now = [this] { return now(); },
+          .wallTime = [this] { return wallTime(); },
+          .connect =
+              [at](const albatross::ClientOptions& options) {
+                return at(options.endpoint).connect(options.timeouts);
+              },
+          .probe = [this](const probe::Target& target, milliseconds patience,
+                          const probe::Prober::Done& done) { probe(target, patience, done); },
+          .notifications = {.file = {},
+                            .settings = Receivers::settings(),
+                            .send =
+                                [this](const notify::Receiver& receiver, const notify::Request& request,
+                                       const std::function<void(const notify::Outcome&)>& done) {
+                                  receivers_.send(process_->context().get_executor(), receiver, request,
+                                                  done);
+                                },
+                            .warn = say,
+                            .inform = say,
+                            .now = [this] { return now(); }}};
+}
+
+void World::startProcess() {
+  auto started = Process::start(processWorld());
   if (started) {
     process_ = *std::move(started);
     referee_.controllerStarts(now());
@@ -169,6 +193,7 @@ void World::endProcess(bool powerCut) {
   if (process_ == nullptr) return;
   tell(powerCut ? "the power is cut" : "the controller dies");
   checkStateHoldsNoSecret();
+  receivers_.controllerEnds();
   disk_.freeze();
   process_.reset();
   disk_.thaw(powerCut);
@@ -224,6 +249,10 @@ void World::violated(const std::string& what) {
 
 // -- What is told
 // ----------------------------------------------------------------------------------------------------
+
+void World::scanned(const source::Snapshot& snapshot) {
+  if (snapshot.synced) receivers_.declared(snapshot.declared);
+}
 
 void World::roundEnded(const std::string& instance, const reconcile::Round& round) {
   if (!round.error) checkTruth(instance);
@@ -292,11 +321,13 @@ void World::readyChanged(const api::ObjectKey& object, bool ready, Reason reason
   tell(fmt::format("{} {}: {} {}", object.toString(), ready ? "is Ready" : "is not Ready",
                    rookery::toString(reason), message));
   checkSecrecy(message);
+  receivers_.stands(object, ready, reason);
 }
 
 void World::warned(const std::string& instance, Reason reason, const std::string& message) {
   tell(fmt::format("{}: warning {}: {}", instance, rookery::toString(reason), message));
   checkSecrecy(message);
+  if (reason == Reason::PruneGuard && !instance.empty()) receivers_.pruneWaits(instance, message);
 }
 
 void World::checkSecrecy(std::string_view text) {

@@ -22,6 +22,7 @@
 #include "simulation/folder.h"
 #include "simulation/history.h"
 #include "simulation/process.h"
+#include "simulation/receivers.h"
 #include "simulation/referee.h"
 #include "simulation/server.h"
 #include "simulation/tally.h"
@@ -77,6 +78,8 @@ class World : private reconcile::Listener {
   void live(Time time);
   Time nextEvent(Time latest);
   bool runsElsewhere(const std::string& server, const albatross::Name& name);
+  Process::World processWorld();
+  void setDisk(Disk::Trouble trouble);
   bool isOnDisk(const std::string& serverKey, const emulator::Request& command);
   void startProcess();
   void endProcess(bool powerCut);
@@ -125,6 +128,7 @@ class World : private reconcile::Listener {
   void checkStateHoldsNoSecret();
 
   // What is told
+  void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
@@ -146,6 +150,8 @@ class World : private reconcile::Listener {
   fixtures::TempDir temp_;
   Disk disk_;
   Referee referee_;
+  Receivers receivers_;
+  Time diskTroubledUntil_;
   Fleet fleet_;
   Folder folder_;
   std::vector<std::unique_ptr<Server>> servers_;

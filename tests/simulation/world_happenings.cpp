@@ -258,6 +258,12 @@ bool World::applyToServers(const Action& action) {
     case Happening::StreamsBreak:
       ++server.connectionLife;
       break;
+    case Happening::ReceiverFails:
+      receivers_.mood = static_cast<Receivers::Mood>(action.howMuch % Receivers::moods);
+      break;
+    case Happening::ReceiverMended:
+      receivers_.mood = Receivers::Mood::Takes;
+      break;
     case Happening::ServersMended:
       mendServers();
       break;
@@ -362,13 +368,13 @@ bool World::applyToMachine(const Action& action) {
       wallOffset_ = std::chrono::minutes(action.howMuch % 5'760) - 48h;
       break;
     case Happening::DiskFull:
-      disk_.setTrouble(Disk::Trouble::Full);
+      setDisk(Disk::Trouble::Full);
       break;
     case Happening::DiskBroken:
-      disk_.setTrouble(Disk::Trouble::Broken);
+      setDisk(Disk::Trouble::Broken);
       break;
     case Happening::DiskMended:
-      disk_.setTrouble(Disk::Trouble::None);
+      setDisk(Disk::Trouble::None);
       break;
     case Happening::CredentialBroken: {
       const std::array<std::string, 3> contents = {"", "-----BEGIN CERTIFICATE-----\nAAAA\n",
@@ -400,6 +406,13 @@ bool World::applyToMachine(const Action& action) {
       return false;
   }
   return true;
+}
+
+void World::setDisk(Disk::Trouble trouble) {
+  constexpr auto aWhile = 10s;  // until what was to be written is
+  constexpr auto forLong = 10'000h;
+  diskTroubledUntil_ = time_.now() + (trouble == Disk::Trouble::None ? aWhile : forLong);
+  disk_.setTrouble(trouble);
 }
 
 void World::mendMachine() {

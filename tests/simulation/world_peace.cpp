@@ -41,7 +41,8 @@ void World::makePeace() {
   mendFolder();
   mendServers();
   for (const auto& server : servers_) server->mutationFaults.clear(), server->questionFaults.clear();
-  disk_.setTrouble(Disk::Trouble::None);
+  if (diskTroubledUntil_ > time_.now()) setDisk(Disk::Trouble::None);
+  receivers_.mood = Receivers::Mood::Takes;
   mendMachine();
   wallOffset_ = {};
   change([](Fleet& fleet) {
@@ -67,6 +68,7 @@ void World::makePeace() {
   awaitPeace(3min, [this] { return unrest(); });
   if (referee_.sentTo(twin, digestOfImage(Fleet::badImage)) != 1)
     violated("a bad image reaches more than one");
+  receivers_.check();
   checkForeigners();
   checkStateHoldsNoSecret();
   live(time_.now() + 1ms);
@@ -91,6 +93,7 @@ World::Settled World::settle(std::vector<Disturbance> disturbances) {
   disturbances_.disarm();
   live(time_.now() + look);
   awaitPeace(quiet, [this] { return unrest(); });
+  receivers_.check();
   live(time_.now() + 1ms);
   return settled;
 }
@@ -117,7 +120,7 @@ std::string World::fixpoint() {
     text += fmt::format("{}: {}\n", view->object->key().toString(),
                         ready == nullptr ? "" : rookery::toString(ready->reason));
   }
-  return text;
+  return text + receivers_.fixpoint();
 }
 
 /// It is reached, and lasts, without anything that is sent or written.
@@ -212,6 +215,10 @@ std::optional<std::string> World::whyNotStopped(const api::ObjectKey& key, const
 
 std::optional<std::string> World::unrest() {
   if (process_ == nullptr) return "there is no controller";
+  for (const auto& [receiver, count] : process_->notifier().counts()) {
+    if (count.waiting > 0) return fmt::format("{} has not been told of {}", receiver, count.waiting);
+  }
+  if (auto why = receivers_.unrest()) return why;
   for (const auto& [key, unikernel] : fleet_.unikernels) {
     if (auto why = unrestOf(key, unikernel)) return why;
   }

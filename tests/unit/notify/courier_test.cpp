@@ -13,6 +13,7 @@
 #include <boost/asio/streambuf.hpp>
 #include <boost/asio/write.hpp>
 #include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <istream>
 #include <mutex>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "fixtures/relay.h"
+#include "notify/transfers.h"
 #include "unit/serve/views.h"
 
 namespace rookery::notify {
@@ -105,34 +107,64 @@ Receiver hook(const std::string& url, const std::string& name = "ops") {
 class CourierTest : public testing::Test {
  protected:
   Courier& open(std::vector<Receiver> receivers) {
-    courier_.reset();
+    transfers_.emplace(Transfers::Patience{.connect = 5s, .whole = 500ms});
+    arrived_.clear();
+    underWay_ = 0;
     Settings settings{
         .receivers = std::move(receivers), .rules = {.settle = 10s, .between = 5min}, .files = {}};
     return courier_.emplace(
         objects_,
         Courier::Options{.settings = std::move(settings),
                          .notes = notes_,
+                         .send = [this](const Receiver& receiver, Request request,
+                                        const auto& done) { send(receiver, std::move(request), done); },
                          .note =
-                             [this](std::string key, std::optional<std::string> value) {
-                               if (value) {
-                                 notes_[std::move(key)] = *std::move(value);
-                               } else {
-                                 notes_.erase(key);
-                               }
+                             [this](const std::string& key, std::optional<std::string> value,
+                                    const std::function<void()>& written) {
+                               unwritten_.push_back({key, std::move(value), written});
+                               if (diskWorks_) write();
                              },
                          .warn = [this](const std::string& message) { warnings_.push_back(message); },
                          .inform = [this](const std::string& message) { told_.push_back(message); },
-                         .patience = {.connect = 5s, .whole = 500ms},
                          .limits = limits_});
+  }
+  void send(const Receiver& receiver, Request request, const std::function<void(const Outcome&)>& done) {
+    ++underWay_;
+    transfers_->send(receiver, std::move(request), [this, done](const Outcome& outcome) {
+      const std::lock_guard lock(mutex_);
+      arrived_.push_back([done, outcome] { done(outcome); });
+      changed_.notify_one();
+    });
+  }
+  /// Waits until a transfer has ended, for a moment.
+  void arrive() {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, 20ms, [this] { return !arrived_.empty(); });
+    for (const auto& tell : std::exchange(arrived_, {})) {
+      --underWay_;
+      tell();
+    }
+    courier_->work(now_);
+  }
+  /// What was to be noted is on the disk.
+  void write() {
+    for (auto& [key, value, written] : std::exchange(unwritten_, {})) {
+      if (value) {
+        notes_[key] = *std::move(value);
+      } else {
+        notes_.erase(key);
+      }
+      if (written) written();
+    }
   }
   /// Until nothing is under way, and nothing due.
   void settle() {
     const auto end = std::chrono::steady_clock::now() + 30s;
     do {
       courier_->work(now_);
-      if (courier_->transfers().underWay() > 0) courier_->transfers().wait(20ms);
+      if (underWay_ > 0) arrive();
       ASSERT_LT(std::chrono::steady_clock::now(), end);
-    } while (courier_->transfers().underWay() > 0 || courier_->due().value_or(SystemTime::max()) <= now_);
+    } while (underWay_ > 0 || courier_->due().value_or(SystemTime::max()) <= now_);
   }
   void pass(std::chrono::seconds time, std::chrono::seconds step = 10s) {
     for (const SystemTime until = now_ + time; now_ < until;) {
@@ -159,8 +191,20 @@ class CourierTest : public testing::Test {
   Rules::Notes notes_;
   Queue::Limits limits_;
   std::vector<std::string> warnings_, told_;
+  struct Unwritten {
+    std::string key;
+    std::optional<std::string> value;
+    std::function<void()> written;
+  };
+  std::vector<Unwritten> unwritten_;
+  bool diskWorks_ = true;
   HttpReceiver receiver_;
   std::optional<Courier> courier_;
+  std::size_t underWay_ = 0;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::function<void()>> arrived_;
+  std::optional<Transfers> transfers_;  // ends before what it tells
 };
 
 TEST_F(CourierTest, TellsWhatIsLostAndRegained) {
@@ -224,6 +268,30 @@ TEST_F(CourierTest, TellsAgainOnlyWhatItCannotKnowToHaveArrived) {
   EXPECT_THAT(receiver_.messages(), SizeIs(2));
 }
 
+TEST_F(CourierTest, TellsWhatHasPassedThoughItDiedRightAfterItHadToldOfIt) {
+  open({hook(receiver_.url())});
+  diskWorks_ = false;
+  lost("web");
+  pass(13s, 1s);
+  EXPECT_THAT(receiver_.messages(), IsEmpty()) << "another process would not know that it was told";
+  write();
+  settle();
+  EXPECT_THAT(receiver_.messages(), ElementsAre("web ended."));
+  unwritten_.clear();
+  open({hook(receiver_.url())});
+  regained("web");
+  pass(30s);
+  EXPECT_EQ(receiver_.messages().back(), "web runs.");
+}
+
+TEST_F(CourierTest, TellsWithoutADisk) {
+  open({hook(receiver_.url())});
+  diskWorks_ = false;
+  lost("web");
+  pass(20s);
+  EXPECT_THAT(receiver_.messages(), ElementsAre("web ended."));
+}
+
 TEST_F(CourierTest, DoesNotWaitForOneThatHangs) {
   fixtures::Relay relay(receiver_.port());
   relay.hold();
@@ -233,7 +301,7 @@ TEST_F(CourierTest, DoesNotWaitForOneThatHangs) {
   const auto end = std::chrono::steady_clock::now() + 30s;
   while (receiver_.messages().empty() && std::chrono::steady_clock::now() < end) {
     courier_->work(now_);
-    courier_->transfers().wait(10ms);
+    arrive();
   }
   EXPECT_THAT(receiver_.messages(), ElementsAre("web ended.")) << "the other one was told meanwhile";
   settle();
@@ -305,13 +373,29 @@ TEST_F(CourierTest, ForgetsWhatWaitsForNobody) {
   notes_ = {{"message/0000000000000007", R"({"receiver": "gone", "notification": {}})"},
             {"message/broken", "{"},
             {"message/0000000000000008", "\xff"}};
-  open({hook(receiver_.url())});
+  open({hook(receiver_.url())}).work(now_);
   EXPECT_THAT(notes_, ElementsAre(testing::Key("message/broken")));
   lost("web");
   now_ += 10s;
   receiver_.down();
   settle();
   EXPECT_TRUE(notes_.contains("message/0000000000000009")) << "no number is used twice";
+}
+
+TEST_F(CourierTest, TakesNoAnswerForThatOfAnother) {
+  fixtures::Relay relay(receiver_.port());
+  relay.hold();
+  Courier& courier = open({hook("http://127.0.0.1:" + std::to_string(relay.port()))});
+  lost("web");
+  now_ += 10s;
+  courier.work(now_);  // which will fail
+  courier.configure({.receivers = {}, .rules = {}, .files = {}});
+  courier.configure(
+      {.receivers = {hook(receiver_.url())}, .rules = {.settle = 0s, .between = 0s}, .files = {}});
+  lost("db");
+  settle();
+  EXPECT_EQ(courier.counts().at("ops").failed, 0U);
+  EXPECT_THAT(receiver_.messages(), ElementsAre("db ended."));
 }
 
 /// Answers one client after the other as a mail server does that has no TLS.

@@ -11,6 +11,7 @@
 
 #include "fixtures/process.h"
 #include "fixtures/temp_dir.h"
+#include "notify/transfers.h"
 #include "unit/serve/views.h"
 
 namespace rookery::notify {
@@ -36,7 +37,7 @@ class NotifierTest : public testing::Test {
     while (!server_.is_running()) std::this_thread::yield();
   }
   ~NotifierTest() override {
-    notifier_.reset();
+    if (notifier_) notifier_->stop();
     server_.stop();
   }
 
@@ -48,12 +49,18 @@ class NotifierTest : public testing::Test {
   void start() {
     auto settings = readSettings(folder_.path() / "notify.yaml");
     ASSERT_TRUE(settings) << settings.error().message;
-    notifier_.emplace(objects_,
-                      Notifier::Options{.file = folder_.path() / "notify.yaml",
-                                        .settings = *settings,
-                                        .warn = [this](const std::string& message) { say(message); },
-                                        .inform = [this](const std::string& message) { say(message); }});
-    notifier_->start({}, [](auto&&...) {});
+    notifier_.emplace(
+        objects_, Notifier::Options{.file = folder_.path() / "notify.yaml",
+                                    .settings = *settings,
+                                    .send =
+                                        [this](const Receiver& to, Request request, Transfers::Done done) {
+                                          transfers_.send(to, std::move(request), std::move(done));
+                                        },
+                                    .warn = [this](const std::string& message) { say(message); },
+                                    .inform = [this](const std::string& message) { say(message); }});
+    notifier_->start({}, [](auto&&, auto&&, const auto& written) {
+      if (written) written();
+    });
   }
   void say(const std::string& message) {
     const std::lock_guard lock(mutex_);
@@ -81,6 +88,7 @@ class NotifierTest : public testing::Test {
   int port_ = 0;
   std::jthread thread_;
   std::optional<Notifier> notifier_;
+  Transfers transfers_;
 };
 
 TEST_F(NotifierTest, TellsWhatTheReconcilerTells) {
@@ -127,7 +135,7 @@ TEST_F(NotifierTest, FollowsItsFileAndKeepsTheFormerWhereItIsBroken) {
 TEST_F(NotifierTest, NeverWaitsWhateverHappens) {
   write("receivers: []\n");
   auto settings = readSettings(folder_.path() / "notify.yaml");
-  Notifier idle(objects_, {.file = folder_.path() / "notify.yaml", .settings = *settings});
+  Notifier idle(objects_, {.file = folder_.path() / "notify.yaml", .settings = *settings, .send = {}});
   for (int i = 0; i < 100'000; ++i) {
     idle.ended("eu-1", web_, std::to_string(i));
     idle.readyChanged(web_, i % 2 == 0, Reason::Refused, "It changes.");

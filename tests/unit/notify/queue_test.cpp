@@ -15,7 +15,10 @@ using testing::IsEmpty;
 class QueueTest : public testing::Test {
  protected:
   Queue::Numbers add(std::uint64_t number, Type type = Type::ReadyLost, const std::string& commit = "") {
-    return queue_.add(number, {.id = std::to_string(number), .time = now_, .type = type, .commit = commit});
+    auto gone =
+        queue_.add(number, {.id = std::to_string(number), .time = now_, .type = type, .commit = commit});
+    queue_.written(number + 1);
+    return gone;
   }
   Queue::Numbers take() {
     Queue::Numbers taken;
@@ -101,6 +104,33 @@ TEST_F(QueueTest, DoesNotLetOneThatIsRefusedHoldUpTheOthers) {
   EXPECT_THAT(take(), ElementsAre(4));
   EXPECT_THAT(queue_.failed(true, 0s, now_), ElementsAre(4)) << "it is routine";
   EXPECT_EQ(queue_.size(), 0U);
+}
+
+TEST_F(QueueTest, KeepsTheOrderOfWhatIsToldOfOneObject) {
+  const api::ObjectKey web{api::Kind::Unikernel, "shop", "web"}, db{api::Kind::Unikernel, "shop", "db"};
+  const auto tell = [&](std::uint64_t number, const api::ObjectKey& object) {
+    queue_.add(number,
+               {.id = std::to_string(number), .time = now_, .type = Type::ReadyLost, .object = object});
+    queue_.written(number + 1);
+  };
+  tell(1, web);
+  take();
+  queue_.failed(true, 60s, now_);
+  tell(2, web);
+  tell(3, db);
+  EXPECT_THAT(take(), ElementsAre(3));
+  queue_.sent();
+  EXPECT_EQ(queue_.due(), now_ + 60s);
+  now_ += 60s;
+  EXPECT_THAT(take(), ElementsAre(1, 2));
+}
+
+TEST_F(QueueTest, WaitsForWhatIsToBeWrittenDown) {
+  queue_.add(1, {.id = "1", .time = now_, .type = Type::ReadyLost});
+  EXPECT_THAT(take(), IsEmpty());
+  EXPECT_EQ(queue_.due(), now_ + 5s) << "the disk may be full";
+  queue_.written(2);
+  EXPECT_THAT(take(), ElementsAre(1));
 }
 
 TEST_F(QueueTest, KeepsToItsRate) {

@@ -290,6 +290,34 @@ TEST_F(Updates, ThatDieLaterAreNotTakenBack) {
   EXPECT_EQ(plan.steps[0].wanted->digest, digestOf('b'));
 }
 
+TEST_F(Updates, ThatAreWellAndDoNotStayUpAreTakenBack) {
+  want('b', "--b");
+  take();
+  getHealthy();
+  for (std::size_t i = 0; i < restartsOfALoop; ++i) {
+    EXPECT_THAT(next().rolledBack, IsEmpty());
+    scene_.now += 1min;
+    restart();
+    say(Health::State::Healthy);
+    if (i + 1 < restartsOfALoop) next();
+  }
+  expectPutBack(Verb::ForceCreate, "It was Ready, but was restarted more than 3 times within 10 min since.");
+}
+
+TEST_F(Updates, ThatWereWellForLongAreNotTakenBackForALoop) {
+  want('b', "--b");
+  take();
+  getHealthy();
+  scene_.now += loopWindow;
+  for (std::size_t i = 0; i < restartsOfALoop; ++i) {
+    restart();
+    scene_.now += 1s;
+    EXPECT_THAT(next().rolledBack, IsEmpty());
+  }
+  EXPECT_EQ(ready().reason, Reason::CrashLoopBackOff);
+  EXPECT_EQ(running().digest, digestOf('b'));
+}
+
 TEST_F(Updates, AreTakenBackByWhoStartsInTheMiddle) {
   want('b', "--b");
   take();

@@ -1,4 +1,4 @@
-#include "state/alarm.h"
+#include "clock/alarm.h"
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -8,17 +8,17 @@
 #include <thread>
 #include <utility>
 
-namespace rookery::state {
+namespace rookery::clock {
+
+namespace asio = boost::asio;
 
 namespace {
-
-using Clock = clock::Steady;
 
 class AlarmOnThread : public Alarm {
  public:
   explicit AlarmOnThread(std::function<void()> work) : work_(std::move(work)), thread_([this] { run(); }) {}
 
-  void set(Clock::time_point due) override {
+  void set(Steady::time_point due) override {
     {
       const std::lock_guard lock(mutex_);
       if (due_ && *due_ <= due) return;  // the thread wakes by then
@@ -40,7 +40,7 @@ class AlarmOnThread : public Alarm {
   void run() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      while (!ending_ && (!due_ || *due_ > Clock::now())) {
+      while (!ending_ && (!due_ || *due_ > Steady::now())) {
         if (due_) {
           changed_.wait_until(lock, *due_);
         } else {
@@ -58,7 +58,7 @@ class AlarmOnThread : public Alarm {
   const std::function<void()> work_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Clock::time_point> due_;
+  std::optional<Steady::time_point> due_;
   bool ending_ = false;
   std::thread thread_;
 };
@@ -66,15 +66,17 @@ class AlarmOnThread : public Alarm {
 class AlarmOnExecutor : public Alarm {
  public:
   AlarmOnExecutor(asio::any_io_executor executor, std::function<void()> work)
-      : executor_(std::move(executor)), work_(std::move(work)), timer_(executor_, Clock::time_point::max()) {}
+      : executor_(std::move(executor)),
+        work_(std::move(work)),
+        timer_(executor_, Steady::time_point::max()) {}
 
-  void set(Clock::time_point due) override {
+  void set(Steady::time_point due) override {
     asio::post(executor_, [this, there = std::weak_ptr(there_), due] {
       if (there.expired() || due >= timer_.expiry()) return;
       timer_.expires_at(due);
       timer_.async_wait([this, there](boost::system::error_code putOff) {
         if (putOff || there.expired()) return;
-        timer_.expires_at(Clock::time_point::max());
+        timer_.expires_at(Steady::time_point::max());
         work_();
       });
     });
@@ -85,7 +87,7 @@ class AlarmOnExecutor : public Alarm {
  private:
   const asio::any_io_executor executor_;
   const std::function<void()> work_;
-  clock::Timer timer_;
+  Timer timer_;
   std::shared_ptr<const bool> there_ = std::make_shared<const bool>(true);  // until it is stopped
 };
 
@@ -96,4 +98,4 @@ std::unique_ptr<Alarm> Alarm::make(asio::any_io_executor executor, std::function
   return std::make_unique<AlarmOnThread>(std::move(work));
 }
 
-}  // namespace rookery::state
+}  // namespace rookery::clock
