@@ -18,7 +18,8 @@ namespace rookery::simulation {
 /// What SQLite has open; the file of the real disk follows it in memory.
 struct DiskFile : sqlite3_file {
   Disk* disk;
-  std::string* path;  // null: a temporary file
+  std::string* path;     // null: a temporary file
+  std::string* content;  // of Disk::contents_; null: likewise
 
   sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
   const sqlite3_io_methods& below() { return *real()->pMethods; }
@@ -32,13 +33,22 @@ struct DiskFile : sqlite3_file {
   /// What a power cut brings back, of the place that is about to be written to or cut off.
   void keep(sqlite3_int64 at, sqlite3_int64 count) {
     if (path == nullptr) return;
+    const auto size = static_cast<sqlite3_int64>(content->size());
+    const sqlite3_int64 there = std::clamp<sqlite3_int64>(size - at, 0, count);
+    std::string bytes =
+        there == 0 ? "" : content->substr(static_cast<std::size_t>(at), static_cast<std::size_t>(there));
+    disk->unsure_[*path].push_back({at, std::move(bytes), size});
+  }
+
+  /// What is in the file, which may have been another when it was open last.
+  std::string* load() {
     sqlite3_int64 size = 0;
     check(below().xFileSize(real(), &size) == SQLITE_OK, "a file has a size");
-    const sqlite3_int64 there = std::clamp<sqlite3_int64>(size - at, 0, count);
-    std::string bytes(static_cast<std::size_t>(there), '\0');
-    if (there > 0)
-      check(below().xRead(real(), bytes.data(), static_cast<int>(there), at) == SQLITE_OK, "a file is read");
-    disk->unsure_[*path].push_back({at, std::move(bytes), size});
+    std::string& all = disk->contents_[*path];
+    all.assign(static_cast<std::size_t>(size), '\0');
+    if (size > 0)
+      check(below().xRead(real(), all.data(), static_cast<int>(size), 0) == SQLITE_OK, "a file is read");
+    return &all;
   }
 
   static int close(sqlite3_file* file) {
@@ -46,23 +56,42 @@ struct DiskFile : sqlite3_file {
     delete of(file).path;
     return code;
   }
+  /// Of the copy in memory: whoever starts reads all that was ever written, a page at a time.
   static int read(sqlite3_file* file, void* bytes, int count, sqlite3_int64 at) {
-    return of(file).below().xRead(of(file).real(), bytes, count, at);
+    if (of(file).content == nullptr) return of(file).below().xRead(of(file).real(), bytes, count, at);
+    const std::string_view all = *of(file).content;
+    const auto wanted = static_cast<std::size_t>(count);
+    const std::string_view there = all.substr(std::min(static_cast<std::size_t>(at), all.size()), wanted);
+    std::ranges::copy(there, static_cast<char*>(bytes));
+    std::fill_n(static_cast<char*>(bytes) + there.size(), wanted - there.size(), '\0');
+    return there.size() == wanted ? SQLITE_OK : SQLITE_IOERR_SHORT_READ;
   }
   static int write(sqlite3_file* file, const void* bytes, int count, sqlite3_int64 at) {
     if (const auto code = of(file).trouble(SQLITE_IOERR_WRITE)) return *code;
     of(file).keep(at, count);
-    of(file).disk->onWrite({static_cast<const char*>(bytes), static_cast<std::size_t>(count)});
-    return of(file).below().xWrite(of(file).real(), bytes, count, at);
+    const std::string_view written(static_cast<const char*>(bytes), static_cast<std::size_t>(count));
+    of(file).disk->onWrite(written);
+    const int code = of(file).below().xWrite(of(file).real(), bytes, count, at);
+    if (code != SQLITE_OK || of(file).content == nullptr) return code;
+    std::string& all = *of(file).content;
+    const auto begin = static_cast<std::size_t>(at);
+    all.resize(std::max(all.size(), begin + written.size()));
+    std::ranges::copy(written, all.begin() + at);
+    return code;
   }
   static int truncate(sqlite3_file* file, sqlite3_int64 size) {
     if (const auto code = of(file).trouble(SQLITE_IOERR_TRUNCATE)) return *code;
     of(file).keep(size, std::numeric_limits<int>::max());
-    return of(file).below().xTruncate(of(file).real(), size);
+    const int code = of(file).below().xTruncate(of(file).real(), size);
+    if (code == SQLITE_OK && of(file).content != nullptr)
+      of(file).content->resize(static_cast<std::size_t>(size));
+    return code;
   }
   static int sync(sqlite3_file* file, int flags);
   static int fileSize(sqlite3_file* file, sqlite3_int64* size) {
-    return of(file).below().xFileSize(of(file).real(), size);
+    if (of(file).content == nullptr) return of(file).below().xFileSize(of(file).real(), size);
+    *size = static_cast<sqlite3_int64>(of(file).content->size());
+    return SQLITE_OK;
   }
   static int lock(sqlite3_file* file, int kind) { return of(file).below().xLock(of(file).real(), kind); }
   static int unlock(sqlite3_file* file, int kind) { return of(file).below().xUnlock(of(file).real(), kind); }
@@ -123,7 +152,10 @@ int openFile(sqlite3_vfs* /*vfs*/, const char* name, sqlite3_file* file, int fla
     return code;
   }
   file->pMethods = &methods;
-  if (name != nullptr) made->path = new std::string(name);
+  if (name != nullptr) {
+    made->path = new std::string(name);
+    made->content = made->load();
+  }
   return code;
 }
 

@@ -48,6 +48,7 @@ class Disk {
   Trouble trouble_ = Trouble::None;
   bool frozen_ = false;
   std::uint64_t syncs_ = 0;
+  std::map<std::string, std::string> contents_;        // by path, of what is or was open
   std::map<std::string, std::vector<Before>> unsure_;  // by path: what there would be after a power cut
 };
 
