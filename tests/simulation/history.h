@@ -54,6 +54,7 @@ enum class Happening {
   ProbesHang,
   StreamsStall,
   StreamsBreak,
+  ConsoleTaken,
   ServersMended,
   // Others at work on the servers
   StrangerDestroys,
@@ -62,6 +63,9 @@ enum class Happening {
   StrangerTakesTheName,
   StrangerSetsPolicy,
   StrangerRemovesVolume,
+  // People who read
+  SomebodyDumps,
+  SomebodyFollows,
   // The controller's machine
   ClockJumps,
   DiskFull,
