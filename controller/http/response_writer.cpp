@@ -11,7 +11,8 @@
 namespace rookery::http {
 namespace {
 
-constexpr std::size_t gzipFrom = 1 << 10;  // below, it costs more than it saves
+constexpr std::size_t gzipFrom = 1 << 10;    // below, it costs more than it saves
+constexpr std::size_t largePiece = 1 << 14;  // that it costs more to copy than to send apart
 
 std::string statusLine(int code) {
   const auto reason =
@@ -90,6 +91,10 @@ bool ResponseWriter::sendPiece(std::string_view piece, bool chunked,
                                ClientStream::Clock::time_point deadline) {
   if (piece.empty()) return true;
   if (!chunked) return stream_.send(piece, deadline);
+  if (piece.size() >= largePiece) {
+    return stream_.send(fmt::format("{:x}\r\n", piece.size()), deadline) && stream_.send(piece, deadline) &&
+           stream_.send("\r\n", deadline);
+  }
   return stream_.send(fmt::format("{:x}\r\n{}\r\n", piece.size(), piece), deadline);
 }
 

@@ -22,6 +22,12 @@ namespace rookery::reconcile {
 
 using asio::experimental::awaitable_operators::operator||;
 
+namespace {
+
+constexpr std::size_t worthTaking = VolumeDumps::mostKept / 4;  // fewer bytes are waited for, while more come
+
+}  // namespace
+
 /// One on its way. Its coroutine runs on a strand of its own, and is held up while nobody takes what came.
 class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
  public:
@@ -43,7 +49,8 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
 
   Piece take(std::chrono::steady_clock::time_point deadline) {
     std::unique_lock lock(mutex_);
-    changed_.wait_until(lock, deadline, [&] { return !kept_.bytes.empty() || kept_.whole || kept_.failed; });
+    changed_.wait_until(lock, deadline,
+                        [&] { return kept_.bytes.size() >= worthTaking || kept_.whole || kept_.failed; });
     Piece piece{.bytes = std::exchange(kept_.bytes, {}),
                 .begun = kept_.begun,
                 .whole = kept_.whole,
@@ -63,7 +70,7 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
 
   asio::awaitable<void> readAll(albatross::DataStream& stream) {
     for (;;) {
-      co_await waitForRoom();
+      if (isFull()) co_await waitForRoom();
       heard_ = clock::Steady::now();
       auto message = co_await stream.next();
       if (!message) co_return end(std::move(message.error()));
@@ -101,8 +108,10 @@ class VolumeDumps::Dump : public std::enable_shared_from_this<Dump> {
   void add(std::string_view bytes) {
     const std::lock_guard lock(mutex_);
     kept_.begun = true;
+    if (kept_.bytes.empty()) kept_.bytes.reserve(mostKept);
+    const bool wasWorth = kept_.bytes.size() >= worthTaking;
     kept_.bytes += bytes;
-    changed_.notify_all();
+    if (!wasWorth && kept_.bytes.size() >= worthTaking) changed_.notify_all();
   }
 
   /// The first end counts.

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "benchmark/data_rows.h"
 #include "benchmark/figures.h"
 #include "benchmark/raw_client.h"
 #include "benchmark/scene.h"
@@ -376,6 +377,8 @@ void measureAll(const Plan& plan) {
     const auto raw = measureRaw(plan, row);
     print(row, raw, measureRookery(plan, row));
   }
+  if (plan.chosen(volumeRow)) measureVolume(plan.programs);
+  if (plan.chosen(statisticsRow)) measureStatistics(plan.programs);
   if (std::ranges::none_of(changes, [&](const Change& change) { return plan.chosen(change.name); })) return;
   fmt::print("\nAn argument of the one of {} Unikernels that runs is edited, {} times:\n", objects, edits);
   fmt::print("{:<20} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9}\n", "", "known s", "first ms", "median ms",

@@ -113,11 +113,10 @@ Result<void> readReply(SSL* ssl) {
   return reply ? Result<void>{} : std::unexpected(reply.error());
 }
 
-Result<void> createOne(const RawServer& server, const RawLoad& load, std::size_t number) {
-  const albatross::UnikernelCommand command =
-      albatross::unikernel::Create{{.image = {}, .arguments = load.arguments}};
-  const auto ssl = server.credential->prepare({load.domain}, fmt::format("uk-{}", number), command,
-                                              std::chrono::system_clock::now());
+/// One command on a connection of its own, with `image` where it takes one.
+Result<void> command(const RawServer& server, const albatross::Domain& domain, const std::string& name,
+                     const albatross::UnikernelCommand& asked, const std::filesystem::path* image) {
+  const auto ssl = server.credential->prepare({domain}, name, asked, std::chrono::system_clock::now());
   if (!ssl) return std::unexpected(ssl.error());
   const auto socket = connectTo(server.port);
   if (!socket) return std::unexpected(socket.error());
@@ -125,8 +124,15 @@ Result<void> createOne(const RawServer& server, const RawLoad& load, std::size_t
   if (SSL_set_fd(client, socket->get()) != 1 || SSL_connect(client) != 1) {
     return failed("No TLS handshake");
   }
-  if (auto sent = sendImage(client, load.image); !sent) return sent;
+  if (image != nullptr) {
+    if (auto sent = sendImage(client, *image); !sent) return sent;
+  }
   return readReply(client);
+}
+
+Result<void> createOne(const RawServer& server, const RawLoad& load, std::size_t number) {
+  return command(server, load.domain, fmt::format("uk-{}", number),
+                 albatross::unikernel::Create{{.image = {}, .arguments = load.arguments}}, &load.image);
 }
 
 double cpuOfThisThread() {
@@ -164,6 +170,10 @@ Result<RawCost> createPlainly(const std::vector<RawServer>& servers, const RawLo
     cost.cpu += *result;
   }
   return cost;
+}
+
+Result<void> destroyPlainly(const RawServer& server, const RawLoad& load, const std::string& name) {
+  return command(server, load.domain, name, albatross::unikernel::Destroy{}, nullptr);
 }
 
 }  // namespace rookery::benchmark

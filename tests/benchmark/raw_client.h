@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "albatross/client/certificate.h"
@@ -36,5 +37,8 @@ struct RawCost {
 /// thread for each server. Errors: what did not succeed, or did not come within half a minute. Needs SIGPIPE
 /// to be ignored.
 Result<RawCost> createPlainly(const std::vector<RawServer>& servers, const RawLoad& load);
+
+/// Destroys what has that name on a server, as somebody else would. Errors: as above.
+Result<void> destroyPlainly(const RawServer& server, const RawLoad& load, const std::string& name);
 
 }  // namespace rookery::benchmark

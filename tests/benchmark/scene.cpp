@@ -84,8 +84,8 @@ void Scene::writeInstances() const {
     add(instance(i), servers_[i]->port(), servers_[i]->pki(), "");
     all += fmt::format(
         "---\napiVersion: rookery.dev/v1alpha1\nkind: UnikernelPolicy\nmetadata: {{name: {0}, namespace: "
-        "{1}}}\nspec: {{instance: {0}, unikernels: {2}, memory: {3}Mi, cpuIDs: [0]}}\n",
-        instance(i), sceneNamespace, mostUnikernels, policyMemory);
+        "{1}}}\nspec: {{instance: {0}, unikernels: {2}, memory: {3}Mi, blockStorage: {4}Mi, cpuIDs: [0]}}\n",
+        instance(i), sceneNamespace, mostUnikernels, policyMemory, sceneBlockStorage);
   }
   add(suspended, 1, servers_.front()->pki(), "  suspend: true\n");
   folder_.write("manifests/instances.yaml", all);
@@ -110,7 +110,7 @@ RawLoad Scene::rawLoad(std::size_t countOnEach) const {
                      {.cpuIDs = {0},
                       .unikernels = mostUnikernels,
                       .memory = policyMemory,
-                      .block = std::nullopt,
+                      .block = sceneBlockStorage,
                       .bridges = {}}},
           .arguments = {.failBehaviour = {},
                         .startup = std::nullopt,
@@ -122,12 +122,21 @@ RawLoad Scene::rawLoad(std::size_t countOnEach) const {
           .image = folder_.path() / "manifests/images/web.hvt"};
 }
 
-Result<void> Scene::run() {
+Result<void> Scene::run(const std::vector<std::string>& options) {
   const auto path = [&](const char* name) { return (folder_.path() / name).string(); };
-  controller_ = std::make_unique<fixtures::Process>(
-      std::vector<std::string>{(programs_ / "rookery").string(), "run", "--manifests", path("manifests"),
-                               "--state-dir", path("state"), "--listen", "127.0.0.1:0", "--resync", "30s"},
-      folder_.path() / "rookery");
+  std::vector<std::string> arguments = {(programs_ / "rookery").string(),
+                                        "run",
+                                        "--manifests",
+                                        path("manifests"),
+                                        "--state-dir",
+                                        path("state"),
+                                        "--listen",
+                                        "127.0.0.1:0",
+                                        "--resync",
+                                        "30s"};
+  arguments.insert(arguments.end(), options.begin(), options.end());
+  controller_ = nullptr;  // one at a time
+  controller_ = std::make_unique<fixtures::Process>(std::move(arguments), folder_.path() / "rookery");
   const std::string said = controller_->waitForError("Listening for HTTP.");
   const auto at = said.find("port=\"");
   check(at != std::string::npos, "rookery says its port");

@@ -21,7 +21,8 @@ using Clock = std::chrono::steady_clock;
 
 /// How a scene's unikernels are described, wherever they are described.
 constexpr auto sceneNamespace = "shop";
-constexpr std::int64_t sceneMemory = 16;  // MB
+constexpr std::int64_t sceneMemory = 16;           // MB
+constexpr std::int64_t sceneBlockStorage = 8'192;  // MB
 
 /// An albatross-emulator as a process, and its journal as far as it has been looked at.
 class EmulatedServer {
@@ -57,9 +58,12 @@ class Scene {
   /// A load for the plain loop: what unikernel() describes, without the argument.
   RawLoad rawLoad(std::size_t countOnEach) const;
 
-  /// Starts `rookery run` and waits until every server has the namespace's policy. Error: it has not within a
-  /// minute.
-  Result<void> run();
+  /// Starts `rookery run`, with these options as well, and waits until every server has the namespace's
+  /// policy. Error: it has not within a minute.
+  Result<void> run(const std::vector<std::string>& options = {});
+  std::uint16_t port() const { return static_cast<std::uint16_t>(port_); }
+  /// The folder that all of it is in; `manifests` is what the controller follows.
+  const std::filesystem::path& folder() const { return folder_.path(); }
   fixtures::Process& controller() { return *controller_; }
 
   /// "eu-1", …

@@ -542,24 +542,40 @@ asio::awaitable<void> Emulator::streamContent(Connection& client, int compressio
   const auto* device = server_.resources().blocks().find(client.name);
   if (device == nullptr) co_return;
   const ContentPtr written = server_.resources().content(client.name);
-  std::string bytes = written == nullptr ? "" : written->bytes;
-  bytes.resize(sizeInBytes(*device));
-  if (compressionLevel > 0) bytes = compress(bytes, compressionLevel);
-  for (std::size_t at = 0; at < bytes.size(); at += chunk) {
-    if (!co_await sendData(client, client.name, albatross::data::Block{bytes.substr(at, chunk)})) co_return;
+  std::string_view bytes = written == nullptr ? std::string_view() : written->bytes;
+  std::size_t size = sizeInBytes(*device);
+  std::string compressed;
+  if (compressionLevel > 0) {
+    std::string whole(bytes);
+    whole.resize(size);
+    bytes = compressed = compress(whole, compressionLevel);
+    size = bytes.size();
+  }
+  std::string frame;  // all are the same but for the chunk, which they end with
+  for (std::size_t at = 0; at < size; at += chunk) {
+    const std::size_t length = std::min(chunk, size - at);
+    if (at == 0 || length < chunk)
+      frame = toFrame(client.name, albatross::Data(albatross::data::Block{std::string(length, '\0')}));
+    const std::string_view part = at < bytes.size() ? bytes.substr(at, length) : std::string_view();
+    const auto begin = frame.end() - static_cast<std::ptrdiff_t>(length);
+    std::fill(std::ranges::copy(part, begin).out, frame.end(), '\0');
+    if (!co_await sendFrame(client, frame)) co_return;
   }
   co_await sendData(client, client.name, albatross::data::Block{});
 }
 
-/// False: the connection is of no use any more.
 asio::awaitable<bool> Emulator::sendData(Connection& client, albatross::Name name, albatross::Data data) {
+  co_return co_await sendFrame(client, toFrame(name, std::move(data)));
+}
+
+/// False: the connection is of no use any more.
+asio::awaitable<bool> Emulator::sendFrame(Connection& client, std::string_view frame) {
   const Faults& faults = server_.faults();
-  std::string bytes = toFrame(name, std::move(data));
   const bool cut = faults.cutStreamAfter && client.messages >= *faults.cutStreamAfter;
-  if (cut) bytes.resize(bytes.size() / 2);
-  if (faults.unknownData) bytes.insert(0, unknownFrame());
+  if (cut) frame = frame.substr(0, frame.size() / 2);
   error_code error;
-  co_await client.write(asio::buffer(bytes), error);
+  if (faults.unknownData) co_await client.write(asio::buffer(unknownFrame()), error);
+  if (!error) co_await client.write(asio::buffer(frame), error);
   ++client.messages;
   if (cut) client.breakOff();
   co_return !cut && !error;

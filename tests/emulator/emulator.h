@@ -91,6 +91,7 @@ class Emulator {
   asio::awaitable<void> streamStatistics(Connection& connection);
   asio::awaitable<void> streamContent(Connection& connection, int compressionLevel);
   asio::awaitable<bool> sendData(Connection& connection, albatross::Name name, albatross::Data data);
+  asio::awaitable<bool> sendFrame(Connection& connection, std::string_view frame);
   void scheduleTick();
 
   asio::io_context& context_;

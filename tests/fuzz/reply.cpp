@@ -66,7 +66,8 @@ Result<std::string> receiveFrame(std::string_view bytes, std::size_t piece) {
     check(thrown == nullptr, "reading a frame throws nothing");
     frame = std::move(read);
   };
-  asio::co_spawn(context, albatross::readReplyFrame(stream, server), keep);
+  albatross::FrameReader reader(stream, server);
+  asio::co_spawn(context, reader.read(), keep);
   context.run();
   return frame;
 }

@@ -56,6 +56,7 @@ enum class Happening {
   StreamsBreak,
   ReceiverFails,
   ReceiverMended,
+  ConsoleTaken,
   ServersMended,
   // Others at work on the servers
   StrangerDestroys,
@@ -64,6 +65,9 @@ enum class Happening {
   StrangerTakesTheName,
   StrangerSetsPolicy,
   StrangerRemovesVolume,
+  // People who read
+  SomebodyDumps,
+  SomebodyFollows,
   // The controller's machine
   ClockJumps,
   DiskFull,

@@ -49,6 +49,7 @@ class Server {
   bool stalls = false;                                   // what is subscribed to: nothing more is told
   std::uint64_t connectionLife = 0;                      // all connections of another have ended
   std::deque<CallFault> mutationFaults, questionFaults;  // of the next calls
+  std::string dumped;                                    // what was on the last volume of which it told that
 
   // The machine
   void pass(SystemTime now);

@@ -13,8 +13,8 @@
 
 namespace rookery::simulation {
 
-/// What a simulated server says message by message: its statistics, as often as Albatross tells them, or what
-/// a guest prints. Ends with the connection.
+/// What a simulated server says message by message: its statistics, as often as Albatross tells them, what a
+/// guest prints, or what is on a volume. Ends with the connection, and when a newer reader takes its place.
 class Stream : public albatross::DataStream {
  public:
   /// Errors: ConnectionFailed, DeadlineExceeded. `server` must outlive what comes of it.
@@ -31,13 +31,18 @@ class Stream : public albatross::DataStream {
  private:
   Stream(Server& server, boost::asio::any_io_executor executor, albatross::Reply reply);
   void read(const albatross::console::Subscribe& wanted);
-  void tellStatistics();
+  Result<void> dump();
+  bool speaks() const;
+  void tellMore();
 
   Server& server_;
   const albatross::Reply reply_;
   const std::uint64_t life_;  // of the connections to the server
   clock::Timer news_;
-  std::optional<std::uint64_t> reader_;  // absent: it tells statistics
+  std::optional<std::uint64_t> reader_;  // of a console
+  bool displaced_ = false;
+  std::optional<std::string> content_;  // of a volume
+  std::size_t told_ = 0;                // bytes of it
   std::deque<Message> messages_;
   /// The server may keep its reader for longer than this is there: what was exchanged comes back.
   const std::shared_ptr<const bool> open_ = std::make_shared<const bool>(true);

@@ -97,6 +97,7 @@ bool World::isOnDisk(const std::string& serverKey, const emulator::Request& comm
 
 World::~World() {
   disk_.freeze();
+  readers_.leave();
   process_.reset();
 }
 
@@ -123,6 +124,7 @@ SystemTime World::now() const {
 World::Time World::nextEvent(Time latest) {
   Time next = latest;
   if (process_ == nullptr) next = std::min(next, startAt_);
+  if (readers_.reading()) next = std::min<Time>(next, time_.now() + 1s);
   for (const auto& server : servers_) {
     const auto event = server->emulated().nextEvent();
     if (event) next = std::min(next, time_.now() + (SystemTime(*event) - now()));
@@ -136,6 +138,7 @@ void World::live(Time until) {
     const Time next = std::max(nextEvent(until), time_.now());
     time_.run(process_ == nullptr ? nobody_ : process_->context(), next, [this] { return dying_ || wrong_; });
     for (const auto& server : servers_) server->pass(now());
+    readers_.take();
     if (wrong_) throw Wrong(fmt::format("{}\n{}", *wrong_, fmt::join(story_, "\n")));
     if (dying_) endProcess(powerCut_);
   }
@@ -195,6 +198,7 @@ void World::endProcess(bool powerCut) {
   checkStateHoldsNoSecret();
   receivers_.controllerEnds();
   disk_.freeze();
+  readers_.leave();
   process_.reset();
   disk_.thaw(powerCut);
   dying_ = false;

@@ -22,6 +22,7 @@
 #include "simulation/folder.h"
 #include "simulation/history.h"
 #include "simulation/process.h"
+#include "simulation/readers.h"
 #include "simulation/receivers.h"
 #include "simulation/referee.h"
 #include "simulation/server.h"
@@ -63,6 +64,7 @@ class World : private reconcile::Listener {
   std::string fixpoint();
 
   Tally tally() const;
+  const Readers::Tally& read() const { return readers_.tally(); }
   /// A line for each thing that happened.
   const std::vector<std::string>& story() const { return story_; }
   /// Begins it anew.
@@ -91,6 +93,7 @@ class World : private reconcile::Listener {
   bool applyMishap(const Action& action);
   bool applyToServers(const Action& action);
   bool applyStranger(const Action& action);
+  bool applyReaders(const Action& action);
   bool applyToMachine(const Action& action);
   void mendFolder();
   void mendServers();
@@ -114,6 +117,7 @@ class World : private reconcile::Listener {
   void awaitPeace(milliseconds lasting, const std::function<std::optional<std::string>()>& trouble);
   void checkLossIsSeen();
   void checkFailover();
+  void checkDump();
   std::set<std::string> runningOn(const api::ObjectKey& key);
   void makeBadUpdates();
   std::optional<std::string> whyNotTakenBack(const api::ObjectKey& key, const Fleet::Unikernel& before);
@@ -162,6 +166,8 @@ class World : private reconcile::Listener {
   };
   std::vector<Foreigner> foreigners_;
   std::unique_ptr<Process> process_;
+  Readers readers_{{.checkSecrecy = [this](std::string_view text) { checkSecrecy(text); },
+                    .violated = [this](const std::string& what) { violated(what); }}};
   Time startAt_;           // when the next process starts, where there is none
   bool dying_ = false;     // its present handler is its last
   bool powerCut_ = false;  // takes the machine with it

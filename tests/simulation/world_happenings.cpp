@@ -34,7 +34,7 @@ std::vector<std::string> linesOf(const std::string& text) {
 void World::apply(const Action& action) {
   ++cases_;
   const bool done = applyEdit(action) || applyMishap(action) || applyToServers(action) ||
-                    applyStranger(action) || applyToMachine(action);
+                    applyStranger(action) || applyReaders(action) || applyToMachine(action);
   check(done, "each happening is somebody's to let happen");
 }
 
@@ -264,6 +264,11 @@ bool World::applyToServers(const Action& action) {
     case Happening::ReceiverMended:
       receivers_.mood = Receivers::Mood::Takes;
       break;
+    case Happening::ConsoleTaken:
+      for (std::size_t i = 0; i < emulator::Consoles::mostReaders; ++i)
+        theServerOf(action).emulated().consoles().subscribe(nameOf(chosen(action).first), std::int64_t{0},
+                                                            [](const auto*) {});
+      break;
     case Happening::ServersMended:
       mendServers();
       break;
@@ -359,6 +364,16 @@ bool World::applyStranger(const Action& action) {
     default:
       return false;
   }
+  return true;
+}
+
+bool World::applyReaders(const Action& action) {
+  const bool dumps = action.what == Happening::SomebodyDumps;
+  if (!dumps && action.what != Happening::SomebodyFollows) return false;
+  if (process_ == nullptr) return true;
+  Server& server = dumps && fleet_.volume ? serverOf(fleet_.volume->server) : theServerOf(action);
+  if (dumps) readers_.dump(process_->controller(), server.name(), server.dumped);
+  if (!dumps) readers_.follow(process_->controller(), chosen(action).first, server.name());
   return true;
 }
 

@@ -62,6 +62,7 @@ void World::makePeace() {
   awaitPeace(15min, [this] { return unrest(); });
   checkLossIsSeen();
   checkFailover();
+  checkDump();
   const api::ObjectKey twin{api::Kind::Unikernel, "shop", "twin"};
   referee_.forgetSent(twin);
   makeBadUpdates();
@@ -177,6 +178,22 @@ void World::checkFailover() {
   mendServers();
   awaitPeace(3min, [this] { return unrest(); });
   if (runningOn(nomad).contains(server.name())) violated("It did not stay where it went.");
+}
+
+/// What is on a volume that nobody uses is told as a whole.
+void World::checkDump() {
+  const api::ObjectKey user{api::Kind::Unikernel, "db", "main"};
+  ++cases_;
+  tell("-- a volume is dumped");
+  const Fleet::Unikernel stopped = fleet_.unikernels.at(user);
+  change([&](Fleet& fleet) { fleet.unikernels.erase(user); });
+  live(time_.now() + 2min);
+  const std::size_t before = readers_.tally().whole;
+  apply({.what = Happening::SomebodyDumps});
+  live(time_.now() + 1min);
+  if (readers_.tally().whole != before + 1) violated("a volume was not told as a whole");
+  change([&](Fleet& fleet) { fleet.unikernels.emplace(user, stopped); });
+  awaitPeace(3min, [this] { return unrest(); });
 }
 
 /// Of all whose updates are taken back where they fail.

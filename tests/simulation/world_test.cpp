@@ -70,6 +70,34 @@ TEST(World, StaysMended) {
   for (const auto& actions : found) EXPECT_NO_THROW(World().run(actions));
 }
 
+TEST(World, TellsAVolumeAsAWholeOrThatItIsNot) {
+  World world;
+  world.run({{100s, Happening::SomebodyDumps},  // it is used
+             {110s, Happening::Remove},         // by the first
+             {240s, Happening::SomebodyDumps},
+             {300s, Happening::SomebodyDumps},
+             {315s, Happening::StreamsBreak},
+             {320s, Happening::SomebodyDumps},
+             {335s, Happening::StreamsStall},
+             {420s, Happening::ServersMended},
+             {430s, Happening::SomebodyDumps},
+             {440s, Happening::RestartServer},
+             {460s, Happening::SomebodyDumps},
+             {470s, Happening::Killed}});
+  EXPECT_EQ(world.read().whole, 2u) << "and the one in peace";
+  EXPECT_EQ(world.read().broken, 4u);
+}
+
+TEST(World, EndsAConsoleThatIsTaken) {
+  World world;
+  world.run({{100s, Happening::SomebodyFollows},
+             {130s, Happening::ConsoleTaken},
+             {150s, Happening::SomebodyFollows},
+             {160s, Happening::StreamsBreak}});
+  EXPECT_GE(world.read().lines, 2u);
+  EXPECT_EQ(world.read().ended, 2u);
+}
+
 TEST(World, IsTheSameForTheSameSeed) {
   const auto storyOf = [](std::uint64_t seed) {
     World world;

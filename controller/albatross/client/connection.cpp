@@ -17,7 +17,6 @@
 #include <limits>
 #include <utility>
 
-#include "albatross/client/frame.h"
 #include "albatross/client/resolve.h"
 #include "albatross/client/tls_error.h"
 
@@ -132,11 +131,11 @@ asio::awaitable<bool> Connection::writeEnd() {
 }
 
 asio::awaitable<Result<std::string>> Connection::readFrame(std::size_t longest) {
-  co_return co_await readReplyFrame(stream_, name_, longest);
+  co_return co_await frames_.read(longest);
 }
 
 asio::awaitable<Result<std::string>> Connection::readMessage() {
-  co_return co_await readReplyFrame(stream_, name_, longestReply, streamError);
+  co_return co_await frames_.read(longestReply, streamError);
 }
 
 void Connection::probeWhenSilent() {

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "albatross/client/client.h"
+#include "albatross/client/frame.h"
 #include "error.h"
 #include "tls/x509.h"
 
@@ -67,6 +68,7 @@ class Connection {
   const std::string name_;  // host:port
   asio::ssl::stream<asio::ip::tcp::socket> stream_;
   SSL* const ssl_;  // the stream's
+  FrameReader<asio::ssl::stream<asio::ip::tcp::socket>> frames_{stream_, name_};
   bool opened_ = false;
   std::optional<Error> rejection_;  // of the server's certificate, by us
 };

@@ -99,10 +99,10 @@ class LocalConnection {
   }
 
   asio::awaitable<Result<std::string>> readFrame(std::size_t longest) {
-    co_return co_await readReplyFrame(socket_, path_, longest, brokenBeforeReply);
+    co_return co_await frames_.read(longest, brokenBeforeReply);
   }
   asio::awaitable<Result<std::string>> readMessage() {
-    co_return co_await readReplyFrame(socket_, path_, longestReply, brokenStream);
+    co_return co_await frames_.read(longestReply, brokenStream);
   }
 
   const std::string& path() const { return path_; }
@@ -110,6 +110,7 @@ class LocalConnection {
  private:
   stream_protocol::socket socket_;
   const std::string path_;
+  FrameReader<stream_protocol::socket> frames_{socket_, path_};
 };
 
 std::unexpected<Error> tooLate(const std::string& server, std::string_view what,

@@ -169,6 +169,37 @@ TEST_F(StreamTest, SkipsAndCountsWhatItDoesNotKnow) {
   EXPECT_EQ(came.skipped, 4);
 }
 
+TEST_F(StreamTest, ReadsMessagesOfEachLengthThatComeTogether) {
+  const std::vector<std::size_t> lengths = {1, 4'096, 70'000, 0, 200'000, 4'096, 65'536, 2};
+  const Came came = follow(
+      [&](PeerConnection& peer) -> asio::awaitable<void> {
+        std::string all = framed(consoleName, subscribed);
+        for (const std::size_t length : lengths)
+          all += framed(consoleName, data::Block{std::string(length, static_cast<char>('a' + length % 26))});
+        co_await peer.send(all);
+        co_await peer.shutdown();
+      },
+      request());
+  ASSERT_THAT(came.messages, testing::SizeIs(lengths.size()));
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    const std::string expected(lengths[i], static_cast<char>('a' + lengths[i] % 26));
+    EXPECT_TRUE(came.messages[i].data == Data(data::Block{expected})) << lengths[i];
+  }
+}
+
+TEST_F(StreamTest, TellsWhatCameBeforeWhatIsNoTls) {
+  const Came came = follow(
+      [](PeerConnection& peer) -> asio::awaitable<void> {
+        co_await peer.reply(consoleName, subscribed);
+        co_await peer.reply(consoleName, lineOf("hello"));
+        co_await peer.sendRaw("HTTP/1.1 400 Bad Request\r\n\r\n");
+      },
+      request());
+  EXPECT_THAT(linesOf(came.messages), ElementsAre("shop:web hello"));
+  ASSERT_TRUE(came.ended);
+  EXPECT_EQ(came.ended->reason, Reason::TlsFailed) << came.ended->message;
+}
+
 struct EndOfStream {
   std::string what;
   std::string bytes;  // after the reply
