@@ -116,9 +116,9 @@ void takeCredentials(const Field& credentials, const fs::path& folder, Albatross
         AlbatrossInstance::SecretRef{.nameSpace = take(secretRef["namespace"], checkNamespace).value_or(""),
                                      .name = takeLongName(secretRef["name"]).value_or("")};
   }
-  if (credentials.present() && files.present() == secretRef.present()) {
-    credentials.problemWithName(fmt::format("exactly one of files and secretRef must be given{}",
-                                            files.present() ? ", not both" : ""));
+  if (credentials.present() && files.given() == secretRef.given()) {
+    credentials.problemWithName(
+        fmt::format("exactly one of files and secretRef must be given{}", files.given() ? ", not both" : ""));
   }
 }
 
@@ -127,14 +127,14 @@ Unikernel::Image takeImage(const Field& field, const fs::path& folder) {
   Unikernel::Image image{
       .path = takePath(path, folder), .url = take(url, checkUrl), .sha256 = take(sha256, checkSha256)};
   if (image.sha256) image.sha256 = toLower(*image.sha256);
-  if (path.present() && url.present()) {
+  if (path.given() && url.given()) {
     field.problemWithName("only one of path and url may be given");
-  } else if (field.present() && !path.present() && !url.present() && !sha256.present()) {
+  } else if (field.present() && !path.given() && !url.given() && !sha256.given()) {
     field.problemWithName(
         "give path, or url with sha256, or sha256 alone for an image that rookery deploy has put into the "
         "image "
         "store");
-  } else if (url.present() && !sha256.present()) {
+  } else if (url.present() && !sha256.given()) {
     url.problemWithName(
         "an image from a URL needs its SHA-256, which tells that it is the one that is meant; add sha256");
   }
@@ -147,10 +147,10 @@ Unikernel::Image takeSource(const Field& field, const fs::path& folder) {
   Unikernel::Image source{
       .path = takePath(path, folder), .url = take(url, checkUrl), .sha256 = take(sha256, checkSha256)};
   if (source.sha256) source.sha256 = toLower(*source.sha256);
-  if (path.present() == url.present()) {
+  if (path.given() == url.given()) {
     field.problemWithName(
-        fmt::format("exactly one of path and url must be given{}", path.present() ? ", not both" : ""));
-  } else if (url.present() && !sha256.present()) {
+        fmt::format("exactly one of path and url must be given{}", path.given() ? ", not both" : ""));
+  } else if (url.present() && !sha256.given()) {
     url.problemWithName(
         "content from a URL needs its SHA-256, which tells that it is the one that is meant; add sha256");
   }
@@ -174,7 +174,7 @@ Unikernel::BlockDevice takeBlockDevice(const Field& item) {
     sectorSize.problem(
         fmt::format("a sector size must be a power of two, such as 512 or 4096, not {}", *device.sectorSize));
   }
-  if (!volumeName.written() && !device.name.empty() && checkName(device.name)) {
+  if (!volumeName.given() && !device.name.empty() && checkName(device.name)) {
     name.problem(fmt::format("{} cannot be the name of a volume; say with volumeName which volume it is",
                              quote(device.name)));
   }
@@ -229,7 +229,7 @@ LabelSelector::Requirement takeExpression(const Field& item) {
     requirement.values.insert(std::move(value));
   const bool compares = requirement.op == Operator::In || requirement.op == Operator::NotIn;
   const std::string word = item["operator"].text().value_or("");
-  if (compares && item["values"].items().empty())
+  if (compares && item["values"].items().empty() && !item["values"].mistaken())
     item["operator"].problem(fmt::format("{} needs values; give one at least", word));
   if (!compares && !item["values"].items().empty())
     item["values"].problemWithName(fmt::format("{} takes no values; remove them", word));
@@ -268,7 +268,7 @@ std::vector<std::string> takeDependencies(const Field& list) {
 void takeFailBehaviour(const Field& field, Unikernel& unikernel) {
   unikernel.restart = field["restart"].flag(false);
   unikernel.exitCodes = takeNumbers(field["exitCodes"]);
-  if (!unikernel.exitCodes.empty() && !field["restart"].written()) {
+  if (!unikernel.exitCodes.empty() && !field["restart"].written() && !field["restart"].mistaken()) {
     field["exitCodes"].problemWithName("exit codes mean nothing without restart; add restart: true");
   }
 }
@@ -320,7 +320,7 @@ HttpCheck takeHttpCheck(const Field& field) {
 
 DnsCheck takeDnsCheck(const Field& field) {
   return {.server = takeTarget(field["server"], checkNameServer).value_or(""),
-          .name = take(field["name"], checkPrintable).value_or(""),
+          .name = take(field["name"], checkDomainName).value_or(""),
           .type = field["type"].text().value_or("A")};
 }
 
@@ -338,7 +338,7 @@ std::optional<HealthCheck> takeHealthCheck(const Field& field) {
   if (http.present()) check.target = takeHttpCheck(http);
   if (tcp.present()) check.target = TcpCheck{takeTarget(tcp["address"], checkAddress).value_or("")};
   if (dns.present()) check.target = takeDnsCheck(dns);
-  const int given = int{http.present()} + int{tcp.present()} + int{dns.present()};
+  const int given = int{http.given()} + int{tcp.given()} + int{dns.given()};
   if (given != 1) field.problemWithName("exactly one of http, tcp and dns must be given");
   takeBoundedDuration(field["interval"], check.interval, std::chrono::hours(1), "1s to 1h");
   takeBoundedDuration(field["timeout"], check.timeout, std::chrono::hours(24), "1s to 24h");

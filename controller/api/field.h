@@ -20,6 +20,9 @@ class Field {
   bool present() const { return value_ != nullptr && !value_->is_null(); }
   /// Whether the manifest has it: a default does not count.
   bool written() const { return present() && places_ != nullptr; }
+  /// Whether what the manifest has there is a mistake, or in a part of it: that is told already.
+  bool mistaken() const { return findings_->tells(path_); }
+  bool given() const { return present() || mistaken(); }
   Field operator[](const std::string& member) const;
   std::vector<Field> items() const;
   /// The members of a mapping with their names.

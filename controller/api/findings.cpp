@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <tuple>
 #include <utility>
@@ -35,6 +36,13 @@ std::size_t distance(std::string_view a, std::string_view b) {
 void Findings::beginDocument(std::optional<ObjectKey> object) {
   object_ = std::move(object);
   told_.clear();
+}
+
+bool Findings::tells(const std::string& field) const {
+  return std::ranges::any_of(std::array{"", ".", "["}, [&](const char* part) {
+    const auto found = told_.lower_bound(field + part);
+    return found != told_.end() && (*part == '\0' ? *found == field : found->starts_with(field + part));
+  });
 }
 
 bool Findings::full() const { return problems_.size() == mostProblems; }

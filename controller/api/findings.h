@@ -22,6 +22,8 @@ class Findings {
   /// Whether nothing was found since beginDocument.
   bool clean() const { return told_.empty(); }
 
+  /// Whether something was found in that field, or in a part of it, since beginDocument.
+  bool tells(const std::string& field) const;
   /// Whether what is added from now on is counted only: its message need not be worked out.
   bool full() const;
   void add(std::string field, yaml::Place place, std::string message,

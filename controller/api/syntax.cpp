@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <ranges>
 #include <vector>
 
 #include "text.h"
@@ -253,6 +254,17 @@ Complaint checkNameServer(std::string_view text) {
       return fmt::format("{} is not the IP address of a name server, such as \"10.0.42.53\"", quote(text));
   }
   if (!isPort(port)) return fmt::format("{} is not a port, which is a number from 1 to 65535", quote(port));
+  return std::nullopt;
+}
+
+Complaint checkDomainName(std::string_view text) {
+  constexpr std::size_t longest = 63;
+  const std::string_view labels = text.ends_with('.') ? text.substr(0, text.size() - 1) : text;
+  for (const auto label : std::views::split(labels, '.')) {
+    if (label.empty() || label.size() > longest)
+      return fmt::format("{} is not the name of a domain, between whose dots stand 1 to {} characters",
+                         quote(text), longest);
+  }
   return std::nullopt;
 }
 

@@ -36,6 +36,8 @@ Complaint checkEndpoint(std::string_view text);
 Complaint checkAddress(std::string_view text);
 /// An IP address, or "v4:port" or "[v6]:port".
 Complaint checkNameServer(std::string_view text);
+/// The name of a domain as DNS has it: labels of 1 to 63 characters.
+Complaint checkDomainName(std::string_view text);
 /// Six octets in hex, unicast.
 Complaint checkMac(std::string_view text);
 /// "https://host[:port]/path?query", or http: without credentials, which everybody could read who reads the

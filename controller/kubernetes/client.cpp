@@ -260,7 +260,12 @@ asio::awaitable<Answer<ConnectionPtr>> Client::State::connect(Deadline deadline)
   beast::tcp_stream& lowest = connection->lowest();
   lowest.expires_at(deadline);
   if (co_await cancelled()) co_return std::unexpected(wasCancelled(config));
-  const auto [connectError, address] = co_await lowest.async_connect(*addresses, quiet);
+  auto [connectError, address] = co_await lowest.async_connect(*addresses, quiet);
+  // As Asio calls it, too, where it could open no socket: for want of descriptors, say.
+  boost::system::error_code opening;
+  if (connectError == asio::error::operation_aborted)
+    lowest.socket().open(addresses->begin()->protocol(), opening);
+  if (opening) connectError = opening;
   if (connectError) co_return std::unexpected(noAnswer(config, connectError.message()));
   keepAlive(lowest.socket());
   if (connection->tls) {

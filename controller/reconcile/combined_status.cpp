@@ -56,6 +56,10 @@ PlacementStatus unusableOn(const std::string& instance, const Error& error) {
 
 bool isReady(const PlacementStatus& placement) { return placement.ready == Condition::Status::True; }
 
+/// What runs as it is declared, and of which something is to be said all the same: that its manifest has a
+/// mistake, say.
+bool hasRemark(const PlacementStatus& placement) { return !placement.message.ends_with(" as declared."); }
+
 /// The higher, the worse: in trouble, not Ready, not known, waiting, well.
 int weightOf(const PlacementStatus& placement) {
   if (isReady(placement)) return placement.reason == Reason::Running ? 0 : 1;
@@ -67,9 +71,11 @@ Condition readyOf(const Placements& placements, std::int64_t wanted, api::System
   const auto ready = std::ranges::count_if(placements, isReady);
   Condition condition{Condition::Type::Ready, Condition::Status::True, Reason::Running,
                       fmt::format("{} of {} are Ready.", ready, wanted), now};
-  const auto worst = std::ranges::max_element(placements, {}, weightOf);  // of equals, the first
+  const auto worst = std::ranges::max_element(placements, {}, [](const PlacementStatus& placement) {
+    return std::pair(weightOf(placement), hasRemark(placement));
+  });  // of equals, the first
   const bool fewer = std::cmp_less(placements.size(), wanted);
-  if (worst != placements.end() && weightOf(*worst) > 0) {
+  if (worst != placements.end() && (weightOf(*worst) > 0 || hasRemark(*worst))) {
     condition.reason = worst->reason;
     condition.message =
         sentences({condition.message, fmt::format("{}: {}", worst->instance, worst->message)});

@@ -185,7 +185,8 @@ void ObjectStore::disown(const api::ObjectKey& key) {
 }
 
 std::vector<ObjectViewPtr> ObjectStore::list() const {
-  return cache_.list({}, [](const api::ObjectKey&) { return true; }).views;
+  const api::ObjectKey first{api::allKinds.front(), "", ""};
+  return cache_.list(first, [](const api::ObjectKey&) { return true; }).views;
 }
 
 ObjectStore::Cache::Listing ObjectStore::list(api::Kind kind,

@@ -209,7 +209,9 @@ SnapshotPtr DirectorySource::State::scan() {
     if (watches->problem()) tree.problems.push_back(*watches->problem());
   }
   const bool watched = watches != nullptr && !watches->problem();
-  rescanAt = Clock::now() + (watched ? options.rescan : std::min(options.rescan, options.unwatched));
+  const bool readable = std::ranges::all_of(tree.roots, &Root::complete);
+  rescanAt = Clock::now() + std::min({options.rescan, watched ? options.rescan : options.unwatched,
+                                      readable ? options.rescan : options.unreadable});
   return composed(std::move(gone), now);
 }
 

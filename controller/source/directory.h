@@ -21,6 +21,7 @@ struct DirectoryOptions {
       2'000};                                   // after the first event; changes without end do not starve it
   std::chrono::milliseconds rescan{60'000};     // full rescan, whatever inotify said
   std::chrono::milliseconds unwatched{30'000};  // the same where the kernel grants no watches
+  std::chrono::milliseconds unreadable{5'000};  // the same where a root cannot be read, which may pass by
   bool watch = true;  // false, for who scans just once: next() knows the period only
   bool alone = true;  // what these roots do not declare, no other source does
   /// Tells which files are still being written, and is told which were seen to be closed; to be shared with

@@ -148,14 +148,10 @@ void Cluster::writeInstances(const std::string& extra) {
 }
 
 fixtures::Process& Cluster::run(const std::vector<std::string>& extra) {
-  std::vector<std::string> arguments = {(programs() / "rookery").string(),
-                                        "run",
-                                        "--manifests",
-                                        manifests().string(),
-                                        "--state-dir",
-                                        stateDir().string(),
-                                        "--listen",
-                                        "127.0.0.1:0"};
+  std::vector<std::string> arguments = wrapper;
+  arguments.insert(arguments.end(),
+                   {(programs() / "rookery").string(), "run", "--manifests", manifests().string(),
+                    "--state-dir", stateDir().string(), "--listen", "127.0.0.1:0"});
   arguments.insert(arguments.end(), extra.begin(), extra.end());
   controller_.reset();
   std::map<std::string, std::string> variables = environment;
@@ -170,7 +166,8 @@ fixtures::Process& Cluster::run(const std::vector<std::string>& extra) {
 }
 
 std::unique_ptr<fixtures::Process> Cluster::start(const std::vector<std::string>& arguments) {
-  std::vector<std::string> all = {(programs() / "rookery").string()};
+  std::vector<std::string> all = wrapper;
+  all.push_back((programs() / "rookery").string());
   all.insert(all.end(), arguments.begin(), arguments.end());
   return std::make_unique<fixtures::Process>(all, folder_.path() / fmt::format("rookery-{}", ++runs_),
                                              sanitizerOptions);

@@ -72,6 +72,8 @@ class Cluster {
 
   /// Of the controller that run() starts, besides the test's own.
   std::map<std::string, std::string> environment;
+  /// What starts the controllers, and other verbs: goes before their arguments.
+  std::vector<std::string> wrapper;
   /// Starts `rookery run` on the manifests and waits until it listens.
   fixtures::Process& run(const std::vector<std::string>& extra = {"--resync", "1s"});
   fixtures::Process& controller() { return *controller_; }

@@ -20,6 +20,8 @@
 
 namespace rookery::simulation {
 
+using api::SystemTime;
+
 /// A context that can end as the process of a killed controller does: nothing of what is on its way is
 /// finished.
 class MortalContext : public boost::asio::io_context {

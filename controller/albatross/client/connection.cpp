@@ -96,7 +96,11 @@ asio::awaitable<Result<void>> Connection::connect() {
   auto addresses = co_await resolve(endpoint_);
   if (!addresses) co_return std::unexpected(addresses.error());
   tcp::socket& socket = stream_.next_layer();
-  const auto [error, address] = co_await asio::async_connect(socket, *addresses, asTuple);
+  auto [error, address] = co_await asio::async_connect(socket, *addresses, asTuple);
+  // As Asio calls it, too, where it could open no socket: for want of descriptors, say.
+  boost::system::error_code opening;
+  if (error == asio::error::operation_aborted) socket.open(addresses->begin()->protocol(), opening);
+  if (opening) error = opening;
   if (error) {
     co_return fail(Reason::ConnectionFailed, fmt::format("No connection to {}: {}.", name_, error.message()));
   }

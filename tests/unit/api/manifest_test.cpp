@@ -497,6 +497,10 @@ TEST(Mistakes, InAHealthCheck) {
        "6:32: spec.healthCheck.tcp.address: \"web\" has no port; write \"web:443\", say"},
       {"  healthCheck: {tcp: {address: \"[fd00::1]\"}}",
        "6:32: spec.healthCheck.tcp.address: \"[fd00::1]\" has no port; write \"[fd00::1]:443\", say"},
+      {"  healthCheck: {dns: {server: 10.0.0.1, name: a..b}}",
+       "6:47: spec.healthCheck.dns.name: \"a..b\" is not the name of a domain, between whose dots stand 1 to "
+       "63 "
+       "characters"},
       {"  healthCheck: {dns: {server: ns1, name: a}}",
        "6:31: spec.healthCheck.dns.server: \"ns1\" is not the IP address of a name server, such as "
        "\"10.0.42.53\""},
@@ -549,6 +553,30 @@ TEST(Mistakes, InAnImage) {
        {unikernel("{url: 'http://me:hunter2@a/x', sha256: " + pin + "}"),
         {"5:16: spec.image.url: a URL in a manifest cannot hold a user and a password, as everybody "
          "reads them; remove them"}}});
+}
+
+/// What is missing only as it has a mistake is no mistake of its own.
+TEST(Mistakes, InAPartAreNotToldOfTheWhole) {
+  const auto document = [](std::string_view kind, std::string_view spec) {
+    return fmt::format("apiVersion: rookery.dev/v1alpha1\nkind: {}\nmetadata: {{name: a}}\nspec: {{{}}}\n",
+                       kind, spec);
+  };
+  expectProblems(
+      {{document("Unikernel", "image: {path: 7}"),
+        {"4:22: spec.image.path: expected a string, got the number 7; write \"7\""}},
+       {document("Unikernel", "image: {url: \"http://a/x\", sha256: 7}"),
+        {"4:43: spec.image.sha256: expected a string, got the number 7; write \"7\""}},
+       {document("Unikernel", "image: {path: a}, healthCheck: {tcp: []}"),
+        {"4:45: spec.healthCheck.tcp: expected a mapping, got a list"}},
+       {document("Unikernel", "image: {path: a}, failBehaviour: {restart: 1, exitCodes: [2]}"),
+        {"4:51: spec.failBehaviour.restart: expected true or false, got the number 1"}},
+       {document("UnikernelVolume", "size: 1Mi, source: {path: 7}"),
+        {"4:34: spec.source.path: expected a string, got the number 7; write \"7\""}},
+       {document("UnikernelVolume",
+                 "size: 1Mi, instanceSelector: {matchExpressions: [{key: a, operator: In, values: b}]}"),
+        {"4:88: spec.instanceSelector.matchExpressions[0].values: expected a list, got the string \"b\""}},
+       {document("AlbatrossInstance", "endpoint: a, credentials: {files: b}"),
+        {"4:42: spec.credentials.files: expected a mapping, got the string \"b\""}}});
 }
 
 TEST(Mistakes, InAnInstance) {

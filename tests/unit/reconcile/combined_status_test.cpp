@@ -17,7 +17,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 api::Status seenOn(const std::string& instance, Condition::Status ready, Reason reason = Reason::Running,
-                   const std::string& message = "It runs.") {
+                   const std::string& message = "It runs as declared.") {
   api::Status status;
   status.instance = instance;
   status.observedGeneration = 2;
@@ -65,6 +65,15 @@ TEST_F(Combined, IsReadyWhereAllAre) {
   EXPECT_EQ(status_.restarts, 3);
   EXPECT_EQ(status_.rollout->updated, 3);
   EXPECT_EQ(status_.observedGeneration, 2);
+}
+
+TEST_F(Combined, SaysWhatElseThereIsToSayOfOne) {
+  seeAll();
+  const Condition& ready = see(seenOn("eu-2", Condition::Status::True, Reason::Running,
+                                      "It runs as declared. This is what its manifest said before."));
+  EXPECT_EQ(ready.status, Condition::Status::True);
+  EXPECT_EQ(ready.message,
+            "3 of 3 are Ready. eu-2: It runs as declared. This is what its manifest said before.");
 }
 
 TEST_F(Combined, SaysWhatTheWorstSays) {

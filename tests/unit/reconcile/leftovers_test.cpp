@@ -70,6 +70,16 @@ TEST_F(OneLeft, IsShownUntilItIsGone) {
   EXPECT_EQ(objects_.find(key_), nullptr);
 }
 
+TEST_F(OneLeft, IsNotAnInstanceOfWhichNothingIsLeft) {
+  const auto instance = std::make_shared<api::Object>();
+  instance->metadata.name = "us-1";
+  instance->spec = api::AlbatrossInstance{};
+  objects_.declare(instance, {}, {});
+  leftovers_.note(std::make_shared<source::Snapshot>(snapshot_), {}, {});
+  leftovers_.forgetGone();
+  EXPECT_EQ(objects_.find(instance->key()), nullptr);
+}
+
 TEST_F(OneLeft, IsNotSpokenOfBeforeItsLoopHasSaidWhatItSees) {
   last_.removals[key_] = {Reason::Refused, "The server refused."};
   standing_.awaited = true;

@@ -32,6 +32,18 @@ TEST_F(Objects, ThatAreReadAgainAreNoChange) {
   EXPECT_GT(objects_.resourceVersion(), version);
 }
 
+TEST_F(Objects, AreListedWhateverKindTheyAreOf) {
+  const auto instance = std::make_shared<api::Object>();
+  instance->metadata.name = "eu-1";
+  instance->spec = api::AlbatrossInstance{};
+  objects_.declare(instance, {}, {});
+  objects_.declare(view_->object, view_->identity, {});
+  const auto listed = objects_.list();
+  ASSERT_EQ(listed.size(), 2u);
+  EXPECT_EQ(listed[0]->object, instance);
+  EXPECT_EQ(listed[1]->object, view_->object);
+}
+
 TEST_F(Objects, AreAsOthersSeeThemUntilTheyAreOurs) {
   objects_.declare(view_->object, view_->identity, {});
   objects_.mirror(view_->object->key(), view_->status, {});
