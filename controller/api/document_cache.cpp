@@ -23,7 +23,7 @@ struct ReadPiece {
 ObjectPtr moved(const Object& object, std::size_t lines) {
   auto copy = std::make_shared<Object>(object);
   copy->origin.line += lines;
-  for (auto& [field, place] : copy->places) place.line += lines;
+  copy->places.move(lines);
   return copy;
 }
 

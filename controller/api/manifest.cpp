@@ -70,7 +70,7 @@ std::string digestOf(const Secret& secret) {
 
 void collectPlaces(const yaml::Places& places, const std::string& path, Object& object) {
   const bool isLeaf = places.members.empty() && places.items.empty();
-  object.places.emplace(path, isLeaf ? places.value : places.key);
+  object.places.add(path, isLeaf ? places.value : places.key);
   for (const auto& [name, member] : places.members)
     collectPlaces(member, yaml::memberPath(path, name), object);
   for (std::size_t i = 0; i < places.items.size(); ++i)
@@ -79,7 +79,7 @@ void collectPlaces(const yaml::Places& places, const std::string& path, Object& 
 
 /// Of the metadata, what means something to an object: the rest may hold anything, nested as it likes.
 void collectMetadata(const yaml::Places& metadata, Object& object) {
-  object.places.emplace("metadata", metadata.key);
+  object.places.add("metadata", metadata.key);
   for (const char* field : {"name", "namespace", "labels", "annotations"}) {
     const auto member = metadata.members.find(field);
     if (member != metadata.members.end())
@@ -416,6 +416,7 @@ class Reader {
       heedForceCreate(object);
     }
     collectPlaces(document.places.members.at("spec"), "spec", object);
+    object.places.shrink();
   }
 
   static void heedForceCreate(Object& object) {

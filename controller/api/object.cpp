@@ -54,9 +54,9 @@ ObjectKey Object::key() const { return {kind(), metadata.nameSpace, metadata.nam
 Origin Object::originOf(std::string_view field) const {
   Origin found = origin;
   while (!field.empty()) {
-    if (const auto place = places.find(field); place != places.end()) {
-      found.line = place->second.line;
-      found.column = place->second.column;
+    if (const auto place = places.find(field)) {
+      found.line = place->line;
+      found.column = place->column;
       return found;
     }
     const std::size_t end = field.find_last_of(".[");

@@ -15,10 +15,11 @@
 #include <variant>
 #include <vector>
 
+#include "api/field_places.h"
 #include "api/selector.h"
 #include "error.h"
+#include "file/shared_path.h"
 #include "schedule/window.h"
-#include "yaml/place.h"
 
 /// The kinds of API group rookery.dev as C++ values. A value of these types is valid: schema, defaults and
 /// what a schema cannot say have been seen to (manifest.h). Memory is in whole Mi (the server's "MB").
@@ -57,8 +58,8 @@ struct Identity {
 
 /// Where in the sources something stands. line and column count from 1; 0: the file as a whole.
 struct Origin {
-  std::filesystem::path root;  // the manifest root that it was found under, as the user gave it
-  std::filesystem::path file;  // the file, below or equal to the root, symlinks not resolved
+  file::SharedPath root;  // the manifest root that it was found under, as the user gave it
+  file::SharedPath file;  // the file, below or equal to the root, symlinks not resolved
   std::size_t line = 0;
   std::size_t column = 0;
   /// "file:line:column", or less where less is known
@@ -146,7 +147,7 @@ struct Unikernel {
   enum class Adopt { IfIdentical, Always, Never };
   /// Not both of path and url. With url there is a sha256; and without either, which means the image store.
   struct Image {
-    std::filesystem::path path = {};  // absolute: resolved against the manifest; empty: there is none
+    file::SharedPath path = {};  // absolute: resolved against the manifest; empty: there is none
     std::optional<std::string> url = {};
     std::optional<std::string> sha256 = {};  // lower-case hex
 
@@ -252,8 +253,7 @@ struct Object {
   std::string specDigest;  // SHA-256 hex of the spec without what equals a default: the generation rises when
                            // it changes
   RunDigest run = {};      // of a Unikernel
-  std::map<std::string, yaml::Place, std::less<>>
-      places;  // of the fields in metadata and spec, by path ("spec.image.path")
+  FieldPlaces places;      // of what was written in metadata and spec
   std::variant<AlbatrossInstance, Unikernel, UnikernelPolicy, UnikernelVolume, Secret> spec;
 
   Kind kind() const;

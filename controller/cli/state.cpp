@@ -87,9 +87,11 @@ void printTables(const state::StateDir& state, std::ostream& out) {
 /// Without what may be secret.
 json shown(plan::Entry entry) {
   if (entry.rollback) {
-    for (auto* revision : {&entry.rollback->good, &entry.rollback->earlier}) {
-      if (*revision) (*revision)->arguments.reset();
-    }
+    entry.rollback.edit([](plan::Rollback& edited) {
+      for (auto* revision : {&edited.good, &edited.earlier}) {
+        if (*revision) (*revision)->arguments.reset();
+      }
+    });
   }
   return plan::toJson(entry);
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "error.h"
+#include "file/shared_path.h"
 
 namespace rookery::image {
 
@@ -30,7 +31,7 @@ enum class Content { Solo5, Any };
 
 /// An image file as it was when it was looked at; or one of any content, whose manifest says nothing.
 struct Image {
-  std::filesystem::path path;
+  file::SharedPath path;
   std::uint64_t size = 0;
   std::string digest;  // SHA-256, raw 32 bytes
   Manifest manifest;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -12,7 +11,9 @@
 #include "albatross/wire.h"
 #include "api/object.h"
 #include "error.h"
+#include "file/shared_path.h"
 #include "plan/compare.h"
+#include "plan/shared.h"
 #include "plan/shared_map.h"
 #include "plan/verb.h"
 
@@ -78,7 +79,7 @@ struct Entry {
   albatross::Name name;   // on the wire
   std::string instance;
   api::ObjectKey object;
-  std::filesystem::path root, file;  // where the object stands or stood
+  file::SharedPath root, file;       // where the object stands or stood
   std::vector<std::string> digests;  // raw; of the images that we sent or adopted, newest first, at most
                                      // maxDigests. Of a volume: of what is on it, if that is known
   bool confirmed = false;  // seen to run with one of the digests, or adopted; of a volume: made or adopted
@@ -95,7 +96,7 @@ struct Entry {
   std::string restartedAt;  // the request for a restart (api::restartedAtAnnotation) that was fulfilled last
   std::optional<SystemTime> destroyedAt;  // a tombstone: a restart of the server can bring the unikernel back
   std::int64_t size = 0;                  // Mi; of a volume
-  std::optional<Rollback> rollback;       // absent: its updates are not taken back
+  Shared<Rollback> rollback;              // absent: its updates are not taken back
   friend bool operator==(const Entry&, const Entry&) = default;
 
   bool isVolume() const { return object.kind == api::Kind::UnikernelVolume; }

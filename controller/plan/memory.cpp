@@ -211,8 +211,8 @@ ObjectMemory recall(const api::Status& status) {
 Memory sending(Memory memory, const Step& step, const Desired& desired, const Observed& observed,
                SystemTime now) {
   ObjectMemory& object = memory.objects[step.object];
-  const auto policy =
-      step.verb == Verb::ApplyPolicy ? std::optional(step.domains.back().policy) : std::nullopt;
+  const auto policy = step.verb == Verb::ApplyPolicy ? Shared<albatross::Policy>(step.domains.back().policy)
+                                                     : Shared<albatross::Policy>();
   const bool same =
       object.tried == step.wanted && object.triedPolicy == policy && object.triedVolume == step.volume;
   if (!same) object.attempts = 0;
@@ -254,8 +254,8 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
       api::LastAction{std::string(toString(step.verb)), sentAt, bytes,
                       std::chrono::duration_cast<std::chrono::milliseconds>(now - sentAt)};
   if (step.load) {
-    auto& end = memory.objects[step.object].load;
-    end = LoadEnd{*step.load, failure ? std::optional(failure->error) : std::nullopt};
+    memory.objects[step.object].load =
+        LoadEnd{*step.load, failure ? std::optional(failure->error) : std::nullopt};
   }
   Entry* entry = memory.entryOf(step);
   if (entry == nullptr || !entry->pending) return memory;
@@ -265,7 +265,8 @@ Memory answered(Memory memory, const Step& step, const Desired& desired, const C
   }
   const bool neverSent = failure && !entry->pending->committed;
   const bool tried = entry->rollback && entry->rollback->trial && !entry->rollback->trial->failed;
-  if (neverSent && tried) entry->rollback->trial.reset();  // a failed one stays until it is taken back
+  // A failed one stays until it is taken back.
+  if (neverSent && tried) entry->rollback.edit([](Rollback& edited) { edited.trial.reset(); });
   if (!failure && step.isAboutVolume()) arrivedVolume(*entry, step);
   if (!failure && !step.isAboutVolume()) arrived(*entry);
   entry->pending.reset();

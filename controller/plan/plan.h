@@ -14,6 +14,7 @@
 #include "plan/inventory.h"
 #include "plan/observed.h"
 #include "plan/rollout.h"
+#include "plan/shared.h"
 #include "plan/unikernel_state.h"
 #include "plan/verb.h"
 
@@ -39,7 +40,7 @@ struct WantedVolume {
 
 /// Somebody else takes back, again and again, what we change of an object.
 struct Contention {
-  Wanted wanted;                            // of ours
+  Shared<Wanted> wanted;                    // of ours
   std::optional<albatross::Policy> policy;  // the same of a UnikernelPolicy
   unsigned times = 0;                       // it was taken back, since there was last peace
   SystemTime last;                          // when that was seen
@@ -66,15 +67,15 @@ struct ObjectMemory {
   std::optional<std::string> reconcile;  // the value of api::reconcileAnnotation that was heeded last
   std::optional<Error> lastError;        // of the last step; about `tried`
   // What it is to be and what was done to make it so
-  std::optional<Wanted> tried;                   // by the last step
-  std::optional<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy
-  std::optional<WantedVolume> triedVolume;       // the same for a UnikernelVolume
-  std::optional<LoadEnd> load;                   // of a UnikernelVolume: the last that has ended
-  std::vector<FieldChange> triedFields;          // what the last step was to change
-  std::optional<Verb> succeeded;                 // the verb that was answered with success for `tried`
-  std::optional<Wanted> inSync;                  // it was seen to be just this
-  bool inForce = false;                          // the same for a UnikernelPolicy, of triedPolicy
-  std::optional<Contention> contention;
+  Shared<Wanted> tried;                   // by the last step
+  Shared<albatross::Policy> triedPolicy;  // the same for a UnikernelPolicy
+  Shared<WantedVolume> triedVolume;       // the same for a UnikernelVolume
+  Shared<LoadEnd> load;                   // of a UnikernelVolume: the last that has ended
+  std::vector<FieldChange> triedFields;   // what the last step was to change
+  std::optional<Verb> succeeded;          // the verb that was answered with success for `tried`
+  Shared<Wanted> inSync;                  // it was seen to be just this
+  bool inForce = false;                   // the same for a UnikernelPolicy, of triedPolicy
+  Shared<Contention> contention;
   // Its life, as the server tells it
   std::optional<albatross::Time> started;
   SystemTime upSince;  // by our clock
@@ -114,9 +115,9 @@ struct Step {
   std::vector<FieldChange> fields;
   SystemTime notBefore;  // not due until then (back-off); max(): until something else changes
   std::vector<albatross::Domain> domains;  // the chain, each with the policy that it is to carry
-  std::optional<Wanted> wanted;            // Create, ForceCreate, Restart, Adopt
+  Shared<Wanted> wanted;                   // Create, ForceCreate, Restart, Adopt
   std::optional<image::Image> image;       // Create, ForceCreate; SetVolume: the file with the content
-  std::optional<WantedVolume> volume;      // CreateVolume, SetVolume, Adopt of a volume
+  Shared<WantedVolume> volume;             // CreateVolume, SetVolume, Adopt of a volume
   int compressionLevel = 0;                // Create, ForceCreate: of the image on its way
   albatross::Era era =
       albatross::Era::Current;        // Create, ForceCreate, Restart: the form that the server knows

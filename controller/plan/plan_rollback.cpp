@@ -24,7 +24,11 @@ constexpr std::chrono::seconds trialInterval{2};
 constexpr std::size_t longestFailure = 1 << 10;
 
 /// Whether others than who may read our state may read where an entry stands: on its object, in a cluster.
-bool isReadByOthers(const Entry& entry) { return entry.root.is_relative(); }
+bool isReadByOthers(const Entry& entry) { return entry.root->is_relative(); }
+
+void forgetTrial(Entry& entry) {
+  if (entry.rollback->trial) entry.rollback.edit([](Rollback& edited) { edited.trial.reset(); });
+}
 
 std::string imageWord(const std::string& digest) { return "sha256:" + image::toHex(digest); }
 
@@ -71,15 +75,17 @@ albatross::Arguments argumentsOf(const UnikernelInfo& running, bool addName) {
 
 bool beginTrial(Entry& entry, const Wanted& wanted, const DesiredUnikernel& unikernel, SystemTime now) {
   if (!entry.rollback || !entry.rollback->good) return false;
-  Rollback& rollback = *entry.rollback;
+  const Rollback& rollback = *entry.rollback;
   // It is what was well before that is started again.
   if (isRevision(*rollback.good, wanted, entry.name)) return false;
   std::string attempt = attemptOf(unikernel, entry.name);
   if (rollback.trial && rollback.trial->failed && rollback.trial->attempt == attempt) return false;
-  rollback.trial = Trial{.attempt = std::move(attempt),
+  entry.rollback.edit([&](Rollback& edited) {
+    edited.trial = Trial{.attempt = std::move(attempt),
                          .digest = wanted.digest,
                          .since = now,
                          .before = entry.pending ? entry.pending->started : std::nullopt};
+  });
   return true;
 }
 
@@ -92,21 +98,21 @@ void Planner::followUpdate(Subject& subject) {
   const bool known = !unikernel.error && !unikernel.imageUnsettled() && !unikernel.digest().empty();
   if (!known || subject.spec().suspend || desired_.spec().suspend || inDoubt(subject.name)) return;
   if (!entry.rollback) entry.rollback = firstRollback(subject);
-  Rollback& rollback = *entry.rollback;
+  Rollback rollback = *entry.rollback;
   auto& trial = rollback.trial;
   if (trial && trial->attempt != attemptOf(unikernel, subject.name)) trial.reset();
-  if (rollback.good && isRevision(*rollback.good, subject.wanted(), subject.name)) {
+  if (rollback.good && isRevision(*rollback.good, *subject.wanted, subject.name)) {
     trial.reset();
     failAfterAll(subject, rollback);
   }
-  if (!trial || !rollback.good) return;
-  if (!trial->failed) {
+  if (trial && rollback.good && !trial->failed) {
     trial->failure = shorten(failureOf(subject, *trial), longestFailure);
     trial->failed = !trial->failure.empty();
-    if (!trial->failed) return;
-    plan_.rolledBack.push_back(subject.key);
+    if (trial->failed) plan_.rolledBack.push_back(subject.key);
   }
-  putBack(subject);
+  const bool failed = trial && rollback.good && trial->failed;
+  if (entry.rollback != rollback) entry.rollback = std::move(rollback);
+  if (failed) putBack(subject);
 }
 
 /// Of one whose updates are to be taken back from now on: what runs was well, for all that is known, where
@@ -116,7 +122,7 @@ Rollback Planner::firstRollback(const Subject& subject) const {
   if (!runs) return {};
   const auto& state = subject.memory.state;
   const bool well = !state || *state == UnikernelState::Ready || *state == UnikernelState::Suspended;
-  const Wanted wanted = subject.wanted();
+  const Wanted& wanted = *subject.wanted;
   const bool differs = compare(wanted.arguments, wanted.digest, *subject.running, subject.name,
                                subject.unikernel.literalArguments())
                            .any();
@@ -148,7 +154,7 @@ void Planner::failAfterAll(Subject& subject, Rollback& rollback) {
 /// How an update has failed, in sentences; empty: it has not, or nothing has come of it yet.
 std::string Planner::failureOf(const Subject& subject, const Trial& trial) {
   const ObjectMemory& object = subject.memory;
-  const Error* error = object.lastError && object.tried == subject.wanted() ? &*object.lastError : nullptr;
+  const Error* error = object.lastError && object.tried == subject.wanted ? &*object.lastError : nullptr;
   if (subject.running == nullptr) {
     const bool refused = error != nullptr && error->reason == Reason::Refused;
     if (subject.entry->destroyedAt || (!trial.before && !refused && !object.succeeded)) return {};
@@ -195,6 +201,7 @@ void Planner::putBack(Subject& subject) {
     return;
   }
   subject.former = std::move(former);
+  subject.wanted = wantedNow(*subject.former, world_.seen().era, subject.memory);
 }
 
 /// Of which image a copy must be here before the step puts another into its place; empty: of none.
@@ -210,18 +217,18 @@ std::string Planner::keptFor(const Subject& subject, const Step& step) const {
 /// has proved itself.
 Planner::Verdict Planner::judgeUpdate(const Subject& subject, Verdict verdict) {
   if (subject.entry == nullptr || !subject.entry->rollback) return verdict;
-  Rollback& rollback = *subject.entry->rollback;
+  Entry& entry = *subject.entry;
   const bool well = verdict.ready == Ready::True && verdict.reason == Reason::Running && !subject.former;
   if (!well) {
-    const bool failed = rollback.trial && rollback.trial->failed;
+    const bool failed = entry.rollback->trial && entry.rollback->trial->failed;
     return failed ? judgeFailed(subject, std::move(verdict)) : verdict;
   }
-  const Wanted wanted = subject.wanted();
-  rollback.trial.reset();
-  if (rollback.good && isRevision(*rollback.good, wanted, subject.name)) return verdict;
-  const bool mayWriteDown = !isReadByOthers(*subject.entry) || subject.unikernel.secrets.empty();
-  rollback.earlier = std::exchange(rollback.good, revisionOf(wanted, subject.name, mayWriteDown));
-  rollback.since = now_;
+  if (entry.rollback->good && isRevision(*entry.rollback->good, *subject.wanted, subject.name))
+    return forgetTrial(entry), verdict;
+  const bool mayWriteDown = !isReadByOthers(entry) || subject.unikernel.secrets.empty();
+  entry.rollback = Rollback{.good = revisionOf(*subject.wanted, subject.name, mayWriteDown),
+                            .since = now_,
+                            .earlier = entry.rollback->good};
   return verdict;
 }
 

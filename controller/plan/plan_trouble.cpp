@@ -67,14 +67,11 @@ bool Planner::sameGoal(const Contention& contention, const Goal& goal) {
 /// What we sent, and what was seen to be there, is gone again without us.
 void Planner::noteTakenBack(ObjectMemory& object, const Goal& goal,
                             const std::vector<FieldChange>& fields) const {
-  const bool sentByUs = goal.policy ? object.triedPolicy == goal.policy : object.tried == goal.wanted;
+  const bool sentByUs = goal.policy ? object.triedPolicy == *goal.policy : object.tried == goal.wanted;
   if (!sentByUs) return;
-  auto& contention = object.contention;
-  if (!contention || !sameGoal(*contention, goal) || now_ - contention->last > contentionReset)
-    contention = Contention{goal.wanted, goal.policy, 0, now_, {}};
-  ++contention->times;
-  contention->last = now_;
-  contention->fields = fields;
+  const auto& known = object.contention;
+  const bool again = known && sameGoal(*known, goal) && now_ - known->last <= contentionReset;
+  object.contention = Contention{goal.wanted, goal.policy, again ? known->times + 1 : 1, now_, fields};
 }
 
 bool Planner::contended(const ObjectMemory& object, const Goal& goal) const {

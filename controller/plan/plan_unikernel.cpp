@@ -53,10 +53,12 @@ bool completed(const DesiredUnikernel& unikernel, const Entry& entry, const std:
 
 }  // namespace
 
-Wanted Planner::Subject::wanted() const {
-  Wanted wanted = former ? *former : Wanted{unikernel.arguments, unikernel.digest()};
+/// As far as a server of that era can be told, and tells. What is remembered is the same value as long as it
+/// says the same.
+Shared<Wanted> Planner::wantedNow(Wanted wanted, albatross::Era era, const ObjectMemory& memory) {
   if (era == albatross::Era::V25) wanted.arguments.startup.reset();
-  return wanted;
+  if (memory.inSync == wanted) return memory.inSync;
+  return memory.tried == wanted ? memory.tried : Shared<Wanted>(std::move(wanted));
 }
 
 void Planner::planUnikernels(const std::vector<Subject>& subjects) {
@@ -166,7 +168,7 @@ std::optional<Planner::Verdict> Planner::obstacle(const Subject& subject) {
 Planner::Verdict Planner::judgeUnsettled(const Subject& subject) const {
   const Error& error = subject.unikernel.missing->error;
   const UnikernelInfo* running = subject.running;
-  const std::optional<Wanted>& was = subject.memory.inSync;
+  const Shared<Wanted>& was = subject.memory.inSync;
   const bool asItWas =
       running != nullptr && subject.entry != nullptr && was &&
       was->arguments == subject.unikernel.arguments &&
@@ -190,17 +192,14 @@ Planner::Verdict Planner::judgeRunning(const Subject& subject) {
         .stalled = true,
         .state = UnikernelState::Failed};
   }
-  Wanted wanted = subject.wanted();
-  const Difference difference = compare(wanted.arguments, wanted.digest, *subject.running, subject.name,
-                                        subject.unikernel.literalArguments());
-  if (subject.entry != nullptr && !difference.any()) {
-    return isRestartWanted(subject) ? judgeRestart(subject, std::move(wanted))
-                                    : judgeInSync(subject, std::move(wanted));
-  }
+  const Difference difference = compare(subject.wanted->arguments, subject.wanted->digest, *subject.running,
+                                        subject.name, subject.unikernel.literalArguments());
+  if (subject.entry != nullptr && !difference.any())
+    return isRestartWanted(subject) ? judgeRestart(subject) : judgeInSync(subject);
   Step step;
   step.object = subject.key;
   step.name = subject.name;
-  step.wanted = std::move(wanted);
+  step.wanted = subject.wanted;
   step.fields = difference.fields;
   return subject.entry == nullptr ? judgeForeign(subject, difference, std::move(step))
                                   : judgeDifferent(subject, difference, std::move(step));
@@ -231,17 +230,18 @@ Planner::Verdict Planner::judgeForeign(const Subject& subject, const Difference&
           .state = UnikernelState::Failed};
 }
 
-Planner::Verdict Planner::judgeInSync(const Subject& subject, Wanted wanted) {
+Planner::Verdict Planner::judgeInSync(const Subject& subject) {
   ObjectMemory& object = subject.memory;
+  const Shared<Wanted>& wanted = subject.wanted;
   if (object.succeeded == Verb::Restart && object.inSync &&
-      object.inSync->arguments.memory != wanted.arguments.memory) {
+      object.inSync->arguments.memory != wanted->arguments.memory) {
     plan_.memory.restartChangesMemory = true;
   }
   if (subject.spec().runPolicy == api::Unikernel::RunPolicy::Once) {
-    subject.entry->ranSpec = runOf(subject.unikernel, wanted.digest);
+    subject.entry->ranSpec = runOf(subject.unikernel, wanted->digest);
   }
   const Goal goal{wanted};
-  object.inSync = std::move(wanted);
+  object.inSync = wanted;
   object.succeeded.reset();
   object.lastError.reset();
   const std::chrono::seconds minimum(subject.spec().minReadySeconds);
@@ -265,13 +265,13 @@ bool Planner::isRestartWanted(const Subject& subject) {
   return !wanted.empty() && wanted != subject.entry->restartedAt;
 }
 
-Planner::Verdict Planner::judgeRestart(const Subject& subject, Wanted wanted) {
+Planner::Verdict Planner::judgeRestart(const Subject& subject) {
   Step step;
   step.verb = Verb::Restart;
   step.reason = Reason::RestartRequested;
   step.object = subject.key;
   step.name = subject.name;
-  step.wanted = std::move(wanted);
+  step.wanted = subject.wanted;
   step.message = fmt::format("{} is restarted, as its annotation {} asks for.", subject.key.toString(),
                              api::restartedAtAnnotation);
   return takeStep(subject, std::move(step));
@@ -281,7 +281,7 @@ Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Differenc
   ObjectMemory& object = subject.memory;
   if (object.inSync == step.wanted) {
     ++plan_.drift;
-    noteTakenBack(object, {*step.wanted}, step.fields);
+    noteTakenBack(object, {step.wanted}, step.fields);
     object.inSync.reset();
   }
   const bool restartInVain = difference.memory && plan_.memory.restartChangesMemory == false;
@@ -308,7 +308,7 @@ Planner::Verdict Planner::judgeDifferent(const Subject& subject, const Differenc
         .state = UnikernelState::Failed};
   }
   step.message = fmt::format("{} differs in {}.", subject.key.toString(), pathsOf(difference));
-  const Goal goal{*step.wanted};
+  const Goal goal{step.wanted};
   Verdict verdict = takeStep(subject, std::move(step));
   awaitTurn(subject.key, goal, verdict);
   return verdict;
@@ -332,7 +332,7 @@ Planner::Verdict Planner::judgeAbsent(const Subject& subject) {
   step.verb = Verb::Create;
   step.object = subject.key;
   step.name = subject.name;
-  step.wanted = subject.wanted();
+  step.wanted = subject.wanted;
   step.message = fmt::format("{} does not run on {}.", subject.key.toString(), instance());
   step.fields = fieldsOf(step.wanted->arguments, step.wanted->digest, subject.name,
                          subject.unikernel.literalArguments());

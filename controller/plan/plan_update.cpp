@@ -98,7 +98,7 @@ void Planner::noteTurn(const Subject& subject, const Verdict& verdict) {
     down_.erase(subject.key);
   }
   if (!subject.unikernel.replicas) return;
-  const Wanted wanted = subject.wanted();
+  const Shared<Wanted>& wanted = subject.wanted;
   Replica& replica = subject.memory.replica;
   replica.goal = goalOf(subject.unikernel);
   replica.ready = verdict.ready == Ready::True;
@@ -106,8 +106,8 @@ void Planner::noteTurn(const Subject& subject, const Verdict& verdict) {
   replica.updated = running && !verdict.step && !subject.former && subject.memory.inSync == wanted;
   const bool tried = replica.updated || subject.former || subject.memory.tried == wanted;
   replica.failed = verdict.state == UnikernelState::Failed && tried;
-  replica.proven = subject.entry != nullptr && subject.entry->sent(wanted.digest) &&
-                   subject.entry->sent(fingerprintOf(wanted.arguments, subject.name));
+  replica.proven = subject.entry != nullptr && subject.entry->sent(wanted->digest) &&
+                   subject.entry->sent(fingerprintOf(wanted->arguments, subject.name));
 }
 
 }  // namespace rookery::plan

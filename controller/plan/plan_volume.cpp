@@ -247,8 +247,10 @@ std::optional<Planner::Verdict> Planner::judgeLoad(const Volume& volume, std::ve
                          fmt::format("{} is to be filled with what was sent.", volume.key.toString()));
   const std::string present = contentOf(*volume.entry);
   step.fields = {{"spec.source", shownDigest(present), shownDigest(load.content.digest)}};
-  step.volume->digest = load.content.digest;
-  step.volume->compressionLevel = 0;
+  step.volume.edit([&](WantedVolume& edited) {
+    edited.digest = load.content.digest;
+    edited.compressionLevel = 0;
+  });
   step.image = load.content;
   step.load = load.id;
   if (memoryOf(volume.key).triedVolume == step.volume) memoryOf(volume.key).lastError.reset();  // of another

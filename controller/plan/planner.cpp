@@ -159,7 +159,9 @@ void Planner::addSubject(const api::ObjectKey& key, const DesiredUnikernel& unik
   Name name = nameOf(key);
   const UnikernelInfo* running = world_.find(name);
   Entry* entry = ownEntry(name);
-  subjects.push_back({key, unikernel, std::move(name), running, entry, memoryOf(key), world_.seen().era});
+  ObjectMemory& memory = memoryOf(key);
+  Shared<Wanted> wanted = wantedNow({unikernel.arguments, unikernel.digest()}, world_.seen().era, memory);
+  subjects.push_back({key, unikernel, std::move(name), running, entry, memory, std::move(wanted)});
 }
 
 /// Keeps what an entry tells about its object true, for the day on which the manifest is gone.
@@ -168,8 +170,8 @@ void Planner::refreshEntry(const Subject& subject) const {
   Entry& entry = *subject.entry;
   const api::Origin& origin = subject.unikernel.object->origin;
   entry.object = subject.key;  // the name may have been another object's, under another rootNamespace
-  if (entry.root.native() != origin.root.native()) entry.root = origin.root;
-  if (entry.file.native() != origin.file.native()) entry.file = origin.file;
+  entry.root = origin.root;
+  entry.file = origin.file;
   entry.instance = instance();
   entry.prune = subject.unikernel.goesWithItsObject();
   entry.suspend = subject.spec().suspend;

@@ -41,18 +41,16 @@ class Planner {
     const albatross::UnikernelInfo* running;  // null: it does not run
     Entry* entry;                             // null: it is not ours
     ObjectMemory& memory;
-    albatross::Era era;    // of its server
-    bool stopped = false;  // to be destroyed in this plan, for a volume of it, and created again
+    Shared<Wanted> wanted;  // what it is to be: wantedNow()
+    bool stopped = false;   // to be destroyed in this plan, for a volume of it, and created again
     // Where its last update failed: what it is to be instead, and the image of that, as far as it is there;
     // or why it is not put back
-    std::optional<Wanted> former = std::nullopt;
+    Shared<Wanted> former = {};
     std::optional<image::Image> formerImage = std::nullopt;
     std::string notPutBack = {};
 
     const api::Unikernel& spec() const { return unikernel.spec(); }
     const albatross::Arguments& arguments() const { return former ? former->arguments : unikernel.arguments; }
-    /// What it is to be, as far as a server of that era can be told, and tells.
-    Wanted wanted() const;
   };
 
   /// The same of a volume.
@@ -110,9 +108,10 @@ class Planner {
   bool loops(const ObjectMemory& object) const;
   Verdict judgeLoop(const Subject& subject, Verdict verdict);
   struct Goal {
-    Wanted wanted;
+    Shared<Wanted> wanted;
     std::optional<albatross::Policy> policy = std::nullopt;
   };
+  static Shared<Wanted> wantedNow(Wanted wanted, albatross::Era era, const ObjectMemory& memory);
   static bool sameGoal(const Contention& contention, const Goal& goal);
   void noteTakenBack(ObjectMemory& object, const Goal& goal, const std::vector<FieldChange>& fields) const;
   bool contended(const ObjectMemory& object, const Goal& goal) const;
@@ -156,9 +155,9 @@ class Planner {
   Verdict judgeUnsettled(const Subject& subject) const;
   Verdict judgeRunning(const Subject& subject);
   Verdict judgeForeign(const Subject& subject, const Difference& difference, Step step);
-  Verdict judgeInSync(const Subject& subject, Wanted wanted);
+  Verdict judgeInSync(const Subject& subject);
   static bool isRestartWanted(const Subject& subject);
-  Verdict judgeRestart(const Subject& subject, Wanted wanted);
+  Verdict judgeRestart(const Subject& subject);
   Verdict judgeDifferent(const Subject& subject, const Difference& difference, Step step);
   Verdict judgeAbsent(const Subject& subject);
   Verdict judgeEnded(const Subject& subject, Step step);

@@ -640,7 +640,7 @@ asio::awaitable<void> InstanceLoop::tellRollbacks(plan::Plan& plan) {
     const auto entry = plan.memory.inventory.find(desired_->nameOf(key, observed_->base));
     check(entry != plan.memory.inventory.end() && entry->second.rollback && entry->second.rollback->trial,
           "what is taken back was tried");
-    entry->second.rollback->trial->console = std::move(console);
+    entry->second.rollback.edit([&](plan::Rollback& edited) { edited.trial->console = std::move(console); });
     environment_.listener.rolledBack(desired_->name(), key);
   }
 }

@@ -50,7 +50,7 @@ void Leftovers::note(source::SnapshotPtr snapshot, Absences absences, const Sort
   for (const auto& [stray, wasAtHome] : entries.strays) {
     const plan::Entry& entry = *stray;
     if (entry.destroyedAt || usable.contains(entry.object)) continue;
-    const auto root = std::ranges::find(snapshot_->roots, entry.root, &source::Root::path);
+    const auto root = std::ranges::find(snapshot_->roots, entry.root.get(), &source::Root::path);
     const bool byName = root != snapshot_->roots.end() && root->deletesByName;
     Place place{entry.instance, entry.root, entry.file, byName};
     if (!snapshot_->declared.contains(entry.object)) {

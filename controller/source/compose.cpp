@@ -249,7 +249,7 @@ class Composer {
 
   /// Whether it can be seen what the file declares now: nothing, if it is gone.
   bool canSee(const api::Origin& origin) const {
-    const auto root = std::ranges::find(snapshot_->roots, origin.root, &Root::path);
+    const auto root = std::ranges::find(snapshot_->roots, origin.root.get(), &Root::path);
     return root != snapshot_->roots.end() && root->complete && !unparsed_.contains(origin.file) &&
            std::ranges::none_of(root->obstacles, [&](const Obstacle& obstacle) {
              return api::liesBelow(origin.file, obstacle.silence.path) && obstacle.unseen;

@@ -40,7 +40,7 @@ bool hides(const Obstacle& obstacle, const api::ObjectKey& object, const api::Or
 
 std::optional<api::Silence> Snapshot::silenceAbout(const api::ObjectKey& object, const api::Origin& origin,
                                                    SystemTime seen) const {
-  const auto root = std::ranges::find(roots, origin.root, &Root::path);
+  const auto root = std::ranges::find(roots, origin.root.get(), &Root::path);
   if (root == roots.end() || !root->complete) {
     if (root != roots.end() && root->hidden) return root->hidden;
     return api::Silence{.path = origin.root,

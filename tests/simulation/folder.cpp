@@ -84,7 +84,7 @@ bool Folder::isBeingWritten(const std::string& name) const {
 }
 
 std::shared_ptr<const api::Manifest> Folder::parse(const api::Origin& origin, bool held) {
-  const std::string name = origin.file.filename().string();
+  const std::string name = origin.file->filename().string();
   std::string text = textOf(name);
   Parsed& parsed = parsed_[{name, held}];
   if (parsed.manifest == nullptr || parsed.text != text) {

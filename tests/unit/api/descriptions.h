@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <string>
+#include <string_view>
 
 #include "api/manifest.h"
 
@@ -15,8 +16,9 @@ inline std::string describeAll(const Manifest& manifest) {
   for (const ObjectPtr& object : manifest.objects) {
     text += fmt::format("{} {} {} {}\n", object->key().toString(), object->origin.toString(),
                         object->specDigest, object->manifest.dump());
-    for (const auto& [field, place] : object->places)
+    object->places.forEach([&](std::string_view field, yaml::Place place) {
       text += fmt::format(" {}={}:{}", field, place.line, place.column);
+    });
     text += '\n';
   }
   for (const Problem& problem : manifest.problems)
