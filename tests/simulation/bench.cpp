@@ -117,7 +117,11 @@ void Bench::startProcess() {
                       .probe =
                           [this](const probe::Target&, milliseconds, const probe::Prober::Done& done) {
                             boost::asio::post(process_->context(), [done] { done({}); });
-                          }});
+                          },
+                      .notifications = {.file = {},
+                                        .settings = {},  // there is nobody to tell
+                                        .send = [](auto&&...) {},
+                                        .now = [this] { return benchTime(time_.now()); }}});
   check(started.has_value(), "nothing keeps a controller from starting here");
   process_ = *std::move(started);
   referee_.controllerStarts(benchTime(time_.now()));

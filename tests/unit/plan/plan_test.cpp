@@ -2176,7 +2176,7 @@ TEST(SendsTheSame, IsAboutWhatTheServerGetsToSee) {
   Step other = step;
   other.message = "Another reason.";
   EXPECT_TRUE(sendsTheSame(step, other));
-  other.wanted->arguments.memory = 64;
+  other.wanted.edit([](Wanted& wanted) { wanted.arguments.memory = 64; });
   EXPECT_FALSE(sendsTheSame(step, other));
   other = step;
   other.domains = {{"shop", makePolicy(10, 512)}};

@@ -75,7 +75,7 @@ class Updates : public testing::Test {
     scene_.observed.health.erase(Scene::name(web));
   }
   const albatross::UnikernelInfo& running() { return scene_.observed.unikernels.at(Scene::name(web)); }
-  Rollback& remembered() { return *scene_.memory.inventory.at(Scene::name(web)).rollback; }
+  const Rollback& remembered() { return *scene_.memory.inventory.at(Scene::name(web)).rollback; }
 
   /// What was well before runs again, and nothing is done any more.
   void expectPutBack(Verb verb, const std::string& why) {
