@@ -141,7 +141,7 @@ class FileUpload : public BodySource {
 
   std::string contentType() const override { return "application/octet-stream"; }
   std::uint64_t size() const override { return file_.size(); }
-  std::uint64_t headSize() const override { return 0; }  // what is written begins with the first byte
+  std::uint64_t headSize() const override { return 0; }  // what has one is written
 
   Result<std::string_view> read(std::uint64_t offset) override {
     piece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(pieceSize, size() - offset)));

@@ -311,11 +311,10 @@ http::Response ResourceApi::load(const Request& request, const http::Target& tar
       return failure(400, "the only parameter is force, which is true or false");
     force = value == "true";
   }
-  if (request.body == nullptr) return failure(400, "the request has no body");
   const Admission::Pass pass = loading_.enter(accountOf(request.caller, request.peer));
   if (!pass)
     return tooManyRequests("too many volumes are being written: try again", std::chrono::seconds(10));
-  return loadVolume(*request.body, volume, force, *loads_, *images_);
+  return loadVolume(request.body, volume, force, *loads_, *images_);
 }
 
 http::Response ResourceApi::write(const Request& request, const http::Target& target,

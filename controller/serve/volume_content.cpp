@@ -68,7 +68,7 @@ FailureDetails detailsOf(const api::ObjectKey& volume) {
 }
 
 /// Why nothing can be written to it, as far as that is known before anything has come.
-std::optional<http::Response> loadRefusal(const reconcile::ObjectView& volume, const http::Body& body) {
+std::optional<http::Response> loadRefusal(const reconcile::ObjectView& volume, const http::Body* body) {
   const api::ObjectKey key = volume.object->key();
   const auto& spec = volume.object->as<api::UnikernelVolume>();
   if (volume.identity.deletionTimestamp)
@@ -85,10 +85,11 @@ std::optional<http::Response> loadRefusal(const reconcile::ObjectView& volume, c
                    detailsOf(key));
   }
   const std::uint64_t room = static_cast<std::uint64_t>(spec.size) << 20;
-  if (body.announcedSize().value_or(0) > room) {
+  if (body == nullptr) return failure(400, "the request has no body");
+  if (body->announcedSize().value_or(0) > room) {
     return failure(413,
                    fmt::format("{} has {} Mi, and {} bytes are more than that.", key.toString(), spec.size,
-                               *body.announcedSize()),
+                               *body->announcedSize()),
                    detailsOf(key));
   }
   return std::nullopt;
@@ -150,11 +151,11 @@ http::Response loadEnded(const api::ObjectKey& volume, std::uint64_t bytes, cons
 
 }  // namespace
 
-http::Response loadVolume(http::Body& body, const reconcile::ObjectView& volume, bool stopsUser,
+http::Response loadVolume(http::Body* body, const reconcile::ObjectView& volume, bool stopsUser,
                           reconcile::VolumeLoads& loads, image::ImageStore& images) {
   const api::ObjectKey key = volume.object->key();
   if (auto refused = loadRefusal(volume, body)) return *std::move(refused);
-  auto stored = receive(body, images);
+  auto stored = receive(*body, images);
   if (!stored) return std::move(stored.error());
   const std::uint64_t bytes = stored->size();
   const std::string sha256 = stored->sha256();

@@ -13,8 +13,8 @@ http::Response volumeContent(const reconcile::ObjectView& volume, reconcile::Vol
 
 /// PUT …/unikernelvolumes/NAME/content: writes the request's body to the block device, from its beginning. It
 /// is put into `images` first, in constant memory. `stopsUser`: a unikernel that uses the volume is stopped
-/// for it, and started again.
-http::Response loadVolume(http::Body& body, const reconcile::ObjectView& volume, bool stopsUser,
+/// for it, and started again. Null: nothing is written, and the answer says what would be in the way.
+http::Response loadVolume(http::Body* body, const reconcile::ObjectView& volume, bool stopsUser,
                           reconcile::VolumeLoads& loads, image::ImageStore& images);
 
 }  // namespace rookery::serve

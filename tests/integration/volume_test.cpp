@@ -181,6 +181,14 @@ TEST_F(Volumes, IsLoadedFromAFile) {
   expectSoon("block-set", "shop:data", 3);
   EXPECT_EQ(volume({"load", "data", file}), 1);
   EXPECT_THAT(cluster_.err, HasSubstr("declared in spec.source"));
+
+  // The answer comes while most of it is still on its way.
+  cluster_.write("shop.yaml", limits + volumeManifest("size: 16Mi"));
+  cluster_.controller().waitForError("reason=\"VolumeSizeDiffers\"");
+  const std::string slow = files.write("long.img", std::string(12 << 20, 'y')).string();
+  EXPECT_EQ(volume({"load", "data", slow}), 1);
+  EXPECT_THAT(cluster_.err, HasSubstr("is not Ready"));
+  EXPECT_EQ(count("block-set", "shop:data"), 3u);
 }
 
 TEST_F(Volumes, PlanShowsWhatApplyDoes) {

@@ -246,7 +246,7 @@ Transfer::Failure Transfer::refused(long status) const {
   if (status == 404 || status == 410) {
     return {
         {Reason::ImageNotFound,
-         fmt::format("Image {} is not there: the server answers {}. Publish it, or correct spec.image.url.",
+         fmt::format("Image {} is not there: the server answers {}. Publish it, or correct its url.",
                      name_, status)},
         true};
   }
