@@ -36,10 +36,11 @@ Error digestMismatch(std::string_view name, std::string_view found, std::string_
 }
 
 Error digestMismatch(std::string_view name, std::string_view pinned) {
-  return {Reason::DigestMismatch,
-          fmt::format("Image {} has another SHA-256 than {}, which its manifest asks for. Restore the image or "
-                      "change sha256 there.",
-                      name, pinned)};
+  return {
+      Reason::DigestMismatch,
+      fmt::format("Image {} has another SHA-256 than {}, which its manifest asks for. Restore the image or "
+                  "change sha256 there.",
+                  name, pinned)};
 }
 
 }  // namespace rookery::image
