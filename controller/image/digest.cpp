@@ -30,17 +30,16 @@ std::string Sha256::finish() {
 
 Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned) {
   return {Reason::DigestMismatch,
-          fmt::format("Image {} has the SHA-256 {}, but its manifest asks for {}. Restore the image or "
-                      "change sha256 there.",
+          fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image or "
+                      "change the pin.",
                       name, found, pinned)};
 }
 
 Error digestMismatch(std::string_view name, std::string_view pinned) {
-  return {
-      Reason::DigestMismatch,
-      fmt::format("Image {} has another SHA-256 than {}, which its manifest asks for. Restore the image or "
-                  "change sha256 there.",
-                  name, pinned)};
+  return {Reason::DigestMismatch,
+          fmt::format("Image {} has another SHA-256 than {}, which spec.image.sha256 asks for. Restore the "
+                      "image or change the pin.",
+                      name, pinned)};
 }
 
 }  // namespace rookery::image

@@ -97,7 +97,7 @@ void Rules::ready(const ReadyNews& news, SystemTime now) {
     for (std::string& key : ended) note(std::move(key), std::nullopt);
   }
   const std::optional<Level> level = levelOf(news.ready, news.reason);
-  if (!level || (declared_ && !declared_->contains(news.object))) return;
+  if (!level) return;
   const auto known = trackers_.find(news.object);
   if (known == trackers_.end()) {
     Tracker tracker{.now = *level, .since = now, .lostLast = {}, .news = news};
@@ -147,7 +147,6 @@ void Rules::occasion(Notification notification, SystemTime now) {
 }
 
 void Rules::keepOnly(const api::KeySet& declared) {
-  declared_ = declared;
   std::erase_if(trackers_, [&](const auto& item) { return !declared.contains(item.first); });
   std::vector<std::string> ended;
   for (const auto& [key, told] : told_) {

@@ -53,8 +53,7 @@ class Rules {
   void pruneWaits(const std::string& instance, const std::string& message, SystemTime now);
   /// What comes now and then. The same once more within `repetition` is not told.
   void occasion(Notification notification, SystemTime now);
-  /// Of what is not declared any more nothing is told, whatever becomes of it: it is removed, as somebody
-  /// wants.
+  /// Of what is not declared any more nothing is told.
   void keepOnly(const api::KeySet& declared);
 
   /// What is to be told now.
@@ -89,7 +88,6 @@ class Rules {
   void note(std::string key, std::optional<std::string> value);
 
   Options options_;
-  std::optional<api::KeySet> declared_;            // absent: not known yet
   std::map<std::string, std::string> told_;        // by key: levels, and sets that wait
   std::map<api::ObjectKey, Tracker> trackers_;     // what is not calm, or was not until a moment ago
   std::map<std::string, SystemTime> repetitions_;  // when an occasion was told

@@ -62,7 +62,7 @@ Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
                         const std::vector<ImageRoot>& imageRoots) {
   std::error_code error;
   fs::path resolved = fs::canonical(path, error);
-  if (error) return notFound(path, error.message(), "Build it, or correct the path in its manifest.");
+  if (error) return notFound(path, error.message(), "Build it or correct spec.image.path.");
   if (std::ranges::any_of(imageRoots,
                           [&](const ImageRoot& root) { return api::liesBelow(resolved, root.real); }))
     return resolved;
@@ -206,7 +206,7 @@ Result<fs::path> locateStored(const std::string& sha256, const image::ImageStore
   return fail(
       Reason::ImageNotFound,
       fmt::format("Image sha256:{} is not in the image store (images/ in --state-dir). Send it there "
-                  "with rookery deploy, or say in its manifest where it is: url (it is pulled from there) "
+                  "with rookery deploy, or say in spec.image where it is: url (it is pulled from there) "
                   "or path.",
                   sha256));
 }

@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadUpdate{"digest",
                   "  image: {path: images/good.hvt, sha256: \""
                   "0000000000000000000000000000000000000000000000000000000000000000\"}",
-                  "DigestMismatch", "but its manifest asks for 00000000"},
+                  "DigestMismatch", "but spec.image.sha256 asks for 00000000"},
         BadUpdate{"notAnElf", "  image: {path: images/text.hvt}", "ImageInvalid",
                   "images/text.hvt is not a valid Solo5 image: it is not an ELF file"},
         BadUpdate{"missingImage", "  image: {path: images/none.hvt}", "ImageNotFound",

@@ -244,10 +244,11 @@ Transfer::End Transfer::redirected() const {
 /// What an HTTP status says that is neither success nor redirect.
 Transfer::Failure Transfer::refused(long status) const {
   if (status == 404 || status == 410) {
-    return {{Reason::ImageNotFound,
-             fmt::format("Image {} is not there: the server answers {}. Publish it, or correct its url.",
-                         name_, status)},
-            true};
+    return {
+        {Reason::ImageNotFound,
+         fmt::format("Image {} is not there: the server answers {}. Publish it, or correct spec.image.url.",
+                     name_, status)},
+        true};
   }
   const bool lasting = status / 100 != 5 && status != 408 && status != 425 && status != 429;
   const std::string_view who =
