@@ -14,12 +14,13 @@ template <class T>
 class Shared {
  public:
   Shared() = default;
-  Shared(std::nullopt_t /*none*/) {}  // NOLINT(google-explicit-constructor)
-  Shared(T value)
-      : value_(std::make_shared<const T>(std::move(value))) {}  // NOLINT(google-explicit-constructor)
+  // NOLINTBEGIN(google-explicit-constructor): as std::optional has them
+  Shared(std::nullopt_t /*none*/) {}
+  Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+  // NOLINTEND(google-explicit-constructor)
 
   explicit operator bool() const { return value_ != nullptr; }
-  bool has_value() const { return value_ != nullptr; }
+  bool has_value() const { return value_ != nullptr; }  // NOLINT(readability-identifier-naming): likewise
   /// It must be there.
   const T& operator*() const {
     check(value_ != nullptr, "the value is there");
