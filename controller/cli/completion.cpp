@@ -245,6 +245,7 @@ std::vector<std::string> argumentsOf(const Line& line) {
 
 std::vector<std::string> verbNames(const std::vector<VerbDescription>& known) {
   std::vector<std::string> names;
+  names.reserve(known.size());
   for (const VerbDescription& verb : known) names.push_back(verb.name.substr(verb.name.rfind(' ') + 1));
   return names;
 }

@@ -41,6 +41,7 @@ std::pair<std::string_view, std::string> partsOf(std::string_view notes) {
 std::string usageOf(const VerbDescription& verb) {
   if (!verb.parts.empty()) {
     std::vector<std::string> lines;
+    lines.reserve(verb.parts.size());
     for (const VerbDescription& part : verb.parts) lines.push_back(usageOf(part));
     return fmt::format("{}", fmt::join(lines, "\n"));
   }
