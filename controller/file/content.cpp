@@ -122,4 +122,13 @@ std::expected<std::string, Unread> readStart(const std::filesystem::path& path, 
   return readAll(file.descriptor(), most - 1, static_cast<std::uint64_t>(status.st_size));
 }
 
+std::vector<std::filesystem::path> entriesOf(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error))
+    entries.push_back(entry->path());
+  return entries;
+}
+
 }  // namespace rookery::file

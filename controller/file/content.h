@@ -4,6 +4,7 @@
 #include <expected>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "file/settling.h"
 #include "file/stamp.h"
@@ -45,5 +46,8 @@ std::expected<Content, Unread> read(const std::filesystem::path& path, std::size
 
 /// The first bytes of a regular file, `most` of them at most and no less than one, whoever is writing it.
 std::expected<std::string, Unread> readStart(const std::filesystem::path& path, std::size_t most);
+
+/// Everything in a folder, in no order; what cannot be listed is left out.
+std::vector<std::filesystem::path> entriesOf(const std::filesystem::path& folder);
 
 }  // namespace rookery::file

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "file/atomic.h"
+#include "file/content.h"
 #include "file/disk.h"
 #include "image/digest.h"
 #include "image/file.h"
@@ -82,15 +83,6 @@ std::optional<std::uint64_t> sizeOf(const fs::path& file) {
   return static_cast<std::uint64_t>(status->st_size);
 }
 
-/// Everything in a folder; what cannot be listed is left out.
-std::vector<fs::path> entriesOf(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    entries.push_back(entry->path());
-  return entries;
-}
-
 int openFolder(const fs::path& folder) {
   if (const int cause = file::makeFolder(folder); cause != 0) return cause;
   return ::access(folder.c_str(), R_OK | W_OK | X_OK) == 0 ? 0 : errno;
@@ -99,7 +91,7 @@ int openFolder(const fs::path& folder) {
 /// Removes what a process that was killed left: images that were on their way, and times of use without an
 /// image.
 void removeLeftovers(const fs::path& folder) {
-  for (const fs::path& entry : entriesOf(folder)) {
+  for (const fs::path& entry : file::entriesOf(folder)) {
     const std::string digest = digestIn(entry, usedSuffix);
     const bool orphaned = !digest.empty() && !sizeOf(folder / (digest + std::string(imageSuffix)));
     if (orphaned || entry.filename().string().starts_with(incomingPrefix)) ::unlink(entry.c_str());
@@ -323,7 +315,7 @@ timespec ImageStore::State::lastUse(std::string_view digest) const {
 
 std::vector<ImageStore::State::Kept> ImageStore::State::listed() const {
   std::vector<Kept> images;
-  for (const fs::path& entry : entriesOf(folder)) {
+  for (const fs::path& entry : file::entriesOf(folder)) {
     std::string digest = digestIn(entry, imageSuffix);
     const auto size = sizeOf(entry);
     if (digest.empty() || !size) continue;
@@ -335,7 +327,7 @@ std::vector<ImageStore::State::Kept> ImageStore::State::listed() const {
 
 ImageStore::State::Amounts ImageStore::State::amounts() const {
   Amounts found;
-  for (const fs::path& entry : entriesOf(folder)) {
+  for (const fs::path& entry : file::entriesOf(folder)) {
     if (!digestIn(entry, imageSuffix).empty()) found.stored += sizeOf(entry).value_or(0);
     if (entry.filename().string().starts_with(incomingPrefix)) found.arrived += sizeOf(entry).value_or(0);
   }

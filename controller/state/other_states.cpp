@@ -9,6 +9,7 @@
 #include <string>
 #include <system_error>
 
+#include "file/content.h"
 #include "state/state_dir.h"
 
 namespace rookery::state {
@@ -29,23 +30,14 @@ std::vector<fs::path> likelyFolders() {
   return folders;
 }
 
-/// What lies in a folder, as far as that can be read.
-std::vector<fs::path> entriesOf(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error))
-    entries.push_back(entry->path());
-  return entries;
-}
-
 /// Those that a process of this program holds, as far as this one may see what files another has open.
 std::vector<fs::path> heldFolders() {
   std::vector<fs::path> folders;
-  for (const fs::path& process : entriesOf("/proc")) {
+  for (const fs::path& process : file::entriesOf("/proc")) {
     std::ifstream name(process / "comm");
     std::string program;
     if (!std::getline(name, program) || program != "rookery") continue;
-    for (const fs::path& opened : entriesOf(process / "fd")) {
+    for (const fs::path& opened : file::entriesOf(process / "fd")) {
       std::error_code ignored;
       const fs::path file = fs::read_symlink(opened, ignored);
       if (file.filename() == "lock") folders.push_back(file.parent_path());
