@@ -17,6 +17,7 @@
 #include "error.h"
 #include "image/image.h"
 #include "plan/observed.h"
+#include "plan/shared.h"
 #include "plan/shared_map.h"
 
 namespace rookery::plan {
@@ -43,16 +44,14 @@ struct DesiredUnikernel {
   api::Identity identity;
   albatross::Arguments arguments;         // expanded: may hold secrets, never to be printed
   Result<image::Image> image;             // checked against the manifest: pin, target, devices
-  std::optional<image::Missing> missing;  // image is its error: it was not pulled yet, or is unsettled
-  std::optional<Error> error;             // a reference that cannot be resolved, or a rule that it breaks
-  std::optional<std::string> notice;      // worth a word in the Ready condition (sticky placement)
+  Shared<image::Missing> missing;         // image is its error: it was not pulled yet, or is unsettled
+  Shared<Error> error;                    // a reference that cannot be resolved, or a rule that it breaks
+  Shared<std::string> notice;             // worth a word in the Ready condition (sticky placement)
   std::vector<std::string> secrets = {};  // values in `arguments` from Secrets; all, unless there is `error`
   FormerSecrets formerSecrets = {};
-  std::optional<std::vector<std::string>> shown =
-      {};                                 // arguments as they may be shown; absent: as in the manifest
-  std::optional<Replicas> replicas = {};  // absent: it has no placement
-  std::optional<std::string> waits =
-      {};  // why what runs is not to be stopped for now, as a sentence (rollout.h)
+  Shared<std::vector<std::string>> shown = {};  // arguments as they may be shown; absent: as in the manifest
+  Shared<Replicas> replicas = {};               // absent: it has no placement
+  Shared<std::string> waits = {};  // why what runs is not to be stopped for now, as a sentence (rollout.h)
 
   friend bool operator==(const DesiredUnikernel&, const DesiredUnikernel&) = default;
   const api::Unikernel& spec() const { return object->as<api::Unikernel>(); }

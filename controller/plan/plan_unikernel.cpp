@@ -243,6 +243,7 @@ Planner::Verdict Planner::judgeInSync(const Subject& subject) {
   const Goal goal{wanted};
   object.inSync = wanted;
   object.succeeded.reset();
+  object.triedFields = {};  // only of interest while it is not as declared
   object.lastError.reset();
   const std::chrono::seconds minimum(subject.spec().minReadySeconds);
   if (now_ - object.upSince < minimum) {

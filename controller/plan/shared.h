@@ -17,10 +17,14 @@ class Shared {
   // NOLINTBEGIN(google-explicit-constructor): as std::optional has them
   Shared(std::nullopt_t /*none*/) {}
   Shared(T value) : value_(std::make_shared<const T>(std::move(value))) {}
+  Shared(std::optional<T> value) : value_(value ? std::make_shared<const T>(*std::move(value)) : nullptr) {}
   // NOLINTEND(google-explicit-constructor)
 
   explicit operator bool() const { return value_ != nullptr; }
   bool has_value() const { return value_ != nullptr; }  // NOLINT(readability-identifier-naming): likewise
+  T value_or(T other) const {                           // NOLINT(readability-identifier-naming): likewise
+    return value_ == nullptr ? std::move(other) : *value_;
+  }
   /// It must be there.
   const T& operator*() const {
     check(value_ != nullptr, "the value is there");

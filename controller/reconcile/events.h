@@ -79,7 +79,7 @@ class EventRecorder : public Listener {
 
   const ObjectStore& objects_;
   const std::function<api::SystemTime()> now_;
-  EventCache cache_;
+  EventCache cache_{2 * maxEvents};  // one comes for each that goes
   std::mutex mutex_;
   struct Known {
     Key key;

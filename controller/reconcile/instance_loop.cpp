@@ -156,6 +156,7 @@ asio::awaitable<bool> InstanceLoop::round() {
   }
   roundEnded_(end);
   const bool stepTaken = co_await take(std::move(due), told);
+  memory_.inventory.clear();  // the state has it
   told.duration = clock::Steady::now() - start;
   environment_.listener.roundEnded(desired_->name(), told);
   traceRound(told);
@@ -311,9 +312,12 @@ std::optional<std::set<api::ObjectKey>> InstanceLoop::changedAtRest(const plan::
   changed->insert(seen->begin(), seen->end());
   changed->insert(others_->rest.restless.begin(), others_->rest.restless.end());
   // What runs and is not ours may be somebody else's, which it takes a look at all to tell.
+  const plan::SharedInventory inventory = environment_.state.inventoryOf(observed.serverKey);
   const bool foreign = std::ranges::any_of(*changed, [&](const api::ObjectKey& key) {
     const albatross::Name name = desired_->nameOf(key, observed.base);
-    return observed.unikernels.contains(name) && !memory_.inventory.contains(name);
+    const auto entry = inventory.find(name);
+    const bool ours = entry != inventory.end() && isOwn(name, entry->second);
+    return observed.unikernels.contains(name) && !ours;
   });
   return foreign ? std::nullopt : changed;
 }
@@ -450,7 +454,6 @@ InstanceLoop::Decision InstanceLoop::decideAgain(std::set<api::ObjectKey> change
   Decision decision{.plan = {}, .before = {}, .changed = std::move(changed)};
   for (const api::ObjectKey& key : *decision.changed) {
     albatross::Name name = desired_->nameOf(key, observed_->base);
-    memory_.inventory.erase(name);
     const auto entry = kept.find(name);
     if (entry == kept.end() || !isOwn(name, entry->second)) continue;
     memory_.inventory.emplace(name, entry->second);

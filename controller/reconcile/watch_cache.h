@@ -46,7 +46,7 @@ class WatchCache {
   /// How many bytes a change keeps in memory besides what others share with it.
   using Weigh = std::function<std::size_t(const Change&)>;
 
-  static constexpr std::size_t defaultKept = 16'384;
+  static constexpr std::size_t defaultKept = 4'096;
 
   /// Of the oldest changes beyond `kept`, or beyond `heaviest` bytes of all, nobody is told any more.
   explicit WatchCache(

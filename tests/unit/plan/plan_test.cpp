@@ -1167,7 +1167,7 @@ auto notPulled(char digest, Reason reason = Reason::ImagePulling) {
   return [digest, reason](Spec& spec, DesiredUnikernel& unikernel) {
     spec.image = {
         .path = {}, .url = "https://builds.example.org/web.hvt", .sha256 = image::toHex(digestOf(digest))};
-    unikernel.missing = {broken(reason), reason == Reason::ImageNotFound};
+    unikernel.missing = image::Missing{broken(reason), reason == Reason::ImageNotFound};
     unikernel.image = std::unexpected(unikernel.missing->error);
   };
 }
