@@ -58,7 +58,8 @@ std::expected<std::string, Unread> readAll(int descriptor, std::size_t most, std
   bytes.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, most) + 1));
   while (bytes.size() <= most) {
     const std::size_t before = bytes.size();
-    const std::size_t part = std::min(chunkSize, most + 1 - before);
+    const std::size_t room = bytes.capacity() - before;  // for all of it: some are kept
+    const std::size_t part = std::min(room > 0 ? room : chunkSize, most + 1 - before);
     bytes.resize(before + part);
     const ssize_t count = ::read(descriptor, bytes.data() + before, part);
     bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));

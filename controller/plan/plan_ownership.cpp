@@ -14,7 +14,7 @@ namespace {
 
 /// Whether whoever may write its object can have written an entry: it stands on that in a cluster, and what
 /// is not in a cluster came from a folder, with an absolute path.
-bool standsOnItsObject(const Entry& entry) { return entry.root->is_relative(); }
+bool standsOnItsObject(const Entry& entry) { return entry.root.get().is_relative(); }
 
 }  // namespace
 

@@ -24,7 +24,7 @@ constexpr std::chrono::seconds trialInterval{2};
 constexpr std::size_t longestFailure = 1 << 10;
 
 /// Whether others than who may read our state may read where an entry stands: on its object, in a cluster.
-bool isReadByOthers(const Entry& entry) { return entry.root->is_relative(); }
+bool isReadByOthers(const Entry& entry) { return entry.root.get().is_relative(); }
 
 void forgetTrial(Entry& entry) {
   if (entry.rollback->trial) entry.rollback.edit([](Rollback& edited) { edited.trial.reset(); });

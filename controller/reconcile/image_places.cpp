@@ -29,7 +29,7 @@ fs::path folderOf(const api::Origin& origin, std::error_code& error) {
   if (isStandardInput(origin)) return fs::canonical(".", error);
   if (fs::is_directory(origin.root, error)) return fs::canonical(origin.root, error);
   if (error) return {};
-  const fs::path folder = origin.root->parent_path();
+  const fs::path folder = origin.root.get().parent_path();
   return fs::canonical(folder.empty() ? "." : folder, error);
 }
 
@@ -48,14 +48,14 @@ std::unexpected<Error> notFound(const fs::path& path, std::string_view why, std:
 /// What somebody can do whose objects came through an API: of these, paths mean something else than where
 /// they were written.
 std::string remedyFor(const api::Origin& origin) {
-  if (!origin.root->is_absolute()) {
+  if (!origin.root.get().is_absolute()) {
     return "Put it into the folder of an --image-root, where relative paths start, or name it by url and "
            "sha256.";
   }
   return fmt::format(
       "Relative paths start at {}, where the API keeps this manifest. Put it there or below an --image-root, "
       "send it with rookery deploy, or name it by url and sha256.",
-      origin.file->parent_path().string());
+      origin.file.get().parent_path().string());
 }
 
 Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
@@ -152,10 +152,10 @@ class Walk {
 Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
                               const std::vector<ImageRoot>& imageRoots) {
   std::vector<ImageRoot> roots = imageRoots;
-  if (origin.root->is_absolute()) {
+  if (origin.root.get().is_absolute()) {
     std::error_code error;
     const fs::path named =
-        fs::is_directory(origin.root, error) ? origin.root.get() : origin.root->parent_path();
+        fs::is_directory(origin.root, error) ? origin.root.get() : origin.root.get().parent_path();
     fs::path real = folderOf(origin, error);
     if (!error) roots.push_back({.named = named, .real = std::move(real)});
   }
@@ -190,7 +190,7 @@ image::Content contentOf(const api::Object& object) {
 }
 
 plan::Author authorOf(const api::Origin& origin, const fs::path& apiStore) {
-  const bool given = origin.root->is_absolute() || isStandardInput(origin);
+  const bool given = origin.root.get().is_absolute() || isStandardInput(origin);
   const bool throughApi = !apiStore.empty() && api::liesBelow(origin.file, apiStore);
   return given && !throughApi ? plan::Author::Operator : plan::Author::Anybody;
 }

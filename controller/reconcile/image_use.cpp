@@ -10,7 +10,8 @@ std::optional<std::set<std::string>> imagesInUse(const ObjectStore& objects, con
   for (const ObjectViewPtr& view : objects.list(api::Kind::Unikernel, std::nullopt).views) {
     const api::Unikernel::Image& image = view->object->as<api::Unikernel>().image;
     if (!image.path.empty())
-      digests.insert(image.path->stem().string());  // a path into the store says the digest without a pin
+      digests.insert(
+          image.path.get().stem().string());  // a path into the store says the digest without a pin
     if (image.sha256) digests.insert(*image.sha256);
     if (view->status.digest) digests.insert(*view->status.digest);
   }

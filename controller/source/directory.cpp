@@ -20,7 +20,6 @@
 #include <system_error>
 #include <thread>
 #include <tuple>
-#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <variant>
@@ -36,26 +35,25 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// By their paths, which other objects may share.
-using Files = std::unordered_map<std::string_view, const std::filesystem::path*>;
+/// The paths of files, as objects have them; several may have the same.
+using Files = std::unordered_set<std::string_view>;
 
 /// The files that an object names, which are read when it is acted upon.
 void addNamedBy(const api::Object& object, Files& named) {
-  const auto add = [&](const std::filesystem::path& file) { named.emplace(file.native(), &file); };
   if (object.kind() == api::Kind::Unikernel) {
     const api::Unikernel::Image& image = object.as<api::Unikernel>().image;
-    if (!image.url && !image.path.empty()) add(image.path);
+    if (!image.url && !image.path.empty()) named.insert(image.path.native());
   }
   if (object.kind() == api::Kind::UnikernelVolume) {
     const auto& source = object.as<api::UnikernelVolume>().source;
-    if (source && !source->url && !source->path.empty()) add(source->path);
+    if (source && !source->url && !source->path.empty()) named.insert(source->path.native());
   }
   if (object.kind() == api::Kind::AlbatrossInstance) {
     const auto* files =
         std::get_if<api::AlbatrossInstance::Files>(&object.as<api::AlbatrossInstance>().credentials);
     if (files == nullptr) return;
     for (const std::filesystem::path* file : {&files->ca, &files->certificate, &files->privateKey})
-      add(*file);
+      named.insert(file->native());
   }
 }
 
@@ -295,11 +293,11 @@ Files DirectorySource::State::filesNamedIn(const Manifests& given) {
 /// Files that the manifests name matter, wherever they lie.
 void DirectorySource::State::follow(const Files& files) {
   std::set<std::filesystem::path> folders;
-  for (const auto& [name, file] : files) {
-    if (folders.insert(file->parent_path()).second) watcher->follow(file->parent_path());
-    watcher->watchEntry(file->parent_path(), file->filename());
+  for (const std::filesystem::path file : files) {
+    if (folders.insert(file.parent_path()).second) watcher->follow(file.parent_path());
+    watcher->watchEntry(file.parent_path(), file.filename());
     std::error_code unknown;
-    if (std::filesystem::is_symlink(*file, unknown)) watcher->follow(*file);
+    if (std::filesystem::is_symlink(file, unknown)) watcher->follow(file);
   }
 }
 

@@ -219,7 +219,7 @@ TEST(Manifest, DecodesAVolume) {
   const auto& decoded = manifest.objects.at(0)->as<UnikernelVolume>();
   EXPECT_EQ(decoded.instance, "eu-1");
   EXPECT_EQ(decoded.size, 1024);
-  EXPECT_EQ(decoded.source->path->filename(), "data.img");
+  EXPECT_EQ(decoded.source->path.get().filename(), "data.img");
   EXPECT_EQ(decoded.compressionLevel, 9);
   EXPECT_EQ(decoded.reclaimPolicy, UnikernelVolume::ReclaimPolicy::Delete);
 }

@@ -830,7 +830,7 @@ TEST_F(DirectorySourceTest, ProblemsComeInTheOrderOfTheirPlaces) {
   fs::create_symlink("nowhere", root() / "ab.yaml");
   const SnapshotPtr first = open().scan();
   std::vector<std::string> files;
-  for (const api::Problem& problem : first->problems) files.push_back(problem.origin.file->filename());
+  for (const api::Problem& problem : first->problems) files.push_back(problem.origin.file.get().filename());
   EXPECT_THAT(files, ElementsAre("a.yaml", "ab.yaml", "b.yaml", "b.yaml"));
   EXPECT_LT(first->problems[2].origin.line, first->problems[3].origin.line);
   EXPECT_EQ(source_->scan()->problems, first->problems);
