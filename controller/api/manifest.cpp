@@ -397,19 +397,21 @@ class Reader {
     object.origin = file_;
     object.origin.line = document.places.value.line;
     object.origin.column = document.places.value.column;
-    object.manifest = std::move(document.value);
-    json& metadata = object.manifest["metadata"];
+    json& manifest = document.value;
+    json& metadata = manifest["metadata"];
     if (isNamespaced(object.kind())) metadata["namespace"] = object.metadata.nameSpace;
     if (object.kind() == Kind::Secret) {
       object.specDigest = digestOf(object.as<Secret>());
-      object.manifest.erase("data");
-      object.manifest.erase("stringData");
+      manifest.erase("data");
+      manifest.erase("stringData");
       object.metadata.annotations.erase(std::string(lastApplied));
       if (metadata.contains("annotations")) metadata["annotations"].erase(std::string(lastApplied));
+      object.manifest = manifest;
       return;
     }
     const json& schema = manifestSchemaOf(object.kind()).at("properties").at("spec");
-    json spec = withoutDefaults(schema, object.manifest.at("spec"));
+    object.manifest = manifest;
+    json spec = withoutDefaults(schema, manifest.at("spec"));
     object.specDigest = sha256(spec.dump());
     if (object.kind() == Kind::Unikernel) {
       object.run = runDigestOf(object, std::move(spec));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/field_places.h"
+#include "api/packed_json.h"
 #include "api/selector.h"
 #include "error.h"
 #include "file/shared_path.h"
@@ -249,7 +250,7 @@ struct RunDigest {
 struct Object {
   Metadata metadata;
   Origin origin;
-  nlohmann::json manifest;  // as written, with the schema's defaults; no status. Without data for a Secret.
+  PackedJson manifest;     // as written, with the schema's defaults; no status. Without data for a Secret.
   std::string specDigest;  // SHA-256 hex of the spec without what equals a default: the generation rises when
                            // it changes
   RunDigest run = {};      // of a Unikernel

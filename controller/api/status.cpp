@@ -182,7 +182,7 @@ void addPlacedOn(const Status& status, json& object) {
 }
 
 json toJson(const Object& object, const Identity& identity, const Status& status) {
-  json shaped = object.manifest;
+  json shaped = object.manifest.unpack();
   json& metadata = shaped["metadata"];
   metadata["uid"] = identity.uid;
   metadata["creationTimestamp"] = toRfc3339(identity.creationTimestamp);

@@ -26,8 +26,7 @@ enum class Standing { Awaited, Ready, Failed };
 /// How the controller says that an object stands which it should have as `wanted`.
 Standing standingOf(const json& object, const api::Object& wanted) {
   const json* spec = api::findByPath(object, ".spec");
-  const auto declared = wanted.manifest.find("spec");
-  if (spec == nullptr || declared == wanted.manifest.end() || *spec != *declared) return Standing::Awaited;
+  if (spec == nullptr || *spec != wanted.manifest.unpack()["spec"]) return Standing::Awaited;
   const json* generation = api::findByPath(object, ".metadata.generation");
   const json* observed = api::findByPath(object, ".status.observedGeneration");
   if (generation == nullptr || observed == nullptr || *generation != *observed) return Standing::Awaited;

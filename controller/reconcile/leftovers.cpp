@@ -22,10 +22,10 @@ api::ObjectPtr nameOnly(const api::ObjectKey& key, const std::filesystem::path& 
   object->metadata.name = key.name;
   object->metadata.nameSpace = key.nameSpace;
   object->origin = {.root = root, .file = file};
-  object->manifest = {{"apiVersion", api::groupVersion},
-                      {"kind", toString(key.kind)},
-                      {"metadata", {{"name", key.name}, {"namespace", key.nameSpace}}},
-                      {"spec", nlohmann::json::object()}};
+  object->manifest = nlohmann::json{{"apiVersion", api::groupVersion},
+                                    {"kind", toString(key.kind)},
+                                    {"metadata", {{"name", key.name}, {"namespace", key.nameSpace}}},
+                                    {"spec", nlohmann::json::object()}};
   if (key.kind == api::Kind::UnikernelVolume) {
     object->spec = api::UnikernelVolume{};
   } else {

@@ -4,7 +4,6 @@
 #include "reconcile/combined_status.h"
 #include "reconcile/listener.h"
 #include "text.h"
-#include "yaml/writer.h"
 
 namespace rookery::reconcile {
 
@@ -41,12 +40,11 @@ bool sameContent(const api::Object& a, const api::Object& b) {
 
 }  // namespace
 
-/// Of most changes, only the status is new. What is parsed takes several times the room of its text.
+/// Of most changes, only the status is new. What is decoded of a manifest takes about as much room.
 std::size_t ObjectStore::weightOf(const Cache::Change& change) {
-  constexpr std::size_t view = 2'048, parsed = 4;
+  constexpr std::size_t view = 2'048, object = 2;
   if (change.before != nullptr && change.before->object == change.after->object) return view;
-  using nlohmann::json;
-  return view + parsed * yaml::dump(change.after->object->manifest).size();
+  return view + object * change.after->object->manifest.size();
 }
 
 void ObjectStore::declare(const api::ObjectPtr& object, const api::Identity& identity, api::SystemTime now) {

@@ -268,7 +268,7 @@ Result<std::optional<api::Identity>> StateDir::amendDeletion(const api::Object& 
 }
 
 void Known::keep(const api::Object& object) {
-  manifest = yaml::dump(object.manifest);
+  manifest = yaml::dump(object.manifest.unpack());
   root = object.origin.root;
   file = object.origin.file;
 }

@@ -34,8 +34,8 @@ const Target manifest("manifest", [](std::string_view input) {
   for (const api::ObjectPtr& object : read.objects) {
     object->originOf("spec.image.path");
     if (object->kind() == api::Kind::Secret) continue;  // its data is not in its manifest
-    expectStable(*object, api::readDocument(object->manifest, manifestFile));
-    expectStable(*object, api::parseManifest(yaml::toYaml(object->manifest), manifestFile));
+    expectStable(*object, api::readDocument(object->manifest.unpack(), manifestFile));
+    expectStable(*object, api::parseManifest(yaml::toYaml(object->manifest.unpack()), manifestFile));
   }
 });
 

@@ -15,7 +15,7 @@ inline std::string describeAll(const Manifest& manifest) {
                                  manifest.secretsOnly, manifest.foreign, manifest.blank, manifest.cut);
   for (const ObjectPtr& object : manifest.objects) {
     text += fmt::format("{} {} {} {}\n", object->key().toString(), object->origin.toString(),
-                        object->specDigest, object->manifest.dump());
+                        object->specDigest, object->manifest.unpack().dump());
     object->places.forEach([&](std::string_view field, yaml::Place place) {
       text += fmt::format(" {}={}:{}", field, place.line, place.column);
     });

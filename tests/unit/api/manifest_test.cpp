@@ -97,7 +97,7 @@ TEST(Manifest, DecodesAUnikernel) {
   const Object& object = *manifest.objects.at(0);
   EXPECT_EQ(object.key().toString(), "Unikernel shop/web");
   EXPECT_EQ(object.metadata.annotations.at("example.com/note"), "a\nb");
-  EXPECT_FALSE(object.manifest.contains("status"));
+  EXPECT_FALSE(object.manifest.unpack().contains("status"));
   const auto& unikernel = object.as<Unikernel>();
   EXPECT_EQ(unikernel.instance, "eu-1");
   EXPECT_EQ(unikernel.image.path, "/m/images/web.hvt");
@@ -176,7 +176,7 @@ TEST(Manifest, FillsInDefaults) {
   EXPECT_TRUE(unikernel.addName);
   EXPECT_TRUE(unikernel.prune);
   EXPECT_FALSE(unikernel.restart);
-  EXPECT_EQ(object.manifest, nlohmann::json::parse(R"({
+  EXPECT_EQ(object.manifest.unpack(), nlohmann::json::parse(R"({
     "apiVersion": "rookery.dev/v1alpha1", "kind": "Unikernel", "metadata": {"name": "web", "namespace": "default"},
     "spec": {"image": {"path": "x"}, "memory": "32Mi", "cpuIDs": [0], "failBehaviour": {"restart": false},
              "runPolicy": "Always", "update": {"strategy": "ForceCreate", "maxUnavailable": 1},
@@ -250,7 +250,8 @@ TEST(Manifest, DecodesASecretAndKeepsItSecret) {
   EXPECT_EQ(object.key().toString(), "Secret default/db");
   EXPECT_THAT(object.as<Secret>().data,
               ElementsAre(std::pair("password", "hunter2"), std::pair("user", "admin")));
-  EXPECT_EQ(object.manifest, nlohmann::json::parse(R"({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
+  EXPECT_EQ(object.manifest.unpack(),
+            nlohmann::json::parse(R"({"apiVersion": "v1", "kind": "Secret", "type": "Opaque",
     "immutable": true, "metadata": {"name": "db", "namespace": "default", "annotations": {"a": "b"}}})"));
   EXPECT_THAT(object.metadata.annotations, ElementsAre(std::pair("a", "b")));
 }
@@ -677,7 +678,8 @@ TEST(Manifest, NullIsTheSameAsNoSuchField) {
 TEST(Manifest, ADocumentThatIsJsonAlreadyReadsAsItsText) {
   const Manifest text = parse(unikernel("  memory: 64Mi\n  startup: null\n  arguments: [\"\\ufeff\"]\n"));
   ASSERT_THAT(text.objects, SizeIs(1));
-  const Manifest value = readDocument(text.objects[0]->manifest, {.root = "/m", .file = "/m/f.yaml"});
+  const Manifest value =
+      readDocument(text.objects[0]->manifest.unpack(), {.root = "/m", .file = "/m/f.yaml"});
   ASSERT_THAT(value.objects, SizeIs(1));
   EXPECT_EQ(value.objects[0]->manifest, text.objects[0]->manifest);
   EXPECT_EQ(value.objects[0]->specDigest, text.objects[0]->specDigest);
@@ -871,7 +873,7 @@ TEST(List, ItemsMayHoldWhatAServerSets) {
   const Manifest manifest = parse(listOf(printed + itemDb));
   EXPECT_THAT(describe(manifest.problems), IsEmpty());
   ASSERT_THAT(manifest.objects, SizeIs(2));
-  EXPECT_FALSE(manifest.objects[0]->manifest.contains("status"));
+  EXPECT_FALSE(manifest.objects[0]->manifest.unpack().contains("status"));
   const Manifest plain = parse(listOf(itemWeb));
   EXPECT_EQ(manifest.objects[0]->specDigest, plain.objects.at(0)->specDigest);
 }

@@ -27,7 +27,9 @@ TEST_F(Objects, ThatAreReadAgainAreNoChange) {
   EXPECT_EQ(objects_.resourceVersion(), version);
   EXPECT_EQ(find()->object, again) << "what is said of its place is true";
   const auto changed = copy();
-  changed->manifest["spec"]["memory"] = "64Mi";
+  nlohmann::json manifest = changed->manifest.unpack();
+  manifest["spec"]["memory"] = "64Mi";
+  changed->manifest = manifest;
   objects_.declare(changed, view_->identity, {});
   EXPECT_GT(objects_.resourceVersion(), version);
 }

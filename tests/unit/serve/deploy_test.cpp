@@ -94,7 +94,7 @@ class Deploy : public testing::Test {
 
   json specOf(const std::string& nameSpace, const std::string& name) const {
     const auto view = objects_.find({api::Kind::Unikernel, nameSpace, name});
-    return view ? view->object->manifest["spec"] : json();
+    return view ? view->object->manifest.unpack()["spec"] : json();
   }
 
   bool isForced(const std::string& name) const {
@@ -214,7 +214,7 @@ TEST_F(Deploy, KeepsWhatTheFormDoesNotCarry) {
                            {"kind", "Unikernel"},
                            {"metadata", {{"name", "web"}, {"namespace", "shop"}}},
                            {"spec", spec}};
-    return api::readDocument(manifest, {}).objects.at(0)->manifest.at("spec");
+    return api::readDocument(manifest, {}).objects.at(0)->manifest.unpack().at("spec");
   };
 
   const std::string force = field("force_create", "true");

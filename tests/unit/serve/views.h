@@ -13,10 +13,10 @@ inline reconcile::ObjectViewPtr unikernelView(const std::string& nameSpace, cons
                                               bool ready, Reason reason, const std::string& message) {
   auto object = std::make_shared<api::Object>();
   object->metadata = {.name = name, .nameSpace = nameSpace, .labels = {}, .annotations = {}};
-  object->manifest = {{"apiVersion", api::groupVersion},
-                      {"kind", "Unikernel"},
-                      {"metadata", {{"name", name}, {"namespace", nameSpace}}},
-                      {"spec", {{"instance", "eu-1"}, {"image", {{"path", "web.hvt"}}}}}};
+  object->manifest = nlohmann::json{{"apiVersion", api::groupVersion},
+                                    {"kind", "Unikernel"},
+                                    {"metadata", {{"name", name}, {"namespace", nameSpace}}},
+                                    {"spec", {{"instance", "eu-1"}, {"image", {{"path", "web.hvt"}}}}}};
   object->spec = api::Unikernel{};
   auto view = std::make_shared<reconcile::ObjectView>();
   view->object = std::move(object);
@@ -37,10 +37,10 @@ inline reconcile::ObjectViewPtr unikernelView(const std::string& nameSpace, cons
 inline reconcile::ObjectViewPtr instanceView(const std::string& name, const std::string& endpoint) {
   auto object = std::make_shared<api::Object>();
   object->metadata = {.name = name, .nameSpace = "", .labels = {}, .annotations = {}};
-  object->manifest = {{"apiVersion", api::groupVersion},
-                      {"kind", "AlbatrossInstance"},
-                      {"metadata", {{"name", name}}},
-                      {"spec", {{"endpoint", endpoint}}}};
+  object->manifest = nlohmann::json{{"apiVersion", api::groupVersion},
+                                    {"kind", "AlbatrossInstance"},
+                                    {"metadata", {{"name", name}}},
+                                    {"spec", {{"endpoint", endpoint}}}};
   api::AlbatrossInstance spec;
   spec.endpoint = endpoint;
   object->spec = std::move(spec);
@@ -59,7 +59,7 @@ inline void publish(reconcile::ObjectStore& store, const reconcile::ObjectViewPt
 inline reconcile::ObjectViewPtr secretView(const std::string& nameSpace, const std::string& name) {
   auto object = std::make_shared<api::Object>();
   object->metadata = {.name = name, .nameSpace = nameSpace, .labels = {}, .annotations = {}};
-  object->manifest = {{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", name}}}};
+  object->manifest = nlohmann::json{{"apiVersion", "v1"}, {"kind", "Secret"}, {"metadata", {{"name", name}}}};
   object->spec = api::Secret{.data = {{"password", "hunter2"}}};
   auto view = std::make_shared<reconcile::ObjectView>();
   view->object = std::move(object);

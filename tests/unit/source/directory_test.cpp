@@ -875,7 +875,7 @@ std::string describeDeclared(const Snapshot& snapshot) {
   std::string text;
   for (const api::ObjectPtr& object : snapshot.objects)
     text += fmt::format("{} {} {}\n", object->key().toString(), object->origin.toString(),
-                        object->manifest.dump());
+                        object->manifest.unpack().dump());
   for (const api::ObjectKey& key : snapshot.declared) text += key.toString() + "\n";
   for (const api::Problem& problem : snapshot.problems) text += problem.toString() + "\n";
   for (const Root& root : snapshot.roots)

@@ -207,7 +207,7 @@ TEST_F(ManifestStoreTest, EditsAnObjectInItsOwnFile) {
   const api::ObjectPtr before = find("web");
   // Moved within the file since the scan: what counts is what it is, not where.
   dir_.write("store/sub/all.yml", "# moved\n\n" + std::string(web) + others);
-  json manifest = before->manifest;  // with all defaults, as a client gets it
+  json manifest = before->manifest.unpack();  // with all defaults, as a client gets it
   manifest["spec"]["memory"] = "96Mi";
   manifest["spec"]["startup"] = 5;
   const auto put = store.put(manifest, before.get());
@@ -237,7 +237,7 @@ TEST_F(ManifestStoreTest, EditsOneOfManyDocumentsAsIfItHadReadThemAll) {
     const fs::path file = dir_.write("store/shop.yaml", text);
     const api::ObjectPtr existing = find("web");
     ASSERT_NE(existing, nullptr) << text;
-    json wanted = existing->manifest;
+    json wanted = existing->manifest.unpack();
     wanted["spec"]["memory"] = "96Mi";
     ASSERT_EQ(messageOf(store.put(wanted, existing.get())), "done") << text;
     EXPECT_EQ(readFile(file), with(text, "64Mi", "96Mi") + (text.ends_with('\n') ? "" : "\n"));
@@ -249,7 +249,7 @@ TEST_F(ManifestStoreTest, AChangeOfNothingWritesNothing) {
   ManifestStore store = open();
   const fs::path file = dir_.write("store/web.yaml", with(web, ", namespace: shop", ""));
   const auto stamp = fs::last_write_time(file);
-  ASSERT_TRUE(store.put(find("web")->manifest, find("web").get()));
+  ASSERT_TRUE(store.put(find("web")->manifest.unpack(), find("web").get()));
   EXPECT_EQ(readFile(file), with(web, ", namespace: shop", ""));
   EXPECT_EQ(fs::last_write_time(file), stamp);
 }

@@ -431,7 +431,9 @@ TEST_F(StateFiles, ARequestToDeleteIsKeptUntilTheObjectIsDeclaredAgain) {
 TEST_F(StateFiles, WhatIsAmendedOfADeletionIsKeptUntilTheObjectIsDeclaredAgain) {
   const auto labelled = [](const char* digest) {
     api::Object object = unikernel("web");
-    object.manifest["metadata"]["labels"] = {{"app", "web"}};
+    nlohmann::json manifest = object.manifest.unpack();
+    manifest["metadata"]["labels"] = {{"app", "web"}};
+    object.manifest = manifest;
     object.specDigest = digest;
     return object;
   };
