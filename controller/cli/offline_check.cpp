@@ -43,7 +43,7 @@ void checkImages(const source::Snapshot& snapshot, image::Inspector& inspector,
     if (path) inspector.await(*path, settling);
     const auto image = reconcile::checkImage(unikernel, object->origin, inspector, roots, &settling);
     if (image) continue;
-    const std::string field(plan::imageField(image.error().reason));
+    const std::string field = plan::imageField(image.error().reason);
     errors.push_back(problemOf(*object, field, image.error().reason, image.error().message));
   }
 }
@@ -53,7 +53,8 @@ std::optional<Error> contentTrouble(const api::Object& object, image::Inspector&
                                     const std::vector<reconcile::ImageRoot>& roots,
                                     file::Settling& settling) {
   const auto& volume = object.as<api::UnikernelVolume>();
-  const auto path = reconcile::locateImage(volume.source->path, object.origin, roots, plan::Author::Operator);
+  const auto path = reconcile::locateImage(volume.source->path, object.origin, roots, plan::Author::Operator,
+                                           image::Content::Any);
   if (!path) return path.error();
   inspector.await(*path, settling, image::Content::Any);
   const auto content = inspector.inspect(*path, &settling, {}, image::Content::Any);
@@ -69,8 +70,10 @@ void checkContents(const source::Snapshot& snapshot, image::Inspector& inspector
     if (object->kind() != api::Kind::UnikernelVolume) continue;
     const auto& source = object->as<api::UnikernelVolume>().source;
     if (!source || source->path.empty()) continue;  // what is elsewhere, only a controller pulls
-    if (const auto error = contentTrouble(*object, inspector, roots, settling))
-      errors.push_back(problemOf(*object, "spec.source", error->reason, error->message));
+    if (const auto error = contentTrouble(*object, inspector, roots, settling)) {
+      const std::string field = plan::imageField(error->reason, image::Content::Any);
+      errors.push_back(problemOf(*object, field, error->reason, error->message));
+    }
   }
 }
 

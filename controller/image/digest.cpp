@@ -28,18 +28,14 @@ std::string Sha256::finish() {
   return digest;
 }
 
-Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned) {
+Error digestMismatch(Content content, std::string_view name, std::optional<std::string_view> found,
+                     std::string_view pinned) {
+  const std::string_view field = fieldOf(content);
+  const std::string which =
+      found ? fmt::format("the SHA-256 {}, but {}.sha256 asks for {}", *found, field, pinned)
+            : fmt::format("another SHA-256 than {}, which {}.sha256 asks for", pinned, field);
   return {Reason::DigestMismatch,
-          fmt::format("Image {} has the SHA-256 {}, but spec.image.sha256 asks for {}. Restore the image or "
-                      "change the pin.",
-                      name, found, pinned)};
-}
-
-Error digestMismatch(std::string_view name, std::string_view pinned) {
-  return {Reason::DigestMismatch,
-          fmt::format("Image {} has another SHA-256 than {}, which spec.image.sha256 asks for. Restore the "
-                      "image or change the pin.",
-                      name, pinned)};
+          fmt::format("Image {} has {}. Restore the image or change the pin.", name, which)};
 }
 
 }  // namespace rookery::image

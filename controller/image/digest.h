@@ -1,11 +1,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "error.h"
+#include "image/image.h"
 
 struct evp_md_ctx_st;
 
@@ -27,10 +29,9 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
-/// DigestMismatch: the image that messages call `name` has the SHA-256 `found`, and its manifest pins
-/// `pinned`; both in hex.
-Error digestMismatch(std::string_view name, std::string_view found, std::string_view pinned);
-/// The same without what was found, for who may not read the image.
-Error digestMismatch(std::string_view name, std::string_view pinned);
+/// DigestMismatch: the file that messages call `name` has the SHA-256 `found`, and the manifest that names it
+/// for such `content` pins `pinned`; both in hex. Without `found`: for who may not read the file.
+Error digestMismatch(Content content, std::string_view name, std::optional<std::string_view> found,
+                     std::string_view pinned);
 
 }  // namespace rookery::image

@@ -17,6 +17,8 @@ std::optional<unsigned> nibble(char digit) {
 
 }  // namespace
 
+std::string_view fieldOf(Content content) { return content == Content::Any ? "spec.source" : "spec.image"; }
+
 std::string_view toString(Target target) {
   switch (target) {
     case Target::Hvt:

@@ -28,6 +28,8 @@ struct Manifest {
 
 /// What a file is to hold: an image, or anything at all, of which only the digest is told.
 enum class Content { Solo5, Any };
+/// The field of a manifest that names such a file: of a Unikernel, or of a UnikernelVolume.
+std::string_view fieldOf(Content content);
 
 /// An image file as it was when it was looked at; or one of any content, whose manifest says nothing.
 struct Image {

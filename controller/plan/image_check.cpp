@@ -15,11 +15,12 @@ namespace rookery::plan {
 
 namespace {
 
-Result<void> checkPin(const api::Unikernel::Image& wanted, const image::Image& found, Author author) {
+Result<void> checkPin(image::Content content, const api::Unikernel::Image& wanted, const image::Image& found,
+                      Author author) {
   const std::string digest = image::toHex(found.digest);
   if (!wanted.sha256 || *wanted.sha256 == digest) return {};
-  if (author == Author::Anybody) return std::unexpected(image::digestMismatch(wanted.name(), *wanted.sha256));
-  return std::unexpected(image::digestMismatch(wanted.name(), digest, *wanted.sha256));
+  const auto told = author == Author::Anybody ? std::nullopt : std::optional<std::string_view>(digest);
+  return std::unexpected(image::digestMismatch(content, wanted.name(), told, *wanted.sha256));
 }
 
 Result<void> checkTarget(const api::Unikernel::Image& wanted, const image::Image& found) {
@@ -70,14 +71,15 @@ Result<void> checkDevices(const api::Unikernel& unikernel, const image::Image& f
 }  // namespace
 
 Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found, Author author) {
-  if (auto pinned = checkPin(unikernel.image, found, author); !pinned) return pinned;
+  if (auto pinned = checkPin(image::Content::Solo5, unikernel.image, found, author); !pinned) return pinned;
   if (auto runnable = checkTarget(unikernel.image, found); !runnable) return runnable;
   return checkDevices(unikernel, found);
 }
 
 std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const image::Image& found,
                                   Author author) {
-  if (const auto pinned = checkPin(*volume.source, found, author); !pinned) return pinned.error();
+  if (const auto pinned = checkPin(image::Content::Any, *volume.source, found, author); !pinned)
+    return pinned.error();
   const auto room = static_cast<std::uint64_t>(volume.size) << 20U;
   if (found.size <= room) return std::nullopt;
   return Error{Reason::VolumeTooSmall,
@@ -86,14 +88,17 @@ std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const imag
                            volume.source->name(), found.size, room, volume.size)};
 }
 
-std::string_view imageField(Reason reason) {
+std::string imageField(Reason reason, image::Content content) {
+  const std::string field(image::fieldOf(content));
   switch (reason) {
     case Reason::DigestMismatch:
-      return "spec.image.sha256";
+      return field + ".sha256";
     case Reason::DeviceMismatch:
       return "spec";
+    case Reason::VolumeTooSmall:
+      return field;
     default:
-      return "spec.image.path";
+      return field + ".path";
   }
 }
 

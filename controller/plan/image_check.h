@@ -1,7 +1,7 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "api/object.h"
 #include "error.h"
@@ -22,7 +22,8 @@ Result<void> checkFit(const api::Unikernel& unikernel, const image::Image& found
 std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const image::Image& found,
                                   Author author = Author::Operator);
 
-/// The field of a Unikernel's manifest that an error of checkImage is about, e.g. "spec.image.sha256".
-std::string_view imageField(Reason reason);
+/// The field of a manifest that an error of what it names for such `content` is about, e.g.
+/// "spec.image.sha256".
+std::string imageField(Reason reason, image::Content content = image::Content::Solo5);
 
 }  // namespace rookery::plan

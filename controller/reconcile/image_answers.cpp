@@ -56,7 +56,7 @@ void ImageAnswers::add(const api::Object& object) {
                  author = authorOf(object.origin, places_.apiStore),
                  content = contentOf(object)]() -> Result<image::Lookout::Located> {
     auto path = image.isStored() ? locateStored(*image.sha256, store)
-                                 : locateImage(image.path, origin, roots, author);
+                                 : locateImage(image.path, origin, roots, author, content);
     if (!path) return std::unexpected(path.error());
     return image::Lookout::Located(*std::move(path), content);
   };

@@ -47,22 +47,25 @@ std::unexpected<Error> notFound(const fs::path& path, std::string_view why, std:
 
 /// What somebody can do whose objects came through an API: of these, paths mean something else than where
 /// they were written.
-std::string remedyFor(const api::Origin& origin) {
+std::string remedyFor(const api::Origin& origin, image::Content content) {
   if (!origin.root.get().is_absolute()) {
     return "Put it into the folder of an --image-root, where relative paths start, or name it by url and "
            "sha256.";
   }
   return fmt::format(
       "Relative paths start at {}, where the API keeps this manifest. Put it there or below an --image-root, "
-      "send it with rookery deploy, or name it by url and sha256.",
-      origin.file.get().parent_path().string());
+      "{}or name it by url and sha256.",
+      origin.file.get().parent_path().string(),
+      content == image::Content::Solo5 ? "send it with rookery deploy, " : "");
 }
 
 Result<fs::path> locate(const fs::path& path, const api::Origin& origin,
-                        const std::vector<ImageRoot>& imageRoots) {
+                        const std::vector<ImageRoot>& imageRoots, image::Content content) {
   std::error_code error;
   fs::path resolved = fs::canonical(path, error);
-  if (error) return notFound(path, error.message(), "Build it or correct spec.image.path.");
+  if (error)
+    return notFound(path, error.message(),
+                    fmt::format("Build it or correct {}.path.", image::fieldOf(content)));
   if (std::ranges::any_of(imageRoots,
                           [&](const ImageRoot& root) { return api::liesBelow(resolved, root.real); }))
     return resolved;
@@ -150,7 +153,7 @@ class Walk {
 };
 
 Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
-                              const std::vector<ImageRoot>& imageRoots) {
+                              const std::vector<ImageRoot>& imageRoots, image::Content content) {
   std::vector<ImageRoot> roots = imageRoots;
   if (origin.root.get().is_absolute()) {
     std::error_code error;
@@ -159,7 +162,7 @@ Result<fs::path> locateWithin(const fs::path& path, const api::Origin& origin,
     fs::path real = folderOf(origin, error);
     if (!error) roots.push_back({.named = named, .real = std::move(real)});
   }
-  return Walk(std::move(roots), remedyFor(origin)).follow(path);
+  return Walk(std::move(roots), remedyFor(origin, content)).follow(path);
 }
 
 }  // namespace
@@ -196,9 +199,10 @@ plan::Author authorOf(const api::Origin& origin, const fs::path& apiStore) {
 }
 
 Result<fs::path> locateImage(const fs::path& path, const api::Origin& origin,
-                             const std::vector<ImageRoot>& imageRoots, plan::Author author) {
-  return author == plan::Author::Anybody ? locateWithin(path, origin, imageRoots)
-                                         : locate(path, origin, imageRoots);
+                             const std::vector<ImageRoot>& imageRoots, plan::Author author,
+                             image::Content content) {
+  return author == plan::Author::Anybody ? locateWithin(path, origin, imageRoots, content)
+                                         : locate(path, origin, imageRoots, content);
 }
 
 Result<fs::path> locateStored(const std::string& sha256, const image::ImageStore* store) {

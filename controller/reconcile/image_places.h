@@ -27,12 +27,13 @@ struct ImageRoot {
 /// images.
 std::vector<ImageRoot> canonical(const std::vector<std::filesystem::path>& imageRoots);
 
-/// Where the image is that a manifest names by path. `origin` is where the object comes from: the image must
-/// lie below that root (or in the folder of a root that is a single file) or below one of `imageRoots`;
-/// symlinks resolved. What lies elsewhere is not touched for Anybody, and has one error, whatever is there.
-/// Errors: ImageNotFound, ImageOutsideRoot, SourceUnreadable.
+/// Where the image, or other content, is that a manifest names by path. `origin` is where the object comes
+/// from: the image must lie below that root (or in the folder of a root that is a single file) or below one
+/// of `imageRoots`; symlinks resolved. What lies elsewhere is not touched for Anybody, and has one error,
+/// whatever is there. Errors: ImageNotFound, ImageOutsideRoot, SourceUnreadable.
 Result<std::filesystem::path> locateImage(const std::filesystem::path& path, const api::Origin& origin,
-                                          const std::vector<ImageRoot>& imageRoots, plan::Author author);
+                                          const std::vector<ImageRoot>& imageRoots, plan::Author author,
+                                          image::Content content = image::Content::Solo5);
 
 /// The file of an image that a manifest names by its digest alone. `store` is null where there is none.
 /// Error: ImageNotFound.

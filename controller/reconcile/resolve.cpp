@@ -515,7 +515,8 @@ class Resolver::Pass {
         volume.missing = found.error();
       }
     } else if (images.lookout == nullptr) {
-      const auto located = locateImage(source.path, object.origin, known_.images.roots(), author);
+      const auto located =
+          locateImage(source.path, object.origin, known_.images.roots(), author, image::Content::Any);
       volume.content = located ? images.inspector.inspect(*located, images.settling, {}, image::Content::Any)
                                : std::unexpected(located.error());
       if (!*volume.content && volume.content->error().reason == Reason::BeingWritten)

@@ -107,14 +107,14 @@ UnikernelVolume:
     setup: {spec: {instance: null, instanceSelector: {matchExpressions: [{key: site, operator: In, values: [eu]}]}}}
   spec.size: {values: [2Mi], vain: [3Mi], wrong: [1.5Mi, 0Mi]}
   spec.source: {leaves: true, values: [{path: volumes/p.img}, {path: volumes/q.img}], wrong: [{}]}
-  spec.source.path: {values: [volumes/p.img, volumes/q.img]}
+  spec.source.path: {values: [volumes/p.img, volumes/q.img], vain: [volumes/none.img]}
   spec.source.url:
     quiet: true
     pulled: true
     setup: {spec: {source: {path: null, url: "https://example.org/p.img", sha256: DIGEST_P}}}
     values: ["https://example.org/p.img"]
     wrong: ["ftp://example.org/p.img"]
-  spec.source.sha256: {quiet: true, values: [DIGEST_P]}
+  spec.source.sha256: {quiet: true, values: [DIGEST_P], vain: [DIGEST_A]}
   spec.source.compressionLevel: {quiet: true}
   spec.reclaimPolicy: {quiet: true}
 

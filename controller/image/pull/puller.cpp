@@ -165,12 +165,10 @@ void Puller::Worker::startDue() {
 
 void Puller::Worker::start(Job& job, std::string url) {
   job.url = std::move(url);
-  const bool anybodys = job.remote().anybodys;
-  const Hosts* anywhere = anybodys ? &Hosts::publicOnly() : nullptr;
+  const Hosts* anywhere = job.remote().anybodys ? &Hosts::publicOnly() : nullptr;
   const auto& hosts = state_.options.hosts;
-  job.transfer = std::make_unique<Transfer>(
-      state_.store, job.url, job.remote().name(), job.partial, state_.options.patience,
-      Transfer::Limits{.hosts = hosts ? &*hosts : anywhere, .reticent = anybodys});
+  job.transfer = std::make_unique<Transfer>(state_.store, job.url, job.remote(), job.partial,
+                                            state_.options.patience, hosts ? &*hosts : anywhere);
   ::curl_easy_setopt(job.transfer->handle(), CURLOPT_PRIVATE, &job);
   ::curl_multi_add_handle(state_.multi, job.transfer->handle());
 }
@@ -224,9 +222,8 @@ std::optional<Transfer::Failure> Puller::Worker::store(Job& job) {
     if (pieced)
       return Transfer::Failure{
           {Reason::ImagePullBackOff, fmt::format("Image {} changed while it was pulled.", name)}};
-    return Transfer::Failure{
-        job.remote().anybodys ? digestMismatch(name, job.sha256) : digestMismatch(name, sha256, job.sha256),
-        true};
+    const auto told = job.remote().anybodys ? std::nullopt : std::optional<std::string_view>(sha256);
+    return Transfer::Failure{digestMismatch(job.remote().content, name, told, job.sha256), true};
   }
   if (job.remote().content == Content::Solo5) {
     if (const auto image = bytes.inspect(fmt::format("image {}", name)); !image)

@@ -87,20 +87,20 @@ struct Transfer::Request {
   std::array<char, CURL_ERROR_SIZE> message{};
 };
 
-Transfer::Transfer(ImageStore& store, const std::string& url, std::string name, Partial& partial,
-                   const Patience& patience, const Limits& limits)
+Transfer::Transfer(ImageStore& store, const std::string& url, Remote remote, Partial& partial,
+                   const Patience& patience, const Hosts* hosts)
     : store_(store),
       url_(url),
-      name_(std::move(name)),
+      remote_(std::move(remote)),
       partial_(partial),
-      limits_(limits),
+      hosts_(hosts),
       request_(std::make_unique<Request>()) {
   CURL* handle = request_->handle;
   setOption(handle, CURLOPT_URL, url.c_str());
   setOption(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   setOption(handle, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   http::setProxy(handle, url);
-  if (limits_.hosts != nullptr && !limits_.hosts->allowsName(hostOf(url))) guard();
+  if (hosts_ != nullptr && !hosts_->allowsName(hostOf(url))) guard();
   http::setTrust(handle);
   setOption(handle, CURLOPT_USERAGENT, "rookery");
   setOption(handle, CURLOPT_NOSIGNAL, 1L);
@@ -140,7 +140,7 @@ void Transfer::guard() {
 /// A socket for that address, if it may be used.
 int Transfer::connectTo(const curl_sockaddr& to) {
   const std::optional<Address> address = addressOf(to.addr);
-  if (!address || !limits_.hosts->allowsAddress(*address)) {
+  if (!address || !hosts_->allowsAddress(*address)) {
     refused_ = true;
     return CURL_SOCKET_BAD;
   }
@@ -165,8 +165,8 @@ bool Transfer::admit() {
   const std::uint64_t total = partial_.size() + coming;
   if (total > store_.largestImage()) {
     failure_ = {
-        {Reason::ImageTooLarge, fmt::format("Image {} has {} bytes, and one may have {} here at most.", name_,
-                                            total, store_.largestImage())},
+        {Reason::ImageTooLarge, fmt::format("Image {} has {} bytes, and one may have {} here at most.",
+                                            remote_.name(), total, store_.largestImage())},
         true};
     return false;
   }
@@ -203,7 +203,7 @@ bool Transfer::take(std::string_view bytes) {
   partial_.drop();
   failure_ = {{written.error().reason,
                tooLarge ? fmt::format("Image {} has more than {} bytes, and one may not have more here.",
-                                      name_, store_.largestImage())
+                                      remote_.name(), store_.largestImage())
                         : written.error().message},
               tooLarge};
   return false;
@@ -211,7 +211,7 @@ bool Transfer::take(std::string_view bytes) {
 
 Transfer::Failure Transfer::failure(std::string_view what, bool lasting) const {
   return {{lasting ? Reason::ImagePullFailed : Reason::ImagePullBackOff,
-           fmt::format("Image {} cannot be pulled: {}.", name_, what)},
+           fmt::format("Image {} cannot be pulled: {}.", remote_.name(), what)},
           lasting};
 }
 
@@ -244,11 +244,10 @@ Transfer::End Transfer::redirected() const {
 /// What an HTTP status says that is neither success nor redirect.
 Transfer::Failure Transfer::refused(long status) const {
   if (status == 404 || status == 410) {
-    return {
-        {Reason::ImageNotFound,
-         fmt::format("Image {} is not there: the server answers {}. Publish it, or correct spec.image.url.",
-                     name_, status)},
-        true};
+    return {{Reason::ImageNotFound,
+             fmt::format("Image {} is not there: the server answers {}. Publish it, or correct {}.url.",
+                         remote_.name(), status, fieldOf(remote_.content))},
+            true};
   }
   const bool lasting = status / 100 != 5 && status != 408 && status != 425 && status != 429;
   const std::string_view who =
@@ -266,7 +265,7 @@ Transfer::Failure Transfer::refused(long status) const {
 Transfer::Failure Transfer::failed(int result) const {
   const auto code = static_cast<CURLcode>(result);
   const bool unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
-  if (guarded_ && limits_.reticent && unreached)
+  if (guarded_ && remote_.anybodys && unreached)
     return failure("nothing answers at its host, or images may not come from there (--image-hosts)");
   if (refused_ && unreached)
     return failure(fmt::format("images may not come from the host {} (--image-hosts)", hostOf(url_)), true);

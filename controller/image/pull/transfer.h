@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "error.h"
+#include "image/image.h"
 #include "image/pull/hosts.h"
 #include "image/store.h"
 
@@ -34,16 +35,11 @@ class Transfer {
     std::chrono::seconds stall{60};  // with next to nothing coming
   };
 
-  /// Where it may come from. A host whose name is allowed is used as the environment says; else the address
-  /// is looked at that is connected to, and no proxy is used, which would hide it.
-  struct Limits {
-    const Hosts* hosts = nullptr;  // null: from anywhere
-    bool reticent = false;  // failures do not tell a host that may not be used from one that is not there
-  };
-
-  /// `name` is what messages call the image. All must outlive it.
-  Transfer(ImageStore& store, const std::string& url, std::string name, Partial& partial,
-           const Patience& patience, const Limits& limits);
+  /// `url`: where redirects led from `remote`, which is what is told of. `hosts`: where it may come from
+  /// (null: from anywhere). A host whose name is allowed is used as the environment says; else the address is
+  /// looked at that is connected to, and no proxy is used, which would hide it. All must outlive it.
+  Transfer(ImageStore& store, const std::string& url, Remote remote, Partial& partial,
+           const Patience& patience, const Hosts* hosts);
   ~Transfer();
   Transfer(const Transfer&) = delete;
   Transfer& operator=(const Transfer&) = delete;
@@ -78,9 +74,10 @@ class Transfer {
   Failure refused(long status) const;
 
   ImageStore& store_;
-  const std::string url_, name_;
+  const std::string url_;
+  const Remote remote_;
   Partial& partial_;
-  const Limits limits_;
+  const Hosts* const hosts_;
   std::unique_ptr<Request> request_;
   bool guarded_ = false;            // addresses are looked at
   bool refused_ = false;            // one was not allowed

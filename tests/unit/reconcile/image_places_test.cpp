@@ -235,6 +235,10 @@ TEST_F(AnybodysImage, IsToldWherePathsStartAndWhatElseCanBeDone) {
                 AllOf(HasSubstr("Relative paths start at " + root().string() + ", where the API"),
                       HasSubstr("--image-root"), HasSubstr("rookery deploy"), HasSubstr("by url")));
   }
+  const auto content =
+      locateImage(root() / "missing", origin(), {}, plan::Author::Anybody, image::Content::Any);
+  EXPECT_THAT(content.error().message, AllOf(HasSubstr("Relative paths start at "), HasSubstr("by url"),
+                                             Not(HasSubstr("rookery deploy"))));
   const auto inCluster = [&](const fs::path& path) {
     const auto found =
         locateImage(path, {.root = "kubernetes", .file = "kubernetes/web", .line = 0, .column = 0},

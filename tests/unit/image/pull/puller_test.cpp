@@ -315,6 +315,19 @@ TEST_F(Pull, RefusesWhatIsNotTheImage) {
   expectRefusal(remote("/text", "#!/bin/sh"), Reason::ImageInvalid, "/text");
 }
 
+TEST_F(Pull, NamesTheFieldThatAsksForWhatItRefuses) {
+  server_.put("/disk", {.bytes = "something else"});
+  server_.put("/gone", {.status = 404});
+  for (const std::string path : {"/disk", "/gone"}) {
+    Remote wanted = remote(path, "what is meant");
+    wanted.content = Content::Any;
+    puller_->want({wanted});
+    const bool there = path == "/disk";
+    expectRefusal(wanted, there ? Reason::DigestMismatch : Reason::ImageNotFound,
+                  there ? "spec.source.sha256 asks for" : "correct spec.source.url");
+  }
+}
+
 TEST_F(Pull, TriesAgainWhatWasRefused) {
   const std::string web = imageWith("web");
   const Remote wanted = remote("/web.hvt", web);
