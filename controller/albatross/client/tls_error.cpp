@@ -27,10 +27,13 @@ struct CertificateAlert {
 
 constexpr std::string_view clocks = "compare this machine's clock with the server's";
 constexpr std::string_view chain = "look at the credential's chain, key usages and path length";
+constexpr std::string_view clocksOrChain =
+    "compare this machine's clock with the server's, which takes a certificate that is not valid yet, or not "
+    "any more, for a bad one; or look at the credential's chain, key usages and path length";
 constexpr std::string_view issuer = "the credential must come from the CA that the server trusts";
 
 constexpr std::array<CertificateAlert, 8> certificateAlerts{{
-    {SSL_AD_BAD_CERTIFICATE, "bad_certificate", chain},
+    {SSL_AD_BAD_CERTIFICATE, "bad_certificate", clocksOrChain},
     {SSL_AD_UNSUPPORTED_CERTIFICATE, "unsupported_certificate", chain},
     {SSL_AD_CERTIFICATE_REVOKED, "certificate_revoked", "have the credential replaced"},
     {SSL_AD_CERTIFICATE_EXPIRED, "certificate_expired", clocks},

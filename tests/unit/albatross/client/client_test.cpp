@@ -733,6 +733,17 @@ TEST_F(ClientTest, SaysThatTheServerRefusedOurCertificate) {
   EXPECT_FALSE(reply.error().inDoubt);
 }
 
+TEST_F(ClientTest, SaysThatTheClocksMayDifferWhereTheServerCallsOurCertificateBad) {
+  TlsPeer peer = makePeer(server());
+  ClientOptions options = optionsFor(peer);
+  options.now = [] { return std::chrono::system_clock::now() + std::chrono::hours(1); };
+  const auto reply = call(peer, answering(webName, created), restart(), options);
+  ASSERT_FALSE(reply.has_value());
+  EXPECT_EQ(reply.error().error.reason, Reason::CertificateRefused);
+  EXPECT_THAT(reply.error().error.message,
+              AllOf(HasSubstr("alert bad_certificate"), HasSubstr("compare this machine's clock")));
+}
+
 TEST_F(ClientTest, SaysThatTheServersClockRefusedOurCertificate) {
   TlsPeer peer = makePeer();
   ClientOptions options = optionsFor(peer);
