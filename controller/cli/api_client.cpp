@@ -116,20 +116,22 @@ json answerOf(std::string_view text) {
 }
 
 /// Whether an answer comes so slowly that its end need not be waited for, although it goes on. Made when it
-/// is asked for.
+/// begins to come.
 class Crawl {
  public:
+  explicit Crawl(std::chrono::seconds grace) : grace_(grace) {}
+
   bool isOne(std::size_t bytes) const {
     const auto elapsed = std::chrono::steady_clock::now() - begun_;
-    if (elapsed < grace) return false;
+    if (elapsed < grace_) return false;
     return bytes < leastPerSecond *
                        static_cast<std::size_t>(std::chrono::floor<std::chrono::seconds>(elapsed).count());
   }
 
  private:
-  static constexpr std::chrono::seconds grace{60};
   static constexpr std::size_t leastPerSecond = 1'024;
 
+  std::chrono::seconds grace_;
   std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
 };
 
@@ -243,6 +245,7 @@ Result<ApiClient> ApiClient::to(const ClientOptions& options) {
   client.host_ = std::move(address->host);
   client.port_ = address->port;
   client.certificateAuthority_ = options.certificateAuthority;
+  client.crawlGrace_ = options.crawlGrace;
   return client;
 }
 
@@ -328,8 +331,9 @@ Result<ApiClient::Answer> ApiClient::exchange(httplib::ClientImpl& client, httpl
   Answer answer;
   std::size_t most = longestRefusal;
   bool tooLong = false, tooSlow = false;
-  const Crawl crawl;
+  Crawl crawl(crawlGrace_);
   request.response_handler = [&](const httplib::Response& response) {
+    crawl = Crawl(crawlGrace_);  // only now: the request, or what is done for it, may take its time
     answer.status = response.status;
     if (answer.status >= 200 && answer.status <= 299) most = longest;
     return true;

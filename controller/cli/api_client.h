@@ -131,6 +131,7 @@ class ApiClient {
   std::uint16_t port_ = 0;
   std::string token_;
   std::filesystem::path certificateAuthority_;
+  std::chrono::seconds crawlGrace_{};
 };
 
 }  // namespace rookery::cli

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -15,6 +16,7 @@ struct ClientOptions {
   std::string server = "http://127.0.0.1:8080";
   std::filesystem::path tokenFile;             // empty: no token is sent
   std::filesystem::path certificateAuthority;  // empty: the system's
+  std::chrono::seconds crawlGrace{60};  // for an answer, before it must come faster than it would crawl
 };
 
 /// Adds -n,--namespace.

@@ -6,6 +6,7 @@
 
 #include "cli/list_watch.h"
 #include "fixtures/pki.h"
+#include "fixtures/process.h"
 #include "fixtures/temp_dir.h"
 #include "unit/cli/scripted_server.h"
 
@@ -162,6 +163,18 @@ TEST(ApiClient, AListThatGoesOnWithoutAnythingEnds) {
   ASSERT_FALSE(listing);
   EXPECT_EQ(listing.error().reason, Reason::ProtocolError);
   EXPECT_EQ(server.targets().size(), 1);
+}
+
+TEST(ApiClient, WhatTakesItsTimeBeforeItAnswersDoesNotCrawl) {
+  const ScriptedServer server([](const auto&) {
+    fixtures::pause(std::chrono::milliseconds(1'100));  // more than a second, and then a few bytes
+    return ScriptedServer::Answer{200, {"{}"}};
+  });
+  ClientOptions options;
+  options.server = server.url();
+  options.crawlGrace = std::chrono::seconds(0);
+  const auto answer = getFrom(options);
+  EXPECT_TRUE(answer) << answer.error().message;
 }
 
 TEST(ApiClient, AServerThatIsNotThereIsNamed) {
