@@ -499,6 +499,8 @@ ImageStore::Incoming::~Incoming() = default;
 
 std::uint64_t ImageStore::Incoming::size() const { return file_->size; }
 
+fs::path ImageStore::Incoming::path() const { return file_->path; }
+
 std::string ImageStore::Incoming::sha256() { return toHex(file_->finished()); }
 
 Result<void> ImageStore::Incoming::reserve(std::uint64_t bytes) {

@@ -110,6 +110,9 @@ class ImageStore::Incoming {
   std::uint64_t size() const;
   /// All of it has been written: its digest.
   std::string sha256();
+  /// The file that it is in, for as long as this lives and is not committed: what is needed once need not be
+  /// on the disk for good.
+  std::filesystem::path path() const;
 
   /// All of it has been written: what it is, and where it will be. `name` is what messages call it, e.g.
   /// "image web.hvt". Reads no more than its headers and notes again. Errors: ImageInvalid, ImageUnreadable.

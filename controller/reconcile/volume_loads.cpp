@@ -7,7 +7,7 @@
 namespace rookery::reconcile {
 
 Result<std::unique_ptr<VolumeLoads::Ticket>> VolumeLoads::add(const api::ObjectKey& volume,
-                                                              image::ImageStore::Stored content,
+                                                              image::ImageStore::Incoming content,
                                                               bool stopsUser) {
   image::Image file;
   file.path = content.path();
@@ -22,9 +22,10 @@ Result<std::unique_ptr<VolumeLoads::Ticket>> VolumeLoads::add(const api::ObjectK
                   fmt::format("Something else is being written to {}; wait for that.", volume.toString()));
     }
     const std::uint64_t id = ++last_;
-    orders_.emplace(volume, Order{.load = {.id = id, .content = std::move(file), .stopsUser = stopsUser},
-                                  .content = std::make_shared<image::ImageStore::Stored>(std::move(content)),
-                                  .end = std::nullopt});
+    orders_.emplace(volume,
+                    Order{.load = {.id = id, .content = std::move(file), .stopsUser = stopsUser},
+                          .content = std::make_shared<image::ImageStore::Incoming>(std::move(content)),
+                          .end = std::nullopt});
     ticket = std::make_unique<Ticket>(*this, volume, id);
   }
   changed_();

@@ -43,9 +43,9 @@ class VolumeLoads {
   /// `changed` is called, on any thread, when there is another to carry out, or one less.
   explicit VolumeLoads(std::function<void()> changed) : changed_(std::move(changed)) {}
 
-  /// Has the content written to the volume. Errors: Conflict (another is being written to it),
-  /// ServiceUnavailable (the controller stops).
-  Result<std::unique_ptr<Ticket>> add(const api::ObjectKey& volume, image::ImageStore::Stored content,
+  /// Has the content, all of which has come, written to the volume. Errors: Conflict (another is being
+  /// written to it), ServiceUnavailable (the controller stops).
+  Result<std::unique_ptr<Ticket>> add(const api::ObjectKey& volume, image::ImageStore::Incoming content,
                                       bool stopsUser);
 
   /// What is to be written to a volume and has not ended, so far.
@@ -58,7 +58,7 @@ class VolumeLoads {
  private:
   struct Order {
     plan::VolumeLoad load;
-    std::shared_ptr<image::ImageStore::Stored> content;
+    std::shared_ptr<image::ImageStore::Incoming> content;
     std::optional<plan::LoadEnd> end;
   };
 

@@ -96,8 +96,8 @@ std::optional<http::Response> loadRefusal(const reconcile::ObjectView& volume, c
 }
 
 /// The body, as a file.
-std::expected<image::ImageStore::Stored, http::Response> receive(http::Body& body,
-                                                                 image::ImageStore& images) {
+std::expected<image::ImageStore::Incoming, http::Response> receive(http::Body& body,
+                                                                   image::ImageStore& images) {
   auto incoming = images.begin();
   if (!incoming) return std::unexpected(failure(507, incoming.error().message));
   if (const auto announced = body.announcedSize()) {
@@ -112,9 +112,7 @@ std::expected<image::ImageStore::Stored, http::Response> receive(http::Body& bod
       return std::unexpected(failure(written.error()));
   }
   if (incoming->size() == 0) return std::unexpected(failure(400, "the request has an empty body"));
-  auto stored = incoming->commit();
-  if (!stored) return std::unexpected(failure(507, stored.error().message));
-  return *std::move(stored);
+  return *std::move(incoming);
 }
 
 http::Response loadEnded(const api::ObjectKey& volume, std::uint64_t bytes, const std::string& sha256,
@@ -155,11 +153,11 @@ http::Response loadVolume(http::Body* body, const reconcile::ObjectView& volume,
                           reconcile::VolumeLoads& loads, image::ImageStore& images) {
   const api::ObjectKey key = volume.object->key();
   if (auto refused = loadRefusal(volume, body)) return *std::move(refused);
-  auto stored = receive(*body, images);
-  if (!stored) return std::move(stored.error());
-  const std::uint64_t bytes = stored->size();
-  const std::string sha256 = stored->sha256();
-  auto ticket = loads.add(key, *std::move(stored), stopsUser);
+  auto content = receive(*body, images);
+  if (!content) return std::move(content.error());
+  const std::uint64_t bytes = content->size();
+  const std::string sha256 = content->sha256();
+  auto ticket = loads.add(key, *std::move(content), stopsUser);
   if (!ticket && ticket.error().reason == Reason::Conflict)
     return failure(409, ticket.error().message, detailsOf(key));
   if (!ticket) return failure(503, ticket.error().message, detailsOf(key));
