@@ -12,7 +12,8 @@
 namespace rookery::http {
 namespace {
 
-constexpr std::size_t receiveBytes = 16 << 10;
+constexpr std::size_t receiveBytes = 16 << 10;  // at least: no record of TLS has more
+constexpr std::size_t mostAtOnce = 64 << 10;
 
 }  // namespace
 
@@ -30,15 +31,19 @@ ClientStream::Received ClientStream::receive(Clock::time_point deadline) {
     std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
     end_ -= std::exchange(begin_, 0);
   }
-  if (buffer_.size() < end_ + receiveBytes) buffer_.resize(end_ + receiveBytes);
+  const std::size_t before = end_;
   while (true) {
+    if (buffer_.size() < end_ + receiveBytes) buffer_.resize(end_ + receiveBytes);
     const Attempt attempt = tryReceive(buffer_.data() + end_, buffer_.size() - end_);
-    if (attempt.state == Attempt::State::End) return Received::End;
-    if (attempt.state == Attempt::State::Failed) return Received::Failed;
     if (attempt.state == Attempt::State::Done) {
       end_ += attempt.bytes;
+      // As much as that is of something long, of which there may be more.
+      if (attempt.bytes >= receiveBytes && end_ - before < mostAtOnce) continue;
       return Received::Bytes;
     }
+    if (end_ > before) return Received::Bytes;  // what ended them is said again
+    if (attempt.state == Attempt::State::End) return Received::End;
+    if (attempt.state == Attempt::State::Failed) return Received::Failed;
     if (!wait(attempt.state, deadline)) return Received::TimedOut;
   }
 }

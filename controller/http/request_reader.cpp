@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <cctype>
+#include <vector>
 
 namespace rookery::http {
 namespace {
@@ -20,7 +20,7 @@ using Rejected = RequestReader::Rejected;
 
 constexpr std::size_t maxTargetBytes = 8 << 10;
 constexpr std::size_t maxFields = 128;
-constexpr std::size_t pieceBytes = 16 << 10;
+constexpr std::size_t pieceBytes = 64 << 10;
 /// What is still to come of a body in chunks, at least: "0", and two ends of lines. The parser takes it for
 /// granted that it is given as much, and asserts it.
 constexpr std::size_t lastChunkBytes = 5;
@@ -132,7 +132,7 @@ struct RequestReader::State {
   bool mayNeedContinue = false;  // the client waits for it before it sends the body
   std::optional<Pace> pace;      // since the body was first asked for
   std::optional<Error> failed;
-  std::array<char, pieceBytes> piece{};
+  std::vector<char> piece;  // of the body, once somebody reads that
 };
 
 RequestReader::RequestReader(ClientStream& stream) : state_(std::make_unique<State>(stream)) {
@@ -212,6 +212,7 @@ Result<std::string_view> RequestReader::next() {
   while (!parser.is_done()) {
     const std::string_view received = state_->stream.pending();
     if (received.size() >= least) {
+      state_->piece.resize(std::max(state_->piece.size(), std::min(received.size(), pieceBytes)));
       auto& room = parser.get().body();
       room.data = state_->piece.data();
       room.size = state_->piece.size();
