@@ -99,6 +99,7 @@ class VolumeScene {
   Result<Transfer> dump() { return transfer({"dump", "data", "-o", dumped().string()}); }
   fs::path loaded() const { return files_.path() / "loaded.img"; }
   fs::path dumped() const { return files_.path() / "dumped.img"; }
+  fs::path stored() const { return files_.path() / "stored.img"; }
 
  private:
   static constexpr auto token = "of-a-benchmark-that-is-long-enough";
@@ -147,7 +148,7 @@ class VolumeScene {
   bool encrypted_ = false;
 };
 
-constexpr auto volumeFormat = "{:<34} {:>7} {:>8} {:>7} {:>11} {:>15} {:>15}\n";
+constexpr auto volumeFormat = "{:<44} {:>7} {:>8} {:>7} {:>11} {:>15} {:>15}\n";
 
 void printStream(const char* name, double taken) {
   fmt::print(volumeFormat, name, fmt::format("{:.2f}", taken), fmt::format("{:.0f}", volumeMebibytes / taken),
@@ -163,31 +164,39 @@ void printTransfer(const char* name, const Transfer& transfer, double plain) {
   std::fflush(stdout);
 }
 
-/// A stream and what is beside it, which follow each other.
-Result<void> beside(const char* streamName, const RawStream& stream, const char* name,
+/// Streams, one after the other, and what is beside them.
+Result<void> beside(const char* streamName, const std::vector<RawStream>& streams, const char* name,
                     const std::function<Result<Transfer>()>& move) {
-  const auto plain = streamPlainly(stream);
-  if (!plain) return std::unexpected(plain.error());
-  printStream(streamName, *plain);
+  double plain = 0;
+  for (const RawStream& stream : streams) {
+    const auto taken = streamPlainly(stream);
+    if (!taken) return std::unexpected(taken.error());
+    plain += *taken;
+  }
+  printStream(streamName, plain);
   const auto moved = move();
   if (!moved) return std::unexpected(moved.error());
-  printTransfer(name, *moved, *plain);
+  printTransfer(name, *moved, plain);
   return {};
 }
 
 Result<void> measureTransfers(const fs::path& programs) {
   VolumeScene scene(programs);
   if (auto started = scene.run(true); !started) return started;
-  const RawStream out{.bytes = gibibyte, .record = largest, .from = scene.loaded(), .into = {}};
-  RawStream into{.bytes = gibibyte, .record = largest, .from = {}, .into = scene.dumped()};
-  if (auto done = beside("TLS stream from a file", out, "load, https", [&] { return scene.load(); }); !done)
+  // As a load does it, which begins to write to a volume once all has come.
+  const RawStream in{.bytes = gibibyte, .record = largest, .from = scene.loaded(), .into = scene.dumped()};
+  const RawStream on{.bytes = gibibyte, .record = largest, .from = scene.dumped(), .into = scene.stored()};
+  const auto load = [&] { return scene.load(); };
+  if (auto done = beside("TLS streams from a file to another to a third", {in, on}, "load, https", load);
+      !done)
     return done;
+  RawStream into{.bytes = gibibyte, .record = largest, .from = {}, .into = scene.dumped()};
   const auto dump = [&] { return scene.dump(); };
-  if (auto done = beside("TLS stream into a file", into, "dump, https", dump); !done) return done;
-  if (auto started = scene.run(false); !started) return started;
-  if (auto done = beside("TLS stream into a file", into, "dump, http", dump); !done) return done;
+  if (auto done = beside("TLS stream into a file", {into}, "dump, https", dump); !done) return done;
   into.record = chunk;
-  return beside("the same in records of 4 KiB", into, "dump, http", dump);
+  if (auto done = beside("the same in records of 4 KiB", {into}, "dump, https", dump); !done) return done;
+  if (auto started = scene.run(false); !started) return started;
+  return beside("TLS stream in records of 4 KiB", {into}, "dump, http", dump);
 }
 
 // -- Statistics

@@ -19,6 +19,8 @@ namespace {
 
 constexpr std::chrono::seconds startLimit{60};
 // More than any row uses: a server that has enough is not what is measured.
+/// A real server writes what a client streams to its disk: page faults are only the emulator's.
+const std::map<std::string, std::string> hugePages = {{"GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"}};
 constexpr std::int64_t machineMemory = std::int64_t{1} << 30;  // MB
 constexpr std::int64_t mostUnikernels = 1'000'000;
 constexpr std::int64_t policyMemory = std::int64_t{1} << 24;  // MB
@@ -31,7 +33,7 @@ EmulatedServer::EmulatedServer(const fs::path& programs, const fs::path& folder)
   process_ = std::make_unique<fixtures::Process>(
       std::vector<std::string>{(programs / "albatross-emulator").string(), "--listen", "127.0.0.1:0", "--pki",
                                pki_.string(), "--memory", std::to_string(machineMemory)},
-      folder / "emulator");
+      folder / "emulator", hugePages);
   const std::string address = process_->waitForOutput("listening on ");
   port_ = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
   journal_.open(folder / "emulator.err", std::ios::binary);

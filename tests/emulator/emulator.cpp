@@ -398,7 +398,8 @@ asio::awaitable<void> Emulator::drain(Connection& client) {
 
 /// Whether the stream came to its end.
 asio::awaitable<bool> Emulator::receiveStream(Connection& client) {
-  FrameCollector frames;
+  const auto* device = server_.resources().blocks().find(client.name);
+  FrameCollector frames(device == nullptr ? 0 : sizeInBytes(*device));
   std::array<char, 1U << 16U> buffer{};
   while (true) {
     error_code error;

@@ -12,6 +12,9 @@ namespace rookery::emulator {
 /// not positive (as a signed number, as the server reads it) ends the stream. Bytes may come in any pieces.
 class FrameCollector {
  public:
+  /// `expected`: bytes for which there is room from the start; none is taken before they come.
+  explicit FrameCollector(std::size_t expected = 0) { content_.reserve(expected); }
+
   /// Takes the next bytes and returns whether the stream has ended; what comes behind the end is ignored.
   bool feed(std::string_view bytes);
 

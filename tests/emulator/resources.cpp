@@ -231,8 +231,7 @@ Verdict Resources::setBlock(const Name& name, std::string bytes) {
   ContentPtr& content = contents_[name.toString()];
   if (content != nullptr && content->bytes.size() > bytes.size())
     bytes.append(content->bytes, bytes.size(), std::string::npos);
-  std::string digest = sha256(bytes);
-  content = std::make_shared<const Content>(std::move(bytes), std::move(digest));
+  content = std::make_shared<const Content>(std::move(bytes));
   return {};
 }
 

@@ -41,9 +41,20 @@ struct Unikernel {
 
 /// What was written to a block device, from its beginning: the rest of it is zeros. Shared by who copies
 /// resources.
-struct Content {
-  std::string bytes;
-  std::string digest;  // SHA-256, raw
+class Content {
+ public:
+  explicit Content(std::string written) : bytes(std::move(written)) {}
+
+  /// SHA-256, raw. Not thread-safe.
+  const std::string& digest() const {
+    if (digest_.empty()) digest_ = sha256(bytes);
+    return digest_;
+  }
+
+  const std::string bytes;
+
+ private:
+  mutable std::string digest_;  // of what is large, and few ask for
 };
 using ContentPtr = std::shared_ptr<const Content>;
 

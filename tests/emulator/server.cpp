@@ -194,16 +194,15 @@ void Server::submit(Request request, Time now, Done done) {
   if (!knows(machine_.release, request.command)) return done(std::nullopt);
   if (auto applied = applyPolicies(request); !applied) return done(say(applied.error()));
   if (faults_.refuse && isMutation(request.command)) return done(say(Failure{"refused by the emulator"}));
-  std::visit(Overloaded{[&](albatross::UnikernelCommand& command) {
-                          handle(request.name, std::move(command), now, done);
-                        },
-                        [&](const albatross::PolicyCommand& command) {
-                          const bool info = std::holds_alternative<albatross::policy::Info>(command);
-                          done(info || request.local ? handle(request.name, command) : std::nullopt);
-                        },
-                        [&](const albatross::BlockCommand& command) { handle(request, command, done); },
-                        [&](const auto&) {}},
-             request.command);
+  std::visit(
+      Overloaded{
+          [&](albatross::UnikernelCommand& command) { handle(request.name, std::move(command), now, done); },
+          [&](const albatross::PolicyCommand& command) {
+            const bool info = std::holds_alternative<albatross::policy::Info>(command);
+            done(info || request.local ? handle(request.name, command) : std::nullopt);
+          },
+          [&](albatross::BlockCommand& command) { handle(request, command, done); }, [&](const auto&) {}},
+      request.command);
   tick(now);
 }
 
@@ -269,7 +268,7 @@ Answer Server::handle(const Name& name, const albatross::PolicyCommand& command)
   return Success(std::move(list));
 }
 
-void Server::handle(const Request& request, const albatross::BlockCommand& command, const Done& done) {
+void Server::handle(Request& request, const albatross::BlockCommand& command, const Done& done) {
   namespace block = albatross::block;
   const Name& name = request.name;
   const auto changed = [&](const Verdict& verdict, const char* text) {
@@ -299,8 +298,8 @@ Answer Server::blocks(const Name& name) const {
 }
 
 /// What is too much is written as far as it fits, and never answered.
-void Server::set(const Request& request, bool compressed, const Done& done) {
-  auto content = compressed ? uncompress(request.content) : request.content;
+void Server::set(Request& request, bool compressed, const Done& done) {
+  auto content = compressed ? uncompress(request.content) : std::move(request.content);
   if (!content) return done(say(content.error()));
   const auto* block = resources_.blocks().find(request.name);
   const bool fits = block == nullptr || content->size() <= sizeInBytes(*block);

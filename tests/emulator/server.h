@@ -94,9 +94,9 @@ class Server {
   Answer handle(const albatross::Name& name, const albatross::PolicyCommand& command);
   void handle(const albatross::Name& name, albatross::UnikernelCommand command, albatross::Time now,
               const Done& done);
-  void handle(const Request& request, const albatross::BlockCommand& command, const Done& done);
+  void handle(Request& request, const albatross::BlockCommand& command, const Done& done);
   Answer blocks(const albatross::Name& name) const;
-  void set(const Request& request, bool compressed, const Done& done);
+  void set(Request& request, bool compressed, const Done& done);
   Answer dump(const albatross::Name& name, std::int64_t compressionLevel) const;
   Answer handle(const albatross::Name& name, const albatross::ConsoleCommand& command) const;
   Answer handle(const albatross::StatsCommand& command) const;

@@ -175,7 +175,7 @@ Result<void> StateDir::saveBlocks(const Resources& resources) const {
   for (const auto& block : resources.blocks().all()) {
     json entry = {{"name", block.name.toString()}, {"size", block.value->size}};
     if (const ContentPtr content = resources.content(block.name)) {
-      const std::string digest = image::toHex(content->digest);
+      const std::string digest = image::toHex(content->digest());
       const fs::path file = path_ / "contents" / digest;
       if (used.insert(digest).second && !fs::exists(file)) {
         if (auto written = replace(file, content->bytes); !written) return written;

@@ -219,7 +219,7 @@ std::string Bench::there() {
     for (const auto& block : resources.blocks().all()) {
       const auto content = resources.content(block.name);
       text += fmt::format("{}: volume {}: {} MB, {}\n", server->name(), block.name.toString(),
-                          block.value->size, content == nullptr ? "empty" : image::toHex(content->digest));
+                          block.value->size, content == nullptr ? "empty" : image::toHex(content->digest()));
     }
     for (const auto& unikernel : resources.unikernels().all()) {
       text += fmt::format("{}: unikernel {}: {}, {}\n", server->name(), unikernel.name.toString(),
