@@ -51,7 +51,8 @@ MarkdownTable tableOfChanges(const PlanReport& report) {
   for (const auto& change : report.changes) {
     table.rows.push_back({foreignCell(markOf(change.verb)), std::string(toString(change.verb)),
                           foreignCell(change.object.toString()), foreignCell(change.instance),
-                          std::string(toString(change.reason))});
+                          fmt::format("{}{}", toString(change.reason),
+                                      change.notBefore ? ": " + foreignCell(change.message) : "")});
   }
   return table;
 }

@@ -20,7 +20,7 @@ namespace {
 
 void addPlan(PlanReport& report, const std::string& instance, const plan::Plan& plan) {
   for (const plan::Step& step : plan.steps)
-    report.changes.push_back(plan::changeOf(step, instance, api::SystemTime::min()));
+    report.changes.push_back(plan::changeOf(step, instance, api::SystemTime{}));
   for (const plan::Step& step : plan.later) report.changes.push_back(plan::laterChangeOf(step, instance));
   for (const plan::Unpruned& unpruned : plan.unpruned)
     report.unpruned.push_back({unpruned.object, instance, unpruned.message});
@@ -158,7 +158,7 @@ void writeText(const PlanReport& report, std::ostream& out, bool colour) {
         << visible(fmt::format(" {} on {} ({})", change.object.toString(), change.instance,
                                toString(change.reason)))
         << '\n';
-    if (change.verb == Verb::Adopt) out << visible("      " + change.message) << '\n';
+    if (change.verb == Verb::Adopt || change.notBefore) out << visible("      " + change.message) << '\n';
     for (const auto& field : change.fields) {
       out << visible(
                  fmt::format("      {}: {} → {}", field.path, shown(field.oldValue), shown(field.newValue)))

@@ -44,6 +44,7 @@ constexpr std::array habits = {
     Habit{"destroy", removal},
     Habit{"diff", "`rookery plan -f PATH` shows what differs, field by field."},
     Habit{"edit", "Edit the manifest; what came through the API is edited with `kubectl edit`."},
+    Habit{"events", "`rookery get events -A` lists what happened, `rookery describe uk NAME` of one."},
     Habit{"exec", "A unikernel has no shell."},
     Habit{"info", listing},
     Habit{"kill", removal},

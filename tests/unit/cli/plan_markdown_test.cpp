@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <sstream>
 #include <string>
 
 namespace rookery::cli {
@@ -40,6 +41,18 @@ TEST(PlanMarkdown, ShowsChangesAndFoldsTheirFields) {
             "| <code>Unikernel shop/web</code> | <code>spec.arguments</code> | "
             "<code>&#91;&#34;--a&#34;&#93;</code> | <code>&#91;&#34;--b&#124;c&#34;&#93;</code> |\n\n"
             "</details>\n\n");
+}
+
+TEST(PlanMarkdown, SaysWhatAChangeWaitsFor) {
+  PlanReport report;
+  report.compared = 1;
+  report.changes = {change("web")};
+  report.changes[0].message = "It waits for a window";
+  report.changes[0].notBefore = api::SystemTime::max() - std::chrono::hours(1);
+  EXPECT_THAT(toMarkdown(report), HasSubstr("| ArgumentsDiffer: <code>It waits for a window</code> |"));
+  std::ostringstream text;
+  writeText(report, text, false);
+  EXPECT_THAT(text.str(), HasSubstr("      It waits for a window\n"));
 }
 
 TEST(PlanMarkdown, SaysThatThereIsNothingToDo) {
