@@ -98,7 +98,6 @@ void Courier::hear(News news, SystemTime now) {
   if (news.empty()) return;
   if (news.scan) {
     scan_ = *std::move(news.scan);
-    if (scan_.synced) rules_.keepOnly(scan_.declared);
   }
   for (auto& [object, ready] : news.ready) {
     complete(ready);
@@ -197,8 +196,19 @@ void Courier::getOn(SystemTime now) {
   }
 }
 
+/// There is no view of what a scan has just brought, nor a scan that has what is still to be removed.
+void Courier::forgetGone(SystemTime now) {
+  if (!scan_.synced || !objects_.synced()) return;
+  rules_.keepOnly(
+      [this](const api::ObjectKey& object) {
+        return scan_.declared.contains(object) || objects_.find(object) != nullptr;
+      },
+      now);
+}
+
 void Courier::work(SystemTime now) {
   getOn(now);
+  forgetGone(now);
   const std::vector<Notification> told = rules_.take(now);
   post(told);  // before it is noted that they were told: a crash in between tells them again
   for (auto& [key, value] : rules_.takeNotes()) note(std::move(key), std::move(value));

@@ -106,6 +106,7 @@ class Courier {
   void complete(ReadyNews& news) const;
   std::string rootOf(const api::ObjectKey& object) const;
   void judgeCommits(SystemTime now);
+  void forgetGone(SystemTime now);
   std::pair<std::string, std::string> stateOf(const std::string& root,
                                               const source::Revision& revision) const;
   void post(const std::vector<Notification>& notifications);

@@ -53,6 +53,14 @@ std::string because(const Notification& notification) {
   return notification.reason.empty() ? "" : fmt::format(" ({})", notification.reason);
 }
 
+constexpr std::string_view removed = "is not declared any more";
+
+/// What was told has passed, as the object has, or is about to.
+bool isRemoved(const Notification& notification) {
+  return notification.reason == toString(Reason::ManifestRemoved) ||
+         notification.reason == toString(Reason::Pruning);
+}
+
 std::string on(const Notification& notification) {
   return notification.instance.empty() ? "" : " on " + notification.instance;
 }
@@ -110,7 +118,7 @@ std::string summaryOf(const Notification& notification) {
     case Type::InstanceDown:
       return fmt::format("{} cannot be used{}", object, because(notification));
     case Type::InstanceUp:
-      return fmt::format("{} can be used again", object);
+      return fmt::format("{} {}", object, isRemoved(notification) ? removed : "can be used again");
     case Type::ManifestMistake:
       return fmt::format("There is a mistake in a manifest{}", because(notification));
     case Type::PruneWaits:
@@ -118,6 +126,7 @@ std::string summaryOf(const Notification& notification) {
     case Type::ReadyLost:
       return fmt::format("{} is not Ready{}{}", object, on(notification), because(notification));
     case Type::ReadyRegained:
+      if (isRemoved(notification)) return fmt::format("{} {}", object, removed);
       return fmt::format("{} is Ready again{}", object, on(notification));
     case Type::RevisionApplied:
       return fmt::format("{} stands at {}", object, notification.revision);

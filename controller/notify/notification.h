@@ -26,7 +26,7 @@ enum class Type {
   ManifestMistake,  // a mistake in a manifest
   PruneWaits,       // the prune guard waits for somebody's word
   ReadyLost,        // an object is not Ready, and that is no progress
-  ReadyRegained,    // it is Ready again
+  ReadyRegained,    // it is Ready again, or not to be any more
   RevisionApplied,  // all on an instance is as it is declared at a commit
   RolledBack,       // an object runs what it ran before
   Test,             // somebody tries whether this arrives

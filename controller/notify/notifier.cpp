@@ -237,4 +237,7 @@ void Notifier::revisionApplied(const std::string& instance, const std::string& r
        .revision = revision.toString()});
 }
 
+/// Its view is gone, which the courier sees.
+void Notifier::objectForgotten(const api::ObjectKey& /*object*/) { wake(); }
+
 }  // namespace rookery::notify

@@ -58,6 +58,7 @@ class Notifier : public reconcile::Listener {
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void revisionApplied(const std::string& instance, const std::string& root,
                        const source::Revision& revision) override;
+  void objectForgotten(const api::ObjectKey& object) override;
 
   static constexpr std::size_t mostOccasions = 1'000, mostMistakes = 20;
 

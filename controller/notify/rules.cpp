@@ -40,8 +40,7 @@ bool saysNothing(Reason reason) {
   static constexpr std::array such = {
       Reason::Completed,           Reason::ImageBeingRead,    Reason::ImagePulling, Reason::InDoubt,
       Reason::InstanceUnavailable, Reason::InstanceSuspended, Reason::LeaseLost,    Reason::Observed,
-      Reason::PruneGuard,          Reason::Pruning,           Reason::Reconciling,  Reason::Suspended,
-      Reason::UpdateOnDelete};
+      Reason::PruneGuard,          Reason::Reconciling,       Reason::Suspended,    Reason::UpdateOnDelete};
   return std::ranges::find(such, reason) != such.end();
 }
 
@@ -75,7 +74,7 @@ std::string_view Rules::wordOf(Level level) {
 
 std::optional<Rules::Level> Rules::levelOf(bool ready, Reason reason) {
   if (reason == Reason::RolledBack) return Level::RolledBack;
-  if (ready) return Level::Calm;
+  if (ready || reason == Reason::Pruning) return Level::Calm;
   return saysNothing(reason) ? std::nullopt : std::optional(Level::Lost);
 }
 
@@ -146,14 +145,21 @@ void Rules::occasion(Notification notification, SystemTime now) {
   occasions_.push_back(std::move(notification));
 }
 
-void Rules::keepOnly(const api::KeySet& declared) {
-  std::erase_if(trackers_, [&](const auto& item) { return !declared.contains(item.first); });
-  std::vector<std::string> ended;
+void Rules::keepOnly(const std::function<bool(const api::ObjectKey&)>& isKnown, SystemTime now) {
+  std::map<api::ObjectKey, Tracker> ended;  // what was told to be otherwise than calm
   for (const auto& [key, told] : told_) {
     const auto object = objectOf(key);
-    if (object && !declared.contains(*object)) ended.push_back(key);
+    if (object && !isKnown(*object)) ended[*object].news.object = *object;
   }
-  for (std::string& key : ended) note(std::move(key), std::nullopt);
+  for (auto& [object, tracker] : ended) {
+    if (const auto known = trackers_.find(object); known != trackers_.end())
+      tracker.news = known->second.news;
+    tracker.news.reason = Reason::ManifestRemoved;
+    tracker.news.message = fmt::format("{} is not declared any more.", object.toString());
+    occasions_.push_back(notificationOf(tracker, now));
+    note(levelKey(object), std::nullopt);
+  }
+  std::erase_if(trackers_, [&](const auto& item) { return !isKnown(item.first); });
 }
 
 SystemTime Rules::dueOf(const Tracker& tracker) const {

@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "api/key_set.h"
 #include "error.h"
 #include "notify/notification.h"
 
@@ -39,7 +38,7 @@ class Rules {
   };
   /// By key: what takeNotes() gave.
   using Notes = std::map<std::string, std::string>;
-  /// What is told of a Ready condition.
+  /// What is told of a Ready condition. What is being removed is calm.
   enum class Level { Calm, Lost, RolledBack };
   /// Nothing: the object stands as it stood.
   static std::optional<Level> levelOf(bool ready, Reason reason);
@@ -53,8 +52,8 @@ class Rules {
   void pruneWaits(const std::string& instance, const std::string& message, SystemTime now);
   /// What comes now and then. The same once more within `repetition` is not told.
   void occasion(Notification notification, SystemTime now);
-  /// Of what is not declared any more nothing is told.
-  void keepOnly(const api::KeySet& declared);
+  /// Nothing more is told of what is neither declared nor still there, but that what was told has passed.
+  void keepOnly(const std::function<bool(const api::ObjectKey&)>& isKnown, SystemTime now);
 
   /// What is to be told now.
   std::vector<Notification> take(SystemTime now);

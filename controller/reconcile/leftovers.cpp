@@ -123,6 +123,7 @@ void Leftovers::forgetGone() {
     if (!left.contains(key)) {
       environment_.objects.remove(key);
       environment_.state.forgetIdentity(key);
+      environment_.listener.objectForgotten(key);
     } else if (!isUncertain(key)) {
       environment_.objects.markDeleted(key, environment_.now());
     }

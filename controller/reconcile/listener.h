@@ -90,6 +90,8 @@ class Listener {
                            const std::string& /*message*/) {}
   /// The instance is not declared any more: what is known of it can be forgotten.
   virtual void instanceForgotten(const std::string& /*instance*/) {}
+  /// Nobody declares the object any more, and nothing of it is left.
+  virtual void objectForgotten(const api::ObjectKey& /*object*/) {}
 };
 
 /// Passes on what happens to several others, in their order. They must outlive it.
@@ -151,6 +153,7 @@ class Listeners : public Listener {
   void instanceForgotten(const std::string& instance) override {
     tell(&Listener::instanceForgotten, instance);
   }
+  void objectForgotten(const api::ObjectKey& object) override { tell(&Listener::objectForgotten, object); }
 
  private:
   /// Every event goes to each of them.

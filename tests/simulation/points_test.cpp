@@ -5,6 +5,7 @@
 
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "simulation/settings.h"
@@ -26,6 +27,31 @@ TEST_P(EveryPoint, EndsAsIfNothingHadGoneWrong) {
 INSTANTIATE_TEST_SUITE_P(Points, EveryPoint, testing::ValuesIn(scenarios()),
                          [](const auto& scenario) { return scenario.param.name; });
 
+/// What was found, as a failure prints it.
+struct Found {
+  const char* scenario;
+  std::vector<std::size_t> numbers;
+};
+const Found foundPoints[] = {
+    // What was removed at a second attempt was told to be lost, and never that this was over.
+    {"Existence", {2, 7}},
+    {"Existence", {2, 8}},
+    {"Existence", {2, 11}},
+};
+
+void replay(const Found& point) {
+  for (const Scenario& scenario : scenarios()) {
+    if (scenario.name != std::string_view(point.scenario)) continue;
+    Points points(scenario);
+    points.run(point.numbers);
+    for (const std::string& wrong : points.wrongs()) ADD_FAILURE() << wrong;
+  }
+}
+
+TEST(Point, StaysMended) {
+  for (const Found& point : foundPoints) replay(point);
+}
+
 /// ROOKERY_SIMULATION_POINT=SCENARIO:NUMBER,NUMBER, as a failure prints it.
 TEST(Point, Replays) {
   const std::string wanted = environment("ROOKERY_SIMULATION_POINT");
@@ -35,12 +61,7 @@ TEST(Point, Replays) {
   std::getline(text, name, ':');
   std::vector<std::size_t> numbers;
   for (std::string number; std::getline(text, number, ',');) numbers.push_back(std::stoul(number));
-  for (const Scenario& scenario : scenarios()) {
-    if (scenario.name != name) continue;
-    Points points(scenario);
-    points.run(numbers);
-    for (const std::string& wrong : points.wrongs()) ADD_FAILURE() << wrong;
-  }
+  replay({name.c_str(), numbers});
 }
 
 }  // namespace

@@ -128,15 +128,8 @@ void Receivers::controllerEnds() {
   }
 }
 
-/// Of what is not declared any more nothing is told, nor of how it stood before.
-void Receivers::declared(const api::KeySet& objects) {
-  for (auto& [key, object] : objects_) {
-    if (objects.contains(key)) continue;
-    endsToStand(key, object);
-    object.level.reset();
-    object.forgotten = world_.now();
-  }
-}
+/// It is not there any more: what was told of it has passed.
+void Receivers::forgets(const api::ObjectKey& key) { stands(key, true, Reason::ManifestRemoved); }
 
 void Receivers::stands(const api::ObjectKey& key, bool ready, Reason reason) {
   const auto level = notify::Rules::levelOf(ready, reason);
@@ -151,7 +144,7 @@ void Receivers::endsToStand(const api::ObjectKey& key, const Object& object) {
   const SystemTime now = world_.now();
   const bool owed = object.level && now - object.since > rules.settle + rules.between + aMoment &&
                     diskIsSound(object.since) && object.certain;
-  if (owed) stood_.push_back({key, *object.level, object.forgotten, now});
+  if (owed) stood_.push_back({key, *object.level, now});
 }
 
 void Receivers::pruneWaits(const std::string& instance, const std::string& message) {
@@ -159,10 +152,10 @@ void Receivers::pruneWaits(const std::string& instance, const std::string& messa
 }
 
 /// As they were told of it by then.
-Receivers::Level Receivers::toldOf(const Object& object, SystemTime after, SystemTime until) {
+Receivers::Level Receivers::toldOf(const Object& object, SystemTime until) {
   Level level = Level::Calm;
   for (const Told& told : object.told) {
-    if (told.time > after && told.time <= until) level = told.level;
+    if (told.time <= until) level = told.level;
   }
   return level;
 }
@@ -170,7 +163,7 @@ Receivers::Level Receivers::toldOf(const Object& object, SystemTime after, Syste
 std::optional<std::string> Receivers::unrest() const {
   for (const auto& [key, object] : objects_) {
     if (!object.level || !object.certain) continue;
-    if (toldOf(object, object.forgotten, SystemTime::max()) != *object.level)
+    if (toldOf(object) != *object.level)
       return fmt::format("{} does not know that {} is {}", theOneThatMatters, key.toString(),
                          wordOf(*object.level));
   }
@@ -179,7 +172,7 @@ std::optional<std::string> Receivers::unrest() const {
 
 void Receivers::check() {
   for (const Stood& stood : std::exchange(stood_, {})) {
-    const Level told = toldOf(objects_.at(stood.object), stood.after, stood.until);
+    const Level told = toldOf(objects_.at(stood.object), stood.until);
     if (told != stood.level)
       world_.violated(fmt::format(
           "{} was {} until {:.3f}, and told to be {}", stood.object.toString(), wordOf(stood.level),
@@ -199,7 +192,7 @@ void Receivers::check() {
 std::string Receivers::fixpoint() const {
   std::string text;
   for (const auto& [key, object] : objects_) {
-    const Level level = toldOf(object, object.forgotten, SystemTime::max());
+    const Level level = toldOf(object);
     if (level != Level::Calm) text += fmt::format("{} was told to be {}\n", key.toString(), wordOf(level));
   }
   return text;

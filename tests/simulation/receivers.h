@@ -43,7 +43,7 @@ class Receivers {
 
   // What the controller says
   void controllerEnds();
-  void declared(const api::KeySet& objects);
+  void forgets(const api::ObjectKey& object);
   void stands(const api::ObjectKey& object, bool ready, Reason reason);
   void pruneWaits(const std::string& instance, const std::string& message);
 
@@ -63,7 +63,6 @@ class Receivers {
   struct Object {
     std::optional<Level> level;  // as this controller says
     SystemTime since;
-    SystemTime forgotten = SystemTime::min();  // it was not declared then
     std::vector<Told> told;
     bool certain = true;  // that every controller will know what was told last
   };
@@ -71,7 +70,7 @@ class Receivers {
   struct Stood {
     api::ObjectKey object;
     Level level;
-    SystemTime after, until;
+    SystemTime until;
   };
   struct Wait {
     std::string instance, message;
@@ -82,7 +81,7 @@ class Receivers {
   void learn(const notify::Notification& notification);
   bool diskIsSound(SystemTime since) const { return world_.diskTroubledUntil() < since; }
   void endsToStand(const api::ObjectKey& key, const Object& object);
-  static Level toldOf(const Object& object, SystemTime after, SystemTime until);
+  static Level toldOf(const Object& object, SystemTime until = SystemTime::max());
 
   const World world_;
   std::map<api::ObjectKey, Object> objects_;

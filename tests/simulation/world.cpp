@@ -254,10 +254,6 @@ void World::violated(const std::string& what) {
 // -- What is told
 // ----------------------------------------------------------------------------------------------------
 
-void World::scanned(const source::Snapshot& snapshot) {
-  if (snapshot.synced) receivers_.declared(snapshot.declared);
-}
-
 void World::roundEnded(const std::string& instance, const reconcile::Round& round) {
   if (!round.error) checkTruth(instance);
 }
@@ -327,6 +323,8 @@ void World::readyChanged(const api::ObjectKey& object, bool ready, Reason reason
   checkSecrecy(message);
   receivers_.stands(object, ready, reason);
 }
+
+void World::objectForgotten(const api::ObjectKey& object) { receivers_.forgets(object); }
 
 void World::warned(const std::string& instance, Reason reason, const std::string& message) {
   tell(fmt::format("{}: warning {}: {}", instance, rookery::toString(reason), message));

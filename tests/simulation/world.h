@@ -132,7 +132,6 @@ class World : private reconcile::Listener {
   void checkStateHoldsNoSecret();
 
   // What is told
-  void scanned(const source::Snapshot& snapshot) override;
   void roundEnded(const std::string& instance, const reconcile::Round& round) override;
   void stepStarted(const std::string& instance, const api::ObjectKey& object, plan::Verb verb, Reason reason,
                    const std::string& message) override;
@@ -140,6 +139,7 @@ class World : private reconcile::Listener {
                  const reconcile::CommandResult& result) override;
   void readyChanged(const api::ObjectKey& object, bool ready, Reason reason,
                     const std::string& message) override;
+  void objectForgotten(const api::ObjectKey& object) override;
   void warned(const std::string& instance, Reason reason, const std::string& message) override;
   void checkSecrecy(std::string_view text);
   void checkTruth(const std::string& instance);

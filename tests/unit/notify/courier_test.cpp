@@ -180,6 +180,12 @@ class CourierTest : public testing::Test {
     news.ready[key] = {.object = key, .ready = ready, .reason = reason, .message = message};
     courier_->hear(std::move(news), now_);
   }
+  /// Nothing is declared any more.
+  void removeAll() {
+    News news;
+    news.scan = {.declared = {}, .synced = true, .revisions = {}, .mistakes = {}};
+    courier_->hear(std::move(news), now_);
+  }
   void warn(const std::string& message) {
     News news;
     news.occasions.push_back({.id = {}, .time = {}, .type = Type::Warning, .message = message});
@@ -206,6 +212,20 @@ class CourierTest : public testing::Test {
   std::vector<std::function<void()>> arrived_;
   std::optional<Transfers> transfers_;  // ends before what it tells
 };
+
+TEST_F(CourierTest, TellsThatWhatItToldHasPassedOnceTheObjectIsGone) {
+  HttpReceiver receiver;
+  open({hook(receiver.url())});
+  serve::publish(objects_, serve::unikernelView("shop", "web", false, Reason::CrashLoopBackOff, ""));
+  objects_.setSynced();
+  lost("web");
+  removeAll();
+  pass(1min);
+  EXPECT_THAT(receiver.messages(), ElementsAre("web ended.")) << "it is still there";
+  objects_.remove({api::Kind::Unikernel, "shop", "web"});
+  pass(10s);
+  EXPECT_THAT(receiver.messages(), ElementsAre("web ended.", "Unikernel shop/web is not declared any more."));
+}
 
 TEST_F(CourierTest, TellsWhatIsLostAndRegained) {
   open({hook(receiver_.url())});

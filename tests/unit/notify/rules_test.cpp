@@ -114,12 +114,45 @@ TEST_F(RulesTest, TellNothingOfWhatIsProgressOrMeant) {
   }
 }
 
-TEST_F(RulesTest, TellNothingMoreOfWhatIsNotDeclared) {
+TEST_F(RulesTest, TellOfWhatIsGoneOnlyThatWhatWasToldHasPassed) {
+  const api::ObjectKey unseen{api::Kind::Unikernel, "shop", "new"};
   lost(Reason::NoPolicy);
-  EXPECT_THAT(after(10s), ElementsAre("ReadyLost web"));
-  lost(Reason::NoPolicy, {api::Kind::Unikernel, "shop", "new"});
-  rules_.keepOnly({});
+  lost(Reason::ConnectionFailed, eu);
+  EXPECT_THAT(after(10s), UnorderedElementsAre("ReadyLost web", "InstanceDown eu-1"));
+  lost(Reason::NoPolicy, unseen);
+  const auto isKnown = [](const api::ObjectKey&) { return false; };
+  rules_.keepOnly(isKnown, now_);
+  EXPECT_EQ(rules_.due(), SystemTime::min());
+  EXPECT_THAT(after(1h), UnorderedElementsAre("ReadyRegained web", "InstanceUp eu-1"));
+  EXPECT_THAT(notes_, IsEmpty());
+  rules_.keepOnly(isKnown, now_);
   EXPECT_THAT(after(1h), IsEmpty());
+}
+
+TEST_F(RulesTest, TellThatWhatAFormerProcessToldHasPassed) {
+  lost(Reason::NoPolicy);
+  after(10s);
+  restart();
+  rules_.keepOnly([](const api::ObjectKey& object) { return object == web; }, now_);
+  EXPECT_THAT(after(1h), IsEmpty());
+  rules_.keepOnly([](const api::ObjectKey&) { return false; }, now_);
+  EXPECT_THAT(after(0s), ElementsAre("ReadyRegained web"));
+  EXPECT_THAT(notes_, IsEmpty());
+}
+
+TEST_F(RulesTest, TellNothingOfARemovalThatTakesASecondAttempt) {
+  lost(Reason::DeadlineExceeded);
+  EXPECT_THAT(after(1s), IsEmpty());
+  lost(Reason::Pruning);
+  EXPECT_THAT(after(1h), IsEmpty());
+}
+
+TEST_F(RulesTest, TellOfARemovalThatFailsAndThatItGoesOn) {
+  lost(Reason::Pruning);
+  lost(Reason::InstanceNotFound);
+  EXPECT_THAT(after(10s), ElementsAre("ReadyLost web"));
+  lost(Reason::Pruning);
+  EXPECT_THAT(after(10s), ElementsAre("ReadyRegained web"));
   EXPECT_THAT(notes_, IsEmpty());
 }
 

@@ -13,7 +13,9 @@
 namespace rookery::reconcile {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 /// Unikernel sys/web runs on eu-1, and nobody declares it any more.
 class OneLeft : public testing::Test {
@@ -52,8 +54,11 @@ class OneLeft : public testing::Test {
   fixtures::TempDir folder_;
   std::unique_ptr<state::StateDir> state_;
   ObjectStore objects_;
-  Listener nobody_;
-  Environment environment_{.state = *state_, .objects = objects_, .listener = nobody_};
+  struct Told : Listener {
+    void objectForgotten(const api::ObjectKey& object) override { forgotten.push_back(object); }
+    std::vector<api::ObjectKey> forgotten;
+  } told_;
+  Environment environment_{.state = *state_, .objects = objects_, .listener = told_};
   plan::Entry entry_;
   RoundEnd last_;
   Standing standing_;
@@ -65,9 +70,11 @@ class OneLeft : public testing::Test {
 TEST_F(OneLeft, IsShownUntilItIsGone) {
   EXPECT_EQ(said(goes_), nullptr) << "nothing is in its way";
   EXPECT_NE(objects_.find(key_), nullptr) << "whoever starts anew knows no manifest of it";
+  EXPECT_THAT(told_.forgotten, IsEmpty());
   ASSERT_TRUE(state_->erase(entry_));
   leftovers_.forgetGone();
   EXPECT_EQ(objects_.find(key_), nullptr);
+  EXPECT_THAT(told_.forgotten, ElementsAre(key_));
 }
 
 TEST_F(OneLeft, IsNotAnInstanceOfWhichNothingIsLeft) {
