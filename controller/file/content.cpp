@@ -52,14 +52,16 @@ class Opened {
   int descriptor_;
 };
 
-/// All bytes; one more than `most` at most.
+/// All bytes; one more than `most` at most. There is no more room made than for `size`, where there are no
+/// more.
 std::expected<std::string, Unread> readAll(int descriptor, std::size_t most, std::uint64_t size) {
   std::string bytes;
-  bytes.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, most) + 1));
+  const auto expected = static_cast<std::size_t>(std::min<std::uint64_t>(size, most) + 1);
+  bytes.reserve(expected);
   while (bytes.size() <= most) {
     const std::size_t before = bytes.size();
-    const std::size_t room = bytes.capacity() - before;  // for all of it: some are kept
-    const std::size_t part = std::min(room > 0 ? room : chunkSize, most + 1 - before);
+    const std::size_t left = (before < expected ? expected : most + 1) - before;
+    const std::size_t part = std::min(chunkSize, left);
     bytes.resize(before + part);
     const ssize_t count = ::read(descriptor, bytes.data() + before, part);
     bytes.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));

@@ -38,7 +38,7 @@ bool mayChangeUnseen(const Stamp& stamp, std::chrono::system_clock::time_point r
 
 Result<std::string> digestOf(const File& file, const Inspector::Progress& progress) {
   Sha256 hash;
-  std::vector<char> buffer(hashBufferSize);
+  std::vector<char> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(hashBufferSize, file.size())));
   for (std::uint64_t offset = 0; offset < file.size();) {
     if (progress && !progress(offset))
       return fail(Reason::Cancelled, fmt::format("Reading {} was cancelled.", file.name()));

@@ -18,7 +18,9 @@ constexpr std::size_t chunkSize = 1U << 16U;
 
 struct Reader::State {
   State(File opened, std::string expectedDigest)
-      : file(std::move(opened)), expected(std::move(expectedDigest)), buffer(chunkSize) {}
+      : file(std::move(opened)),
+        expected(std::move(expectedDigest)),
+        buffer(static_cast<std::size_t>(std::min<std::uint64_t>(chunkSize, file.size()))) {}
 
   /// The verdict on all that was read, reached once.
   Result<void> verdict() {

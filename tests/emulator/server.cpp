@@ -209,21 +209,20 @@ void Server::submit(Request request, Time now, Done done) {
 void Server::tick(Time now) {
   printTicks(now);
   std::vector<std::pair<Time, Name>> due;
-  for (const auto& unikernel : resources_.unikernels().all()) {
-    if (unikernel.value->ends && *unikernel.value->ends <= now)
-      due.emplace_back(*unikernel.value->ends, unikernel.name);
-  }
+  resources_.unikernels().forEach([&](const Name& name, const Unikernel& unikernel) {
+    if (unikernel.ends && *unikernel.ends <= now) due.emplace_back(*unikernel.ends, name);
+  });
   std::ranges::sort(due);
   for (const auto& [time, name] : due) ended(name, now);
 }
 
 std::optional<Time> Server::nextEvent() const {
   std::optional<Time> next;
-  for (const auto& unikernel : resources_.unikernels().all()) {
-    const auto& [ends, ticking] = std::tie(unikernel.value->ends, unikernel.value->ticking);
+  resources_.unikernels().forEach([&](const Name& /*name*/, const Unikernel& unikernel) {
+    const auto& [ends, ticking] = std::tie(unikernel.ends, unikernel.ticking);
     if (ends && (!next || *ends < *next)) next = ends;
     if (ticking && (!next || ticking->next < *next)) next = ticking->next;
-  }
+  });
   return next;
 }
 
@@ -518,18 +517,18 @@ void Server::stop(Unikernel& unikernel, Time now) const {
 
 /// Of what nobody looked at for a long time, no more lines than are kept.
 void Server::printTicks(Time now) {
-  for (const auto& found : resources_.unikernels().all()) {
-    if (!found.value->ticking) continue;
-    Unikernel& unikernel = *resources_.findUnikernel(found.name);
+  resources_.unikernels().forEach([&](const Name& name, const Unikernel& found) {
+    if (!found.ticking) return;
+    Unikernel& unikernel = *resources_.findUnikernel(name);
     auto& [every, next, count] = *unikernel.ticking;
     const Time until = std::min(now, unikernel.ends.value_or(now));
-    if (next > until) continue;
+    if (next > until) return;
     const std::int64_t due = (until - next) / every + 1;
     const auto skipped = std::max<std::int64_t>(due - static_cast<std::int64_t>(Consoles::mostLines), 0);
     count += skipped;
     next += every * skipped;
-    for (; next <= until; next += every) consoles_.print(found.name, next, fmt::format("tick {}", ++count));
-  }
+    for (; next <= until; next += every) consoles_.print(name, next, fmt::format("tick {}", ++count));
+  });
 }
 
 void Server::ended(const Name& name, Time now) {

@@ -48,6 +48,11 @@ class Tree {
     return found;
   }
   std::vector<Found> all() const { return below({}); }
+  /// Of each, in any order: `visit` is called with its name and value, and changes nothing.
+  template <class Visit>
+  void forEach(const Visit& visit) const {
+    for (const auto& [place, entry] : entries_) visit(entry.name, entry.value);
+  }
 
  private:
   struct Entry {

@@ -117,9 +117,9 @@ std::string Fleet::instances() const {
     text += fmt::format(
         "---\napiVersion: rookery.dev/v1alpha1\nkind: AlbatrossInstance\nmetadata: {{name: {}, labels: "
         "{{site: {}}}}}\n"
-        "spec:\n  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n"
+        "spec:\n  endpoint: 127.0.0.1:{}\n  rootNamespace: sys\n  timeouts: {{stream: {}s}}\n"
         "  credentials: {{files: {{ca: {}, certificate: {}, privateKey: {}}}}}\n",
-        server, server, port++, (pki_ / "cert.pem").string(), (pki_ / "cert.pem").string(),
+        server, server, port++, stream.count(), (pki_ / "cert.pem").string(), (pki_ / "cert.pem").string(),
         (pki_ / "key.pem").string());
   }
   return text;

@@ -49,6 +49,7 @@ class Fleet {
   std::optional<Volume> volume;
   std::vector<std::string> servers;  // that are declared
   int password = 0;                  // another number, another password
+  std::chrono::seconds stream{600};  // that an image may take, and what became of a command may be unknown
 
   /// Where a unikernel is asked whether it is well; `server`: one of several that it is on.
   static std::string addressOf(const api::ObjectKey& key, const std::string& server = "") {

@@ -85,13 +85,11 @@ bool Folder::isBeingWritten(const std::string& name) const {
 
 std::shared_ptr<const api::Manifest> Folder::parse(const api::Origin& origin, bool held) {
   const std::string name = origin.file->filename().string();
-  std::string text = textOf(name);
-  Parsed& parsed = parsed_[{name, held}];
-  if (parsed.manifest == nullptr || parsed.text != text) {
-    parsed.manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
-    parsed.text = std::move(text);
-  }
-  return parsed.manifest;
+  const std::string text = textOf(name);
+  auto& manifest = parsed_[{name, text, held}];
+  if (manifest == nullptr)
+    manifest = std::make_shared<const api::Manifest>(api::parseManifestFile(text, origin, held));
+  return manifest;
 }
 
 FolderSource::FolderSource(Folder& folder, std::function<SystemTime()> now)

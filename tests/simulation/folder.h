@@ -6,7 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 
 #include "clock/clock.h"
 #include "source/compose.h"
@@ -50,17 +50,11 @@ class Folder {
   /// What is in a file of the tree.
   std::string textOf(const std::string& name) const;
   bool isBeingWritten(const std::string& name) const;
-  /// What it says, for who `held` objects of it or not. What has not changed is not parsed again, whoever
-  /// asks.
+  /// What it says, for who `held` objects of it or not. It is parsed once, whoever asks.
   std::shared_ptr<const api::Manifest> parse(const api::Origin& origin, bool held);
 
  private:
   std::map<std::string, std::string> files() const;
-
-  struct Parsed {
-    std::string text;
-    std::shared_ptr<const api::Manifest> manifest;
-  };
 
   /// A file as it was when somebody was told of a change last.
   struct Present {
@@ -73,7 +67,8 @@ class Folder {
   const std::function<source::SystemTime()> now_;
   std::map<std::string, Present> present_;  // by name
   std::uint64_t version_ = 0, namedVersion_ = 0;
-  std::map<std::pair<std::string, bool>, Parsed> parsed_;  // by name, and whether it was held
+  /// By name, text, and whether it was held: people change things and back.
+  std::map<std::tuple<std::string, std::string, bool>, std::shared_ptr<const api::Manifest>> parsed_;
 };
 
 /// What DirectorySource makes of a folder, without inotify: walk, parse, compose, and wait for changes.
