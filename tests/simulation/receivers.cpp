@@ -151,11 +151,11 @@ void Receivers::pruneWaits(const std::string& instance, const std::string& messa
   if (diskIsSound(world_.now())) waits_.push_back({instance, message, world_.now()});
 }
 
-/// As they were told of it by then.
+/// As they were told of it by then. The time that is told is the second in which it was.
 Receivers::Level Receivers::toldOf(const Object& object, SystemTime until) {
   Level level = Level::Calm;
   for (const Told& told : object.told) {
-    if (told.time <= until) level = told.level;
+    if (told.time <= until - 1s) level = told.level;
   }
   return level;
 }
