@@ -84,7 +84,7 @@ bool Folder::isBeingWritten(const std::string& name) const {
 }
 
 std::shared_ptr<const api::Manifest> Folder::parse(const api::Origin& origin, bool held) {
-  const std::string name = origin.file->filename().string();
+  const std::string name = origin.file.get().filename().string();
   const std::string text = textOf(name);
   auto& manifest = parsed_[{name, text, held}];
   if (manifest == nullptr)
