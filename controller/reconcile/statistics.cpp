@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
@@ -20,6 +21,9 @@ constexpr auto asTuple = asio::as_tuple(asio::use_awaitable);
 
 /// So many names are waited for.
 constexpr std::size_t mostMentions = 16'384;
+
+/// So many messages are taken before others have their turn.
+constexpr unsigned mostAtOnce = 64;
 
 /// A caller may have switched off that a cancelled coroutine throws.
 asio::awaitable<bool> isCancelled() {
@@ -74,13 +78,18 @@ asio::awaitable<void> Statistics::read(const Server& server) {
   const auto stream = co_await server.client->stream(std::move(request));
   if (!stream) co_return;
   changed_.expires_at(clock::Timer::time_point::max());
-  while (server_->client == server.client && !co_await isCancelled()) {
-    auto next = co_await ((*stream)->next() || changed_.async_wait(asTuple));
-    if (next.index() == 1) break;
-    auto& message = std::get<0>(next);
+  (void)co_await (hear(server, **stream) || changed_.async_wait(asTuple));
+}
+
+/// Until the stream ends. A server that never pauses leaves the strand to others now and then.
+asio::awaitable<void> Statistics::hear(const Server& server, albatross::DataStream& stream) {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  for (unsigned heard = 1; server_->client == server.client && !co_await isCancelled(); ++heard) {
+    const auto message = co_await stream.next();
     if (!message) break;
     if (const auto* statistics = std::get_if<albatross::data::Statistics>(&message->data))
       note(*server_, message->name, *statistics);
+    if (heard % mostAtOnce == 0) co_await asio::post(strand_, asTuple);
   }
 }
 

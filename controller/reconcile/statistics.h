@@ -56,6 +56,7 @@ class Statistics {
   };
 
   asio::awaitable<void> read(const Server& server);
+  asio::awaitable<void> hear(const Server& server, albatross::DataStream& stream);
   void note(const Server& server, const albatross::Name& name, const albatross::data::Statistics& statistics);
   bool noteMention(const albatross::Name& name);
   std::chrono::steady_clock::time_point missingAt(const Mention& mention) const;

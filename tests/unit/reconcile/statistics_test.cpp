@@ -129,6 +129,17 @@ TEST_F(StatisticsTest, AreToldOfWhatIsDeclaredAndRuns) {
   EXPECT_FALSE(isTold("shop/web"));
 }
 
+TEST_F(StatisticsTest, LeaveOthersTheirTurn) {
+  startSeen();
+  for (int i = 0; i < 1'000; ++i) server_.mention(plan::Scene::name(fmt::format("shop/new-{}", i)));
+  int before = 0;
+  asio::post(strand_, [&] { asio::post(strand_, [&] { before = missed_; }); });
+  context_.restart();
+  context_.poll();
+  EXPECT_EQ(missed_, 1'000);
+  EXPECT_LT(before, 1'000);
+}
+
 TEST_F(StatisticsTest, HaveALookTakenAtWhatTheyMentionNoMore) {
   startSeen();
   tell();
