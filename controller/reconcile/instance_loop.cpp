@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -22,8 +23,10 @@ namespace rookery::reconcile {
 
 namespace {
 
-/// So long is what was seen good enough to take one more step by it.
-constexpr std::chrono::seconds longestUnseen{2};
+/// So long is what was seen good enough to take one more step by it: longer where looking and judging takes
+/// long, which is to be a small part of all the time.
+constexpr std::chrono::seconds leastUnseen{2}, mostUnseen{10};
+constexpr int unseenPerLook = 40;
 /// So many looks in a row may find what was found before without being judged.
 constexpr unsigned mostRests = 9;
 
@@ -336,26 +339,33 @@ void InstanceLoop::goOnResting(Round& told) {
 /// cannot be looked at: when it can, the manifest may be gone.
 asio::awaitable<void> InstanceLoop::heedWishes() {
   if (!environment_.mayCommand(desired_->name())) co_return;  // another process may have the state by now
-  for (plan::Entry& entry : environment_.state.entries()) {
-    if (entry.instance != desired_->name() || entry.destroyedAt) continue;
-    const auto unikernel = desired_->unikernels.find(entry.object);
-    const auto volume = desired_->volumes.find(entry.object);
-    const auto absence = desired_->absences.find(entry.object);
-    if (unikernel != desired_->unikernels.end()) {
-      plan::Entry wished = entry;
-      wished.prune = unikernel->second.goesWithItsObject();
-      wished.suspend = unikernel->second.spec().suspend;
-      if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
-    } else if (volume != desired_->volumes.end()) {
-      plan::Entry wished = entry;
-      wished.prune = volume->second.goesWithItsObject();
-      if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
-    } else if (absence != desired_->absences.end() &&
-               absence->second.verdict == plan::Absence::Verdict::Release) {
-      const auto discarded = co_await environment_.state.discard(std::move(entry));
-      destroyed_ = destroyed_ || discarded.has_value();
+  const std::array kept{environment_.state.inventories(), environment_.state.volumes()};
+  for (const plan::Inventories& inventories : kept) {
+    for (const auto& [serverKey, inventory] : inventories) {
+      for (const auto& [name, entry] : inventory) {
+        if (entry.instance == desired_->name() && !entry.destroyedAt) co_await heedWishes(entry);
+      }
     }
   }
+}
+
+asio::awaitable<void> InstanceLoop::heedWishes(const plan::Entry& entry) {
+  const auto unikernel = desired_->unikernels.find(entry.object);
+  const auto volume = desired_->volumes.find(entry.object);
+  const auto absence = desired_->absences.find(entry.object);
+  plan::Entry wished = entry;
+  if (unikernel != desired_->unikernels.end()) {
+    wished.prune = unikernel->second.goesWithItsObject();
+    wished.suspend = unikernel->second.spec().suspend;
+  } else if (volume != desired_->volumes.end()) {
+    wished.prune = volume->second.goesWithItsObject();
+  } else if (absence != desired_->absences.end() &&
+             absence->second.verdict == plan::Absence::Verdict::Release) {
+    const auto discarded = co_await environment_.state.discard(std::move(wished));
+    destroyed_ = destroyed_ || discarded.has_value();
+    co_return;
+  }
+  if (wished != entry) (void)co_await environment_.state.record(std::move(wished));
 }
 
 /// The instance could not be observed.
@@ -732,8 +742,10 @@ asio::awaitable<bool> InstanceLoop::take(std::vector<plan::Step> steps, Round& t
     co_return false;
   }
   const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+  const SystemTime::duration looking = environment_.now() - lookedAt_;
+  const auto unseen = std::clamp<SystemTime::duration>(unseenPerLook * looking, leastUnseen, mostUnseen);
   const auto goOn = [&] {
-    return latest_ == desired_ && environment_.now() - lookedAt_ < longestUnseen &&
+    return latest_ == desired_ && environment_.now() - lookedAt_ < unseen &&
            cancellation.cancelled() == asio::cancellation_type::none;
   };
   const StepPipeline::Taken taken = co_await pipeline_.take(

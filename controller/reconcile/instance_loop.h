@@ -105,6 +105,7 @@ class InstanceLoop : public std::enable_shared_from_this<InstanceLoop> {
   void forgetReached() const;
   void recallObjects();
   asio::awaitable<void> heedWishes();
+  asio::awaitable<void> heedWishes(const plan::Entry& entry);
   void missLook(Error error, Round& told, RoundEnd& end);
   asio::awaitable<bool> take(std::vector<plan::Step> steps, Round& told);
   asio::awaitable<void> sleep(SystemTime until);
