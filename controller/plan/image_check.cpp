@@ -89,7 +89,7 @@ std::optional<Error> unfitContent(const api::UnikernelVolume& volume, const imag
 }
 
 std::string imageField(Reason reason, image::Content content) {
-  const std::string field(image::fieldOf(content));
+  std::string field(image::fieldOf(content));
   switch (reason) {
     case Reason::DigestMismatch:
       return field + ".sha256";

@@ -22,8 +22,8 @@ class Shared {
 
   explicit operator bool() const { return value_ != nullptr; }
   bool has_value() const { return value_ != nullptr; }  // NOLINT(readability-identifier-naming): likewise
-  T value_or(T other) const {                           // NOLINT(readability-identifier-naming): likewise
-    return value_ == nullptr ? std::move(other) : *value_;
+  T value_or(const T& other) const {                    // NOLINT(readability-identifier-naming): likewise
+    return value_ == nullptr ? other : *value_;
   }
   /// It must be there.
   const T& operator*() const {
